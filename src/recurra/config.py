@@ -1,0 +1,129 @@
+"""Settings: frozen dataclasses, checked when built, with the presets and their way to and from TOML tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+from recurra.errors import UsageError
+
+CELLS = ("elman",)
+ENGINES = ("auto", "compiled", "reference")
+OPTIMIZERS = ("adagrad",)
+PRESETS = ("seed",)
+MAX_SEED = 2**63 - 1
+
+
+def _require(good: bool, name: str, expected: str, got: object) -> None:
+    if not good:
+        raise UsageError(f"`{name}` must be {expected}; got {got!r}.")
+
+
+def _require_integer(name: str, value: object, *, low: int, high: int = MAX_SEED) -> None:
+    good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    bound = f"at least {low}" if high == MAX_SEED else f"between {low} and {high}"
+    _require(good, name, f"a whole number, {bound}", value)
+
+
+def _require_number(name: str, value: object, *, low: float, high: float = math.inf, open_low: bool = False) -> None:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if good:
+        assert isinstance(value, (int, float))  # noqa: S101 - narrows the type for mypy only
+        good = (low < value if open_low else low <= value) and value <= high
+    if open_low and low == 0 and high == math.inf:
+        expected = "a positive finite number"
+    elif high == math.inf:
+        expected = f"a finite number, at least {low:g}"
+    else:
+        expected = f"a number from {low:g} to {high:g}"
+    _require(good, name, expected, value)
+
+
+def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    _require(value in choices, name, "one of " + ", ".join(choices), value)
+
+
+class _Table:
+    """To and from a flat table of settings, as TOML and safetensors metadata hold it."""
+
+    def to_table(self) -> dict[str, Any]:
+        """Every setting by name; None is left out, since TOML has no null."""
+        pairs = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        return {name: value for name, value in pairs if value is not None}
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> Self:
+        """The settings that a table holds; an unknown name is an error, a missing one has its default."""
+        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(table) - known)
+        if unknown:
+            raise UsageError(f"unknown setting `{unknown[0]}`.", hint="known are " + ", ".join(sorted(known)) + ".")
+        return cls(**table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(_Table):
+    """What the network is: its cell, m = `hidden_size` and the number of stacked `layers`.
+
+    The number of characters K belongs to the vocabulary.
+    """
+
+    cell: str = "elman"
+    hidden_size: int = 100
+    layers: int = 1
+
+    def __post_init__(self) -> None:
+        _require_choice("cell", self.cell, CELLS)
+        _require_integer("hidden_size", self.hidden_size, low=1, high=16384)
+        _require_integer("layers", self.layers, low=1, high=64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(_Table):
+    """How the network learns; the defaults are preset `seed`, the mission's training.
+
+    `updates` counts gradient steps of `sequence_length` · `batch_size` characters. `validation` is the share
+    of the text, its tail, that is held out. Every `log_every` updates a record is written, every `sample_every`
+    a sample of `sample_length` characters (0: never), every `checkpoint_every` seconds a checkpoint;
+    every `evaluate_every` updates (0: once an epoch and at the end) the held-out text is scored.
+    """
+
+    preset: str = "seed"
+    updates: int = 100_000
+    seed: int = 0
+    sequence_length: int = 25
+    batch_size: int = 1
+    optimizer: str = "adagrad"
+    learning_rate: float = 0.1
+    clip_value: float | None = 5.0
+    initial_scale: float = 0.01
+    validation: float = 0.0
+    log_every: int = 500
+    sample_every: int = 10_000
+    sample_length: int = 200
+    evaluate_every: int = 0
+    checkpoint_every: float = 30.0
+    keep: int = 3
+    engine: str = "auto"
+
+    def __post_init__(self) -> None:
+        _require_choice("preset", self.preset, PRESETS)
+        _require_integer("updates", self.updates, low=0)
+        _require_integer("seed", self.seed, low=0)
+        _require_integer("sequence_length", self.sequence_length, low=1, high=65536)
+        _require_integer("batch_size", self.batch_size, low=1, high=65536)
+        _require_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _require_number("learning_rate", self.learning_rate, low=0, open_low=True)
+        if self.clip_value is not None:
+            _require_number("clip_value", self.clip_value, low=0, open_low=True)
+        _require_number("initial_scale", self.initial_scale, low=0, open_low=True)
+        _require_number("validation", self.validation, low=0, high=0.9)
+        _require_integer("log_every", self.log_every, low=1)
+        _require_integer("sample_every", self.sample_every, low=0)
+        _require_integer("sample_length", self.sample_length, low=1)
+        _require_integer("evaluate_every", self.evaluate_every, low=0)
+        _require_number("checkpoint_every", self.checkpoint_every, low=0)
+        _require_integer("keep", self.keep, low=1)
+        _require_choice("engine", self.engine, ENGINES)
