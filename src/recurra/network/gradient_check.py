@@ -1,0 +1,279 @@
+"""The proof of the gradients: every element against central differences and the complex step.
+
+    central:    dL/dtheta ~ (L(theta + d) - L(theta - d)) / 2d    d = 1e-4: error d^2/6 L''' and rounding / d
+    complex:    dL/dtheta ~ Im L(theta + i d) / d                 d = 1e-30: no subtraction, nothing lost
+
+The complex step (W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions",
+SIAM Review 40 (1998) 110-112) is as exact as the analytic gradient and decides; central differences are the
+classical check. An element costs three forward passes, so P elements are perturbed at once: copy p of the
+network sits at place p of the batch axis, and the cells of any network run unchanged (see `perturbation`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from recurra.network import network, output
+from recurra.network.perturbation import perturbed
+from recurra.randomness import stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recurra.config import ModelConfig
+    from recurra.network.network import State
+    from recurra.network.parameters import Array, Parameters
+
+CENTRAL_STEP: Final = 1e-4
+COMPLEX_STEP: Final = 1e-30
+COMPLEX_TOLERANCE: Final = 1e-12
+SEED_TOLERANCES: Final = {"U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5}
+"""The largest absolute differences from central differences (step 1e-4) that the mission's report prints."""
+
+_COPIES_AT_ONCE = 128  # a step's (copies, m) array stays in the cache: 100 kB at m = 100
+
+
+class Figures(NamedTuple):
+    """How far one parameter's gradient lies from the numerical ones.
+
+    The largest absolute difference over its elements; relative ones are divided by its largest |gradient|.
+    """
+
+    max_abs_central: float
+    max_rel_central: float
+    max_rel_complex: float
+
+
+class SeedFigures(NamedTuple):
+    """The figures under preset seed: central at the initial weights, the complex step's worse of both."""
+
+    max_abs_central: float
+    max_rel_central: float
+    max_rel_complex: float
+    seed_tolerance: float | None
+    passed: bool
+
+
+class _Problem(NamedTuple):
+    """A loss to differentiate; B = 1 within one, since the batch axis holds the copies."""
+
+    config: ModelConfig
+    parameters: dict[str, Any]
+    state: State
+    inputs: Array
+    targets: Array
+
+    def losses(self) -> Array:
+        """-log p of each target: (T, copies)."""
+        passed = network.forward(self.config, self.parameters, self.inputs, self.state)
+        return output.losses(passed.log_probabilities, self.targets)
+
+    def tensor(self, name: str) -> Array:
+        if name == "inputs":
+            return self.inputs
+        if name.startswith("state."):
+            field: Array = getattr(self.state, name.removeprefix("state."))
+            return field
+        array: Array = self.parameters[name]
+        return array
+
+    def put(self, name: str, copies: Any) -> _Problem:
+        if name == "inputs":
+            return self._replace(inputs=copies)
+        if name.startswith("state."):
+            return self._replace(state=self.state._replace(**{name.removeprefix("state."): copies}))
+        return self._replace(parameters=self.parameters | {name: copies})
+
+    def perturb(self, name: str, elements: Array, delta: complex) -> Array:
+        """The losses (T, P) when copy p has element elements[p] (a flat index) of `name` increased."""
+        return self.put(name, perturbed(self.tensor(name), elements, delta)).losses()
+
+
+def check(
+    config: ModelConfig,
+    parameters: Parameters,
+    inputs: Array,
+    targets: Array,
+    state: State,
+    gradients: Parameters | None = None,
+    *,
+    threads: int | None = None,
+) -> dict[str, Figures]:
+    """How far every element of every gradient lies from the numerical ones, by the names of `gradients`.
+
+    `inputs` and `targets` are ids (T, B), `state` (L, B, H). `gradients` may hold parameters, "state.h" and
+    "inputs" (the one-hot inputs (T, B, K) taken as numbers); None means the network's own, all of them.
+    The figures do not depend on `threads` (default: one for each CPU).
+    """
+    problem = _problem(config, parameters, inputs, targets, state)
+    if gradients is None:
+        gradients = _own_gradients(problem)
+    numerical = _numerical_gradients(problem, list(gradients), threads)
+    return {name: _figures(gradients[name], *numerical[name]) for name in gradients}
+
+
+def failures(figures: dict[str, Figures], tolerance: float = COMPLEX_TOLERANCE) -> list[str]:
+    """The names whose gradient the complex step does not confirm; NaN confirms nothing."""
+    return [name for name, figure in figures.items() if not figure.max_rel_complex <= tolerance]
+
+
+def check_seed(
+    config: ModelConfig,
+    initial: Parameters,
+    trained: Parameters,
+    inputs: Array,
+    targets: Array,
+    trained_state: State,
+    *,
+    threads: int | None = None,
+) -> dict[str, SeedFigures]:
+    """The check under preset seed: at initial weights and a zero state, and at trained ones and their state.
+
+    Named by the letters U, W, b, V, c, h0 and x (of several layers, the worst). A letter passes when central
+    differences lie within the report's figure at the initial weights and the complex step within 1e-12 at
+    both; h0 and x, for which the report prints no figure, by the complex step alone.
+    """
+    zeros = network.zero_state(config, inputs.shape[1])
+    first = _by_letter(check(config, initial, inputs, targets, zeros, threads=threads))
+    second = _by_letter(check(config, trained, inputs, targets, trained_state, threads=threads))
+    return {letter: _verdict(letter, figures, second[letter]) for letter, figures in first.items()}
+
+
+def check_direction(
+    config: ModelConfig,
+    parameters: Parameters,
+    inputs: Array,
+    targets: Array,
+    state: State,
+    gradients: Parameters | None = None,
+    *,
+    seed: int = 0,
+) -> float:
+    """One number for a network of any size: the relative error of the slope along a random direction v.
+
+    |<gradient, v> - Im L(theta + i d v) / d| / sqrt(n), with v normal and divided by each of the n tensors'
+    own gradient norm, so that a small gradient counts as much as a large one. Of the order of 1e-15 when
+    all is right; `COMPLEX_TOLERANCE` is a sensible limit.
+    """
+    problem = _problem(config, parameters, inputs, targets, state)
+    if gradients is None:
+        gradients = _own_gradients(problem)
+    slope, stepped = 0.0, problem
+    for name, gradient in gradients.items():
+        norm = float(np.linalg.norm(gradient)) or 1.0
+        direction = stream(seed, f"direction.{name}").normal(gradient.size).reshape(gradient.shape) / norm
+        slope += float(np.sum(gradient * direction))
+        stepped = stepped.put(name, problem.tensor(name) + 1j * COMPLEX_STEP * direction)
+    numerical = float(stepped.losses().imag.sum()) / COMPLEX_STEP
+    return abs(slope - numerical) / math.sqrt(len(gradients))
+
+
+def _problem(
+    config: ModelConfig, parameters: Parameters, inputs: Array, targets: Array, state: State
+) -> _Problem:
+    precise = {name: array.astype(np.float64) for name, array in parameters.items()}
+    dense = network.one_hot(inputs, precise["c"].shape[0])
+    return _Problem(
+        config, precise, type(state)._make(field.astype(np.float64) for field in state), dense, targets
+    )
+
+
+def _own_gradients(problem: _Problem) -> dict[str, Array]:
+    passed = network.forward(problem.config, problem.parameters, problem.inputs, problem.state)
+    gradients = network.backward(problem.config, problem.parameters, passed, problem.targets)
+    named_state = {f"state.{name}": value for name, value in gradients.state._asdict().items()}
+    return gradients.parameters | named_state | {"inputs": gradients.inputs}
+
+
+class _Task(NamedTuple):
+    """A few elements (flat indices) of the tensor `name`, differentiated in the stream `b` of the batch."""
+
+    name: str
+    b: int
+    elements: Array
+
+
+def _numerical_gradients(
+    problem: _Problem, names: list[str], threads: int | None
+) -> dict[str, tuple[Array, Array]]:
+    """The central and the complex-step gradient of each tensor.
+
+    The streams of a batch share parameters but nothing else: the gradient of the loss, a sum over streams, is
+    the sum of the gradients of the streams alone.
+    """
+    streams = [_stream_alone(problem, b) for b in range(problem.targets.shape[1])]
+    results = {
+        name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in names
+    }
+    tasks = list(_tasks(streams, names))
+    # Each thread works on arrays that stay in its own core's cache; BLAS's threads would only get in the way.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or _cpus()) as pool:
+        for task, slopes in zip(
+            tasks, pool.map(lambda task: _slopes(streams[task.b], task), tasks), strict=True
+        ):
+            for result, slope in zip(results[task.name], slopes, strict=True):
+                whole = result if task.name in problem.parameters else result[:, task.b : task.b + 1]
+                whole[np.unravel_index(task.elements, whole.shape)] += slope
+    return results
+
+
+def _stream_alone(problem: _Problem, b: int) -> _Problem:
+    only = slice(b, b + 1)
+    return problem._replace(
+        state=type(problem.state)._make(field[:, only] for field in problem.state),
+        inputs=problem.inputs[:, only],
+        targets=problem.targets[:, only],
+    )
+
+
+def _tasks(streams: list[_Problem], names: list[str]) -> Iterator[_Task]:
+    for name in names:
+        for b, problem in enumerate(streams):
+            size = problem.tensor(name).size
+            for start in range(0, size, _COPIES_AT_ONCE):
+                yield _Task(name, b, np.arange(start, min(start + _COPIES_AT_ONCE, size)))
+
+
+def _slopes(problem: _Problem, task: _Task) -> tuple[Array, Array]:
+    """Central and complex-step derivatives (P,); subtracted before they are summed, to round less."""
+    above = problem.perturb(task.name, task.elements, CENTRAL_STEP)
+    below = problem.perturb(task.name, task.elements, -CENTRAL_STEP)
+    beside = problem.perturb(task.name, task.elements, 1j * COMPLEX_STEP)
+    return (above - below).sum(axis=0) / (2 * CENTRAL_STEP), beside.imag.sum(axis=0) / COMPLEX_STEP
+
+
+def _figures(gradient: Array, central: Array, complex_step: Array) -> Figures:
+    """The scale is the larger of the two largest gradients, lest a gradient of zero escape by division."""
+    scale = max(float(np.max(np.abs(gradient))), float(np.max(np.abs(complex_step)))) or 1.0
+    from_central = float(np.max(np.abs(gradient - central)))
+    from_complex = float(np.max(np.abs(gradient - complex_step)))
+    return Figures(from_central, from_central / scale, from_complex / scale)
+
+
+def _letter(name: str) -> str:
+    return {"state.h": "h0", "state.c": "c0", "inputs": "x"}.get(name, name.rpartition(".")[2])
+
+
+def _by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
+    worst: dict[str, Figures] = {}
+    for name, figure in figures.items():
+        letter = _letter(name)
+        worst[letter] = Figures(*np.maximum(worst.get(letter, figure), figure).tolist())
+    return worst
+
+
+def _verdict(letter: str, initial: Figures, trained: Figures) -> SeedFigures:
+    exact = float(np.maximum(initial.max_rel_complex, trained.max_rel_complex))
+    tolerance = SEED_TOLERANCES.get(letter)
+    passed = exact <= COMPLEX_TOLERANCE and (tolerance is None or initial.max_abs_central <= tolerance)
+    return SeedFigures(initial.max_abs_central, initial.max_rel_central, exact, tolerance, passed)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,140 @@
+"""The network: cells stacked, forward through time and backward through time.
+
+Layer 0 reads one-hot characters, every other layer the hidden units of the one below, and the top one feeds
+the softmax. Every array is time-first; everything is computed in the dtype of the arrays given: float64, or
+complex128 where a gradient check steps in the imaginary direction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from recurra.errors import UsageError
+from recurra.network import output
+from recurra.network.cells import CELLS
+from recurra.network.cells.elman import State
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from recurra.config import ModelConfig
+    from recurra.network.parameters import Array, Parameters
+
+__all__ = [
+    "Backward", "Forward", "State", "backward", "forward", "loss_and_gradients", "one_hot", "zero_state",
+]  # fmt: skip
+
+
+class Forward(NamedTuple):
+    """log p (T, B, K), the final state, and for backward each layer's cache and the top h (T, B, H)."""
+
+    log_probabilities: Array
+    state: State
+    caches: tuple[Any, ...]
+    h: Array
+
+
+class Backward(NamedTuple):
+    """The gradients of the parameters by name, of the state at the start, and of dense inputs (T, B, K)."""
+
+    parameters: dict[str, Array]
+    state: State
+    inputs: Array
+
+
+def zero_state(config: ModelConfig, batch: int, dtype: npt.DTypeLike = np.float64) -> State:
+    """The state before the first character: zeros (L, B, H)."""
+    cell_state = CELLS[config.cell].State
+    shape = (config.layers, batch, config.hidden_size)
+    zeros: State = cell_state(*(np.zeros(shape, dtype) for _ in cell_state._fields))
+    return zeros
+
+
+def one_hot(ids: Array, symbols: int) -> Array:
+    """Rows of float64 zeros with a one at each id: ids (T, B) to (T, B, K)."""
+    rows: Array = ids[..., np.newaxis] == np.arange(symbols)
+    return rows.astype(np.float64)
+
+
+def forward(config: ModelConfig, parameters: Parameters, inputs: Array, state: State) -> Forward:
+    """log p of each next character, from inputs (ids (T, B) or dense (T, B, K)) and the state before them."""
+    cell = CELLS[config.cell]
+    x = inputs if inputs.ndim == 3 else one_hot(inputs, parameters["c"].shape[-1])
+    caches, finals = [], []
+    for layer in range(config.layers):
+        x, final, cache = cell.forward(_layer(parameters, layer), x, _layer_state(state, layer))
+        caches.append(cache)
+        finals.append(final)
+    return Forward(output.forward(parameters, x), _stack(finals), tuple(caches), x)
+
+
+def backward(
+    config: ModelConfig, parameters: Parameters, passed: Forward, targets: Array, dstate: State | None = None
+) -> Backward:
+    """The gradients of L = - sum log p_t[y_t] + dstate · (final state), from the forward pass `passed`.
+
+    `dstate` is what reaches the final state from later time: none (zero) where the text ends here.
+    """
+    cell = CELLS[config.cell]
+    if dstate is None:
+        dstate = type(passed.state)._make(map(np.zeros_like, passed.state))
+    gradients, dx = output.backward(parameters, passed.h, passed.log_probabilities, targets)
+    dstates: list[State] = []
+    for layer in reversed(range(config.layers)):
+        cell_gradients, dx, dstate0 = cell.backward(
+            _layer(parameters, layer), passed.caches[layer], dx, _layer_state(dstate, layer)
+        )
+        gradients |= {f"layers.{layer}.{name}": gradient for name, gradient in cell_gradients.items()}
+        dstates.insert(0, dstate0)
+    return Backward({name: gradients[name] for name in parameters}, _stack(dstates), dx)
+
+
+def loss_and_gradients(
+    config: ModelConfig, parameters: Parameters, inputs: Array, targets: Array, state: State | None = None
+) -> tuple[float, dict[str, Array], State]:
+    """The loss in nats (a sum over T and B), its gradients, and the final state, in float64.
+
+    `inputs` and `targets` are ids (T, B); `state` is what came before them (zeros if None). The gradients
+    have the names of the parameters, and "state.h" for the state.
+    """
+    _require_ids("inputs", inputs, parameters["c"].shape[0])
+    _require_ids("targets", targets, parameters["c"].shape[0])
+    if targets.shape != inputs.shape:
+        raise UsageError(f"`targets` must have the shape of `inputs`, {inputs.shape}; got {targets.shape}.")
+    zeros = zero_state(config, inputs.shape[1])
+    state = zeros if state is None else type(state)._make(field.astype(np.float64) for field in state)
+    if state.h.shape != zeros.h.shape:
+        raise UsageError(f"`state` must have shape {zeros.h.shape}; got {state.h.shape}.")
+    parameters = {name: array.astype(np.float64, copy=False) for name, array in parameters.items()}
+    passed = forward(config, parameters, inputs, state)
+    gradients = backward(config, parameters, passed, targets)
+    named_state = {f"state.{name}": value for name, value in gradients.state._asdict().items()}
+    loss = float(output.losses(passed.log_probabilities, targets).sum())
+    return loss, gradients.parameters | named_state, passed.state
+
+
+def _layer(parameters: Parameters, layer: int) -> dict[str, Array]:
+    """One layer's parameters by the names that its cell knows."""
+    prefix = f"layers.{layer}."
+    return {name.removeprefix(prefix): array for name, array in parameters.items() if name.startswith(prefix)}
+
+
+def _layer_state(state: State, layer: int) -> State:
+    return type(state)._make(field[layer] for field in state)
+
+
+def _stack(states: list[State]) -> State:
+    """Each layer's state (B, H) to one (L, B, H); a gradient check may widen B in the upper layers alone."""
+    fields = zip(*states, strict=True)
+    return type(states[0])._make(np.stack(np.broadcast_arrays(*layers)) for layers in fields)
+
+
+def _require_ids(name: str, ids: Array, symbols: int) -> None:
+    good = ids.ndim == 2 and ids.size > 0 and np.issubdtype(ids.dtype, np.integer)
+    if not good:
+        raise UsageError(f"`{name}` must be whole numbers of shape (T, B); got {ids.dtype.name} {ids.shape}.")
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= symbols:
+        raise UsageError(f"`{name}` must be ids from 0 to {symbols - 1}; got {low if low < 0 else high}.")

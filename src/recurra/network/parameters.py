@@ -1,0 +1,95 @@
+"""The network's parameters: names, shapes, initial values, and what proves that a dict of arrays is them.
+
+A parameter set is a dict of arrays in canonical order: for each layer l what its cell has (`layers.l.U`,
+`layers.l.W`, `layers.l.b`), then the projection `V` and `c`. Layer 0 reads characters, every other layer the
+m hidden units of the layer below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra import randomness
+from recurra.errors import ModelError
+from recurra.network.cells import CELLS
+
+if TYPE_CHECKING:
+    from recurra.config import ModelConfig
+
+Array = npt.NDArray[Any]
+Parameters = Mapping[str, Array]
+
+
+def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, ...]]:
+    """Name to shape in canonical order, for K = `symbols` characters."""
+    m = config.hidden_size
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in range(config.layers):
+        cell_shapes = CELLS[config.cell].shapes(symbols if layer == 0 else m, m)
+        shapes |= {f"layers.{layer}.{name}": shape for name, shape in cell_shapes.items()}
+    return shapes | {"V": (symbols, m), "c": (symbols,)}
+
+
+def initialise(config: ModelConfig, symbols: int, *, seed: int, scale: float = 0.01) -> dict[str, Array]:
+    """Weights from N(0, scale^2), biases 0, float32.
+
+    Each weight matrix has the random stream of its own name, filled row by row: a matrix does not change when
+    another one's shape does.
+    """
+    return {
+        name: _normal(shape, seed, name, scale) if len(shape) == 2 else np.zeros(shape, np.float32)
+        for name, shape in parameter_shapes(config, symbols).items()
+    }
+
+
+def _normal(shape: tuple[int, ...], seed: int, name: str, scale: float) -> Array:
+    rows, columns = shape
+    numbers = randomness.stream(seed, name).normal(rows * columns)
+    return (numbers * scale).astype(np.float32).reshape(shape)
+
+
+def count(parameters: Parameters) -> int:
+    """How many numbers the parameters hold."""
+    return sum(array.size for array in parameters.values())
+
+
+def digest(parameters: Parameters) -> str:
+    """sha256, in hex, over the parameters in name order: a line "NAME DTYPE SHAPE", then little-endian bytes.
+
+    SHAPE is like 100x80; the bytes are in row-major order.
+    """
+    total = hashlib.sha256()
+    for name in sorted(parameters):
+        array = np.asarray(parameters[name])
+        total.update(f"{name} {array.dtype.name} {_shape_text(array.shape)}\n".encode())
+        total.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    return total.hexdigest()
+
+
+def check_parameters(config: ModelConfig, symbols: int, parameters: Parameters) -> None:
+    """Raise `ModelError` unless these are finite float32 arrays of the names and shapes of `config`."""
+    shapes = parameter_shapes(config, symbols)
+    for name in parameters:
+        if name not in shapes:
+            raise ModelError(f"unknown parameter `{name}`; expected {', '.join(shapes)}.")
+    for name, shape in shapes.items():
+        if name not in parameters:
+            raise ModelError(f"parameter `{name}` is missing; expected {', '.join(shapes)}.")
+        array = parameters[name]
+        if array.shape != shape:
+            got = _shape_text(array.shape)
+            raise ModelError(f"parameter `{name}` must have shape {_shape_text(shape)}; got {got}.")
+        if array.dtype != np.float32:
+            raise ModelError(f"parameter `{name}` must be float32; got {array.dtype.name}.")
+        if not np.isfinite(array).all():
+            bad = array[~np.isfinite(array)][0]
+            raise ModelError(f"parameter `{name}` must be finite; got {bad}.")
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
