@@ -1,0 +1,113 @@
+"""Paths → bytes: what may be read, in which order, and clear words for what may not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+from recurra.errors import TextError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HIDDEN = "hidden"
+LINKED = "link to a folder"
+IRREGULAR = "no regular file"
+
+
+def mode(path: Path) -> int | None:
+    """The type and permissions of `path`, links followed; None where there is nothing of that name."""
+    try:
+        return path.stat().st_mode
+    except ValueError:  # a NUL in the name
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            return None
+        refuse(error, path)
+
+
+def kind(mode: int) -> str:
+    """What a file that holds no text is, in words."""
+    if stat.S_ISCHR(mode):
+        return "a character device"
+    return "a block device" if stat.S_ISBLK(mode) else "a socket"
+
+
+def contents(path: Path) -> bytes:
+    """All of a file, whatever size the system claims for it: a pipe has none, nor has a file in /proc."""
+    try:
+        with path.open("rb") as file:
+            return file.read()
+    except OSError as error:
+        refuse(error, path)
+
+
+def standard_input(stdin: BinaryIO | None) -> bytes:
+    """All of `stdin`, or where that is None of the process's standard input, up to its end."""
+    if stdin is None:
+        if sys.stdin is None or sys.stdin.closed:
+            raise TextError("standard input is closed: there is nothing to read.")
+        stdin = sys.stdin.buffer
+    try:
+        return stdin.read()
+    except OSError as error:
+        refuse(error, Path("standard input"))
+
+
+def walk(folder: Path, skip: Callable[[str, Path], None]) -> list[Path]:
+    """The regular files below `folder`, sorted by their relative path in code-point order.
+
+    What is hidden, links to a folder or is no regular file is left out: `skip(why, path)` is called for it.
+    """
+    return sorted(_files(folder, skip), key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _files(folder: Path, skip: Callable[[str, Path], None]) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder, onerror=refuse):
+        folders.sort()
+        for path in [Path(root, name) for name in folders]:
+            if path.name.startswith("."):
+                skip(HIDDEN, path)
+                folders.remove(path.name)
+            elif path.is_symlink():
+                skip(LINKED, path)  # os.walk itself does not follow it
+        for path in [Path(root, name) for name in sorted(files)]:
+            if path.name.startswith("."):
+                skip(HIDDEN, path)
+            elif _is_regular(path):
+                yield path
+            else:
+                skip(IRREGULAR, path)
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        if path.is_symlink():
+            return False  # a link that leads nowhere
+        refuse(error, path)
+
+
+def refuse(error: OSError, path: Path | None = None) -> NoReturn:
+    """Raise the TextError that says in words what the system's `error` says in numbers."""
+    name = shown(path if path is not None else str(error.filename))
+    if isinstance(error, FileNotFoundError):
+        raise TextError(f"{name} vanished before it could be read.") from None
+    if isinstance(error, PermissionError):
+        raise TextError(
+            f"{name} may not be read: permission denied.", hint="check its permissions."
+        ) from None
+    raise TextError(f"{name} cannot be read: {error.strerror or error}.") from None
+
+
+def shown(path: str | os.PathLike[str], limit: int = 200) -> str:
+    """A path as it can be printed anywhere: control characters and undecodable bytes escaped."""
+    name = os.fspath(path)
+    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:limit])
+    return clean if len(name) <= limit else clean + "…"

@@ -1,0 +1,240 @@
+"""Books, files, folders, standard input and strings → one Text."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from recurra.errors import TextError, UsageError
+from recurra.text import books, files
+from recurra.text.decoding import (
+    BYTES,
+    ENCODING_HINT,
+    Journal,
+    Text,
+    check_encoding,
+    decode,
+    normalise,
+    reject_surrogates,
+)
+from recurra.text.files import shown
+from recurra.text.streams import cuts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Source", "Text", "from_string", "read", "require_learnable"]
+
+Source = str | os.PathLike[str]
+
+_JOINED = "a newline was put after {names}: the text went on without one"
+_EMPTY = "there is nothing in {names}: empty"
+_LONGEST_PATH = 4096
+
+
+class _Piece(NamedTuple):
+    """What one book, file or stream gave: its characters, its name in messages, and where it was."""
+
+    text: str
+    label: str
+    source: str
+
+
+class _Reader(NamedTuple):
+    """What every part of one reading shares."""
+
+    encoding: str
+    journal: Journal
+    stdin: BinaryIO | None
+
+
+def read(
+    sources: Source | Sequence[Source] = (), encoding: str = "utf-8", *, stdin: BinaryIO | None = None
+) -> Text:
+    """Read `sources` in order and join them; none means the default book.
+
+    A source is a book's name, a file, a folder (recursively, its files sorted by their relative path) or `-`,
+    standard input (`stdin`, where given). A str that is a book's name is the book; a Path is always a path.
+
+    Raises UsageError for an unknown `encoding`, TextError for what cannot be found, read or decoded.
+    """
+    given: list[Source] = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    if given.count("-") > 1:
+        raise UsageError("standard input (`-`) can be read only once.")
+    reader = _Reader(check_encoding(encoding), Journal(), stdin)
+    parts = [_part(source, reader) for source in given] or [_from_book(books.default_book(), reader)]
+    pieces = [piece for _, group in parts for piece in group]
+    name = parts[0][0] if len(parts) == 1 else f"{parts[0][0]}+{len(parts) - 1}-more"
+    text = _join(pieces, reader.journal)
+    origins = tuple(piece.source for piece in pieces)
+    return Text(text, name, source=origins, encoding=reader.encoding, notes=reader.journal.notes())
+
+
+def from_string(text: str, name: str = "text", encoding: str = "utf-8") -> Text:
+    """A Text of a string; with encoding `bytes` it is the string's UTF-8 bytes, otherwise only recorded.
+
+    Raises UsageError where `text` is no str, TextError where it has a lone surrogate.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"`text` must be a str; got {type(text).__name__}.")
+    encoding = check_encoding(encoding)
+    reject_surrogates(text, "the text")
+    journal = Journal()
+    text = _as_bytes(text) if encoding == BYTES else normalise(text, "the text", journal)
+    return Text(text, _slug(name), source=("text",), encoding=encoding, notes=journal.notes())
+
+
+def require_learnable(
+    text: Text, sequence_length: int, batch_size: int = 1, *, validation: float = 0.0, test: float = 0.0
+) -> None:
+    """TextError unless `text` has at least two symbols and its training part gives at least one update.
+
+    An update reads `sequence_length` · `batch_size` characters and predicts each one's successor, so that it
+    needs one character more; a held-out part needs two, since its first character is given.
+    """
+    unit = "byte" if text.is_bytes else "character"
+    length = len(text)
+    if length == 0:
+        raise TextError("the text is empty: there is nothing to learn from.")
+    if length == 1:
+        raise TextError(f"the text has only one {unit}: there is nothing to predict.")
+    if text.text.count(text.text[0]) == length:
+        raise TextError(f"every {unit} of the text is {text.text[0]!r}: there is nothing to predict.")
+    first, second = cuts(length, validation, test)
+    needed = sequence_length * batch_size + 1
+    if first < needed:
+        used = "" if first == length else f" {first:,} of them for training,"
+        sequences = "one sequence" if batch_size == 1 else f"one update of {batch_size:,} sequences"
+        raise TextError(
+            f"the text has {length:,} {unit}s,{used} but {sequences} of {sequence_length} needs {needed:,}.",
+            hint="give more text, or a smaller `--sequence-length` or `--batch-size`.",
+        )
+    for option, share, held in (("validation", validation, second - first), ("test", test, length - second)):
+        if share > 0 and held < 2:
+            raise TextError(
+                f"`{option}` {share:g} holds out {held} of the text's {length:,} {unit}s; it needs two.",
+                hint=f"give more text, or a larger `--{option}`, or 0.",
+            )
+
+
+def _part(source: Source, reader: _Reader) -> tuple[str, list[_Piece]]:
+    """The name and the pieces of one source."""
+    if not isinstance(source, str):
+        return _from_path(Path(source), reader)
+    if not source:
+        raise UsageError("the name of a text must not be empty.")
+    if source == "-":
+        return "stdin", [_piece(files.standard_input(reader.stdin), "standard input", "-", reader)]
+    if source not in books.NAMES:
+        return _from_path(Path(source), reader)
+    if os.path.lexists(source):
+        reader.journal.say(f"{source} is the book; write ./{source} for the file or folder of that name")
+    return _from_book(books.book(source), reader)
+
+
+def _from_book(book: Text, reader: _Reader) -> tuple[str, list[_Piece]]:
+    for note in book.notes:
+        reader.journal.say(note)
+    text = _as_bytes(book.text) if reader.encoding == BYTES else book.text
+    return book.name, [_Piece(text, f"the book {book.name}", book.name)]
+
+
+def _from_path(path: Path, reader: _Reader) -> tuple[str, list[_Piece]]:
+    mode = files.mode(path)
+    if mode is None:
+        raise _unknown(path)
+    absolute = _absolute(path)
+    if stat.S_ISDIR(mode):
+        return _slug(absolute.name), list(_folder(path, reader))
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise TextError(
+            f"{shown(path)} is neither a file nor a folder nor a pipe, but {files.kind(mode)}.",
+            hint="`-` reads standard input.",
+        )
+    name = "pipe" if stat.S_ISFIFO(mode) else _slug(absolute.stem)
+    return name, [_piece(files.contents(path), shown(path), shown(absolute, _LONGEST_PATH), reader)]
+
+
+def _piece(data: bytes, label: str, source: str, reader: _Reader) -> _Piece:
+    text = _normalised(decode(data, label, reader.encoding), label, reader)
+    if not text:
+        reader.journal.add(_EMPTY, label)
+    return _Piece(text, label, source)
+
+
+def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
+    """The files of a folder that hold text; the journal is told of the others."""
+    skipped = Journal()
+
+    def skip(why: str, path: Path) -> None:
+        skipped.add(f"skipped, {why}: {{count}} ({{names}})", shown(path))
+
+    found = False
+    for path in files.walk(folder, skip):
+        data = files.contents(path)
+        try:
+            text = decode(data, shown(path), reader.encoding)
+        except TextError:
+            skip(f"not {reader.encoding}", path)
+            continue
+        if why := _unfit(text, reader.encoding):
+            skip(why, path)
+            continue
+        found = True
+        source = shown(_absolute(path), _LONGEST_PATH)
+        yield _Piece(_normalised(text, shown(path), reader), shown(path), source)
+    notes = skipped.notes()
+    if not found:
+        why = f" ({'; '.join(notes)})" if notes else ""
+        raise TextError(
+            f"the folder {shown(folder)} holds no text{why}.", hint=ENCODING_HINT if notes else None
+        )
+    for note in notes:
+        reader.journal.say(note)
+
+
+def _unfit(text: str, encoding: str) -> str | None:
+    """Why a file that decoded is still no part of a folder's text."""
+    if not text:
+        return "empty"
+    return "binary, with NUL inside" if "\0" in text and encoding != BYTES else None
+
+
+def _normalised(text: str, label: str, reader: _Reader) -> str:
+    return text if reader.encoding == BYTES else normalise(text, label, reader.journal)
+
+
+def _unknown(path: Path) -> TextError:
+    close = difflib.get_close_matches(str(path).lower()[:40], books.NAMES, n=1)
+    hint = f"did you mean the book {close[0]}?" if close else f"the books are {', '.join(books.NAMES)}."
+    return TextError(f"{shown(path, 80)} is neither a book nor an existing file or folder.", hint=hint)
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - drops `..`, but leaves links as they were given
+
+
+def _as_bytes(text: str) -> str:
+    return text.encode("utf-8").decode("latin-1")
+
+
+def _join(pieces: list[_Piece], journal: Journal) -> str:
+    """All pieces in order; each begins a line."""
+    filled = [piece for piece in pieces if piece.text]
+    parts = []
+    for piece in filled[:-1]:
+        parts.append(piece.text)
+        if not piece.text.endswith("\n"):
+            parts.append("\n")
+            journal.add(_JOINED, piece.label)
+    return "".join(parts + [piece.text for piece in filled[-1:]])
+
+
+def _slug(name: str) -> str:
+    """A name for a folder: letters and digits of any script, `.`, `_`, `+` and `-`; at most 60 characters."""
+    return re.sub(r"[^\w.+]+", "-", unicodedata.normalize("NFC", name))[:60].strip(".-") or "text"

@@ -1,0 +1,189 @@
+"""Strict decoding, its errors to the byte and the line, and the account of what was changed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.errors import TextError, UsageError
+from recurra.text.decoding import (
+    Journal,
+    Text,
+    check_encoding,
+    decode,
+    normalise,
+    reject_surrogates,
+)
+
+
+def notes_of(text: str) -> tuple[str, tuple[str, ...]]:
+    journal = Journal()
+    return normalise(text, "a.txt", journal), journal.notes()
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("utf-8", "utf-8"),
+        ("UTF8", "utf-8"),
+        ("latin-1", "iso8859-1"),
+        ("utf-16", "utf-16"),
+        ("koi8-r", "koi8-r"),
+        ("utf-8-sig", "utf-8-sig"),
+        ("bytes", "bytes"),
+        ("Bytes", "bytes"),
+    ],
+)
+def test_text_codecs_and_their_names(given: str, name: str) -> None:
+    assert check_encoding(given) == name
+
+
+@pytest.mark.parametrize(
+    "encoding", ["rot13", "base64", "zlib", "hex", "undefined", "utf-9", "", "a\0b", "\ud800", 8, None]
+)
+def test_what_is_no_text_codec_is_a_usage_error(encoding: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"`encoding` must be a text encoding that Python knows, or `bytes`; got"
+    ):
+        check_encoding(encoding)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.sampled_from(["utf-8", "utf-16", "utf-32-be", "utf-7"]),
+)
+def test_decoding_undoes_encoding(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding), "a.txt", encoding) == text
+
+
+@given(st.binary())
+def test_bytes_are_themselves(data: bytes) -> None:
+    text = Text(decode(data, "a.bin", "bytes"), "a", encoding="bytes")
+    assert [ord(c) for c in text.text] == list(data)
+    assert text.sha256 == hashlib.sha256(data).hexdigest()
+    assert text.is_bytes
+
+
+def test_digest_is_that_of_the_file() -> None:
+    assert Text("é\n", "a").sha256 == hashlib.sha256(b"\xc3\xa9\n").hexdigest()
+    assert len(Text("é\n", "a")) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "message"),
+    [
+        (
+            b"caf\xe9 au lait",
+            "utf-8",
+            "a.txt is not utf-8: byte 0xe9 at offset 3, line 1 (invalid continuation",
+        ),
+        (b"a\nb\nc\xff", "utf-8", "a.txt is not utf-8: byte 0xff at offset 5, line 3 (invalid start byte)."),
+        (b"a\r\nb\rc\xff", "utf-8", "byte 0xff at offset 6, line 3"),
+        (b"\n" * 1500 + b"\xff", "utf-8", "offset 1,500, line 1,501"),
+        (b"\xef\xbb\xbfab\n\xff", "utf-8-sig", "byte 0xff at offset 6, line 2"),
+        (b"a\n\xe2\x82", "utf-8", "byte 0xe2 at offset 2, line 2 (unexpected end of data)"),
+        ("a\n\u010aב".encode("utf-16-le") + b"\x00\xd8", "utf-16-le", "byte 0x00 at offset 8, line 2"),
+        (b"\xff\xfea\x00\n\x00b", "utf-16", "byte 0x62 at offset 6, line 2 (truncated data)"),
+        (
+            b"a\n\x80",
+            "ascii",
+            "a.txt is not ascii: byte 0x80 at offset 2, line 2 (ordinal not in range(128))",
+        ),
+        (b"a\n\x81", "cp1252", "byte 0x81 at offset 2, line 2 (character maps to <undefined>)"),
+        (b"a\n\x82", "shift_jis", "byte 0x82 at offset 2, line 2 (incomplete multibyte sequence)"),
+    ],
+)
+def test_decoding_error_names_byte_offset_and_line(data: bytes, encoding: str, message: str) -> None:
+    with pytest.raises(TextError, match=re.escape(message)) as raised:
+        decode(data, "a.txt", encoding)
+    assert raised.value.exit_code == 3
+    assert raised.value.hint == (
+        "give its encoding, for example `--encoding latin-1`; `--encoding bytes` reads any file."
+    )
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["-le", "-be"])
+def test_marked_utf16_and_utf32_are_recognised(codec: str, order: str) -> None:
+    data = ("\ufeff" + "schön").encode(codec + order)
+    with pytest.raises(TextError, match=f"is not utf-8.*\nhint: .*`--encoding {codec}`"):
+        decode(data, "a.txt", "utf-8")
+    assert decode(data, "a.txt", codec) == "schön"
+
+
+@pytest.mark.parametrize("data", [b"\xff" * 70, b"xn--" + b"\xff"])
+def test_codec_without_positions(data: bytes) -> None:
+    with pytest.raises(TextError, match=r"a\.txt is not (idna|punycode)"):
+        decode(data, "a.txt", "idna")
+
+
+def test_line_number_where_the_codec_cannot_replace() -> None:
+    with pytest.raises(TextError, match=r"a\.txt is not punycode"):
+        decode(b"a\n\xff\xff", "a.txt", "punycode")
+
+
+@given(
+    st.binary(max_size=40),
+    st.sampled_from(["utf-8", "utf-16", "utf-7", "idna", "punycode", "iso2022_jp", "hz"]),
+)
+def test_any_bytes_decode_or_raise_a_text_error(data: bytes, encoding: str) -> None:
+    with contextlib.suppress(TextError):
+        decode(data, "a.txt", encoding).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [(b"ab+2AA-", "utf-7"), (rb"ab\ud800", "unicode_escape"), (rb"ab\ud800", "raw_unicode_escape")],
+)
+def test_codecs_that_let_surrogates_through(data: bytes, encoding: str) -> None:
+    with pytest.raises(
+        TextError, match=r"a\.txt has a lone surrogate, U\+D800, at character 2: it is no character"
+    ):
+        decode(data, "a.txt", encoding)
+
+
+def test_surrogates() -> None:
+    reject_surrogates("\U0010ffff\ud7ff\ue000", "the text")
+    with pytest.raises(TextError, match=r"the text has a lone surrogate, U\+DFFF, at character 1,000"):
+        reject_surrogates("a" * 1000 + "\udfff", "the text")
+
+
+@pytest.mark.parametrize(
+    ("text", "normal", "notes"),
+    [
+        ("", "", ()),
+        ("a\nb\u2028\x85\x0bc", "a\nb\u2028\x85\x0bc", ()),
+        ("a\r\nb\rc\n\r", "a\nb\nc\n\n", ("line ends that were CRLF or CR and became LF: 3, in a.txt",)),
+        ("\ufeffa\ufeff", "a\ufeff", ("a byte order mark was removed from a.txt",)),
+        ("\ufeff", "", ("a byte order mark was removed from a.txt",)),
+        (
+            "a\0b\0",
+            "a\0b\0",
+            ("NUL characters: 2, in a.txt; is it binary, or UTF-16 without a byte order mark?",),
+        ),
+    ],
+)
+def test_normal_form(text: str, normal: str, notes: tuple[str, ...]) -> None:
+    assert notes_of(text) == (normal, notes)
+
+
+@given(st.text("a\r\n\ufeff"))
+def test_normal_form_has_no_carriage_return_and_universal_newlines(text: str) -> None:
+    normal, _ = notes_of(text)
+    assert normal == text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    assert "\r" not in normal
+
+
+def test_journal_counts_and_names() -> None:
+    journal = Journal()
+    journal.say("as it stands: {count} {names} {}")
+    for name in "abcde":
+        journal.add("{count} events in {names}", name, 1000)
+    journal.add("{count} events in {names}", "a", 1)
+    journal.say("as it stands: {count} {names} {}")
+    assert journal.notes() == ("as it stands: {count} {names} {}", "5,001 events in a, b, c and 2 more")

@@ -1,0 +1,155 @@
+"""The order of reading, its cursor, and the splits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from recurra.errors import CheckpointError, TextError, UsageError
+from recurra.text.streams import Chunk, Cursor, SequentialStream, cuts, split
+
+sizes = st.tuples(st.integers(2, 400), st.integers(1, 12), st.integers(1, 5))
+
+
+def stream_of(N: int, T: int, B: int) -> SequentialStream:
+    assume((N - 1) // (T * B) > 0)
+    return SequentialStream(np.arange(N, dtype=np.uint16), T, B)
+
+
+def epoch_of(stream: SequentialStream) -> Chunk:
+    return stream.take(stream.updates_per_epoch)
+
+
+@given(sizes)
+def test_an_epoch_and_its_targets(size: tuple[int, int, int]) -> None:
+    N, T, B = size
+    stream = stream_of(N, T, B)
+    inputs, targets = epoch_of(stream)
+    assert stream.updates_per_epoch == (N - 1) // (T * B)
+    assert inputs.shape == targets.shape == (stream.updates_per_epoch, T, B)
+    assert inputs.dtype == targets.dtype == np.uint16
+    assert inputs.flags.c_contiguous
+    assert targets.flags.c_contiguous
+    assert np.array_equal(targets, inputs + 1)  # the ids are 0, 1, 2 …: each target is the next id
+
+
+@given(sizes)
+def test_each_reader_reads_in_order_and_none_reads_twice(size: tuple[int, int, int]) -> None:
+    N, T, B = size
+    inputs = epoch_of(stream_of(N, T, B)).inputs.reshape(-1, B)
+    for b in range(B):
+        start = b * ((N - 1) // B)
+        assert np.array_equal(inputs[:, b], np.arange(start, start + len(inputs)))
+    assert np.unique(inputs).size == inputs.size
+
+
+@given(sizes, st.lists(st.integers(1, 20), min_size=1, max_size=30))
+def test_takes_join_to_one_take(size: tuple[int, int, int], takes: list[int]) -> None:
+    whole = epoch_of(stream_of(*size))
+    stream, taken = stream_of(*size), 0
+    for n in takes:
+        assert stream.at_epoch_start == (taken == 0)
+        inputs, targets = stream.take(n)
+        got = min(n, len(whole.inputs) - taken)
+        assert len(inputs) == got
+        assert np.array_equal(inputs, whole.inputs[taken : taken + got])
+        assert np.array_equal(targets, whole.targets[taken : taken + got])
+        taken = (taken + got) % len(whole.inputs)
+
+
+@given(sizes, st.lists(st.integers(1, 20), max_size=30))
+def test_a_restored_cursor_goes_on_where_it_was(size: tuple[int, int, int], takes: list[int]) -> None:
+    stream, restored = stream_of(*size), stream_of(*size)
+    for n in takes:
+        stream.take(n)
+    restored.cursor = Cursor(*map(np.int64, stream.cursor))  # type: ignore[arg-type]
+    for n in (3, 1, 7):
+        assert restored.cursor == stream.cursor
+        assert restored.at_epoch_start == stream.at_epoch_start
+        assert np.array_equal(restored.take(n), stream.take(n))
+
+
+def test_one_reader_as_in_the_book() -> None:
+    stream = SequentialStream(np.arange(80, dtype=np.uint8), 25, 1)
+    assert stream.updates_per_epoch == 3
+    for update in range(3):
+        inputs, targets = stream.take(1)
+        assert np.array_equal(inputs[0, :, 0], np.arange(25 * update, 25 * update + 25))
+        assert np.array_equal(targets[0, :, 0], np.arange(25 * update + 1, 25 * update + 26))
+    assert stream.cursor == Cursor(epoch=1, position=0)
+    assert stream.at_epoch_start
+    assert stream.take(1).inputs[0, 0, 0] == 0
+
+
+def test_a_take_never_crosses_the_end_of_an_epoch() -> None:
+    stream = SequentialStream(np.arange(101), 5, 2)
+    assert [len(stream.take(4).inputs) for _ in range(4)] == [4, 4, 2, 4]
+    assert stream.cursor == (1, 4)
+
+
+def test_one_reader_copies_nothing() -> None:
+    ids = np.arange(1000, dtype=np.uint8)
+    assert all(np.shares_memory(part, ids) for part in SequentialStream(ids, 25, 1).take(30))
+
+
+def test_ids_that_are_a_strided_view() -> None:
+    ids = np.arange(200)[::2]
+    inputs, targets = SequentialStream(ids, 7, 3).take(2)
+    assert np.array_equal(targets, inputs + 2)
+
+
+@pytest.mark.parametrize(("N", "T", "B"), [(0, 1, 1), (1, 1, 1), (25, 25, 1), (100, 25, 4), (6, 2, 3)])
+def test_too_few_ids(N: int, T: int, B: int) -> None:
+    with pytest.raises(
+        TextError, match=rf"one update needs {T * B + 1} characters \({T} · {B} \+ 1\); got {N}\."
+    ):
+        SequentialStream(np.zeros(N, dtype=np.uint8), T, B)
+    assert SequentialStream(np.zeros(T * B + 1, dtype=np.uint8), T, B).updates_per_epoch == 1
+
+
+@pytest.mark.parametrize(("T", "B"), [(0, 1), (1, 0), (-1, 1)])
+def test_impossible_sizes(T: int, B: int) -> None:
+    with pytest.raises(UsageError, match=f"must be at least 1; got {T} and {B}"):
+        SequentialStream(np.zeros(9, dtype=np.uint8), T, B)
+
+
+def test_a_take_of_nothing() -> None:
+    with pytest.raises(UsageError, match="`n` must be at least 1; got 0"):
+        SequentialStream(np.zeros(9, dtype=np.uint8), 2, 2).take(0)
+
+
+@pytest.mark.parametrize("cursor", [(0, 4), (0, -1), (-1, 0)])
+def test_a_cursor_of_another_text(cursor: tuple[int, int]) -> None:
+    stream = SequentialStream(np.zeros(9, dtype=np.uint8), 2, 1)
+    with pytest.raises(
+        CheckpointError, match=r"saved place in the text, update -?\d of epoch -?\d, does not exist: .* 4 up"
+    ):
+        stream.cursor = cursor
+    assert stream.cursor == (0, 0)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 99), st.integers(0, 99))
+def test_split_is_exact_and_loses_nothing(N: int, v: int, t: int) -> None:
+    assume(v + t < 100)
+    ids = np.arange(N)
+    train, validation, test = split(ids, v / 100, t / 100)
+    assert len(train) == N * (100 - v - t) // 100
+    assert len(train) + len(validation) == N * (100 - t) // 100
+    assert np.array_equal(np.concatenate([train, validation, test]), ids)
+
+
+def test_split_of_known_size() -> None:
+    assert cuts(1_115_394, 0.1) == (1_003_854, 1_115_394)
+    assert cuts(10, 0.9) == (1, 10)  # 10 · (1 − 0.9) is 0.9999999999999998 in floating point
+    assert cuts(10, 0, 0) == (10, 10)
+    assert cuts(10, np.float64(0.1), np.float64(0.2)) == (7, 8)
+
+
+@pytest.mark.parametrize(
+    ("v", "t"), [(-0.1, 0), (0, -0.1), (1, 0), (0, 1), (0.5, 0.5), (float("nan"), 0), (0, float("inf"))]
+)
+def test_impossible_shares(v: float, t: float) -> None:
+    with pytest.raises(UsageError, match="must be at least 0 and together below 1; got"):
+        cuts(10, v, t)
