@@ -145,6 +145,12 @@ def check_seed(
     return {letter: _verdict(letter, figures, second[letter]) for letter, figures in first.items()}
 
 
+def to_table(cell: str, figures: dict[str, SeedFigures]) -> dict[str, Any]:
+    """The figures as JSON: {"cells": {cell: {letter: figures}}, "passed": all of them}."""
+    rows = {letter: row._asdict() for letter, row in figures.items()}
+    return {"cells": {cell: rows}, "passed": all(row.passed for row in figures.values())}
+
+
 def check_direction(
     config: ModelConfig,
     parameters: Parameters,
@@ -174,14 +180,10 @@ def check_direction(
     return abs(slope - numerical) / math.sqrt(len(gradients))
 
 
-def _problem(
-    config: ModelConfig, parameters: Parameters, inputs: Array, targets: Array, state: State
-) -> _Problem:
+def _problem(config: ModelConfig, parameters: Parameters, inputs: Array, targets: Array, state: State) -> _Problem:
     precise = {name: array.astype(np.float64) for name, array in parameters.items()}
     dense = network.one_hot(inputs, precise["c"].shape[0])
-    return _Problem(
-        config, precise, type(state)._make(field.astype(np.float64) for field in state), dense, targets
-    )
+    return _Problem(config, precise, type(state)._make(field.astype(np.float64) for field in state), dense, targets)
 
 
 def _own_gradients(problem: _Problem) -> dict[str, Array]:
@@ -199,24 +201,18 @@ class _Task(NamedTuple):
     elements: Array
 
 
-def _numerical_gradients(
-    problem: _Problem, names: list[str], threads: int | None
-) -> dict[str, tuple[Array, Array]]:
+def _numerical_gradients(problem: _Problem, names: list[str], threads: int | None) -> dict[str, tuple[Array, Array]]:
     """The central and the complex-step gradient of each tensor.
 
     The streams of a batch share parameters but nothing else: the gradient of the loss, a sum over streams, is
     the sum of the gradients of the streams alone.
     """
     streams = [_stream_alone(problem, b) for b in range(problem.targets.shape[1])]
-    results = {
-        name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in names
-    }
+    results = {name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in names}
     tasks = list(_tasks(streams, names))
     # Each thread works on arrays that stay in its own core's cache; BLAS's threads would only get in the way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or _cpus()) as pool:
-        for task, slopes in zip(
-            tasks, pool.map(lambda task: _slopes(streams[task.b], task), tasks), strict=True
-        ):
+        for task, slopes in zip(tasks, pool.map(lambda task: _slopes(streams[task.b], task), tasks), strict=True):
             for result, slope in zip(results[task.name], slopes, strict=True):
                 whole = result if task.name in problem.parameters else result[:, task.b : task.b + 1]
                 whole[np.unravel_index(task.elements, whole.shape)] += slope

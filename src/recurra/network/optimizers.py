@@ -81,11 +81,15 @@ def require_finite(loss: float, gradients: Parameters, update: int) -> None:
     tensors: dict[str, Array] = {"loss": np.asarray(loss), **gradients}
     for name, array in tensors.items():
         if not np.isfinite(array).all():
-            what = "the loss" if name == "loss" else f"the gradient of `{name}`"
-            bad = array[~np.isfinite(array)].flat[0]
-            raise NumericalError(
-                f"{what} became {bad} at update {update}; it must be finite.",
-                update=update,
-                tensor=name,
-                hint="lower the learning rate, or clip the gradients harder.",
-            )
+            raise not_finite(name, str(array[~np.isfinite(array)].flat[0]), update)
+
+
+def not_finite(tensor: str, value: str, update: int) -> NumericalError:
+    """The error for the loss, or the gradient of `tensor`, that became `value` at `update` (counted from 1)."""
+    what = "the loss" if tensor == "loss" else f"the gradient of `{tensor}`"
+    return NumericalError(
+        f"{what} became {value} at update {update}; it must be finite.",
+        update=update,
+        tensor=tensor,
+        hint="train again with a lower `--learning-rate`, or a lower `--clip-value`.",
+    )

@@ -1,0 +1,231 @@
+"""The gradient check: it passes what is right, fails whatever is wrong, and its short cuts change nothing."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from types import ModuleType
+
+import numpy as np
+import pytest
+from problems import problem
+
+from recurra.network import gradient_check, network, output
+from recurra.network.cells import elman
+from recurra.network.gradient_check import Figures, check, check_direction, check_seed, failures, to_table
+from recurra.network.network import State
+
+RECURRENT = ["layers.0.U", "layers.0.W", "layers.0.b", "state.h", "inputs"]
+EVERYTHING = ["layers.0.U", "layers.0.W", "layers.0.b", "V", "c", "state.h", "inputs"]
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("sizes", [(6, 2, 3, 5), (1, 2, 3, 4), (5, 1, 4, 3)], ids=str)
+def test_the_network_passes(sizes: tuple[int, int, int, int], layers: int) -> None:
+    T, B, H, K = sizes
+    p = problem(T=T, B=B, H=H, K=K, layers=layers)
+    figures = check(*p)
+    assert list(figures) == [*p.parameters, "state.h", "inputs"]
+    assert failures(figures) == []
+    for name, figure in figures.items():
+        assert 0 <= figure.max_rel_complex < 1e-13, name
+        assert 0 < figure.max_abs_central < 1e-6, name
+        assert 0 < figure.max_rel_central < 1e-6, name
+    assert check_direction(*p) < 1e-13
+
+
+# Each: the module and function to break, the right fragment, the wrong one, and what must be found wrong.
+FORMULAS = [
+    (elman, "dh_t = dh[t] + from_later", "dh_t = dh[t]", RECURRENT),
+    (elman, "dh_t = dh[t] + from_later", "dh_t = from_later", RECURRENT),
+    (elman, "dh_t * (1 - h[t] ** 2)", "dh_t", RECURRENT),
+    (elman, "dh_t * (1 - h[t] ** 2)", "dh_t * (1 - h[t])", RECURRENT),
+    (elman, "dh_t * (1 - h[t] ** 2)", "dh_t * (1 - h[t - 1] ** 2)", RECURRENT),
+    (elman, "from_later = da[t] @ W", "from_later = da[t] @ W.T", RECURRENT),
+    (elman, "from_later = da[t] @ W", "from_later = dh_t @ W", RECURRENT),
+    (elman, "np.concatenate([h0[np.newaxis], h[:-1]])", "h", ["layers.0.W"]),
+    (elman, "np.concatenate([h0[np.newaxis], h[:-1]])", "np.concatenate([0 * h[:1], h[:-1]])", ["layers.0.W"]),
+    (elman, "np.concatenate([h0[np.newaxis], h[:-1]])", "np.roll(h, 1, axis=0)", ["layers.0.W"]),
+    (elman, "np.tensordot(da, x,", "np.tensordot(da[1:], x[1:],", ["layers.0.U"]),
+    (elman, "np.tensordot(da, x,", "np.tensordot(da[1:], x[:-1],", ["layers.0.U"]),
+    (elman, "np.tensordot(da, h_previous,", "0 * np.tensordot(da, h_previous,", ["layers.0.W"]),
+    (elman, "np.tensordot(da, h_previous,", "np.tensordot(h_previous, da,", ["layers.0.W"]),
+    (elman, "np.tensordot(da, h_previous,", "np.tensordot(da[1:], h_previous[1:],", ["layers.0.W"]),
+    (elman, "da.sum(axis=(0, 1))", "da[-1].sum(axis=0)", ["layers.0.b"]),
+    (elman, "da.sum(axis=(0, 1))", "da.mean(axis=(0, 1))", ["layers.0.b"]),
+    (elman, "da.sum(axis=(0, 1))", "da[:, 0].sum(axis=0)", ["layers.0.b"]),
+    (elman, "State(h=from_later)", "State(h=0 * from_later)", ["state.h"]),
+    (elman, "State(h=from_later)", "State(h=da[0])", ["state.h"]),
+    (elman, "da @ U, State", "da[::-1] @ U, State", ["inputs"]),
+    (output, "np.exp(log_probabilities) - y", "y - np.exp(log_probabilities)", EVERYTHING),
+    (output, "np.exp(log_probabilities) - y", "np.exp(log_probabilities)", EVERYTHING),
+    (output, "np.exp(log_probabilities) - y", "log_probabilities - y", EVERYTHING),
+    (output, "np.tensordot(g, h,", "np.tensordot(g[:-1], h[:-1],", ["V"]),
+    (output, "np.tensordot(g, h,", "np.tensordot(g[1:], h[:-1],", ["V"]),
+    (output, "np.tensordot(g, h,", "np.tensordot(h, g,", ["V"]),
+    (output, "g.sum(axis=(0, 1))", "g[-1].sum(axis=0)", ["c"]),
+    (output, "g.sum(axis=(0, 1))", "g.mean(axis=(0, 1))", ["c"]),
+    (output, "return gradients, g @ V", "return gradients, g @ V.T", RECURRENT),
+    (output, "return gradients, g @ V", "return gradients, 0 * (g @ V)", RECURRENT),
+]
+
+
+def break_formula(monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str) -> None:
+    """Replace `backward` by its own source with one fragment changed."""
+    source = inspect.getsource(module.backward)
+    assert source.count(right) == 1, f"{right!r} is no longer in {module.__name__}.backward"
+    namespace = dict(vars(module))
+    exec(source.replace(right, wrong), namespace)  # noqa: S102 - our own source, one term broken
+    monkeypatch.setattr(module, "backward", namespace["backward"])
+
+
+@pytest.mark.parametrize(
+    ("module", "right", "wrong", "found"), FORMULAS, ids=[f"{right} -> {wrong}" for _, right, wrong, _ in FORMULAS]
+)
+def test_every_broken_formula_is_found(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str, found: list[str]
+) -> None:
+    p = problem(T=4, B=2, H=3, K=3)  # H = K, so that a transposed matrix still fits
+    break_formula(monkeypatch, module, right, wrong)
+    assert sorted(failures(check(*p))) == sorted(found)
+    assert check_direction(*p) > 1e-6
+
+
+BOTH_LAYERS = [*RECURRENT, "layers.1.U", "layers.1.W", "layers.1.b"]
+LAYERS = [
+    (
+        "passed.caches[layer], dx,",
+        "passed.caches[layer], 0 * dx,",
+        [*RECURRENT, "layers.1.U", "layers.1.W", "layers.1.b"],
+    ),
+    ("passed.caches[layer], dx,", "passed.caches[0], dx,", [*RECURRENT, "layers.1.U", "layers.1.W", "layers.1.b"]),
+    ("dstates.insert(0, dstate0)", "dstates.append(dstate0)", ["state.h"]),
+    ("passed.h, passed", "passed.caches[0].h, passed", ["V"]),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "found"), LAYERS, ids=[f"{right} -> {wrong}" for right, wrong, _ in LAYERS])
+def test_every_broken_step_between_layers_is_found(
+    monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, found: list[str]
+) -> None:
+    p = problem(T=4, B=2, H=3, K=3, layers=2)
+    break_formula(monkeypatch, network, right, wrong)
+    assert sorted(failures(check(*p))) == sorted(found)
+    assert check_direction(*p) > 1e-6
+
+
+@pytest.mark.parametrize("name", ["layers.0.U", "layers.1.W", "layers.1.b", "V", "c", "state.h", "inputs"])
+def test_one_wrong_element_is_found(name: str) -> None:
+    p = problem(layers=2)
+    passed = network.forward(p.config, p.parameters, p.inputs, p.state)
+    own = network.backward(p.config, p.parameters, passed, p.targets)
+    gradients = own.parameters | {"state.h": own.state.h, "inputs": own.inputs}
+    gradients[name].flat[-1] += 1e-9
+    assert failures(check(*p, gradients)) == [name]
+    assert check_direction(*p, gradients) > 1e-12
+
+
+def test_gradients_of_elsewhere_are_checked_by_their_names() -> None:
+    p = problem()
+    _, gradients, _ = network.loss_and_gradients(*p)
+    figures = check(*p, {"V": gradients["V"].astype(np.float32)})
+    assert list(figures) == ["V"]
+    assert 1e-9 < figures["V"].max_rel_complex < 1e-6
+    assert failures(figures) == ["V"]
+    assert failures(figures, tolerance=1e-6) == []
+
+
+def test_nothing_but_numbers_is_confirmed() -> None:
+    assert failures({"V": Figures(0.0, 0.0, math.nan)}) == ["V"]
+    p = problem()
+    _, gradients, _ = network.loss_and_gradients(*p)
+    gradients["c"][0] = np.nan
+    assert failures(check(*p, gradients)) == ["c"]
+
+
+def test_a_gradient_of_zero_does_not_escape() -> None:
+    p = problem()
+    assert check(*p, {"V": np.zeros((5, 3))})["V"].max_rel_complex == pytest.approx(1)
+
+
+def test_a_gradient_that_is_truly_zero_passes() -> None:
+    """One step from a zero state: W is multiplied by nothing."""
+    p = problem(T=1)._replace(state=State(h=np.zeros((1, 2, 3))))
+    assert check(*p)["layers.0.W"] == (0, 0, 0)
+
+
+def test_the_figures_are_relative_to_the_largest_gradient() -> None:
+    p = problem()
+    _, gradients, _ = network.loss_and_gradients(*p)
+    wrong = gradients["c"].copy()
+    smallest = np.abs(wrong).argmin()
+    wrong[smallest] += 0.25
+    figure = check(*p, {"c": wrong})["c"]
+    largest = max(np.abs(wrong).max(), np.abs(gradients["c"]).max())
+    assert figure.max_abs_central == pytest.approx(0.25, rel=1e-6)
+    assert figure.max_rel_central == pytest.approx(0.25 / largest, rel=1e-6)
+    assert figure.max_rel_complex == pytest.approx(0.25 / largest, rel=1e-12)
+
+
+def test_neither_threads_nor_the_copies_at_once_change_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = problem(layers=2)
+    figures = check(*p, threads=1)
+    assert check(*p, threads=3) == figures
+    monkeypatch.setattr(gradient_check, "_COPIES_AT_ONCE", 4)
+    for name, figure in check(*p).items():
+        assert figure.max_rel_complex < 1e-13
+        assert figure.max_abs_central == pytest.approx(figures[name].max_abs_central, abs=1e-10)
+
+
+def test_the_seed_s_check_passes_with_its_own_figures() -> None:
+    initial, trained = problem(T=8, B=1, scale=0.01), problem(T=8, B=1, scale=0.5, seed=1)
+    figures = check_seed(*initial[:2], trained.parameters, *initial[2:4], trained.state, threads=1)
+    assert list(figures) == ["U", "W", "b", "V", "c", "h0", "x"]
+    assert [figures[letter].seed_tolerance for letter in figures] == [1e-7, 1e-9, 1e-6, 1e-7, 1e-5, None, None]
+    at_start = check(*initial._replace(state=State(h=np.zeros((1, 1, 3)))))
+    after = check(*initial._replace(parameters=trained.parameters, state=trained.state))
+    for letter, name in zip(figures, at_start, strict=True):
+        row = figures[letter]
+        assert row[:2] == at_start[name][:2]
+        assert row.max_rel_complex == max(at_start[name].max_rel_complex, after[name].max_rel_complex)
+        assert row.passed is True
+    table = to_table("elman", figures)
+    assert table["passed"] is True
+    assert table["cells"]["elman"]["W"]["seed_tolerance"] == 1e-9
+
+
+def test_the_seed_s_figures_are_judged_at_the_initial_weights_alone() -> None:
+    """With weights of order one, W's central differences lie far above 1e-9."""
+    small, large = problem(T=8, B=1, scale=0.01), problem(T=8, B=1)
+    zeros = State(h=np.zeros((1, 1, 3)))
+    assert check(*large._replace(state=zeros))["layers.0.W"].max_abs_central > 1e-9
+    at_the_end = check_seed(*small[:2], large.parameters, *small[2:4], zeros)
+    assert at_the_end["W"].passed
+    at_the_start = check_seed(*large[:2], small.parameters, *small[2:4], zeros)
+    assert not at_the_start["W"].passed
+    assert not to_table("elman", at_the_start)["passed"]
+
+
+def test_a_wrong_gradient_of_either_weights_fails_the_seed_s_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At zero weights h is zero and so is 1 - h^2's part: only the trained weights can show that it is missing."""
+    p = problem(T=4, B=1)
+    break_formula(monkeypatch, elman, "dh_t * (1 - h[t] ** 2)", "dh_t")
+    nothing = {name: np.zeros_like(array) for name, array in p.parameters.items()}
+    figures = check_seed(p.config, nothing, p.parameters, p.inputs, p.targets, p.state)
+    assert [letter for letter, row in figures.items() if not row.passed] == ["U", "W", "b", "h0", "x"]
+
+
+def test_layers_are_one_letter_each_the_worst() -> None:
+    p = problem(T=4, B=1, layers=2)
+    zeros = network.zero_state(p.config, 1)
+    figures = check_seed(*p[:2], p.parameters, *p[2:4], zeros)
+    each = check(*p._replace(state=zeros))
+    assert list(figures) == ["U", "W", "b", "V", "c", "h0", "x"]
+    assert figures["U"].max_abs_central == max(each[f"layers.{i}.U"].max_abs_central for i in (0, 1))
+
+
+def test_the_direction_is_drawn_from_the_seed() -> None:
+    p = problem()
+    gradients = {"c": np.ones(5)}
+    assert check_direction(*p, gradients, seed=1) == check_direction(*p, gradients, seed=1)
+    assert check_direction(*p, gradients, seed=1) != check_direction(*p, gradients, seed=2)

@@ -1,0 +1,203 @@
+"""The network's equations: gradients against numbers, identities in time and batch, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import Array, Problem, problem
+
+from recurra.config import ModelConfig
+from recurra.errors import UsageError
+from recurra.network import network, output
+from recurra.network.network import State
+from recurra.network.parameters import initialise
+
+SIZES = [
+    {"T": 6, "B": 2, "H": 3, "K": 5},
+    {"T": 4, "B": 3, "H": 5, "K": 2},
+    {"T": 1, "B": 2, "H": 3, "K": 4},
+    {"T": 5, "B": 1, "H": 2, "K": 3},
+    {"T": 1, "B": 1, "H": 1, "K": 2},
+]
+proved = pytest.mark.parametrize("layers", [1, 2], ids=["one layer", "two layers"])
+of_all_sizes = pytest.mark.parametrize("sizes", SIZES, ids=str)
+
+
+def tensors(p: Problem) -> dict[str, Array]:
+    return p.parameters | {"state.h": p.state.h, "inputs": network.one_hot(p.inputs, len(p.parameters["c"]))}
+
+
+def loss_of(p: Problem, values: dict[str, Array]) -> complex:
+    parameters = {name: values[name] for name in p.parameters}
+    passed = network.forward(p.config, parameters, values["inputs"], State(h=values["state.h"]))
+    return complex(output.losses(passed.log_probabilities, p.targets).sum())
+
+
+def numerical(p: Problem, name: str, slope: Callable[[Callable[[complex], complex]], float]) -> Array:
+    """The derivative by `slope`, one element after the other: the plain loop that the gradient check replaces."""
+    values = tensors(p)
+    result = np.zeros(values[name].shape)
+    for index in np.ndindex(result.shape):
+
+        def moved(step: complex, index: tuple[int, ...] = index) -> complex:
+            changed = values[name].astype(np.result_type(values[name], step))
+            changed[index] += step
+            return loss_of(p, values | {name: changed})
+
+        result[index] = slope(moved)
+    return result
+
+
+def central(loss: Callable[[complex], complex]) -> float:
+    return (loss(1e-4) - loss(-1e-4)).real / 2e-4
+
+
+def complex_step(loss: Callable[[complex], complex]) -> float:
+    return loss(1e-30j).imag / 1e-30
+
+
+def analytic(p: Problem) -> dict[str, Array]:
+    passed = network.forward(p.config, p.parameters, p.inputs, p.state)
+    gradients = network.backward(p.config, p.parameters, passed, p.targets)
+    return gradients.parameters | {"state.h": gradients.state.h, "inputs": gradients.inputs}
+
+
+@proved
+@of_all_sizes
+def test_gradients_equal_numerical_ones(sizes: dict[str, int], layers: int) -> None:
+    p = problem(**sizes, layers=layers)
+    for name, gradient in analytic(p).items():
+        np.testing.assert_allclose(gradient, numerical(p, name, complex_step), rtol=1e-12, atol=1e-13, err_msg=name)
+        np.testing.assert_allclose(gradient, numerical(p, name, central), rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@proved
+def test_no_gradient_is_identically_zero(layers: int) -> None:
+    for name, gradient in analytic(problem(layers=layers)).items():
+        assert np.abs(gradient).max() > 1e-3, name
+
+
+@proved
+def test_loss_and_gradients_are_those_of_forward_and_backward(layers: int) -> None:
+    p = problem(layers=layers)
+    loss, gradients, final = network.loss_and_gradients(*p)
+    assert loss == pytest.approx(loss_of(p, tensors(p)).real, rel=1e-14)
+    assert list(gradients) == [*p.parameters, "state.h"]
+    assert all(np.array_equal(gradients[name], analytic(p)[name]) for name in gradients)
+    passed = network.forward(p.config, p.parameters, p.inputs, p.state)
+    assert np.array_equal(final.h, passed.state.h)
+    assert final.h.shape == p.state.h.shape
+
+
+@proved
+def test_backward_is_analytic_too(layers: int) -> None:
+    """A complex step through the gradients gives the Hessian times a direction, here the direction of W."""
+    p = problem(layers=layers)
+
+    def gradients(step: complex) -> dict[str, Array]:
+        W = p.parameters["layers.0.W"]
+        return analytic(p._replace(parameters=p.parameters | {"layers.0.W": W + step * np.ones_like(W)}))
+
+    above, below, beside = gradients(1e-4), gradients(-1e-4), gradients(1e-30j)
+    for name, gradient in beside.items():
+        slope = (above[name] - below[name]) / 2e-4
+        np.testing.assert_allclose(gradient.imag / 1e-30, slope, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@given(st.integers(1, 5), st.integers(1, 2), st.integers(0, 10**6))
+@settings(max_examples=25)
+def test_a_chunk_of_2t_equals_two_of_t(T: int, layers: int, seed: int) -> None:
+    p = problem(T=2 * T, layers=layers, seed=seed)
+    whole = network.forward(p.config, p.parameters, p.inputs, p.state)
+    first = network.forward(p.config, p.parameters, p.inputs[:T], p.state)
+    second = network.forward(p.config, p.parameters, p.inputs[T:], first.state)
+    parts = np.concatenate([first.log_probabilities, second.log_probabilities])
+    np.testing.assert_allclose(parts, whole.log_probabilities, rtol=1e-12)
+    np.testing.assert_allclose(second.state.h, whole.state.h, rtol=1e-12)
+
+
+@proved
+def test_backward_through_two_chunks_equals_one(layers: int) -> None:
+    """What the second chunk says of its first state goes on into the first one: the chain rule through time."""
+    p = problem(T=6, layers=layers)
+    first = network.forward(p.config, p.parameters, p.inputs[:2], p.state)
+    second = network.forward(p.config, p.parameters, p.inputs[2:], first.state)
+    late = network.backward(p.config, p.parameters, second, p.targets[2:])
+    early = network.backward(p.config, p.parameters, first, p.targets[:2], dstate=late.state)
+    whole = analytic(p)
+    for name in p.parameters:
+        np.testing.assert_allclose(early.parameters[name] + late.parameters[name], whole[name], rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(early.state.h, whole["state.h"], rtol=1e-11, atol=1e-13)
+
+
+@proved
+def test_the_streams_of_a_batch_do_not_touch(layers: int) -> None:
+    p = problem(B=3, layers=layers)
+    whole = network.forward(p.config, p.parameters, p.inputs, p.state)
+    for b in range(3):
+        only = slice(b, b + 1)
+        alone = network.forward(p.config, p.parameters, p.inputs[:, only], State(h=p.state.h[:, only]))
+        np.testing.assert_allclose(alone.log_probabilities, whole.log_probabilities[:, only], rtol=1e-12)
+        np.testing.assert_allclose(alone.state.h, whole.state.h[:, only], rtol=1e-12)
+
+
+@proved
+def test_tiny_weights_know_nothing(layers: int) -> None:
+    """The loss at the start is T B ln K."""
+    config = ModelConfig(hidden_size=20, layers=layers)
+    parameters = initialise(config, 7, seed=0, scale=1e-3)
+    ids = np.arange(30).reshape(10, 3) % 7
+    loss, _, _ = network.loss_and_gradients(config, parameters, ids, ids)
+    assert loss == pytest.approx(30 * math.log(7), rel=1e-4)
+
+
+def test_without_a_state_it_is_zero() -> None:
+    p = problem(layers=2)
+    zero = network.zero_state(p.config, 2)
+    assert zero.h.shape == (2, 2, 3)
+    assert zero.h.dtype == np.float64
+    assert not zero.h.any()
+    assert network.zero_state(p.config, 2, np.float32).h.dtype == np.float32
+    given_zero, without = network.loss_and_gradients(*p._replace(state=zero)), network.loss_and_gradients(*p[:4])
+    assert given_zero[0] == without[0]
+
+
+def test_float32_parameters_are_computed_in_float64() -> None:
+    p = problem()
+    single = {name: array.astype(np.float32) for name, array in p.parameters.items()}
+    double = {name: array.astype(np.float64) for name, array in single.items()}
+    state = State(h=p.state.h.astype(np.float32))
+    loss, gradients, final = network.loss_and_gradients(p.config, single, p.inputs, p.targets, state)
+    assert loss == network.loss_and_gradients(p.config, double, p.inputs, p.targets, state)[0]
+    assert {array.dtype for array in gradients.values()} == {np.dtype(np.float64)}
+    assert final.h.dtype == np.float64
+
+
+def test_ids_of_any_integer_type_serve() -> None:
+    p = problem()
+    narrow = p._replace(inputs=p.inputs.astype(np.uint8), targets=p.targets.astype(np.uint16))
+    assert network.loss_and_gradients(*narrow)[0] == network.loss_and_gradients(*p)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"inputs": np.array([[0], [5]])}, r"`inputs` must be ids from 0 to 4; got 5\."),
+        ({"targets": np.array([[0], [-1]])}, r"`targets` must be ids from 0 to 4; got -1\."),
+        ({"inputs": np.array([0, 1])}, r"`inputs` must be whole numbers of shape \(T, B\); got int64 \(2,\)\."),
+        ({"targets": np.zeros((2, 1))}, r"`targets` must be whole numbers of shape \(T, B\); got float64 \(2, 1\)\."),
+        ({"inputs": np.zeros((0, 1), int)}, r"`inputs` must be whole numbers of shape \(T, B\); got int64 \(0, 1\)\."),
+        ({"targets": np.array([[0]])}, r"`targets` must have the shape of `inputs`, \(2, 1\); got \(1, 1\)\."),
+        ({"state": State(h=np.zeros((1, 2, 3)))}, r"`state` must have shape \(1, 1, 3\); got \(1, 2, 3\)\."),
+    ],
+)
+def test_what_it_refuses(change: dict[str, Any], message: str) -> None:
+    p = problem(T=2, B=1)._replace(**change)
+    with pytest.raises(UsageError, match=message):
+        network.loss_and_gradients(*p)
