@@ -93,12 +93,8 @@ def test_every_broken_formula_is_found(
 
 BOTH_LAYERS = [*RECURRENT, "layers.1.U", "layers.1.W", "layers.1.b"]
 LAYERS = [
-    (
-        "passed.caches[layer], dx,",
-        "passed.caches[layer], 0 * dx,",
-        [*RECURRENT, "layers.1.U", "layers.1.W", "layers.1.b"],
-    ),
-    ("passed.caches[layer], dx,", "passed.caches[0], dx,", [*RECURRENT, "layers.1.U", "layers.1.W", "layers.1.b"]),
+    ("passed.caches[layer], dx,", "passed.caches[layer], 0 * dx,", BOTH_LAYERS),
+    ("passed.caches[layer], dx,", "passed.caches[0], dx,", BOTH_LAYERS),
     ("dstates.insert(0, dstate0)", "dstates.append(dstate0)", ["state.h"]),
     ("passed.h, passed", "passed.caches[0].h, passed", ["V"]),
 ]
