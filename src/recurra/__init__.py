@@ -1,3 +1,70 @@
-"""recurra: character-level recurrent language models."""
+"""recurra: character-level recurrent language models of your own text.
+
+run = recurra.train("book.txt", updates=100_000)
+model = recurra.load("runs/book")
+print(model.sample("In the beginning", temperature=0.7))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recurra.api import train
+    from recurra.config import ModelConfig, TrainingConfig
+    from recurra.errors import (
+        CheckpointError,
+        Interrupted,
+        ModelError,
+        NumericalError,
+        RecurraError,
+        StorageError,
+        TextError,
+        UsageError,
+    )
+    from recurra.model import LanguageModel, load
+    from recurra.text.vocabulary import Vocabulary
+    from recurra.training.run import Run
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "Interrupted",
+    "LanguageModel",
+    "ModelConfig",
+    "ModelError",
+    "NumericalError",
+    "RecurraError",
+    "Run",
+    "StorageError",
+    "TextError",
+    "TrainingConfig",
+    "UsageError",
+    "Vocabulary",
+    "load",
+    "train",
+]
+
+_HOMES = {
+    "recurra.api": ("train",),
+    "recurra.config": ("ModelConfig", "TrainingConfig"),
+    "recurra.model": ("LanguageModel", "load"),
+    "recurra.text.vocabulary": ("Vocabulary",),
+    "recurra.training.run": ("Run",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name is imported from its home when it is first used: `import recurra` itself loads nothing heavy."""
+    if name not in __all__:
+        raise AttributeError(f"module `recurra` has no attribute `{name}`")
+    home = next((home for home, names in _HOMES.items() if name in names), "recurra.errors")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

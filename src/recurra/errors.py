@@ -6,7 +6,8 @@
     ├── ModelError               4   a model that is missing, unknown or unreadable
     ├── NumericalError           5   NaN or infinity during training
     ├── CheckpointError          6   a checkpoint that is corrupt
-    └── StorageError             7   storage full, read-only or gone
+    ├── StorageError             7   storage full, read-only or gone
+    └── Interrupted        130, 143   stopped by SIGINT or SIGTERM, after saving
 
 The message says what is wrong and what was expected; `hint` says what to do about it.
 """
@@ -67,3 +68,11 @@ class StorageError(RecurraError, OSError):
     """Storage that is full, read-only or gone."""
 
     exit_code = 7
+
+
+class Interrupted(RecurraError):  # noqa: N818 - no error: the user's own wish
+    """Training was stopped by signal number `signal`, after a checkpoint was saved."""
+
+    def __init__(self, message: str, *, signal: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = 128 + signal

@@ -1,0 +1,237 @@
+"""The compiled engine: the mathematics of `network`, executed by strict float32 kernels, the same bits on every CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.kernels import compilation, elman, output
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
+from recurra.engines.kernels.products import transpose_matrix
+from recurra.engines.result import TrainResult
+from recurra.errors import NumericalError, UsageError
+from recurra.network.network import State
+from recurra.network.optimizers import not_finite
+
+MAX_BLOCKS = 8  # of 16 lanes: what stays in the registers of a CPU with AVX-512
+TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the kernel's norms
+
+
+class Layout(NamedTuple):
+    """A size, padded to whole tiles: `width` lanes in tiles of 16 · len(tile)."""
+
+    size: int
+    width: int
+    tile: Tile
+
+    @classmethod
+    def of(cls, size: int) -> Layout:
+        blocks = -(-size // WIDTH)
+        tiles = -(-blocks // MAX_BLOCKS)
+        per_tile = -(-blocks // tiles)
+        return cls(size, WIDTH * per_tile * tiles, (0,) * per_tile)
+
+
+def supports(config: ModelConfig, batch_size: int) -> bool:
+    """Whether kernels exist for this network: one elman layer, one stream."""
+    return config.cell == "elman" and config.layers == 1 and batch_size == 1
+
+
+def _check(config: ModelConfig, batch_size: int) -> None:
+    if not supports(config, batch_size):
+        raise UsageError(
+            f"engine `compiled` runs one elman layer with `batch_size` 1; got {config.layers} layers of "
+            f"{config.cell}, `batch_size` {batch_size}.",
+            hint="use `engine` reference.",
+        )
+
+
+def _room(hidden: Layout, symbols: Layout, steps: int) -> elman.Room:
+    sums = aligned_zeros(1, -(-steps // WIDTH) * WIDTH)
+    return elman.Room(
+        h=aligned_zeros(steps + 1, hidden.width),
+        o=aligned_zeros(steps, symbols.width),
+        da=aligned_zeros(steps, hidden.width),
+        sums=sums,
+        W=aligned_zeros(hidden.width, hidden.width),
+        V=aligned_zeros(hidden.width, symbols.width),
+        following=np.zeros(steps, np.int64),
+        latest=np.full(symbols.size, -1, np.int64),
+    )
+
+
+def _blank(hidden: Layout, symbols: Layout) -> elman.Weights:
+    return elman.Weights(
+        U=aligned_zeros(symbols.size, hidden.width),
+        W=aligned_zeros(hidden.width, hidden.width),
+        b=aligned_zeros(1, hidden.width),
+        V=aligned_zeros(symbols.width, hidden.width),
+        c=aligned_zeros(1, symbols.width),
+    )
+
+
+def _views(weights: elman.Weights, hidden: Layout, symbols: Layout) -> dict[str, Vector]:
+    """The unpadded parameters by name, in the mission's orientation, as views."""
+    m, K = hidden.size, symbols.size
+    return {
+        "layers.0.U": weights.U[:, :m].T,
+        "layers.0.W": weights.W[:m, :m],
+        "layers.0.b": weights.b[0, :m],
+        "V": weights.V[:K, :m],
+        "c": weights.c[0, :K],
+    }
+
+
+def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Layout, symbols: Layout) -> None:
+    for name, view in _views(weights, hidden, symbols).items():
+        view[...] = values[name]
+
+
+class CompiledNetwork:
+    """The trained network on one stream, for sampling and scoring."""
+
+    def __init__(self, config: ModelConfig, parameters: Mapping[str, Vector]) -> None:
+        _check(config, 1)
+        self._hidden = Layout.of(parameters["V"].shape[1])
+        self._symbols = Layout.of(parameters["V"].shape[0])
+        self._weights = _blank(self._hidden, self._symbols)
+        self._weights.c[:] = output.LOWEST
+        _fill(self._weights, parameters, self._hidden, self._symbols)
+        self._rooms: dict[int, elman.Room] = {}
+
+    def _room(self, steps: int) -> elman.Room:
+        if steps not in self._rooms:
+            room = _room(self._hidden, self._symbols, steps)
+            transpose_matrix(self._weights.W, room.W)
+            transpose_matrix(self._weights.V, room.V)
+            self._rooms[steps] = room
+        return self._rooms[steps]
+
+    def log_probabilities(self, ids: NDArray[np.integer], state: State) -> tuple[Vector, State]:
+        """log p_t over the next character after each of `ids`: (T, K) float32 in nats, and the state after the last.
+
+        ids (T,), T >= 1; state.h (1, 1, m). The same bits whether a sequence is read at once or a character at a time.
+        """
+        room = self._room(len(ids))
+        m = self._hidden.size
+        room.h[0, :m] = state.h[0, 0]
+        elman.forward(
+            room.h,
+            np.ascontiguousarray(ids, np.int64),
+            self._weights.U,
+            room.W,
+            self._weights.b,
+            m,
+            self._hidden.tile,
+        )
+        output.logits(room.o, room.h, 1, room.V, self._weights.c, m, self._symbols.tile)
+        output.log_softmax(room.o, room.sums, self._symbols.tile)
+        return room.o[:, : self._symbols.size].copy(), State(h=room.h[-1:, None, :m].copy())
+
+
+class CompiledEngine:
+    """Training, many updates in one call."""
+
+    name = "compiled"
+    block = 1000  # updates in one call at most, so that an interrupt is heard
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        training: TrainingConfig,
+        parameters: Mapping[str, Vector],
+        *,
+        optimizer_state: Mapping[str, Vector] | None = None,
+        state: State | None = None,
+        updates_done: int = 0,
+    ) -> None:
+        _check(config, training.batch_size)
+        self.updates_done = updates_done
+        self._hidden = Layout.of(parameters["V"].shape[1])
+        self._symbols = Layout.of(parameters["V"].shape[0])
+        self._clip = np.float32(np.inf if training.clip_value is None else training.clip_value)
+        self._weights = _blank(self._hidden, self._symbols)
+        self._weights.c[:] = output.LOWEST
+        self._squares = _blank(self._hidden, self._symbols)
+        self._room = _room(self._hidden, self._symbols, training.sequence_length)
+        _fill(self._weights, parameters, self._hidden, self._symbols)
+        if optimizer_state is not None:
+            squares = {name: optimizer_state[f"squares.{name}"] for name in TENSORS}
+            _fill(self._squares, squares, self._hidden, self._symbols)
+        if state is not None:
+            self._room.h[0, : self._hidden.size] = state.h[0, 0]
+        transpose_matrix(self._weights.W, self._room.W)
+        transpose_matrix(self._weights.V, self._room.V)
+
+    def train(
+        self, inputs: NDArray[np.integer], targets: NDArray[np.integer], rates: NDArray[np.float32]
+    ) -> TrainResult:
+        """n updates on the ids `inputs` and `targets` (n, T, 1) at `rates` (n,); the state is carried on.
+
+        Raises NumericalError at the update whose loss or gradient is not finite: the engine is then of no more use.
+        """
+        count, steps, _ = inputs.shape
+        losses = np.zeros(count)
+        squares = np.zeros((count, len(TENSORS)), np.float32)
+        done = elman.train(
+            np.ascontiguousarray(inputs, np.int64).reshape(count, steps),
+            np.ascontiguousarray(targets, np.int64).reshape(count, steps),
+            self._weights,
+            self._squares,
+            self._room,
+            rates,
+            self._clip,
+            self._hidden.size,
+            self._hidden.tile,
+            self._symbols.tile,
+            losses,
+            squares,
+        )
+        if done < count:
+            raise self._not_finite(done, float(losses[done]), squares[done])
+        self.updates_done += count
+        return TrainResult(losses, np.sqrt(squares.sum(axis=1, dtype=np.float64)))
+
+    def _not_finite(self, done: int, loss: float, squares: Vector) -> NumericalError:
+        update = self.updates_done + done + 1
+        if not np.isfinite(loss):
+            return not_finite("loss", str(loss), update)
+        tensor = next(name for name, square in zip(TENSORS, squares, strict=True) if not np.isfinite(square))
+        return not_finite(tensor, "too large, infinite or NaN", update)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the kernels for these sizes have been compiled on this machine before."""
+        return compilation.is_warm(self._key)
+
+    def warm_up(self) -> None:
+        """Compile the kernels, or fetch them from the cache, without touching the network."""
+        empty = np.zeros((0, self._room.o.shape[0], 1), np.int64)
+        self.train(empty, empty, np.zeros(0, np.float32))
+        compilation.mark_warm(self._key)
+
+    @property
+    def _key(self) -> str:
+        return f"elman-{len(self._hidden.tile)}-{len(self._symbols.tile)}"
+
+    def parameters(self) -> dict[str, Vector]:
+        """Copies of the parameters, float32, in the mission's orientation."""
+        views = _views(self._weights, self._hidden, self._symbols)
+        return {name: np.ascontiguousarray(view).copy() for name, view in views.items()}
+
+    def optimizer_state(self) -> dict[str, Vector]:
+        """Copies of AdaGrad's sums of squared gradients, as `squares.NAME`."""
+        views = _views(self._squares, self._hidden, self._symbols)
+        return {f"squares.{name}": np.ascontiguousarray(view).copy() for name, view in views.items()}
+
+    def state(self) -> State:
+        """A copy of the carried state, h (1, 1, m)."""
+        return State(h=self._room.h[0, : self._hidden.size].reshape(1, 1, -1).copy())
+
+    def zero_state(self) -> None:
+        """h_0 = 0: the book starts again."""
+        self._room.h[0] = 0

@@ -1,0 +1,75 @@
+"""exp, tanh and log in float32 from polynomials, on vectors of lanes: at most 3 units in the last place off.
+
+exp and tanh share one core: x = n ln 2 + r with |r| <= ln 2 / 2, then e^x - 1 = 2^n (e^r - 1) + (2^n - 1), where
+e^r - 1 is its Taylor series to r^7 (the next term is below 2e-8 of it). ln 2 is subtracted in two parts after Cody and
+Waite (Software Manual for the Elementary Functions, 1980): the first has nine bits, so that n times it is exact.
+NaN gives NaN throughout. Every constant is a float32, since Numba makes float32 times a Python float a float64.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from recurra.engines.kernels import lowering  # noqa: F401 - teaches Numba the operations
+from recurra.engines.kernels.compilation import strict
+from recurra.engines.kernels.lanes import (
+    Vector,
+    clamp,
+    exponent,
+    mantissa,
+    power_of_two,
+    zero_below,
+)
+
+ONE, TWO = np.float32(1), np.float32(2)
+LOG2_E = np.float32(1 / math.log(2))
+LN2_HIGH = np.float32(355 / 512)
+LN2_LOW = np.float32(math.log(2) - 355 / 512)
+SHIFT = np.float32(1.5 * 2**23)  # adding it rounds to a whole number, to nearest even
+T2, T3, T4, T5, T6, T7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))
+A3, A5, A7, A9 = (np.float32(1 / k) for k in (3, 5, 7, 9))
+EXP_LOWEST, EXP_HIGHEST = np.float32(-87), np.float32(88)
+TANH_LOWEST, TANH_HIGHEST = np.float32(-18.1), np.float32(18.1)  # of 2x: tanh rounds to 1 from 9.02 on
+
+
+@strict
+def _exp_minus_one_over_scale(r: Vector) -> Vector:
+    """e^r - 1 for |r| <= ln 2 / 2."""
+    series: Vector = r + r * r * (T2 + r * (T3 + r * (T4 + r * (T5 + r * (T6 + r * T7)))))
+    return series
+
+
+@strict
+def exp(x: Vector) -> Vector:
+    """e^x; 0 below -87, e^88 above 88."""
+    bounded = clamp(x, EXP_LOWEST, EXP_HIGHEST)
+    shifted = bounded * LOG2_E + SHIFT
+    n = shifted - SHIFT
+    r = (bounded - n * LN2_HIGH) - n * LN2_LOW
+    scale = power_of_two(shifted)
+    return zero_below(scale + scale * _exp_minus_one_over_scale(r), x, EXP_LOWEST)
+
+
+@strict
+def tanh(x: Vector) -> Vector:
+    """tanh x = E / (E + 2) with E = e^2x - 1, which loses nothing near 0."""
+    bounded = clamp(x + x, TANH_LOWEST, TANH_HIGHEST)
+    shifted = bounded * LOG2_E + SHIFT
+    n = shifted - SHIFT
+    r = (bounded - n * LN2_HIGH) - n * LN2_LOW
+    scale = power_of_two(shifted)
+    e = scale * _exp_minus_one_over_scale(r) + (scale - ONE)
+    return e / (e + TWO)
+
+
+@strict
+def log(x: Vector) -> Vector:
+    """ln x for positive normal x = m 2^e with √½ <= m < √2: e ln 2 + 2 artanh z with z = (m - 1) / (m + 1)."""
+    m, e = mantissa(x), exponent(x)
+    z = (m - ONE) / (m + ONE)
+    square = z * z
+    series = z + z * square * (A3 + square * (A5 + square * (A7 + square * A9)))
+    logarithm = e * LN2_HIGH + (e * LN2_LOW + (series + series))
+    return logarithm + (x - x)  # NaN where x is NaN or infinite, which its bits would hide

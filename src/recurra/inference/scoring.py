@@ -1,0 +1,64 @@
+"""How well a model predicts a text: the negative log-probability of every character, the state carried throughout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recurra.engines import Network
+    from recurra.network.network import State
+
+CHUNK = 256  # characters read in one call: it changes no bit of the result
+ESCAPE_BITS = 24  # an unknown character costs these and 8 bits for each of its UTF-8 bytes
+
+
+@dataclass(frozen=True)
+class Score:
+    """`nats` over `characters`, of which `unknown_characters` were not in the vocabulary."""
+
+    characters: int
+    nats: float
+    unknown_characters: int = 0
+
+    @property
+    def nats_per_character(self) -> float:
+        """The mean over the characters."""
+        return self.nats / self.characters
+
+    @property
+    def bits_per_character(self) -> float:
+        """The mean over the characters, in bits."""
+        return self.nats_per_character / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """e to the mean in nats: the number of equally likely characters that would be as hard to guess."""
+        return math.exp(self.nats_per_character)
+
+
+def nats_after(network: Network, ids: NDArray[np.integer], state: State) -> NDArray[np.float32]:
+    """-log p of ids[1:], each given all before it: (N - 1,) in nats; `state` is what came before ids[0]."""
+    parts = [np.zeros(0, np.float32)]
+    for start in range(0, len(ids) - 1, CHUNK):
+        stop = min(start + CHUNK, len(ids) - 1)
+        log_probabilities, state = network.log_probabilities(ids[start:stop], state)
+        parts.append(-log_probabilities[np.arange(stop - start), ids[start + 1 : stop + 1]])
+    return np.concatenate(parts)
+
+
+def evaluate(network: Network, ids: NDArray[np.integer], state: State) -> float:
+    """Mean nats a character of held-out ids: zero `state`, the first character given, every other counted."""
+    return math.fsum(nats_after(network, ids, state).tolist()) / (len(ids) - 1)
+
+
+def score_ids(network: Network, ids: NDArray[np.integer], symbols: int, state: State, unknown: str = "") -> Score:
+    """The score of a text: ln K for its first character, then the model's; `unknown` characters by the escape."""
+    escape = sum(ESCAPE_BITS + 8 * len(character.encode()) for character in unknown) * math.log(2)
+    known = math.fsum(nats_after(network, ids, state).tolist()) + (math.log(symbols) if len(ids) else 0.0)
+    return Score(len(ids) + len(unknown), known + escape, len(unknown))

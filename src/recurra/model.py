@@ -1,0 +1,163 @@
+"""LanguageModel = config + vocabulary + parameters: what is saved, loaded, sampled from and scored with."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra import tensor_file
+from recurra.config import ModelConfig
+from recurra.engines import create_network
+from recurra.errors import ModelError, RecurraError
+from recurra.inference import sampling, scoring
+from recurra.network import network
+from recurra.network.network import State
+from recurra.network.parameters import check_parameters, digest
+from recurra.text.vocabulary import Vocabulary, name_characters
+
+if TYPE_CHECKING:
+    from recurra.engines import Network
+
+Array = NDArray[Any]
+FORMAT = 1
+PREFIX = "parameters."
+CHECKPOINTS = "checkpoints"
+BEST = "best.safetensors"
+
+
+class LanguageModel:
+    """A character-level recurrent language model.
+
+    config       what the network is
+    vocabulary   which characters it knows
+    parameters   float32 arrays by name, in the mission's orientation; those of the float64 engine are rounded
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, parameters: dict[str, Array]) -> None:
+        self.config = config
+        self.vocabulary = vocabulary
+        self.parameters = {name: np.asarray(array, np.float32) for name, array in parameters.items()}
+        check_parameters(config, len(vocabulary), self.parameters)
+
+    def __repr__(self) -> str:
+        size = sum(array.size for array in self.parameters.values())
+        return (
+            f"<LanguageModel: {self.config.cell}, {self.config.layers} × {self.config.hidden_size} units, "
+            f"{len(self.vocabulary)} symbols, {size:,} parameters>"
+        )
+
+    @functools.cached_property
+    def _network(self) -> Network:
+        return create_network(self.config, self.parameters)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the parameters."""
+        return digest(self.parameters)
+
+    def zero_state(self, batch: int = 1) -> State:
+        """The state before the first character: zeros (L, B, H)."""
+        return network.zero_state(self.config, batch)
+
+    def loss_and_gradients(
+        self, inputs: Array, targets: Array, state: State | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss in nats (a sum over ids (T, B)) and its gradients, by the float64 reference.
+
+        The gradients have the parameters' names, and "state.h" for the state before the first character.
+        """
+        loss, gradients, _ = network.loss_and_gradients(self.config, self.parameters, inputs, targets, state)
+        return loss, gradients
+
+    def sample(self, prompt: str = "", *, max_new_tokens: int = 200, temperature: float = 1.0, seed: int = 0) -> str:
+        """Text that the model writes after `prompt`, which is not repeated.
+
+        Characters that the model does not know are left out of the prompt, with a warning that names them.
+        """
+        config = sampling.SamplingConfig(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+        return self.vocabulary.unspell("".join(self.stream(prompt, config)))
+
+    def stream(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
+        """The symbols of `sample` as they are written, one at a time (bytes mode: one byte each)."""
+        ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(prompt))
+        if unknown:
+            warnings.warn(f"the model does not know {name_characters(unknown)}: left out of the prompt.", stacklevel=3)
+        start = np.concatenate([sampling.start_ids(self.vocabulary), ids])
+        for written in sampling.sample_ids(self._network, self.zero_state(), start, config):
+            yield self.vocabulary.symbols[written]
+
+    def score(self, text: str) -> scoring.Score:
+        """How well the model predicts `text`: ln K for its first character, then -log p of each next one.
+
+        Characters that the model does not know cost 24 bits and 8 for each of their UTF-8 bytes, and are skipped.
+        """
+        symbols = self.vocabulary.spell(text)
+        ids, _ = self.vocabulary.encode_known(symbols)
+        known = set(self.vocabulary.symbols)
+        unknown = "".join(character for character in symbols if character not in known)
+        return scoring.score_ids(self._network, ids, len(self.vocabulary), self.zero_state(), unknown)
+
+    def evaluate(self, ids: Array) -> float:
+        """Mean nats a character of held-out ids: zero state, the first given, every other counted."""
+        return scoring.evaluate(self._network, ids, self.zero_state())
+
+    def tensors(self) -> dict[str, Array]:
+        """What a model file holds of the model."""
+        named = {PREFIX + name: array for name, array in self.parameters.items()}
+        return named | {"vocabulary": self.vocabulary.code_points}
+
+    def metadata(self) -> dict[str, Any]:
+        """What a model file says of the model."""
+        return {"format": FORMAT, "model": self.config.to_table(), "bytes": self.vocabulary.is_bytes}
+
+    def save(self, path: str | Path) -> None:
+        """Write the model alone, without what a trainer would need to go on."""
+        tensor_file.write(Path(path), self.tensors(), self.metadata())
+
+
+def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> LanguageModel:
+    """The model in the file `path`, whose content this is."""
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"`{path}` has format {metadata.get('format')!r}; this version of recurra reads format {FORMAT}.",
+            hint="install the version of recurra that wrote it.",
+        )
+    try:
+        config = ModelConfig.from_table(metadata["model"])
+        vocabulary = Vocabulary.from_code_points(tensors["vocabulary"], is_bytes=bool(metadata["bytes"]))
+        parameters = {n.removeprefix(PREFIX): a for n, a in tensors.items() if n.startswith(PREFIX)}
+        return LanguageModel(config, vocabulary, parameters)
+    except (KeyError, TypeError, RecurraError) as error:
+        raise ModelError(f"`{path}` does not hold a model: {error}.") from error
+
+
+def locate(path: str | Path) -> Path:
+    """The model file that `path` means: itself, or the best checkpoint of a run folder, else its latest."""
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(
+            f"there is no model `{path}`.", hint="give a run folder, such as runs/kjv, or a checkpoint file."
+        )
+    if path.is_file():
+        return path
+    folder = path / CHECKPOINTS
+    candidates = [folder / BEST, *sorted(folder.glob("update-*.safetensors"), reverse=True)]
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        raise ModelError(f"`{path}` has no checkpoint.", hint="is it a run folder? `recurra train` makes them.")
+    return found
+
+
+def load(path: str | Path) -> LanguageModel:
+    """The model of a run folder (its best checkpoint) or of a checkpoint file.
+
+    Raises ModelError where there is none, CheckpointError where it is damaged.
+    """
+    found = locate(path)
+    return from_tensors(found, *tensor_file.read(found))

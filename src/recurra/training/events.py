@@ -1,0 +1,73 @@
+"""What a trainer yields. Terminal, files and page listen to the same events; none is special."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """Kernels are about to be compiled, once for this machine; it takes some seconds."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A block of updates is done: `update` of `updates`, the smooth loss, seconds since the first update."""
+
+    update: int
+    updates: int
+    smooth_loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `metrics.jsonl` gets every `log_every` updates; `loss` is mean, min and max since the last record."""
+
+    update: int
+    epoch: float
+    loss: dict[str, float]
+    smooth_loss: float
+    validation: float | None
+    rate: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What the network writes after `update` updates."""
+
+    update: int
+    temperature: float
+    seed: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The held-out text scored after `update` updates, in nats a character; `best` where it is the lowest yet."""
+
+    update: int
+    validation: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """Epoch number `epoch` (from 1) is complete; its mean loss in nats a character."""
+
+    epoch: int
+    update: int
+    nats_per_character: float
+
+
+@dataclass(frozen=True)
+class Checkpointed:
+    """The checkpoint of `update` is durable in `path`."""
+
+    update: int
+    path: Path
+
+
+Event = Compiling | Progress | Record | Sampled | Evaluated | EpochEnded | Checkpointed

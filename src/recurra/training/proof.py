@@ -1,0 +1,99 @@
+"""The proof of the gradients on a real text: at the initial weights, and where some training has led."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra import engines, tensor_file
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.model import from_tensors, locate
+from recurra.network import gradient_check
+from recurra.network.network import State
+from recurra.network.parameters import count, initialise
+from recurra.text.decoding import Text
+from recurra.text.reading import Source, read, require_learnable
+from recurra.text.streams import SequentialStream
+from recurra.text.vocabulary import Vocabulary
+
+Array = NDArray[Any]
+TRAINED_UPDATES = 1000  # that lead to the trained state of `prove`
+
+
+def prove(
+    sources: Source | Sequence[Source] = (),
+    *,
+    text: Text | None = None,
+    encoding: str = "utf-8",
+    model: ModelConfig | None = None,
+    training: TrainingConfig | None = None,
+) -> dict[str, Any]:
+    """Check the gradients on the first sequence of a text: at the start, and after 1,000 updates, h_0 carried."""
+    config, training = model or ModelConfig(), training or TrainingConfig()
+    text = text or read(sources, encoding)
+    require_learnable(text, training.sequence_length)
+    ids = (Vocabulary.bytes() if text.is_bytes else Vocabulary.of(text.text)).encode(text.text)
+    symbols = 256 if text.is_bytes else len(Vocabulary.of(text.text))
+    initial = initialise(config, symbols, seed=training.seed, scale=training.initial_scale)
+    trained, state = _train(config, training, initial, ids)
+    return figures(config, initial, trained, ids[: training.sequence_length + 1], state)
+
+
+def prove_model(path: str | Path, training: TrainingConfig | None = None) -> dict[str, Any]:
+    """Check the gradients of a saved model, from its carried state, on a sequence that it writes itself."""
+    training = training or TrainingConfig()
+    found = locate(path)
+    tensors, metadata = tensor_file.read(found)
+    model = from_tensors(found, tensors, metadata)
+    symbols = len(model.vocabulary)
+    initial = initialise(model.config, symbols, seed=training.seed, scale=training.initial_scale)
+    written = model.sample(max_new_tokens=training.sequence_length + 1, seed=training.seed)
+    ids = model.vocabulary.encode(model.vocabulary.spell(written))
+    h = tensors.get("state.h", model.zero_state().h)[:, :1]
+    return figures(model.config, initial, model.parameters, ids, State(h=h))
+
+
+def figures(
+    config: ModelConfig,
+    initial: Mapping[str, Array],
+    trained: Mapping[str, Array],
+    ids: Array,
+    state: State,
+) -> dict[str, Any]:
+    """The object of `check --json`, for the sequence ids[:-1] with targets ids[1:]; `state` (L, 1, m) at `trained`."""
+    started = time.perf_counter()
+    found = gradient_check.check_seed(
+        config,
+        {name: array.astype(np.float64) for name, array in initial.items()},
+        {name: array.astype(np.float64) for name, array in trained.items()},
+        ids[:-1, np.newaxis],
+        ids[1:, np.newaxis],
+        State(*(field.astype(np.float64) for field in state)),
+    )
+    return {
+        "cells": {config.cell: {letter: figure._asdict() for letter, figure in found.items()}},
+        "passed": all(figure.passed for figure in found.values()),
+        "parameters": count(initial),
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _train(
+    config: ModelConfig, training: TrainingConfig, initial: Mapping[str, Array], ids: Array
+) -> tuple[dict[str, Array], State]:
+    engine = engines.create(config, training, initial)
+    stream = SequentialStream(ids, training.sequence_length, 1)
+    done = 0
+    while done < TRAINED_UPDATES:
+        if stream.at_epoch_start:
+            engine.zero_state()
+        chunk = stream.take(TRAINED_UPDATES - done)
+        rates = np.full(len(chunk.inputs), training.learning_rate, np.float32)
+        engine.train(chunk.inputs, chunk.targets, rates)
+        done += len(chunk.inputs)
+    return engine.parameters(), engine.state()

@@ -1,0 +1,345 @@
+"""The run folder, and `train`: text in, a trained model and the record of its training out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import platform
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import tomli_w
+from numpy.typing import NDArray
+
+from recurra import tensor_file
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.errors import Interrupted, UsageError
+from recurra.inference import baselines
+from recurra.model import CHECKPOINTS, LanguageModel
+from recurra.network.network import State
+from recurra.network.parameters import count, digest
+from recurra.text.decoding import Text
+from recurra.text.reading import Source, from_string, read, require_learnable
+from recurra.text.streams import cuts, split
+from recurra.text.vocabulary import Vocabulary
+from recurra.training import events, proof
+from recurra.training.checkpoint import CheckpointFolder, Snapshot
+from recurra.training.events import Event
+from recurra.training.trainer import Trainer
+
+Listener = Callable[[Event], None]
+Announce = Callable[[Text, Vocabulary, Trainer, Path], None]
+RUNS = Path("runs")
+SETTINGS, METRICS, TIMINGS, SAMPLES = "run.toml", "metrics.jsonl", "timings.jsonl", "samples.jsonl"
+SUMMARY, REPORT = "summary.json", "report.html"
+OURS = (SETTINGS, METRICS, TIMINGS, SAMPLES, SUMMARY, REPORT)
+BEST_SAMPLE_LENGTH = 1000
+PROOF_LIMIT = 50_000  # parameters; more of them take minutes to check one by one
+PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `train` gives back: the best `model`, the run's `folder`, and `summary`, the keys of `train --json`."""
+
+    model: LanguageModel
+    folder: Path
+    summary: dict[str, Any]
+
+
+def train(
+    sources: Source | Sequence[Source] = (),
+    *,
+    text: str | Text | None = None,
+    run: str | Path | None = None,
+    force: bool = False,
+    model: ModelConfig | None = None,
+    training: TrainingConfig | None = None,
+    encoding: str = "utf-8",
+    with_proof: bool = True,
+    listeners: Sequence[Listener] = (),
+    announce: Announce | None = None,
+) -> Run:
+    """Train on `sources` (see `text.reading.read`; none: the default book) or on `text`, in the folder `run`.
+
+    Every event of the trainer goes to the files of the run folder and to `listeners`; `announce` is told of text,
+    trainer and folder before the first. Unless `with_proof` is false, the gradients are checked at the end, at the
+    initial and the trained weights.
+    SIGINT and SIGTERM, where this is the main thread, end training after a checkpoint with `Interrupted`.
+    """
+    config, training = model or ModelConfig(), training or TrainingConfig()
+    read_text = _read(sources, text, encoding)
+    require_learnable(read_text, training.sequence_length, training.batch_size, validation=training.validation)
+    vocabulary = Vocabulary.bytes() if read_text.is_bytes else Vocabulary.of(read_text.text)
+    ids = vocabulary.encode(read_text.text)
+    train_ids, validation_ids, _ = split(ids, training.validation)
+    folder = prepare_folder(run, read_text.name, force=force)
+    checkpoints = CheckpointFolder(folder, training.keep)
+    settings = {"training": training.to_table(), "text": _text_table(read_text, vocabulary)}
+
+    def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
+        return checkpoints.commit(snapshot, settings, best)
+
+    with _stop_signals() as stop:
+        trainer = Trainer(
+            config,
+            training,
+            vocabulary,
+            train_ids,
+            validation_ids,
+            commit=commit,
+            should_stop=lambda: bool(stop),
+        )
+        _write_settings(folder, config, trainer, settings)
+        if announce is not None:
+            announce(read_text, vocabulary, trainer, folder)
+        _follow(trainer, [_Files(folder), *listeners])
+        summary = _summary(folder, trainer)
+        if trainer.stopped:
+            _write_json(folder / SUMMARY, summary)
+            raise Interrupted(
+                f"stopped by {signal.Signals(stop[0]).name} at update {trainer.update:,}; the checkpoint is saved in "
+                f"`{folder}`.",
+                signal=stop[0],
+            )
+    assert trainer.best is not None  # noqa: S101 - a checkpoint was made
+    summary |= _findings(trainer, read_text, ids, proof_wanted=with_proof)
+    _write_json(folder / SUMMARY, summary)
+    return Run(trainer.best.model, folder, summary)
+
+
+def prepare_folder(run: str | Path | None, name: str, *, force: bool) -> Path:
+    """The folder for a new run: `run`, or else runs/NAME, runs/NAME-2, …; with `force` an old run there is removed."""
+    if run is None:
+        folder = RUNS / name
+        number = 2
+        while folder.exists() and not force:
+            folder = RUNS / f"{name}-{number}"
+            number += 1
+    else:
+        folder = Path(run)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"`{folder}` is no folder.", hint="give another `--run`.")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not force:
+            raise UsageError(
+                f"`{folder}` is not empty.", hint="give another `--run`, or `--force` to train there anew."
+            )
+        _remove_run(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise tensor_file.storage_error(folder, error) from error
+    return folder
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove the files of a run, and nothing else that may lie in its folder."""
+    try:
+        for name in OURS:
+            (folder / name).unlink(missing_ok=True)
+        if (folder / CHECKPOINTS).is_dir():
+            shutil.rmtree(folder / CHECKPOINTS)
+    except OSError as error:
+        raise tensor_file.storage_error(folder, error) from error
+
+
+def _read(sources: Source | Sequence[Source], text: str | Text | None, encoding: str) -> Text:
+    if text is None:
+        return read(sources, encoding)
+    if sources:
+        raise UsageError("give either a text to read or `text`, not both.")
+    return text if isinstance(text, Text) else from_string(text, encoding=encoding)
+
+
+def _follow(trainer: Trainer, listeners: Sequence[Listener]) -> None:
+    for event in trainer.events():
+        for listener in listeners:
+            listener(event)
+
+
+class _Files:
+    """The listener that writes metrics.jsonl, timings.jsonl and samples.jsonl, a line an event."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seconds = 0.0
+        for name in (METRICS, TIMINGS, SAMPLES):
+            self._append(name, [])
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.Record():
+                self._append(METRICS, [asdict(event)])
+            case events.Sampled():
+                self._append(SAMPLES, [asdict(event)])
+            case events.Progress():
+                self._time(event)
+            case _:
+                pass
+
+    def _time(self, event: events.Progress) -> None:
+        if event.update < event.updates and event.seconds < self._seconds + 1:
+            return
+        self._seconds = event.seconds
+        rate = event.update / event.seconds if event.seconds else 0.0
+        row = {"update": event.update, "seconds": event.seconds, "updates_per_second": rate}
+        self._append(TIMINGS, [row | {"peak_memory_bytes": peak_memory()}])
+
+    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
+        path = self._folder / name
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        except OSError as error:
+            raise tensor_file.storage_error(path, error) from error
+
+
+def peak_memory() -> int | None:
+    """The largest resident memory of this process so far, in bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    scale = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that SIGINT or SIGTERM is put into; a second one has its usual effect."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def receive(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's signature
+        received.append(number)
+        restore()
+
+    for number in before:
+        signal.signal(number, receive)
+    try:
+        yield received
+    finally:
+        restore()
+
+
+def _text_table(text: Text, vocabulary: Vocabulary) -> dict[str, Any]:
+    return {
+        "name": text.name,
+        "source": list(text.source),
+        "encoding": text.encoding,
+        "characters": len(text),
+        "symbols": len(vocabulary),
+        "sha256": text.sha256,
+        "notes": [*text.notes, "the vocabulary is that of the whole text, a held-out part included"],
+    }
+
+
+def _write_settings(folder: Path, config: ModelConfig, trainer: Trainer, settings: dict[str, Any]) -> None:
+    table = {
+        "model": config.to_table() | {"parameters": count(trainer.initial)},
+        **settings,
+        "engine": {"name": trainer.engine.name},
+        "versions": versions(),
+        "machine": machine(),
+    }
+    path = folder / SETTINGS
+    try:
+        tensor_file.write_bytes(path, tomli_w.dumps(table).encode())
+    except OSError as error:
+        raise tensor_file.storage_error(path, error) from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the run was trained on, without naming the host."""
+    from llvmlite import binding
+
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": str(binding.get_host_cpu_name()),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    try:
+        tensor_file.write_bytes(path, json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+    except OSError as error:
+        raise tensor_file.storage_error(path, error) from error
+
+
+def _summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
+    history, best = trainer.history, trainer.best
+    assert best is not None  # noqa: S101 - a checkpoint was made
+    rate = trainer.update / trainer.seconds if trainer.seconds else 0.0
+    means = history.epoch_means
+    best_smooth = best.progress["history"]["smooth"]
+    return {
+        "run": str(folder),
+        "cell": trainer.config.cell,
+        "parameters": count(trainer.initial),
+        "updates": trainer.update,
+        "epochs": trainer.update / trainer.stream.updates_per_epoch,
+        "characters_per_update": trainer.characters_per_update,
+        "updates_per_second": rate,
+        "characters_per_second": rate * trainer.characters_per_update,
+        "smooth_loss": history.smooth,
+        "best_smooth_loss": best_smooth,
+        "best_update": best.update,
+        "epoch_mean_nats_per_character": means[-1] if means else None,
+        "epoch_means": [{"epoch": i + 1, "nats_per_character": mean} for i, mean in enumerate(means)],
+        "validation_nats_per_character": trainer.best_loss if trainer.has_validation else None,
+        "validation_bits_per_character": (
+            trainer.best_loss / math.log(2) if trainer.has_validation and trainer.validation is not None else None
+        ),
+        "model_sha256": digest(trainer.engine.parameters()),
+        "seconds": trainer.seconds,
+        "peak_memory_bytes": peak_memory(),
+    }
+
+
+def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: bool) -> dict[str, Any]:
+    """What the report shows besides the run itself: samples, baselines on the same text, the proof."""
+    assert trainer.best is not None  # noqa: S101 - a checkpoint was made
+    seed = trainer.training.seed + trainer.update
+    first, _ = cuts(len(text), trainer.training.validation)
+    checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
+    return {
+        "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
+        "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
+        "baselines": baselines.baselines(text.text[:first]),
+        "held_out_baselines": baselines.baselines(text.text[first:]) if trainer.has_validation else None,
+        "gradient_check": _proof(trainer, ids) if checked else None,
+    }
+
+
+def _proof(trainer: Trainer, ids: NDArray[Any]) -> dict[str, Any]:
+    """The gradient check on the first sequence of the text, at the initial weights and where training ended."""
+    T = trainer.training.sequence_length
+    state = State(*(field[:, :1] for field in trainer.engine.state()))
+    return proof.figures(trainer.config, trainer.initial, trainer.engine.parameters(), ids[: T + 1], state)

@@ -1,0 +1,193 @@
+"""The one training loop: a generator of events that prints nothing and writes nothing but checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra import engines
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.inference.sampling import SamplingConfig
+from recurra.model import LanguageModel
+from recurra.network.optimizers import constant
+from recurra.network.parameters import initialise
+from recurra.text.streams import SequentialStream
+from recurra.text.vocabulary import Vocabulary
+from recurra.training.checkpoint import Snapshot
+from recurra.training.events import Checkpointed, Compiling, EpochEnded, Evaluated, Event, Progress, Record, Sampled
+from recurra.training.history import History
+
+Commit = Callable[[Snapshot, "Snapshot | None"], Any]
+SAMPLE_TEMPERATURE = 1.0
+
+
+class Trainer:
+    """Trains a model on `train_ids`, and scores it on `validation_ids` where there are any.
+
+    `commit(snapshot, best)` makes a checkpoint durable and returns its path; `should_stop()` is asked between blocks
+    of updates. After `events()` has ended there are `history`, `best`, `snapshot()` and `seconds`, and `stopped`
+    says whether it was told to stop.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        training: TrainingConfig,
+        vocabulary: Vocabulary,
+        train_ids: NDArray[Any],
+        validation_ids: NDArray[Any],
+        *,
+        commit: Commit,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.config, self.training, self.vocabulary = config, training, vocabulary
+        self.initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+        self.engine = engines.create(config, training, self.initial)
+        self.stream = SequentialStream(train_ids, training.sequence_length, training.batch_size)
+        self.history = History(unit=1.0 if training.preset == "seed" else self.characters_per_update)
+        self.update = 0
+        self.validation: float | None = None
+        self.best: Snapshot | None = None
+        self.best_loss = float("inf")
+        self.seconds = 0.0
+        self.stopped = False
+        self._validation_ids = validation_ids
+        self._commit, self._should_stop = commit, should_stop
+        self._rate = constant(training.learning_rate)
+        self._norms: list[float] = []
+        self._best_is_new = False
+
+    @property
+    def characters_per_update(self) -> int:
+        """T · B."""
+        return self.training.sequence_length * self.training.batch_size
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether a part of the text is held out, and hence decides what is best."""
+        return len(self._validation_ids) > 1
+
+    def model(self) -> LanguageModel:
+        """The model as it is now."""
+        return LanguageModel(self.config, self.vocabulary, self.engine.parameters())
+
+    def snapshot(self) -> Snapshot:
+        """A copy of all that is needed to go on from here."""
+        progress = {
+            "update": self.update,
+            "cursor": list(self.stream.cursor),
+            "history": self.history.to_table(),
+            "gradient_norms": self._norms,
+            "validation": self.validation,
+            "best_loss": self.best_loss if self.best else None,
+            "best_update": self.best.update if self.best else None,
+        }
+        engine = self.engine
+        return Snapshot(self.model(), engine.parameters(), engine.optimizer_state(), engine.state(), progress)
+
+    def events(self) -> Iterator[Event]:
+        """Train to the last update, or until told to stop; a checkpoint is always made at the end."""
+        if not self.engine.is_warm:
+            yield Compiling()
+        self.engine.warm_up()
+        if self.training.sample_every and self.update == 0:
+            yield self._sample()
+        started = saved = time.perf_counter()
+        while self.update < self.training.updates and not self.stopped:
+            self._train_block()
+            self.seconds = time.perf_counter() - started
+            yield from self._due_events()
+            assert self.history.smooth is not None  # noqa: S101 - a block was trained
+            yield Progress(self.update, self.training.updates, self.history.smooth, self.seconds)
+            self.seconds = time.perf_counter() - started
+            self.stopped = self._should_stop()
+            if time.perf_counter() - saved > self.training.checkpoint_every and self.update < self.training.updates:
+                yield self._checkpoint()
+                saved = time.perf_counter()
+        yield self._checkpoint()
+
+    def _train_block(self) -> None:
+        if self.stream.at_epoch_start:
+            self.engine.zero_state()
+        chunk = self.stream.take(self._updates_to_next_event())
+        count = len(chunk.inputs)
+        rates = np.array([self._rate(self.update + i) for i in range(count)], np.float32)
+        result = self.engine.train(chunk.inputs, chunk.targets, rates)
+        self.update += count
+        self.history.extend(result.losses.tolist())
+        self._norms += result.gradient_norms.tolist()
+
+    def _updates_to_next_event(self) -> int:
+        periods = (self.training.log_every, self.training.sample_every, self._evaluate_every)
+        nearest = min(period - self.update % period for period in periods if period)
+        return min(nearest, self.engine.block, self.training.updates - self.update)
+
+    @property
+    def _evaluate_every(self) -> int:
+        if not self.has_validation:
+            return 0
+        return self.training.evaluate_every or self.stream.updates_per_epoch
+
+    def _due_events(self) -> Iterator[Event]:
+        """What is due after the update just done: end of an epoch, evaluation, record, sample."""
+        last = self.update == self.training.updates
+        if self.stream.at_epoch_start:
+            mean = self.history.end_epoch(self.characters_per_update)
+            yield EpochEnded(len(self.history.epoch_means), self.update, mean)
+        evaluated = None
+        if self.has_validation and (last or self.update % self._evaluate_every == 0):
+            evaluated = self._evaluate()
+            yield evaluated
+        if last or self.update % self.training.log_every == 0:
+            yield self._record(evaluated)
+        if self.training.sample_every and self.update % self.training.sample_every == 0:
+            yield self._sample()
+
+    def _evaluate(self) -> Evaluated:
+        self.validation = self.model().evaluate(self._validation_ids)
+        best = self.validation < self.best_loss
+        if best:
+            self._keep_as_best(self.validation)
+        return Evaluated(self.update, self.validation, best)
+
+    def _record(self, evaluated: Evaluated | None) -> Record:
+        smooth = self.history.smooth
+        assert smooth is not None  # noqa: S101 - a block was trained
+        loss = self.history.close_window()
+        norm = sum(self._norms) / len(self._norms)
+        self._norms = []
+        if not self.has_validation and smooth < self.best_loss:
+            self._keep_as_best(smooth)
+        return Record(
+            update=self.update,
+            epoch=self.update / self.stream.updates_per_epoch,
+            loss=loss,
+            smooth_loss=smooth,
+            validation=evaluated.validation if evaluated else None,
+            rate=self._rate(self.update - 1),
+            gradient_norm=norm,
+        )
+
+    def _keep_as_best(self, loss: float) -> None:
+        self.best_loss = loss
+        self.best = self.snapshot()
+        self._best_is_new = True
+
+    def _sample(self) -> Sampled:
+        seed = self.training.seed + self.update
+        config = SamplingConfig(max_new_tokens=self.training.sample_length, temperature=SAMPLE_TEMPERATURE, seed=seed)
+        model = self.model()
+        text = model.vocabulary.unspell("".join(model.stream("", config)))
+        return Sampled(self.update, SAMPLE_TEMPERATURE, seed, text)
+
+    def _checkpoint(self) -> Checkpointed:
+        snapshot = self.snapshot()
+        if self.best is None:
+            self.best, self._best_is_new = snapshot, True
+        path = self._commit(snapshot, self.best if self._best_is_new else None)
+        self._best_is_new = False
+        return Checkpointed(self.update, path)

@@ -1,0 +1,240 @@
+"""The compiled engine: equal to the float64 reference within float32, and to itself in every mode to the last bit."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recurra import engines
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.compiled import CompiledEngine, CompiledNetwork, Layout
+from recurra.engines.kernels import compilation
+from recurra.engines.reference import ReferenceEngine, ReferenceNetwork
+from recurra.errors import NumericalError, UsageError
+from recurra.network import network
+from recurra.network.parameters import initialise
+from recurra.randomness import stream
+
+K, M, T = 13, 22, 9
+CONFIG = ModelConfig(hidden_size=M)
+TRAINING = TrainingConfig(sequence_length=T)
+
+
+def random_ids(count, symbols=K, name="ids"):
+    return (stream(3, name).uniform(count) * symbols).astype(np.int64)
+
+
+def updates(count, steps=T, symbols=K, name="ids"):
+    ids = random_ids(count * steps + 1, symbols, name)
+    return ids[:-1].reshape(count, steps, 1), ids[1:].reshape(count, steps, 1), np.full(count, 0.1, np.float32)
+
+
+def new_engine(kind=CompiledEngine, training=TRAINING, **named):
+    return kind(CONFIG, training, initialise(CONFIG, K, seed=1, scale=0.3), **named)
+
+
+def compiled_gradients(config, parameters, state, inputs, targets):
+    """Gradients read off one update: with s = 1e8 and rate 1e4, AdaGrad subtracts the gradient itself."""
+    steps = len(inputs)
+    training = TrainingConfig(sequence_length=steps, clip_value=None)
+    squares = {f"squares.{name}": np.full_like(array, 1e8) for name, array in parameters.items()}
+    engine = CompiledEngine(config, training, parameters, optimizer_state=squares, state=state)
+    result = engine.train(inputs[np.newaxis], targets[np.newaxis], np.full(1, 1e4, np.float32))
+    after = engine.parameters()
+    return result, {name: parameters[name].astype(np.float64) - after[name] for name in parameters}
+
+
+@pytest.mark.parametrize(
+    ("hidden", "symbols", "steps"), [(22, 13, 9), (100, 78, 25), (1, 2, 1), (130, 35, 4), (17, 3, 40)]
+)
+def test_one_update_equals_one_of_the_reference(hidden, symbols, steps):
+    config = ModelConfig(hidden_size=hidden)
+    engine = CompiledEngine(
+        config,
+        TrainingConfig(sequence_length=steps),
+        initialise(config, symbols, seed=1, scale=0.1),
+        state=network.State(h=stream(1, "h").normal(hidden).reshape(1, 1, hidden).clip(-0.9, 0.9)),
+    )
+    inputs, targets, rates = updates(1001, steps, symbols)
+    done = 0
+    for count in (0, 1, 2, 10, 100, 1000):
+        engine.train(inputs[done:count], targets[done:count], rates[done:count])
+        done = count
+        parameters, state = engine.parameters(), engine.state()
+        assert np.abs(state.h).max() > 1e-3
+        result, found = compiled_gradients(config, parameters, state, inputs[count], targets[count])
+        loss, expected, _ = network.loss_and_gradients(config, parameters, inputs[count], targets[count], state)
+        assert result.losses[0] == pytest.approx(loss, rel=1e-5)
+        for name, gradient in found.items():
+            largest = np.abs(expected[name]).max()
+            assert largest > 0, name
+            assert np.abs(gradient - expected[name]).max() < 1e-4 * largest + 1e-6, (count, name)
+        norm = np.sqrt(sum(np.sum(expected[name] ** 2) for name in found))
+        assert result.gradient_norms[0] == pytest.approx(norm, rel=1e-4)
+
+
+def test_a_whole_update_with_clipping_equals_the_reference():
+    training = TrainingConfig(sequence_length=T, clip_value=0.05)
+    inputs, targets, rates = updates(3)
+    compiled, reference = new_engine(training=training), new_engine(ReferenceEngine, training)
+    for engine in (compiled, reference):
+        engine.train(inputs, targets, rates)
+    for name, array in reference.parameters().items():
+        assert np.allclose(compiled.parameters()[name], array, atol=2e-5), name
+    for name, array in reference.optimizer_state().items():
+        assert np.allclose(compiled.optimizer_state()[name], array, rtol=2e-3, atol=1e-7), name
+    assert np.allclose(compiled.state().h, reference.state().h, atol=1e-5)
+
+
+def test_blocks_of_any_size_give_the_same_bits():
+    inputs, targets, rates = updates(30)
+    whole, parts = new_engine(), new_engine()
+    losses = whole.train(inputs, targets, rates).losses
+    pieces = [parts.train(inputs[i:j], targets[i:j], rates[i:j]).losses for i, j in ((0, 1), (1, 12), (12, 30))]
+    assert np.array_equal(losses, np.concatenate(pieces))
+    assert all(np.array_equal(a, parts.parameters()[name]) for name, a in whole.parameters().items())
+
+
+def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits():
+    inputs, targets, rates = updates(20)
+    unbroken, first = new_engine(), new_engine()
+    unbroken.train(inputs, targets, rates)
+    first.train(inputs[:7], targets[:7], rates[:7])
+    second = CompiledEngine(
+        CONFIG, TRAINING, first.parameters(), optimizer_state=first.optimizer_state(), state=first.state()
+    )
+    second.train(inputs[7:], targets[7:], rates[7:])
+    for name, array in unbroken.parameters().items():
+        assert np.array_equal(array, second.parameters()[name]), name
+
+
+def test_only_the_rows_of_u_that_were_read_change():
+    inputs, targets, rates = updates(1)
+    engine = new_engine()
+    before = engine.parameters()["layers.0.U"]
+    engine.train(inputs, targets, rates)
+    changed = np.abs(engine.parameters()["layers.0.U"] - before).max(axis=0) > 0
+    assert set(np.flatnonzero(changed)) == set(inputs.ravel().tolist())
+
+
+def test_ten_golden_losses():
+    inputs, targets, rates = updates(10)
+    losses = new_engine().train(inputs, targets, rates).losses
+    assert [loss.hex() for loss in losses.tolist()] == GOLDEN
+
+
+def run_digest(**environment):
+    script = Path(__file__).with_name("kernel_digest.py")
+    command = [sys.executable, str(script), "5,7,3,4", "140,33,9,3"]
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | environment
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
+    native = run_digest()
+    assert len(native.split()) == 2
+    assert run_digest(NUMBA_DISABLE_JIT="1") == native
+    assert run_digest(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == native
+
+
+def test_a_sequence_at_once_equals_one_character_at_a_time():
+    trained = CompiledNetwork(CONFIG, initialise(CONFIG, K, seed=1, scale=0.5))
+    ids = random_ids(37)
+    whole, final = trained.log_probabilities(ids, network.zero_state(CONFIG, 1))
+    state, rows = network.zero_state(CONFIG, 1), []
+    for k in range(len(ids)):
+        row, state = trained.log_probabilities(ids[k : k + 1], state)
+        rows.append(row[0])
+    assert np.array_equal(whole, np.array(rows))
+    assert np.array_equal(final.h, state.h)
+
+
+def test_log_probabilities_equal_the_reference_and_sum_to_one():
+    parameters = initialise(CONFIG, K, seed=1, scale=0.2)
+    state = network.State(h=stream(1, "h").normal(M).reshape(1, 1, M).clip(-0.9, 0.9))
+    ids = random_ids(21)
+    found, final = CompiledNetwork(CONFIG, parameters).log_probabilities(ids, state)
+    expected, expected_final = ReferenceNetwork(CONFIG, parameters).log_probabilities(ids, state)
+    assert np.allclose(found, expected, atol=5e-6)
+    assert np.allclose(final.h, expected_final.h, atol=1e-6)
+    assert np.allclose(np.exp(found.astype(np.float64)).sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [CompiledEngine, ReferenceEngine])
+@pytest.mark.parametrize(
+    ("tensor", "place", "message"),
+    [
+        ("V", (0, 0), "the loss became nan at update 42"),
+        ("c", (1,), "the loss became nan at update 42"),
+        ("layers.0.W", (2, 3), "the loss became nan at update 42"),
+    ],
+)
+def test_nan_is_found_at_its_update(kind, tensor, place, message):
+    parameters = initialise(CONFIG, K, seed=1, scale=0.3)
+    parameters[tensor][place] = np.nan
+    engine = kind(CONFIG, TRAINING, parameters, updates_done=41)
+    with pytest.raises(NumericalError, match=message) as caught:
+        engine.train(*updates(3))
+    assert (caught.value.update, caught.value.tensor, caught.value.exit_code) == (42, "loss", 5)
+
+
+def test_an_infinite_gradient_is_found_before_clipping_hides_it():
+    parameters = initialise(CONFIG, K, seed=1, scale=0.3)
+    parameters["V"][:, 0] = np.where(np.arange(K) % 2, 3e38, -3e38).astype(np.float32)
+    parameters["layers.0.U"][0] = 0
+    parameters["layers.0.W"][0] = 0  # unit 0 is always 0, so that the loss is finite and dL/dh is not
+    engine = CompiledEngine(CONFIG, TRAINING, parameters)
+    with pytest.raises(NumericalError, match=r"the gradient of `.*` became too large, infinite or NaN at update 1"):
+        engine.train(*updates(1))
+
+
+def test_engines_are_chosen_by_what_they_support():
+    two_layers = ModelConfig(hidden_size=M, layers=2)
+    assert engines.resolve(CONFIG, TRAINING) == "compiled"
+    assert engines.resolve(two_layers, TRAINING) == "reference"
+    assert engines.resolve(CONFIG, TrainingConfig(batch_size=2)) == "reference"
+    with pytest.raises(UsageError, match=r"engine `compiled` runs one elman layer with `batch_size` 1; got 2 layers"):
+        CompiledEngine(two_layers, TRAINING, initialise(two_layers, K, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "blocks"), [(1, 16, 1), (16, 16, 1), (100, 112, 7), (130, 160, 5), (512, 512, 8)]
+)
+def test_sizes_are_padded_to_whole_tiles(size, width, blocks):
+    assert Layout.of(size) == Layout(size, width, (0,) * blocks)
+
+
+def test_a_folder_that_cannot_be_written_means_no_cache(monkeypatch, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked / "cache"))
+    compilation.cache_folder.cache_clear()
+    try:
+        assert compilation.cache_folder() is None
+        assert compilation.is_warm("any") is False
+        compilation.mark_warm("any")
+
+        @compilation.strict
+        def double(x):
+            return x + x
+
+        assert double(2) == 4
+    finally:
+        compilation.cache_folder.cache_clear()
+
+
+GOLDEN = [
+    "0x1.992c942000000p+4",
+    "0x1.77abda4000000p+4",
+    "0x1.74bc577000000p+4",
+    "0x1.a849096000000p+4",
+    "0x1.7bd4794000000p+4",
+    "0x1.d4509c3000000p+4",
+    "0x1.99787be800000p+4",
+    "0x1.8e80605000000p+4",
+    "0x1.132f229000000p+5",
+    "0x1.b53b8c2000000p+4",
+]

@@ -1,0 +1,121 @@
+"""The vector operations: their NumPy meaning and their machine code give the same bits."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.engines.kernels import arithmetic, lanes
+from recurra.engines.kernels.compilation import strict
+from recurra.engines.kernels.lanes import (
+    aligned_zeros,
+    clamp,
+    exponent,
+    fill,
+    lane_max,
+    lane_sum,
+    load,
+    mantissa,
+    power_of_two,
+    square_root,
+    store,
+    transpose,
+    zero_below,
+)
+
+TWO_BLOCKS = (0, 0)
+floats = st.lists(
+    st.floats(width=32, allow_nan=False, min_value=-(2.0**60), max_value=2.0**60), min_size=32, max_size=32
+)
+
+
+@strict
+def apply(which, source, target, tile):
+    x, y = load(source, 0, 0, tile), load(source, 1, 0, tile)
+    if which == 0:
+        store(target, 0, 0, x + y * x - y)
+    elif which == 1:
+        store(target, 0, 0, x / y)
+    elif which == 2:
+        store(target, 0, 0, square_root(x))
+    elif which == 3:
+        store(target, 0, 0, clamp(x, np.float32(-5), np.float32(5)))
+    elif which == 4:
+        store(target, 0, 0, zero_below(x, y, np.float32(1)))
+    elif which == 5:
+        store(target, 0, 0, fill(lane_sum(x), tile))
+    elif which == 6:
+        store(target, 0, 0, fill(lane_max(x), tile))
+    elif which == 7:
+        store(target, 0, 0, np.float32(2) * x)
+    elif which == 8:
+        store(target, 0, 0, mantissa(x))
+    elif which == 9:
+        store(target, 0, 0, exponent(x))
+
+
+def both_ways(which, rows):
+    source = np.array(rows, np.float32)
+    compiled, interpreted = np.zeros((1, 32), np.float32), np.zeros((1, 32), np.float32)
+    apply(which, source, compiled, TWO_BLOCKS)
+    with np.errstate(all="ignore"):
+        apply.py_func(which, source, interpreted, TWO_BLOCKS)
+    return compiled, interpreted
+
+
+@pytest.mark.parametrize("which", range(8))
+@given(x=floats, y=floats)
+def test_compiled_and_numpy_agree_to_the_last_bit(which, x, y):
+    compiled, interpreted = both_ways(which, [x, y])
+    assert np.array_equal(compiled, interpreted, equal_nan=True)
+
+
+@given(x=st.lists(st.floats(width=32, min_value=2.0**-100, max_value=2.0**100), min_size=32, max_size=32))
+def test_mantissa_and_exponent_make_up_the_number(x):
+    (m, m2), (e, e2) = both_ways(8, [x, x]), both_ways(9, [x, x])
+    assert np.array_equal(m, m2)
+    assert np.array_equal(e, e2)
+    assert np.array_equal(np.ldexp(m, e.astype(int)), np.array([x], np.float32))
+    assert ((m >= np.float32(0.70710677)) & (m < np.float32(1.4142136))).all()
+
+
+def test_nan_passes_through_clamp_and_zero_below():
+    rows = np.full((2, 32), np.nan, np.float32)
+    for which in (3, 4):
+        compiled, interpreted = both_ways(which, rows)
+        assert np.isnan(compiled).all()
+        assert np.isnan(interpreted).all()
+
+
+def test_the_order_of_a_lane_sum_is_stated():
+    x = np.arange(32, dtype=np.float32) ** 7 + 1
+    blocks = x[:16] + x[16:]
+    for half in (8, 4, 2, 1):
+        blocks = blocks[:half] + blocks[half : 2 * half]
+    assert lane_sum(x) == blocks[0]
+
+
+@strict
+def transpose_all(source, target):
+    for row in range(0, source.shape[0], 16):
+        for column in range(0, source.shape[1], 16):
+            transpose(source, target, row, column)
+
+
+def test_transpose():
+    source = np.arange(32 * 48, dtype=np.float32).reshape(32, 48)
+    for run in (transpose_all, transpose_all.py_func):
+        target = np.zeros((48, 32), np.float32)
+        run(source, target)
+        assert np.array_equal(target, source.T)
+
+
+def test_arrays_begin_at_a_cache_line():
+    assert all(aligned_zeros(rows, 16).ctypes.data % 64 == 0 for rows in range(1, 20))
+
+
+def test_power_of_two_reads_the_shifted_number():
+    n = np.arange(-126, 128)
+    shifted = n.astype(np.float32) + arithmetic.SHIFT
+    assert np.array_equal(power_of_two(shifted), np.ldexp(np.float32(1), n))
+    assert lanes.WIDTH == 16
