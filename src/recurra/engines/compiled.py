@@ -56,6 +56,7 @@ def _room(hidden: Layout, symbols: Layout, steps: int) -> elman.Room:
         h=aligned_zeros(steps + 1, hidden.width),
         o=aligned_zeros(steps, symbols.width),
         da=aligned_zeros(steps, hidden.width),
+        zeros=aligned_zeros(1, hidden.width),
         sums=sums,
         W=aligned_zeros(hidden.width, hidden.width),
         V=aligned_zeros(hidden.width, symbols.width),

@@ -75,9 +75,7 @@ def figures(
         ids[1:, np.newaxis],
         State(*(field.astype(np.float64) for field in state)),
     )
-    return {
-        "cells": {config.cell: {letter: figure._asdict() for letter, figure in found.items()}},
-        "passed": all(figure.passed for figure in found.values()),
+    return gradient_check.to_table(config.cell, found) | {
         "parameters": count(initial),
         "seconds": time.perf_counter() - started,
     }

@@ -16,9 +16,9 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
 from recurra.engines.kernels.optimizers import adagrad_lookup, adagrad_outer, adagrad_sum
 from recurra.engines.kernels.output import logits, softmax_loss
-from recurra.engines.kernels.products import add_row_products, transpose_matrix
+from recurra.engines.kernels.products import add_row_products, set_rows, transpose_matrix
 
-ONE, ZERO = np.float32(1), np.float32(0)
+ONE = np.float32(1)
 
 
 class Weights(NamedTuple):
@@ -33,12 +33,13 @@ class Weights(NamedTuple):
 
 class Room(NamedTuple):
     """What one update writes: `h` (T + 1, m wide) with h_0 first, `o` (T, K wide) logits, then their gradient,
-    `da` (T, m wide), `sums` (1, T), `W` and `V` transposed (m rows), and two arrays of integers for `adagrad_lookup`.
+    `da` (T, m wide), `zeros` (1, m wide), `sums` (1, T), `W` and `V` transposed (m rows), and two arrays of integers for `adagrad_lookup`.
     """
 
     h: Vector
     o: Vector
     da: Vector
+    zeros: Vector
     sums: Vector
     W: Vector
     V: Vector
@@ -104,7 +105,7 @@ def train(
         forward(room.h, x, weights.U, room.W, weights.b, m, tile)
         logits(room.o, room.h, 1, room.V, weights.c, m, output_tile)
         losses[update] = softmax_loss(room.o, y, room.sums, output_tile)
-        room.da[:, :] = ZERO
+        set_rows(room.da, room.zeros, 0, tile)
         add_row_products(room.da, room.o, 0, weights.V, K, tile)
         backward(room.da, room.h, weights.W, m, tile)
         norm = norms[update]
@@ -113,9 +114,9 @@ def train(
         norm[2] = adagrad_sum(weights.b, squares.b, room.da, steps, rate, clip, tile)
         norm[3] = adagrad_outer(weights.V, squares.V, room.o, room.h, K, steps, 1, rate, clip, tile)
         norm[4] = adagrad_sum(weights.c, squares.c, room.o, steps, rate, clip, output_tile)
-        if not np.isfinite(losses[update] + norm.sum()):
+        if not np.isfinite(losses[update] + norm[0] + norm[1] + norm[2] + norm[3] + norm[4]):
             return update
         transpose_matrix(weights.W, room.W)
         transpose_matrix(weights.V, room.V)
-        room.h[0] = room.h[steps]
+        set_rows(room.h[:1], room.h, steps, tile)
     return len(inputs)

@@ -7,7 +7,7 @@ import numpy as np
 from recurra.engines.kernels.arithmetic import exp, log
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, lane_max, lane_sum, load, store
-from recurra.engines.kernels.products import add_row_products
+from recurra.engines.kernels.products import add_row_products, set_rows
 
 ZERO, ONE = np.float32(0), np.float32(1)
 LOWEST = np.float32(-1e30)  # the bias of padding: its probability is exactly 0
@@ -19,10 +19,7 @@ def logits(o: Vector, h: Vector, first: int, Vt: Vector, c: Vector, m: int, tile
 
     o (T, width of K) result; h (>= first + T, >= m), row first + t is h_t; Vt (m, width of K) = V^T; c (1, width of K).
     """
-    for column in range(0, o.shape[1], WIDTH * len(tile)):
-        bias = load(c, 0, column, tile)
-        for t in range(o.shape[0]):
-            store(o, t, column, bias)
+    set_rows(o, c, 0, tile)
     add_row_products(o, h, first, Vt, m, tile)
 
 

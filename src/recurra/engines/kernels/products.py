@@ -12,6 +12,15 @@ BLOCK = 40  # rows that are used for all time steps while they lie in the first-
 
 
 @strict
+def set_rows(target: Vector, source: Vector, row: int, tile: Tile) -> None:
+    """Every row of `target` becomes source[row]; both of one width."""
+    for column in range(0, target.shape[1], WIDTH * len(tile)):
+        value = load(source, row, column, tile)
+        for t in range(target.shape[0]):
+            store(target, t, column, value)
+
+
+@strict
 def add_row_products(target: Vector, coefficients: Vector, first: int, rows: Vector, count: int, tile: Tile) -> None:
     """target[t] += sum_j coefficients[first + t, j] rows[j] for j < `count`.
 

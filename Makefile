@@ -1,0 +1,42 @@
+# Needs Python >= 3.11 with venv and pip; no compiler. `make demo` and `make test` are all the set-up there is.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo      train on a book in under two minutes and write the report"
+	@echo "make mission   the whole of it: 660,000 updates on the whole book"
+	@echo "make test      the tests"
+	@echo "make lint      ruff and mypy"
+	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "recurra needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[books]'
+	touch $@
+
+.venv/installed-dev: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ .venv/installed
+
+demo: .venv/installed
+	$(BIN)/recurra train kjv --preset seed --updates 350000 --validation 0.05 --run runs/demo --force
+
+mission: .venv/installed
+	$(BIN)/recurra train kjv --preset seed --updates 660000 --run runs/mission --force
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: .venv/installed-dev
+	$(BIN)/python benchmarks/seed_speed.py
+
+.PHONY: help demo mission test lint bench

@@ -1,0 +1,119 @@
+"""The rooms of the house: a module imports only from rooms above its own, and `import recurra` loads nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import recurra
+
+ROOT = Path(recurra.__file__).parent
+ROOMS = (
+    ("errors",),
+    ("config",),
+    ("randomness",),
+    ("tensor_file",),
+    ("text",),
+    ("network",),
+    ("engines",),
+    ("inference",),
+    ("model",),
+    ("training",),
+    ("report",),
+    ("api",),
+    ("cli", "__main__"),
+)
+LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
+HEAVY = {"numpy", "numba", "llvmlite", "torch", "matplotlib", "scipy", "fastapi", "uvicorn", "starlette"}
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def name_of(path):
+    parts = ("recurra", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {name_of(path) for path in MODULES}
+
+
+def is_for_types_only(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def imports(path, *, types=False):
+    """The modules of ours that `path` imports, anywhere in it; those for type checkers only if `types`."""
+    found, stack = set(), list(ast.parse(path.read_text()).body)
+    while stack:
+        node = stack.pop()
+        if is_for_types_only(node) and not types:
+            stack += node.orelse
+            continue
+        stack += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & NAMES
+            found |= submodules or {node.module}
+    return {name for name in found if name.split(".")[0] == "recurra"}
+
+
+def room(name):
+    return name.split(".")[1]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p != ROOT / "__init__.py"], ids=name_of)
+def test_a_module_imports_only_from_rooms_above(path):
+    own = room(name_of(path))
+    for imported in imports(path, types=True) - {"recurra"}:
+        assert LEVEL[room(imported)] <= LEVEL[own], f"{name_of(path)} imports {imported}"
+
+
+def test_no_import_cycle():
+    edges = {name_of(path): imports(path) for path in MODULES}
+    done, active = set(), []
+
+    def visit(name):
+        assert name not in active, " -> ".join([*active, name])
+        if name not in done:
+            active.append(name)
+            for imported in sorted(edges.get(name, ())):
+                visit(imported)
+            done.add(active.pop())
+
+    for name in sorted(edges):
+        visit(name)
+
+
+def test_every_room_is_listed():
+    there = {path.stem if path.is_file() else path.name for path in ROOT.iterdir()}
+    assert {name for name in there if not name.startswith("__") and name != "py"} == set(LEVEL) - {"__main__"}
+
+
+@pytest.mark.parametrize("code", ["import recurra", "import recurra.cli; recurra.cli.main(['--help'])"])
+def test_nothing_heavy_is_loaded(code):
+    report = f"import sys\ntry:\n    {code}\nexcept SystemExit: pass\nprint(*sorted({HEAVY} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""
+
+
+def test_the_public_names_are_sorted_and_all_there():
+    assert sorted(recurra.__all__) == recurra.__all__
+    for name in recurra.__all__:
+        assert getattr(recurra, name).__name__ == name
+    assert set(recurra.__all__) <= set(dir(recurra))
+    with pytest.raises(AttributeError, match="module `recurra` has no attribute `nonsense`"):
+        recurra.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_that_runs_foreign_code(path):
+    forbidden = {"pickle", "marshal", "shelve", "subprocess", "yaml"}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+            assert not forbidden & {name.split(".")[0] for name in names}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"eval", "exec", "__import__"}
