@@ -1,0 +1,244 @@
+"""The report: one HTML file that holds everything, runs nothing and loads nothing.
+
+One run gives the full report. Several give an overview, with their smooth losses in one figure, and then the
+full report of each. The same folders give the same bytes.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, NamedTuple
+
+from recurra.errors import UsageError
+from recurra.report import sections
+from recurra.report.data import RunData, load, number
+from recurra.report.figures import draw_bits, draw_smooth_loss, run_bits, text_key
+from recurra.report.files import write
+from recurra.report.markup import Html, duration, fixed, join, power, table, tag, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Part(NamedTuple):
+    """A section before it is written: its place in the address, its title and its content."""
+
+    anchor: str
+    title: str
+    content: Html
+
+
+def write_report(folders: Sequence[Path], output: Path) -> Path:
+    """Make the report of one or several run folders and write it to `output`, whole or not at all.
+
+    Raises UsageError without any folder, ModelError where a folder is no run or a file in it is broken, and
+    StorageError where `output` cannot be written.
+    """
+    if not folders:
+        raise UsageError("a report needs at least one run folder.")
+    return write(output, render([load(folder) for folder in folders]).encode("utf-8"))
+
+
+def render(runs: Sequence[RunData]) -> str:
+    """The page of the runs."""
+    page = _single(runs[0]) if len(runs) == 1 else _several(runs)
+    room = files("recurra.report")
+    title, body = page
+    template = Template((room / "template.html").read_text(encoding="utf-8"))
+    style = (room / "style.css").read_text(encoding="utf-8")
+    # Characters that UTF-8 has not can only come from names; the passages show theirs as signs.
+    return template.substitute(title=tag("title", title), style=style, body=body).encode("utf-8", "replace").decode()
+
+
+def _single(run: RunData) -> tuple[str, Html]:
+    title = heading(run)
+    parts = _parts(run, "run")
+    body = join(
+        [
+            tag(
+                "header",
+                tag("p", "recurra · training report", class_="eyebrow"),
+                tag("h1", title),
+                *_lead(run),
+            ),
+            _contents([(part.anchor, part.title) for part in parts]),
+            *(sections.section(*part, level=2) for part in parts),
+        ],
+        "\n",
+    )
+    return title, body
+
+
+def _several(runs: Sequence[RunData]) -> tuple[str, Html]:
+    title = f"{len(runs)} runs side by side"
+    lead = tag("p", *_several_words(runs), class_="lead")
+    links = [
+        ("overview", "Overview"),
+        *((f"run-{index}", run.name) for index, run in enumerate(runs, start=1)),
+    ]
+    body = join(
+        [
+            tag("header", tag("p", "recurra · training report", class_="eyebrow"), tag("h1", title), lead),
+            _contents(links),
+            sections.section("overview", "Overview", *_overview(runs), level=2),
+            *(_article(run, f"run-{index}") for index, run in enumerate(runs, start=1)),
+        ],
+        "\n",
+    )
+    return title, body
+
+
+def _article(run: RunData, anchor: str) -> Html:
+    inner = (sections.section(*part, level=3) for part in _parts(run, anchor))
+    head = tag("h2", run.name, id=anchor)
+    return tag("article", head, *_lead(run), *inner, aria_labelledby=anchor)
+
+
+def _parts(run: RunData, anchor: str) -> list[Part]:
+    parts = [
+        ("gradients", "1. The gradients are right", sections.gradient_section(run)),
+        ("loss", "2. The smooth loss", sections.loss_section(run, f"{anchor}-loss-figure")),
+        ("samples", "3. What it wrote as it learned", sections.samples_section(run)),
+        ("models", "4. The final and the best model", sections.models_section(run)),
+        ("honest", "The honest figures", sections.honest_section(run, f"{anchor}-bits-figure")),
+        ("settings", "Settings, text and machine", sections.settings_section(run)),
+    ]
+    return [Part(f"{anchor}-{name}", title, content) for name, title, content in parts]
+
+
+def _contents(links: Sequence[tuple[str, str]]) -> Html:
+    items = (tag("li", tag("a", title, href=f"#{anchor}")) for anchor, title in links)
+    return tag("nav", tag("ol", *items), aria_label="Contents")
+
+
+def heading(run: RunData) -> str:
+    """The title of a run's report."""
+    return f"A network that reads {run.text_name}"
+
+
+def _lead(run: RunData) -> list[Html]:
+    """The result in words, the figures to remember, and what is absent."""
+    told = [tag("p", *_words(run), class_="lead")]
+    cards = _cards(run)
+    if cards:
+        told.append(
+            tag(
+                "dl",
+                *(tag("div", tag("dt", name), tag("dd", value)) for name, value in cards),
+                class_="cards",
+            )
+        )
+    if run.notes:
+        items = (tag("li", note) for note in run.notes)
+        told.append(tag("aside", tag("p", tag("b", "What is absent")), tag("ul", *items), class_="notes"))
+    return told
+
+
+def _words(run: RunData) -> list[str]:
+    text, model = run.table("text"), run.table("model")
+    cell, units = (
+        sections.CELLS.get(str(model.get("cell", "elman")), str(model.get("cell"))),
+        model.get("hidden_size"),
+    )
+    size = f" of {units} units" if units is not None else ""
+    layers = f" in each of {model['layers']} layers" if model.get("layers", 1) != 1 else ""
+    length, symbols = number(text, "characters"), number(text, "symbols")
+    about = f" ({whole(length)} characters, {whole(symbols)} different ones)" if length and symbols else ""
+    words: list[str] = [f"A {cell} network{size}{layers} read ", tag("b", run.text_name), about]
+    words.append(" one character at a time and learned to predict the next. ")
+    if run.final is None:
+        return [*words, "No loss has been recorded yet."]
+    words += [
+        f"After {whole(run.updates)} updates its smooth loss is ",
+        tag("b", f"{fixed(run.final.loss, 2)} {sections.unit_words(run)}"),
+        f", which is {fixed(run.bits(run.final.loss))} bits per character",
+    ]
+    if run.lowest is not None and run.lowest.update != run.final.update:
+        words.append(f"; the lowest on the way was {fixed(run.lowest.loss, 2)} at update {whole(run.lowest.update)}")
+    return [*words, ". ", *_verdict_words(run), *_speed_words(run)]
+
+
+def _verdict_words(run: RunData) -> list[str]:
+    check = run.summary.get("gradient_check")
+    cells = check.get("cells") if isinstance(check, dict) else None
+    if not isinstance(check, dict) or not isinstance(cells, dict):
+        return []
+    rows = [row for cell in cells.values() if isinstance(cell, dict) for row in cell.values() if isinstance(row, dict)]
+    errors = [error for row in rows if (error := number(row, "max_rel_complex")) is not None]
+    if check.get("passed") is not True:
+        return ["Its gradients do not all agree with numerical ones. "]
+    within = [" to within a relative error of ", power(max(errors))] if errors else []
+    return ["Its gradients, written by hand, agree with numerical ones", *within, ". "]
+
+
+def _speed_words(run: RunData) -> list[str]:
+    seconds, rate = number(run.summary, "seconds"), number(run.summary, "updates_per_second")
+    if seconds is None or rate is None:
+        return []
+    return [f"The training took {duration(seconds)}, {whole(rate)} updates a second."]
+
+
+def _cards(run: RunData) -> list[tuple[str, str]]:
+    cards, unit = [], sections.unit_words(run)
+    if run.final is not None:
+        cards.append((f"Final smooth loss, {unit}", fixed(run.final.loss, 2)))
+    if run.lowest is not None:
+        cards.append((f"Lowest smooth loss, {unit}", fixed(run.lowest.loss, 2)))
+    cards += [(f"{label[0].upper()}{label[1:]}, bits per character", fixed(bits)) for label, bits in run_bits(run)]
+    return cards
+
+
+def _several_words(runs: Sequence[RunData]) -> list[str]:
+    """The run with the lowest figure, where there is one figure that all have: of the same kind, of one text."""
+    measures = [dict(run_bits(run)) for run in runs]
+    shared = [name for name in ("held-out text", "last whole epoch") if all(name in found for found in measures)]
+    if not shared or len({text_key(run) for run in runs}) > 1:
+        return ["These runs have no measure in common on one text; the table tells what each of them reached."]
+    bits, winner = min((found[shared[0]], run.name) for found, run in zip(measures, runs, strict=True))
+    return ["By the ", shared[0], " the best is ", tag("b", winner), f" with {fixed(bits)} bits per character."]
+
+
+def _overview(runs: Sequence[RunData]) -> list[Html]:
+    header = [
+        "Run",
+        "Text",
+        "Updates",
+        "Final smooth loss",
+        "Lowest",
+        "Last whole epoch, bits",
+        "Held-out, bits",
+    ]
+    parts = [table("The runs", header, (_overview_row(run) for run in runs), kind="wide")]
+    parts.append(
+        tag(
+            "p",
+            "Smooth losses are in each run's own unit: nats per 25 characters for preset seed.",
+            class_="note",
+        )
+    )
+    names = ", ".join(run.name for run in runs)
+    loss = sections.drawing(
+        draw_smooth_loss, runs, "all-loss-figure", f"The smooth losses of {names} over their updates.",
+        tag("b", "Smooth losses. "), "All runs, in full above and from nearer below.",
+    )  # fmt: skip
+    bits = sections.drawing(
+        draw_bits, runs, "all-bits-figure", f"Bits per character of {names} and of the baselines.",
+        tag("b", "Bits per character. "), "Shorter is better.",
+    )  # fmt: skip
+    return [*parts, *(figure for figure in (loss, bits) if figure is not None)]
+
+
+def _overview_row(run: RunData) -> list[str]:
+    found = dict(run_bits(run))
+    final, lowest = run.final, run.lowest
+    return [
+        run.name,
+        run.text_name,
+        whole(run.updates),
+        fixed(final.loss if final else None, 2),
+        fixed(lowest.loss if lowest else None, 2),
+        fixed(found.get("last whole epoch")),
+        fixed(found.get("held-out text")),
+    ]

@@ -1,0 +1,323 @@
+"""The figures of a report: the smooth loss over the updates, and bits per character beside the baselines.
+
+Both take any number of runs. Losses stand on the left in nats, as the run sums them (over 25 characters
+for preset seed), and on the right in bits per character: bits = nats / (span · ln 2).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from recurra.errors import ModelError, UsageError
+from recurra.report.data import Point, Record, RunData, load, mapping, number
+from recurra.report.drawing import PAPER, Palette, as_file, style
+from recurra.report.files import write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("pdf", "png", "svg")
+MAX_POINTS = 2000
+# A run this short has no level part to look at from nearer.
+LONG_RUN = 20
+MAX_EPOCH_LINES = 12
+BASELINES = {
+    "uniform": "uniform",
+    "unigram": "unigram",
+    "gzip": "gzip \u22129",
+    "bzip2": "bzip2 \u22129",
+    "xz": "xz \u22129e",
+}
+WIDTH = 7.6  # inches
+
+
+def write_figures(folders: Sequence[Path], directory: Path, format: str = "pdf") -> tuple[Path, ...]:
+    """Draw "smooth-loss" and "bits-per-character" of the runs into `directory` as "pdf", "png" or "svg".
+
+    A figure whose data is absent is left out. Returns the files written. Raises UsageError for another
+    format, ModelError where a folder is no run or there is nothing to draw, StorageError where nothing can
+    be written.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"`format` must be one of {', '.join(FORMATS)}; got {format!r}.")
+    runs = [load(folder) for folder in folders]
+    written = []
+    for name, draw in (("smooth-loss", draw_smooth_loss), ("bits-per-character", draw_bits)):
+        with style(PAPER, name):
+            figure = draw(runs, PAPER)
+            if figure is not None:
+                written.append(write(Path(directory) / f"{name}.{format}", as_file(figure, format)))
+    if not written:
+        raise ModelError("there is nothing to draw: no run has metrics or baselines yet.")
+    return tuple(written)
+
+
+def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None:
+    """The loss over the updates: above in full, below the level part nearer. None without any record.
+
+    One run shows its single sequences too (band from the lowest to the highest, thin line the mean), its
+    epochs, held-out scores, and the final and the lowest smooth loss; several show smooth losses alone.
+    """
+    from matplotlib.figure import Figure
+
+    runs = [run for run in runs if run.records]
+    if not runs:
+        return None
+    span = runs[0].span if len({run.span for run in runs}) == 1 else 1
+    near = any(len(run.records) >= LONG_RUN for run in runs)
+    figure = Figure(figsize=(WIDTH, 5.6 if near else 3.4))
+    panels = figure.subplots(2 if near else 1, sharex=True, squeeze=False, height_ratios=[2, 3] if near else None)
+    axes: list[Axes] = list(panels[:, 0])
+    for panel in axes:
+        _scale(panel, span, palette)
+        for index, run in enumerate(runs):
+            _curve(panel, run, span, _colour(palette, index), alone=len(runs) == 1)
+        if len(runs) == 1:
+            _singles(panel, runs[0], _colour(palette, 0), band=panel is axes[0])
+        if len(runs) == 1:
+            _epoch_lines(panel, runs[0], palette, labelled=panel is axes[0])
+    if near:
+        axes[1].set_ylim(*_near(runs, span))
+    if len(runs) == 1:
+        _marks(axes[-1], runs[0], palette)
+    axes[-1].set_xlabel("updates")
+    _legend(axes, palette, columns=1 if len(runs) > 1 else 2)
+    return figure
+
+
+def decimate(records: Sequence[Record], limit: int = MAX_POINTS) -> list[Record]:
+    """At most `limit` records that draw the same picture.
+
+    Of each block they are the ones with the lowest and the highest smooth loss, both with the block's lowest,
+    mean and highest loss. The first and the last record stay.
+    """
+    if len(records) <= limit:
+        return list(records)
+    inner = records[1:-1]
+    size = math.ceil(len(inner) / (limit // 2 - 1))
+    kept = [records[0]]
+    for start in range(0, len(inner), size):
+        block = inner[start : start + size]
+        low, high = min(record.low for record in block), max(record.high for record in block)
+        mean = math.fsum(record.mean for record in block) / len(block)
+        ends = {min(block, key=_smooth), max(block, key=_smooth)}
+        kept += [end._replace(low=low, mean=mean, high=high) for end in sorted(ends)]
+    return [*kept, records[-1]]
+
+
+def _smooth(record: Record) -> float:
+    return record.smooth
+
+
+def _colour(palette: Palette, index: int) -> str:
+    return palette.series[index % len(palette.series)]
+
+
+def _scale(axes: Axes, span: int, palette: Palette) -> None:
+    """Nats on the left, bits per character on the right, the updates with their thousands."""
+    import numpy as np
+
+    axes.margins(x=0.01)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_ylabel(f"nats per {span} characters" if span > 1 else "nats per character")
+    unit = span * math.log(2)
+    to_bits, to_nats = (lambda nats: np.asarray(nats) / unit), (lambda bits: np.asarray(bits) * unit)
+    right = axes.secondary_yaxis("right", functions=(to_bits, to_nats))
+    right.tick_params(width=0.6)
+    # The same place in both panels, whatever the width of their numbers.
+    axes.yaxis.set_label_coords(-0.075, 0.5)
+    axes.annotate(
+        "bits per character",
+        (1, 0.5),
+        xycoords="axes fraction",
+        xytext=(32, 0),
+        textcoords="offset points",
+        rotation="vertical",
+        va="center",
+        color=palette.muted,
+    )
+
+
+def _curve(axes: Axes, run: RunData, span: int, colour: str, *, alone: bool) -> None:
+    """The smooth loss, and the held-out text's where there is one."""
+    records = decimate(run.records)
+    smooth = [record.smooth * span / run.span for record in records]
+    label = "smooth loss" if alone else run.name
+    axes.plot([record.update for record in records], smooth, color=colour, lw=1.7, label=label, zorder=3)
+    scored = [(record.update, record.validation) for record in run.records if record.validation is not None]
+    if scored:
+        label = "held-out text" if alone else f"{run.name}, held-out text"
+        updates, losses = [update for update, _ in scored], [loss * span for _, loss in scored]
+        axes.plot(updates, losses, "D", color=colour, ms=3.6, mfc="none", label=label, zorder=4)
+
+
+def _singles(axes: Axes, run: RunData, colour: str, *, band: bool) -> None:
+    """The losses of single sequences between two records, faint: their mean, and from the lowest to the highest."""
+    records = decimate(run.records)
+    updates = [record.update for record in records]
+    if band:
+        lows, highs = [record.low for record in records], [record.high for record in records]
+        label = "lowest to highest single loss between two records"
+        axes.fill_between(updates, lows, highs, color=colour, alpha=0.13, linewidth=0, label=label)
+    means = [record.mean for record in records]
+    axes.plot(updates, means, color=colour, alpha=0.5, lw=0.7, label="mean of the single losses")
+
+
+def _epoch_lines(axes: Axes, run: RunData, palette: Palette, *, labelled: bool) -> None:
+    length, last = run.updates_per_epoch, run.records[-1].update
+    if length is None:
+        return
+    epochs = int(last / length)
+    step = math.ceil(max(1, epochs) / MAX_EPOCH_LINES)
+    for begun in range(step, epochs + 1, step):
+        place = begun * length
+        if place > last:  # rounding of the last record's epoch
+            continue
+        axes.axvline(place, color=palette.muted, linewidth=0.6, linestyle=(0, (3, 3)), zorder=1)
+        if labelled:
+            axes.annotate(
+                f"epoch {begun + 1}",
+                (place, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7.5,
+                color=palette.muted,
+            )
+
+
+def _near(runs: Sequence[RunData], span: int) -> tuple[float, float]:
+    """The range of the smooth losses after the first tenth of each run, with room for the marks."""
+    level = [
+        record.smooth * span / run.span
+        for run in runs
+        for record in run.records
+        if record.update >= run.records[-1].update / 10
+    ]
+    held_out = [r.validation * span for run in runs for r in run.records[1:] if r.validation is not None]
+    low, high = min(level + held_out[-1:]), max(level)
+    # Below and above the curve there is a strip for the marks' words.
+    room = 0.17 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _marks(axes: Axes, run: RunData, palette: Palette) -> None:
+    """The final smooth loss, told above the curve, and the lowest, told below it, in both units."""
+    lowest, final = run.lowest, run.final
+    if lowest is None or final is None:
+        return
+    same = lowest.update == final.update
+    _mark(axes, run, final, "final and lowest" if same else "final", palette.final, palette, above=True)
+    if not same:
+        _mark(axes, run, lowest, "lowest", palette.lowest, palette, above=False)
+
+
+def _mark(axes: Axes, run: RunData, point: Point, name: str, colour: str, palette: Palette, *, above: bool) -> None:
+    edge = 0.98 if above else 0.02
+    at_right = point.update > run.records[-1].update / 2
+    axes.annotate(
+        f"{name} {point.loss:.2f} nats, {run.bits(point.loss):.2f} bits",
+        point,
+        xytext=(point.update, edge),
+        textcoords=("data", "axes fraction"),
+        ha="right" if at_right else "left",
+        va="top" if above else "bottom",
+        color=colour,
+        fontweight="bold",
+        fontsize=8,
+        arrowprops={
+            "arrowstyle": "-",
+            "color": colour,
+            "linewidth": 0.8,
+            "shrinkA": 1,
+            "relpos": (at_right, 0.5),
+        },
+        zorder=6,
+    )
+    shape = "o" if above else "v"
+    axes.plot(*point, shape, color=colour, ms=6, mec=palette.paper, zorder=7, clip_on=False)
+
+
+def _legend(axes: Sequence[Axes], palette: Palette, *, columns: int) -> None:
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].legend(handles, labels, loc="upper right", ncols=columns, fontsize=7.5, labelcolor=palette.ink)
+
+
+class Bar(NamedTuple):
+    """A row of the second figure; `series` is the run's index, None a baseline."""
+
+    label: str
+    bits: float
+    series: int | None
+
+
+def draw_bits(runs: Sequence[RunData], palette: Palette) -> Figure | None:
+    """Bits per character of every baseline and run, as horizontal bars. None without a figure of either."""
+    from matplotlib.figure import Figure
+
+    rows = bars(runs)
+    if not rows:
+        return None
+    figure = Figure(figsize=(WIDTH, 0.5 + 0.27 * len(rows)))
+    axes = figure.subplots()
+    colours = [palette.muted if row.series is None else _colour(palette, row.series) for row in rows]
+    places = range(len(rows))  # and not the labels: two runs may have one name
+    drawn = axes.barh(places, [row.bits for row in rows], color=colours, height=0.62)
+    axes.set_yticks(places, [row.label for row in rows])
+    for patch, row in zip(drawn, rows, strict=True):
+        patch.set_alpha(0.45 if row.series is None else 1.0)
+    axes.bar_label(drawn, [f"{row.bits:.3f}" for row in rows], padding=4, color=palette.ink)
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.tick_params(length=0, labelcolor=palette.ink)
+    axes.spines[["right", "bottom"]].set_visible(False)
+    axes.xaxis.set_visible(False)
+    axes.margins(x=0.1)
+    return figure
+
+
+def bars(runs: Sequence[RunData]) -> list[Bar]:
+    """The rows of `draw_bits`: each text's baselines once, and the runs; labels tell them apart."""
+    rows: list[Bar] = []
+    texts: set[str] = set()
+    several_texts = len({text_key(run) for run in runs}) > 1
+    for index, run in enumerate(runs):
+        about = f"{run.text_name}: " if several_texts else ""
+        if text_key(run) not in texts:
+            texts.add(text_key(run))
+            found = mapping(run.summary.get("baselines"))
+            figures = ((label, number(found, name)) for name, label in BASELINES.items())
+            rows += [Bar(about + label, bits, None) for label, bits in figures if bits is not None]
+        about = f"{run.name}: " if len(runs) > 1 else ""
+        rows += [Bar(about + label, bits, index) for label, bits in run_bits(run)]
+    return rows
+
+
+def run_bits(run: RunData) -> list[tuple[str, float]]:
+    """What a run reached in bits per character: its last whole epoch, else its final smooth loss; held-out."""
+    found = []
+    mean = number(run.summary, "epoch_mean_nats_per_character")
+    if mean is not None:
+        found.append(("last whole epoch", mean / math.log(2)))
+    elif run.final is not None:
+        found.append(("final smooth loss", run.bits(run.final.loss)))
+    held_out = held_out_bits(run)
+    return found if held_out is None else [*found, ("held-out text", held_out)]
+
+
+def held_out_bits(run: RunData) -> float | None:
+    """Bits per character of the held-out text; None without one."""
+    bits = number(run.summary, "validation_bits_per_character")
+    nats = number(run.summary, "validation_nats_per_character")
+    return bits if bits is not None or nats is None else nats / math.log(2)
+
+
+def text_key(run: RunData) -> str:
+    """What tells one text from another: its hash, else its name."""
+    return str(run.table("text").get("sha256") or run.text_name)

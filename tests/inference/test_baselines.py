@@ -1,0 +1,74 @@
+"""The baselines on texts small enough to work out by hand."""
+
+from __future__ import annotations
+
+import lzma
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.errors import TextError
+from recurra.inference import baselines
+from recurra.inference.baselines import bzip2_bits, gzip_bits, uniform, unigram, xz_bits
+
+
+def test_uniform_is_the_logarithm_of_the_number_of_symbols() -> None:
+    assert uniform("abcdabcd") == 2.0
+    assert uniform("aaaa") == 0.0
+
+
+def test_unigram_is_the_entropy_of_the_counts() -> None:
+    # a, b, c in the shares 1/2, 1/4, 1/4: 1/2 · 1 + 1/4 · 2 + 1/4 · 2 = 1.5 bits.
+    assert unigram("aabc") == pytest.approx(1.5, abs=1e-15)
+    assert unigram("aaaa") == 0.0
+
+
+def test_gzip_of_one_character() -> None:
+    # 10 bytes of header, 3 of a fixed-code block (header 3 bits, "a" 8, end 7), 8 of trailer.
+    assert gzip_bits("a") == 8 * 21
+
+
+def test_bzip2_of_one_character() -> None:
+    assert bzip2_bits("a") == 8 * 37  # the known size of the smallest .bz2 of one byte
+
+
+def test_xz_of_one_character() -> None:
+    # Stream header 12, block header 12, the LZMA2 chunk with its end mark 5 padded to 8,
+    # CRC64 8, index 8, footer 12.
+    assert xz_bits("a") == 8 * 60
+
+
+def test_the_compressors_count_characters_and_not_bytes() -> None:
+    # "é" is two bytes: 1,000 of them are 2,000 bytes but 1,000 characters.
+    assert gzip_bits("é" * 1000) < 8 * 60 / 1000
+    assert uniform("éa") == 1.0
+
+
+def test_xz_with_a_short_window_is_as_long_as_with_the_presets() -> None:
+    text = "In the beginning God created the heaven and the earth. " * 40
+    preset = lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME, check=lzma.CHECK_CRC64)
+    assert xz_bits(text) == pytest.approx(8 * len(preset) / len(text), abs=8 * 4 / len(text))
+
+
+def test_all_baselines_together() -> None:
+    found = baselines.baselines("abracadabra")
+    assert list(found) == ["uniform", "unigram", "gzip", "bzip2", "xz"]
+    assert found["uniform"] == math.log2(5)
+
+
+def test_a_lone_surrogate_is_counted_and_not_refused() -> None:
+    assert gzip_bits("\udc80") > 0
+
+
+@pytest.mark.parametrize("function", [uniform, unigram, gzip_bits, bzip2_bits, xz_bits])
+def test_an_empty_text_is_refused(function: object) -> None:
+    assert callable(function)
+    with pytest.raises(TextError, match="an empty text has no bits per character"):
+        function("")
+
+
+@given(st.text(min_size=1, max_size=200))
+def test_no_context_is_never_worse_than_uniform(text: str) -> None:
+    assert -1e-12 <= unigram(text) <= uniform(text) + 1e-12

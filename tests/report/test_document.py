@@ -1,0 +1,272 @@
+"""The page: everything in it, nothing from outside, nothing alive that a network wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from run_folder import MakeRun, lines, write_run
+
+from recurra.errors import ModelError, StorageError, UsageError
+from recurra.report.document import write_report
+
+VOID = {"meta", "br", "hr"}
+SECTIONS = [
+    "1. The gradients are right",
+    "2. The smooth loss",
+    "3. What it wrote as it learned",
+    "4. The final and the best model",
+    "The honest figures",
+    "Settings, text and machine",
+]
+
+
+class Page(HTMLParser):
+    """The page's tags, text, addresses and identifiers; it fails where tags do not pair."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.styles: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on")
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "href", "xlink:href", "aria-labelledby"):
+                self.references.append((value or "").removeprefix("#"))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def report(folders: list[Path], output: Path) -> tuple[str, Page]:
+    path = write_report(folders, output)
+    assert path == output
+    text = path.read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Page]:
+    """The report of a whole run, made once."""
+    room = tmp_path_factory.mktemp("whole")
+    return report([write_run(room / "fable")], room / "report.html")
+
+
+def test_every_section_in_order(whole: tuple[str, Page]) -> None:
+    text, page = whole
+    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", text)
+    assert headings == SECTIONS
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("svg") == 2
+    assert page.tags.count("table") == page.tags.count("caption")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "After 4,000 updates its smooth loss is 52.50 nats per 25 characters, which is 3.030 bits per character; "
+        "the lowest on the way was 48.25 at update 3,000.",
+        "agree with numerical ones to within a relative error of 4.0\u00a0×\u00a010−15.",
+        "The training took 75 s, 15,000 updates a second.",
+        "c6.0\u00a0×\u00a010−91\u00a0×\u00a010−5",
+        "✓ agrees",
+        "Before the first update",
+        "After 2,000 updates temperature 1And so\n  the fox",
+        "Final4,0002.0052.50003.030",
+        "Best3,0001.5048.25002.784",
+        "The best passage <i>of all</i>",
+        "this network, last whole epoch2.885",
+        "gzip −92.750",
+        "22.0002.885",
+        "Why not simply the lowest smooth loss?",
+        "Here it lies 50% of the way through the text, in epoch 2.",
+        "would add 18.099 bits to every character",
+        "sha256c0ffee",
+        "CRLF became LF; the vocabulary is",
+        "peak memory100 MiB",
+    ],
+)
+def test_what_the_report_tells(whole: tuple[str, Page], words: str) -> None:
+    assert words in whole[1].text
+
+
+def test_nothing_a_network_wrote_is_alive(whole: tuple[str, Page]) -> None:
+    text, page = whole
+    assert "script" not in page.tags
+    assert '&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; a bell<span class="control"' in text
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+    assert 'an escape<span class="control" title="U+001B">\\x1b</span>[2J,\n  two spaces, ' in text
+    assert "turned\ttab" in text
+
+
+def test_nothing_comes_from_outside(make_run: MakeRun, tmp_path: Path) -> None:
+    text, page = report([make_run("one"), make_run("two")], tmp_path / "report.html")
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert all(match == "#" for match in re.findall(r"url\((.)", text))
+    assert "default-src &#x27;none&#x27;" in text or "default-src 'none'" in text
+    assert set(page.tags).isdisjoint({"script", "link", "iframe", "object", "img"})
+
+
+def test_identifiers_are_unique_and_every_reference_has_one(make_run: MakeRun, tmp_path: Path) -> None:
+    text, page = report([make_run("one"), make_run("two")], tmp_path / "report.html")
+    assert len(page.ids) == len(set(page.ids))
+    assert set(page.references) <= set(page.ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(page.ids)
+
+
+def test_the_same_runs_give_the_same_bytes(make_run: MakeRun, tmp_path: Path) -> None:
+    folders = [make_run("one"), make_run("two")]
+    first = write_report(folders, tmp_path / "a.html").read_bytes()
+    assert write_report(folders, tmp_path / "b.html").read_bytes() == first
+    assert len(first) < 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("run.toml", "Absent: run.toml"),
+        ("metrics.jsonl", "Absent: the run has no records of its loss yet."),
+        ("samples.jsonl", "Absent: the run wrote no samples."),
+        ("summary.json", "Absent: no gradient check was recorded"),
+        ("summary.json", "Absent: the passage of the best model is written when the run ends."),
+        ("summary.json", "Absent: the comparison with compressors is made when the run ends."),
+        ("summary.json", "Absent: no epoch was completed"),
+    ],
+)
+def test_an_interrupted_run_has_a_report_that_says_what_is_absent(
+    make_run: MakeRun, tmp_path: Path, file: str, words: str
+) -> None:
+    without = (file,) if file != "run.toml" else (file, "timings.jsonl", "summary.json")
+    text, page = report([make_run(without=without)], tmp_path / "report.html")
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", text) == SECTIONS
+    assert words in page.text
+    assert f"{file} is absent" in page.text
+
+
+def test_a_run_with_settings_alone(make_run: MakeRun, tmp_path: Path) -> None:
+    without = ("metrics.jsonl", "samples.jsonl", "timings.jsonl", "summary.json")
+    _, page = report([make_run(without=without)], tmp_path / "report.html")
+    assert "No loss has been recorded yet." in page.text
+    assert "Absent: the run has no loss yet, so there is no best model." in page.text
+
+
+def test_odd_values_in_a_summary_are_shown_as_absent(make_run: MakeRun, tmp_path: Path) -> None:
+    odd = make_run(
+        gradient_check=3, epoch_means="x", baselines=None, best_sample=7, final_sample="", seconds=float("nan")
+    )
+    _, page = report([odd], tmp_path / "report.html")
+    assert "Absent: no gradient check" in page.text
+    assert "Absent: no epoch was completed" in page.text
+
+
+def test_gradients_that_differ_are_told(make_run: MakeRun, tmp_path: Path) -> None:
+    row = {"max_abs_central": 1e-3, "max_rel_central": 0.1, "max_rel_complex": 1e-16, "seed_tolerance": 1e-7}
+    good = {"max_abs_central": 1e-9, "max_rel_central": 1e-9, "max_rel_complex": 1e-16, "seed_tolerance": 1e-7}
+    cells = {"elman": {"U": row, "V": good, "W": {}}, "gru": {"U": row | {"max_rel_complex": 1.0, "passed": False}}}
+    text, page = report([make_run(gradient_check={"cells": cells, "passed": False})], tmp_path / "report.html")
+    assert page.text.count("✗ differs") == 3
+    assert page.text.count("✓ agrees") == 1
+    assert "They do not all agree" in page.text
+    assert "by number: gru" in text
+
+
+def test_a_long_run_folds_its_middle_samples_and_shows_all(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run()
+    rows = [{"update": 10_000 * n, "temperature": 0.5, "text": f"sample {n} of many"} for n in range(67)]
+    (folder / "samples.jsonl").write_text(lines(rows))
+    text, page = report([folder], tmp_path / "report.html")
+    assert all(f"sample {n} of many" in page.text for n in range(67))
+    assert "55 more, after 110,000 to 650,000 updates" in page.text
+    assert text.index("sample 65 of many") < text.index("</details>") < text.index("sample 66 of many")
+
+
+def test_many_epochs_are_abridged(make_run: MakeRun, tmp_path: Path) -> None:
+    means = [{"epoch": n, "nats_per_character": 2.0} for n in range(1, 101)]
+    _, page = report([make_run(epoch_means=means)], tmp_path / "report.html")
+    assert "… 88 more …" in page.text
+    assert "1002.0002.885" in page.text
+
+
+def test_held_out_text_stands_beside_its_own_baselines(make_run: MakeRun, tmp_path: Path) -> None:
+    held_out = {"uniform": 5.9, "unigram": 4.2, "gzip": 3.1, "bzip2": 2.9, "xz": 3.0}
+    folder = make_run(held_out_baselines=held_out, validation_nats_per_character=2.25)
+    _, page = report([folder], tmp_path / "report.html")
+    assert "gzip −92.7503.100" in page.text
+    assert "this network, last whole epoch2.8853.246" in page.text
+    assert "(best by held-out text)" in page.text
+
+
+def test_several_runs_side_by_side(make_run: MakeRun, tmp_path: Path) -> None:
+    folders = [make_run("one"), make_run("two", epoch_mean_nats_per_character=1.5), make_run("three", without=())]
+    text, page = report(folders, tmp_path / "report.html")
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", text) == ["Overview", "one", "two", "three"]
+    assert page.tags.count("svg") == 2 + 3 * 2
+    assert "By the last whole epoch the best is two with 2.164 bits per character." in page.text
+    assert page.tags.count("article") == 3
+
+
+def test_runs_that_share_no_measure_have_no_winner(make_run: MakeRun, tmp_path: Path) -> None:
+    folders = [make_run("one"), make_run("two", without=("summary.json",))]
+    _, page = report(folders, tmp_path / "report.html")
+    assert "These runs have no measure in common on one text" in page.text
+
+
+def test_a_run_named_like_markup(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run()
+    (folder / "run.toml").write_text('[text]\nname = "<script>$title $x {y}"\nnotes = ["<b>"]\n')
+    text, page = report([folder], tmp_path / "report.html")
+    assert "script" not in page.tags
+    assert "<title>A network that reads &lt;script&gt;$title $x {y}</title>" in text
+
+
+def test_errors(make_run: MakeRun, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a report needs at least one run folder"):
+        write_report([], tmp_path / "report.html")
+    with pytest.raises(ModelError, match="is not a folder"):
+        write_report([tmp_path / "nowhere"], tmp_path / "report.html")
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(StorageError, match=r"report\.html cannot be written") as caught:
+        write_report([make_run()], tmp_path / "report.html")
+    assert caught.value.exit_code == 7
+    assert list(tmp_path.glob(".report*")) == []
+
+
+def test_a_report_replaces_the_old_one_and_makes_its_folder(make_run: MakeRun, tmp_path: Path) -> None:
+    output = tmp_path / "deep" / "er" / "report.html"
+    folder = make_run()
+    write_report([folder], output)
+    (folder / "summary.json").write_text(json.dumps({}))
+    write_report([folder], output)
+    assert "Absent: no gradient check" in output.read_text(encoding="utf-8")
+    assert [path.name for path in output.parent.iterdir()] == ["report.html"]
+
+
+def test_pyplot_is_never_loaded(make_run: MakeRun, tmp_path: Path) -> None:
+    write_report([make_run()], tmp_path / "report.html")
+    assert "matplotlib.pyplot" not in sys.modules
