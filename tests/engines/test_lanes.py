@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.engines.kernels import arithmetic, lanes
+from recurra.engines.kernels import arithmetic
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import (
     aligned_zeros,
@@ -23,9 +23,9 @@ from recurra.engines.kernels.lanes import (
     zero_below,
 )
 
-TWO_BLOCKS = (0, 0)
+THREE_GROUPS = (0, 0, 0)  # a register of 16 lanes and one of 8
 floats = st.lists(
-    st.floats(width=32, allow_nan=False, min_value=-(2.0**60), max_value=2.0**60), min_size=32, max_size=32
+    st.floats(width=32, allow_nan=False, min_value=-(2.0**60), max_value=2.0**60), min_size=24, max_size=24
 )
 
 
@@ -56,10 +56,10 @@ def apply(which, source, target, tile):
 
 def both_ways(which, rows):
     source = np.array(rows, np.float32)
-    compiled, interpreted = np.zeros((1, 32), np.float32), np.zeros((1, 32), np.float32)
-    apply(which, source, compiled, TWO_BLOCKS)
+    compiled, interpreted = np.zeros((1, 24), np.float32), np.zeros((1, 24), np.float32)
+    apply(which, source, compiled, THREE_GROUPS)
     with np.errstate(all="ignore"):
-        apply.py_func(which, source, interpreted, TWO_BLOCKS)
+        apply.py_func(which, source, interpreted, THREE_GROUPS)
     return compiled, interpreted
 
 
@@ -70,7 +70,7 @@ def test_compiled_and_numpy_agree_to_the_last_bit(which, x, y):
     assert np.array_equal(compiled, interpreted, equal_nan=True)
 
 
-@given(x=st.lists(st.floats(width=32, min_value=2.0**-100, max_value=2.0**100), min_size=32, max_size=32))
+@given(x=st.lists(st.floats(width=32, min_value=2.0**-100, max_value=2.0**100), min_size=24, max_size=24))
 def test_mantissa_and_exponent_make_up_the_number(x):
     (m, m2), (e, e2) = both_ways(8, [x, x]), both_ways(9, [x, x])
     assert np.array_equal(m, m2)
@@ -80,7 +80,7 @@ def test_mantissa_and_exponent_make_up_the_number(x):
 
 
 def test_nan_passes_through_clamp_and_zero_below():
-    rows = np.full((2, 32), np.nan, np.float32)
+    rows = np.full((2, 24), np.nan, np.float32)
     for which in (3, 4):
         compiled, interpreted = both_ways(which, rows)
         assert np.isnan(compiled).all()
@@ -88,34 +88,36 @@ def test_nan_passes_through_clamp_and_zero_below():
 
 
 def test_the_order_of_a_lane_sum_is_stated():
-    x = np.arange(32, dtype=np.float32) ** 7 + 1
-    blocks = x[:16] + x[16:]
-    for half in (8, 4, 2, 1):
-        blocks = blocks[:half] + blocks[half : 2 * half]
-    assert lane_sum(x) == blocks[0]
+    x = np.arange(24, dtype=np.float32) ** 7 + 1
+    groups = x[:8] + x[8:16] + x[16:]
+    for half in (4, 2, 1):
+        groups = groups[:half] + groups[half : 2 * half]
+    assert lane_sum(x) == groups[0]
 
 
 @strict
 def transpose_all(source, target):
-    for row in range(0, source.shape[0], 16):
-        for column in range(0, source.shape[1], 16):
+    for row in range(0, source.shape[0], 8):
+        for column in range(0, source.shape[1], 8):
             transpose(source, target, row, column)
 
 
 def test_transpose():
-    source = np.arange(32 * 48, dtype=np.float32).reshape(32, 48)
+    source = np.arange(32 * 40, dtype=np.float32).reshape(32, 40)
     for run in (transpose_all, transpose_all.py_func):
-        target = np.zeros((48, 32), np.float32)
+        target = np.zeros((40, 32), np.float32)
         run(source, target)
         assert np.array_equal(target, source.T)
 
 
 def test_arrays_begin_at_a_cache_line():
-    assert all(aligned_zeros(rows, 16).ctypes.data % 64 == 0 for rows in range(1, 20))
+    for width in (8, 16, 24, 104):
+        array = aligned_zeros(5, width)
+        assert array.shape == (5, width)
+        assert all(row.ctypes.data % 64 == 0 for row in array)
 
 
 def test_power_of_two_reads_the_shifted_number():
     n = np.arange(-126, 128)
     shifted = n.astype(np.float32) + arithmetic.SHIFT
     assert np.array_equal(power_of_two(shifted), np.ldexp(np.float32(1), n))
-    assert lanes.WIDTH == 16

@@ -17,12 +17,12 @@ from recurra.errors import NumericalError, UsageError
 from recurra.network.network import State
 from recurra.network.optimizers import not_finite
 
-MAX_BLOCKS = 8  # of 16 lanes: what stays in the registers of a CPU with AVX-512
+MAX_GROUPS = 16  # of 8 lanes: what stays in the registers of a CPU with AVX-512
 TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the kernel's norms
 
 
 class Layout(NamedTuple):
-    """A size, padded to whole tiles: `width` lanes in tiles of 16 · len(tile)."""
+    """A size, padded to whole tiles: `width` lanes in tiles of 8 · len(tile)."""
 
     size: int
     width: int
@@ -30,9 +30,10 @@ class Layout(NamedTuple):
 
     @classmethod
     def of(cls, size: int) -> Layout:
-        blocks = -(-size // WIDTH)
-        tiles = -(-blocks // MAX_BLOCKS)
-        per_tile = -(-blocks // tiles)
+        """As few tiles as the registers allow, and those as narrow as can be."""
+        groups = -(-size // WIDTH)
+        tiles = -(-groups // MAX_GROUPS)
+        per_tile = -(-groups // tiles)
         return cls(size, WIDTH * per_tile * tiles, (0,) * per_tile)
 
 

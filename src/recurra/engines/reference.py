@@ -51,8 +51,9 @@ class ReferenceEngine:
         Raises NumericalError at the update whose loss or gradient is not finite.
         """
         losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
-        for i, rate in enumerate(rates):
-            losses[i], norms[i] = self._update(inputs[i], targets[i], float(rate))
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and told by name
+            for i, rate in enumerate(rates):
+                losses[i], norms[i] = self._update(inputs[i], targets[i], float(rate))
         return TrainResult(losses, norms)
 
     def _update(self, inputs: Array, targets: Array, rate: float) -> tuple[float, float]:

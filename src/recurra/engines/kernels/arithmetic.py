@@ -71,6 +71,6 @@ def log(x: Vector) -> Vector:
     z = (m - ONE) / (m + ONE)
     square = z * z
     series = z + z * square * (A3 + square * (A5 + square * (A7 + square * A9)))
-    logarithm: Vector = e * LN2_HIGH + (e * LN2_LOW + (series + series))
-    logarithm = logarithm + (x - x)  # NaN where x is NaN or infinite, which its bits would hide
+    hidden = x - x  # NaN where x is NaN or infinite, which its bits would not tell
+    logarithm: Vector = e * LN2_HIGH + (e * LN2_LOW + (series + series)) + hidden
     return logarithm

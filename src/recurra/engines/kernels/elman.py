@@ -16,7 +16,7 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
 from recurra.engines.kernels.optimizers import adagrad_lookup, adagrad_outer, adagrad_sum
 from recurra.engines.kernels.output import logits, softmax_loss
-from recurra.engines.kernels.products import add_row_products, set_rows, transpose_matrix
+from recurra.engines.kernels.products import add_row_products, product, set_rows, transpose_matrix
 
 ONE = np.float32(1)
 
@@ -32,8 +32,9 @@ class Weights(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What one update writes: `h` (T + 1, m wide) with h_0 first, `o` (T, K wide) logits, then their gradient,
-    `da` (T, m wide), `zeros` (1, m wide), `sums` (1, T), `W` and `V` transposed (m rows), and two arrays of integers for `adagrad_lookup`.
+    """What one update writes: `h` (T + 1, m wide) with h_0 first, `o` (T, K wide) logits, then their gradient, `da`
+    (T, m wide), `zeros` (1, m wide), `sums` (1, T), `W` and `V` transposed (m rows), and two arrays of integers for
+    `adagrad_lookup`.
     """
 
     h: Vector
@@ -56,9 +57,7 @@ def forward(h: Vector, ids: Vector, U: Vector, Wt: Vector, b: Vector, m: int, ti
     for t in range(h.shape[0] - 1):
         for column in range(0, h.shape[1], WIDTH * len(tile)):
             a = load(U, ids[t], column, tile) + load(b, 0, column, tile)
-            for j in range(m):
-                a = a + h[t, j] * load(Wt, j, column, tile)
-            store(h, t + 1, column, tanh(a))
+            store(h, t + 1, column, tanh(a + product(h, t, Wt, m, column, tile)))
 
 
 @strict
@@ -73,8 +72,7 @@ def backward(da: Vector, h: Vector, W: Vector, m: int, tile: Tile) -> None:
         for column in range(0, da.shape[1], WIDTH * len(tile)):
             dh = load(da, t, column, tile)
             if back > 0:
-                for i in range(m):
-                    dh = dh + da[t + 1, i] * load(W, i, column, tile)
+                dh = dh + product(da, t + 1, W, m, column, tile)
             h_t = load(h, t + 1, column, tile)
             store(da, t, column, dh * (ONE - h_t * h_t))
 

@@ -1,6 +1,6 @@
-"""Vectors of float32 held in registers, in multiples of 16 lanes: what the kernels are written in.
+"""Vectors of float32 held in registers, in multiples of 8 lanes: what the kernels are written in.
 
-A `tile` is a tuple with one entry for each 16 lanes; its length, known when a kernel is compiled, is the width of the
+A `tile` is a tuple with one entry for each 8 lanes; its length, known when a kernel is compiled, is the width of the
 vectors it loads. What stands here is the meaning of each operation in NumPy, which is what runs when the JIT is off;
 `lowering` has the same operations as LLVM instructions. All are exactly rounded IEEE operations or moves of bits, so
 both give the same bits.
@@ -16,22 +16,22 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH = 16
+WIDTH = 8
 ROOT_HALF_BITS = 0x3F3504F3  # of float32 √½
 Vector: TypeAlias = NDArray[Any]  # of float32, in kernels also of ids
 Tile: TypeAlias = tuple[int, ...]
 
 
-def aligned_zeros(*shape: int) -> Vector:
-    """Zeros of float32 that begin at a multiple of 64 bytes, so that no load crosses a cache line."""
-    size = int(np.prod(shape)) * 4
-    store_ = np.zeros(size + 64, np.uint8)
-    start = -store_.ctypes.data % 64
-    return store_[start : start + size].view(np.float32).reshape(shape)
+def aligned_zeros(rows: int, width: int) -> Vector:
+    """Zeros of float32 whose every row begins at a multiple of 64 bytes, so that no load crosses a cache line."""
+    stride = -(-width // 16) * 16
+    room = np.zeros(rows * stride * 4 + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + rows * stride * 4].view(np.float32).reshape(rows, stride)[:, :width]
 
 
 def load(array: Vector, row: int, column: int, tile: Tile) -> Vector:
-    """`array[row, column:]` as a vector of 16 · len(tile) lanes."""
+    """`array[row, column:]` as a vector of 8 · len(tile) lanes."""
     return array[row, column : column + WIDTH * len(tile)].copy()
 
 
@@ -46,7 +46,7 @@ def fill(value: np.float32, tile: Tile) -> Vector:
 
 
 def transpose(source: Vector, target: Vector, row: int, column: int) -> None:
-    """`target[column:, row:] = source[row:, column:].T` for one block of 16 × 16."""
+    """`target[column:, row:] = source[row:, column:].T` for one block of 8 × 8."""
     rows, columns = slice(row, row + WIDTH), slice(column, column + WIDTH)
     target[columns, rows] = source[rows, columns].T
 
@@ -84,10 +84,9 @@ def exponent(vector: Vector) -> Vector:
 
 
 def _fold(vector: Vector, combine: Callable[[Vector, Vector], Vector]) -> np.float32:
-    blocks = vector.reshape(-1, WIDTH)
-    result = blocks[0]
-    for block in blocks[1:]:
-        result = combine(result, block)
+    result = vector[:WIDTH]
+    for start in range(WIDTH, len(vector), WIDTH):
+        result = combine(result, vector[start : start + WIDTH])
     half = WIDTH
     while half > 1:
         half //= 2
@@ -96,7 +95,7 @@ def _fold(vector: Vector, combine: Callable[[Vector, Vector], Vector]) -> np.flo
 
 
 def lane_sum(vector: Vector) -> np.float32:
-    """Sum of the lanes: blocks of 16 in order, then halves onto halves."""
+    """Sum of the lanes: groups of 8 in order, then halves onto halves."""
     return _fold(vector, np.add)
 
 

@@ -1,7 +1,7 @@
 """The operations of `lanes` in LLVM, registered with Numba when this module is imported.
 
-A vector is an array of `<16 x float>` values; no instruction carries a fast-math flag, and LLVM lowers them to AVX-512,
-AVX2, SSE or NEON alike.
+A vector is a struct of `<16 x float>` values, the last one perhaps `<8 x float>`; no instruction carries a fast-math
+flag, and LLVM lowers them to AVX-512, AVX2, SSE or NEON alike.
 """
 
 from __future__ import annotations
@@ -20,32 +20,44 @@ from recurra.engines.kernels.lanes import ROOT_HALF_BITS, WIDTH
 
 
 class Lanes(types.Type):  # type: ignore[misc]
-    """Numba's type of a vector of `blocks` times 16 lanes."""
+    """Numba's type of a vector of `groups` times 8 lanes."""
 
-    def __init__(self, blocks: int) -> None:
-        self.blocks = blocks
-        super().__init__(name=f"Lanes({WIDTH * blocks})")
+    def __init__(self, groups: int) -> None:
+        self.groups = groups
+        super().__init__(name=f"Lanes({WIDTH * groups})")
 
 
-_FLOATS = ir.VectorType(ir.FloatType(), WIDTH)
-_INTEGERS = ir.VectorType(ir.IntType(32), WIDTH)
+_FLOAT = ir.FloatType()
 _INDEX = ir.IntType(32)
+
+
+def _floats(lanes: int) -> Any:
+    return ir.VectorType(_FLOAT, lanes)
+
+
+def _integers(like: Any) -> Any:
+    return ir.VectorType(ir.IntType(32), like.type.count)
+
+
+def _parts(groups: int) -> list[Any]:
+    """The LLVM vectors that make up one of ours: two groups together fill a register of AVX-512."""
+    return [_floats(2 * WIDTH)] * (groups // 2) + [_floats(WIDTH)] * (groups % 2)
 
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Lanes) -> None:
-        super().__init__(manager, kind, ir.ArrayType(_FLOATS, kind.blocks))
+        super().__init__(manager, kind, ir.LiteralStructType(_parts(kind.groups)))
 
 
-def _blocks(builder: Any, value: Any) -> list[Any]:
-    return [builder.extract_value(value, block) for block in range(value.type.count)]
+def _split(builder: Any, value: Any) -> list[Any]:
+    return [builder.extract_value(value, place) for place in range(len(value.type.elements))]
 
 
-def _vector(builder: Any, blocks: list[Any]) -> Any:
-    value = ir.Constant(ir.ArrayType(_FLOATS, len(blocks)), ir.Undefined)
-    for place, block in enumerate(blocks):
-        value = builder.insert_value(value, block, place)
+def _join(builder: Any, parts: list[Any]) -> Any:
+    value = ir.Constant(ir.LiteralStructType([part.type for part in parts]), ir.Undefined)
+    for place, part in enumerate(parts):
+        value = builder.insert_value(value, part, place)
     return value
 
 
@@ -54,14 +66,14 @@ def _shuffle(builder: Any, left: Any, right: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(left, right, mask)
 
 
-def _splat(builder: Any, scalar: Any) -> Any:
-    undefined = ir.Constant(_FLOATS, ir.Undefined)
+def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
+    undefined = ir.Constant(_floats(lanes), ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(_INDEX, 0))
-    return _shuffle(builder, first, undefined, [0] * WIDTH)
+    return _shuffle(builder, first, undefined, [0] * lanes)
 
 
-def _all(lanes_type: Any, value: int) -> Any:
-    return ir.Constant(lanes_type, [value] * WIDTH)
+def _constant(kind: Any, value: float) -> Any:
+    return ir.Constant(kind, [value] * kind.count)
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, column: Any) -> Any:
@@ -69,15 +81,21 @@ def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, 
     row_stride = cgutils.unpack_tuple(builder, struct.strides, 2)[0]
     offset = builder.add(builder.mul(row, row_stride), builder.mul(column, ir.Constant(column.type, 4)))
     start = builder.gep(builder.bitcast(struct.data, ir.IntType(8).as_pointer()), [offset])
-    return builder.bitcast(start, _FLOATS.as_pointer())
+    return builder.bitcast(start, _FLOAT.as_pointer())
+
+
+def _places(builder: Any, address: Any, kinds: list[Any]) -> list[Any]:
+    """Pointers to consecutive vectors of `kinds` from `address` on."""
+    pointers, lane = [], 0
+    for kind in kinds:
+        pointer = builder.gep(address, [ir.Constant(ir.IntType(64), lane)])
+        pointers.append(builder.bitcast(pointer, kind.as_pointer()))
+        lane += kind.count
+    return pointers
 
 
 def _to_index(context: Any, builder: Any, signature: Any, arguments: Any, places: tuple[int, ...]) -> list[Any]:
     return [context.cast(builder, arguments[k], signature.args[k], types.intp) for k in places]
-
-
-def _offset(count: int) -> Any:
-    return ir.Constant(ir.IntType(64), count)
 
 
 @intrinsic
@@ -85,8 +103,8 @@ def _load(typing_context: Any, array: Any, row: Any, column: Any, tile: Any) -> 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = _to_index(context, builder, signature, arguments, (1, 2))
         address = _address(context, builder, signature.args[0], arguments[0], *at)
-        places = range(signature.return_type.blocks)
-        return _vector(builder, [builder.load(builder.gep(address, [_offset(k)]), align=4) for k in places])
+        pointers = _places(builder, address, _parts(signature.return_type.groups))
+        return _join(builder, [builder.load(pointer, align=4) for pointer in pointers])
 
     return Lanes(len(tile))(array, row, column, tile), generate
 
@@ -96,8 +114,9 @@ def _store(typing_context: Any, array: Any, row: Any, column: Any, vector: Any) 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = _to_index(context, builder, signature, arguments, (1, 2))
         address = _address(context, builder, signature.args[0], arguments[0], *at)
-        for place, block in enumerate(_blocks(builder, arguments[3])):
-            builder.store(block, builder.gep(address, [_offset(place)]), align=4)
+        parts = _split(builder, arguments[3])
+        for part, pointer in zip(parts, _places(builder, address, [part.type for part in parts]), strict=True):
+            builder.store(part, pointer, align=4)
         return context.get_dummy_value()
 
     return types.void(array, row, column, vector), generate
@@ -106,7 +125,8 @@ def _store(typing_context: Any, array: Any, row: Any, column: Any, vector: Any) 
 @intrinsic
 def _fill(typing_context: Any, value: Any, tile: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _vector(builder, [_splat(builder, arguments[0])] * signature.return_type.blocks)
+        kinds = _parts(signature.return_type.groups)
+        return _join(builder, [_splat(builder, arguments[0], kind.count) for kind in kinds])
 
     return Lanes(len(tile))(value, tile), generate
 
@@ -120,49 +140,54 @@ def _transpose(typing_context: Any, source: Any, target: Any, row: Any, column: 
             moved = builder.add(first, ir.Constant(first.type, lane))
             return _address(context, builder, signature.args[k], arguments[k], moved, second)
 
-        rows = [builder.load(address(0, row, column, lane), align=4) for lane in range(WIDTH)]
-        # Four rounds, each interleaving row k with row k + 8: afterwards row k holds what was column k.
+        def pointer(*place: Any) -> Any:
+            return _places(builder, address(*place), [_floats(WIDTH)])[0]
+
+        rows = [builder.load(pointer(0, row, column, lane), align=4) for lane in range(WIDTH)]
+        # Each round interleaves row k with row k + 4: after three, row k holds what was column k.
         low = [lane // 2 + WIDTH * (lane % 2) for lane in range(WIDTH)]
         high = [lane + WIDTH // 2 for lane in low]
-        for _ in range(4):
+        for _ in range(3):
             pairs = zip(rows[: WIDTH // 2], rows[WIDTH // 2 :], strict=True)
             rows = [_shuffle(builder, a, b, lanes) for a, b in pairs for lanes in (low, high)]
         for lane, value in enumerate(rows):
-            builder.store(value, address(1, column, row, lane), align=4)
+            builder.store(value, pointer(1, column, row, lane), align=4)
         return context.get_dummy_value()
 
     return types.void(source, target, row, column), generate
 
 
-def _blockwise(emit: Callable[..., Any], *kinds: Any) -> Any:
-    """Signature and code of `emit(builder, *blocks)` applied block by block; a float32 goes to every lane."""
+def _partwise(emit: Callable[..., Any], *kinds: Any) -> Any:
+    """Signature and code of `emit(builder, *parts)` applied part by part; a float32 goes to every lane."""
     result = next(kind for kind in kinds if isinstance(kind, Lanes))
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         operands = [
-            _blocks(builder, value) if isinstance(kind, Lanes) else [_splat(builder, value)] * result.blocks
+            _split(builder, value)
+            if isinstance(kind, Lanes)
+            else [_splat(builder, value, part.count) for part in _parts(result.groups)]
             for kind, value in zip(kinds, values, strict=True)
         ]
-        return _vector(builder, [emit(builder, *blocks) for blocks in zip(*operands, strict=True)])
+        return _join(builder, [emit(builder, *parts) for parts in zip(*operands, strict=True)])
 
     return result(*kinds), generate
 
 
 def _unary(emit: Callable[..., Any]) -> Any:
-    return intrinsic(lambda typing_context, x: _blockwise(emit, x))
+    return intrinsic(lambda typing_context, x: _partwise(emit, x))
 
 
 def _binary(emit: Callable[..., Any]) -> Any:
-    return intrinsic(lambda typing_context, x, y: _blockwise(emit, x, y))
+    return intrinsic(lambda typing_context, x, y: _partwise(emit, x, y))
 
 
 def _ternary(emit: Callable[..., Any]) -> Any:
-    return intrinsic(lambda typing_context, x, y, z: _blockwise(emit, x, y, z))
+    return intrinsic(lambda typing_context, x, y, z: _partwise(emit, x, y, z))
 
 
 def _emit_square_root(builder: Any, x: Any) -> Any:
-    kind = ir.FunctionType(_FLOATS, [_FLOATS])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{WIDTH}f32"), [x])
+    kind = ir.FunctionType(x.type, [x.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{x.type.count}f32"), [x])
 
 
 def _emit_clamp(builder: Any, x: Any, low: Any, high: Any) -> Any:
@@ -171,35 +196,47 @@ def _emit_clamp(builder: Any, x: Any, low: Any, high: Any) -> Any:
 
 
 def _emit_zero_below(builder: Any, x: Any, control: Any, bound: Any) -> Any:
-    zero = ir.Constant(_FLOATS, [0.0] * WIDTH)
-    return builder.select(builder.fcmp_ordered("<", control, bound), zero, x)
+    return builder.select(builder.fcmp_ordered("<", control, bound), _constant(x.type, 0.0), x)
 
 
 def _emit_power_of_two(builder: Any, x: Any) -> Any:
-    biased = builder.add(builder.bitcast(x, _INTEGERS), _all(_INTEGERS, 127))
-    return builder.bitcast(builder.shl(biased, _all(_INTEGERS, 23)), _FLOATS)
+    kind = _integers(x)
+    biased = builder.add(builder.bitcast(x, kind), _constant(kind, 127))
+    return builder.bitcast(builder.shl(biased, _constant(kind, 23)), x.type)
 
 
 def _emit_above_root_half(builder: Any, x: Any) -> Any:
-    return builder.sub(builder.bitcast(x, _INTEGERS), _all(_INTEGERS, ROOT_HALF_BITS))
+    kind = _integers(x)
+    return builder.sub(builder.bitcast(x, kind), _constant(kind, ROOT_HALF_BITS))
 
 
 def _emit_mantissa(builder: Any, x: Any) -> Any:
-    bits = builder.and_(_emit_above_root_half(builder, x), _all(_INTEGERS, 0x7FFFFF))
-    return builder.bitcast(builder.add(bits, _all(_INTEGERS, ROOT_HALF_BITS)), _FLOATS)
+    kind = _integers(x)
+    bits = builder.and_(_emit_above_root_half(builder, x), _constant(kind, 0x7FFFFF))
+    return builder.bitcast(builder.add(bits, _constant(kind, ROOT_HALF_BITS)), x.type)
 
 
 def _emit_exponent(builder: Any, x: Any) -> Any:
-    return builder.sitofp(builder.ashr(_emit_above_root_half(builder, x), _all(_INTEGERS, 23)), _FLOATS)
+    shift = _constant(_integers(x), 23)
+    return builder.sitofp(builder.ashr(_emit_above_root_half(builder, x), shift), x.type)
+
+
+def _groups(builder: Any, value: Any) -> list[Any]:
+    """The vector as groups of 8 lanes."""
+    return [
+        _shuffle(builder, part, part, list(range(start, start + WIDTH)))
+        for part in _split(builder, value)
+        for start in range(0, part.type.count, WIDTH)
+    ]
 
 
 def _reduction(combine: Callable[[Any, Any, Any], Any]) -> Any:
     @intrinsic
     def call(typing_context: Any, vector: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            first, *others = _blocks(builder, arguments[0])
-            for block in others:
-                first = combine(builder, first, block)
+            first, *others = _groups(builder, arguments[0])
+            for group in others:
+                first = combine(builder, first, group)
             half = WIDTH
             while half > 1:
                 half //= 2

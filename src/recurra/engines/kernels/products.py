@@ -5,9 +5,12 @@ Vectors run across outputs, so the order of every sum is fixed whatever the widt
 
 from __future__ import annotations
 
-from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store, transpose
+import numpy as np
 
+from recurra.engines.kernels.compilation import strict
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, load, store, transpose
+
+ZERO = np.float32(0)
 BLOCK = 40  # rows that are used for all time steps while they lie in the first-level cache
 
 
@@ -35,6 +38,31 @@ def add_row_products(target: Vector, coefficients: Vector, first: int, rows: Vec
                 for j in range(start, stop):
                     total = total + coefficients[first + t, j] * load(rows, j, column, tile)
                 store(target, t, column, total)
+
+
+@strict
+def _partial_product(vector: Vector, t: int, rows: Vector, start: int, stop: int, column: int, tile: Tile) -> Vector:
+    total = fill(ZERO, tile)
+    for j in range(start, stop):
+        total = total + vector[t, j] * load(rows, j, column, tile)
+    return total
+
+
+@strict
+def product(vector: Vector, t: int, rows: Vector, count: int, column: int, tile: Tile) -> Vector:
+    """sum_j vector[t, j] rows[j, column:] for j < `count`: the sum over the first half plus that over the second.
+
+    Which half is summed first alternates with t, which changes no bit of the result: at the next step the half
+    used last still lies in the first-level cache, in which the whole matrix may have no room.
+    """
+    middle = (count + 1) // 2
+    if t % 2 == 0:
+        first = _partial_product(vector, t, rows, 0, middle, column, tile)
+        second = _partial_product(vector, t, rows, middle, count, column, tile)
+    else:
+        second = _partial_product(vector, t, rows, middle, count, column, tile)
+        first = _partial_product(vector, t, rows, 0, middle, column, tile)
+    return first + second
 
 
 @strict
