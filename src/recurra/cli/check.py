@@ -1,0 +1,111 @@
+"""`recurra check`: the proof that the hand-written gradients are right."""
+
+import math
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from recurra.cli.options import OUTPUT, flag, given, setting, text
+from recurra.config import PRESETS, ModelConfig, TrainingConfig
+from recurra.errors import UsageError
+
+EXAMPLES = """\
+Examples:
+  recurra check                         a new network on the King James Bible
+  recurra check --text mybook.txt --hidden-size 50
+  recurra check runs/mybook             a trained network"""
+CHECKING = "checking every element of every gradient: some seconds, or minutes where there are many"
+HEADER = ["", "largest difference", "limit", "relative", "complex step", "verdict"]
+
+app = App(name="check", usage="Usage: recurra check [MODEL] [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+@app.default
+def check(
+    model: Annotated[
+        str | None,
+        Parameter(name="MODEL", converter=text, help="A run's folder or a checkpoint file; else a new network."),
+    ] = None,
+    /,
+    *,
+    texts: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--text",
+            allow_leading_hyphen=True,
+            help="The text to check on (may be repeated); - is standard input.",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None, Parameter(converter=text, help="The text's encoding, or `bytes`.", show_default="utf-8")
+    ] = None,
+    preset: Annotated[str | None, setting("preset", f"Where settings come from: {', '.join(PRESETS)}.")] = None,
+    hidden_size: Annotated[int | None, setting("hidden_size", "Units of the network, m.")] = None,
+    sequence_length: Annotated[int | None, setting("sequence_length", "Characters of the sequence, T.")] = None,
+    seed: Annotated[int | None, setting("seed", "Of the initial weights.")] = None,
+    json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
+) -> int:
+    """Prove the gradients, element by element.
+
+    Without MODEL a new network is checked, at its initial weights and after
+    1,000 updates on a text. A parameter is right when the complex step
+    confirms it to 1e-12 and, at the initial weights, central differences
+    (step 1e-4) are within the figure that the first report of this network
+    prints. The exit code is 1 where one is wrong.
+    """
+    training = TrainingConfig(**given(preset=preset, sequence_length=sequence_length, seed=seed))
+    config = ModelConfig(**given(hidden_size=hidden_size))
+    if model is not None:
+        _refuse({"--text": texts, "--encoding": encoding, "--hidden-size": hidden_size})
+    from recurra.cli.terminal import await_input, say, write_json, write_text
+    from recurra.training import proof
+
+    if "-" in (texts or ()):
+        await_input("the text")
+    say(CHECKING)
+    if model is not None:
+        found = proof.prove_model(model, training)
+    else:
+        found = proof.prove(texts or (), encoding=encoding or "utf-8", model=config, training=training)
+    if json:
+        write_json(found)
+    else:
+        write_text("\n".join(lines(found)) + "\n")
+    return 0 if found["passed"] else 1
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"`{name}` is for a new network; MODEL has its own.", hint=f"leave out MODEL or `{name}`.")
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """The table of the report, with a verdict in words for each parameter and for all."""
+    from recurra.cli.terminal import columns, paint
+    from recurra.cli.words import duration
+
+    for cell, figures in found["cells"].items():
+        rows = [_row(letter, figure) for letter, figure in figures.items()]
+        yield f"gradients of {cell}, {found['parameters']:,} parameters, beside numerical ones:"
+        yield from columns([HEADER, *rows], indent="  ")
+    verdict, style = ("every gradient is right", "green") if found["passed"] else ("a gradient is WRONG", "red")
+    yield f"{paint(verdict, style, sys.stdout)}; checked in {duration(found['seconds'])}"
+
+
+def _row(letter: str, figure: dict[str, Any]) -> list[str]:
+    tolerance = figure["seed_tolerance"]
+    return [
+        letter,
+        _small(figure["max_abs_central"]),
+        "-" if tolerance is None else _small(tolerance),
+        _small(figure["max_rel_central"]),
+        _small(figure["max_rel_complex"]),
+        "right" if figure["passed"] else "WRONG",
+    ]
+
+
+def _small(value: float) -> str:
+    return f"{value:.1e}" if math.isfinite(value) else str(value)

@@ -1,0 +1,196 @@
+"""`recurra doctor`: what this machine has, and what is wrong with it."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from cyclopts import App
+
+from recurra.cli.options import OUTPUT, flag
+
+EXAMPLES = """\
+Examples:
+  recurra doctor
+  recurra doctor --json"""
+PACKAGES = (
+    "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "cyclopts", "rich", "platformdirs", "threadpoolctl",
+    "tomli-w",
+)  # fmt: skip
+VECTORS = ("sse2", "sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
+OK, WARN, BAD = "ok", "warn", "bad"
+SIGNS = {OK: "✓", WARN: "!", BAD: "✗"}
+STYLES = {OK: "green", WARN: "yellow", BAD: "red"}
+SCARCE, FULL = 2**30, 2**27  # bytes of free disk: the least that is comfortable, and that is enough
+
+app = App(name="doctor", usage="Usage: recurra doctor [--json]", help_epilogue=EXAMPLES)
+
+
+class Finding(NamedTuple):
+    """One line: what was looked at, what was found, the verdict, and what to do."""
+
+    name: str
+    value: str
+    verdict: str = OK
+    hint: str = ""
+
+
+@app.default
+def doctor(
+    *,
+    json: Annotated[bool, flag("One JSON object on stdout, in place of the list.", OUTPUT)] = False,
+) -> int:
+    """Look for what would slow or stop a training here.
+
+    Versions, processor, libraries, the cache of compiled kernels, the default
+    book and disk space: ok, warn or bad. The exit code is 1 where one is bad.
+    """
+    from recurra.cli.terminal import write_json, write_text
+
+    found = list(examine())
+    passed = all(finding.verdict != BAD for finding in found)
+    if json:
+        write_json({"passed": passed, "findings": [finding._asdict() for finding in found]})
+    else:
+        write_text("\n".join(lines(found)) + "\n")
+    return 0 if passed else 1
+
+
+def examine() -> Iterator[Finding]:
+    """Everything that is looked at; what fails in looking is itself a finding."""
+    yield from _versions()
+    for name, look in LOOKS:
+        try:
+            yield look()
+        except Exception as error:
+            yield Finding(name, f"{type(error).__name__}: {error}", BAD)
+
+
+def lines(found: list[Finding]) -> Iterator[str]:
+    """The findings for a person: sign, verdict, name, value, and hints below."""
+    from recurra.cli.terminal import paint
+
+    signs = SIGNS if _can_show("".join(SIGNS.values())) else {OK: "+", WARN: "!", BAD: "x"}
+    width = max(len(finding.name) for finding in found)
+    for finding in found:
+        sign = paint(f"{signs[finding.verdict]} {finding.verdict:4}", STYLES[finding.verdict], sys.stdout)
+        yield f"{sign}  {finding.name.ljust(width)}  {finding.value}"
+        if finding.hint:
+            yield f"{' ' * (width + 10)}hint: {finding.hint}"
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, AttributeError):
+        return False
+    return True
+
+
+def _versions() -> Iterator[Finding]:
+    from importlib import metadata
+
+    from recurra import __version__
+
+    yield Finding("recurra", f"{__version__} in {Path(__file__).parents[1]}")
+    yield Finding("Python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}")
+    for package in PACKAGES:
+        try:
+            yield Finding(package, metadata.version(package))
+        except metadata.PackageNotFoundError:
+            yield Finding(package, "not installed", BAD, f"pip install {package}")
+
+
+def _processor() -> Finding:
+    import numba
+    from llvmlite import binding
+
+    config: Any = numba.config
+    features = config.CPU_FEATURES or binding.get_host_cpu_features().flatten()
+    vectors = [name for name in VECTORS if f"+{name}" in features.split(",")]
+    name = config.CPU_NAME or binding.get_host_cpu_name()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    value = f"{platform.machine()} {name}, {cores} usable cores, vectors: {', '.join(vectors) or 'none'}"
+    if not vectors:
+        return Finding("processor", value, WARN, "training is several times slower without vector instructions.")
+    return Finding("processor", value)
+
+
+def _numba() -> Finding:
+    import numba
+
+    config: Any = numba.config
+    if config.DISABLE_JIT:
+        return Finding("compiler", "switched off", WARN, "unset NUMBA_DISABLE_JIT: training is a hundred times slower.")
+    return Finding("compiler", "on")
+
+
+def _blas() -> Finding:
+    import numpy as np  # noqa: F401 - loads the BLAS that is looked for
+    from threadpoolctl import threadpool_info
+
+    found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    if not found:
+        return Finding("BLAS", "none found", WARN, "NumPy's own routines are used; they are slow.")
+    pool = found[0]
+    parts = [pool["internal_api"], pool.get("version"), pool.get("architecture")]
+    value = f"{' '.join(part for part in parts if part)}, {pool['num_threads']} threads"
+    if forced := os.environ.get("OPENBLAS_CORETYPE"):
+        hint = "unset OPENBLAS_CORETYPE unless it is meant: a kernel of another processor can be slow or wrong."
+        return Finding("BLAS", f"{value}; OPENBLAS_CORETYPE={forced}", WARN, hint)
+    return Finding("BLAS", value)
+
+
+def _cache() -> Finding:
+    from recurra.engines.kernels.compilation import cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        hint = (
+            "give a folder that can be written, in NUMBA_CACHE_DIR: else each process compiles anew, about ten seconds."
+        )
+        return Finding("kernel cache", "cannot be written", WARN, hint)
+    return Finding("kernel cache", f"{folder}, {'warm' if is_warm() else 'empty: the first run compiles'}")
+
+
+def is_warm() -> bool:
+    """Whether any kernels of this version lie compiled in the cache."""
+    from recurra.engines.kernels.compilation import cache_folder, source_hash
+
+    folder = cache_folder()
+    return folder is not None and any(folder.glob(f"{source_hash()}-*.compiled"))
+
+
+def _book() -> Finding:
+    from recurra.text.books import INSTALL_HINT, default_book
+
+    book = default_book()
+    value = f"{book.name}, {len(book):,} characters, sha256 {book.sha256[:12]}"
+    if book.name != "kjv":
+        return Finding("default book", value, WARN, f"the King James Bible is not installed: {INSTALL_HINT}")
+    return Finding("default book", value)
+
+
+def _disk() -> Finding:
+    here = Path.cwd()
+    free = shutil.disk_usage(here).free
+    value = f"{free / 2**30:,.1f} GiB free in {here}"
+    if not os.access(here, os.W_OK):
+        return Finding("disk", f"{here} cannot be written", WARN, "give `--run` another folder.")
+    if free < SCARCE:
+        hint = "checkpoints need room: give `--run` a folder on another disk."
+        return Finding("disk", value, BAD if free < FULL else WARN, hint)
+    return Finding("disk", value)
+
+
+LOOKS: tuple[tuple[str, Callable[[], Finding]], ...] = (
+    ("processor", _processor),
+    ("compiler", _numba),
+    ("BLAS", _blas),
+    ("kernel cache", _cache),
+    ("default book", _book),
+    ("disk", _disk),
+)

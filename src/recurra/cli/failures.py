@@ -1,0 +1,62 @@
+"""What went wrong → words on stderr and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+
+from recurra.cli.terminal import paint, say
+from recurra.errors import Interrupted, RecurraError, StorageError
+
+INTERRUPTED = 130
+READER_GONE = 141  # as if SIGPIPE had ended the process
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+def tell(error: BaseException) -> int:
+    """Say what happened; returns the exit code."""
+    if isinstance(error, Interrupted):
+        say(error.message)
+        return error.exit_code
+    if isinstance(error, RecurraError):
+        return _failure(error)
+    if isinstance(error, BrokenPipeError):
+        _discard_stdout()
+        return READER_GONE
+    if isinstance(error, KeyboardInterrupt):
+        say("interrupted.")
+        return INTERRUPTED
+    if isinstance(error, MemoryError):
+        return _failure(RecurraError("there is not enough memory.", hint="a smaller network or text needs less."))
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return _failure(StorageError(f"cannot write: {error.strerror}.", hint="free some space."))
+    return _bug(error)
+
+
+def _failure(error: RecurraError) -> int:
+    say(f"{paint('error:', 'red')} {error.message}")
+    if error.hint is not None:
+        say(f"{paint('hint:', 'bold')} {error.hint}")
+    return error.exit_code
+
+
+def _bug(error: BaseException) -> int:
+    say("".join(traceback.format_exception(error)).rstrip())
+    say(
+        f"{paint('error:', 'red')} internal: {type(error).__name__}. This is a bug in recurra, not a mistake of yours.",
+        f"{paint('hint:', 'bold')} please report it to the project, "
+        "with the lines above, the command, and what `recurra doctor` prints.",
+    )
+    return RecurraError.exit_code
+
+
+def _discard_stdout() -> None:
+    """Let what Python still holds for stdout go nowhere, or its own end would complain."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        sys.stdout = None

@@ -1,0 +1,98 @@
+"""How options are read: numbers that are exact, ranges left to the settings themselves, and shared parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cyclopts import Group, Parameter, Token
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.errors import UsageError
+
+NONE = "none"
+EXACT = 2.0**53  # beyond it not every whole number is a float
+_DEFAULTS = {
+    field.name: field.default for config in (ModelConfig, TrainingConfig) for field in dataclasses.fields(config)
+}
+
+WHAT = Group("What is learned", sort_key=1)
+HOW = Group("How", sort_key=2)
+HELD_OUT = Group("What is held out", sort_key=3)
+WATCH = Group("What is written down", sort_key=4)
+OUTPUT = Group("Output", sort_key=5)
+
+
+def setting(name: str, help: str, **named: Any) -> Parameter:
+    """The option for a setting of `ModelConfig` or `TrainingConfig`: not given, it is left to their default."""
+    default = _DEFAULTS[name]
+    reader = whole if type(default) is int else real if type(default) is float else text
+    return Parameter(
+        name=f"--{name.replace('_', '-')}",
+        help=help,
+        show_default=str(default),
+        **{"converter": reader} | named,
+    )
+
+
+def flag(help: str, group: Group) -> Parameter:
+    """An option without a value: given or not."""
+    return Parameter(help=help, group=group, show_default=False)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def whole(_type: Any, tokens: Sequence[Token]) -> int:
+    """A whole number: 100000, 100_000 or 1e5; its range is checked where it is used."""
+    value = tokens[0].value
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not (number.is_integer() and abs(number) <= EXACT):
+        raise UsageError(f"`{_name(tokens)}` must be a whole number; got {_shown(value)}.")
+    return int(number)
+
+
+def real(_type: Any, tokens: Sequence[Token]) -> float:
+    """A number; nan and infinity too, since the settings say better than the parser what is wrong with them."""
+    value = tokens[0].value
+    try:
+        return float(value)
+    except ValueError:
+        raise UsageError(f"`{_name(tokens)}` must be a number; got {_shown(value)}.") from None
+
+
+def real_or_none(_type: Any, tokens: Sequence[Token]) -> float | str:
+    """A number, or the word `none`."""
+    return NONE if tokens[0].value.lower() == NONE else real(_type, tokens)
+
+
+def text(_type: Any, tokens: Sequence[Token]) -> str:
+    """The value as it stands; never empty."""
+    if not tokens[0].value:
+        raise UsageError(f"`{_name(tokens)}` must not be empty.")
+    return tokens[0].value
+
+
+def path(_type: Any, tokens: Sequence[Token]) -> Path:
+    """A path; never empty."""
+    return Path(text(_type, tokens))
+
+
+def _name(tokens: Sequence[Token]) -> str:
+    return tokens[0].keyword or "value"
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 40 else value[:40] + "…")

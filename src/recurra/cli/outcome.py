@@ -1,0 +1,120 @@
+"""What `recurra train` says before the first update and after the last."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import shlex
+import shutil
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from recurra.cli.progress import Silent
+from recurra.cli.terminal import paint, visible
+from recurra.cli.words import duration, loss_words, plural
+from recurra.network.parameters import count
+from recurra.text.decoding import Text
+from recurra.text.vocabulary import Vocabulary
+from recurra.training.run import Run
+from recurra.training.trainer import Trainer
+
+LABEL = 10  # the width of the column of labels
+BEGINNING = 8  # lines, and
+WIDTH = 500  # characters, of the best model's text
+EPOCHS = 5  # of which means are told; the report has all
+
+
+def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *, is_default: bool) -> Iterator[str]:
+    """The text, the network, the training and the folder: what is about to happen."""
+    training, unit = trainer.training, "byte" if text.is_bytes else "character"
+    default = " (the default book)" if is_default else ""
+    yield _line(
+        "text",
+        f"{visible(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, "
+        f"sha256 {text.sha256[:12]}",
+    )
+    for note in text.notes:
+        yield _line("", f"note: {visible(note)}")
+    yield _line(
+        "network",
+        f"{trainer.config.cell}, {plural(trainer.config.hidden_size, 'unit')}, "
+        f"{plural(count(trainer.initial), 'parameter')}; engine {trainer.engine.name}",
+    )
+    epochs = training.updates / trainer.stream.updates_per_epoch
+    yield _line(
+        "training",
+        f"{plural(training.updates, 'update')} of {plural(trainer.characters_per_update, unit)}: {epochs:.3g} epochs "
+        f"of {plural(trainer.stream.updates_per_epoch, 'update')}; seed {training.seed}",
+    )
+    if trainer.has_validation:
+        yield _line("held out", f"the last {100 * training.validation:.3g} % of the text")
+    yield _line("run", _shown(folder))
+
+
+def after(run: Run, seen: Silent) -> Iterator[str]:
+    """Speed, losses, means of epochs, held-out loss, the verdict on the gradients, and the best model's text."""
+    summary, span, unit = run.summary, seen.seen.span, seen.seen.unit
+    yield _line(
+        "trained",
+        f"{plural(summary['updates'], 'update')} in {duration(summary['seconds'])}: "
+        f"{summary['updates_per_second']:,.0f} updates/s, {summary['characters_per_second']:,.0f} {unit}s/s",
+    )
+    if summary["smooth_loss"] is not None:
+        yield _line(
+            "final", f"smooth loss {loss_words(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
+        )
+    if seen.lowest is not None:
+        yield _line(
+            "lowest", f"smooth loss {loss_words(seen.lowest.smooth_loss, span, unit)} at update {seen.lowest.update:,}"
+        )
+    yield _line("epochs", _epochs(summary, unit))
+    if summary["validation_nats_per_character"] is not None:
+        held_out = loss_words(summary["validation_nats_per_character"], 1, unit)
+        yield _line("held out", f"{held_out}, the lowest, at update {summary['best_update']:,}")
+    if summary["gradient_check"] is not None:
+        yield _line("gradients", gradient_words(summary["gradient_check"]))
+    yield _line("text", f"by the best model, that of update {summary['best_update']:,}:")
+    yield from _beginning(summary["best_sample"])
+
+
+def next_steps(run: Run, report: Path) -> Iterator[str]:
+    """Where the report is, and the command to try."""
+    yield _line("report", _shown(report))
+    yield _line("next", f"recurra sample {_shown(Path(shlex.quote(str(run.folder))))}")
+
+
+def gradient_words(check: dict[str, Any]) -> str:
+    """The verdict of a gradient check in one sentence."""
+    figures = [figure for cell in check["cells"].values() for figure in cell.values()]
+    if not check["passed"]:
+        return paint("WRONG: they do not all agree with numerical ones; the report shows which", "red")
+    worst = max(figure["max_rel_complex"] for figure in figures)
+    return f"right: within {worst:.0e} of numerical ones (complex step, relative to the largest)"
+
+
+def _epochs(summary: dict[str, Any], unit: str) -> str:
+    means = [mean["nats_per_character"] for mean in summary["epoch_means"]]
+    if not means:
+        return f"none is whole: {100 * summary['epochs']:.3g} % of the text was read"
+    bits = [f"{mean / math.log(2):.3f}" for mean in means]
+    shown = bits if len(bits) <= EPOCHS else [bits[0], "…", *bits[1 - EPOCHS :]]
+    said = f"mean {shown[0]}" if len(bits) == 1 else f"means {', '.join(shown)}"
+    return f"{len(bits)} whole: {said} bits a {unit}; the last {means[-1]:.3f} nats"
+
+
+def _beginning(text: str) -> Iterator[str]:
+    width = max(20, shutil.get_terminal_size().columns - LABEL - 3)
+    lines = visible(text[:WIDTH]).expandtabs(4).split("\n")
+    wrapped = itertools.chain.from_iterable(textwrap.wrap(line, width) or [""] for line in lines)
+    for line in itertools.islice(wrapped, BEGINNING):
+        yield f"{' ' * LABEL}{paint('|', 'dim')} {line}".rstrip()
+
+
+def _line(label: str, words: str) -> str:
+    return paint(label.ljust(LABEL), "bold") + words
+
+
+def _shown(path: Path) -> str:
+    return visible(str(path))

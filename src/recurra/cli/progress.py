@@ -1,0 +1,215 @@
+"""What a person sees while a network learns: a live display on a terminal, a few plain lines elsewhere.
+
+Both are listeners of the trainer's events, of which some fifty come a second. Drawing costs a millisecond, so that
+the display redraws at most eight times a second, and so seldom that it takes less than 1 % of the time.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from recurra.cli.terminal import can_move, has_colour, say, visible
+from recurra.cli.words import duration, loss_words
+from recurra.training import events
+from recurra.training.events import Event
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from recurra.training.trainer import Trainer
+
+COMPILING = "compiling the kernels, once for this machine: about ten seconds"
+FINISHING = "gathering what the report shows: samples, baselines, the check of the gradients"
+REDRAW = 0.125  # seconds, at least, between two drawings
+SHARE = 0.007  # of the time, at most, that drawing may take
+SLOWEST = 2.0  # seconds, at most, between two drawings; the first takes longer than all others
+SAMPLE_LINES = 6
+BAR = 30
+
+
+class Seen(NamedTuple):
+    """The newest of each kind of event, and what a loss is a sum over: `span` of the `unit`."""
+
+    span: float = 1
+    unit: str = "character"
+    progress: events.Progress | None = None
+    sample: events.Sampled | None = None
+    evaluated: events.Evaluated | None = None
+
+
+def watcher(*, quiet: bool) -> Silent:
+    """The way to watch that suits stderr; it must be told by `begin` before the first event."""
+    if quiet:
+        return Silent()
+    return Live() if can_move(sys.stderr) else Plain()
+
+
+class Silent:
+    """Listens, shows nothing, and remembers the lowest smooth loss and the last checkpoint."""
+
+    def __init__(self) -> None:
+        self.seen = Seen()
+        self.lowest: events.Record | None = None
+        self.saved: events.Checkpointed | None = None
+        self._updates = 0
+
+    def begin(self, trainer: Trainer) -> None:
+        """`trainer` is about to train."""
+        unit = "byte" if trainer.vocabulary.is_bytes else "character"
+        self.seen = Seen(trainer.characters_per_update / trainer.history.unit, unit)
+        self._updates = trainer.training.updates
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.Progress():
+                self.seen = self.seen._replace(progress=event)
+                self.advance(event)
+            case events.Record():
+                if self.lowest is None or event.smooth_loss < self.lowest.smooth_loss:
+                    self.lowest = event
+            case events.Sampled():
+                self.seen = self.seen._replace(sample=event)
+            case events.Evaluated():
+                self.seen = self.seen._replace(evaluated=event)
+            case events.Checkpointed():
+                self.saved = event
+                if event.update == self._updates:
+                    self.finishing()
+            case events.Compiling():
+                self.compiling()
+            case _:
+                pass
+
+    def advance(self, progress: events.Progress) -> None:
+        """A block of updates is done."""
+
+    def compiling(self) -> None:
+        """Kernels are about to be compiled."""
+
+    def finishing(self) -> None:
+        """The last update is done and saved."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class Plain(Silent):
+    """A line at each power of ten and at each tenth of the run: no more than some twenty lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._milestones: Iterator[int] = iter(())
+        self._next: int | None = None
+
+    def compiling(self) -> None:
+        say(COMPILING)
+
+    def finishing(self) -> None:
+        say(FINISHING)
+
+    def advance(self, progress: events.Progress) -> None:
+        if self._next is None:
+            self._milestones = iter(milestones(progress.updates))
+            self._next = next(self._milestones)
+        if progress.update < self._next:
+            return
+        while self._next <= progress.update < progress.updates:
+            self._next = next(self._milestones)
+        say("  ".join(_figures(self.seen)))
+
+
+class Live(Silent):
+    """A bar, the speed, the smooth loss and the newest sample, drawn in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich import progress_bar, table  # noqa: F401 - or the first drawing would seem slow
+        from rich.console import Console
+        from rich.live import Live as Display
+
+        console = Console(stderr=True, no_color=not has_colour(sys.stderr), highlight=False, emoji=False)
+        self._display = Display(console=console, auto_refresh=False, transient=True)
+        self._due = 0.0
+
+    def compiling(self) -> None:
+        say(COMPILING)
+
+    def finishing(self) -> None:
+        self.close()
+        say(FINISHING)
+
+    def advance(self, progress: events.Progress) -> None:
+        now = time.perf_counter()
+        if now < self._due and progress.update < progress.updates:
+            return
+        try:
+            self._display.start()
+            self._display.update(drawing(self.seen), refresh=True)
+            done = time.perf_counter()
+            self._due = done + min(max(REDRAW, (done - now) / SHARE), SLOWEST)
+        except OSError:  # the terminal is gone; the training goes on
+            self._due = float("inf")
+
+    def close(self) -> None:
+        try:
+            self._display.stop()
+        except OSError:
+            return
+
+
+def milestones(updates: int) -> list[int]:
+    """The updates after which a plain line is due: powers of ten, tenths of the run, and the last."""
+    powers = [10**power for power in range(2, 20) if 10**power < updates / 10]
+    tenths = [updates * tenth // 10 for tenth in range(1, 11)]
+    return sorted({*powers, *(tenth for tenth in tenths if tenth > 0)})
+
+
+def drawing(seen: Seen) -> RenderableType:
+    """The picture that `Live` draws."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    progress = seen.progress
+    assert progress is not None  # noqa: S101 - drawn only then
+    share, count, loss, *held_out, speed, left = _figures(seen)
+    top = Table.grid(padding=(0, 2))
+    top.add_row(
+        ProgressBar(total=progress.updates, completed=progress.update, width=BAR), share, Text(count), speed, left
+    )
+    parts: list[Any] = [top, Text("  ".join([loss, *held_out]), style="bold", no_wrap=True, overflow="ellipsis")]
+    if seen.sample is not None:
+        parts.append(Text(f"after {seen.sample.update:,} updates it writes:", style="dim"))
+        lines = visible(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
+        parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
+    return Group(*parts)
+
+
+def _figures(seen: Seen) -> list[str]:
+    """Share, count, loss, (the held-out loss,) speed and the time that is left."""
+    progress = seen.progress
+    assert progress is not None  # noqa: S101 - shown only then
+    rate = progress.update / progress.seconds if progress.seconds else 0.0
+    left = (progress.updates - progress.update) / rate if rate else 0.0
+    held_out = [f"held out {loss_words(seen.evaluated.validation, 1, seen.unit)}"] if seen.evaluated else []
+    return [
+        f"{100 * progress.update // progress.updates:3} %",
+        f"{progress.update:,} of {progress.updates:,} updates",
+        f"smooth loss {loss_words(progress.smooth_loss, seen.span, seen.unit)}",
+        *held_out,
+        f"{rate:,.0f} updates/s",
+        f"{duration(left)} left",
+    ]

@@ -1,0 +1,66 @@
+"""`recurra report`: what runs have shown, as one HTML page and as figures."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from recurra.cli.options import path, text
+from recurra.errors import UsageError
+
+EXAMPLES = """\
+Examples:
+  recurra report runs/kjv               writes runs/kjv/report.html
+  recurra report runs/* -o all.html     several runs side by side
+  recurra report runs/kjv --figures figures --format svg"""
+FORMATS = ("pdf", "png", "svg")
+
+app = App(name="report", usage="Usage: recurra report RUN [RUN ...] [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+@app.default
+def report(
+    run: Annotated[Path, Parameter(name="RUN", converter=path, help="The folders of the runs.")],
+    /,
+    *runs: Annotated[Path, Parameter(show=False)],
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"],
+            converter=path,
+            help="The page to write.",
+            show_default="RUN/report.html; of several runs: report.html",
+        ),
+    ] = None,
+    figures: Annotated[
+        Path | None, Parameter(name="--figures", converter=path, help="A folder to write the figures to, too.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        Parameter(
+            name="--format", converter=text, help=f"Of the figures: {', '.join(FORMATS)}.", show_default=FORMATS[0]
+        ),
+    ] = None,
+) -> int:
+    """Write the report of one run, or of several side by side.
+
+    It is one file, which opens without a network. The paths of what was
+    written go to stdout, one a line.
+    """
+    folders = [run, *runs]
+    if format is not None and figures is None:
+        raise UsageError(
+            "`--format` is the figures' format, and no figures are asked for.", hint="add `--figures DIR`."
+        )
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"`--format` must be one of {', '.join(FORMATS)}; got {format!r}.")
+    from recurra.cli.terminal import write_text
+    from recurra.report.document import write_report
+    from recurra.report.figures import write_figures
+    from recurra.training.run import REPORT
+
+    written = [write_report(folders, output or (run / REPORT if len(folders) == 1 else Path(REPORT)))]
+    if figures is not None:
+        written += write_figures(folders, figures, format or FORMATS[0])
+    write_text("".join(f"{path}\n" for path in written))
+    return 0

@@ -1,0 +1,139 @@
+"""`recurra train`: a network learns a text, and its report is written."""
+
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from recurra.cli.options import HELD_OUT, HOW, NONE, OUTPUT, WATCH, WHAT, flag, given, path, real_or_none, setting, text
+from recurra.config import ENGINES, PRESETS
+from recurra.errors import Interrupted
+
+EXAMPLES = """\
+Examples:
+  recurra train                         the King James Bible, 100,000 updates
+  recurra train mybook.txt --updates 300000 --hidden-size 200
+  recurra train src/ --validation 0.1   a folder's text, a tenth of it held out
+  cat *.md | recurra train - --run runs/notes"""
+
+LONG = ("best_sample", "final_sample")  # texts that the report has, and --json has not
+
+app = App(name="train", usage="Usage: recurra train [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+@app.default
+def train(
+    *texts: Annotated[
+        str,
+        Parameter(
+            name="TEXT",
+            allow_leading_hyphen=True,
+            group=WHAT,
+            help="A book's name (see `recurra books`), files, folders, or - for standard input; "
+            "several are joined. None: the King James Bible.",
+        ),
+    ],
+    encoding: Annotated[
+        str, Parameter(converter=text, group=WHAT, help="The text's encoding; `bytes` learns bytes of any file.")
+    ] = "utf-8",
+    hidden_size: Annotated[int | None, setting("hidden_size", "Units of the network, m.", group=WHAT)] = None,
+    preset: Annotated[
+        str | None, setting("preset", f"Where settings come from: {', '.join(PRESETS)}.", group=HOW)
+    ] = None,
+    updates: Annotated[int | None, setting("updates", "Gradient steps; 0 writes the initial model.", group=HOW)] = None,
+    seed: Annotated[
+        int | None, setting("seed", "Of all that is random; the same seed, the same bits.", group=HOW)
+    ] = None,
+    sequence_length: Annotated[
+        int | None, setting("sequence_length", "Characters an update reads, T.", group=HOW)
+    ] = None,
+    learning_rate: Annotated[float | None, setting("learning_rate", "Of AdaGrad.", group=HOW)] = None,
+    clip_value: Annotated[
+        float | str | None,
+        setting("clip_value", f"Limit of gradients, or `{NONE}`.", group=HOW, converter=real_or_none, metavar="FLOAT"),
+    ] = None,
+    engine: Annotated[str | None, setting("engine", f"What computes: {', '.join(ENGINES)}.", group=HOW)] = None,
+    validation: Annotated[
+        float | None, setting("validation", "The share of the text, its tail, that is held out.", group=HELD_OUT)
+    ] = None,
+    evaluate_every: Annotated[
+        int | None,
+        setting("evaluate_every", "Updates between evaluations; 0: each epoch.", group=HELD_OUT),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        Parameter(converter=path, group=WATCH, help="The run's folder.", show_default="runs/TEXT"),
+    ] = None,
+    force: Annotated[bool, flag("Replace the run that is in the folder.", WATCH)] = False,
+    log_every: Annotated[int | None, setting("log_every", "Updates between records.", group=WATCH)] = None,
+    sample_every: Annotated[
+        int | None, setting("sample_every", "Updates between samples; 0: none.", group=WATCH)
+    ] = None,
+    sample_length: Annotated[int | None, setting("sample_length", "Characters of a sample.", group=WATCH)] = None,
+    checkpoint_every: Annotated[
+        float | None, setting("checkpoint_every", "Seconds between checkpoints.", group=WATCH)
+    ] = None,
+    keep: Annotated[int | None, setting("keep", "How many checkpoints to keep, besides the best.", group=WATCH)] = None,
+    no_proof: Annotated[bool, flag("Leave out the check of the gradients.", WATCH)] = False,
+    json: Annotated[bool, flag("One JSON object on stdout at the end.", OUTPUT)] = False,
+    quiet: Annotated[bool, flag("Say nothing but errors.", OUTPUT)] = False,
+) -> int:
+    """Train a network on a text, and write its report.
+
+    It reads the text a character at a time and learns to predict the next.
+    The run's folder gets settings, metrics, samples, checkpoints and the
+    report, report.html. Ctrl-C saves and stops.
+    """
+    settings = given(
+        hidden_size=hidden_size, preset=preset, updates=updates, seed=seed, sequence_length=sequence_length,
+        learning_rate=learning_rate, clip_value=clip_value, engine=engine, validation=validation,
+        evaluate_every=evaluate_every, log_every=log_every, sample_every=sample_every, sample_length=sample_length,
+        checkpoint_every=checkpoint_every, keep=keep,
+    )  # fmt: skip
+    if clip_value == NONE:
+        settings["clip_value"] = None
+    named = {"run": run, "force": force, "encoding": encoding, "proof": not no_proof}
+    return _train(list(texts), json=json, quiet=quiet, **named, **settings)
+
+
+def _train(texts: list[str], *, json: bool, quiet: bool, **named: Any) -> int:
+    from recurra import api
+    from recurra.cli import outcome
+    from recurra.cli.progress import watcher
+    from recurra.cli.terminal import await_input, say, write_json
+    from recurra.report.document import write_report
+    from recurra.training.run import REPORT
+
+    if "-" in texts and not quiet:
+        await_input("the text")
+    watch = watcher(quiet=quiet)
+
+    def announce(text: Any, vocabulary: Any, trainer: Any, folder: Path) -> None:
+        watch.begin(trainer)
+        if not quiet:
+            say(*outcome.before(text, vocabulary, trainer, folder, is_default=not texts))
+
+    try:
+        with watch:
+            result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
+        if not quiet:
+            say(*outcome.after(result, watch))
+        report = write_report([result.folder], result.folder / REPORT)
+    except KeyboardInterrupt:
+        raise _interrupted(watch.saved) from None
+    if not quiet:
+        say(*outcome.next_steps(result, report))
+    if json:
+        write_json(
+            {name: value for name, value in result.summary.items() if name not in LONG} | {"report": str(report)}
+        )
+    return 0
+
+
+def _interrupted(saved: Any) -> Interrupted:
+    """What to say to a Ctrl-C that no training was there to catch."""
+    where = (
+        "before the first checkpoint: nothing is saved" if saved is None else f"the model is saved in `{saved.path}`"
+    )
+    return Interrupted(f"stopped by SIGINT; {where}.", signal=signal.SIGINT)

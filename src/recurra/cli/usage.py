@@ -1,0 +1,72 @@
+"""The parser's errors in our words: what is wrong in one line, and what to do about it in another."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from itertools import chain
+
+from cyclopts import (
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from recurra.errors import UsageError
+
+CUTOFF = 0.6
+
+
+def explain(error: CycloptsError, called: str) -> UsageError:
+    """The UsageError for a command line that `called` (`recurra train`) does not understand."""
+    if isinstance(error.__cause__, UsageError):  # from a converter of ours
+        return error.__cause__
+    help_hint = f"see `{called} --help`."
+    match error:
+        case UnknownCommandError():
+            return _unknown_command(error)
+        case UnknownOptionError():
+            return _unknown_option(error, help_hint)
+        case MissingArgumentError():
+            assert error.argument is not None  # noqa: S101 - the parser always names it
+            name = error.keyword or error.argument.name
+            message = f"`{name}` needs a value." if name.startswith("-") else f"{name} is missing."
+            return UsageError(message, hint=help_hint)
+        case RepeatArgumentError():
+            return UsageError(f"`{error.token.keyword}` is given more than once.", hint=help_hint)
+        case UnusedCliTokensError():
+            extra = (error.unused_tokens or [""])[0]
+            return UsageError(f"`{extra}` is one argument too many.", hint=help_hint)
+        case CoercionError(token=token) if token is not None and error.msg is None:
+            return UsageError(f"`{token.keyword}` takes no value; got {token.value!r}.", hint=help_hint)
+        case _:
+            return UsageError(str(error), hint=help_hint)
+
+
+def _unknown_command(error: UnknownCommandError) -> UsageError:
+    from recurra.text.books import NAMES  # not needed for a page of help, which must be quick
+
+    token = (error.unused_tokens or [""])[0]
+    names = [name for name in (error.app or ()) if not name.startswith("-")]
+    if token.startswith("-"):
+        return UsageError(f"`{token}` must come after a command.", hint=f"the commands are {', '.join(names)}.")
+    close = difflib.get_close_matches(token, names, n=1, cutoff=CUTOFF)
+    if token in NAMES or os.path.lexists(token) or "." in token:
+        hint = f"to learn a text: `recurra train {shlex.quote(token)}`."
+    else:
+        hint = f"did you mean `recurra {close[0]}`?" if close else f"the commands are {', '.join(names)}."
+    return UsageError(f"there is no command `{token}`.", hint=hint)
+
+
+def _unknown_option(error: UnknownOptionError, help_hint: str) -> UsageError:
+    name = (error.token.keyword or error.token.value).partition("=")[0]
+    if name == "-":
+        return UsageError("there is nothing here that standard input, `-`, could be.", hint=help_hint)
+    known = list(chain.from_iterable(argument.names for argument in error.argument_collection))
+    close = difflib.get_close_matches(name, [one for one in known if one.startswith("-")], n=1, cutoff=CUTOFF)
+    return UsageError(f"there is no option `{name}`.", hint=f"did you mean `{close[0]}`?" if close else help_hint)

@@ -1,0 +1,27 @@
+"""Figures as a person reads them."""
+
+from __future__ import annotations
+
+import math
+
+
+def loss_words(loss: float, span: float = 1, unit: str = "character") -> str:
+    """A loss in nats, a sum over `span` characters (or bytes), as it is and in bits a character."""
+    bits = loss / span / math.log(2)
+    nats = f"{loss:.3f} nats" if span == 1 else f"{loss:.2f} nats per {span:g} {unit}s"
+    return f"{nats}, {bits:.3f} bits a {unit}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as exactly as anyone wants to know."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def plural(count: int, noun: str) -> str:
+    """1 update, 2,000 updates."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

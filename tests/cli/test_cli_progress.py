@@ -1,0 +1,159 @@
+"""What is shown of training, and how seldom."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from recurra.cli import progress
+from recurra.cli.progress import Live, Plain, Seen, Silent, drawing, milestones, watcher
+from recurra.training import events
+
+
+def trainer(updates: int, *, unit: float = 1.0, is_bytes: bool = False) -> Any:
+    return SimpleNamespace(
+        characters_per_update=25,
+        history=SimpleNamespace(unit=unit),
+        training=SimpleNamespace(updates=updates),
+        vocabulary=SimpleNamespace(is_bytes=is_bytes),
+    )
+
+
+def at(update: int, updates: int = 1000, smooth: float = 50.0, seconds: float = 2.0) -> events.Progress:
+    return events.Progress(update, updates, smooth, seconds)
+
+
+@given(st.integers(1, 10**9))
+def test_milestones_are_few_and_end_at_the_end(updates: int) -> None:
+    found = milestones(updates)
+    assert found == sorted(set(found))
+    assert found[-1] == updates
+    assert found[0] > 0
+    assert len(found) <= 20
+
+
+def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = Plain()
+    watch.begin(trainer(1000))
+    with watch:
+        watch(events.Compiling())
+        for update in range(1, 1001):
+            watch(at(update, seconds=update / 100))
+        watch(events.Checkpointed(1000, Path("c")))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == progress.COMPILING
+    assert lines[-1] == progress.FINISHING
+    assert lines[1:-1] == [
+        f"{tenth * 10:3} %  {tenth * 100:,} of 1,000 updates  smooth loss 50.00 nats per 25 characters, "
+        f"2.885 bits a character  100 updates/s  {10 - tenth:.1f} s left"
+        for tenth in range(1, 11)
+    ]
+
+
+def test_blocks_longer_than_a_tenth_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = Plain()
+    watch.begin(trainer(1000))
+    for update in (450, 451, 1000):
+        watch(at(update))
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["45", "100"]
+
+
+def test_held_out_and_means_in_their_units(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = Plain()
+    watch.begin(trainer(10, unit=25.0, is_bytes=True))
+    watch(events.Evaluated(10, 2.0, best=True))
+    watch(at(10, 10, smooth=1.5))
+    line = capsys.readouterr().err
+    assert "smooth loss 1.500 nats, 2.164 bits a byte  held out 2.000 nats, 2.885 bits a byte" in line
+
+
+def test_it_remembers_the_lowest_loss_and_the_last_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = Silent()
+    watch.begin(trainer(100))
+    for update, smooth in ((10, 3.0), (20, 1.0), (30, 2.0)):
+        watch(events.Record(update, 0.1, {}, smooth, None, 0.1, 1.0))
+        watch(events.Checkpointed(update, Path(str(update))))
+    watch(events.EpochEnded(1, 30, 2.0))
+    assert watch.lowest is not None
+    assert watch.lowest.update == 20
+    assert watch.saved == events.Checkpointed(30, Path("30"))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_way_to_watch_suits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(watcher(quiet=True)) is Silent
+    assert type(watcher(quiet=False)) is Plain
+    monkeypatch.setattr(progress, "can_move", lambda stream: stream is sys.stderr)
+    assert type(watcher(quiet=False)) is Live
+
+
+def shown(seen: Seen, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, no_color=True)
+    console.print(drawing(seen))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_the_drawing() -> None:
+    sample = events.Sampled(500, 1.0, 500, "One line\n\x1b[31mred\r\n" + "long " * 50 + "\n" * 9)
+    lines = shown(Seen(25, "character", at(500), sample))
+    assert "50 %" in lines[0]
+    assert lines[0].endswith("500 of 1,000 updates  250 updates/s  2.0 s left")
+    assert lines[1] == "smooth loss 50.00 nats per 25 characters, 2.885 bits a character"
+    assert lines[2:6] == [
+        "after 500 updates it writes:",
+        "  One line",
+        "  \\x1b[31mred\\r",
+        "  " + ("long " * 50)[:77] + "…",
+    ]
+    assert len(lines) == 3 + progress.SAMPLE_LINES
+    assert len(shown(Seen(25, "character", at(500)))) == 2
+
+
+class Clock:
+    """A time that passes when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr("time.perf_counter", lambda: self.now)
+
+
+def test_it_redraws_seldom_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, drawn = Clock(monkeypatch), []
+    watch = Live()
+    watch.begin(trainer(100_000))
+
+    def draw(seen: Seen) -> str:
+        drawn.append(clock.now)
+        clock.now += 0.002
+        return ""
+
+    monkeypatch.setattr(progress, "drawing", draw)
+    monkeypatch.setattr(watch, "_display", SimpleNamespace(start=int, stop=int, update=lambda *_, **__: None))
+    with watch:
+        for update in range(1, 50 * 60 + 1):  # a minute of fifty events a second
+            clock.now += 0.02
+            watch(at(update, 100_000))
+    assert min(later - earlier for later, earlier in zip(drawn[1:], drawn, strict=False)) >= progress.REDRAW
+    assert 0.002 * len(drawn) < 0.01 * 60
+    assert len(drawn) > 60
+
+
+def test_a_terminal_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **named: object) -> None:
+        raise BrokenPipeError
+
+    watch = Live()
+    watch.begin(trainer(10))
+    monkeypatch.setattr(watch, "_display", SimpleNamespace(start=fail, stop=fail, update=fail))
+    with watch:
+        watch(at(5, 10))
+        watch(at(10, 10))

@@ -1,0 +1,155 @@
+"""`recurra sample`: exactly the text, safely shown, and the same each time."""
+
+import dataclasses
+import io
+import json
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from calling import Call
+
+from recurra import LanguageModel, ModelConfig, Vocabulary, load
+from recurra.cli import sample as command_module
+from recurra.inference.sampling import SamplingConfig
+from recurra.network.parameters import initialise
+
+
+@pytest.fixture
+def bytes_model(tmp_path: Path) -> Path:
+    """A model of bytes that writes any of them."""
+    config = ModelConfig(hidden_size=4)
+    path = tmp_path / "bytes.safetensors"
+    LanguageModel(config, Vocabulary.bytes(), initialise(config, 256, seed=0)).save(path)
+    return path
+
+
+def test_stdout_has_the_text_and_a_newline(call: Call, trained: Path) -> None:
+    code, out, err = call("sample", trained, "--max-new-tokens", 30, "--seed", 3, "--temperature", 0.5)
+    assert (code, err) == (0, "")
+    assert out == load(trained).sample(max_new_tokens=30, seed=3, temperature=0.5) + "\n"
+
+
+def test_the_same_seed_writes_the_same_text(call: Call, trained: Path) -> None:
+    first = call("sample", trained, "--seed", 1)
+    assert first == call("sample", trained, "--seed", 1)
+    assert first.out != call("sample", trained, "--seed", 2).out
+    assert call("sample", trained) == call("sample", trained, "--seed", 0)
+
+
+def test_several_texts_have_the_seeds_that_follow(call: Call, trained: Path) -> None:
+    texts = [call("sample", trained, "--seed", seed, "--max-new-tokens", 20).out for seed in (5, 6, 7)]
+    many = call("sample", trained, "--seed", 5, "--max-new-tokens", 20, "--num-return-sequences", 3)
+    assert many.out == "\n".join(texts)
+    found = json.loads(
+        call("sample", trained, "--seed", 5, "--max-new-tokens", 20, "--num-return-sequences", 3, "--json").out
+    )
+    assert found["texts"] == [text[:-1] for text in texts]
+    assert found["seed"] == 5
+
+
+def test_json(call: Call, trained: Path) -> None:
+    code, out, err = call("sample", trained, "--prompt", "A small ", "--max-new-tokens", 25, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert set(found) == {"prompt", "seed", "texts", "characters_per_second"}
+    assert found["prompt"] == "A small "
+    assert [len(text) for text in found["texts"]] == [25]
+    assert found["characters_per_second"] > 0
+
+
+def test_the_prompt_is_read_and_not_repeated(call: Call, trained: Path) -> None:
+    text = load(trained).sample("A small book", max_new_tokens=12)
+    assert call("sample", trained, "--prompt", "A small book", "--max-new-tokens", 12).out == text + "\n"
+
+
+def test_a_prompt_from_standard_input(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A small book")))
+    piped = call("sample", trained, "--prompt", "-", "--json")
+    given = call("sample", trained, "--prompt", "A small book", "--json")
+    assert json.loads(piped.out)["texts"] == json.loads(given.out)["texts"]
+
+
+@pytest.mark.parametrize("prompt", ["- a", "--json", "-1", "--max-new-tokens"])
+def test_a_prompt_may_begin_with_a_dash(call: Call, trained: Path, prompt: str) -> None:
+    code, out, err = call("sample", trained, "--prompt", prompt, "--max-new-tokens", 5, "--json")
+    assert code == 0
+    assert json.loads(out)["prompt"] == prompt
+    assert err.startswith("warning: the model does not know '-' (U+002D)")
+
+
+def test_unknown_characters_are_named_and_left_out(call: Call, trained: Path) -> None:
+    code, out, err = call("sample", trained, "--prompt", "A ß日smallß", "--max-new-tokens", 12)
+    assert code == 0
+    assert err == ("warning: the model does not know 'ß' (U+00DF), '日' (U+65E5): left out of the prompt.\n")
+    assert out == call("sample", trained, "--prompt", "A small", "--max-new-tokens", 12).out
+
+
+def test_nothing_to_write(call: Call, trained: Path) -> None:
+    assert call("sample", trained, "--max-new-tokens", 0) == (0, "\n", "")
+
+
+def test_defaults_in_the_help_are_the_true_ones(call: Call) -> None:
+    out = " ".join(call("sample", "--help").out.replace("│", " ").split())
+    for field in dataclasses.fields(SamplingConfig):
+        option = out.partition(f"--{field.name.replace('_', '-')} ")[2].partition("--")[0]
+        assert f"[default: {field.default}]" in option
+
+
+def test_bytes_go_raw_into_a_pipe(bytes_model: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    from recurra.cli import main
+
+    assert main(["sample", str(bytes_model), "--max-new-tokens", "300"]) == 0
+    out, _ = capfdbinary.readouterr()
+    assert len(out) == 301
+    symbols = "".join(load(bytes_model).stream("", SamplingConfig(max_new_tokens=300)))
+    assert out == symbols.encode("latin-1") + b"\n"
+    assert len(set(out)) > 100
+
+
+def test_json_of_bytes_is_text(call: Call, bytes_model: Path) -> None:
+    found = json.loads(call("sample", bytes_model, "--max-new-tokens", 50, "--json").out)
+    assert found["texts"] == [load(bytes_model).sample(max_new_tokens=50)]
+
+
+def test_bytes_are_shown_as_whole_characters_to_a_terminal() -> None:
+    bytes_only: Any = SimpleNamespace(vocabulary=Vocabulary.bytes())
+    symbols = "aé日\x1b[31m".encode().decode("latin-1")
+    shown = b"".join(command_module._shown(bytes_only, iter(symbols + "\xe9")))
+    assert shown.decode() == "aé日\\x1b[31m\ufffd"
+
+
+def test_no_byte_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(np.arange(0, 10, 0.02))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    pieces = list(command_module._in_time(iter([b"a"] * 10)))
+    assert b"".join(pieces) == b"a" * 10
+    assert max(map(len, pieces)) == 3
+
+
+def test_a_reader_who_has_enough(trained: Path, command: list[str], environment: dict[str, str]) -> None:
+    line = " ".join([*command, "sample", str(trained), "--max-new-tokens 10000000 | head -c 10"])
+    done = subprocess.run(["sh", "-c", line], capture_output=True, env=environment, check=True)
+    assert len(done.stdout) == 10
+    assert done.stderr == b""
+
+
+def test_a_text_is_written_while_it_grows(trained: Path, command: list[str], environment: dict[str, str]) -> None:
+    line = [*command, "sample", str(trained), "--max-new-tokens", "100000000"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert len(process.stdout.read(50)) == 50
+        process.send_signal(2)
+        assert process.wait() == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b"interrupted.\n"
+
+
+def test_kernels_that_must_be_compiled_are_announced(
+    call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recurra.cli.doctor.is_warm", lambda: False)
+    assert call("sample", trained, "--max-new-tokens", 1).err.startswith("compiling the kernels, once for this machine")

@@ -1,0 +1,171 @@
+"""Streams: colours, escapes, closed ends; and what a terminal of its own is shown."""
+
+import errno
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from calling import Call
+
+from recurra.cli import terminal
+from recurra.errors import StorageError
+
+COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def on_a_terminal(line: list[str], environment: dict[str, str]) -> tuple[int, bytes]:
+    """The exit code of `line`, run on a terminal of 100 columns, and all that it wrote there."""
+    process, handle = pty.fork()
+    if process == 0:  # pragma: no cover - the child becomes the command
+        os.execve(line[0], line, environment)  # noqa: S606 - no shell is what is wanted
+    fcntl.ioctl(handle, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    written = b""
+    while True:
+        try:
+            piece = os.read(handle, 65536)
+        except OSError:  # Linux says so when the child has ended
+            piece = b""
+        if not piece:
+            break
+        written += piece
+    os.close(handle)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), written
+
+
+@pytest.fixture(scope="session")
+def training(book: Path, command: list[str]) -> list[str]:
+    small = ["--hidden-size", "8", "--updates", "400", "--log-every", "50", "--sample-every", "100", "--no-proof"]
+    return [*command, "train", str(book), *small]
+
+
+def test_a_terminal_gets_a_live_display(training: list[str], environment: dict[str, str]) -> None:
+    code, shown = on_a_terminal(training, environment)
+    assert code == 0
+    assert COLOUR.search(shown)
+    assert b"\x1b[2K" in shown, "lines are drawn anew"
+    assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1, "the cursor comes back"
+    assert b"400 of 400 updates" in shown
+    assert re.search(rb"after \d+ updates it writes:", shown)
+    assert b"next      " in shown.replace(b"\x1b[0m", b"").replace(b"\x1b[1m", b"")
+
+
+def test_no_color_takes_the_colours_only(training: list[str], environment: dict[str, str]) -> None:
+    code, shown = on_a_terminal(training, environment | {"NO_COLOR": "1"})
+    assert code == 0
+    assert not COLOUR.search(shown)
+    assert b"\x1b[2K" in shown
+
+
+@pytest.mark.parametrize(("variables", "options"), [({"TERM": "dumb"}, []), ({}, ["--quiet"])], ids=["dumb", "quiet"])
+def test_a_dumb_terminal_gets_plain_lines_and_quiet_none(
+    training: list[str], environment: dict[str, str], variables: dict[str, str], options: list[str]
+) -> None:
+    code, shown = on_a_terminal([*training, *options], environment | variables)
+    assert code == 0
+    assert b"\x1b" not in shown
+    assert bool(shown) == (not options)
+
+
+def test_a_prompt_is_shown_with_its_text_and_controls_are_escaped(
+    trained: Path, command: list[str], environment: dict[str, str], call: Call
+) -> None:
+    line = [*command, "sample", str(trained), "--max-new-tokens", "20", "--prompt", "A small \x1b[31m"]
+    code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"})
+    assert code == 0
+    text = call(*line[3:]).out
+    warning, written = shown.decode().replace("\r\n", "\n").split("\n", 1)
+    assert warning.startswith("warning: the model does not know '\\x1b' (U+001B), ")
+    assert written == "A small m" + text
+
+
+def test_errors_are_red_on_a_terminal(command: list[str], environment: dict[str, str]) -> None:
+    code, shown = on_a_terminal([*command, "tarin"], environment)
+    assert code == 2
+    assert shown.startswith(b"\x1b[31merror:\x1b[0m there is no command")
+
+
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    assert terminal.visible("a\tb\nc é 日 \u200d") == "a\tb\nc é 日 \u200d"
+    assert terminal.visible("\x1b]0;x\x07\r\x7f\x9b\u202e\udc80") == "\\x1b]0;x\\x07\\r\\x7f\\x9b\\u202e\\udc80"
+
+
+def test_paint_looks_at_the_stream_and_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    assert terminal.paint("x", "red", screen) == "\x1b[31mx\x1b[0m"
+    assert terminal.paint("x", "red", io.StringIO()) == "x"
+    monkeypatch.setenv("NO_COLOR", "")
+    assert terminal.has_colour(screen)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not terminal.has_colour(screen)
+    assert terminal.can_move(screen)
+    monkeypatch.setenv("TERM", "dumb")
+    assert not terminal.can_move(screen)
+    screen.close()
+    assert not terminal.is_terminal(screen)
+    assert not terminal.is_terminal(None)
+
+
+def test_say_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(text)
+
+    closed = io.StringIO()
+    closed.close()
+    for stream in (Broken(), closed, None):
+        monkeypatch.setattr(sys, "stderr", stream)
+        terminal.say("nobody hears")
+
+
+def test_write_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left", data)
+
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Full()))
+    with pytest.raises(StorageError, match="cannot write to standard output: No space left"):
+        terminal.write(b"x")
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(StorageError, match="standard output is closed: there is nowhere to write"):
+        terminal.write(b"x")
+
+
+def test_json_is_valid_whatever_is_in_it(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    value = {
+        "path": "a\udc80é",
+        "numbers": [1.5, float("nan"), (float("inf"), None, True)],
+        "deep": {"x": -float("inf")},
+    }
+    terminal.write_json(value)
+    out = capfdbinary.readouterr().out
+    assert "é".encode() in out
+    assert json.loads(out) == {"path": "a\udc80é", "numbers": [1.5, None, [None, None, True]], "deep": {"x": None}}
+
+
+def test_a_terminal_gets_its_own_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ascii(Screen):
+        encoding = "ascii"
+
+    monkeypatch.setattr(sys, "stdout", Ascii())
+    assert terminal.encoded("é") == b"\\xe9"
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert terminal.encoded("é") == "é".encode()
+
+
+def test_columns() -> None:
+    assert terminal.columns([["a", "bbb", "c"], ["aaaa", "b", ""]], indent=" ") == [" a     bbb  c", " aaaa  b"]

@@ -1,0 +1,190 @@
+"""`recurra train`: what it says, writes and gives back; and how it is stopped."""
+
+import json
+import re
+import signal
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calling import Call
+
+from recurra.cli import main
+from recurra.config import TrainingConfig
+from recurra.text.decoding import Text
+
+SMALL = ["--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]
+KEYS = {
+    "run", "cell", "parameters", "updates", "epochs", "characters_per_update", "updates_per_second",
+    "characters_per_second", "smooth_loss", "best_smooth_loss", "best_update", "epoch_mean_nats_per_character",
+    "validation_nats_per_character", "model_sha256", "seconds",
+}  # fmt: skip
+
+
+def test_it_says_what_it_learns_and_what_came_of_it(call: Call, book: Path) -> None:
+    code, out, err = call("train", book, "--hidden-size", "8", "--updates", "200", "--log-every", "50")
+    assert (code, out) == (0, "")
+    for line in (
+        r"^text      small: 4,000 characters, 22 symbols, sha256 [0-9a-f]{12}$",
+        r"^network   elman, 8 units, [\d,]+ parameters; engine compiled$",
+        r"^training  200 updates of 25 characters: 1\.26 epochs of 159 updates; seed 0$",
+        r"^run       runs/small$",
+        r"^100 %  200 of 200 updates  smooth loss \d\d\.\d\d nats per 25 characters, \d\.\d{3} bits a character  ",
+        r"^trained   200 updates in .* s: [\d,]+ updates/s, [\d,]+ characters/s$",
+        r"^final     smooth loss .* nats per 25 characters, .* bits a character at update 200$",
+        r"^lowest    smooth loss .* nats per 25 characters, .* bits a character at update 200$",
+        r"^epochs    1 whole: mean \d\.\d{3} bits a character; the last \d\.\d{3} nats$",
+        r"^gradients right: within \de-1\d of numerical ones",
+        r"^text      by the best model, that of update 200:\n          \|",
+        r"^report    runs/small/report.html$",
+        r"^next      recurra sample runs/small$",
+    ):
+        assert re.search(line, err, re.MULTILINE), line
+    assert "\x1b" not in err
+    assert Path("runs/small/report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_json_is_one_object_and_quiet_says_nothing(call: Call, book: Path) -> None:
+    code, out, err = call("train", book, *SMALL, "--json", "--quiet")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert set(found) >= KEYS | {"report"}
+    assert not {"best_sample", "final_sample"} & set(found)
+    assert found["updates"] == 200
+    assert found["validation_nats_per_character"] is None
+    assert found["report"] == "runs/small/report.html"
+
+
+def test_json_with_progress_keeps_them_apart(call: Call, book: Path) -> None:
+    code, out, err = call("train", book, *SMALL, "--json")
+    assert code == 0
+    assert json.loads(out)["cell"] == "elman"
+    assert "updates/s" in err
+
+
+def test_options_given_override_the_preset_and_others_stay(call: Call, book: Path) -> None:
+    options: dict[str, Any] = {
+        "seed": 7, "sequence_length": 20, "learning_rate": 0.05, "clip_value": 2.5, "engine": "reference",
+        "validation": 0.1, "evaluate_every": 40, "log_every": 25, "sample_every": 50, "sample_length": 30,
+        "checkpoint_every": 5.0, "keep": 2, "updates": 60,
+    }  # fmt: skip
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    code, _, err = call("train", book, "--hidden-size", 5, *words, "--run", "here", "--no-proof", "--preset", "seed")
+    assert code == 0
+    settings = tomllib.loads(Path("here/run.toml").read_text())
+    assert settings["training"] == TrainingConfig(**options).to_table()
+    assert settings["model"]["hidden_size"] == 5
+    assert "held out  the last 10 % of the text" in err
+    assert re.search(r"^held out  \d\.\d{3} nats, \d\.\d{3} bits a character, the lowest, at update \d+$", err, re.M)
+
+
+def test_no_clipping(call: Call, book: Path) -> None:
+    assert call("train", book, *SMALL, "--clip-value", "none", "--learning-rate", "0.01", "--quiet").code == 0
+    assert "clip_value" not in tomllib.loads(Path("runs/small/run.toml").read_text())["training"]
+
+
+def test_the_default_book_is_said_to_be_it(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "recurra.text.books.default_book", lambda: Text("In the beginning. " * 9, "kjv", notes=("a hint",))
+    )
+    code, _, err = call("train", "--updates", "0", "--hidden-size", "2", "--sample-every", "0")
+    assert code == 0
+    assert err.startswith("text      kjv (the default book): 162 characters")
+    assert "\n          note: a hint\n" in err
+    assert "\nepochs    none is whole: 0 % of the text was read\n" in err
+    assert "final" not in err
+
+
+def test_standard_input_and_notes(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    crlf = tmp_path / "crlf.txt"
+    crlf.write_bytes(book.read_bytes().replace(b"\n", b"\r\n"))
+    with book.open("r") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        code, _, err = call("train", "-", crlf, *SMALL)
+    assert code == 0
+    assert err.startswith("text      stdin+1-more: 8,000 characters")
+    assert "\n          note: line ends that were CRLF or CR and became LF: 80, in crlf.txt\n" in err.replace(
+        f"{tmp_path}/", ""
+    )
+
+
+def test_bytes(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(bytes(range(256)) * 5)
+    code, _, err = call("train", "data.bin", "--encoding", "bytes", *SMALL)
+    assert code == 0
+    assert "data: 1,280 bytes, 256 symbols" in err
+    assert "nats per 25 bytes" in err
+    assert "bits a byte" in err
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", err), "control characters are escaped"
+
+
+def test_an_old_run_is_replaced_only_by_force(call: Call, book: Path) -> None:
+    assert call("train", book, *SMALL, "--run", "r", "--quiet").code == 0
+    code, _, err = call("train", book, *SMALL, "--run", "r", "--quiet")
+    assert (code, err) == (
+        2,
+        "error: `r` is not empty.\nhint: give another `--run`, or `--force` to train there anew.\n",
+    )
+    assert call("train", book, *SMALL, "--run", "r", "--quiet", "--force").code == 0
+
+
+def test_plain_progress_is_no_flood(call: Call, book: Path) -> None:
+    _, _, err = call("train", book, "--hidden-size", 8, "--updates", 3000, "--log-every", 10, "--no-proof")
+    lines = [line for line in err.splitlines() if " updates/s  " in line]
+    assert 10 <= len(lines) <= 25
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops(
+    book: Path, command: list[str], environment: dict[str, str], number: signal.Signals
+) -> None:
+    line = [*command, "train", str(book), "--hidden-size", "8", "--updates", str(10**9), "--run", "r"]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stderr is not None
+        seen = iter(process.stderr.readline, "")
+        assert any("updates/s" in said for said in seen)
+        process.send_signal(number)
+        *_, last = process.stderr
+        assert process.wait() == 128 + number
+    assert re.fullmatch(rf"stopped by {number.name} at update [\d,]+; the checkpoint is saved in `r`\.\n", last)
+    assert json.loads(Path("r/checkpoints/latest.json").read_text())["update"] > 0
+
+
+def test_a_reader_of_progress_who_goes_away_does_not_stop_training(
+    book: Path, command: list[str], environment: dict[str, str]
+) -> None:
+    line = " ".join([*command, "train", str(book), *SMALL, "--run", "r", "--json", "2>&1 >out.json | head -n 1"])
+    done = subprocess.run(["sh", "-c", line], capture_output=True, env=environment, text=True, check=True)
+    assert done.stdout.startswith("text      small: ")
+    assert json.loads(Path("out.json").read_text())["updates"] == 200
+
+
+def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recurra.training.run._findings", stop)
+    code, out, err = call("train", book, *SMALL, "--run", "r", "--quiet")
+    assert (code, out) == (130, "")
+    assert err == "stopped by SIGINT; the model is saved in `r/checkpoints/update-000000000200.safetensors`.\n"
+    monkeypatch.setattr("recurra.api.train_run", stop)
+    code, _, err = call("train", book, *SMALL)
+    assert (code, err) == (130, "stopped by SIGINT; before the first checkpoint: nothing is saved.\n")
+
+
+def test_a_terminal_is_told_that_it_is_read(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with book.open("r") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr("recurra.cli.terminal.is_terminal", lambda stream: stream is stdin)
+        _, _, err = call("train", "-", *SMALL)
+    assert err.startswith("reading the text from the terminal; Ctrl-D ends it.\n")
+
+
+def test_the_same_command_the_same_model(book: Path, tmp_path: Path) -> None:
+    digests = set()
+    for name in ("a", "b"):
+        assert main(["train", str(book), *SMALL, "--run", name, "--quiet"]) == 0
+        digests.add(json.loads(Path(name, "summary.json").read_text())["model_sha256"])
+    assert len(digests) == 1
