@@ -116,6 +116,8 @@ def test_the_drawing() -> None:
     ]
     assert len(lines) == 3 + progress.SAMPLE_LINES
     assert len(shown(Seen(25, "character", at(500)))) == 2
+    held_out = shown(Seen(25, "character", at(500), None, events.Evaluated(400, 2.0, best=True)))
+    assert held_out[2:] == ["held out 2.000 nats, 2.885 bits a character"]
 
 
 class Clock:

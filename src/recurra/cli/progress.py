@@ -190,7 +190,10 @@ def drawing(seen: Seen) -> RenderableType:
     top.add_row(
         ProgressBar(total=progress.updates, completed=progress.update, width=BAR), share, Text(count), speed, left
     )
-    parts: list[Any] = [top, Text("  ".join([loss, *held_out]), style="bold", no_wrap=True, overflow="ellipsis")]
+    parts: list[Any] = [
+        top,
+        *(Text(line, style="bold", no_wrap=True, overflow="ellipsis") for line in (loss, *held_out)),
+    ]
     if seen.sample is not None:
         parts.append(Text(f"after {seen.sample.update:,} updates it writes:", style="dim"))
         lines = visible(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
