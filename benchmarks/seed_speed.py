@@ -31,6 +31,7 @@ PEERS = {
     "numpy": ("numpy", 25),
     "torch": ("torch", 25),
     "jax": ("jax", 1000),
+    "jax-tuned": ("jax", 1000),
     "jax-call": ("jax", 100),
 }
 OURS = "recurra"
@@ -73,6 +74,10 @@ def new_peer(name: str, symbols: int) -> Any:
         from peers import pytorch_rnn
 
         return pytorch_rnn.Peer(symbols)
+    if name == "jax":
+        from peers import jax_plain
+
+        return jax_plain.Peer(symbols)
     from peers import jax_scan
 
     return jax_scan.Peer(symbols, block=1 if name == "jax-call" else jax_scan.BLOCK)
