@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.errors import UsageError
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
 from recurra.training.run import REPORT, Announce, Listener, Run
@@ -63,9 +64,11 @@ def train(
 def configs(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
     """The settings by name, told apart; UsageError for a name that neither has."""
     of_model = {field.name for field in dataclasses.fields(ModelConfig)}
+    known = of_model | {field.name for field in dataclasses.fields(TrainingConfig)}
+    for name in settings:
+        if name not in known:
+            raise UsageError(f"unknown setting `{name}`.", hint=f"known are {', '.join(sorted(known))}.")
     return (
         ModelConfig.from_table({name: value for name, value in settings.items() if name in of_model}),
         TrainingConfig.from_table({name: value for name, value in settings.items() if name not in of_model}),
     )
-
-

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from recurra import tensor_file
 from recurra.config import ModelConfig
 from recurra.engines import create_network
-from recurra.errors import ModelError, RecurraError
+from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import sampling, scoring
 from recurra.network import network
 from recurra.network.network import State
 from recurra.network.parameters import check_parameters, digest
+from recurra.text.decoding import reject_surrogates
 from recurra.text.vocabulary import Vocabulary, name_characters
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class LanguageModel:
     def __init__(self, config: ModelConfig, vocabulary: Vocabulary, parameters: dict[str, Array]) -> None:
         self.config = config
         self.vocabulary = vocabulary
-        self.parameters = {name: np.asarray(array, np.float32) for name, array in parameters.items()}
+        with np.errstate(over="ignore"):  # infinity is found below
+            self.parameters = {name: np.asarray(array, np.float32) for name, array in parameters.items()}
         check_parameters(config, len(vocabulary), self.parameters)
 
     def __repr__(self) -> str:
@@ -96,15 +98,21 @@ class LanguageModel:
         """How well the model predicts `text`: ln K for its first character, then -log p of each next one.
 
         Characters that the model does not know cost 24 bits and 8 for each of their UTF-8 bytes, and are skipped.
+        Raises TextError where the text is empty or has a lone surrogate.
         """
+        if not text:
+            raise TextError("an empty text has no score.", hint="give a text of one character or more.")
         symbols = self.vocabulary.spell(text)
+        reject_surrogates(symbols, "the text")
         ids, _ = self.vocabulary.encode_known(symbols)
         known = set(self.vocabulary.symbols)
         unknown = "".join(character for character in symbols if character not in known)
         return scoring.score_ids(self._network, ids, len(self.vocabulary), self.zero_state(), unknown)
 
     def evaluate(self, ids: Array) -> float:
-        """Mean nats a character of held-out ids: zero state, the first given, every other counted."""
+        """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted."""
+        if len(ids) < 2 or ids.min() < 0 or ids.max() >= len(self.vocabulary):
+            raise UsageError(f"`ids` must be two or more ids from 0 to {len(self.vocabulary) - 1}.")
         return scoring.evaluate(self._network, ids, self.zero_state())
 
     def tensors(self) -> dict[str, Array]:
@@ -133,14 +141,22 @@ def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]
         vocabulary = Vocabulary.from_code_points(tensors["vocabulary"], is_bytes=bool(metadata["bytes"]))
         parameters = {n.removeprefix(PREFIX): a for n, a in tensors.items() if n.startswith(PREFIX)}
         return LanguageModel(config, vocabulary, parameters)
-    except (KeyError, TypeError, RecurraError) as error:
+    except KeyError as error:
+        raise ModelError(f"`{path}` does not hold a model: {error} is missing.") from error
+    except RecurraError as error:
+        raise ModelError(f"`{path}` does not hold a model: {error.message}") from error
+    except TypeError as error:
         raise ModelError(f"`{path}` does not hold a model: {error}.") from error
 
 
 def locate(path: str | Path) -> Path:
     """The model file that `path` means: itself, or the best checkpoint of a run folder, else its latest."""
     path = Path(path)
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise ModelError(f"cannot read the model `{path}`: {error.strerror}.") from error
+    if not exists:
         raise ModelError(
             f"there is no model `{path}`.", hint="give a run folder, such as runs/kjv, or a checkpoint file."
         )

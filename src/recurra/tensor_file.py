@@ -7,9 +7,11 @@ zeroed. A file is staged beside its target, flushed to the disk, read back and c
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +28,7 @@ from recurra.errors import CheckpointError, ModelError, StorageError
 Array = NDArray[Any]
 KEY = "recurra"
 ZEROS = "0" * 64
-MAX_HEADER = 1 << 20  # bytes
+MAX_HEADER = 100_000_000  # bytes; what safetensors itself reads
 STAGING = ".staging-"
 
 
@@ -49,7 +51,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         if staged.read_bytes() != data:
-            raise OSError(5, "the file reads back with other bytes than were written", str(staged))
+            raise OSError(errno.EIO, "the file reads back with other bytes than were written", str(staged))
         staged.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -65,6 +67,9 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF):  # said by file systems that flush no folder
+            raise
     finally:
         os.close(handle)
 
@@ -129,21 +134,21 @@ def _zeroed(data: bytes, digest: str) -> bytes:
 
 def _header(path: Path, data: bytes) -> dict[str, Any]:
     size = int.from_bytes(data[:8], "little")
+    if data[8:9] not in (b"{", b""):
+        raise ModelError(f"`{path}` is no model file of recurra.")
     if len(data) < 8 or size > min(MAX_HEADER, len(data) - 8):
         raise CheckpointError(f"`{path}` is no model file of recurra, or it is cut off.")
     try:
-        header = json.loads(data[8 : 8 + size])
+        header: dict[str, Any] = json.loads(data[8 : 8 + size])
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"`{path}` is no model file of recurra, or it is damaged.") from error
-    if not isinstance(header, dict):
-        raise CheckpointError(f"`{path}` is no model file of recurra, or it is damaged.")
     return header
 
 
 def _metadata(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     try:
         metadata = json.loads(header["__metadata__"][KEY])
-        good = isinstance(metadata, dict) and isinstance(metadata["sha256"], str) and len(metadata["sha256"]) == 64
+        good = isinstance(metadata, dict) and re.fullmatch("[0-9a-f]{64}", metadata["sha256"]) is not None
     except (ValueError, KeyError, TypeError, RecursionError):
         good = False
     if not good:

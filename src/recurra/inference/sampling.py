@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from recurra.text.vocabulary import Vocabulary
 
 START = "\n"  # a sample begins as if a line had just ended
+COLDEST = 1e-30  # a temperature below is 0: float32 could not divide by it
+CHUNK = 256  # characters of a prompt read in one call: a long one takes no more memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How to write: `max_new_tokens` characters from `seed`, at `temperature` (1: as learned; 0: always the likeliest)."""
+    """How to write: `max_new_tokens` characters from `seed`, at `temperature`.
+
+    Temperature 1 draws as the model has learned, 0 always takes the likeliest.
+    """
 
     max_new_tokens: int = 200
     temperature: float = 1.0
@@ -52,7 +57,7 @@ def start_ids(vocabulary: Vocabulary) -> NDArray[np.integer]:
 
 def choose(log_probabilities: NDArray[np.float32], temperature: float, uniform: float) -> int:
     """The id that `uniform` in [0, 1) falls on: p_k ∝ exp(log p_k / temperature), summed in order of k in float64."""
-    if temperature == 0:
+    if temperature < COLDEST:
         return int(np.argmax(log_probabilities))
     cumulative = np.cumsum(tempered_weights(log_probabilities, temperature), dtype=np.float64)
     return int(min(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"), len(cumulative) - 1))
@@ -63,7 +68,8 @@ def sample_ids(network: Network, state: State, prompt: NDArray[np.integer], conf
     uniforms = stream(config.seed, "sample")
     ids = prompt
     for _ in range(config.max_new_tokens):
-        log_probabilities, state = network.log_probabilities(ids, state)
+        for start in range(0, len(ids), CHUNK):
+            log_probabilities, state = network.log_probabilities(ids[start : start + CHUNK], state)
         uniform = float(uniforms.uniform(1)[0])
         ids = np.array([choose(log_probabilities[-1], config.temperature, uniform)])
         yield int(ids[0])

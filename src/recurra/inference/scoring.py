@@ -39,7 +39,10 @@ class Score:
     @property
     def perplexity(self) -> float:
         """e to the mean in nats: the number of equally likely characters that would be as hard to guess."""
-        return math.exp(self.nats_per_character)
+        try:
+            return math.exp(self.nats_per_character)
+        except OverflowError:
+            return math.inf
 
 
 def nats_after(network: Network, ids: NDArray[np.integer], state: State) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from recurra.network.network import State
 
 Array = NDArray[Any]
 LATEST = "latest.json"
+UPDATES = "update-*.safetensors"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,16 @@ class Snapshot:
             **{f"optimizer.{name}": array for name, array in self.optimizer_state.items()},
             **{f"state.{name}": array for name, array in self.state._asdict().items()},
         }
+
+
+def remove(run: Path) -> None:
+    """Remove the checkpoints of a run, and their folder unless something else lies there; may raise OSError."""
+    folder = run / CHECKPOINTS
+    for path in [*folder.glob(UPDATES), folder / BEST, folder / LATEST]:
+        path.unlink(missing_ok=True)
+    tensor_file.sweep(folder)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 class CheckpointFolder:
@@ -74,6 +85,6 @@ class CheckpointFolder:
         return tensor_file.write(path, snapshot.tensors(), metadata)
 
     def _prune(self) -> None:
-        for old in sorted(self.path.glob("update-*.safetensors"))[: -self._keep]:
+        for old in sorted(self.path.glob(UPDATES))[: -self._keep]:
             with contextlib.suppress(OSError):
                 old.unlink()

@@ -1,20 +1,20 @@
-"""What training has seen so far: the smooth loss, its best value, and the mean of every whole epoch."""
+"""What training has seen so far: the smooth loss, the losses since the last record, the mean of every whole epoch."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-KEEP = 0.999  # of the old smooth loss at each update
+KEEP, TAKE = 0.999, 0.001  # of the old smooth loss and of the new loss, at each update
 
 
 @dataclass
 class History:
     """Losses in nats, each divided by `unit` (1: the sum over a sequence; T · B: the mean a character).
 
-    `smooth` starts at the first loss and then is 0.999 · smooth + 0.001 · loss. `epoch_means` are of complete epochs,
-    always in nats a character. All of it is saved in a checkpoint: `to_table` and `History(**table)`.
+    `smooth` is the first loss and then 0.999 · smooth + 0.001 · loss. `epoch_means` are of complete epochs, always in
+    nats a character. The window is the losses since the last record. All of it is saved in a checkpoint: `to_table`
+    and `History(**table)`.
     """
 
     unit: float = 1.0
@@ -22,18 +22,24 @@ class History:
     epoch_sum: float = 0.0
     epoch_updates: int = 0
     epoch_means: list[float] = field(default_factory=list)
-    window: list[float] = field(default_factory=list)
+    window_sum: float = 0.0
+    window_updates: int = 0
+    window_min: float | None = None
+    window_max: float | None = None
 
     def extend(self, losses: list[float]) -> None:
-        """Take in the losses (sums over T · B) of consecutive updates of one epoch."""
+        """Take in the losses (sums over T · B), one or more, of consecutive updates of one epoch."""
         scaled = [loss / self.unit for loss in losses]
-        smooth = scaled[0] if self.smooth is None else self.smooth
-        for loss in scaled:
-            smooth = KEEP * smooth + (1 - KEEP) * loss
+        smooth = scaled[0] if self.smooth is None else KEEP * self.smooth + TAKE * scaled[0]
+        for loss in scaled[1:]:
+            smooth = KEEP * smooth + TAKE * loss
         self.smooth = smooth
-        self.window += scaled
-        self.epoch_sum += math.fsum(losses)
+        self.epoch_sum = _added(self.epoch_sum, losses)
         self.epoch_updates += len(losses)
+        self.window_sum = _added(self.window_sum, scaled)
+        self.window_updates += len(losses)
+        self.window_min = min(scaled if self.window_min is None else [self.window_min, *scaled])
+        self.window_max = max(scaled if self.window_max is None else [self.window_max, *scaled])
 
     def end_epoch(self, characters_per_update: int) -> float:
         """Close an epoch; returns its mean loss in nats a character."""
@@ -43,10 +49,21 @@ class History:
         return mean
 
     def close_window(self) -> dict[str, float]:
-        """Mean, lowest and highest loss since the last call."""
-        window, self.window = self.window, []
-        return {"mean": math.fsum(window) / len(window), "min": min(window), "max": max(window)}
+        """Mean, lowest and highest loss since the last call; there must be one."""
+        assert self.window_min is not None  # noqa: S101 - `extend` was called
+        assert self.window_max is not None  # noqa: S101 - `extend` was called
+        mean = self.window_sum / self.window_updates
+        closed = {"mean": mean, "min": self.window_min, "max": self.window_max}
+        self.window_sum, self.window_updates, self.window_min, self.window_max = 0.0, 0, None, None
+        return closed
 
     def to_table(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
-        return dict(vars(self))
+        """A copy of everything, as JSON can hold it."""
+        return asdict(self)
+
+
+def _added(total: float, terms: list[float]) -> float:
+    """`total` and the `terms`, one after the other: the same however the terms come in blocks, unlike `sum`."""
+    for term in terms:
+        total += term
+    return total

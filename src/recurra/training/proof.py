@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from recurra import engines, tensor_file
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.inference.sampling import SamplingConfig
 from recurra.model import from_tensors, locate
 from recurra.network import gradient_check
 from recurra.network.network import State
@@ -37,9 +39,10 @@ def prove(
     config, training = model or ModelConfig(), training or TrainingConfig()
     text = text or read(sources, encoding)
     require_learnable(text, training.sequence_length)
-    ids = (Vocabulary.bytes() if text.is_bytes else Vocabulary.of(text.text)).encode(text.text)
-    symbols = 256 if text.is_bytes else len(Vocabulary.of(text.text))
-    initial = initialise(config, symbols, seed=training.seed, scale=training.initial_scale)
+    vocabulary = Vocabulary.bytes() if text.is_bytes else Vocabulary.of(text.text)
+    ids = vocabulary.encode(text.text)
+    training = dataclasses.replace(training, batch_size=1)
+    initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
     trained, state = _train(config, training, initial, ids)
     return figures(config, initial, trained, ids[: training.sequence_length + 1], state)
 
@@ -52,8 +55,8 @@ def prove_model(path: str | Path, training: TrainingConfig | None = None) -> dic
     model = from_tensors(found, tensors, metadata)
     symbols = len(model.vocabulary)
     initial = initialise(model.config, symbols, seed=training.seed, scale=training.initial_scale)
-    written = model.sample(max_new_tokens=training.sequence_length + 1, seed=training.seed)
-    ids = model.vocabulary.encode(model.vocabulary.spell(written))
+    sampling = SamplingConfig(max_new_tokens=training.sequence_length + 1, seed=training.seed)
+    ids = model.vocabulary.encode("".join(model.stream("", sampling)))
     h = tensors.get("state.h", model.zero_state().h)[:, :1]
     return figures(model.config, initial, model.parameters, ids, State(h=h))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
 import platform
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,14 +24,14 @@ from recurra import tensor_file
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import Interrupted, UsageError
 from recurra.inference import baselines
-from recurra.model import CHECKPOINTS, LanguageModel
+from recurra.model import LanguageModel
 from recurra.network.network import State
 from recurra.network.parameters import count, digest
 from recurra.text.decoding import Text
 from recurra.text.reading import Source, from_string, read, require_learnable
 from recurra.text.streams import cuts, split
 from recurra.text.vocabulary import Vocabulary
-from recurra.training import events, proof
+from recurra.training import checkpoint, events, proof
 from recurra.training.checkpoint import CheckpointFolder, Snapshot
 from recurra.training.events import Event
 from recurra.training.trainer import Trainer
@@ -82,8 +82,6 @@ def train(
     vocabulary = Vocabulary.bytes() if read_text.is_bytes else Vocabulary.of(read_text.text)
     ids = vocabulary.encode(read_text.text)
     train_ids, validation_ids, _ = split(ids, training.validation)
-    folder = prepare_folder(run, read_text.name, force=force)
-    checkpoints = CheckpointFolder(folder, training.keep)
     settings = {"training": training.to_table(), "text": _text_table(read_text, vocabulary)}
 
     def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
@@ -99,13 +97,15 @@ def train(
             commit=commit,
             should_stop=lambda: bool(stop),
         )
-        _write_settings(folder, config, trainer, settings)
+        folder = prepare_folder(run, read_text.name, force=force)  # not before all settings proved good
+        checkpoints = CheckpointFolder(folder, training.keep)
+        _write_settings(folder, config, trainer, settings, read_text.source)
         if announce is not None:
             announce(read_text, vocabulary, trainer, folder)
         _follow(trainer, [_Files(folder), *listeners])
         summary = _summary(folder, trainer)
+        _write_json(folder / SUMMARY, summary)
         if trainer.stopped:
-            _write_json(folder / SUMMARY, summary)
             raise Interrupted(
                 f"stopped by {signal.Signals(stop[0]).name} at update {trainer.update:,}; the checkpoint is saved in "
                 f"`{folder}`.",
@@ -119,38 +119,41 @@ def train(
 
 def prepare_folder(run: str | Path | None, name: str, *, force: bool) -> Path:
     """The folder for a new run: `run`, or else runs/NAME, runs/NAME-2, …; with `force` an old run there is removed."""
-    if run is None:
-        folder = RUNS / name
-        number = 2
-        while folder.exists() and not force:
-            folder = RUNS / f"{name}-{number}"
-            number += 1
-    else:
-        folder = Path(run)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"`{folder}` is no folder.", hint="give another `--run`.")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not force:
-            raise UsageError(
-                f"`{folder}` is not empty.", hint="give another `--run`, or `--force` to train there anew."
-            )
-        _remove_run(folder)
+    folder = RUNS / name if run is None else Path(run)
     try:
+        if run is None and not force:
+            return _new_folder(folder)
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"`{folder}` is no folder.", hint="give another `--run`.")
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            if not force:
+                raise UsageError(
+                    f"`{folder}` is not empty.", hint="give another `--run`, or `--force` to train there anew."
+                )
+            _remove_run(folder)
     except OSError as error:
         raise tensor_file.storage_error(folder, error) from error
     return folder
 
 
+def _new_folder(folder: Path) -> Path:
+    """Make `folder`, else FOLDER-2, … : the first that is not there, and that no other process makes just now."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        numbered = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            numbered.mkdir()
+            return numbered
+    raise AssertionError  # there is always a next number
+
+
 def _remove_run(folder: Path) -> None:
     """Remove the files of a run, and nothing else that may lie in its folder."""
-    try:
-        for name in OURS:
-            (folder / name).unlink(missing_ok=True)
-        if (folder / CHECKPOINTS).is_dir():
-            shutil.rmtree(folder / CHECKPOINTS)
-    except OSError as error:
-        raise tensor_file.storage_error(folder, error) from error
+    for name in OURS:
+        (folder / name).unlink(missing_ok=True)
+    tensor_file.sweep(folder)
+    checkpoint.remove(folder)
 
 
 def _read(sources: Source | Sequence[Source], text: str | Text | None, encoding: str) -> Text:
@@ -225,7 +228,7 @@ def _stop_signals() -> Iterator[list[int]]:
 
     def restore() -> None:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
 
     def receive(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's signature
         received.append(number)
@@ -242,7 +245,6 @@ def _stop_signals() -> Iterator[list[int]]:
 def _text_table(text: Text, vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "name": text.name,
-        "source": list(text.source),
         "encoding": text.encoding,
         "characters": len(text),
         "symbols": len(vocabulary),
@@ -251,10 +253,13 @@ def _text_table(text: Text, vocabulary: Vocabulary) -> dict[str, Any]:
     }
 
 
-def _write_settings(folder: Path, config: ModelConfig, trainer: Trainer, settings: dict[str, Any]) -> None:
+def _write_settings(
+    folder: Path, config: ModelConfig, trainer: Trainer, settings: dict[str, Any], source: Sequence[str]
+) -> None:
     table = {
         "model": config.to_table() | {"parameters": count(trainer.initial)},
-        **settings,
+        "training": settings["training"],
+        "text": settings["text"] | {"source": list(source)},  # a user's paths stay out of checkpoints
         "engine": {"name": trainer.engine.name},
         "versions": versions(),
         "machine": machine(),
@@ -287,8 +292,10 @@ def machine() -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
+    # A folder's name may hold bytes that are no UTF-8, in Python surrogates; JSON has escapes for those.
+    text = json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
     try:
-        tensor_file.write_bytes(path, json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+        tensor_file.write_bytes(path, text + b"\n")
     except OSError as error:
         raise tensor_file.storage_error(path, error) from error
 
@@ -299,6 +306,7 @@ def _summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
     rate = trainer.update / trainer.seconds if trainer.seconds else 0.0
     means = history.epoch_means
     best_smooth = best.progress["history"]["smooth"]
+    validation = trainer.validation_loss
     return {
         "run": str(folder),
         "cell": trainer.config.cell,
@@ -313,10 +321,8 @@ def _summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
         "best_update": best.update,
         "epoch_mean_nats_per_character": means[-1] if means else None,
         "epoch_means": [{"epoch": i + 1, "nats_per_character": mean} for i, mean in enumerate(means)],
-        "validation_nats_per_character": trainer.best_loss if trainer.has_validation else None,
-        "validation_bits_per_character": (
-            trainer.best_loss / math.log(2) if trainer.has_validation and trainer.validation is not None else None
-        ),
+        "validation_nats_per_character": validation,
+        "validation_bits_per_character": None if validation is None else validation / math.log(2),
         "model_sha256": digest(trainer.engine.parameters()),
         "seconds": trainer.seconds,
         "peak_memory_bytes": peak_memory(),
@@ -326,7 +332,7 @@ def _summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
 def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: bool) -> dict[str, Any]:
     """What the report shows besides the run itself: samples, baselines on the same text, the proof."""
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-    seed = trainer.training.seed + trainer.update
+    seed = trainer.sample_seed
     first, _ = cuts(len(text), trainer.training.validation)
     checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
     return {

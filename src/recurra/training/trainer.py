@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.optimizers import constant
+from recurra.network.optimizers import constant, not_finite
 from recurra.network.parameters import initialise
 from recurra.text.streams import SequentialStream
 from recurra.text.vocabulary import Vocabulary
@@ -23,6 +25,7 @@ from recurra.training.history import History
 
 Commit = Callable[[Snapshot, "Snapshot | None"], Any]
 SAMPLE_TEMPERATURE = 1.0
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class Trainer:
@@ -45,20 +48,23 @@ class Trainer:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config, self.training, self.vocabulary = config, training, vocabulary
-        self.initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+        with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
+            self.initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+            self._rate = constant(training.learning_rate)
+        _require_finite(self.initial, 0)
         self.engine = engines.create(config, training, self.initial)
         self.stream = SequentialStream(train_ids, training.sequence_length, training.batch_size)
         self.history = History(unit=1.0 if training.preset == "seed" else self.characters_per_update)
         self.update = 0
         self.validation: float | None = None
         self.best: Snapshot | None = None
-        self.best_loss = float("inf")
+        self.best_loss = math.inf
         self.seconds = 0.0
         self.stopped = False
         self._validation_ids = validation_ids
         self._commit, self._should_stop = commit, should_stop
-        self._rate = constant(training.learning_rate)
-        self._norms: list[float] = []
+        self._norm_sum = 0.0  # of the gradient norms since the last record
+        self._best_update: int | None = None
         self._best_is_new = False
 
     @property
@@ -71,6 +77,16 @@ class Trainer:
         """Whether a part of the text is held out, and hence decides what is best."""
         return len(self._validation_ids) > 1
 
+    @property
+    def validation_loss(self) -> float | None:
+        """The lowest held-out loss so far, in nats a character: that of `best`."""
+        return self.best_loss if self.has_validation and self._compared else None
+
+    @property
+    def _compared(self) -> bool:
+        """Whether `best` was chosen by a loss, and is not just the newest."""
+        return math.isfinite(self.best_loss)
+
     def model(self) -> LanguageModel:
         """The model as it is now."""
         return LanguageModel(self.config, self.vocabulary, self.engine.parameters())
@@ -81,13 +97,14 @@ class Trainer:
             "update": self.update,
             "cursor": list(self.stream.cursor),
             "history": self.history.to_table(),
-            "gradient_norms": self._norms,
+            "gradient_norm_sum": self._norm_sum,
             "validation": self.validation,
-            "best_loss": self.best_loss if self.best else None,
-            "best_update": self.best.update if self.best else None,
+            "best_loss": self.best_loss if self._compared else None,
+            "best_update": self._best_update,
         }
-        engine = self.engine
-        return Snapshot(self.model(), engine.parameters(), engine.optimizer_state(), engine.state(), progress)
+        engine, optimizer_state = self.engine, self.engine.optimizer_state()
+        _require_finite(optimizer_state, self.update)
+        return Snapshot(self.model(), engine.parameters(), optimizer_state, engine.state(), progress)
 
     def events(self) -> Iterator[Event]:
         """Train to the last update, or until told to stop; a checkpoint is always made at the end."""
@@ -105,7 +122,8 @@ class Trainer:
             yield Progress(self.update, self.training.updates, self.history.smooth, self.seconds)
             self.seconds = time.perf_counter() - started
             self.stopped = self._should_stop()
-            if time.perf_counter() - saved > self.training.checkpoint_every and self.update < self.training.updates:
+            goes_on = self.update < self.training.updates and not self.stopped
+            if goes_on and time.perf_counter() - saved > self.training.checkpoint_every:
                 yield self._checkpoint()
                 saved = time.perf_counter()
         yield self._checkpoint()
@@ -118,8 +136,10 @@ class Trainer:
         rates = np.array([self._rate(self.update + i) for i in range(count)], np.float32)
         result = self.engine.train(chunk.inputs, chunk.targets, rates)
         self.update += count
+        _require_finite(self.engine.parameters(), self.update)
         self.history.extend(result.losses.tolist())
-        self._norms += result.gradient_norms.tolist()
+        for norm in result.gradient_norms.tolist():
+            self._norm_sum += norm
 
     def _updates_to_next_event(self) -> int:
         periods = (self.training.log_every, self.training.sample_every, self._evaluate_every)
@@ -149,6 +169,8 @@ class Trainer:
 
     def _evaluate(self) -> Evaluated:
         self.validation = self.model().evaluate(self._validation_ids)
+        if not math.isfinite(self.validation):
+            raise not_finite("loss", f"{self.validation} on the held-out text", self.update)
         best = self.validation < self.best_loss
         if best:
             self._keep_as_best(self.validation)
@@ -157,9 +179,9 @@ class Trainer:
     def _record(self, evaluated: Evaluated | None) -> Record:
         smooth = self.history.smooth
         assert smooth is not None  # noqa: S101 - a block was trained
+        norm = self._norm_sum / self.history.window_updates
         loss = self.history.close_window()
-        norm = sum(self._norms) / len(self._norms)
-        self._norms = []
+        self._norm_sum = 0.0
         if not self.has_validation and smooth < self.best_loss:
             self._keep_as_best(smooth)
         return Record(
@@ -173,12 +195,17 @@ class Trainer:
         )
 
     def _keep_as_best(self, loss: float) -> None:
-        self.best_loss = loss
+        self.best_loss, self._best_update = loss, self.update
         self.best = self.snapshot()
         self._best_is_new = True
 
+    @property
+    def sample_seed(self) -> int:
+        """The seed of a sample written now: the run's seed + update, in 63 bits."""
+        return (self.training.seed + self.update) % 2**63
+
     def _sample(self) -> Sampled:
-        seed = self.training.seed + self.update
+        seed = self.sample_seed
         config = SamplingConfig(max_new_tokens=self.training.sample_length, temperature=SAMPLE_TEMPERATURE, seed=seed)
         model = self.model()
         text = model.vocabulary.unspell("".join(model.stream("", config)))
@@ -186,8 +213,21 @@ class Trainer:
 
     def _checkpoint(self) -> Checkpointed:
         snapshot = self.snapshot()
-        if self.best is None:
+        if not self._compared:
             self.best, self._best_is_new = snapshot, True
         path = self._commit(snapshot, self.best if self._best_is_new else None)
         self._best_is_new = False
         return Checkpointed(self.update, path)
+
+
+def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:
+    """NumericalError unless all are finite float32 numbers: losses and gradients tell it an update too late."""
+    for name, array in arrays.items():
+        largest = float(np.max(np.abs(array)))
+        if not largest <= FLOAT32_MAX:
+            raise NumericalError(
+                f"`{name}` became {largest:g} at update {update}; it must be a finite float32 number.",
+                update=update,
+                tensor=name,
+                hint=f"train again with a lower `{'--learning-rate' if update else 'initial_scale'}`.",
+            )

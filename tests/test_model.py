@@ -1,0 +1,200 @@
+"""The model: saved and loaded to the last bit, found where it lies, and every fault told."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recurra import tensor_file
+from recurra.config import ModelConfig
+from recurra.errors import CheckpointError, ModelError, TextError, UsageError
+from recurra.model import BEST, CHECKPOINTS, LanguageModel, load, locate
+from recurra.network import network
+from recurra.network.network import State
+from recurra.network.parameters import digest, initialise
+from recurra.randomness import stream
+from recurra.text.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary.of("\n abcde")
+CONFIG = ModelConfig(hidden_size=8)
+
+
+def make_model(config: ModelConfig = CONFIG, vocabulary: Vocabulary = VOCABULARY, seed: int = 1) -> LanguageModel:
+    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=seed, scale=0.5))
+
+
+def rewrite(path: Path, *, without: str = "", metadata: dict[str, Any] | None = None, **tensors: Any) -> Path:
+    """The model file `path` with a right hash but other content."""
+    found, told = tensor_file.read(path)
+    found = {name: array for name, array in (found | tensors).items() if name != without}
+    told = {name: value for name, value in (told | (metadata or {})).items() if name != without}
+    tensor_file.write(path, found, told)
+    return path
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    make_model().save(path)
+    return path
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, Vocabulary.of("é😀\U0010ffff\0"), Vocabulary.bytes()])
+def test_a_saved_model_is_loaded_to_the_last_bit(tmp_path: Path, layers: int, vocabulary: Vocabulary) -> None:
+    model = make_model(ModelConfig(hidden_size=3, layers=layers), vocabulary)
+    model.save(tmp_path / "model")
+    loaded = load(str(tmp_path / "model"))
+    assert loaded.config == model.config
+    assert loaded.vocabulary == vocabulary
+    assert loaded.sha256 == model.sha256 == digest(model.parameters)
+    for name, array in model.parameters.items():
+        assert loaded.parameters[name].tobytes() == array.tobytes()
+
+
+def test_its_words() -> None:
+    assert repr(make_model()) == "<LanguageModel: elman, 1 × 8 units, 7 symbols, 191 parameters>"
+    shapes = {name: array.shape for name, array in make_model().parameters.items()}
+    assert shapes == {"layers.0.U": (8, 7), "layers.0.W": (8, 8), "layers.0.b": (8,), "V": (7, 8), "c": (7,)}
+
+
+def test_float64_parameters_are_rounded_and_those_too_large_refused() -> None:
+    parameters = {name: array.astype(np.float64) + 1e-12 for name, array in make_model().parameters.items()}
+    model = LanguageModel(CONFIG, VOCABULARY, parameters)
+    assert all(array.dtype == np.float32 for array in model.parameters.values())
+    parameters["V"][0, 0] = 1e39
+    with pytest.raises(ModelError, match="parameter `V` must be finite; got inf"):
+        LanguageModel(CONFIG, VOCABULARY, parameters)
+
+
+def test_a_change_of_any_byte_of_a_model_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    make_model(ModelConfig(hidden_size=2), Vocabulary.of("ab")).save(path)
+    data = path.read_bytes()
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x11]) + data[place + 1 :])
+        with pytest.raises((CheckpointError, ModelError)):
+            load(path)
+
+
+@pytest.mark.parametrize("format_", [2, None, "1"])
+def test_a_format_of_the_future(saved: Path, format_: object) -> None:
+    with pytest.raises(ModelError, match=r"has format .*; this version of recurra reads format 1") as caught:
+        load(rewrite(saved, metadata={"format": format_}))
+    assert caught.value.hint == "install the version of recurra that wrote it."
+
+
+@pytest.mark.parametrize(
+    ("without", "message"),
+    [
+        ("vocabulary", r"does not hold a model: 'vocabulary' is missing\.$"),
+        ("model", r"does not hold a model: 'model' is missing\.$"),
+        ("bytes", r"does not hold a model: 'bytes' is missing\.$"),
+        ("parameters.V", r"does not hold a model: parameter `V` is missing; expected layers.0.U, .*, V, c\.$"),
+    ],
+)
+def test_what_a_model_file_lacks_is_told(saved: Path, without: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        load(rewrite(saved, without=without))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"model": 5}, "does not hold a model: .*not iterable"),
+        ({"model": {"cell": "lstm-x"}}, "does not hold a model: `cell` must be one of"),
+        ({"model": {"colour": 1}}, r"does not hold a model: unknown setting `colour`\.$"),
+        ({"model": {"hidden_size": 9}}, r"does not hold a model: parameter `layers.0.U` must have shape 9x7; got 8x7"),
+        ({"bytes": True}, "does not hold a model: the model's vocabulary should be the 256 bytes"),
+    ],
+)
+def test_a_model_file_that_contradicts_itself(saved: Path, metadata: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        load(rewrite(saved, metadata=metadata))
+    assert caught.value.exit_code == 4
+
+
+def test_a_model_file_with_a_vocabulary_that_is_none(saved: Path) -> None:
+    with pytest.raises(ModelError, match="vocabulary is not in ascending order"):
+        load(rewrite(saved, vocabulary=np.arange(7, dtype=np.uint32)[::-1]))
+
+
+def test_a_run_folder_means_its_best_checkpoint_else_its_latest(tmp_path: Path) -> None:
+    folder = tmp_path / CHECKPOINTS
+    folder.mkdir()
+    with pytest.raises(ModelError, match=r"has no checkpoint\.") as caught:
+        locate(tmp_path)
+    assert caught.value.hint == "is it a run folder? `recurra train` makes them."
+    for seed, name in enumerate(("update-000000000009.safetensors", "update-000000000010.safetensors", BEST)):
+        make_model(seed=seed).save(folder / name)
+        assert locate(tmp_path) == folder / name
+        assert load(tmp_path).sha256 == make_model(seed=seed).sha256
+    assert locate(str(folder / BEST)) == folder / BEST
+
+
+@pytest.mark.parametrize("name", ["runs/none", ""])
+def test_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"there is no model `runs/none`|`\.` has no checkpoint") as caught:
+        load(name)
+    assert caught.value.exit_code == 4
+
+
+def test_a_path_that_the_system_refuses() -> None:
+    with pytest.raises(ModelError, match=r"cannot read the model `x+`: File name too long\."):
+        load("x" * 5000)
+
+
+def test_a_text_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("It was the best of times")
+    with pytest.raises(ModelError, match="is no model file of recurra"):
+        load(tmp_path / "book.txt")
+
+
+def test_loss_and_gradients_are_those_of_the_network() -> None:
+    model = make_model()
+    ids = (stream(1, "ids").uniform(24) * 7).astype(np.int64).reshape(2, 4, 3)
+    state = State(h=stream(1, "h").normal(24).reshape(1, 3, 8).clip(-0.9, 0.9))
+    loss, gradients = model.loss_and_gradients(ids[0], ids[1], state)
+    expected, expected_gradients, _ = network.loss_and_gradients(CONFIG, model.parameters, ids[0], ids[1], state)
+    assert loss == expected
+    assert set(gradients) == {*model.parameters, "state.h"}
+    for name, gradient in gradients.items():
+        assert gradient.dtype == np.float64
+        assert np.abs(gradient).max() > 0
+        assert np.array_equal(gradient, expected_gradients[name])
+    assert gradients["state.h"].shape == (1, 3, 8)
+
+
+def test_at_the_start_a_character_costs_ln_k_and_a_zero_state_is_the_default() -> None:
+    model = LanguageModel(CONFIG, VOCABULARY, initialise(CONFIG, 7, seed=1))
+    ids = np.arange(7).reshape(7, 1)
+    loss, _ = model.loss_and_gradients(ids, ids[::-1])
+    assert loss == pytest.approx(7 * math.log(7), rel=1e-3)
+    assert loss == model.loss_and_gradients(ids, ids[::-1], model.zero_state())[0]
+    assert model.zero_state(3).h.shape == (1, 3, 8)
+    assert not model.zero_state(3).h.any()
+
+
+def test_evaluation_is_the_mean_over_all_but_the_first() -> None:
+    model = make_model()
+    ids = VOCABULARY.encode("abcde edcba\n")
+    text = "abcde edcba\n"
+    assert model.evaluate(ids) == pytest.approx((model.score(text).nats - math.log(7)) / 11, rel=1e-14)
+
+
+@pytest.mark.parametrize("ids", [[], [1], [0, 7], [-1, 0]])
+def test_evaluation_of_what_are_no_ids(ids: list[int]) -> None:
+    with pytest.raises(UsageError, match="`ids` must be two or more ids from 0 to 6"):
+        make_model().evaluate(np.array(ids, np.int64))
+
+
+def test_texts_that_have_no_score() -> None:
+    with pytest.raises(TextError, match=r"an empty text has no score\."):
+        make_model().score("")
+    with pytest.raises(TextError, match=r"the text has a lone surrogate, U\+DC80, at character 1"):
+        make_model().score("a\udc80")

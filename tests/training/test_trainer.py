@@ -1,0 +1,406 @@
+"""The loop: the book in order, the state anew at each epoch, events when they are due, and what is best."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from small_training import TEXT, K, T, committed, make_trainer, of_kind
+
+from recurra.config import ModelConfig
+from recurra.engines.compiled import CompiledEngine
+from recurra.engines.kernels import compilation
+from recurra.errors import NumericalError, UsageError
+from recurra.model import LanguageModel
+from recurra.network import network, optimizers
+from recurra.network.parameters import digest, initialise
+from recurra.randomness import stream
+from recurra.text.vocabulary import Vocabulary
+from recurra.training.events import Checkpointed, Compiling, EpochEnded, Evaluated, Event, Progress, Record, Sampled
+from recurra.training.trainer import Trainer
+
+SHORT = TEXT[:23]  # (23 - 1) // 5 = 4 updates an epoch, two characters dropped
+HARD = "".join("abcde \n"[int(7 * u)] for u in stream(9, "text").uniform(400))
+UNEVEN = "ab" * 200 + HARD  # an easy half, then a hard one: the smooth loss falls, then rises
+
+
+def run(trainer: Trainer) -> list[Event]:
+    return list(trainer.events())
+
+
+def sha(trainer: Trainer) -> str:
+    return digest(trainer.engine.parameters())
+
+
+def by_hand(text: str, updates: int, *, layers: int = 1, batch: int = 1) -> tuple[dict[str, Any], list[float]]:
+    """The training of the mission written out: B readers in order, h = 0 where the text begins anew, AdaGrad."""
+    config = ModelConfig(hidden_size=8, layers=layers)
+    ids = Vocabulary.of(text).encode(text).astype(np.int64)
+    parameters = initialise(config, len(set(text)), seed=0)
+    theta: dict[str, Any] = {name: array.astype(np.float64) for name, array in parameters.items()}
+    sums = {name: np.zeros_like(array) for name, array in theta.items()}
+    part = (len(ids) - 1) // batch  # characters of each reader
+    losses, state = [], network.zero_state(config, batch)
+    place = part  # so that the first update begins the text
+    for _ in range(updates):
+        if place + T > part:
+            place, state = 0, network.zero_state(config, batch)
+        columns = [ids[b * part + place : b * part + place + T + 1] for b in range(batch)]
+        chunk = np.array(columns).T
+        loss, gradients, state = network.loss_and_gradients(config, theta, chunk[:-1], chunk[1:], state)
+        losses.append(loss)
+        for name in theta:
+            g = np.clip(gradients[name], -5, 5)
+            sums[name] += g * g
+            theta[name] = theta[name] - float(np.float32(0.1)) * g / np.sqrt(sums[name] + optimizers.ADAGRAD_EPSILON)
+        place += T
+    return theta, losses
+
+
+@pytest.mark.parametrize("log_every", [1, 3, 1000])
+def test_the_reference_engine_trains_as_by_hand_through_ends_of_epochs(log_every: int) -> None:
+    trainer = make_trainer(SHORT, engine="reference", updates=11, log_every=log_every)
+    events = run(trainer)
+    expected, losses = by_hand(SHORT, 11)
+    for name, array in expected.items():
+        assert np.array_equal(trainer.engine.parameters()[name], array), name
+    assert [(e.epoch, e.update) for e in of_kind(events, EpochEnded)] == [(1, 4), (2, 8)]
+    means = [sum(losses[i : i + 4]) / (4 * T) for i in (0, 4)]
+    assert [e.nats_per_character for e in of_kind(events, EpochEnded)] == pytest.approx(means, rel=1e-14)
+    assert trainer.stream.cursor == (2, 3)
+
+
+@pytest.mark.parametrize(("layers", "batch"), [(2, 1), (1, 3), (2, 3)])
+def test_layers_and_batches_train_as_by_hand(layers: int, batch: int) -> None:
+    # 191 // 3 = 63 characters a reader, 12 updates an epoch, so that 30 updates begin the third.
+    trainer = make_trainer(layers=layers, batch_size=batch, updates=30)
+    events = run(trainer)
+    assert trainer.engine.name == "reference"
+    expected, losses = by_hand(TEXT, 30, layers=layers, batch=batch)
+    for name, array in expected.items():
+        assert np.array_equal(trainer.engine.parameters()[name], array), name
+    records = of_kind(events, Record)
+    assert [r.loss["mean"] for r in records] == pytest.approx([sum(losses[i : i + 10]) / 10 for i in (0, 10, 20)])
+    assert trainer.characters_per_update == T * batch
+
+
+def test_the_compiled_engine_trains_as_by_hand() -> None:
+    trainer = make_trainer(SHORT, updates=11)
+    run(trainer)
+    assert trainer.engine.name == "compiled"
+    expected, _ = by_hand(SHORT, 11)
+    for name, array in expected.items():
+        assert np.allclose(trainer.engine.parameters()[name], array, atol=1e-4), name
+
+
+def test_the_state_is_carried_within_an_epoch_and_zero_at_its_start() -> None:
+    trainer = make_trainer(SHORT, updates=3)
+    run(trainer)
+    assert trainer.engine.state().h.any()
+    ids = Vocabulary.of(SHORT).encode(SHORT).astype(np.int64)
+    engine = CompiledEngine(trainer.config, trainer.training, trainer.initial)
+    for epoch_updates in (4, 4, 3):
+        engine.zero_state()
+        for i in range(0, epoch_updates * T, T):
+            chunk = ids[i : i + T + 1].reshape(1, -1, 1)
+            engine.train(chunk[:, :-1], chunk[:, 1:], np.full(1, 0.1, np.float32))
+    whole = make_trainer(SHORT, updates=11)
+    run(whole)
+    assert sha(whole) == digest(engine.parameters())
+
+
+def test_every_event_comes_when_it_is_due() -> None:
+    trainer = make_trainer(updates=84, log_every=20, sample_every=30, validation=0.2)
+    events = run(trainer)  # 153 characters: 30 updates an epoch
+    due = [(type(e).__name__, e.update) for e in events if not isinstance(e, (Progress, Compiling))]
+    assert due == [
+        ("Sampled", 0),
+        ("Record", 20),
+        ("EpochEnded", 30), ("Evaluated", 30), ("Sampled", 30),
+        ("Record", 40),
+        ("EpochEnded", 60), ("Evaluated", 60), ("Record", 60), ("Sampled", 60),
+        ("Record", 80),
+        ("Evaluated", 84), ("Record", 84),
+        ("Checkpointed", 84),
+    ]  # fmt: skip
+    records = {r.update: r for r in of_kind(events, Record)}
+    evaluated = {e.update: e.validation for e in of_kind(events, Evaluated)}
+    assert [records[u].validation for u in (20, 40, 60, 80, 84)] == [None, None, evaluated[60], None, evaluated[84]]
+    assert records[40].epoch == pytest.approx(40 / 30)
+    assert {r.rate for r in records.values()} == {float(np.float32(0.1))}
+    assert [p.update for p in of_kind(events, Progress)] == [20, 30, 40, 60, 80, 84]
+    assert {p.updates for p in of_kind(events, Progress)} == {84}
+
+
+def test_evaluations_on_demand() -> None:
+    events = run(make_trainer(updates=35, validation=0.2, evaluate_every=15))
+    assert [e.update for e in of_kind(events, Evaluated)] == [15, 30, 35]
+
+
+def test_an_evaluation_is_that_of_the_model_on_the_tail() -> None:
+    trainer = make_trainer(updates=40, validation=0.2, evaluate_every=40)
+    (evaluated,) = of_kind(run(trainer), Evaluated)
+    tail = trainer.vocabulary.encode(TEXT)[math.floor(len(TEXT) * 0.8) :]
+    assert evaluated.validation == trainer.model().evaluate(tail)
+    assert evaluated.best
+
+
+def test_records_hold_the_losses_since_the_last() -> None:
+    _, losses = by_hand(TEXT, 25)
+    first, second, third = of_kind(run(make_trainer(engine="reference", updates=25)), Record)
+    for record, part in ((first, losses[:10]), (second, losses[10:20]), (third, losses[20:])):
+        mean = sum(part) / len(part)
+        assert record.loss == pytest.approx({"mean": mean, "min": min(part), "max": max(part)}, rel=1e-14)
+    smooth = losses[0]
+    for loss in losses[1:]:
+        smooth = 0.999 * smooth + 0.001 * loss
+    assert third.smooth_loss == pytest.approx(smooth, rel=1e-14)
+
+
+def test_the_gradient_norm_of_a_record_is_the_mean() -> None:
+    single = of_kind(run(make_trainer(updates=10, log_every=1)), Record)
+    (record,) = of_kind(run(make_trainer(updates=10, log_every=10)), Record)
+    assert record.gradient_norm == pytest.approx(sum(r.gradient_norm for r in single) / 10, rel=1e-14)
+    assert record.gradient_norm > 0
+
+
+def test_at_the_start_a_character_costs_ln_k() -> None:
+    first = of_kind(run(make_trainer(updates=1, log_every=1)), Record)[0]
+    assert first.smooth_loss == first.loss["mean"] == pytest.approx(T * math.log(K), rel=1e-3)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_watching_does_not_change_training(engine: str) -> None:
+    quiet = make_trainer(updates=90, engine=engine, validation=0.2, sample_every=0, log_every=10**6, evaluate_every=89)
+    expected = of_kind(run(quiet), Record)[-1]
+    for log_every, sample_every, evaluate_every, checkpoint_every in (
+        (1, 1, 1, 0.0),
+        (7, 20, 0, 30.0),
+        (90, 0, 13, 30.0),
+    ):
+        trainer = make_trainer(
+            updates=90, engine=engine, validation=0.2, log_every=log_every, sample_every=sample_every,
+            evaluate_every=evaluate_every, checkpoint_every=checkpoint_every,
+        )  # fmt: skip
+        last = of_kind(run(trainer), Record)[-1]
+        assert sha(trainer) == sha(quiet)
+        assert (last.smooth_loss, last.validation) == (expected.smooth_loss, expected.validation)
+        assert trainer.history.epoch_means == quiet.history.epoch_means
+
+
+def test_samples_come_before_the_first_update_and_are_those_of_the_model() -> None:
+    trainer = make_trainer(updates=40, sample_every=20, seed=3)
+    samples = of_kind(run(trainer), Sampled)
+    assert [(s.update, s.seed, s.temperature) for s in samples] == [(0, 3, 1.0), (20, 23, 1.0), (40, 43, 1.0)]
+    assert {len(s.text) for s in samples} == {12}
+    initial = LanguageModel(trainer.config, trainer.vocabulary, trainer.initial)
+    assert samples[0].text == initial.sample(max_new_tokens=12, seed=3)
+    assert samples[2].text == trainer.model().sample(max_new_tokens=12, seed=43)
+    assert of_kind(run(make_trainer(updates=40, sample_every=0)), Sampled) == []
+
+
+def test_the_largest_seed() -> None:
+    events = run(make_trainer(updates=2, sample_every=1, seed=2**63 - 1))
+    assert [s.seed for s in of_kind(events, Sampled)] == [2**63 - 1, 0, 1]
+
+
+def test_the_best_model_has_the_lowest_smooth_loss_of_the_records() -> None:
+    trainer = make_trainer(UNEVEN, updates=159, log_every=10)
+    records = of_kind(run(trainer), Record)
+    lowest = min(records, key=lambda record: record.smooth_loss)
+    assert 10 < lowest.update < 150
+    assert trainer.best is not None
+    assert trainer.best.update == lowest.update
+    assert trainer.best_loss == lowest.smooth_loss
+    until_then = make_trainer(UNEVEN, updates=lowest.update)
+    run(until_then)
+    assert digest(trainer.best.parameters) == sha(until_then) != sha(trainer)
+
+
+def test_with_a_split_the_held_out_loss_decides_what_is_best() -> None:
+    text = TEXT + "ace cab bed dad\n" * 3  # held out: words of other frequencies
+    trainer = make_trainer(text, updates=600, learning_rate=0.5, validation=0.2, evaluate_every=25, log_every=25)
+    events = run(trainer)
+    evaluated, records = of_kind(events, Evaluated), of_kind(events, Record)
+    lowest = min(evaluated, key=lambda e: e.validation)
+    assert trainer.best is not None
+    assert trainer.best.update == lowest.update < records[-1].update
+    assert trainer.best_loss == trainer.validation_loss == lowest.validation
+    assert [e.best for e in evaluated] == [
+        e.validation < min([math.inf, *(other.validation for other in evaluated[:i])]) for i, e in enumerate(evaluated)
+    ]
+    assert min(records, key=lambda r: r.smooth_loss).update != lowest.update
+
+
+def test_what_was_best_does_not_change_afterwards() -> None:
+    trainer = make_trainer(UNEVEN, updates=159, log_every=10)
+    told: dict[int, str] = {}
+    arrays: dict[int, str] = {}
+    for event in trainer.events():
+        best = trainer.best
+        if best is not None and isinstance(event, (Record, Progress)):
+            told.setdefault(best.update, json.dumps(best.progress))
+            arrays.setdefault(best.update, digest(best.tensors()))
+            assert json.dumps(best.progress) == told[best.update]
+            assert digest(best.tensors()) == arrays[best.update]
+    assert trainer.best is not None
+    progress = trainer.best.progress
+    assert progress["best_update"] == progress["update"] == trainer.best.update
+    assert progress["best_loss"] == trainer.best_loss
+    assert progress["history"]["window_updates"] == 0
+
+
+def test_checkpoints_before_anything_was_compared() -> None:
+    trainer = make_trainer(
+        updates=60, log_every=20, sample_every=20, checkpoint_every=0.0, validation=0.2, evaluate_every=50
+    )
+    for event in trainer.events():
+        if isinstance(event, Checkpointed):
+            json.dumps([s.progress for s, _ in committed(trainer)], allow_nan=False)
+            if event.update < 50:
+                assert trainer.validation_loss is None
+    updates = [(snapshot.update, best and best.update) for snapshot, best in committed(trainer)]
+    assert updates[:2] == [(20, 20), (30, 30)]  # an epoch ends at 30; nothing was compared: the newest is the best
+    assert updates[-1][0] == 60
+    assert trainer.validation_loss is not None
+
+
+def test_a_checkpoint_at_every_block_and_the_best_only_with_it() -> None:
+    trainer = make_trainer(UNEVEN, updates=100, checkpoint_every=0.0, sample_every=0)
+    events = run(trainer)
+    assert [e.update for e in of_kind(events, Checkpointed)] == list(range(10, 101, 10))
+    commits = committed(trainer)
+    bests = [best.update for _, best in commits if best is not None]
+    assert bests == sorted(set(bests))
+    lowest = math.inf
+    for record, (snapshot, best) in zip(of_kind(events, Record), commits, strict=True):
+        assert snapshot.update == record.update
+        assert (best is not None) == (record.smooth_loss < lowest)
+        lowest = min(lowest, record.smooth_loss)
+
+
+def test_a_snapshot_has_all_that_is_needed_to_go_on() -> None:
+    trainer = make_trainer(updates=45, checkpoint_every=0.0, log_every=20, sample_every=0)
+    events = trainer.events()
+    while trainer.update < 40:
+        next(events)
+    snapshot = trainer.snapshot()
+    list(events)
+    again = make_trainer(updates=45, log_every=20, sample_every=0)
+    again.engine = CompiledEngine(
+        again.config, again.training, snapshot.parameters,
+        optimizer_state=snapshot.optimizer_state, state=snapshot.state, updates_done=snapshot.update,
+    )  # fmt: skip
+    again.stream.cursor = snapshot.progress["cursor"]
+    again.history = type(again.history)(**snapshot.progress["history"])
+    again.update = snapshot.update
+    run(again)
+    assert sha(again) == sha(trainer)
+    assert again.history == trainer.history
+
+
+def test_a_trainer_that_is_told_to_stop_saves_and_stops() -> None:
+    seen: list[int] = []
+    trainer = make_trainer(updates=100, checkpoint_every=0.0, should_stop=lambda: len(seen) == 3)
+    events = []
+    for event in trainer.events():
+        events.append(event)
+        if isinstance(event, Record):
+            seen.append(event.update)
+    assert trainer.stopped
+    assert trainer.update == 30
+    assert [snapshot.update for snapshot, _ in committed(trainer)] == [10, 20, 30]  # the last one once
+    assert isinstance(events[-1], Checkpointed)
+
+
+def test_no_updates() -> None:
+    trainer = make_trainer(updates=0)
+    events = [event for event in run(trainer) if not isinstance(event, Compiling)]
+    assert [type(event) for event in events] == [Sampled, Checkpointed]
+    assert trainer.best is not None
+    assert digest(trainer.best.parameters) == digest(trainer.initial)
+    assert trainer.history.smooth is None
+    assert not trainer.stopped
+    assert trainer.seconds == 0
+
+
+def test_compilation_is_announced_where_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "is_warm", lambda _: False)
+    assert isinstance(run(make_trainer(updates=1))[0], Compiling)
+    monkeypatch.setattr(compilation, "is_warm", lambda _: True)
+    assert of_kind(run(make_trainer(updates=1)), Compiling) == []
+    assert of_kind(run(make_trainer(updates=1, engine="reference")), Compiling) == []
+
+
+def test_losses_are_sums_for_preset_seed() -> None:
+    assert make_trainer().history.unit == 1
+
+
+def test_a_tiny_text_is_learnt_by_heart() -> None:
+    text = "bad cab\nbed ace "
+    trainer = make_trainer(text, updates=4000, log_every=1000, sample_every=0)
+    run(trainer)
+    assert trainer.history.epoch_means[0] > 1.5
+    assert trainer.history.epoch_means[-1] < 0.005  # and ln 7 is 1.95
+    assert trainer.model().evaluate(trainer.vocabulary.encode(text)) < 0.005
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize(("updates", "log_every"), [(1, 1), (5, 1), (50, 50)])
+def test_a_step_to_infinity_is_a_numerical_error(engine: str, updates: int, log_every: int) -> None:
+    trainer = make_trainer(updates=updates, log_every=log_every, learning_rate=1e39, engine=engine, sample_every=0)
+    events: list[Event] = []
+    with pytest.raises(NumericalError, match=r"became .+ at update \d; it must be") as caught:
+        events += trainer.events()
+    assert caught.value.exit_code == 5
+    assert committed(trainer) == []
+    assert of_kind(events, Record) == []
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_parameters_that_grow_beyond_float32_are_a_numerical_error(engine: str) -> None:
+    trainer = make_trainer(
+        updates=50, log_every=1, learning_rate=3e38, engine=engine, sample_every=0, checkpoint_every=0.0
+    )
+    with pytest.raises(NumericalError, match=r"became .+ at update \d+; it must be"):
+        run(trainer)
+    for snapshot, _ in committed(trainer):
+        assert all(np.isfinite(array).all() for array in snapshot.tensors().values())
+
+
+def test_an_initial_scale_beyond_float32_is_a_numerical_error() -> None:
+    with pytest.raises(NumericalError, match=r"`layers.0.U` became inf at update 0; it must be a finite") as caught:
+        make_trainer(initial_scale=1e39)
+    assert (caught.value.update, caught.value.tensor) == (0, "layers.0.U")
+    assert caught.value.hint == "train again with a lower `initial_scale`."
+
+
+def test_a_huge_initial_scale_makes_the_loss_no_number() -> None:
+    with pytest.raises(NumericalError, match=r"the loss became (nan|inf|-inf) at update 1; it must be finite"):
+        run(make_trainer(initial_scale=1e38, sample_every=0))
+
+
+def test_sums_of_squares_that_become_infinite_are_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(updates=10)
+    squares = trainer.engine.optimizer_state() | {"squares.V": np.full((K, 8), np.inf, np.float32)}
+    monkeypatch.setattr(trainer.engine, "optimizer_state", lambda: squares)
+    with pytest.raises(NumericalError, match=r"`squares.V` became inf at update 10; it must be"):
+        run(trainer)
+    assert committed(trainer) == []
+
+
+def test_a_held_out_loss_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LanguageModel, "evaluate", lambda *_: math.nan)
+    with pytest.raises(NumericalError, match="the loss became nan on the held-out text at update 20"):
+        run(make_trainer(updates=40, validation=0.2, evaluate_every=20))
+
+
+def test_a_commit_that_fails_ends_training() -> None:
+    def commit(*snapshots: object) -> None:
+        raise UsageError("no room.")
+
+    with pytest.raises(UsageError, match="no room"):
+        run(make_trainer(commit=commit))
