@@ -110,7 +110,8 @@ class CompiledNetwork:
             room = _room(self._hidden, self._symbols, steps)
             transpose_matrix(self._weights.W, room.W)
             transpose_matrix(self._weights.V, room.V)
-            self._rooms[steps] = room
+            # That of one step, which sampling needs, and the newest are kept: all lengths would fill the memory.
+            self._rooms = {kept: other for kept, other in self._rooms.items() if kept == 1} | {steps: room}
         return self._rooms[steps]
 
     def log_probabilities(self, ids: NDArray[np.integer], state: State) -> tuple[Vector, State]:
