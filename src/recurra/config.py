@@ -9,11 +9,14 @@ from typing import Any, Self
 
 from recurra.errors import UsageError
 
-CELLS = ("elman",)
+CELLS = ("elman", "lstm", "gru")
+ACTIVATIONS = ("tanh", "relu")
 ENGINES = ("auto", "compiled", "reference")
 OPTIMIZERS = ("adagrad",)
 PRESETS = ("seed",)
 MAX_SEED = 2**63 - 1
+FLOAT32 = (1.2e-38, 3.4e38)  # the normal positive numbers of float32, in which engines compute
+NONE = "none"
 
 
 def _require(good: bool, name: str, expected: str, got: object) -> None:
@@ -23,7 +26,8 @@ def _require(good: bool, name: str, expected: str, got: object) -> None:
 
 def _require_integer(name: str, value: object, *, low: int, high: int = MAX_SEED) -> None:
     good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    bound = f"at least {low}" if high == MAX_SEED else f"between {low} and {high}"
+    too_large = isinstance(value, int) and value > high
+    bound = f"at least {low}" if high == MAX_SEED and not too_large else f"from {low} to {high}"
     _require(good, name, f"a whole number, {bound}", value)
 
 
@@ -41,6 +45,13 @@ def _require_number(name: str, value: object, *, low: float, high: float = math.
     _require(good, name, expected, value)
 
 
+def _require_float32(name: str, value: object) -> None:
+    """A positive number that is neither 0 nor infinite once it is rounded to float32."""
+    _require_number(name, value, low=0, open_low=True)
+    low, high = FLOAT32
+    _require(low <= value <= high, name, f"a number from {low:g} to {high:g}, as float32 has them", value)  # type: ignore[operator]
+
+
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     _require(value in choices, name, "one of " + ", ".join(choices), value)
 
@@ -49,9 +60,9 @@ class _Table:
     """To and from a flat table of settings, as TOML and safetensors metadata hold it."""
 
     def to_table(self) -> dict[str, Any]:
-        """Every setting by name; None is left out, since TOML has no null."""
+        """Every setting by name; None is written "none", since TOML has no null."""
         pairs = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
-        return {name: value for name, value in pairs if value is not None}
+        return {name: NONE if value is None else value for name, value in pairs}
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> Self:
@@ -60,22 +71,26 @@ class _Table:
         unknown = sorted(set(table) - known)
         if unknown:
             raise UsageError(f"unknown setting `{unknown[0]}`.", hint="known are " + ", ".join(sorted(known)) + ".")
-        return cls(**table)
+        return cls(**{name: None if value == NONE else value for name, value in table.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(_Table):
     """What the network is: its cell, m = `hidden_size` and the number of stacked `layers`.
 
-    The number of characters K belongs to the vocabulary.
+    Only the elman cell takes an `activation` other than tanh. The number of characters K belongs to the vocabulary.
     """
 
     cell: str = "elman"
+    activation: str = "tanh"
     hidden_size: int = 100
     layers: int = 1
 
     def __post_init__(self) -> None:
         _require_choice("cell", self.cell, CELLS)
+        _require_choice("activation", self.activation, ACTIVATIONS)
+        fits = self.cell == "elman" or self.activation == "tanh"
+        _require(fits, "activation", f"tanh with cell {self.cell}", self.activation)
         _require_integer("hidden_size", self.hidden_size, low=1, high=16384)
         _require_integer("layers", self.layers, low=1, high=64)
 
@@ -115,10 +130,10 @@ class TrainingConfig(_Table):
         _require_integer("sequence_length", self.sequence_length, low=1, high=65536)
         _require_integer("batch_size", self.batch_size, low=1, high=65536)
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _require_number("learning_rate", self.learning_rate, low=0, open_low=True)
+        _require_float32("learning_rate", self.learning_rate)
         if self.clip_value is not None:
-            _require_number("clip_value", self.clip_value, low=0, open_low=True)
-        _require_number("initial_scale", self.initial_scale, low=0, open_low=True)
+            _require_float32("clip_value", self.clip_value)
+        _require_float32("initial_scale", self.initial_scale)
         _require_number("validation", self.validation, low=0, high=0.9)
         _require_integer("log_every", self.log_every, low=1)
         _require_integer("sample_every", self.sample_every, low=0)

@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recurra.config import ModelConfig
-from recurra.network.network import State
+from recurra.network.cells import cell_of
 from recurra.network.parameters import parameter_shapes
 
 Array = npt.NDArray[Any]
+
+CELLS = ("elman", "relu", "lstm", "gru")
+"""Every cell, the elman cell with each of its activations."""
 
 
 class Problem(NamedTuple):
@@ -21,20 +24,43 @@ class Problem(NamedTuple):
     parameters: dict[str, Array]
     inputs: Array
     targets: Array
-    state: State
+    state: Any
+
+
+def config_of(cell: str, **sizes: Any) -> ModelConfig:
+    """The settings of a network of one of `CELLS`."""
+    return ModelConfig(cell="elman", activation="relu", **sizes) if cell == "relu" else ModelConfig(cell=cell, **sizes)
 
 
 def problem(
-    *, T: int = 6, B: int = 2, H: int = 3, K: int = 5, layers: int = 1, scale: float = 0.7, seed: int = 0
+    cell: str = "elman",
+    *,
+    T: int = 6,
+    B: int = 2,
+    H: int = 3,
+    K: int = 5,
+    layers: int = 1,
+    scale: float = 0.7,
+    seed: int = 0,
 ) -> Problem:
     """A network of normal numbers times `scale`, biases too, on random ids after a random state."""
     random = np.random.default_rng(seed)
-    config = ModelConfig(hidden_size=H, layers=layers)
+    config = config_of(cell, hidden_size=H, layers=layers)
     shapes = parameter_shapes(config, K)
     return Problem(
         config,
         {name: scale * random.standard_normal(shape) for name, shape in shapes.items()},
         random.integers(0, K, (T, B)),
         random.integers(0, K, (T, B)),
-        State(h=np.tanh(random.standard_normal((layers, B, H)))),
+        cell_of(config).State(
+            *(np.tanh(random.standard_normal((layers, B, H))) for _ in cell_of(config).State._fields)
+        ),
     )
+
+
+def masks_of(p: Problem, dropped: float = 0.4, seed: int = 1) -> Array:
+    """Masks (L - 1, B, H) for dropout in which some unit of every mask is dropped and some is kept."""
+    shape = (p.config.layers - 1, *p.state.h.shape[1:])
+    kept = np.random.default_rng(seed).random(shape) >= dropped
+    kept[..., 0], kept[..., -1] = True, False
+    return kept / (1 - dropped)

@@ -39,7 +39,7 @@ class Layout(NamedTuple):
 
 def supports(config: ModelConfig, batch_size: int) -> bool:
     """Whether kernels exist for this network: one elman layer, one stream."""
-    return config.cell == "elman" and config.layers == 1 and batch_size == 1
+    return (config.cell, config.activation) == ("elman", "tanh") and config.layers == 1 and batch_size == 1
 
 
 def _check(config: ModelConfig, batch_size: int) -> None:

@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from recurra.network.cells import elman
+from recurra.network.cells import elman, elman_relu, gru, lstm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
+
+    from recurra.config import ModelConfig
 
     Array = npt.NDArray[Any]
 
@@ -47,4 +49,9 @@ class Cell(Protocol):
     ) -> tuple[dict[str, Array], Array, Any]: ...
 
 
-CELLS: Final[dict[str, Cell]] = {"elman": elman}
+CELLS: Final[dict[str, Cell]] = {"elman": elman, "lstm": lstm, "gru": gru}
+
+
+def cell_of(config: ModelConfig) -> Cell:
+    """The cell of the network that `config` describes."""
+    return elman_relu if config.activation == "relu" else CELLS[config.cell]

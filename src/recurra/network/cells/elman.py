@@ -1,7 +1,7 @@
 """The Elman cell, the plain recurrent network (J. L. Elman, "Finding structure in time", 1990).
 
 a_t = W h_{t-1} + U x_t + b        U (H, D)   W (H, H)   b (H,)
-h_t = tanh(a_t)
+h_t = f(a_t)                       f = tanh here, another one in `elman_relu`
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Array = npt.NDArray[Any]
 
@@ -28,7 +28,7 @@ class State(NamedTuple):
 class Cache(NamedTuple):
     """What backward needs: the inputs x (T, B, D), h_0 (B, H) and h_1 .. h_T (T, B, H).
 
-    h_t serves tanh' too, which is 1 - h_t^2; a_t need not be kept.
+    h_t serves f' too, which is 1 - h_t^2 for tanh; a_t need not be kept.
     """
 
     x: Array
@@ -41,29 +41,43 @@ def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
     return {"U": (gates * hidden, inputs), "W": (gates * hidden, hidden), "b": (gates * hidden,)}
 
 
-def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Array, State, Cache]:
+def tanh_slope(h: Array) -> Array:
+    """f'(a) of f = tanh, from h = f(a)."""
+    slope: Array = 1 - h**2
+    return slope
+
+
+def forward(
+    parameters: Mapping[str, Array], x: Array, state: State, *, f: Callable[[Array], Array] = np.tanh
+) -> tuple[Array, State, Cache]:
     """h_1 .. h_T (T, B, H), the final state h_T, and the cache, from x (T, B, D) and h_0 = state.h (B, H)."""
     U, W, b = parameters["U"], parameters["W"], parameters["b"]
     h_t = state.h
     steps = []
     for ux_t in x @ U.T + b:
         a_t = h_t @ W.T + ux_t
-        h_t = np.tanh(a_t)
+        h_t = f(a_t)
         steps.append(h_t)
     h = np.stack(steps)
     return h, State(h=h[-1]), Cache(x=x, h0=state.h, h=h)
 
 
 def backward(
-    parameters: Mapping[str, Array], cache: Cache, dh: Array, dstate: State
+    parameters: Mapping[str, Array],
+    cache: Cache,
+    dh: Array,
+    dstate: State,
+    *,
+    slope: Callable[[Array], Array] = tanh_slope,
 ) -> tuple[dict[str, Array], Array, State]:
     """The gradients of U, W and b, of x (T, B, D) and of h_0 (B, H).
 
     `dh` (T, B, H) is what reaches each h_t from above (V^T g_t under a softmax), `dstate.h` (B, H) what
-    reaches h_T from later time. From the last step to the first, with the sum over later time in brackets:
+    reaches h_T from later time, and slope(h_t) is f'(a_t). From the last step to the first, with the sum over
+    later time in brackets:
 
         dL/dh_t = dh_t + [W^T dL/da_{t+1}]                 dL/dW = sum_t dL/da_t h_{t-1}^T
-        dL/da_t = dL/dh_t * (1 - h_t^2)                    dL/dU = sum_t dL/da_t x_t^T
+        dL/da_t = dL/dh_t * f'(a_t)                        dL/dU = sum_t dL/da_t x_t^T
         dL/dh_0 = W^T dL/da_1,  dL/dx_t = U^T dL/da_t      dL/db = sum_t dL/da_t
     """
     U, W = parameters["U"], parameters["W"]
@@ -72,7 +86,7 @@ def backward(
     from_later = dstate.h
     for t in reversed(range(len(h))):
         dh_t = dh[t] + from_later
-        da[t] = dh_t * (1 - h[t] ** 2)
+        da[t] = dh_t * slope(h[t])
         from_later = da[t] @ W
     h_previous = np.concatenate([h0[np.newaxis], h[:-1]])
     gradients = {

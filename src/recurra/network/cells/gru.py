@@ -1,0 +1,117 @@
+"""The gated recurrent unit: a candidate n, and a gate z for how much of the old hidden units stays.
+
+u_t = U x_t + b                          U (3H, D)   W (3H, H)   b (3H,): rows of r, z, n, stacked in this order
+w_t = W h_{t-1}
+r_t = sigmoid(u_t^r + w_t^r)             how much the candidate sees of the past
+z_t = sigmoid(u_t^z + w_t^z)             how much of the past stays
+q_t = w_t^n + b_n                        b_n (H,)
+n_t = tanh(u_t^n + r_t * q_t)            the candidate
+h_t = (1 - z_t) * n_t + z_t * h_{t-1}
+
+Source: K. Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine
+translation", EMNLP 2014, arXiv:1406.1078. Others differ: the paper has no biases and resets before the product,
+W^n (r_t * h_{t-1}); the form above, which needs one product a step, is that of cuDNN, PyTorch and Keras's
+`reset_after`. J. Chung et al., arXiv:1412.3555, exchange z and 1 - z; Keras stacks z before r. PyTorch has two biases
+of 3H: b is their sum for r and z and the first one for n, b_n the second one for n.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.network.cells.elman import State
+from recurra.network.cells.sigmoid import sigmoid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Cache", "State", "Step", "backward", "forward", "gates", "shapes"]
+
+Array = npt.NDArray[Any]
+
+gates: Final = 3
+
+
+class Step(NamedTuple):
+    """What one step computes, (B, H) each: the gates after their sigmoid or tanh, and q = w^n + b_n."""
+
+    r: Array
+    z: Array
+    n: Array
+    q: Array
+    h: Array
+
+
+class Cache(NamedTuple):
+    """What backward needs: the inputs x (T, B, D), h_0 (B, H) and the T steps."""
+
+    x: Array
+    h0: Array
+    steps: list[Step]
+
+
+def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
+    """The cell's parameters for D = `inputs` and H = `hidden`."""
+    rows = gates * hidden
+    return {"U": (rows, inputs), "W": (rows, hidden), "b": (rows,), "b_n": (hidden,)}
+
+
+def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Array, State, Cache]:
+    """h_1 .. h_T (T, B, H), the final state h_T, and the cache, from x (T, B, D) and h_0 = state.h (B, H)."""
+    U, W, b, b_n = parameters["U"], parameters["W"], parameters["b"], parameters["b_n"]
+    h_t = state.h
+    steps = []
+    for u_t in x @ U.T + b:
+        u_r, u_z, u_n = np.split(u_t, gates, axis=-1)
+        w_r, w_z, w_n = np.split(h_t @ W.T, gates, axis=-1)
+        r, z, q = sigmoid(u_r + w_r), sigmoid(u_z + w_z), w_n + b_n
+        n = np.tanh(u_n + r * q)
+        h_t = (1 - z) * n + z * h_t
+        steps.append(Step(r, z, n, q, h=h_t))
+    return np.stack([step.h for step in steps]), State(h=h_t), Cache(x, state.h, steps)
+
+
+def backward(
+    parameters: Mapping[str, Array], cache: Cache, dh: Array, dstate: State
+) -> tuple[dict[str, Array], Array, State]:
+    """The gradients of U, W, b and b_n, of x (T, B, D) and of h_0 (B, H).
+
+    `dh` (T, B, H) is what reaches each h_t from above, `dstate.h` (B, H) what reaches h_T from later time.
+    From the last step to the first, with what comes from later time in brackets:
+
+        dL/dh_t   = dh_t + [W^T dL/dw_{t+1} + dL/dh_{t+1} * z_{t+1}]
+        dL/du_t^n = dL/dh_t * (1 - z_t) * (1 - n_t^2)
+        dL/du_t^z = dL/dh_t * (h_{t-1} - n_t) * z_t (1 - z_t)
+        dL/du_t^r = dL/du_t^n * q_t * r_t (1 - r_t)
+        dL/dq_t   = dL/du_t^n * r_t
+        dL/dw_t   = dL/du_t for r and z, dL/dq_t for n
+
+        dL/dU = sum_t dL/du_t x_t^T        dL/db   = sum_t dL/du_t        dL/dx_t = U^T dL/du_t
+        dL/dW = sum_t dL/dw_t h_{t-1}^T    dL/db_n = sum_t dL/dq_t        dL/dh_0 = W^T dL/dw_1 + dL/dh_1 * z_1
+    """
+    U, W = parameters["U"], parameters["W"]
+    x, h0, steps = cache
+    h_previous = np.stack([h0, *(step.h for step in steps[:-1])])
+    du = np.empty((*dh.shape[:-1], gates * dh.shape[-1]), dh.dtype)
+    dw = np.empty_like(du)
+    from_later = dstate.h
+    for t in reversed(range(len(steps))):
+        r, z, n, q, _ = steps[t]
+        dh_t = dh[t] + from_later
+        du_n = dh_t * (1 - z) * (1 - n**2)
+        du_z = dh_t * (h_previous[t] - n) * z * (1 - z)
+        du_r = du_n * q * r * (1 - r)
+        du[t] = np.concatenate([du_r, du_z, du_n], axis=-1)
+        dw[t] = np.concatenate([du_r, du_z, du_n * r], axis=-1)
+        from_later = dw[t] @ W + dh_t * z
+    dq = np.split(dw, gates, axis=-1)[-1]
+    gradients = {
+        "U": np.tensordot(du, x, axes=([0, 1], [0, 1])),
+        "W": np.tensordot(dw, h_previous, axes=([0, 1], [0, 1])),
+        "b": du.sum(axis=(0, 1)),
+        "b_n": dq.sum(axis=(0, 1)),
+    }
+    return gradients, du @ U, State(h=from_later)

@@ -1,0 +1,119 @@
+"""Long short-term memory: a memory c beside the hidden units, with gates for what enters, stays and leaves.
+
+a_t = W h_{t-1} + U x_t + b        U (4H, D)   W (4H, H)   b (4H,): rows of i, f, g, o, stacked in this order
+i_t = sigmoid(a_t^i)               what of the candidate enters
+f_t = sigmoid(a_t^f)               what of the memory stays
+g_t = tanh(a_t^g)                  the candidate
+o_t = sigmoid(a_t^o)               what of the memory is shown
+c_t = f_t * c_{t-1} + i_t * g_t
+h_t = o_t * tanh(c_t)
+
+Sources: S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9 (1997) 1735-1780, which has
+no f (it is 1); the forget gate is that of F. A. Gers, J. Schmidhuber, F. Cummins, "Learning to forget: continual
+prediction with LSTM", Neural Computation 12 (2000) 2451-2471. Others differ: the papers squash g and c by other
+sigmoids and cut the gradient at the gates (here it is whole); PyTorch has this order of gates and two biases, of
+which b is the sum; Keras stacks i, f, g, o too but transposes its matrices; some add "peepholes" from c to the gates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.network.cells.sigmoid import sigmoid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Array = npt.NDArray[Any]
+
+gates: Final = 4
+
+
+class State(NamedTuple):
+    """What time carries: the hidden units h and the memory c, (B, H) in a cell and (L, B, H) in a network."""
+
+    h: Array
+    c: Array
+
+
+class Step(NamedTuple):
+    """What one step computes, (B, H) each; i, f, g and o after their sigmoid or tanh."""
+
+    i: Array
+    f: Array
+    g: Array
+    o: Array
+    c: Array
+    h: Array
+
+
+class Cache(NamedTuple):
+    """What backward needs: the inputs x (T, B, D), the state at the start, and the T steps."""
+
+    x: Array
+    state: State
+    steps: list[Step]
+
+
+def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
+    """The cell's parameters for D = `inputs` and H = `hidden`."""
+    return {"U": (gates * hidden, inputs), "W": (gates * hidden, hidden), "b": (gates * hidden,)}
+
+
+def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Array, State, Cache]:
+    """h_1 .. h_T (T, B, H), the final state, and the cache, from x (T, B, D) and h_0, c_0 of `state` (B, H)."""
+    U, W, b = parameters["U"], parameters["W"], parameters["b"]
+    h_t, c_t = state
+    steps = []
+    for ux_t in x @ U.T + b:
+        i, f, g, o = np.split(h_t @ W.T + ux_t, gates, axis=-1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        c_t = f * c_t + i * g
+        h_t = o * np.tanh(c_t)
+        steps.append(Step(i, f, g, o, c=c_t, h=h_t))
+    return np.stack([step.h for step in steps]), State(h=h_t, c=c_t), Cache(x, state, steps)
+
+
+def backward(
+    parameters: Mapping[str, Array], cache: Cache, dh: Array, dstate: State
+) -> tuple[dict[str, Array], Array, State]:
+    """The gradients of U, W and b, of x (T, B, D) and of h_0 and c_0 (B, H).
+
+    `dh` (T, B, H) is what reaches each h_t from above, `dstate` (B, H) what reaches h_T and c_T from later
+    time. From the last step to the first, with what comes from later time in brackets:
+
+        dL/dh_t   = dh_t + [W^T dL/da_{t+1}]
+        dL/dc_t   = dL/dh_t * o_t * (1 - tanh(c_t)^2) + [dL/dc_{t+1} * f_{t+1}]
+        dL/da_t^i = dL/dc_t * g_t       * i_t (1 - i_t)        dL/dW = sum_t dL/da_t h_{t-1}^T
+        dL/da_t^f = dL/dc_t * c_{t-1}   * f_t (1 - f_t)        dL/dU = sum_t dL/da_t x_t^T
+        dL/da_t^g = dL/dc_t * i_t       * (1 - g_t^2)          dL/db = sum_t dL/da_t
+        dL/da_t^o = dL/dh_t * tanh(c_t) * o_t (1 - o_t)        dL/dx_t = U^T dL/da_t
+        dL/dh_0   = W^T dL/da_1,  dL/dc_0 = dL/dc_1 * f_1
+    """
+    U, W = parameters["U"], parameters["W"]
+    x, state, steps = cache
+    h_previous = np.stack([state.h, *(step.h for step in steps[:-1])])
+    c_previous = [state.c, *(step.c for step in steps[:-1])]
+    da = np.empty((*dh.shape[:-1], gates * dh.shape[-1]), dh.dtype)
+    dh_later, dc_later = dstate
+    for t in reversed(range(len(steps))):
+        i, f, g, o, c, _ = steps[t]
+        tanh_c = np.tanh(c)
+        dh_t = dh[t] + dh_later
+        dc_t = dh_t * o * (1 - tanh_c**2) + dc_later
+        da_i = dc_t * g * i * (1 - i)
+        da_f = dc_t * c_previous[t] * f * (1 - f)
+        da_g = dc_t * i * (1 - g**2)
+        da_o = dh_t * tanh_c * o * (1 - o)
+        da[t] = np.concatenate([da_i, da_f, da_g, da_o], axis=-1)
+        dh_later = da[t] @ W
+        dc_later = dc_t * f
+    gradients = {
+        "U": np.tensordot(da, x, axes=([0, 1], [0, 1])),
+        "W": np.tensordot(da, h_previous, axes=([0, 1], [0, 1])),
+        "b": da.sum(axis=(0, 1)),
+    }
+    return gradients, da @ U, State(h=dh_later, c=dc_later)

@@ -1,0 +1,44 @@
+"""The state that time carries: each cell's own NamedTuple of arrays, h and what else it needs.
+
+A field is (B, H) in a cell and (L, B, H) in a network.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurra.network.cells import cell_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy.typing as npt
+
+    from recurra.config import ModelConfig
+
+    Array = npt.NDArray[Any]
+
+
+def zero_state(config: ModelConfig, batch: int, dtype: npt.DTypeLike = np.float64) -> Any:
+    """The state before the first character: zeros (L, B, H) in every field."""
+    cell_state = cell_of(config).State
+    shape = (config.layers, batch, config.hidden_size)
+    return cell_state._make(np.zeros(shape, dtype) for _ in cell_state._fields)
+
+
+def map_state(function: Callable[[Array], Array], state: Any) -> Any:
+    """The state of the same cell with `function` applied to every field."""
+    return type(state)._make(map(function, state))
+
+
+def named_state(state: Any) -> dict[str, Array]:
+    """The fields by the names that gradients and files have: "state.h", and "state.c" of an LSTM."""
+    return {f"state.{name}": field for name, field in state._asdict().items()}
+
+
+def state_of(config: ModelConfig, arrays: Mapping[str, Array]) -> Any:
+    """The state whose fields are in `arrays` by the names of `named_state`; other names are ignored."""
+    cell_state = cell_of(config).State
+    return cell_state._make(arrays[f"state.{name}"] for name in cell_state._fields)

@@ -1,0 +1,73 @@
+"""The GRU, worked out by hand; its gradients in a network are proved in test_network.py."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from recurra.network.cells import gru
+
+LN3 = math.log(3)
+# sigmoid(0) = 1/2, sigmoid(ln 3) = 3/4 and tanh((ln 3) / 2) = 1/2. H = D = T = B = 1, x = 1 and h_0 = 2.
+# r = sigmoid(1 - 2 + 1) = 1/2      z = sigmoid(ln 3 - 1 + 1) = 3/4      q = 2 * 3/2 + 1 = 4
+# n = tanh((ln 3) / 2 - 3 + 1 + 4/2) = 1/2                                h_1 = 1/4 * 1/2 + 3/4 * 2 = 13/8
+PARAMETERS = {
+    "U": np.array([[1.0], [LN3], [LN3 / 2 - 3.0]]),
+    "W": np.array([[-1.0], [-0.5], [1.5]]),
+    "b": np.array([1.0, 1.0, 1.0]),
+    "b_n": np.array([1.0]),
+}
+X = np.ones((1, 1, 1))
+STATE = gru.State(h=np.full((1, 1), 2.0))
+
+
+def test_forward_by_hand() -> None:
+    h, final, _ = gru.forward(PARAMETERS, X, STATE)
+    np.testing.assert_allclose(h, [[[13 / 8]]], rtol=1e-14)
+    np.testing.assert_allclose(final.h, [[13 / 8]], rtol=1e-14)
+
+
+def test_backward_by_hand() -> None:
+    """dh_1 = 30 from above and 2 from later time: 32.
+
+    du_n = 32 * 1/4 * 3/4 = 6    du_z = 32 * (2 - 1/2) * 3/4 * 1/4 = 9    du_r = 6 * 4 * 1/2 * 1/2 = 6
+    dq = 6 * 1/2 = 3             dw = (6, 9, 3)                           dh_0 = -6 - 9/2 + 9/2 + 32 * 3/4 = 18
+    dx = 6 + 9 ln 3 + 6 ((ln 3) / 2 - 3) = 12 ln 3 - 12
+    """
+    _, _, cache = gru.forward(PARAMETERS, X, STATE)
+    gradients, dx, dstate0 = gru.backward(
+        PARAMETERS, cache, np.full((1, 1, 1), 30.0), gru.State(h=np.full((1, 1), 2.0))
+    )
+    np.testing.assert_allclose(gradients["b"], [6, 9, 6], rtol=1e-13)
+    np.testing.assert_allclose(gradients["U"], [[6], [9], [6]], rtol=1e-13)
+    np.testing.assert_allclose(gradients["W"], [[12], [18], [6]], rtol=1e-13)
+    np.testing.assert_allclose(gradients["b_n"], [3], rtol=1e-13)
+    np.testing.assert_allclose(dstate0.h, [[18]], rtol=1e-13)
+    np.testing.assert_allclose(dx, [[[12 * LN3 - 12]]], rtol=1e-13)
+
+
+def test_shapes() -> None:
+    assert gru.shapes(5, 3) == {"U": (9, 5), "W": (9, 3), "b": (9,), "b_n": (3,)}
+    assert gru.gates == 3
+
+
+def test_a_closed_gate_keeps_the_past() -> None:
+    """z = 1: h stays what it was, whatever comes in; z = 0 and r = 0: nothing of it is left."""
+    weights = {"U": np.ones((6, 3)), "W": np.ones((6, 2)), "b_n": np.ones(2)}
+    h0 = np.array([[0.3, -2.0]])
+    closed = weights | {"b": np.array([0.0, 0, 100, 100, 0, 0])}
+    _, final, _ = gru.forward(closed, np.ones((50, 1, 3)), gru.State(h=h0))
+    np.testing.assert_allclose(final.h, h0, rtol=1e-14)
+    opened = weights | {"b": np.array([-100.0, -100, -100, -100, 0, 0])}
+    h, _, _ = gru.forward(opened, np.ones((1, 1, 3)), gru.State(h=h0))
+    np.testing.assert_allclose(h, np.full((1, 1, 2), np.tanh(3.0)), rtol=1e-14)
+
+
+def test_nothing_given_is_changed() -> None:
+    _, _, cache = gru.forward(PARAMETERS, X, STATE)
+    before = [array.copy() for array in (X, *STATE, *PARAMETERS.values())]
+    dh = np.ones((1, 1, 1))
+    gru.backward(PARAMETERS, cache, dh, STATE)
+    assert all(map(np.array_equal, before, (X, *STATE, *PARAMETERS.values())))
+    assert dh.tolist() == [[[1]]]
