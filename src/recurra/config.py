@@ -12,7 +12,7 @@ from recurra.errors import UsageError
 CELLS = ("elman", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
 ENGINES = ("auto", "compiled", "reference")
-OPTIMIZERS = ("adagrad",)
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 PRESETS = ("seed",)
 MAX_SEED = 2**63 - 1
 FLOAT32 = (1.2e-38, 3.4e38)  # the normal positive numbers of float32, in which engines compute

@@ -1,0 +1,123 @@
+"""Schedules: functions from the number of updates already done (0, 1, …) to the learning rate of the next one.
+
+Rates are rounded to float32, so that float32 and float64 engines take the same steps, and computed by + - * / alone,
+so that they are the same bits on every machine: powers by repeated squaring, the cosine by its series.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from recurra.errors import UsageError
+
+Schedule = Callable[[int], float]
+
+# 1 / (2n)! with alternating signs: the series of cos x in x^2, to 1e-19 at x = pi / 2.
+_COSINE: Final = tuple((-1) ** n / math.factorial(2 * n) for n in range(13))
+
+
+def constant(rate: float) -> Schedule:
+    """The same rate at every update."""
+    rounded = _float32(rate)
+    return lambda update: rounded  # noqa: ARG005 - a schedule's signature
+
+
+def step(rate: float, *, every: int, factor: float = 0.5) -> Schedule:
+    """rate * factor^floor(update / every): a drop after each `every` updates."""
+    _require(every >= 1, "every", "a whole number, at least 1", every)
+    _require(0 < factor <= 1, "factor", "a number above 0, at most 1", factor)
+    return lambda update: _float32(rate * _power(factor, update // every))
+
+
+def exponential(rate: float, *, updates: int, final: float = 0.01) -> Schedule:
+    """rate * final^(update / updates): the same factor at every update, `final` of the rate after `updates`."""
+    _require(updates >= 1, "updates", "a whole number, at least 1", updates)
+    _require(0 < final <= 1, "final", "a number above 0, at most 1", final)
+    factor = _root(final, updates)
+    return lambda update: _float32(rate * _power(factor, update))
+
+
+def cosine(rate: float, *, updates: int, warm_up: int = 0, final: float = 0.0) -> Schedule:
+    """A straight line up to the rate in `warm_up` updates, then half a cosine down to `final` of it.
+
+        update < warm_up:   rate * (update + 1) / (warm_up + 1)
+        then:               rate * (final + (1 - final) * (1 + cos(pi s)) / 2)
+
+    with s = (update - warm_up) / (updates - warm_up), from 0 to just below 1 at the last of `updates`; after that 1.
+    Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, equation 5,
+    one cycle of it; the line is that of P. Goyal et al., arXiv:1706.02677 (2017).
+    """
+    _require(0 <= warm_up < updates, "warm_up", f"a whole number from 0 to below {updates}, the updates", warm_up)
+    _require(0 <= final <= 1, "final", "a number from 0 to 1", final)
+
+    def at(update: int) -> float:
+        if update < warm_up:
+            return _float32(rate * (update + 1) / (warm_up + 1))
+        share = min((update - warm_up) / (updates - warm_up), 1.0)
+        return _float32(rate * (final + (1 - final) * (0.5 + 0.5 * _cosine_of_pi(share))))
+
+    return at
+
+
+SCHEDULES: Final[dict[str, Callable[..., Schedule]]] = {
+    "constant": constant,
+    "step": step,
+    "exponential": exponential,
+    "cosine": cosine,
+}
+
+
+def schedule(name: str, rate: float, **options: Any) -> Schedule:
+    """The schedule `name` that begins at `rate`, with the options that it takes; another option is an error."""
+    _require(name in SCHEDULES, "schedule", "one of " + ", ".join(SCHEDULES), name)
+    known = list(inspect.signature(SCHEDULES[name]).parameters)[1:]
+    for option in options:
+        if option not in known:
+            raise UsageError(f"schedule {name} takes {', '.join(known) or 'no options'}; got `{option}`.")
+    return SCHEDULES[name](rate, **options)
+
+
+def _require(good: bool, name: str, expected: str, got: object) -> None:
+    if not good:
+        raise UsageError(f"`{name}` must be {expected}; got {got!r}.")
+
+
+def _float32(rate: float) -> float:
+    return float(np.float32(rate))
+
+
+def _power(base: float, exponent: int) -> float:
+    """base^exponent by repeated squaring."""
+    result = 1.0
+    while exponent:
+        if exponent & 1:
+            result *= base
+        base *= base
+        exponent >>= 1
+    return result
+
+
+def _root(x: float, n: int) -> float:
+    """The nth root of x in (0, 1]: the largest number whose nth power is not above x, by bisection."""
+    low, high = 0.0, 1.0
+    if _power(high, n) <= x:
+        return high
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if _power(middle, n) <= x else (low, middle)
+    return low
+
+
+def _cosine_of_pi(share: float) -> float:
+    """cos(pi * share) for a share from 0 to 1; the second half is the first one mirrored."""
+    if share > 0.5:
+        return -_cosine_of_pi(1 - share)
+    square = (math.pi * share) * (math.pi * share)
+    total = 0.0
+    for coefficient in reversed(_COSINE):
+        total = total * square + coefficient
+    return total

@@ -1,0 +1,226 @@
+"""The contract of every optimiser in the registry, and each one's formula by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from problems import problem
+
+from recurra import config as settings
+from recurra.network import network
+from recurra.network.optimizers import (
+    OPTIMIZERS,
+    adagrad_init,
+    adagrad_update,
+    adam_init,
+    adam_update,
+    adamw_update,
+    clip_by_value,
+    momentum_update,
+    nesterov_update,
+    rmsprop_update,
+    sgd_update,
+)
+
+Array = npt.NDArray[Any]
+
+of_all = pytest.mark.parametrize("name", OPTIMIZERS)
+of_both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def test_every_configurable_optimizer_is_here() -> None:
+    assert tuple(OPTIMIZERS) == settings.OPTIMIZERS
+
+
+def test_sgd_by_hand() -> None:
+    assert sgd_update({"c": np.array([1.0])}, {"c": np.array([2.0])}, {}, 0.25)[0]["c"].tolist() == [0.5]
+
+
+def test_momentum_by_hand() -> None:
+    """v = 0.5 * 4 + 2 = 4, step 0.25 * 4; Nesterov's 0.25 * (2 + 0.5 * 4) too."""
+    arguments: Any = ({"c": np.array([3.0])}, {"c": np.array([2.0])}, {"velocity.c": np.array([4.0])}, 0.25)
+    for update in (momentum_update, nesterov_update):
+        new, state = update(*arguments, momentum=0.5)
+        assert new["c"].tolist() == [2]
+        assert state["velocity.c"].tolist() == [4]
+    new, _ = nesterov_update(*arguments, momentum=0.75)  # v = 5, step 0.25 * (2 + 0.75 * 5)
+    assert new["c"].tolist() == [3 - 0.25 * 5.75]
+
+
+def test_adagrad_by_hand() -> None:
+    """s = 16 + 3^2 = 25, step 0.1 * 3 / 5 = 0.06; without a past, a step is the rate itself."""
+    parameters = {"V": np.array([1.0, 1.0])}
+    state = {"squares.V": np.array([16.0, 0.0])}
+    new, new_state = adagrad_update(parameters, {"V": np.array([3.0, -2.0])}, state, 0.1)
+    np.testing.assert_allclose(new["V"], [0.94, 1.1], rtol=1e-9)
+    assert new_state["squares.V"].tolist() == [25.0, 4.0]
+
+
+def test_adagrad_has_epsilon_under_the_root() -> None:
+    """g = 1e-4 and s = 0: g / sqrt(1e-8 + 1e-8) = sqrt(1/2)."""
+    parameters = {"c": np.zeros(1)}
+    new, _ = adagrad_update(parameters, {"c": np.array([1e-4])}, adagrad_init(parameters), 1.0)
+    assert new["c"][0] == pytest.approx(-math.sqrt(0.5), rel=1e-12)
+
+
+def test_rmsprop_by_hand() -> None:
+    """s = 0.75 * 0 + 0.25 * 4^2 = 4, step 0.5 * 4 / (2 + 2)."""
+    state = {"squares.c": np.zeros(1)}
+    new, new_state = rmsprop_update({"c": np.ones(1)}, {"c": np.array([4.0])}, state, 0.5, decay=0.75, epsilon=2.0)
+    assert new["c"].tolist() == [0.5]
+    assert new_state["squares.c"].tolist() == [4]
+
+
+def test_adam_by_hand() -> None:
+    """Two updates with g = 4, then 0: m = 2, 1 and w1 = 1/2, 3/4; s = 4, 3 and w2 = 1/4, 7/16."""
+    parameters = {"c": np.zeros(1)}
+    hyper = {"beta1": 0.5, "beta2": 0.75, "epsilon": 0.0}
+    first, state = adam_update(parameters, {"c": np.array([4.0])}, adam_init(parameters), 0.5, **hyper)
+    assert first["c"].tolist() == [-0.5]
+    assert {name: array.tolist() for name, array in state.items()} == {
+        "mean.c": [2], "squares.c": [4], "mean_weight": [0.5], "squares_weight": [0.25],
+    }  # fmt: skip
+    second, state = adam_update(first, {"c": np.zeros(1)}, state, 0.5, **hyper)
+    assert [state[name][0] for name in state] == [1, 3, 0.75, 0.4375]
+    assert second["c"][0] == pytest.approx(-0.5 - 0.5 * (4 / 3) / math.sqrt(48 / 7), rel=1e-15)
+
+
+def test_adam_s_weights_are_those_of_the_paper() -> None:
+    """1 - beta^t, and in float32 more exactly than by that formula."""
+    parameters = {"c": np.zeros(1, np.float32)}
+    state = adam_init(parameters)
+    for t in range(1, 2001):
+        _, state = adam_update(parameters, parameters, state, 0.1)
+        if t in (1, 10, 2000):
+            assert state["mean_weight"][0] == pytest.approx(1 - 0.9**t, rel=1e-6)
+            assert state["squares_weight"][0] == pytest.approx(1 - 0.999**t, rel=1e-4 if t > 1 else 1e-7)
+
+
+def test_adamw_decays_apart_from_the_gradient() -> None:
+    parameters = {"c": np.array([2.0, -8.0])}
+    new, _ = adamw_update(parameters, {"c": np.zeros(2)}, adam_init(parameters), 0.5, weight_decay=0.25)
+    assert new["c"].tolist() == [1.75, -7]
+    gradients = {"c": np.array([3.0, 1e-3])}
+    plain, _ = adam_update(parameters, gradients, adam_init(parameters), 0.5)
+    decayed, _ = adamw_update(parameters, gradients, adam_init(parameters), 0.5, weight_decay=0.25)
+    np.testing.assert_allclose(decayed["c"] - plain["c"], -0.125 * parameters["c"], rtol=1e-14)
+
+
+@of_all
+@of_both_dtypes
+def test_optimizers_are_pure_and_keep_the_dtype(name: str, dtype: type[np.floating[Any]]) -> None:
+    optimizer = OPTIMIZERS[name]
+    parameters = {"V": np.ones((2, 3), dtype), "c": np.ones(2, dtype)}
+    gradients = {"V": np.full((2, 3), 2, dtype), "c": np.full(2, -1, dtype), "state.h": np.ones((1, 1, 1))}
+    state = optimizer.init(parameters)
+    new, new_state = optimizer.update(parameters, gradients, state, 0.1)
+    assert list(new) == ["V", "c"]
+    assert list(new_state) == list(state)
+    assert all(new[key].shape == parameters[key].shape for key in new)
+    assert all(new_state[key].shape == state[key].shape for key in state)
+    assert all(array.dtype == dtype for array in [*new.values(), *new_state.values(), *state.values()])
+    assert all((array == 1).all() for array in parameters.values())
+    assert all(map(np.array_equal, state.values(), optimizer.init(parameters).values()))
+    assert (new["V"] < 1).all()
+    assert (new["c"] > 1).all()
+
+
+@of_all
+def test_the_state_is_flat_named_arrays_that_begin_at_zero(name: str) -> None:
+    parameters = {"layers.0.W": np.ones((3, 3)), "c": np.ones(2)}
+    for key, array in OPTIMIZERS[name].init(parameters).items():
+        kind, _, of = key.partition(".")
+        assert array.shape == (parameters[of].shape if of else (1,)), key
+        assert kind in {"velocity", "squares", "mean", "mean_weight", "squares_weight"}
+        assert array.flags.c_contiguous
+        assert not array.any()
+
+
+@of_all
+def test_from_a_copied_state_it_goes_on_the_same(name: str) -> None:
+    optimizer, g = OPTIMIZERS[name], {"c": np.array([0.3, -2.0])}
+    parameters, state = {"c": np.array([1.0, -1.0])}, optimizer.init(g)
+    for _ in range(3):
+        parameters, state = optimizer.update(parameters, g, state, 0.1)
+    copy = {key: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape) for key, array in state.items()}
+    assert np.array_equal(
+        optimizer.update(parameters, g, copy, 0.1)[0]["c"], optimizer.update(parameters, g, state, 0.1)[0]["c"]
+    )
+
+
+@of_all
+@of_both_dtypes
+def test_without_gradients_a_fresh_optimizer_stays_where_it_is(name: str, dtype: type[np.floating[Any]]) -> None:
+    """But for AdamW's decay; and no 0 / 0 anywhere."""
+    optimizer = OPTIMIZERS[name]
+    parameters = {"c": np.array([1.0, -2.0], dtype)}
+    state = optimizer.init(parameters)
+    for _ in range(3):
+        parameters, state = optimizer.update(parameters, {"c": np.zeros(2, dtype)}, state, 0.1)
+    np.testing.assert_allclose(parameters["c"], np.array([1, -2]) * (0.999**3 if name == "adamw" else 1), rtol=1e-6)
+
+
+@of_all
+def test_a_rate_of_zero_moves_nothing(name: str) -> None:
+    parameters = {"c": np.array([1.0, -2.0])}
+    optimizer = OPTIMIZERS[name]
+    new, _ = optimizer.update(parameters, {"c": np.array([5.0, 0.1])}, optimizer.init(parameters), 0.0)
+    assert new["c"].tolist() == [1, -2]
+
+
+def parabola(x: Array) -> tuple[float, Array]:
+    """100 x_0^2 + x_1^2, least at (0, 0)."""
+    steep = np.array([100, 1], x.dtype)
+    return float(np.sum(steep * x * x)), 2 * steep * x
+
+
+def rosenbrock(x: Array) -> tuple[float, Array]:
+    """(1 - x_0)^2 + 100 (x_1 - x_0^2)^2, least at (1, 1) in a narrow curved valley."""
+    u, v = x
+    rise = v - u * u
+    return float((1 - u) ** 2 + 100 * rise**2), np.array([-2 * (1 - u) - 400 * u * rise, 200 * rise], x.dtype)
+
+
+DOWNHILL: dict[str, Any] = {
+    "parabola": (parabola, [-1.0, 1.0], 1e-3, 400,
+                 {"sgd": 6e-3, "momentum": 2e-3, "nesterov": 2e-3, "adagrad": 0.5, "rmsprop": 0.01, "adam": 0.05,
+                  "adamw": 0.05}),
+    "rosenbrock": (rosenbrock, [-1.0, 1.5], 0.3, 3000,
+                   {"sgd": 1e-3, "momentum": 2e-4, "nesterov": 2e-4, "adagrad": 0.3, "rmsprop": 2e-3, "adam": 0.01,
+                    "adamw": 0.01}),
+}  # fmt: skip
+
+
+@of_all
+@of_both_dtypes
+@pytest.mark.parametrize("valley", DOWNHILL)
+def test_it_goes_downhill(valley: str, dtype: type[np.floating[Any]], name: str) -> None:
+    function, start, goal, updates, rates = DOWNHILL[valley]
+    parameters = {"x": np.array(start, dtype)}
+    optimizer = OPTIMIZERS[name]
+    state = optimizer.init(parameters)
+    for _ in range(updates):
+        parameters, state = optimizer.update(parameters, {"x": function(parameters["x"])[1]}, state, rates[name])
+    assert function(parameters["x"])[0] < goal
+    assert parameters["x"].dtype == dtype
+
+
+BY_HEART = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.1, "rmsprop": 0.01, "adam": 0.02,
+            "adamw": 0.02}  # fmt: skip
+
+
+@of_all
+@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+def test_one_batch_can_be_learnt_by_heart(cell: str, name: str) -> None:
+    p = problem(cell, T=10, B=1, H=12, K=5, scale=0.1)
+    optimizer = OPTIMIZERS[name]
+    parameters, state = p.parameters, optimizer.init(p.parameters)
+    for _ in range(300):
+        _, gradients, _ = network.loss_and_gradients(p.config, parameters, p.inputs, p.targets, p.state)
+        parameters, state = optimizer.update(parameters, clip_by_value(gradients, 5), state, BY_HEART[name])
+    loss, _, _ = network.loss_and_gradients(p.config, parameters, p.inputs, p.targets, p.state)
+    assert loss < 0.1 * 10 * math.log(5)

@@ -1,0 +1,106 @@
+"""Learning rates over the updates."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.errors import UsageError
+from recurra.network.optimizers import SCHEDULES, constant, cosine, exponential, schedule, step
+from recurra.network.optimizers.schedules import _cosine_of_pi, _power, _root
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "constant": {},
+    "step": {"every": 30, "factor": 0.3},
+    "exponential": {"updates": 100, "final": 0.05},
+    "cosine": {"updates": 100, "warm_up": 7, "final": 0.1},
+}
+
+
+def test_a_constant_rate_is_rounded_to_float32() -> None:
+    at = constant(0.1)
+    assert at(1) == at(10**6) == float(np.float32(0.1)) != 0.1
+
+
+def test_steps() -> None:
+    at = step(8.0, every=10, factor=0.5)
+    assert [at(update) for update in (0, 9, 10, 19, 20, 1000)] == [8, 8, 4, 4, 2, 8 * 0.5**100]
+
+
+def test_exponential_decay() -> None:
+    at = exponential(0.25, updates=1000, final=0.01)
+    for update in (0, 1, 500, 999, 1000, 2000):
+        assert at(update) == pytest.approx(0.25 * 0.01 ** (update / 1000), rel=1e-7)
+    assert exponential(0.25, updates=10**6, final=1.0)(10**6) == 0.25
+
+
+def test_cosine_with_warm_up() -> None:
+    at = cosine(0.5, updates=110, warm_up=10, final=0.1)
+    assert [at(update) for update in (0, 4, 10, 60)] == pytest.approx([0.5 / 11, 2.5 / 11, 0.5, 0.5 * 0.55], rel=1e-7)
+    for update in range(10, 110):
+        exact = 0.5 * (0.1 + 0.9 * (1 + math.cos(math.pi * (update - 10) / 100)) / 2)
+        assert at(update) == pytest.approx(exact, rel=1e-7)
+    assert at(109) > at(110) == at(10**9) == pytest.approx(0.05, rel=1e-7)
+
+
+def test_a_cosine_without_warm_up_begins_at_the_rate_and_ends_above_zero() -> None:
+    at = cosine(0.5, updates=4)
+    assert [at(update) for update in range(5)] == pytest.approx(
+        [0.5, 0.25 + 0.25 * math.sqrt(0.5), 0.25, 0.25 - 0.25 * math.sqrt(0.5), 0], rel=1e-6
+    )
+    assert at(3) > 0
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_begins_positive_and_gives_float32(name: str) -> None:
+    at = schedule(name, 0.1, **OPTIONS[name])
+    rates = [at(update) for update in range(200)]
+    assert rates == [float(np.float32(rate)) for rate in rates]
+    assert all(rate > 0 for rate in rates)
+    assert max(rates) == float(np.float32(0.1))
+    falling = rates[OPTIONS[name].get("warm_up", 0) :]
+    assert falling == sorted(falling, reverse=True)
+
+
+@given(st.floats(0, 1))
+def test_our_cosine(share: float) -> None:
+    assert _cosine_of_pi(share) == pytest.approx(math.cos(math.pi * share), abs=1e-15)
+
+
+@given(st.floats(0.5, 1), st.integers(0, 1000))
+def test_our_power(base: float, exponent: int) -> None:
+    assert _power(base, exponent) == pytest.approx(base**exponent, rel=1e-12)
+
+
+@given(st.floats(1e-6, 1), st.integers(1, 10**6))
+def test_our_root(x: float, n: int) -> None:
+    assert 0 < _root(x, n) <= 1
+    assert _power(_root(x, n), n) == pytest.approx(x, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("linear", {}, r"`schedule` must be one of constant, step, exponential, cosine; got 'linear'\."),
+        ("constant", {"updates": 3}, r"schedule constant takes no options; got `updates`\."),
+        ("cosine", {"every": 3}, r"schedule cosine takes updates, warm_up, final; got `every`\."),
+        ("step", {"every": 0}, r"`every` must be a whole number, at least 1; got 0\."),
+        ("step", {"every": 5, "factor": 0.0}, r"`factor` must be a number above 0, at most 1; got 0\.0\."),
+        ("step", {"every": 5, "factor": math.nan}, r"`factor` must be a number above 0, at most 1; got nan\."),
+        ("exponential", {"updates": 0}, r"`updates` must be a whole number, at least 1; got 0\."),
+        ("exponential", {"updates": 5, "final": 2.0}, r"`final` must be a number above 0, at most 1; got 2\.0\."),
+        ("cosine", {"updates": 5, "warm_up": 5},
+         r"`warm_up` must be a whole number from 0 to below 5, the updates; got 5\."),
+        ("cosine", {"updates": 5, "warm_up": -1},
+         r"`warm_up` must be a whole number from 0 to below 5, the updates; got -1\."),
+        ("cosine", {"updates": 5, "final": -0.1}, r"`final` must be a number from 0 to 1; got -0\.1\."),
+    ],
+)  # fmt: skip
+def test_what_it_refuses(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        schedule(name, 0.1, **options)
