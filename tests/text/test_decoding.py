@@ -47,9 +47,7 @@ def test_text_codecs_and_their_names(given: str, name: str) -> None:
     "encoding", ["rot13", "base64", "zlib", "hex", "undefined", "utf-9", "", "a\0b", "\ud800", 8, None]
 )
 def test_what_is_no_text_codec_is_a_usage_error(encoding: str) -> None:
-    with pytest.raises(
-        UsageError, match=r"`encoding` must be a text encoding that Python knows, or `bytes`; got"
-    ):
+    with pytest.raises(UsageError, match=r"`encoding` must be a text encoding that Python knows, or `bytes`; got"):
         check_encoding(encoding)
 
 
@@ -141,9 +139,7 @@ def test_any_bytes_decode_or_raise_a_text_error(data: bytes, encoding: str) -> N
     [(b"ab+2AA-", "utf-7"), (rb"ab\ud800", "unicode_escape"), (rb"ab\ud800", "raw_unicode_escape")],
 )
 def test_codecs_that_let_surrogates_through(data: bytes, encoding: str) -> None:
-    with pytest.raises(
-        TextError, match=r"a\.txt has a lone surrogate, U\+D800, at character 2: it is no character"
-    ):
+    with pytest.raises(TextError, match=r"a\.txt has a lone surrogate, U\+D800, at character 2: it is no character"):
         decode(data, "a.txt", encoding)
 
 

@@ -69,9 +69,7 @@ def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path: Path) -> None:
     assert skipped(tmp_path / ".notes") == (["a"], [])
 
 
-def test_file_that_vanishes_while_the_folder_is_walked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_that_vanishes_while_the_folder_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "walk", lambda folder, **_: [(str(folder), [], ["gone"])])
     with pytest.raises(TextError, match=r"gone vanished before it could be read\."):
         skipped(tmp_path)
@@ -106,9 +104,7 @@ def test_mode_that_cannot_be_had(tmp_path: Path) -> None:
         (OSError("odd"), r"book cannot be read: odd\."),
     ],
 )
-def test_errors_in_words(
-    error: OSError, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_in_words(error: OSError, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise error
 

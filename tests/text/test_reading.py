@@ -36,9 +36,7 @@ def test_a_file() -> None:
 
 def test_no_source_is_the_default_book(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read() == read([]) == read("kjv") == books.book("kjv")
-    monkeypatch.setattr(
-        books, "default_book", lambda: Text("docs", "python-docs", ("python-docs",), notes=("hint",))
-    )
+    monkeypatch.setattr(books, "default_book", lambda: Text("docs", "python-docs", ("python-docs",), notes=("hint",)))
     assert read().notes == ("hint",)
 
 
@@ -160,9 +158,7 @@ def test_mark_that_the_codec_leaves() -> None:
 
 def test_latin_1_file_as_utf_8() -> None:
     Path("a.txt").write_bytes("un\ndéjà vu".encode("latin-1"))
-    with pytest.raises(
-        TextError, match=r"^a\.txt is not utf-8: byte 0xe9 at offset 4, line 2 .*\nhint: .*--encoding"
-    ):
+    with pytest.raises(TextError, match=r"^a\.txt is not utf-8: byte 0xe9 at offset 4, line 2 .*\nhint: .*--encoding"):
         read("a.txt")
 
 
@@ -245,9 +241,7 @@ def test_folder_without_text() -> None:
         read("f")
     Path("f/a").write_bytes(b"\xff")
     Path("f/.b").write_bytes(b"b")
-    message = (
-        "the folder f holds no text (skipped, hidden: 1 (f/.b); skipped, not utf-8: 1 (f/a)).\nhint: give its"
-    )
+    message = "the folder f holds no text (skipped, hidden: 1 (f/.b); skipped, not utf-8: 1 (f/a)).\nhint: give its"
     with pytest.raises(TextError, match=re.escape(message)):
         read("f")
 
@@ -260,17 +254,13 @@ def test_unreadable_file_in_a_folder_is_not_passed_over(monkeypatch: pytest.Monk
     Path("f/a").write_text("a")
     monkeypatch.setattr(Path, "open", refuse)
     for source in ("f", "f/a"):
-        with pytest.raises(
-            TextError, match=r"f/a may not be read: permission denied\.\nhint: check its permissions"
-        ):
+        with pytest.raises(TextError, match=r"f/a may not be read: permission denied\.\nhint: check its permissions"):
             read(source)
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
 def test_devices_are_refused(device: str) -> None:
-    with pytest.raises(
-        TextError, match=f"^{device} is neither a file .*, but a character device\\.\nhint: `-` reads"
-    ):
+    with pytest.raises(TextError, match=f"^{device} is neither a file .*, but a character device\\.\nhint: `-` reads"):
         read(device)
 
 
@@ -375,9 +365,7 @@ def test_what_cannot_be_learnt_after_a_split() -> None:
         TextError, match=r"`validation` 0\.01 holds out 1 of the text's 28 characters; it needs two\.\nhint"
     ):
         require_learnable(text, 25, validation=0.01)
-    with pytest.raises(
-        TextError, match=r"`test` 0\.01 holds out 1 of the text's 28 characters; it needs two\.\nhint"
-    ):
+    with pytest.raises(TextError, match=r"`test` 0\.01 holds out 1 of the text's 28 characters; it needs two\.\nhint"):
         require_learnable(text, 5, validation=0.5, test=0.01)
 
 

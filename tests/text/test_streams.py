@@ -102,9 +102,7 @@ def test_ids_that_are_a_strided_view() -> None:
 
 @pytest.mark.parametrize(("N", "T", "B"), [(0, 1, 1), (1, 1, 1), (25, 25, 1), (100, 25, 4), (6, 2, 3)])
 def test_too_few_ids(N: int, T: int, B: int) -> None:
-    with pytest.raises(
-        TextError, match=rf"one update needs {T * B + 1} characters \({T} · {B} \+ 1\); got {N}\."
-    ):
+    with pytest.raises(TextError, match=rf"one update needs {T * B + 1} characters \({T} · {B} \+ 1\); got {N}\."):
         SequentialStream(np.zeros(N, dtype=np.uint8), T, B)
     assert SequentialStream(np.zeros(T * B + 1, dtype=np.uint8), T, B).updates_per_epoch == 1
 

@@ -121,8 +121,7 @@ def _undecodable(data: bytes, name: str, encoding: str, error: UnicodeDecodeErro
     known = marked is None or encoding.startswith(marked)
     hint = ENCODING_HINT if known else f"it begins with the mark of {marked}: `--encoding {marked}`."
     return TextError(
-        f"{name} is not {encoding}: byte 0x{data[offset]:02x} at offset {offset:,}, line {line:,}"
-        f" ({error.reason}).",
+        f"{name} is not {encoding}: byte 0x{data[offset]:02x} at offset {offset:,}, line {line:,} ({error.reason}).",
         hint=hint,
     )
 

@@ -100,9 +100,7 @@ def refuse(error: OSError, path: Path | None = None) -> NoReturn:
     if isinstance(error, FileNotFoundError):
         raise TextError(f"{name} vanished before it could be read.") from None
     if isinstance(error, PermissionError):
-        raise TextError(
-            f"{name} may not be read: permission denied.", hint="check its permissions."
-        ) from None
+        raise TextError(f"{name} may not be read: permission denied.", hint="check its permissions.") from None
     raise TextError(f"{name} cannot be read: {error.strerror or error}.") from None
 
 

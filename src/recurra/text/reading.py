@@ -53,9 +53,7 @@ class _Reader(NamedTuple):
     stdin: BinaryIO | None
 
 
-def read(
-    sources: Source | Sequence[Source] = (), encoding: str = "utf-8", *, stdin: BinaryIO | None = None
-) -> Text:
+def read(sources: Source | Sequence[Source] = (), encoding: str = "utf-8", *, stdin: BinaryIO | None = None) -> Text:
     """Read `sources` in order and join them; none means the default book.
 
     A source is a book's name, a file, a folder (recursively, its files sorted by their relative path) or `-`,
@@ -191,9 +189,7 @@ def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
     notes = skipped.notes()
     if not found:
         why = f" ({'; '.join(notes)})" if notes else ""
-        raise TextError(
-            f"the folder {shown(folder)} holds no text{why}.", hint=ENCODING_HINT if notes else None
-        )
+        raise TextError(f"the folder {shown(folder)} holds no text{why}.", hint=ENCODING_HINT if notes else None)
     for note in notes:
         reader.journal.say(note)
 

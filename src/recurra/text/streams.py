@@ -41,9 +41,7 @@ def cuts(length: int, validation: float, test: float = 0.0) -> tuple[int, int]:
     )
 
 
-def split(
-    ids: NDArray[Any], validation: float, test: float = 0.0
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def split(ids: NDArray[Any], validation: float, test: float = 0.0) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """(train, validation, test): contiguous views of `ids`, in this order."""
     first, second = cuts(len(ids), validation, test)
     return ids[:first], ids[first:second], ids[second:]
@@ -62,8 +60,7 @@ class SequentialStream:
     def __init__(self, ids: NDArray[Any], sequence_length: int, batch_size: int) -> None:
         if sequence_length < 1 or batch_size < 1:
             raise UsageError(
-                "`sequence_length` and `batch_size` must be at least 1; "
-                f"got {sequence_length} and {batch_size}."
+                f"`sequence_length` and `batch_size` must be at least 1; got {sequence_length} and {batch_size}."
             )
         self.sequence_length = sequence_length
         self.batch_size = batch_size

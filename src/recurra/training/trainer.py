@@ -61,7 +61,7 @@ class Trainer:
         self.best_loss = math.inf
         self.seconds = 0.0
         self.stopped = False
-        self._validation_ids = validation_ids
+        self._train_ids, self._validation_ids = train_ids, validation_ids
         self._commit, self._should_stop = commit, should_stop
         self._norm_sum = 0.0  # of the gradient norms since the last record
         self._best_update: int | None = None
@@ -111,6 +111,7 @@ class Trainer:
         if not self.engine.is_warm:
             yield Compiling()
         self.engine.warm_up()
+        self._warm_up_reading()
         if self.training.sample_every and self.update == 0:
             yield self._sample()
         started = saved = time.perf_counter()
@@ -127,6 +128,11 @@ class Trainer:
                 yield self._checkpoint()
                 saved = time.perf_counter()
         yield self._checkpoint()
+
+    def _warm_up_reading(self) -> None:
+        """Have the kernels that sample and evaluate compiled before the clock runs."""
+        if self.training.sample_every or self.has_validation:
+            self.model().evaluate(self._train_ids[:2])
 
     def _train_block(self) -> None:
         if self.stream.at_epoch_start:

@@ -1,0 +1,72 @@
+"""Settings: every bound, every message, and the way to a table and back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.errors import UsageError
+
+
+def test_the_defaults_are_the_missions_training():
+    training, model = TrainingConfig(), ModelConfig()
+    assert (model.cell, model.hidden_size, model.layers) == ("elman", 100, 1)
+    assert (training.sequence_length, training.batch_size, training.validation) == (25, 1, 0.0)
+    assert (training.optimizer, training.learning_rate, training.clip_value) == ("adagrad", 0.1, 5.0)
+    assert (training.updates, training.sample_every, training.initial_scale) == (100_000, 10_000, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"updates": -1}, "`updates` must be a whole number, at least 0; got -1."),
+        ({"updates": 1.5}, "`updates` must be a whole number, at least 0; got 1.5."),
+        ({"updates": True}, "`updates` must be a whole number, at least 0; got True."),
+        ({"seed": 2**63}, "`seed` must be a whole number, between 0 and 9223372036854775807; got 9223372036854775808."),
+        ({"sequence_length": 0}, "`sequence_length` must be a whole number, between 1 and 65536; got 0."),
+        ({"learning_rate": float("nan")}, "`learning_rate` must be a positive finite number; got nan."),
+        ({"learning_rate": 0}, "`learning_rate` must be a positive finite number; got 0."),
+        ({"clip_value": -5.0}, "`clip_value` must be a positive finite number; got -5.0."),
+        ({"initial_scale": float("inf")}, "`initial_scale` must be a positive finite number; got inf."),
+        ({"validation": 0.95}, "`validation` must be a number from 0 to 0.9; got 0.95."),
+        ({"checkpoint_every": -1}, "`checkpoint_every` must be a finite number, at least 0; got -1."),
+        ({"engine": "gpu"}, "`engine` must be one of auto, compiled, reference; got 'gpu'."),
+        ({"preset": "huge"}, "`preset` must be one of seed.*; got 'huge'."),
+    ],
+)
+def test_what_makes_no_sense_is_refused(settings, message):
+    with pytest.raises(UsageError, match=message):
+        TrainingConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cell": "perceptron"}, "`cell` must be one of elman.*; got 'perceptron'."),
+        ({"hidden_size": 0}, "`hidden_size` must be a whole number, between 1 and 16384; got 0."),
+        ({"layers": "2"}, "`layers` must be a whole number, between 1 and 64; got '2'."),
+    ],
+)
+def test_a_network_that_makes_no_sense_is_refused(settings, message):
+    with pytest.raises(UsageError, match=message):
+        ModelConfig(**settings)
+
+
+@given(
+    st.builds(
+        TrainingConfig,
+        updates=st.integers(0, 10**9),
+        seed=st.integers(0, 2**63 - 1),
+        learning_rate=st.floats(1e-6, 10),
+        clip_value=st.none() | st.floats(1e-3, 100),
+        validation=st.floats(0, 0.9),
+    )
+)
+def test_a_table_holds_all_of_it(training):
+    assert TrainingConfig.from_table(training.to_table()) == training
+
+
+def test_an_unknown_setting_is_named():
+    with pytest.raises(UsageError, match="unknown setting `colour`") as caught:
+        ModelConfig.from_table({"colour": 1})
+    assert "hidden_size" in str(caught.value.hint)
