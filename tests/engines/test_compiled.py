@@ -196,7 +196,11 @@ def test_engines_are_chosen_by_what_they_support():
     assert engines.resolve(CONFIG, TRAINING) == "compiled"
     assert engines.resolve(two_layers, TRAINING) == "reference"
     assert engines.resolve(CONFIG, TrainingConfig(batch_size=2)) == "reference"
-    with pytest.raises(UsageError, match=r"engine `compiled` runs one elman layer with `batch_size` 1; got 2 layers"):
+    assert engines.resolve(CONFIG, TrainingConfig(optimizer="adam")) == "reference"
+    assert engines.resolve(ModelConfig(activation="relu"), TRAINING) == "reference"
+    with pytest.raises(
+        UsageError, match="engine `compiled` trains one elman layer .*; got 2 of elman with tanh, 1 and adagrad"
+    ):
         CompiledEngine(two_layers, TRAINING, initialise(two_layers, K, seed=1))
 
 

@@ -19,7 +19,7 @@ def resolve(config: ModelConfig, training: TrainingConfig) -> str:
         return training.engine
     from recurra.engines import compiled
 
-    return "compiled" if compiled.supports(config, training.batch_size) else "reference"
+    return "compiled" if compiled.supports(config, training) else "reference"
 
 
 def create(config: ModelConfig, training: TrainingConfig, *arguments: Any, **named: Any) -> Engine:
@@ -37,7 +37,7 @@ def create_network(config: ModelConfig, parameters: Any) -> Network:
     """The trained network for sampling and scoring: strict kernels where there are any, else the reference."""
     from recurra.engines import compiled
 
-    if compiled.supports(config, 1):
+    if compiled.reads(config):
         return compiled.CompiledNetwork(config, parameters)
     from recurra.engines.reference import ReferenceNetwork
 

@@ -37,18 +37,14 @@ class Layout(NamedTuple):
         return cls(size, WIDTH * per_tile * tiles, (0,) * per_tile)
 
 
-def supports(config: ModelConfig, batch_size: int) -> bool:
-    """Whether kernels exist for this network: one elman layer, one stream."""
-    return (config.cell, config.activation) == ("elman", "tanh") and config.layers == 1 and batch_size == 1
+def reads(config: ModelConfig) -> bool:
+    """Whether there are kernels for this network: one elman layer with tanh."""
+    return (config.cell, config.activation, config.layers) == ("elman", "tanh", 1)
 
 
-def _check(config: ModelConfig, batch_size: int) -> None:
-    if not supports(config, batch_size):
-        raise UsageError(
-            f"engine `compiled` runs one elman layer with `batch_size` 1; got {config.layers} layers of "
-            f"{config.cell}, `batch_size` {batch_size}.",
-            hint="use `engine` reference.",
-        )
+def supports(config: ModelConfig, training: TrainingConfig) -> bool:
+    """Whether there are kernels for this training: such a network, one stream, AdaGrad."""
+    return reads(config) and training.batch_size == 1 and training.optimizer == "adagrad"
 
 
 def _room(hidden: Layout, symbols: Layout, steps: int) -> elman.Room:
@@ -97,7 +93,6 @@ class CompiledNetwork:
     """The trained network on one stream, for sampling and scoring."""
 
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Vector]) -> None:
-        _check(config, 1)
         self._hidden = Layout.of(parameters["V"].shape[1])
         self._symbols = Layout.of(parameters["V"].shape[0])
         self._weights = _blank(self._hidden, self._symbols)
@@ -152,7 +147,13 @@ class CompiledEngine:
         state: State | None = None,
         updates_done: int = 0,
     ) -> None:
-        _check(config, training.batch_size)
+        if not supports(config, training):
+            raise UsageError(
+                "engine `compiled` trains one elman layer with tanh, `batch_size` 1 and adagrad; got "
+                f"{config.layers} of {config.cell} with {config.activation}, {training.batch_size} and "
+                f"{training.optimizer}.",
+                hint="use `engine` reference.",
+            )
         self.updates_done = updates_done
         self._hidden = Layout.of(parameters["V"].shape[1])
         self._symbols = Layout.of(parameters["V"].shape[0])
