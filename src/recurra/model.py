@@ -65,7 +65,8 @@ class LanguageModel:
 
     def zero_state(self, batch: int = 1) -> State:
         """The state before the first character: zeros (L, B, H)."""
-        return network.zero_state(self.config, batch)
+        state: State = network.zero_state(self.config, batch)
+        return state
 
     def loss_and_gradients(
         self, inputs: Array, targets: Array, state: State | None = None

@@ -21,7 +21,7 @@ def digest(hidden: int, symbols: int, steps: int, updates: int) -> str:
     ids = (stream(2, "ids").uniform(updates * steps + 1) * symbols).astype(np.int64)
     inputs, targets = ids[:-1].reshape(updates, steps, 1), ids[1:].reshape(updates, steps, 1)
     result = engine.train(inputs, targets, np.full(updates, 0.1, np.float32))
-    network = CompiledNetwork(config, engine.parameters())
+    network = CompiledNetwork(engine.parameters())
     log_probabilities, state = network.log_probabilities(ids[: 2 * steps], engine.state())
     total = hashlib.sha256()
     arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), state.h]

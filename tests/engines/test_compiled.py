@@ -141,7 +141,7 @@ def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
 
 
 def test_a_sequence_at_once_equals_one_character_at_a_time():
-    trained = CompiledNetwork(CONFIG, initialise(CONFIG, K, seed=1, scale=0.5))
+    trained = CompiledNetwork(initialise(CONFIG, K, seed=1, scale=0.5))
     ids = random_ids(37)
     whole, final = trained.log_probabilities(ids, network.zero_state(CONFIG, 1))
     state, rows = network.zero_state(CONFIG, 1), []
@@ -156,7 +156,7 @@ def test_log_probabilities_equal_the_reference_and_sum_to_one():
     parameters = initialise(CONFIG, K, seed=1, scale=0.2)
     state = network.State(h=stream(1, "h").normal(M).reshape(1, 1, M).clip(-0.9, 0.9))
     ids = random_ids(21)
-    found, final = CompiledNetwork(CONFIG, parameters).log_probabilities(ids, state)
+    found, final = CompiledNetwork(parameters).log_probabilities(ids, state)
     expected, expected_final = ReferenceNetwork(CONFIG, parameters).log_probabilities(ids, state)
     assert np.allclose(found, expected, atol=5e-6)
     assert np.allclose(final.h, expected_final.h, atol=1e-6)
@@ -199,7 +199,7 @@ def test_engines_are_chosen_by_what_they_support():
     assert engines.resolve(CONFIG, TrainingConfig(optimizer="adam")) == "reference"
     assert engines.resolve(ModelConfig(activation="relu"), TRAINING) == "reference"
     with pytest.raises(
-        UsageError, match="engine `compiled` trains one elman layer .*; got 2 of elman with tanh, 1 and adagrad"
+        UsageError, match=r"engine `compiled` trains one elman layer .*; got 2 of elman with tanh, 1 and adagrad"
     ):
         CompiledEngine(two_layers, TRAINING, initialise(two_layers, K, seed=1))
 

@@ -86,7 +86,7 @@ def test_the_chunk_changes_no_bit(monkeypatch: pytest.MonkeyPatch, chunk: int) -
 
 
 def test_texts_of_many_lengths_do_not_fill_the_memory() -> None:
-    trained = CompiledNetwork(CONFIG, MODEL.parameters)
+    trained = CompiledNetwork(MODEL.parameters)
     for length in (5, 1, 6, 300, 1, 7, 8):
         trained.log_probabilities(np.zeros(length, np.int64), MODEL.zero_state())
     assert list(trained._rooms) == [1, 8]

@@ -102,7 +102,7 @@ def test_a_text_too_short_for_a_sequence() -> None:
 
 def test_an_engine_that_cannot() -> None:
     training = TrainingConfig(sequence_length=T, engine="compiled")
-    with pytest.raises(UsageError, match="engine `compiled` runs"):
+    with pytest.raises(UsageError, match="engine `compiled` trains one elman layer"):
         prove(text=from_string(TEXT), model=ModelConfig(hidden_size=8, layers=2), training=training)
 
 

@@ -38,7 +38,7 @@ def create_network(config: ModelConfig, parameters: Any) -> Network:
     from recurra.engines import compiled
 
     if compiled.reads(config):
-        return compiled.CompiledNetwork(config, parameters)
+        return compiled.CompiledNetwork(parameters)
     from recurra.engines.reference import ReferenceNetwork
 
     return ReferenceNetwork(config, parameters)

@@ -92,7 +92,7 @@ def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Layout, 
 class CompiledNetwork:
     """The trained network on one stream, for sampling and scoring."""
 
-    def __init__(self, config: ModelConfig, parameters: Mapping[str, Vector]) -> None:
+    def __init__(self, parameters: Mapping[str, Vector]) -> None:
         self._hidden = Layout.of(parameters["V"].shape[1])
         self._symbols = Layout.of(parameters["V"].shape[0])
         self._weights = _blank(self._hidden, self._symbols)
