@@ -1,8 +1,8 @@
 """The network's parameters: names, shapes, initial values, and what proves that a dict of arrays is them.
 
 A parameter set is a dict of arrays in canonical order: for each layer l what its cell has (`layers.l.U`,
-`layers.l.W`, `layers.l.b`), then the projection `V` and `c`. Layer 0 reads characters, every other layer the
-m hidden units of the layer below.
+`layers.l.W`, `layers.l.b`, of a GRU also `layers.l.b_n`), then the projection `V` and `c`. Layer 0 reads characters,
+every other layer the m hidden units of the layer below.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from recurra import randomness
 from recurra.errors import ModelError
-from recurra.network.cells import CELLS
+from recurra.network.cells import cell_of
+from recurra.network.initialisation import own_initial
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig
@@ -30,20 +31,23 @@ def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, 
     m = config.hidden_size
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in range(config.layers):
-        cell_shapes = CELLS[config.cell].shapes(symbols if layer == 0 else m, m)
+        cell_shapes = cell_of(config).shapes(symbols if layer == 0 else m, m)
         shapes |= {f"layers.{layer}.{name}": shape for name, shape in cell_shapes.items()}
     return shapes | {"V": (symbols, m), "c": (symbols,)}
 
 
-def initialise(config: ModelConfig, symbols: int, *, seed: int, scale: float = 0.01) -> dict[str, Array]:
-    """Weights from N(0, scale^2), biases 0, float32.
+def initialise(config: ModelConfig, symbols: int, *, seed: int, scale: float | None = 0.01) -> dict[str, Array]:
+    """Weights from N(0, scale^2), biases 0, float32; with `scale` None what `initialisation` says of each.
 
     Each weight matrix has the random stream of its own name, filled row by row: a matrix does not change when
     another one's shape does.
     """
+    shapes = parameter_shapes(config, symbols)
+    if scale is None:
+        return {name: own_initial(config, name, shape, seed) for name, shape in shapes.items()}
     return {
         name: _normal(shape, seed, name, scale) if len(shape) == 2 else np.zeros(shape, np.float32)
-        for name, shape in parameter_shapes(config, symbols).items()
+        for name, shape in shapes.items()
     }
 
 
