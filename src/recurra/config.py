@@ -105,6 +105,8 @@ class TrainingConfig(_Table):
     optimizer: str = "adagrad"
     learning_rate: float = 0.1
     clip_value: float | None = 5.0
+    clip_norm: float | None = None
+    dropout: float = 0.0
     initial_scale: float = 0.01
     validation: float = 0.0
     log_every: int = 500
@@ -114,6 +116,8 @@ class TrainingConfig(_Table):
     checkpoint_every: float = 30.0
     keep: int = 3
     engine: str = "auto"
+    shards: int = 0
+    threads: int = 0
 
     def __post_init__(self) -> None:
         _require_choice("preset", self.preset, PRESETS)
@@ -125,6 +129,11 @@ class TrainingConfig(_Table):
         _require_number("learning_rate", self.learning_rate, low=0, open_low=True)
         if self.clip_value is not None:
             _require_number("clip_value", self.clip_value, low=0, open_low=True)
+        if self.clip_norm is not None:
+            _require_number("clip_norm", self.clip_norm, low=0, open_low=True)
+        _require_number("dropout", self.dropout, low=0, high=0.95)
+        _require_integer("shards", self.shards, low=0, high=1024)
+        _require_integer("threads", self.threads, low=0, high=1024)
         _require_number("initial_scale", self.initial_scale, low=0, open_low=True)
         _require_number("validation", self.validation, low=0, high=0.9)
         _require_integer("log_every", self.log_every, low=1)

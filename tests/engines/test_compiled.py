@@ -10,10 +10,11 @@ import pytest
 
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.batched import BatchedEngine
 from recurra.engines.compiled import CompiledEngine, CompiledNetwork, Layout
 from recurra.engines.kernels import compilation
-from recurra.engines.reference import ReferenceEngine, ReferenceNetwork
-from recurra.errors import NumericalError, UsageError
+from recurra.engines.reference import ReferenceEngine
+from recurra.errors import NumericalError
 from recurra.network import network
 from recurra.network.parameters import initialise
 from recurra.randomness import stream
@@ -157,9 +158,9 @@ def test_log_probabilities_equal_the_reference_and_sum_to_one():
     state = network.State(h=stream(1, "h").normal(M).reshape(1, 1, M).clip(-0.9, 0.9))
     ids = random_ids(21)
     found, final = CompiledNetwork(parameters).log_probabilities(ids, state)
-    expected, expected_final = ReferenceNetwork(CONFIG, parameters).log_probabilities(ids, state)
-    assert np.allclose(found, expected, atol=5e-6)
-    assert np.allclose(final.h, expected_final.h, atol=1e-6)
+    expected = network.forward(CONFIG, parameters, ids[:, np.newaxis], state)
+    assert np.allclose(found, expected.log_probabilities[:, 0], atol=5e-6)
+    assert np.allclose(final.h, expected.state.h, atol=1e-6)
     assert np.allclose(np.exp(found.astype(np.float64)).sum(axis=1), 1, atol=1e-6)
 
 
@@ -191,17 +192,21 @@ def test_an_infinite_gradient_is_found_before_clipping_hides_it():
         engine.train(*updates(1))
 
 
-def test_engines_are_chosen_by_what_they_support():
-    two_layers = ModelConfig(hidden_size=M, layers=2)
-    assert engines.resolve(CONFIG, TRAINING) == "compiled"
-    assert engines.resolve(two_layers, TRAINING) == "reference"
-    assert engines.resolve(CONFIG, TrainingConfig(batch_size=2)) == "reference"
-    assert engines.resolve(CONFIG, TrainingConfig(optimizer="adam")) == "reference"
-    assert engines.resolve(ModelConfig(activation="relu"), TRAINING) == "reference"
-    with pytest.raises(
-        UsageError, match=r"engine `compiled` trains one elman layer .*; got 2 of elman with tanh, 1 and adagrad"
+def test_engines_are_chosen_by_what_is_to_be_trained():
+    def kind(config, **changes):
+        training = TrainingConfig(sequence_length=T, **changes)
+        return type(engines.create(config, training, initialise(config, K, seed=1)))
+
+    assert kind(CONFIG) is kind(CONFIG, engine="compiled") is CompiledEngine
+    assert kind(CONFIG, engine="reference") is ReferenceEngine
+    for changes in ({"batch_size": 2}, {"optimizer": "adam"}, {"clip_norm": 1.0}):
+        assert kind(CONFIG, **changes) is BatchedEngine
+    for config in (
+        ModelConfig(hidden_size=M, layers=2),
+        ModelConfig(hidden_size=M, activation="relu"),
+        ModelConfig(hidden_size=M, cell="lstm"),
     ):
-        CompiledEngine(two_layers, TRAINING, initialise(two_layers, K, seed=1))
+        assert kind(config) is BatchedEngine
 
 
 @pytest.mark.parametrize(

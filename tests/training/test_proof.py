@@ -11,7 +11,7 @@ from small_training import TEXT, K, T, train_small
 
 from recurra import tensor_file
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.errors import ModelError, TextError, UsageError
+from recurra.errors import ModelError, TextError
 from recurra.model import BEST, CHECKPOINTS, LanguageModel
 from recurra.network import gradient_check
 from recurra.network.network import State
@@ -100,12 +100,6 @@ def test_a_text_too_short_for_a_sequence() -> None:
         prove(text=from_string("abcab"), model=CONFIG, training=TRAINING)
 
 
-def test_an_engine_that_cannot() -> None:
-    training = TrainingConfig(sequence_length=T, engine="compiled")
-    with pytest.raises(UsageError, match="engine `compiled` trains one elman layer"):
-        prove(text=from_string(TEXT), model=ModelConfig(hidden_size=8, layers=2), training=training)
-
-
 @pytest.mark.parametrize("settings", [{}, {"layers": 2, "batch_size": 3}])
 def test_the_proof_of_a_run(checked: list[tuple[Any, ...]], settings: dict[str, Any]) -> None:
     run = train_small(**settings)
@@ -118,6 +112,12 @@ def test_the_proof_of_a_run(checked: list[tuple[Any, ...]], settings: dict[str, 
     written = run.model.vocabulary.encode(run.model.sample(max_new_tokens=T + 1, seed=0))
     assert np.array_equal(inputs[:, 0], written[:-1])
     assert np.array_equal(targets[:, 0], written[1:])
+
+
+def test_the_proof_of_an_lstm_run() -> None:
+    table = prove_model(train_small(cell="lstm").folder, TRAINING)
+    assert table["passed"] is True
+    assert {"h0", "c0"} < set(table["cells"]["lstm"])
 
 
 @pytest.mark.parametrize("vocabulary", [Vocabulary.of("abc"), Vocabulary.bytes()])

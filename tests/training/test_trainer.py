@@ -76,7 +76,7 @@ def test_the_reference_engine_trains_as_by_hand_through_ends_of_epochs(log_every
 @pytest.mark.parametrize(("layers", "batch"), [(2, 1), (1, 3), (2, 3)])
 def test_layers_and_batches_train_as_by_hand(layers: int, batch: int) -> None:
     # 191 // 3 = 63 characters a reader, 12 updates an epoch, so that 30 updates begin the third.
-    trainer = make_trainer(layers=layers, batch_size=batch, updates=30)
+    trainer = make_trainer(layers=layers, batch_size=batch, updates=30, engine="reference")
     events = run(trainer)
     assert trainer.engine.name == "reference"
     expected, losses = by_hand(TEXT, 30, layers=layers, batch=batch)

@@ -1,4 +1,9 @@
-"""The same mathematics, executed: `reference` in float64 NumPy, the truth in every test, and `compiled` for a CPU."""
+"""The same mathematics, executed.
+
+reference   float64 NumPy, the equations as they stand: the truth in every test
+compiled    strict float32 kernels, the same bits on every CPU: `compiled.py` has the mission's training, one elman
+            layer and AdaGrad on one stream, in one fused kernel; `batched.py` everything else, on several cores
+"""
 
 from __future__ import annotations
 
@@ -6,39 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
+    from recurra.engines.batched import BatchedEngine, BatchedNetwork
     from recurra.engines.compiled import CompiledEngine, CompiledNetwork
-    from recurra.engines.reference import ReferenceEngine, ReferenceNetwork
+    from recurra.engines.reference import ReferenceEngine
 
-    Engine = CompiledEngine | ReferenceEngine
-    Network = CompiledNetwork | ReferenceNetwork
-
-
-def resolve(config: ModelConfig, training: TrainingConfig) -> str:
-    """The engine that `auto` stands for: compiled where it has kernels for the network, else reference."""
-    if training.engine != "auto":
-        return training.engine
-    from recurra.engines import compiled
-
-    return "compiled" if compiled.supports(config, training) else "reference"
+    Engine = CompiledEngine | BatchedEngine | ReferenceEngine
+    Network = CompiledNetwork | BatchedNetwork
 
 
 def create(config: ModelConfig, training: TrainingConfig, *arguments: Any, **named: Any) -> Engine:
-    """The engine of `training`, built with the arguments that every engine takes."""
-    if resolve(config, training) == "compiled":
-        from recurra.engines.compiled import CompiledEngine
+    """The engine of `training`, `auto` being compiled, built with the arguments that every engine takes."""
+    if training.engine == "reference":
+        from recurra.engines.reference import ReferenceEngine
 
-        return CompiledEngine(config, training, *arguments, **named)
-    from recurra.engines.reference import ReferenceEngine
+        return ReferenceEngine(config, training, *arguments, **named)
+    from recurra.engines import compiled
 
-    return ReferenceEngine(config, training, *arguments, **named)
+    if compiled.supports(config, training):
+        return compiled.CompiledEngine(config, training, *arguments, **named)
+    from recurra.engines.batched import BatchedEngine
+
+    return BatchedEngine(config, training, *arguments, **named)
 
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:
-    """The trained network for sampling and scoring: strict kernels where there are any, else the reference."""
+    """The trained network for sampling and scoring, in the arithmetic of its training."""
     from recurra.engines import compiled
 
     if compiled.reads(config):
         return compiled.CompiledNetwork(parameters)
-    from recurra.engines.reference import ReferenceNetwork
+    from recurra.engines.batched import BatchedNetwork
 
-    return ReferenceNetwork(config, parameters)
+    return BatchedNetwork(config, parameters)

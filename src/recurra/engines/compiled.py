@@ -1,4 +1,4 @@
-"""The compiled engine: the mathematics of `network`, executed by strict float32 kernels, the same bits on every CPU."""
+"""The mission's training in one fused kernel: one elman layer with tanh, one stream, AdaGrad, in strict float32."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.engines.kernels import compilation, elman, output
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
 from recurra.engines.result import TrainResult
-from recurra.errors import NumericalError, UsageError
+from recurra.errors import NumericalError
 from recurra.network.network import State
 from recurra.network.optimizers import not_finite
 
@@ -43,8 +43,9 @@ def reads(config: ModelConfig) -> bool:
 
 
 def supports(config: ModelConfig, training: TrainingConfig) -> bool:
-    """Whether there are kernels for this training: such a network, one stream, AdaGrad."""
-    return reads(config) and training.batch_size == 1 and training.optimizer == "adagrad"
+    """Whether this is a training for the fused kernel: such a network, one stream, AdaGrad, clipping by value alone."""
+    plain = training.optimizer == "adagrad" and training.clip_norm is None
+    return reads(config) and training.batch_size == 1 and plain
 
 
 def _room(hidden: Layout, symbols: Layout, steps: int) -> elman.Room:
@@ -139,7 +140,7 @@ class CompiledEngine:
 
     def __init__(
         self,
-        config: ModelConfig,
+        config: ModelConfig,  # noqa: ARG002 - what every engine takes; `supports` has seen it
         training: TrainingConfig,
         parameters: Mapping[str, Vector],
         *,
@@ -147,13 +148,6 @@ class CompiledEngine:
         state: State | None = None,
         updates_done: int = 0,
     ) -> None:
-        if not supports(config, training):
-            raise UsageError(
-                "engine `compiled` trains one elman layer with tanh, `batch_size` 1 and adagrad; got "
-                f"{config.layers} of {config.cell} with {config.activation}, {training.batch_size} and "
-                f"{training.optimizer}.",
-                hint="use `engine` reference.",
-            )
         self.updates_done = updates_done
         self._hidden = Layout.of(parameters["V"].shape[1])
         self._symbols = Layout.of(parameters["V"].shape[0])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.result import TrainResult
 from recurra.network import network, optimizers
+from recurra.network.dropout import masks_of_update
 from recurra.network.network import State
 
 Array = NDArray[Any]
@@ -41,7 +42,7 @@ class ReferenceEngine:
         )
         self._state = network.zero_state(config, training.batch_size)
         if state is not None:
-            self._state = State(*(field.astype(np.float64) for field in state))
+            self._state = type(self._state)(*(field.astype(np.float64) for field in state))
 
     def train(
         self, inputs: NDArray[np.integer], targets: NDArray[np.integer], rates: NDArray[np.float32]
@@ -57,12 +58,16 @@ class ReferenceEngine:
         return TrainResult(losses, norms)
 
     def _update(self, inputs: Array, targets: Array, rate: float) -> tuple[float, float]:
+        training = self._training
+        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self.updates_done)
         loss, gradients, state = network.loss_and_gradients(
-            self._config, self._parameters, inputs, targets, self._state
+            self._config, self._parameters, inputs, targets, self._state, masks=masks
         )
         gradients = {name: gradients[name] for name in self._parameters}
         optimizers.require_finite(loss, gradients, self.updates_done + 1)
         norm = optimizers.global_norm(gradients)
+        if self._training.clip_norm is not None:
+            gradients = optimizers.clip_by_norm(gradients, self._training.clip_norm)
         if self._training.clip_value is not None:
             gradients = optimizers.clip_by_value(gradients, self._training.clip_value)
         self._parameters, self._optimizer_state = self._optimizer.update(
@@ -90,24 +95,12 @@ class ReferenceEngine:
 
     def state(self) -> State:
         """A copy of the carried state, (L, B, m)."""
-        return State(*(field.copy() for field in self._state))
+        state: State = type(self._state)(*(field.copy() for field in self._state))
+        return state
 
     def zero_state(self) -> None:
         """Every stream begins anew."""
         self._state = network.zero_state(self._config, self._training.batch_size)
-
-
-class ReferenceNetwork:
-    """The trained network on one stream, for sampling and scoring where no kernels exist."""
-
-    def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
-        self._config = config
-        self._parameters = _float64(parameters)
-
-    def log_probabilities(self, ids: NDArray[np.integer], state: State) -> tuple[NDArray[np.float32], State]:
-        """log p_t over the next character after each of `ids` (T,): (T, K) in nats, and the state after the last."""
-        passed = network.forward(self._config, self._parameters, ids[:, np.newaxis], state)
-        return passed.log_probabilities[:, 0].astype(np.float32), passed.state
 
 
 def _float64(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recurra.errors import UsageError
+from recurra.randomness import stream as new_stream
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig
@@ -31,3 +32,13 @@ def dropout_masks(config: ModelConfig, batch: int, p: float, stream: Stream) -> 
     shape = (config.layers - 1, batch, config.hidden_size)
     kept = stream.uniform(shape[0] * shape[1] * shape[2]) >= p
     return np.where(kept, np.float32(1 / (1 - p)), np.float32(0)).reshape(shape)
+
+
+def masks_of_update(
+    config: ModelConfig, batch: int, p: float, seed: int, update: int
+) -> npt.NDArray[np.float32] | None:
+    """The masks of update number `update` (from 0) of a training with `seed`; None where nothing is dropped."""
+    if p == 0 or config.layers == 1:
+        return None
+    drawn = (config.layers - 1) * batch * config.hidden_size
+    return dropout_masks(config, batch, p, new_stream(seed, "dropout", update * drawn))

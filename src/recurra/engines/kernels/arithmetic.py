@@ -23,7 +23,7 @@ from recurra.engines.kernels.lanes import (
     zero_below,
 )
 
-ONE, TWO = np.float32(1), np.float32(2)
+ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 LOG2_E = np.float32(1 / math.log(2))
 LN2_HIGH = np.float32(355 / 512)
 LN2_LOW = np.float32(math.log(2) - 355 / 512)
@@ -62,6 +62,13 @@ def tanh(x: Vector) -> Vector:
     scale = power_of_two(shifted)
     e = scale * _exp_minus_one_over_scale(r) + (scale - ONE)
     return e / (e + TWO)
+
+
+@strict
+def sigmoid(x: Vector) -> Vector:
+    """1 / (1 + e^-x)."""
+    result: Vector = ONE / (ONE + exp(ZERO - x))
+    return result
 
 
 @strict

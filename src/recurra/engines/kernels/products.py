@@ -8,10 +8,69 @@ from __future__ import annotations
 import numpy as np
 
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, load, store, transpose
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, lane_sum, load, store, transpose
 
 ZERO = np.float32(0)
+GROUP = (0,)
 BLOCK = 40  # rows that are used for all time steps while they lie in the first-level cache
+
+
+@strict
+def clear(target: Vector) -> None:
+    """target = 0; its width a multiple of 8."""
+    zero = fill(ZERO, GROUP)
+    for t in range(target.shape[0]):
+        for column in range(0, target.shape[1], WIDTH):
+            store(target, t, column, zero)
+
+
+@strict
+def add_all(target: Vector, source: Vector) -> None:
+    """target += source, both of one shape, the width a multiple of 8."""
+    for t in range(target.shape[0]):
+        for column in range(0, target.shape[1], WIDTH):
+            store(target, t, column, load(target, t, column, GROUP) + load(source, t, column, GROUP))
+
+
+@strict
+def sum_of_squares(source: Vector) -> np.float64:
+    """The sum of the squares of `source` (1, n), n a multiple of 8: 1,024 at a time in float32, those in float64."""
+    total = np.float64(0)
+    for start in range(0, source.shape[1], 1024):
+        part = fill(ZERO, GROUP)
+        for column in range(start, min(start + 1024, source.shape[1]), WIDTH):
+            x = load(source, 0, column, GROUP)
+            part = part + x * x
+        total += np.float64(lane_sum(part))
+    return total
+
+
+@strict
+def add_column_sums(target: Vector, source: Vector) -> None:
+    """target (1, width) += the sum of the rows of `source` (n, width), in order."""
+    for column in range(0, target.shape[1], WIDTH):
+        total = load(target, 0, column, GROUP)
+        for t in range(source.shape[0]):
+            total = total + load(source, t, column, GROUP)
+        store(target, 0, column, total)
+
+
+@strict
+def scatter_add(target: Vector, rows: Vector, source: Vector) -> None:
+    """target[rows[i]] += source[i], in order of i; `rows` (n,) ids, `source` (n, width)."""
+    for i in range(source.shape[0]):
+        for column in range(0, source.shape[1], WIDTH):
+            total = load(target, rows[i], column, GROUP) + load(source, i, column, GROUP)
+            store(target, rows[i], column, total)
+
+
+@strict
+def scale_streams(target: Vector, source: Vector, masks: Vector) -> None:
+    """target[t B + s] = source[t B + s] · masks[s]: a dropout mask a stream, the same at every step; masks (B, .)."""
+    B = masks.shape[0]
+    for i in range(source.shape[0]):
+        for column in range(0, source.shape[1], WIDTH):
+            store(target, i, column, load(source, i, column, GROUP) * load(masks, i % B, column, GROUP))
 
 
 @strict

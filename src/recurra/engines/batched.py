@@ -1,0 +1,466 @@
+"""Minibatch training in strict float32: any cell, any number of layers, B streams, on several cores.
+
+The streams are cut into shards; each runs forward and backward on its own thread without the GIL, and the gradients are
+added in the order of the shards. Every sum has a fixed order, so that the bits depend on the number of shards and on
+nothing else: not on the threads, not on the CPU.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.kernels import compilation, elman_batch, gemm, gru, lstm, output
+from recurra.engines.kernels.lanes import Vector, aligned_zeros
+from recurra.engines.kernels.products import (
+    add_column_sums,
+    clear,
+    scale_streams,
+    scatter_add,
+    set_rows,
+    sum_of_squares,
+)
+from recurra.engines.result import TrainResult
+from recurra.network import network, optimizers
+from recurra.network.cells import CELLS
+from recurra.network.dropout import masks_of_update
+from recurra.network.network import State
+from recurra.network.parameters import parameter_shapes
+
+Array = NDArray[Any]
+Ids = NDArray[np.integer]
+PAD = gemm.PANEL
+GATES = {"elman": 1, "lstm": 4, "gru": 3}
+FLAT = "all"  # the name of all parameters laid end to end, for the optimiser
+
+
+def padded(size: int) -> int:
+    """The next multiple of 16."""
+    return -(-size // PAD) * PAD
+
+
+def tile_of(width: int) -> tuple[int, ...]:
+    """The widest tile up to 64 lanes that divides `width`."""
+    return (0,) * next(groups for groups in (8, 4, 2) if width % (8 * groups) == 0)
+
+
+class Slot(NamedTuple):
+    """Where a parameter lies in the flat array: as (inputs, gates · size) padded, the transpose of its own shape."""
+
+    start: int
+    rows: int
+    gates: int
+    size: int
+    inputs: int
+
+    @property
+    def width(self) -> int:
+        """Columns, padding included."""
+        return self.gates * padded(self.size)
+
+    def view(self, flat: Vector) -> Vector:
+        """The padded matrix (rows, width) in `flat` (1, N)."""
+        return flat[0, self.start : self.start + self.rows * self.width].reshape(self.rows, self.width)
+
+    def put(self, flat: Vector, value: Array) -> None:
+        """Copy a parameter in, from the mission's orientation."""
+        self._inner(flat)[...] = value.reshape(self.gates, self.size, self.inputs).transpose(2, 0, 1)
+
+    def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
+        """Copy a parameter out, in the mission's orientation."""
+        return np.ascontiguousarray(self._inner(flat).transpose(1, 2, 0)).reshape(shape)
+
+    def _inner(self, flat: Vector) -> Vector:
+        cube = self.view(flat).reshape(self.rows, self.gates, padded(self.size))
+        return cube[: self.inputs, :, : self.size]
+
+
+class Layout:
+    """All parameters of a network, padded and laid end to end."""
+
+    def __init__(self, config: ModelConfig, symbols: int) -> None:
+        self.shapes = parameter_shapes(config, symbols)
+        self.slots: dict[str, Slot] = {}
+        self.length = 0
+        for name, shape in self.shapes.items():
+            size = symbols if name in {"V", "c"} else config.hidden_size
+            inputs = shape[1] if len(shape) == 2 else 1
+            rows = padded(inputs) if len(shape) == 2 else 1
+            slot = Slot(self.length, rows, shape[0] // size, size, inputs)
+            self.slots[name] = slot
+            self.length += slot.rows * slot.width
+
+    def pack(self, values: Mapping[str, Array], prefix: str = "") -> Vector:
+        """The flat array (1, N) of `values`, whose names begin with `prefix`."""
+        flat = aligned_zeros(1, self.length)
+        for name, slot in self.slots.items():
+            slot.put(flat, values[prefix + name])
+        return flat
+
+    def unpack(self, flat: Vector, prefix: str = "") -> dict[str, Vector]:
+        """Copies of the values in `flat`, by name."""
+        return {prefix + name: slot.get(flat, self.shapes[name]) for name, slot in self.slots.items()}
+
+    def views(self, flat: Vector) -> dict[str, Vector]:
+        """The padded matrices in `flat`."""
+        return {name: slot.view(flat) for name, slot in self.slots.items()}
+
+
+class Panels(NamedTuple):
+    """Weights as products need them: `across` for x W^T, `back` for dy W; by parameter name."""
+
+    across: dict[str, Vector]
+    back: dict[str, Vector]
+
+
+def _panels(views: Mapping[str, Vector]) -> Panels:
+    names = [name for name in views if name.split(".")[-1] in {"U", "W", "V"} and name != "layers.0.U"]
+    across = {name: aligned_zeros(*gemm.panel_rows(*views[name].shape)) for name in names}
+    back = {name: aligned_zeros(*gemm.panel_rows(*views[name].shape[::-1])) for name in names}
+    return Panels(across, back)
+
+
+class _Layer:
+    """One layer's memory in a shard: states before and after every step, and what its cell keeps."""
+
+    def __init__(self, cell: str, steps: int, streams: int, width: int) -> None:
+        n, gates = steps * streams, GATES[cell]
+        self.h = aligned_zeros(n + streams, width)
+        self.c = aligned_zeros(n + streams, width) if cell == "lstm" else None
+        self.gates = aligned_zeros(streams if cell == "elman" else n, gates * width)
+        self.da = aligned_zeros(n, gates * width)
+        self.q = aligned_zeros(n, width) if cell == "gru" else None
+        self.dq = aligned_zeros(n, gates * width) if cell == "gru" else self.da
+        self.x = aligned_zeros(n, width)
+        self.table = aligned_zeros(n, gates * width)
+
+
+class _Shard:
+    """Some of the streams: their states, their memory, and their part of the gradient."""
+
+    def __init__(self, config: ModelConfig, layout: Layout, steps: int, streams: int) -> None:
+        self.config, self.steps, self.streams = config, steps, streams
+        self.width = padded(config.hidden_size)
+        symbols = layout.slots["c"].width
+        n = steps * streams
+        self.layers = [_Layer(config.cell, steps, streams, self.width) for _ in range(config.layers)]
+        self.gradient = aligned_zeros(1, layout.length)
+        self.d = layout.views(self.gradient)
+        self.o = aligned_zeros(n, symbols)
+        self.sums = aligned_zeros(1, padded(n))
+        self.dh_out = aligned_zeros(n, self.width)
+        self.dh, self.dc = aligned_zeros(streams, self.width), aligned_zeros(streams, self.width)
+        self.packed = aligned_zeros(gemm.DEPTH, gemm.ROWS)
+        widest = max(GATES[config.cell] * self.width, symbols)
+        self.panel_room = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, widest))
+        self.rows = np.arange(n)
+        self.tile, self.symbol_tile = tile_of(self.width), tile_of(symbols)
+
+    def run(self, p: Mapping[str, Vector], panels: Panels, x: Ids, y: Ids, masks: Vector | None) -> float:
+        """Forward and backward on ids x, y (T, B); the loss in nats, the gradient in `gradient`; h is carried."""
+        ids, targets = np.ascontiguousarray(x, np.int64).ravel(), np.ascontiguousarray(y, np.int64).ravel()
+        self.read(p, panels, ids, masks)
+        loss = float(output.softmax_loss(self.o, targets, self.sums, self.symbol_tile))
+        self._output_backward(panels)
+        for number in reversed(range(len(self.layers))):
+            self._layer_backward(panels, number, ids, masks)
+        self.carry()
+        return loss
+
+    def read(self, p: Mapping[str, Vector], panels: Panels, ids: Ids, masks: Vector | None = None) -> None:
+        """Forward on ids (T B,): the logits of every step in `o`."""
+        for number, layer in enumerate(self.layers):
+            table, rows = self._input(p, panels, number, ids, masks)
+            self._cell_forward(p, panels, number, layer, table, rows)
+        h = self.layers[-1].h[self.streams :]
+        set_rows(self.o, p["c"], 0, self.symbol_tile)
+        gemm.multiply_add(h, False, panels.across["V"], self.width, self.o, self.packed)
+
+    def carry(self) -> None:
+        """The state after the last step becomes that before the first."""
+        for layer in self.layers:
+            for state in (layer.h, layer.c):
+                if state is not None:
+                    state[: self.streams] = state[-self.streams :]
+
+    def state(self, config: ModelConfig) -> State:
+        """A copy of the state before the first step, each field (L, B, m)."""
+        kind, m = CELLS[config.cell].State, config.hidden_size
+        fields = ([getattr(layer, field)[: self.streams, :m] for layer in self.layers] for field in kind._fields)
+        state: State = kind(*map(np.stack, fields))
+        return state
+
+    def put_state(self, state: State) -> None:
+        """Begin from `state`, each field (L, B, m)."""
+        for field, value in state._asdict().items():
+            for layer, own in zip(self.layers, value, strict=True):
+                getattr(layer, field)[: self.streams, : own.shape[1]] = own
+
+    def _input(
+        self, p: Mapping[str, Vector], panels: Panels, number: int, ids: Ids, masks: Vector | None
+    ) -> tuple[Vector, Ids]:
+        """U x of every step: rows of a table, and which row is whose."""
+        if number == 0:
+            return p["layers.0.U"], ids
+        layer, below = self.layers[number], self.layers[number - 1]
+        if masks is None:
+            layer.x = below.h[self.streams :]
+        else:
+            scale_streams(layer.x, below.h[self.streams :], masks[number - 1])
+        clear(layer.table)
+        gemm.multiply_add(layer.x, False, panels.across[f"layers.{number}.U"], self.width, layer.table, self.packed)
+        return layer.table, self.rows
+
+    def _cell_forward(
+        self, p: Mapping[str, Vector], panels: Panels, number: int, layer: _Layer, table: Vector, rows: Ids
+    ) -> None:
+        name = f"layers.{number}."
+        b, W, steps = p[name + "b"], panels.across[name + "W"], self.steps
+        room = (steps, self.packed, self.tile)
+        if layer.c is not None:
+            lstm.forward(layer.gates, table, rows, b, W, layer.h, layer.c, *room)
+        elif layer.q is not None:
+            gru.forward(layer.gates, table, rows, b, p[name + "b_n"], W, layer.h, layer.q, *room)
+        else:
+            relu = self.config.activation == "relu"
+            elman_batch.forward(layer.gates, table, rows, b, W, layer.h, steps, relu, self.packed, self.tile)
+
+    def _output_backward(self, panels: Panels) -> None:
+        """The gradients of V, c and of the top layer's h, from that of the logits in `o`."""
+        h = self.layers[-1].h[self.streams :]
+        clear(self.gradient)
+        gemm.multiply_add_outer(h, self.o, self.d["V"], self.packed, self.panel_room)
+        add_column_sums(self.d["c"], self.o)
+        clear(self.dh_out)
+        gemm.multiply_add(self.o, False, panels.back["V"], self.o.shape[1], self.dh_out, self.packed)
+
+    def _layer_backward(self, panels: Panels, number: int, ids: Ids, masks: Vector | None) -> None:
+        layer, name = self.layers[number], f"layers.{number}."
+        self._cell_backward(panels.back[name + "W"], layer)
+        before = layer.h[: -self.streams]
+        gemm.multiply_add_outer(before, layer.dq, self.d[name + "W"], self.packed, self.panel_room)
+        add_column_sums(self.d[name + "b"], layer.da)
+        if layer.q is not None:
+            add_column_sums(self.d[name + "b_n"], layer.dq[:, 2 * self.width :])
+        if number == 0:
+            scatter_add(self.d[name + "U"], ids, layer.da)
+            return
+        gemm.multiply_add_outer(layer.x, layer.da, self.d[name + "U"], self.packed, self.panel_room)
+        clear(self.dh_out)
+        gemm.multiply_add(layer.da, False, panels.back[name + "U"], layer.da.shape[1], self.dh_out, self.packed)
+        if masks is not None:
+            scale_streams(self.dh_out, self.dh_out, masks[number - 1])
+
+    def _cell_backward(self, W: Vector, layer: _Layer) -> None:
+        clear(self.dh)
+        clear(self.dc)
+        room = (self.steps, self.packed, self.tile)
+        if layer.c is not None:
+            lstm.backward(self.dh_out, layer.gates, layer.c, W, layer.da, self.dh, self.dc, *room)
+        elif layer.q is not None:
+            gru.backward(self.dh_out, layer.gates, layer.q, layer.h, W, layer.da, layer.dq, self.dh, self.dc, *room)
+        else:
+            relu = self.config.activation == "relu"
+            elman_batch.backward(self.dh_out, layer.h, W, layer.da, self.dh, self.steps, relu, self.packed, self.tile)
+
+
+class BatchedNetwork:
+    """The trained network on one stream, for sampling and scoring, in the arithmetic of training."""
+
+    def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
+        self._config, self._symbols = config, len(parameters["c"])
+        self._layout = Layout(config, self._symbols)
+        flat = self._layout.pack(parameters)
+        self._layout.slots["c"].view(flat)[0, self._symbols :] = output.LOWEST
+        self._views = self._layout.views(flat)
+        self._panels = _panels(self._views)
+        for name, panels in self._panels.across.items():
+            gemm.pack(self._views[name], panels)
+        self._shards: dict[int, _Shard] = {}
+
+    def log_probabilities(self, ids: Ids, state: State) -> tuple[Vector, State]:
+        """log p_t over the next character after each of `ids` (T,): (T, K) float32 in nats, and the last state.
+
+        The same bits whether a sequence is read at once or a character at a time.
+        """
+        shard = self._shard(len(ids))
+        shard.put_state(state)
+        shard.read(self._views, self._panels, np.ascontiguousarray(ids, np.int64))
+        output.log_softmax(shard.o, shard.sums, shard.symbol_tile)
+        shard.carry()
+        return shard.o[:, : self._symbols].copy(), shard.state(self._config)
+
+    def _shard(self, steps: int) -> _Shard:
+        """Memory for `steps` steps; that of one step and of the last other number is kept."""
+        if steps not in self._shards:
+            self._shards = {1: self._shards[1]} if 1 in self._shards else {}
+            self._shards[steps] = _Shard(self._config, self._layout, steps, 1)
+        return self._shards[steps]
+
+
+def default_shards(batch_size: int) -> int:
+    """How many shards a batch is cut into unless told otherwise: at least 16 streams each, at most 8."""
+    return min(8, max(1, batch_size // 16))
+
+
+def shard_bounds(batch_size: int, shards: int) -> list[int]:
+    """Where shards begin and end: whole groups of 8 streams where there are enough of them."""
+    unit = gemm.ROWS if batch_size >= gemm.ROWS * shards else 1
+    return [round(i * batch_size / shards / unit) * unit for i in range(shards)] + [batch_size]
+
+
+class BatchedEngine:
+    """Training, one update after the other, each on all cores."""
+
+    name = "compiled"
+    block = 20  # updates in one call at most, so that progress is seen
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        training: TrainingConfig,
+        parameters: Mapping[str, Array],
+        *,
+        optimizer_state: Mapping[str, Array] | None = None,
+        state: State | None = None,
+        updates_done: int = 0,
+    ) -> None:
+        self.updates_done = updates_done
+        self._config, self._training = config, training
+        self._symbols = len(parameters["c"])
+        self._layout = Layout(config, self._symbols)
+        self._flat = self._layout.pack(parameters)
+        self._layout.slots["c"].view(self._flat)[0, self._symbols :] = output.LOWEST
+        self._panels = _panels(self._layout.views(self._flat))
+        self._optimizer = optimizers.OPTIMIZERS[training.optimizer]
+        self._optimizer_state = self._optimizer.init({FLAT: self._flat})
+        if optimizer_state is not None:
+            self._load_optimizer_state(optimizer_state)
+        self._bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
+        sizes = np.diff(self._bounds).tolist()
+        self._shards = [_Shard(config, self._layout, training.sequence_length, size) for size in sizes]
+        self._threads = min(len(sizes), training.threads or len(os.sched_getaffinity(0)))
+        if state is not None:
+            self._put_state(state)
+
+    def train(self, inputs: Ids, targets: Ids, rates: NDArray[np.float32]) -> TrainResult:
+        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,); the state is carried on.
+
+        Raises NumericalError at the update whose loss or gradient is not finite.
+        """
+        losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
+        with ThreadPoolExecutor(self._threads) as pool:
+            for i, rate in enumerate(rates):
+                losses[i], norms[i] = self._update(pool, inputs[i], targets[i], float(rate))
+        return TrainResult(losses, norms)
+
+    def _update(self, pool: ThreadPoolExecutor, x: Ids, y: Ids, rate: float) -> tuple[float, float]:
+        views = self._layout.views(self._flat)
+        self._fill_panels(views)
+        masks = self._masks()
+
+        def run(k: int) -> float:
+            part = slice(self._bounds[k], self._bounds[k + 1])
+            own = None if masks is None else masks[:, part]
+            return self._shards[k].run(views, self._panels, x[:, part], y[:, part], own)
+
+        loss = sum(pool.map(run, range(len(self._shards))))
+        gradient = self._shards[0].gradient
+        for shard in self._shards[1:]:
+            gradient += shard.gradient
+        norm = float(np.sqrt(sum_of_squares(gradient)))
+        if not np.isfinite(loss + norm):
+            self._raise_not_finite(loss, gradient)
+        self._step(self._clipped(gradient, norm), rate)
+        self.updates_done += 1
+        return loss, norm
+
+    def _fill_panels(self, views: Mapping[str, Vector]) -> None:
+        for name, panels in self._panels.across.items():
+            gemm.pack(views[name], panels)
+            gemm.pack_transposed(views[name], self._panels.back[name])
+
+    def _masks(self) -> Vector | None:
+        training = self._training
+        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self.updates_done)
+        if masks is None:
+            return None
+        m = self._config.hidden_size
+        return np.pad(masks, [(0, 0), (0, 0), (0, padded(m) - m)])
+
+    def _clipped(self, gradient: Vector, norm: float) -> Vector:
+        limit = self._training.clip_norm
+        if limit is not None and norm > limit:
+            gradient *= np.float32(limit / norm)
+        if self._training.clip_value is not None:
+            np.clip(gradient, -self._training.clip_value, self._training.clip_value, out=gradient)
+        return gradient
+
+    def _step(self, gradient: Vector, rate: float) -> None:
+        updated, self._optimizer_state = self._optimizer.update(
+            {FLAT: self._flat}, {FLAT: gradient}, self._optimizer_state, rate
+        )
+        self._flat[...] = updated[FLAT]
+
+    def _raise_not_finite(self, loss: float, gradient: Vector) -> None:
+        found = self._layout.unpack(gradient)
+        optimizers.require_finite(loss, found, self.updates_done + 1)
+        raise optimizers.not_finite("all", "too large", self.updates_done + 1)
+
+    def _load_optimizer_state(self, state: Mapping[str, Array]) -> None:
+        for name, own in self._optimizer_state.items():
+            kind, _, of = name.rpartition(".")
+            own[...] = self._layout.pack(state, kind + ".") if of == FLAT else state[name]
+
+    def parameters(self) -> dict[str, Vector]:
+        """Copies of the parameters, float32, in the mission's orientation."""
+        return self._layout.unpack(self._flat)
+
+    def optimizer_state(self) -> dict[str, Vector]:
+        """Copies of the optimiser's state, as `KIND.NAME`, and what it has besides."""
+        found: dict[str, Vector] = {}
+        for name, own in self._optimizer_state.items():
+            kind, _, of = name.rpartition(".")
+            found |= self._layout.unpack(own, kind + ".") if of == FLAT else {name: own.copy()}
+        return found
+
+    def state(self) -> State:
+        """A copy of the carried state, each field (L, B, m)."""
+        parts = [shard.state(self._config) for shard in self._shards]
+        fields = (np.concatenate(field, axis=1) for field in zip(*parts, strict=True))
+        return type(parts[0])(*fields)
+
+    def _put_state(self, state: State) -> None:
+        for k, shard in enumerate(self._shards):
+            part = slice(self._bounds[k], self._bounds[k + 1])
+            shard.put_state(type(state)(*(field[:, part] for field in state)))
+
+    def zero_state(self) -> None:
+        """Every stream begins anew."""
+        self._put_state(network.zero_state(self._config, self._training.batch_size))
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the kernels for this cell have been compiled on this machine before."""
+        return compilation.is_warm(self._key)
+
+    def warm_up(self) -> None:
+        """Compile the kernels, or fetch them from the cache, without touching the network."""
+        shard = _Shard(self._config, self._layout, 1, 1)
+        ids = np.zeros((1, 1), np.int64)
+        masks = np.ones((max(self._config.layers - 1, 1), 1, shard.width), np.float32)
+        shard.run(self._layout.views(self._flat), self._panels, ids, ids, masks if self._training.dropout else None)
+        sum_of_squares(shard.gradient)
+        self._fill_panels(self._layout.views(self._flat))
+        compilation.mark_warm(self._key)
+
+    @property
+    def _key(self) -> str:
+        shard = self._shards[0]
+        return f"{self._config.cell}-batch-{len(shard.tile)}-{len(shard.symbol_tile)}-{self._config.layers > 1}"

@@ -1,0 +1,205 @@
+"""Minibatch training: equal to the float64 reference for every cell, and its bits depend on the shards alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.batched import BatchedEngine, BatchedNetwork, Layout, default_shards, padded, shard_bounds
+from recurra.engines.reference import ReferenceEngine
+from recurra.errors import NumericalError
+from recurra.network import network
+from recurra.network.parameters import initialise
+from recurra.randomness import stream
+
+K, M, T, B, N = 13, 19, 7, 11, 3
+NETWORKS = [
+    ModelConfig(cell=cell, activation=activation, layers=layers, hidden_size=M)
+    for cell, activation in (("elman", "tanh"), ("elman", "relu"), ("lstm", "tanh"), ("gru", "tanh"))
+    for layers in (1, 2)
+]
+by_network = pytest.mark.parametrize("config", NETWORKS, ids=lambda c: f"{c.cell}-{c.activation}-{c.layers}")
+
+
+def settings(**changes):
+    plain = {"sequence_length": T, "batch_size": B, "optimizer": "sgd", "clip_value": None, "shards": 2}
+    return TrainingConfig(**(plain | changes))
+
+
+def updates(count=N, steps=T, streams=B):
+    ids = (stream(3, "ids").uniform(2 * count * steps * streams) * K).astype(np.int64)
+    inputs, targets = ids.reshape(2, count, steps, streams)
+    return inputs, targets, np.full(count, 0.01, np.float32)
+
+
+def random_state(config, streams=B):
+    zeros = network.zero_state(config, streams)
+    return type(zeros)(
+        *(stream(4, name).normal(z.size).reshape(z.shape).clip(-0.9, 0.9) for name, z in zeros._asdict().items())
+    )
+
+
+def engines(config, training, **named):
+    parameters = initialise(config, K, seed=1, scale=0.3)
+    state = random_state(config, training.batch_size)
+    return [kind(config, training, parameters, state=state, **named) for kind in (BatchedEngine, ReferenceEngine)]
+
+
+@by_network
+@pytest.mark.parametrize("changes", [{}, {"shards": 1, "clip_norm": 0.7}, {"shards": 3, "clip_value": 0.05}])
+def test_updates_equal_those_of_the_reference(config, changes):
+    training = settings(**changes)
+    batched, reference = engines(config, training)
+    found, expected = batched.train(*updates()), reference.train(*updates())
+    assert np.allclose(found.losses, expected.losses, rtol=1e-5)
+    assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-4)
+    before = initialise(config, K, seed=1, scale=0.3)
+    for name, array in reference.parameters().items():
+        step = np.abs(array - before[name]).max()
+        assert step > 0, name
+        assert np.abs(batched.parameters()[name] - array).max() < 1e-4 * step + 2e-7, name
+    for own, other in zip(batched.state(), reference.state(), strict=True):
+        assert own.shape == other.shape
+        assert np.allclose(own, other, atol=2e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
+def test_every_optimiser_steps_as_in_the_reference(optimizer):
+    config = ModelConfig(cell="gru", hidden_size=M)
+    batched, reference = engines(config, settings(optimizer=optimizer))
+    for engine in (batched, reference):
+        engine.train(*updates(2))
+    assert set(batched.optimizer_state()) == set(reference.optimizer_state())
+    for name, array in reference.optimizer_state().items():
+        assert np.allclose(batched.optimizer_state()[name], array, rtol=1e-3, atol=1e-5), name
+    for name, array in reference.parameters().items():
+        assert np.allclose(batched.parameters()[name], array, atol=2e-3), name
+
+
+@by_network
+def test_the_bits_do_not_depend_on_the_number_of_threads(config):
+    found = []
+    for threads in (1, 2, 3):
+        engine, _ = engines(config, settings(threads=threads, shards=3, dropout=0.3))
+        losses = engine.train(*updates()).losses
+        found.append((losses.tobytes(), {n: a.tobytes() for n, a in engine.parameters().items()}))
+    assert found[0] == found[1] == found[2]
+
+
+@by_network
+def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config):
+    training = settings(optimizer="adam", dropout=0.2)
+    inputs, targets, rates = updates(5)
+    unbroken, _ = engines(config, training)
+    unbroken.train(inputs, targets, rates)
+    first, _ = engines(config, training)
+    first.train(inputs[:2], targets[:2], rates[:2])
+    second = BatchedEngine(
+        config,
+        training,
+        first.parameters(),
+        optimizer_state=first.optimizer_state(),
+        state=first.state(),
+        updates_done=2,
+    )
+    second.train(inputs[2:], targets[2:], rates[2:])
+    for name, array in unbroken.parameters().items():
+        assert np.array_equal(array, second.parameters()[name]), name
+
+
+@by_network
+def test_reading_equals_the_reference_and_one_character_at_a_time(config):
+    parameters = initialise(config, K, seed=1, scale=0.3)
+    state = random_state(config, 1)
+    ids = (stream(5, "ids").uniform(23) * K).astype(np.int64)
+    trained = BatchedNetwork(config, parameters)
+    whole, final = trained.log_probabilities(ids, state)
+    expected = network.forward(config, parameters, ids[:, np.newaxis], state)
+    assert np.allclose(whole, expected.log_probabilities[:, 0], atol=1e-5)
+    rows = []
+    for k in range(len(ids)):
+        row, state = trained.log_probabilities(ids[k : k + 1], state)
+        rows.append(row[0])
+    assert np.array_equal(whole, np.array(rows))
+    for own, other in zip(final, state, strict=True):
+        assert np.array_equal(own, other)
+
+
+def test_dropout_changes_with_the_update_and_with_the_seed():
+    config = NETWORKS[5]
+    losses = []
+    for seed, done in ((0, 0), (0, 1), (1, 0)):
+        engine = BatchedEngine(
+            config, settings(dropout=0.5, seed=seed), initialise(config, K, seed=1, scale=0.3), updates_done=done
+        )
+        losses.append(engine.train(*updates(1)).losses[0])
+    assert len(set(losses)) == 3
+
+
+def test_a_stream_alone_and_among_others_has_the_same_loss():
+    config = NETWORKS[4]
+    inputs, targets, rates = updates(1)
+    parameters = initialise(config, K, seed=1, scale=0.3)
+    whole = BatchedEngine(config, settings(), parameters).train(inputs, targets, rates).losses[0]
+    alone = [
+        BatchedEngine(config, settings(batch_size=1, shards=1), parameters)
+        .train(inputs[:, :, s : s + 1], targets[:, :, s : s + 1], rates)
+        .losses[0]
+        for s in range(B)
+    ]
+    assert whole == pytest.approx(sum(alone), rel=1e-12)
+
+
+@pytest.mark.parametrize("place", ["layers.0.W", "V"])
+def test_nan_is_found_at_its_update(place):
+    config = NETWORKS[4]
+    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters[place][0, 0] = np.nan
+    engine = BatchedEngine(config, settings(), parameters, updates_done=9)
+    with pytest.raises(NumericalError, match="the loss became nan at update 10; it must be finite") as caught:
+        engine.train(*updates(1))
+    assert caught.value.update == 10
+
+
+def test_padding_stays_zero():
+    config = ModelConfig(cell="lstm", hidden_size=M, layers=2)
+    engine, _ = engines(config, settings(optimizer="adam"))
+    engine.train(*updates())
+    flat = engine._flat
+    again = Layout(config, K).pack(engine.parameters())
+    again[flat < -1e29] = flat[flat < -1e29]  # the output bias of symbols that do not exist
+    assert np.array_equal(flat, again)
+
+
+@pytest.mark.parametrize(("batch", "shards"), [(1, 1), (16, 1), (50, 3), (64, 4), (1000, 8)])
+def test_shards_by_default(batch, shards):
+    assert default_shards(batch) == shards
+
+
+@pytest.mark.parametrize(
+    ("batch", "shards", "bounds"), [(50, 3, [0, 16, 32, 50]), (64, 4, [0, 16, 32, 48, 64]), (5, 2, [0, 2, 5])]
+)
+def test_where_shards_begin_and_end(batch, shards, bounds):
+    assert shard_bounds(batch, shards) == bounds
+
+
+def test_sizes_are_padded_to_sixteen():
+    assert [padded(n) for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
+
+
+def run_digest(**environment):
+    script = Path(__file__).with_name("batched_digest.py")
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | environment
+    done = subprocess.run([sys.executable, str(script)], env=variables, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
+    native = run_digest()
+    assert len(native.split()) == 3
+    assert run_digest(NUMBA_DISABLE_JIT="1") == native
+    assert run_digest(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == native

@@ -1,0 +1,54 @@
+"""Products in panels: right, and in the same order whatever the blocking."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.engines.kernels import gemm
+from recurra.engines.kernels.lanes import aligned_zeros
+
+
+def matrix(rows, columns, seed=0):
+    array = aligned_zeros(rows, columns)
+    array[:] = np.random.default_rng(seed).normal(size=(rows, columns))
+    return array
+
+
+def in_order(A, B, C):
+    """C + A B in float32, one k after the other."""
+    total = C.copy()
+    for k in range(A.shape[1]):
+        total = total + A[:, k : k + 1] * B[k]
+    return total
+
+
+def multiply(A, transposed, B, C):
+    panels = aligned_zeros(*gemm.panel_rows(*B.shape))
+    gemm.pack(B, panels)
+    gemm.multiply_add(A, transposed, panels, B.shape[0], C, aligned_zeros(gemm.DEPTH, gemm.ROWS))
+    return C
+
+
+@given(M=st.integers(1, 21), N=st.sampled_from([16, 48, 288]), K=st.sampled_from([1, 7, 16, 300]), flip=st.booleans())
+def test_every_sum_is_in_ascending_order(M, N, K, flip):
+    A, B, C = matrix(M, K), matrix(K, N, 1), matrix(M, N, 2)
+    given_A = np.ascontiguousarray(A.T) if flip else A
+    expected = in_order(A, B, C)
+    assert np.array_equal(multiply(given_A, flip, B, C), expected)
+
+
+@pytest.mark.parametrize("depth", [5, 256, 600])
+def test_an_outer_product_is_summed_over_time_in_order(depth):
+    A, B, C = matrix(depth, 24), matrix(depth, 32, 1), aligned_zeros(24, 32)
+    panels = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, 32))
+    gemm.multiply_add_outer(A, B, C, aligned_zeros(gemm.DEPTH, gemm.ROWS), panels)
+    assert np.array_equal(C, in_order(A.T, B, np.zeros_like(C)))
+
+
+def test_panels_of_the_transpose():
+    B = matrix(32, 48)
+    transposed, plain = (aligned_zeros(*gemm.panel_rows(48, 32)) for _ in range(2))
+    gemm.pack_transposed(B, transposed)
+    gemm.pack(np.ascontiguousarray(B.T), plain)
+    assert np.array_equal(transposed, plain)
