@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import PRESETS, ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
@@ -62,7 +62,9 @@ def train(
 
 
 def configs(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
-    """The settings by name, told apart; UsageError for a name that neither has."""
+    """The settings by name on top of those of their preset, told apart; UsageError for a name that neither has."""
+    preset = str(settings.get("preset", TrainingConfig.preset))
+    settings = PRESETS.get(preset, {}) | dict(settings)
     of_model = {field.name for field in dataclasses.fields(ModelConfig)}
     known = of_model | {field.name for field in dataclasses.fields(TrainingConfig)}
     for name in settings:

@@ -13,7 +13,52 @@ CELLS = ("elman", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
 ENGINES = ("auto", "compiled", "reference")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
-PRESETS = ("seed",)
+SCHEDULES = ("constant", "step", "exponential", "cosine")
+
+# What each preset sets besides the defaults below, which are those of `seed`, the mission's training.
+_GATED = {
+    "optimizer": "adam",
+    "schedule": "cosine",
+    "clip_value": None,
+    "initial_scale": None,
+    "validation": 0.1,
+    "log_every": 20,
+    "sample_every": 200,
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    "seed": {},
+    "small": _GATED
+    | {
+        "cell": "gru",
+        "hidden_size": 256,
+        "batch_size": 32,
+        "sequence_length": 64,
+        "learning_rate": 0.005,
+        "updates": 500,
+    },
+    "medium": _GATED
+    | {
+        "cell": "lstm",
+        "hidden_size": 256,
+        "layers": 2,
+        "batch_size": 32,
+        "sequence_length": 96,
+        "learning_rate": 0.004,
+        "dropout": 0.2,
+        "updates": 2500,
+    },
+    "large": _GATED
+    | {
+        "cell": "lstm",
+        "hidden_size": 512,
+        "layers": 2,
+        "batch_size": 32,
+        "sequence_length": 96,
+        "learning_rate": 0.003,
+        "dropout": 0.4,
+        "updates": 2600,
+    },
+}
 MAX_SEED = 2**63 - 1
 NONE = "none"
 
@@ -91,10 +136,17 @@ class ModelConfig(_Table):
 class TrainingConfig(_Table):
     """How the network learns; the defaults are preset `seed`, the mission's training.
 
-    `updates` counts gradient steps of `sequence_length` · `batch_size` characters. `validation` is the share
-    of the text, its tail, that is held out. Every `log_every` updates a record is written, every `sample_every`
-    a sample of `sample_length` characters (0: never), every `checkpoint_every` seconds a checkpoint;
-    every `evaluate_every` updates (0: once an epoch and at the end) the held-out text is scored.
+    `learning_rate` is the highest of the `schedule`, reached after `warm_up` updates; step, exponential and cosine end
+    at `final_rate` of it. Losses and gradients are sums over the `sequence_length` · `batch_size` characters of an
+    update, and so is what `clip_value` and `clip_norm` bound. `initial_scale` None means the cells' own start.
+
+    `updates` counts gradient steps. `validation` is the share of the text, its tail, that is held out; `patience`
+    evaluations without a better held-out loss (0: any number) end the training. Every `log_every` updates a record is
+    written, every `sample_every` a sample of `sample_length` characters (0: never), every `checkpoint_every` seconds
+    a checkpoint; every `evaluate_every` updates (0: once an epoch and at the end) the held-out text is scored.
+
+    A batch is computed in `shards` (0: one for each 16 streams, at most 8) by as many `threads` (0: one for each CPU);
+    the shards decide its bits, the threads only its speed.
     """
 
     preset: str = "seed"
@@ -104,11 +156,15 @@ class TrainingConfig(_Table):
     batch_size: int = 1
     optimizer: str = "adagrad"
     learning_rate: float = 0.1
+    schedule: str = "constant"
+    warm_up: int = 0
+    final_rate: float = 0.01
     clip_value: float | None = 5.0
     clip_norm: float | None = None
     dropout: float = 0.0
-    initial_scale: float = 0.01
+    initial_scale: float | None = 0.01
     validation: float = 0.0
+    patience: int = 0
     log_every: int = 500
     sample_every: int = 10_000
     sample_length: int = 200
@@ -120,13 +176,17 @@ class TrainingConfig(_Table):
     threads: int = 0
 
     def __post_init__(self) -> None:
-        _require_choice("preset", self.preset, PRESETS)
+        _require_choice("preset", self.preset, tuple(PRESETS))
         _require_integer("updates", self.updates, low=0)
         _require_integer("seed", self.seed, low=0)
         _require_integer("sequence_length", self.sequence_length, low=1, high=65536)
         _require_integer("batch_size", self.batch_size, low=1, high=65536)
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
         _require_number("learning_rate", self.learning_rate, low=0, open_low=True)
+        _require_choice("schedule", self.schedule, SCHEDULES)
+        _require_integer("warm_up", self.warm_up, low=0)
+        _require_number("final_rate", self.final_rate, low=0, high=1)
+        _require_integer("patience", self.patience, low=0)
         if self.clip_value is not None:
             _require_number("clip_value", self.clip_value, low=0, open_low=True)
         if self.clip_norm is not None:
@@ -134,7 +194,8 @@ class TrainingConfig(_Table):
         _require_number("dropout", self.dropout, low=0, high=0.95)
         _require_integer("shards", self.shards, low=0, high=1024)
         _require_integer("threads", self.threads, low=0, high=1024)
-        _require_number("initial_scale", self.initial_scale, low=0, open_low=True)
+        if self.initial_scale is not None:
+            _require_number("initial_scale", self.initial_scale, low=0, open_low=True)
         _require_number("validation", self.validation, low=0, high=0.9)
         _require_integer("log_every", self.log_every, low=1)
         _require_integer("sample_every", self.sample_every, low=0)

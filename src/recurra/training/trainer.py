@@ -15,7 +15,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.optimizers import constant, not_finite
+from recurra.network.optimizers import not_finite, schedule_of
 from recurra.network.parameters import initialise
 from recurra.text.streams import SequentialStream
 from recurra.text.vocabulary import Vocabulary
@@ -50,7 +50,7 @@ class Trainer:
         self.config, self.training, self.vocabulary = config, training, vocabulary
         with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
             self.initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
-            self._rate = constant(training.learning_rate)
+            self._rate = schedule_of(training)
         _require_finite(self.initial, 0)
         self.engine = engines.create(config, training, self.initial)
         self.stream = SequentialStream(train_ids, training.sequence_length, training.batch_size)
@@ -66,6 +66,7 @@ class Trainer:
         self._norm_sum = 0.0  # of the gradient norms since the last record
         self._best_update: int | None = None
         self._best_is_new = False
+        self._worse = 0  # evaluations since the best
 
     @property
     def characters_per_update(self) -> int:
@@ -76,6 +77,11 @@ class Trainer:
     def has_validation(self) -> bool:
         """Whether a part of the text is held out, and hence decides what is best."""
         return len(self._validation_ids) > 1
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether as many evaluations as `patience` allows brought no better held-out loss."""
+        return 0 < self.training.patience <= self._worse
 
     @property
     def validation_loss(self) -> float | None:
@@ -101,6 +107,7 @@ class Trainer:
             "validation": self.validation,
             "best_loss": self.best_loss if self._compared else None,
             "best_update": self._best_update,
+            "worse": self._worse,
         }
         engine, optimizer_state = self.engine, self.engine.optimizer_state()
         _require_finite(optimizer_state, self.update)
@@ -115,7 +122,7 @@ class Trainer:
         if self.training.sample_every and self.update == 0:
             yield self._sample()
         started = saved = time.perf_counter()
-        while self.update < self.training.updates and not self.stopped:
+        while self.update < self.training.updates and not self.stopped and not self.out_of_patience:
             self._train_block()
             self.seconds = time.perf_counter() - started
             yield from self._due_events()
@@ -178,6 +185,7 @@ class Trainer:
         if not math.isfinite(self.validation):
             raise not_finite("loss", f"{self.validation} on the held-out text", self.update)
         best = self.validation < self.best_loss
+        self._worse = 0 if best else self._worse + 1
         if best:
             self._keep_as_best(self.validation)
         return Evaluated(self.update, self.validation, best)

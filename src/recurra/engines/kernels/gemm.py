@@ -93,6 +93,23 @@ def _one(C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, de
 
 
 @strict
+def _one_by_four(C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, stride: int, depth: int) -> None:
+    """One row of four panels, `stride` rows apart in `b`: a single sum would wait for itself at every step."""
+    c0, c1 = load(C, i, n, TILE), load(C, i, n + PANEL, TILE)
+    c2, c3 = load(C, i, n + 2 * PANEL, TILE), load(C, i, n + 3 * PANEL, TILE)
+    for k in range(depth):
+        x, at = a[k, r], start + k
+        c0 = c0 + x * load(b, at, 0, TILE)
+        c1 = c1 + x * load(b, at + stride, 0, TILE)
+        c2 = c2 + x * load(b, at + 2 * stride, 0, TILE)
+        c3 = c3 + x * load(b, at + 3 * stride, 0, TILE)
+    store(C, i, n, c0)
+    store(C, i, n + PANEL, c1)
+    store(C, i, n + 2 * PANEL, c2)
+    store(C, i, n + 3 * PANEL, c3)
+
+
+@strict
 def _pack_rows(A: Vector, transposed: bool, i: int, rows: int, k: int, depth: int, a: Vector) -> None:
     """a[j, r] = op(A)[i + r, k + j] for r < rows, j < depth."""
     if transposed:
@@ -126,17 +143,23 @@ def multiply_add(A: Vector, transposed: bool, panels: Vector, depth: int, C: Vec
             for i in range(0, M, ROWS):
                 rows = min(ROWS, M - i)
                 _pack_rows(A, transposed, i, rows, k, d, a)
-                for p in range(first, last):
-                    start = p * depth + k
-                    if rows == ROWS:
-                        _eight(C, i, p * PANEL, a, panels, start, d)
-                        continue
-                    done = 0
-                    if rows >= 4:
-                        _four(C, i, p * PANEL, a, panels, start, d)
-                        done = 4
-                    for r in range(done, rows):
-                        _one(C, i + r, p * PANEL, a, r, panels, start, d)
+                if rows == ROWS:
+                    for p in range(first, last):
+                        _eight(C, i, p * PANEL, a, panels, p * depth + k, d)
+                    continue
+                single = 0
+                if rows >= 4:
+                    single = 4
+                    for p in range(first, last):
+                        _four(C, i, p * PANEL, a, panels, p * depth + k, d)
+                for r in range(single, rows):
+                    p = first
+                    while p + 4 <= last:
+                        _one_by_four(C, i + r, p * PANEL, a, r, panels, p * depth + k, depth, d)
+                        p += 4
+                    while p < last:
+                        _one(C, i + r, p * PANEL, a, r, panels, p * depth + k, d)
+                        p += 1
 
 
 @strict

@@ -39,6 +39,7 @@ from recurra.network.optimizers.schedules import (
     cosine,
     exponential,
     schedule,
+    schedule_of,
     step,
 )
 from recurra.network.parameters import Parameters
@@ -48,7 +49,7 @@ __all__ = [
     "adagrad_update", "adam_init", "adam_update", "adamw_update", "average", "average_init", "average_update",
     "clip_by_norm", "clip_by_value", "constant", "cosine", "exponential", "global_norm", "momentum_init",
     "momentum_update", "nesterov_update", "not_finite", "require_finite", "rmsprop_update",
-    "schedule", "sgd_init", "sgd_update", "step",
+    "schedule", "schedule_of", "sgd_init", "sgd_update", "step",
 ]  # fmt: skip
 
 

@@ -9,13 +9,18 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from recurra.errors import UsageError
 
+if TYPE_CHECKING:
+    from recurra.config import TrainingConfig
+
 Schedule = Callable[[int], float]
+STEPS: Final = 10  # of the schedule "step" in a training
+SMALLEST_SHARE: Final = 1e-6  # of the rate that a falling schedule ends at
 
 # 1 / (2n)! with alternating signs: the series of cos x in x^2, to 1e-19 at x = pi / 2.
 _COSINE: Final = tuple((-1) ** n / math.factorial(2 * n) for n in range(13))
@@ -80,6 +85,19 @@ def schedule(name: str, rate: float, **options: Any) -> Schedule:
         if option not in known:
             raise UsageError(f"schedule {name} takes {', '.join(known) or 'no options'}; got `{option}`.")
     return SCHEDULES[name](rate, **options)
+
+
+def schedule_of(training: TrainingConfig) -> Schedule:
+    """The schedule that a training's settings name; step drops to `final_rate` in ten steps."""
+    name, rate, updates = training.schedule, training.learning_rate, max(training.updates, 1)
+    if name == "constant":
+        return constant(rate)
+    if name == "cosine":
+        return cosine(rate, updates=updates, warm_up=min(training.warm_up, updates - 1), final=training.final_rate)
+    final = max(training.final_rate, SMALLEST_SHARE)
+    if name == "exponential":
+        return exponential(rate, updates=updates, final=final)
+    return step(rate, every=-(-updates // STEPS), factor=_root(final, STEPS - 1))
 
 
 def _require(good: bool, name: str, expected: str, got: object) -> None:
