@@ -1,0 +1,87 @@
+"""What a training does with its schedule, its patience and its preset."""
+
+import numpy as np
+import pytest
+from small_training import TEXT
+
+from recurra import api
+from recurra.config import PRESETS, ModelConfig, TrainingConfig
+from recurra.errors import UsageError
+from recurra.network.optimizers import schedule_of
+from recurra.text.vocabulary import Vocabulary
+from recurra.training.events import Evaluated, Record
+from recurra.training.trainer import Trainer
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_a_training_that_can_be_built(name):
+    model, training = api.configs({"preset": name})
+    assert training.preset == name
+    for key, value in PRESETS[name].items():
+        assert getattr(model if hasattr(model, key) else training, key) == value
+
+
+def test_a_setting_given_overrides_its_preset():
+    model, training = api.configs({"preset": "medium", "layers": 1, "updates": 7})
+    assert (model.cell, model.layers, training.updates, training.batch_size) == ("lstm", 1, 7, 32)
+    with pytest.raises(UsageError, match=r"`preset` must be one of seed, small, medium, large; got 'huge'\."):
+        api.configs({"preset": "huge"})
+
+
+def test_preset_seed_is_the_missions_training():
+    assert api.configs({}) == (ModelConfig(), TrainingConfig())
+
+
+@pytest.mark.parametrize("name", ["constant", "step", "exponential", "cosine"])
+def test_a_schedule_goes_from_the_rate_to_its_final_share(name):
+    training = TrainingConfig(schedule=name, learning_rate=0.5, updates=1000, final_rate=0.1)
+    rates = [schedule_of(training)(update) for update in range(1000)]
+    assert rates[0] == np.float32(0.5)
+    assert all(later <= earlier for earlier, later in zip(rates, rates[1:], strict=False))
+    assert rates[-1] == pytest.approx(0.5 if name == "constant" else 0.05, rel=0.01)
+
+
+def test_a_cosine_warms_up():
+    rate = schedule_of(TrainingConfig(schedule="cosine", learning_rate=1.0, updates=100, warm_up=9))
+    assert [rate(update) for update in range(10)] == pytest.approx([(k + 1) / 10 for k in range(10)])
+
+
+@pytest.mark.parametrize("name", ["step", "exponential", "cosine"])
+def test_a_schedule_of_no_updates(name):
+    assert schedule_of(TrainingConfig(schedule=name, updates=0, warm_up=5))(0) > 0
+
+
+def make_trainer(**settings):
+    vocabulary = Vocabulary.of(TEXT)
+    ids = vocabulary.encode(TEXT)
+    training = TrainingConfig(sequence_length=5, **settings)
+    commits = []
+    trainer = Trainer(
+        ModelConfig(hidden_size=8),
+        training,
+        vocabulary,
+        ids[:-30],
+        ids[-30:] if training.validation else ids[:0],
+        commit=lambda *snapshots: commits.append(snapshots),
+    )
+    return trainer, commits
+
+
+def test_the_rate_of_the_schedule_reaches_the_records():
+    trainer, _ = make_trainer(schedule="cosine", updates=40, log_every=10, sample_every=0)
+    rates = [event.rate for event in trainer.events() if isinstance(event, Record)]
+    assert rates == [schedule_of(trainer.training)(update) for update in (9, 19, 29, 39)]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_patience_ends_a_training_that_gets_no_better():
+    trainer, commits = make_trainer(
+        validation=0.2, learning_rate=3.0, updates=10_000, evaluate_every=10, patience=3, sample_every=0
+    )
+    evaluations = [event for event in trainer.events() if isinstance(event, Evaluated)]
+    assert trainer.out_of_patience
+    assert not trainer.stopped
+    assert [event.best for event in evaluations[-3:]] == [False] * 3
+    assert trainer.update == evaluations[-1].update < 10_000
+    assert commits[-1][0].update == trainer.update
+    assert trainer.best.update < trainer.update
