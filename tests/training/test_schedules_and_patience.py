@@ -1,5 +1,7 @@
 """What a training does with its schedule, its patience and its preset."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from small_training import TEXT
@@ -37,7 +39,7 @@ def test_a_schedule_goes_from_the_rate_to_its_final_share(name):
     training = TrainingConfig(schedule=name, learning_rate=0.5, updates=1000, final_rate=0.1)
     rates = [schedule_of(training)(update) for update in range(1000)]
     assert rates[0] == np.float32(0.5)
-    assert all(later <= earlier for earlier, later in zip(rates, rates[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(rates))
     assert rates[-1] == pytest.approx(0.5 if name == "constant" else 0.05, rel=0.01)
 
 
