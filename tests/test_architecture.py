@@ -13,7 +13,7 @@ ROOT = Path(recurra.__file__).parent
 ROOMS = (
     ("errors",),
     ("config",),
-    ("randomness",),
+    ("randomness", "machine"),
     ("tensor_file",),
     ("text",),
     ("network",),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recurra.config import PRESETS, ModelConfig, TrainingConfig
-from recurra.errors import UsageError
+from recurra.config import configs
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
 from recurra.training.run import REPORT, Announce, Listener, Run
@@ -59,18 +57,3 @@ def train(
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained
-
-
-def configs(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
-    """The settings by name on top of those of their preset, told apart; UsageError for a name that neither has."""
-    preset = str(settings.get("preset", TrainingConfig.preset))
-    settings = PRESETS.get(preset, {}) | dict(settings)
-    of_model = {field.name for field in dataclasses.fields(ModelConfig)}
-    known = of_model | {field.name for field in dataclasses.fields(TrainingConfig)}
-    for name in settings:
-        if name not in known:
-            raise UsageError(f"unknown setting `{name}`.", hint=f"known are {', '.join(sorted(known))}.")
-    return (
-        ModelConfig.from_table({name: value for name, value in settings.items() if name in of_model}),
-        TrainingConfig.from_table({name: value for name, value in settings.items() if name not in of_model}),
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -204,3 +205,18 @@ class TrainingConfig(_Table):
         _require_number("checkpoint_every", self.checkpoint_every, low=0)
         _require_integer("keep", self.keep, low=1)
         _require_choice("engine", self.engine, ENGINES)
+
+
+def configs(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
+    """The settings by name on top of those of their preset, told apart; UsageError for a name that neither has."""
+    preset = str(settings.get("preset", TrainingConfig.preset))
+    settings = PRESETS.get(preset, {}) | dict(settings)
+    of_model = {field.name for field in dataclasses.fields(ModelConfig)}
+    known = of_model | {field.name for field in dataclasses.fields(TrainingConfig)}
+    for name in settings:
+        if name not in known:
+            raise UsageError(f"unknown setting `{name}`.", hint=f"known are {', '.join(sorted(known))}.")
+    return (
+        ModelConfig.from_table({name: value for name, value in settings.items() if name in of_model}),
+        TrainingConfig.from_table({name: value for name, value in settings.items() if name not in of_model}),
+    )

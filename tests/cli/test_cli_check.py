@@ -50,6 +50,13 @@ def test_json(call: Call, book: Path) -> None:
     assert found["cells"]["elman"]["W"]["seed_tolerance"] == 1e-9
 
 
+def test_a_preset_brings_its_network(call: Call, book: Path) -> None:
+    code, out, _ = call("check", "--text", book, "--preset", "small", *SMALL, "--json")
+    assert code == 0
+    assert json.loads(out)["passed"] is True
+    assert {"b_n"} < set(json.loads(out)["cells"]["gru"])
+
+
 def test_a_model(call: Call, trained: Path) -> None:
     code, out, _ = call("check", trained, "--sequence-length", 6)
     assert code == 0

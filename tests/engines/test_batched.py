@@ -181,7 +181,8 @@ def test_shards_by_default(batch, shards):
 
 
 @pytest.mark.parametrize(
-    ("batch", "shards", "bounds"), [(50, 3, [0, 16, 32, 50]), (64, 4, [0, 16, 32, 48, 64]), (5, 2, [0, 2, 5])]
+    ("batch", "shards", "bounds"),
+    [(50, 3, [0, 16, 32, 50]), (64, 4, [0, 16, 32, 48, 64]), (5, 2, [0, 2, 5]), (2, 5, [0, 1, 2])],
 )
 def test_where_shards_begin_and_end(batch, shards, bounds):
     assert shard_bounds(batch, shards) == bounds

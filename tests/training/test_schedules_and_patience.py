@@ -78,12 +78,19 @@ def test_the_rate_of_the_schedule_reaches_the_records():
 
 def test_patience_ends_a_training_that_gets_no_better():
     trainer, commits = make_trainer(
-        validation=0.2, learning_rate=3.0, updates=10_000, evaluate_every=10, patience=3, sample_every=0
+        validation=0.2,
+        learning_rate=3.0,
+        updates=10_000,
+        evaluate_every=10,
+        patience=3,
+        sample_every=0,
+        checkpoint_every=0,
     )
     evaluations = [event for event in trainer.events() if isinstance(event, Evaluated)]
     assert trainer.out_of_patience
     assert not trainer.stopped
     assert [event.best for event in evaluations[-3:]] == [False] * 3
     assert trainer.update == evaluations[-1].update < 10_000
+    assert [snapshot.update for snapshot, _ in commits].count(trainer.update) == 1
     assert commits[-1][0].update == trainer.update
     assert trainer.best.update < trainer.update

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from recurra.cli.options import OUTPUT, flag, given, setting, text
-from recurra.config import PRESETS, ModelConfig, TrainingConfig
+from recurra.config import PRESETS, configs
 from recurra.errors import UsageError
 
 EXAMPLES = """\
@@ -55,8 +55,8 @@ def check(
     (step 1e-4) are within the figure that the first report of this network
     prints. The exit code is 1 where one is wrong.
     """
-    training = TrainingConfig(**given(preset=preset, sequence_length=sequence_length, seed=seed))
-    config = ModelConfig(**given(hidden_size=hidden_size))
+    settings = given(preset=preset, sequence_length=sequence_length, seed=seed, hidden_size=hidden_size)
+    config, training = configs(settings)
     if model is not None:
         _refuse({"--text": texts, "--encoding": encoding, "--hidden-size": hidden_size})
     from recurra.cli.terminal import await_input, say, write_json, write_text

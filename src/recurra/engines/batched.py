@@ -7,7 +7,6 @@ nothing else: not on the threads, not on the CPU.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -27,6 +26,7 @@ from recurra.engines.kernels.products import (
     sum_of_squares,
 )
 from recurra.engines.result import TrainResult
+from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
 from recurra.network.cells import CELLS
 from recurra.network.dropout import masks_of_update
@@ -101,6 +101,12 @@ class Layout:
         flat = aligned_zeros(1, self.length)
         for name, slot in self.slots.items():
             slot.put(flat, values[prefix + name])
+        return flat
+
+    def pack_weights(self, parameters: Mapping[str, Array]) -> Vector:
+        """The flat array of `parameters`, in which symbols that are padding have probability 0."""
+        flat, bias = self.pack(parameters), self.slots["c"]
+        bias.view(flat)[0, bias.size :] = output.LOWEST
         return flat
 
     def unpack(self, flat: Vector, prefix: str = "") -> dict[str, Vector]:
@@ -276,9 +282,7 @@ class BatchedNetwork:
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
         self._config, self._symbols = config, len(parameters["c"])
         self._layout = Layout(config, self._symbols)
-        flat = self._layout.pack(parameters)
-        self._layout.slots["c"].view(flat)[0, self._symbols :] = output.LOWEST
-        self._views = self._layout.views(flat)
+        self._views = self._layout.views(self._layout.pack_weights(parameters))
         self._panels = _panels(self._views)
         for name, panels in self._panels.across.items():
             gemm.pack(self._views[name], panels)
@@ -310,7 +314,8 @@ def default_shards(batch_size: int) -> int:
 
 
 def shard_bounds(batch_size: int, shards: int) -> list[int]:
-    """Where shards begin and end: whole groups of 8 streams where there are enough of them."""
+    """Where shards begin and end: whole groups of 8 streams where there are enough of them, none without a stream."""
+    shards = min(shards, batch_size)
     unit = gemm.ROWS if batch_size >= gemm.ROWS * shards else 1
     return [round(i * batch_size / shards / unit) * unit for i in range(shards)] + [batch_size]
 
@@ -333,10 +338,8 @@ class BatchedEngine:
     ) -> None:
         self.updates_done = updates_done
         self._config, self._training = config, training
-        self._symbols = len(parameters["c"])
-        self._layout = Layout(config, self._symbols)
-        self._flat = self._layout.pack(parameters)
-        self._layout.slots["c"].view(self._flat)[0, self._symbols :] = output.LOWEST
+        self._layout = Layout(config, len(parameters["c"]))
+        self._flat = self._layout.pack_weights(parameters)
         self._panels = _panels(self._layout.views(self._flat))
         self._optimizer = optimizers.OPTIMIZERS[training.optimizer]
         self._optimizer_state = self._optimizer.init({FLAT: self._flat})
@@ -345,7 +348,7 @@ class BatchedEngine:
         self._bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
         sizes = np.diff(self._bounds).tolist()
         self._shards = [_Shard(config, self._layout, training.sequence_length, size) for size in sizes]
-        self._threads = min(len(sizes), training.threads or len(os.sched_getaffinity(0)))
+        self._threads = min(len(sizes), training.threads or usable_cpus())
         if state is not None:
             self._put_state(state)
 

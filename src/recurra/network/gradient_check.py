@@ -13,13 +13,13 @@ network sits at place p of the batch axis, and the cells of any network run unch
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from recurra.machine import usable_cpus
 from recurra.network import network, output
 from recurra.network.perturbation import perturbed
 from recurra.network.state import map_state, named_state
@@ -226,7 +226,7 @@ def _numerical_gradients(problem: _Problem, names: list[str], threads: int | Non
     results = {name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in names}
     tasks = list(_tasks(streams, names))
     # Each thread works on arrays that stay in its own core's cache; BLAS's threads would only get in the way.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or _cpus()) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or usable_cpus()) as pool:
         for task, slopes in zip(tasks, pool.map(lambda task: _slopes(streams[task.b], task), tasks), strict=True):
             for result, slope in zip(results[task.name], slopes, strict=True):
                 whole = result if task.name in problem.parameters else result[:, task.b : task.b + 1]
@@ -284,7 +284,3 @@ def _verdict(initial: Figures, trained: Figures, tolerance: float | None) -> See
     exact = float(np.maximum(initial.max_rel_complex, trained.max_rel_complex))
     passed = exact <= COMPLEX_TOLERANCE and (tolerance is None or initial.max_abs_central <= tolerance)
     return SeedFigures(initial.max_abs_central, initial.max_rel_central, exact, tolerance, passed)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,7 +18,7 @@ from recurra.model import from_tensors, locate
 from recurra.network import gradient_check
 from recurra.network.network import State
 from recurra.network.parameters import count, initialise
-from recurra.network.state import named_state
+from recurra.network.state import map_state, named_state, state_of
 from recurra.text.decoding import Text
 from recurra.text.reading import Source, read, require_learnable
 from recurra.text.streams import SequentialStream
@@ -58,9 +58,9 @@ def prove_model(path: str | Path, training: TrainingConfig | None = None) -> dic
     initial = initialise(model.config, symbols, seed=training.seed, scale=training.initial_scale)
     sampling = SamplingConfig(max_new_tokens=training.sequence_length + 1, seed=training.seed)
     ids = model.vocabulary.encode("".join(model.stream("", sampling)))
-    zeros = model.zero_state()
-    carried = type(zeros)(*(tensors.get(name, zero)[:, :1] for name, zero in named_state(zeros).items()))
-    return figures(model.config, initial, model.parameters, ids, carried)
+    carried = state_of(model.config, named_state(model.zero_state()) | tensors)
+    first = map_state(lambda field: field[:, :1], carried)
+    return figures(model.config, initial, model.parameters, ids, first)
 
 
 def figures(
@@ -78,7 +78,7 @@ def figures(
         {name: array.astype(np.float64) for name, array in trained.items()},
         ids[:-1, np.newaxis],
         ids[1:, np.newaxis],
-        type(state)(*(field.astype(np.float64) for field in state)),
+        map_state(lambda field: field.astype(np.float64), state),
     )
     return gradient_check.to_table(config.cell, found) | {
         "parameters": count(initial),

@@ -26,6 +26,7 @@ from recurra.errors import Interrupted, UsageError
 from recurra.inference import baselines
 from recurra.model import LanguageModel
 from recurra.network.parameters import count, digest
+from recurra.network.state import map_state
 from recurra.text.decoding import Text
 from recurra.text.reading import Source, from_string, read, require_learnable
 from recurra.text.streams import cuts, split
@@ -346,6 +347,5 @@ def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: 
 def _proof(trainer: Trainer, ids: NDArray[Any]) -> dict[str, Any]:
     """The gradient check on the first sequence of the text, at the initial weights and where training ended."""
     T = trainer.training.sequence_length
-    state = trainer.engine.state()
-    first = type(state)(*(field[:, :1] for field in state))
+    first = map_state(lambda field: field[:, :1], trainer.engine.state())
     return proof.figures(trainer.config, trainer.initial, trainer.engine.parameters(), ids[: T + 1], first)

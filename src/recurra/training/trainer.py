@@ -84,6 +84,10 @@ class Trainer:
         return 0 < self.training.patience <= self._worse
 
     @property
+    def _goes_on(self) -> bool:
+        return self.update < self.training.updates and not self.stopped and not self.out_of_patience
+
+    @property
     def validation_loss(self) -> float | None:
         """The lowest held-out loss so far, in nats a character: that of `best`."""
         return self.best_loss if self.has_validation and self._compared else None
@@ -122,7 +126,7 @@ class Trainer:
         if self.training.sample_every and self.update == 0:
             yield self._sample()
         started = saved = time.perf_counter()
-        while self.update < self.training.updates and not self.stopped and not self.out_of_patience:
+        while self._goes_on:
             self._train_block()
             self.seconds = time.perf_counter() - started
             yield from self._due_events()
@@ -130,8 +134,7 @@ class Trainer:
             yield Progress(self.update, self.training.updates, self.history.smooth, self.seconds)
             self.seconds = time.perf_counter() - started
             self.stopped = self._should_stop()
-            goes_on = self.update < self.training.updates and not self.stopped
-            if goes_on and time.perf_counter() - saved > self.training.checkpoint_every:
+            if self._goes_on and time.perf_counter() - saved > self.training.checkpoint_every:
                 yield self._checkpoint()
                 saved = time.perf_counter()
         yield self._checkpoint()

@@ -19,7 +19,7 @@ from recurra.engines.kernels import lanes
 from recurra.engines.kernels.lanes import ROOT_HALF_BITS, WIDTH
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):  # type: ignore[misc]  # Numba has no type hints
     """Numba's type of a vector of `groups` times 8 lanes."""
 
     def __init__(self, groups: int) -> None:
@@ -45,7 +45,7 @@ def _parts(groups: int) -> list[Any]:
 
 
 @register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]  # as above
     def __init__(self, manager: Any, kind: Lanes) -> None:
         super().__init__(manager, kind, ir.LiteralStructType(_parts(kind.groups)))
 

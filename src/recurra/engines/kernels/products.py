@@ -25,14 +25,6 @@ def clear(target: Vector) -> None:
 
 
 @strict
-def add_all(target: Vector, source: Vector) -> None:
-    """target += source, both of one shape, the width a multiple of 8."""
-    for t in range(target.shape[0]):
-        for column in range(0, target.shape[1], WIDTH):
-            store(target, t, column, load(target, t, column, GROUP) + load(source, t, column, GROUP))
-
-
-@strict
 def sum_of_squares(source: Vector) -> np.float64:
     """The sum of the squares of `source` (1, n), n a multiple of 8: 1,024 at a time in float32, those in float64."""
     total = np.float64(0)

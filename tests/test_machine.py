@@ -1,0 +1,18 @@
+"""How many CPUs there are to use."""
+
+import os
+
+from recurra.machine import usable_cpus
+
+
+def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert usable_cpus() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert usable_cpus() == 1
+
+
+def test_a_process_may_be_bound_to_fewer(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 3}, raising=False)
+    assert usable_cpus() == 2
