@@ -142,9 +142,13 @@ class TrainingConfig(_Table):
     update, and so is what `clip_value` and `clip_norm` bound. `initial_scale` None means the cells' own start.
 
     `updates` counts gradient steps. `validation` is the share of the text, its tail, that is held out; `patience`
-    evaluations without a better held-out loss (0: any number) end the training. Every `log_every` updates a record is
-    written, every `sample_every` a sample of `sample_length` characters (0: never), every `checkpoint_every` seconds
-    a checkpoint; every `evaluate_every` updates (0: once an epoch and at the end) the held-out text is scored.
+    evaluations without a better held-out loss (0: any number) end the training, and each `plateau` of them (0: never)
+    halve the rate. With `ema` the model is the moving average of the parameters, `ema` of the old average and 1 - `ema`
+    of the new parameters at each update: the average is evaluated, sampled from and saved as the best model.
+
+    Every `log_every` updates a record is written, every `sample_every` a sample of `sample_length` characters (0:
+    never), every `checkpoint_every` seconds a checkpoint; every `evaluate_every` updates (0: once an epoch and at the
+    end) the held-out text is scored.
 
     A batch is computed in `shards` (0: one for each 16 streams, at most 8) by as many `threads` (0: one for each CPU);
     the shards decide its bits, the threads only its speed.
@@ -166,6 +170,8 @@ class TrainingConfig(_Table):
     initial_scale: float | None = 0.01
     validation: float = 0.0
     patience: int = 0
+    plateau: int = 0
+    ema: float = 0.0
     log_every: int = 500
     sample_every: int = 10_000
     sample_length: int = 200
@@ -187,7 +193,11 @@ class TrainingConfig(_Table):
         _require_choice("schedule", self.schedule, SCHEDULES)
         _require_integer("warm_up", self.warm_up, low=0)
         _require_number("final_rate", self.final_rate, low=0, high=1)
-        _require_integer("patience", self.patience, low=0)
+        for name in ("patience", "plateau"):
+            value = getattr(self, name)
+            _require_integer(name, value, low=0)
+            _require(not value or bool(self.validation), name, "0 where `validation` is 0", value)
+        _require_number("ema", self.ema, low=0, high=1 - 1e-6)
         if self.clip_value is not None:
             _require_number("clip_value", self.clip_value, low=0, open_low=True)
         if self.clip_norm is not None:

@@ -94,3 +94,15 @@ def test_json_has_no_nan(call: Call) -> None:
     assert (
         json.loads(out, parse_constant=lambda name: pytest.fail(name))["cells"]["elman"]["W"]["max_rel_central"] is None
     )
+
+
+def test_every_kind_of_network(call: Call) -> None:
+    code, out, _ = call("check", "--every", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert list(found["cells"]) == ["elman", "elman relu", "lstm", "gru"]
+    assert found["configurations"] == 40
+    assert found["passed"] is True
+    code, out, _ = call("check", "--every")
+    assert code == 0
+    assert "gradients of gru, 1 to 3 layers, with and without dropout, 1 and 3 streams, beside numerical ones:\n" in out

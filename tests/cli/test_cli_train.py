@@ -30,6 +30,7 @@ def test_it_says_what_it_learns_and_what_came_of_it(call: Call, book: Path) -> N
         r"^text      small: 4,000 characters, 22 symbols, sha256 [0-9a-f]{12}$",
         r"^network   elman, 8 units, [\d,]+ parameters; engine compiled$",
         r"^training  200 updates of 25 characters: 1\.26 epochs of 159 updates; seed 0$",
+        r"^          adagrad, rate 0\.1; gradients within ±5$",
         r"^run       runs/small$",
         r"^100 %  200 of 200 updates  smooth loss \d\d\.\d\d nats per 25 characters, \d\.\d{3} bits a character  ",
         r"^trained   200 updates in .* s: [\d,]+ updates/s, [\d,]+ characters/s$",
@@ -78,6 +79,38 @@ def test_options_given_override_the_preset_and_others_stay(call: Call, book: Pat
     assert settings["model"]["hidden_size"] == 5
     assert "held out  the last 10 % of the text" in err
     assert re.search(r"^held out  \d\.\d{3} nats, \d\.\d{3} bits a character, the lowest, at update \d+$", err, re.M)
+
+
+def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: Path) -> None:
+    options = {
+        "cell": "lstm", "hidden-size": 8, "layers": 2, "dropout": 0.25, "initial-scale": "none", "updates": 12,
+        "seed": 3, "sequence-length": 10, "batch-size": 4, "optimizer": "adamw", "learning-rate": 0.002,
+        "schedule": "cosine", "warm-up": 2, "final-rate": 0.5, "clip-value": "none", "clip-norm": 7.5, "ema": 0.9,
+        "engine": "compiled", "threads": 1, "shards": 2, "validation": 0.2, "evaluate-every": 4, "patience": 9,
+        "plateau": 3, "log-every": 4, "sample-every": 6, "sample-length": 5, "checkpoint-every": 60, "keep": 2,
+    }  # fmt: skip
+    code, _, err = call("train", book, "--no-proof", *(f"--{name}={value}" for name, value in options.items()))
+    assert code == 0
+    table = tomllib.loads(Path("runs/small/run.toml").read_text())
+    settings = table["training"] | table["model"]
+    assert {name: settings[name.replace("-", "_")] for name in options} == options
+    for line in (
+        r"^network   lstm, 2 layers of 8 units, dropout 0\.25, 1,734 parameters; engine compiled$",
+        r"^          4 streams of 10, adamw, rate 0\.002, cosine, halved on each plateau of 3; "
+        r"their norm at most 7\.5; the model is a moving average, 0\.9$",
+        r"^held out  the last 20 % of the text; patience 9 evaluations$",
+    ):
+        assert re.search(line, err, re.MULTILINE), err
+
+
+def test_the_end_of_patience_is_told(call: Call, book: Path) -> None:
+    code, _, err = call(
+        "train", book, "--hidden-size", "8", "--updates", "9000", "--learning-rate", "3", "--validation", "0.2",
+        "--evaluate-every", "10", "--patience", "2", "--no-proof",
+    )  # fmt: skip
+    assert code == 0
+    assert "          ended early: the held-out loss got no better\n" in err
+    assert json.loads(Path("runs/small/summary.json").read_text())["out_of_patience"] is True
 
 
 def test_no_clipping(call: Call, book: Path) -> None:

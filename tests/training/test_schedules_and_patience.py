@@ -94,3 +94,46 @@ def test_patience_ends_a_training_that_gets_no_better():
     assert [snapshot.update for snapshot, _ in commits].count(trainer.update) == 1
     assert commits[-1][0].update == trainer.update
     assert trainer.best.update < trainer.update
+
+
+def test_each_plateau_halves_the_rate():
+    trainer, commits = make_trainer(
+        validation=0.2, learning_rate=3.0, updates=200, evaluate_every=10, log_every=10, plateau=2, sample_every=0
+    )
+    events = [event for event in trainer.events() if isinstance(event, (Evaluated, Record))]
+    rate, worse = 3.0, 0
+    for evaluated, record in zip(events[::2], events[1::2], strict=True):
+        assert record.rate == rate
+        worse = 0 if evaluated.best else worse + 1
+        rate = rate / 2 if worse in {2, 4, 6, 8, 10} else rate
+    assert rate < 3.0
+    assert 3.0 * 0.5 ** commits[-1][0].progress["drops"] == rate
+
+
+@pytest.mark.parametrize("name", ["patience", "plateau"])
+def test_what_counts_evaluations_needs_a_held_out_text(name):
+    with pytest.raises(UsageError, match=rf"`{name}` must be 0 where `validation` is 0; got 2\."):
+        TrainingConfig(**{name: 2})
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_with_an_average_it_is_the_model(engine):
+    trainer, commits = make_trainer(engine=engine, updates=30, ema=0.5, sample_every=0, log_every=10)
+    list(trainer.events())
+    snapshot = commits[-1][0]
+    state = snapshot.optimizer_state
+    for name, array in snapshot.model.parameters.items():
+        expected = (state[f"average.{name}"] / state["average_weight"]).astype(np.float32)
+        np.testing.assert_array_equal(array, expected)
+        assert not np.array_equal(array, snapshot.parameters[name].astype(np.float32))
+
+
+def test_an_average_changes_nothing_else():
+    plain, averaging = (
+        make_trainer(updates=30, optimizer="adam")[0],
+        make_trainer(updates=30, optimizer="adam", ema=0.9)[0],
+    )
+    for trainer in (plain, averaging):
+        list(trainer.events())
+    for name, array in plain.engine.parameters().items():
+        np.testing.assert_array_equal(array, averaging.engine.parameters()[name])

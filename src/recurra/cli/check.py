@@ -8,14 +8,16 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from recurra.cli.options import OUTPUT, flag, given, setting, text
-from recurra.config import PRESETS, configs
+from recurra.config import ACTIVATIONS, CELLS, PRESETS, configs
 from recurra.errors import UsageError
 
 EXAMPLES = """\
 Examples:
   recurra check                         a new network on the King James Bible
   recurra check --text mybook.txt --hidden-size 50
-  recurra check runs/mybook             a trained network"""
+  recurra check --cell lstm --layers 2 --hidden-size 30
+  recurra check runs/mybook             a trained network
+  recurra check --every                 every kind of network, small"""
 CHECKING = "checking every element of every gradient: some seconds, or minutes where there are many"
 HEADER = ["", "largest difference", "limit", "relative", "complex step", "verdict"]
 
@@ -42,30 +44,40 @@ def check(
         str | None, Parameter(converter=text, help="The text's encoding, or `bytes`.", show_default="utf-8")
     ] = None,
     preset: Annotated[str | None, setting("preset", f"Where settings come from: {', '.join(PRESETS)}.")] = None,
-    hidden_size: Annotated[int | None, setting("hidden_size", "Units of the network, m.")] = None,
+    cell: Annotated[str | None, setting("cell", f"Of the network: {', '.join(CELLS)}.")] = None,
+    activation: Annotated[str | None, setting("activation", f"Of the elman cell: {', '.join(ACTIVATIONS)}.")] = None,
+    hidden_size: Annotated[int | None, setting("hidden_size", "Units of a layer, m.")] = None,
+    layers: Annotated[int | None, setting("layers", "Stacked layers.")] = None,
     sequence_length: Annotated[int | None, setting("sequence_length", "Characters of the sequence, T.")] = None,
     seed: Annotated[int | None, setting("seed", "Of the initial weights.")] = None,
+    every: Annotated[bool, flag("Check every cell, depth, dropout and batch, on small networks.")] = False,
     json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
 ) -> int:
     """Prove the gradients, element by element.
 
     Without MODEL a new network is checked, at its initial weights and after
-    1,000 updates on a text. A parameter is right when the complex step
+    1,000 updates on a text; with --every every kind of network. A parameter is right when the complex step
     confirms it to 1e-12 and, at the initial weights, central differences
     (step 1e-4) are within the figure that the first report of this network
     prints. The exit code is 1 where one is wrong.
     """
-    settings = given(preset=preset, sequence_length=sequence_length, seed=seed, hidden_size=hidden_size)
-    config, training = configs(settings)
+    of_network = given(cell=cell, activation=activation, hidden_size=hidden_size, layers=layers)
+    config, training = configs(given(preset=preset, sequence_length=sequence_length, seed=seed) | of_network)
+    of_text = given(text=texts, encoding=encoding)
+    if every:
+        others = given(MODEL=model, preset=preset, sequence_length=sequence_length)
+        _refuse("`--every` has its own networks and texts", others | of_network | of_text)
     if model is not None:
-        _refuse({"--text": texts, "--encoding": encoding, "--hidden-size": hidden_size})
+        _refuse("MODEL has its own network and text", of_network | of_text)
     from recurra.cli.terminal import await_input, say, write_json, write_text
     from recurra.training import proof
 
     if "-" in (texts or ()):
         await_input("the text")
     say(CHECKING)
-    if model is not None:
+    if every:
+        found = proof.prove_every(training.seed)
+    elif model is not None:
         found = proof.prove_model(model, training)
     else:
         found = proof.prove(texts or (), encoding=encoding or "utf-8", model=config, training=training)
@@ -76,10 +88,10 @@ def check(
     return 0 if found["passed"] else 1
 
 
-def _refuse(options: dict[str, Any]) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise UsageError(f"`{name}` is for a new network; MODEL has its own.", hint=f"leave out MODEL or `{name}`.")
+def _refuse(why: str, options: dict[str, Any]) -> None:
+    for name in options:
+        option = name if name.isupper() else f"`--{name.replace('_', '-')}`"
+        raise UsageError(f"{why}; got {option} besides.", hint="leave out one of them.")
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
@@ -89,10 +101,16 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
 
     for cell, figures in found["cells"].items():
         rows = [_row(letter, figure) for letter, figure in figures.items()]
-        yield f"gradients of {cell}, {found['parameters']:,} parameters, beside numerical ones:"
+        yield f"gradients of {cell}, {_extent(found)}, beside numerical ones:"
         yield from columns([HEADER, *rows], indent="  ")
     verdict, style = ("every gradient is right", "green") if found["passed"] else ("a gradient is WRONG", "red")
     yield f"{paint(verdict, style, sys.stdout)}; checked in {duration(found['seconds'])}"
+
+
+def _extent(found: dict[str, Any]) -> str:
+    if "parameters" in found:
+        return f"{found['parameters']:,} parameters"
+    return "1 to 3 layers, with and without dropout, 1 and 3 streams"
 
 
 def _row(letter: str, figure: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cyclopts import Group, Parameter, Token
 
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import PRESETS, ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 
 NONE = "none"
@@ -18,12 +18,14 @@ EXACT = 2.0**53  # beyond it not every whole number is a float
 _DEFAULTS = {
     field.name: field.default for config in (ModelConfig, TrainingConfig) for field in dataclasses.fields(config)
 }
+_VARIED = {name for settings in PRESETS.values() for name in settings}
 
 WHAT = Group("What is learned", sort_key=1)
-HOW = Group("How", sort_key=2)
-HELD_OUT = Group("What is held out", sort_key=3)
-WATCH = Group("What is written down", sort_key=4)
-OUTPUT = Group("Output", sort_key=5)
+NETWORK = Group("The network", sort_key=2)
+HOW = Group("How it learns", sort_key=3)
+HELD_OUT = Group("What is held out", sort_key=4)
+WATCH = Group("What is written down", sort_key=5)
+OUTPUT = Group("Output", sort_key=6)
 
 
 def setting(name: str, help: str, **named: Any) -> Parameter:
@@ -33,12 +35,12 @@ def setting(name: str, help: str, **named: Any) -> Parameter:
     return Parameter(
         name=f"--{name.replace('_', '-')}",
         help=help,
-        show_default=str(default),
+        show_default="by preset" if name in _VARIED else NONE if default is None else str(default),
         **{"converter": reader} | named,
     )
 
 
-def flag(help: str, group: Group) -> Parameter:
+def flag(help: str, group: Group | None = None) -> Parameter:
     """An option without a value: given or not."""
     return Parameter(help=help, group=group, show_default=False)
 

@@ -14,6 +14,7 @@ from typing import Any
 from recurra.cli.progress import Silent
 from recurra.cli.terminal import paint, visible
 from recurra.cli.words import duration, loss_words, plural
+from recurra.config import TrainingConfig
 from recurra.network.parameters import count
 from recurra.text.decoding import Text
 from recurra.text.vocabulary import Vocabulary
@@ -39,8 +40,7 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
         yield _line("", f"note: {visible(note)}")
     yield _line(
         "network",
-        f"{trainer.config.cell}, {plural(trainer.config.hidden_size, 'unit')}, "
-        f"{plural(count(trainer.initial), 'parameter')}; engine {trainer.engine.name}",
+        f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; engine {trainer.engine.name}",
     )
     epochs = training.updates / trainer.stream.updates_per_epoch
     yield _line(
@@ -48,9 +48,30 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
         f"{plural(training.updates, 'update')} of {plural(trainer.characters_per_update, unit)}: {epochs:.3g} epochs "
         f"of {plural(trainer.stream.updates_per_epoch, 'update')}; seed {training.seed}",
     )
+    yield _line("", _optimizer(training))
     if trainer.has_validation:
-        yield _line("held out", f"the last {100 * training.validation:.3g} % of the text")
+        patience = f"; patience {plural(training.patience, 'evaluation')}" if training.patience else ""
+        yield _line("held out", f"the last {100 * training.validation:.3g} % of the text{patience}")
     yield _line("run", _shown(folder))
+
+
+def _network(trainer: Trainer) -> str:
+    config, dropout = trainer.config, trainer.training.dropout
+    cell = config.cell if config.activation == "tanh" else f"{config.cell} ({config.activation})"
+    layers = f"{config.layers} layers of " if config.layers > 1 else ""
+    dropped = f", dropout {dropout:g}" if dropout else ""
+    return f"{cell}, {layers}{plural(config.hidden_size, 'unit')}{dropped}"
+
+
+def _optimizer(training: TrainingConfig) -> str:
+    """The optimiser, its rate and what bounds its gradients."""
+    sizes = f"{training.batch_size} streams of {training.sequence_length}, " if training.batch_size > 1 else ""
+    schedule = "" if training.schedule == "constant" else f", {training.schedule}"
+    plateau = f", halved on each plateau of {training.plateau}" if training.plateau else ""
+    value = f"; gradients within ±{training.clip_value:g}" if training.clip_value is not None else ""
+    norm = f"; their norm at most {training.clip_norm:g}" if training.clip_norm is not None else ""
+    average = f"; the model is a moving average, {training.ema:g}" if training.ema else ""
+    return f"{sizes}{training.optimizer}, rate {training.learning_rate:g}{schedule}{plateau}{value}{norm}{average}"
 
 
 def after(run: Run, seen: Silent) -> Iterator[str]:
@@ -61,6 +82,8 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
         f"{plural(summary['updates'], 'update')} in {duration(summary['seconds'])}: "
         f"{summary['updates_per_second']:,.0f} updates/s, {summary['characters_per_second']:,.0f} {unit}s/s",
     )
+    if summary["out_of_patience"]:
+        yield _line("", "ended early: the held-out loss got no better")
     if summary["smooth_loss"] is not None:
         yield _line(
             "final", f"smooth loss {loss_words(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"

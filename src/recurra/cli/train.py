@@ -6,8 +6,22 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import HELD_OUT, HOW, NONE, OUTPUT, WATCH, WHAT, flag, given, path, real_or_none, setting, text
-from recurra.config import ENGINES, PRESETS
+from recurra.cli.options import (
+    HELD_OUT,
+    HOW,
+    NETWORK,
+    NONE,
+    OUTPUT,
+    WATCH,
+    WHAT,
+    flag,
+    given,
+    path,
+    real_or_none,
+    setting,
+    text,
+)
+from recurra.config import ACTIVATIONS, CELLS, ENGINES, OPTIMIZERS, PRESETS, SCHEDULES
 from recurra.errors import Interrupted
 
 EXAMPLES = """\
@@ -17,6 +31,7 @@ Examples:
   recurra train src/ --validation 0.1   a folder's text, a tenth of it held out
   cat *.md | recurra train - --run runs/notes"""
 
+REAL: dict[str, Any] = {"converter": real_or_none, "metavar": "FLOAT"}
 LONG = ("best_sample", "final_sample")  # texts that the report has, and --json has not
 
 app = App(name="train", usage="Usage: recurra train [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
@@ -37,7 +52,21 @@ def train(
     encoding: Annotated[
         str, Parameter(converter=text, group=WHAT, help="The text's encoding; `bytes` learns bytes of any file.")
     ] = "utf-8",
-    hidden_size: Annotated[int | None, setting("hidden_size", "Units of the network, m.", group=WHAT)] = None,
+    cell: Annotated[str | None, setting("cell", f"Of the network: {', '.join(CELLS)}.", group=NETWORK)] = None,
+    activation: Annotated[
+        str | None, setting("activation", f"Of the elman cell: {', '.join(ACTIVATIONS)}.", group=NETWORK)
+    ] = None,
+    hidden_size: Annotated[int | None, setting("hidden_size", "Units of a layer, m.", group=NETWORK)] = None,
+    layers: Annotated[int | None, setting("layers", "Stacked layers.", group=NETWORK)] = None,
+    dropout: Annotated[
+        float | None, setting("dropout", "The share of units dropped between layers while training.", group=NETWORK)
+    ] = None,
+    initial_scale: Annotated[
+        float | str | None,
+        setting(
+            "initial_scale", f"Deviation of the initial weights; `{NONE}`: the cell's own start.", group=NETWORK, **REAL
+        ),
+    ] = None,
     preset: Annotated[
         str | None, setting("preset", f"Where settings come from: {', '.join(PRESETS)}.", group=HOW)
     ] = None,
@@ -46,20 +75,48 @@ def train(
         int | None, setting("seed", "Of all that is random; the same seed, the same bits.", group=HOW)
     ] = None,
     sequence_length: Annotated[
-        int | None, setting("sequence_length", "Characters an update reads, T.", group=HOW)
+        int | None, setting("sequence_length", "Characters that an update reads of each stream, T.", group=HOW)
     ] = None,
-    learning_rate: Annotated[float | None, setting("learning_rate", "Of AdaGrad.", group=HOW)] = None,
+    batch_size: Annotated[int | None, setting("batch_size", "Streams read side by side, B.", group=HOW)] = None,
+    optimizer: Annotated[
+        str | None, setting("optimizer", f"What makes steps of gradients: {', '.join(OPTIMIZERS)}.", group=HOW)
+    ] = None,
+    learning_rate: Annotated[float | None, setting("learning_rate", "The highest of the schedule.", group=HOW)] = None,
+    schedule: Annotated[
+        str | None, setting("schedule", f"How the rate goes on: {', '.join(SCHEDULES)}.", group=HOW)
+    ] = None,
+    warm_up: Annotated[int | None, setting("warm_up", "Updates until the highest rate.", group=HOW)] = None,
+    final_rate: Annotated[
+        float | None, setting("final_rate", "The share of the rate at which a falling schedule ends.", group=HOW)
+    ] = None,
     clip_value: Annotated[
+        float | str | None, setting("clip_value", f"Limit of each gradient, or `{NONE}`.", group=HOW, **REAL)
+    ] = None,
+    clip_norm: Annotated[
         float | str | None,
-        setting("clip_value", f"Limit of gradients, or `{NONE}`.", group=HOW, converter=real_or_none, metavar="FLOAT"),
+        setting("clip_norm", f"Limit of the norm of all gradients, or `{NONE}`.", group=HOW, **REAL),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        setting("ema", "Keep a moving average of the parameters, with this decay: it is the model.", group=HOW),
     ] = None,
     engine: Annotated[str | None, setting("engine", f"What computes: {', '.join(ENGINES)}.", group=HOW)] = None,
+    threads: Annotated[int | None, setting("threads", "How many; 0: one for each CPU.", group=HOW)] = None,
+    shards: Annotated[
+        int | None, setting("shards", "Parts that a batch is computed in; 0: one for each 16 streams.", group=HOW)
+    ] = None,
     validation: Annotated[
         float | None, setting("validation", "The share of the text, its tail, that is held out.", group=HELD_OUT)
     ] = None,
     evaluate_every: Annotated[
         int | None,
         setting("evaluate_every", "Updates between evaluations; 0: each epoch.", group=HELD_OUT),
+    ] = None,
+    patience: Annotated[
+        int | None, setting("patience", "Evaluations without a better one that end it; 0: none.", group=HELD_OUT)
+    ] = None,
+    plateau: Annotated[
+        int | None, setting("plateau", "Evaluations without a better one that halve the rate.", group=HELD_OUT)
     ] = None,
     run: Annotated[
         Path | None,
@@ -86,13 +143,14 @@ def train(
     report, report.html. Ctrl-C saves and stops.
     """
     settings = given(
-        hidden_size=hidden_size, preset=preset, updates=updates, seed=seed, sequence_length=sequence_length,
-        learning_rate=learning_rate, clip_value=clip_value, engine=engine, validation=validation,
-        evaluate_every=evaluate_every, log_every=log_every, sample_every=sample_every, sample_length=sample_length,
+        cell=cell, activation=activation, hidden_size=hidden_size, layers=layers, dropout=dropout,
+        initial_scale=initial_scale, preset=preset, updates=updates, seed=seed, sequence_length=sequence_length,
+        batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, schedule=schedule, warm_up=warm_up,
+        final_rate=final_rate, clip_value=clip_value, clip_norm=clip_norm, ema=ema, engine=engine, threads=threads,
+        shards=shards, validation=validation, evaluate_every=evaluate_every, patience=patience, plateau=plateau,
+        log_every=log_every, sample_every=sample_every, sample_length=sample_length,
         checkpoint_every=checkpoint_every, keep=keep,
     )  # fmt: skip
-    if clip_value == NONE:
-        settings["clip_value"] = None
     named = {"run": run, "force": force, "encoding": encoding, "proof": not no_proof}
     return _train(list(texts), json=json, quiet=quiet, **named, **settings)
 

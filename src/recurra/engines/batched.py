@@ -341,7 +341,7 @@ class BatchedEngine:
         self._layout = Layout(config, len(parameters["c"]))
         self._flat = self._layout.pack_weights(parameters)
         self._panels = _panels(self._layout.views(self._flat))
-        self._optimizer = optimizers.OPTIMIZERS[training.optimizer]
+        self._optimizer = optimizers.optimizer_of(training)
         self._optimizer_state = self._optimizer.init({FLAT: self._flat})
         if optimizer_state is not None:
             self._load_optimizer_state(optimizer_state)

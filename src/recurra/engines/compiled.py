@@ -43,8 +43,8 @@ def reads(config: ModelConfig) -> bool:
 
 
 def supports(config: ModelConfig, training: TrainingConfig) -> bool:
-    """Whether this is a training for the fused kernel: such a network, one stream, AdaGrad, clipping by value alone."""
-    plain = training.optimizer == "adagrad" and training.clip_norm is None
+    """Whether the fused kernel does this training: such a network, one stream, AdaGrad and clipping by value alone."""
+    plain = training.optimizer == "adagrad" and training.clip_norm is None and not training.ema
     return reads(config) and training.batch_size == 1 and plain
 
 

@@ -35,7 +35,7 @@ class ReferenceEngine:
     ) -> None:
         self.updates_done = updates_done
         self._config, self._training = config, training
-        self._optimizer = optimizers.OPTIMIZERS[training.optimizer]
+        self._optimizer = optimizers.optimizer_of(training)
         self._parameters = _float64(parameters)
         self._optimizer_state = _float64(
             self._optimizer.init(self._parameters) if optimizer_state is None else optimizer_state

@@ -146,16 +146,16 @@ def check_seed(
     that is not the report's, by the complex step alone.
     """
     zeros = network.zero_state(config, inputs.shape[1])
-    first = _by_letter(check(config, initial, inputs, targets, zeros, threads=threads))
-    second = _by_letter(check(config, trained, inputs, targets, trained_state, threads=threads))
+    first = by_letter(check(config, initial, inputs, targets, zeros, threads=threads))
+    second = by_letter(check(config, trained, inputs, targets, trained_state, threads=threads))
     tolerances = SEED_TOLERANCES if (config.cell, config.activation) == ("elman", "tanh") else {}
     return {letter: _verdict(figures, second[letter], tolerances.get(letter)) for letter, figures in first.items()}
 
 
-def to_table(cell: str, figures: dict[str, SeedFigures]) -> dict[str, Any]:
-    """The figures as JSON: {"cells": {cell: {letter: figures}}, "passed": all of them}."""
-    rows = {letter: row._asdict() for letter, row in figures.items()}
-    return {"cells": {cell: rows}, "passed": all(row.passed for row in figures.values())}
+def to_table(cells: dict[str, dict[str, SeedFigures]]) -> dict[str, Any]:
+    """The figures by cell and letter as JSON: {"cells": {cell: {letter: figures}}, "passed": all of them}."""
+    rows = {cell: {letter: row._asdict() for letter, row in figures.items()} for cell, figures in cells.items()}
+    return {"cells": rows, "passed": all(row.passed for figures in cells.values() for row in figures.values())}
 
 
 def check_direction(
@@ -272,7 +272,8 @@ def _letter(name: str) -> str:
     return {"state.h": "h0", "state.c": "c0", "inputs": "x"}.get(name, name.rpartition(".")[2])
 
 
-def _by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
+def by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
+    """By the mission's letter, of several layers the worst."""
     worst: dict[str, Figures] = {}
     for name, figure in figures.items():
         letter = _letter(name)

@@ -15,7 +15,7 @@ from recurra import engines, tensor_file
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import from_tensors, locate
-from recurra.network import gradient_check
+from recurra.network import gradient_check, gradient_survey
 from recurra.network.network import State
 from recurra.network.parameters import count, initialise
 from recurra.network.state import map_state, named_state, state_of
@@ -63,6 +63,14 @@ def prove_model(path: str | Path, training: TrainingConfig | None = None) -> dic
     return figures(model.config, initial, model.parameters, ids, first)
 
 
+def prove_every(seed: int = 0) -> dict[str, Any]:
+    """Check the gradients of every cell, depth, dropout and batch, on small networks; by cell the worst figures."""
+    started = time.perf_counter()
+    found = gradient_check.to_table(gradient_survey.survey(seed))
+    configurations = len(list(gradient_survey.configurations()))
+    return found | {"configurations": configurations, "seconds": time.perf_counter() - started}
+
+
 def figures(
     config: ModelConfig,
     initial: Mapping[str, Array],
@@ -80,7 +88,7 @@ def figures(
         ids[1:, np.newaxis],
         map_state(lambda field: field.astype(np.float64), state),
     )
-    return gradient_check.to_table(config.cell, found) | {
+    return gradient_check.to_table({config.cell: found}) | {
         "parameters": count(initial),
         "seconds": time.perf_counter() - started,
     }

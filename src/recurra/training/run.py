@@ -312,6 +312,7 @@ def _summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
         "cell": trainer.config.cell,
         "parameters": count(trainer.initial),
         "updates": trainer.update,
+        "out_of_patience": trainer.out_of_patience,
         "epochs": trainer.update / trainer.stream.updates_per_epoch,
         "characters_per_update": trainer.characters_per_update,
         "updates_per_second": rate,

@@ -15,7 +15,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.optimizers import not_finite, schedule_of
+from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
 from recurra.text.streams import SequentialStream
 from recurra.text.vocabulary import Vocabulary
@@ -25,6 +25,7 @@ from recurra.training.history import History
 
 Commit = Callable[[Snapshot, "Snapshot | None"], Any]
 SAMPLE_TEMPERATURE = 1.0
+PLATEAU_FACTOR = 0.5
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -50,7 +51,7 @@ class Trainer:
         self.config, self.training, self.vocabulary = config, training, vocabulary
         with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
             self.initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
-            self._rate = schedule_of(training)
+            self._schedule = schedule_of(training)
         _require_finite(self.initial, 0)
         self.engine = engines.create(config, training, self.initial)
         self.stream = SequentialStream(train_ids, training.sequence_length, training.batch_size)
@@ -67,6 +68,8 @@ class Trainer:
         self._best_update: int | None = None
         self._best_is_new = False
         self._worse = 0  # evaluations since the best
+        self._last_rate = 0.0
+        self._drops = 0  # of the rate, on a plateau
 
     @property
     def characters_per_update(self) -> int:
@@ -98,8 +101,13 @@ class Trainer:
         return math.isfinite(self.best_loss)
 
     def model(self) -> LanguageModel:
-        """The model as it is now."""
-        return LanguageModel(self.config, self.vocabulary, self.engine.parameters())
+        """The model as it is now: the average of the parameters where one is kept, else the newest."""
+        averaged = average_of(self.engine.optimizer_state()) if self.training.ema else None
+        return LanguageModel(self.config, self.vocabulary, averaged or self.engine.parameters())
+
+    def _rate(self, update: int) -> float:
+        """That of the schedule, halved at each plateau so far: exact in float32."""
+        return self._schedule(update) * PLATEAU_FACTOR**self._drops
 
     def snapshot(self) -> Snapshot:
         """A copy of all that is needed to go on from here."""
@@ -112,6 +120,7 @@ class Trainer:
             "best_loss": self.best_loss if self._compared else None,
             "best_update": self._best_update,
             "worse": self._worse,
+            "drops": self._drops,
         }
         engine, optimizer_state = self.engine, self.engine.optimizer_state()
         _require_finite(optimizer_state, self.update)
@@ -151,6 +160,7 @@ class Trainer:
         count = len(chunk.inputs)
         rates = np.array([self._rate(self.update + i) for i in range(count)], np.float32)
         result = self.engine.train(chunk.inputs, chunk.targets, rates)
+        self._last_rate = float(rates[-1])
         self.update += count
         _require_finite(self.engine.parameters(), self.update)
         self.history.extend(result.losses.tolist())
@@ -189,6 +199,8 @@ class Trainer:
             raise not_finite("loss", f"{self.validation} on the held-out text", self.update)
         best = self.validation < self.best_loss
         self._worse = 0 if best else self._worse + 1
+        if self._worse and self.training.plateau and self._worse % self.training.plateau == 0:
+            self._drops += 1
         if best:
             self._keep_as_best(self.validation)
         return Evaluated(self.update, self.validation, best)
@@ -207,7 +219,7 @@ class Trainer:
             loss=loss,
             smooth_loss=smooth,
             validation=evaluated.validation if evaluated else None,
-            rate=self._rate(self.update - 1),
+            rate=self._last_rate,
             gradient_norm=norm,
         )
 

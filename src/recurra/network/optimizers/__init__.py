@@ -9,8 +9,7 @@ roots are rounded alike on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from recurra.network.optimizers.adaptive import (
     ADAGRAD_EPSILON,
@@ -21,9 +20,10 @@ from recurra.network.optimizers.adaptive import (
     adamw_update,
     rmsprop_update,
 )
-from recurra.network.optimizers.averaging import average, average_init, average_update
+from recurra.network.optimizers.averaging import average_of, averaged
 from recurra.network.optimizers.clipping import clip_by_norm, clip_by_value, global_norm
 from recurra.network.optimizers.descent import (
+    Optimizer,
     OptimizerState,
     momentum_init,
     momentum_update,
@@ -42,23 +42,17 @@ from recurra.network.optimizers.schedules import (
     schedule_of,
     step,
 )
-from recurra.network.parameters import Parameters
+
+if TYPE_CHECKING:
+    from recurra.config import TrainingConfig
 
 __all__ = [
     "ADAGRAD_EPSILON", "OPTIMIZERS", "SCHEDULES", "Optimizer", "OptimizerState", "Schedule", "adagrad_init",
-    "adagrad_update", "adam_init", "adam_update", "adamw_update", "average", "average_init", "average_update",
+    "adagrad_update", "adam_init", "adam_update", "adamw_update", "average_of", "averaged",
     "clip_by_norm", "clip_by_value", "constant", "cosine", "exponential", "global_norm", "momentum_init",
-    "momentum_update", "nesterov_update", "not_finite", "require_finite", "rmsprop_update",
+    "momentum_update", "nesterov_update", "not_finite", "optimizer_of", "require_finite", "rmsprop_update",
     "schedule", "schedule_of", "sgd_init", "sgd_update", "step",
 ]  # fmt: skip
-
-
-class Optimizer(NamedTuple):
-    """An optimiser's two functions; `update` also takes the hyper-parameters by name."""
-
-    init: Callable[[Parameters], OptimizerState]
-    update: Callable[..., tuple[OptimizerState, OptimizerState]]
-
 
 OPTIMIZERS: Final[dict[str, Optimizer]] = {
     "sgd": Optimizer(sgd_init, sgd_update),
@@ -69,3 +63,9 @@ OPTIMIZERS: Final[dict[str, Optimizer]] = {
     "adam": Optimizer(adam_init, adam_update),
     "adamw": Optimizer(adam_init, adamw_update),
 }
+
+
+def optimizer_of(training: TrainingConfig) -> Optimizer:
+    """The optimiser that a training's settings name, with the average that they ask for."""
+    optimizer = OPTIMIZERS[training.optimizer]
+    return averaged(optimizer, training.ema) if training.ema else optimizer

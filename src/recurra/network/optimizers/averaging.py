@@ -1,41 +1,61 @@
-"""The moving average of the parameters, a second set of them that swings less: init and update, as an optimiser."""
+"""The moving average of the parameters, a second set of them that swings less, kept in an optimiser's state."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
-from recurra.errors import UsageError
-from recurra.network.optimizers.descent import OptimizerState
+from recurra.network.optimizers.descent import Optimizer, OptimizerState
 from recurra.network.parameters import Array, Parameters
 
-
-def average_init(parameters: Parameters) -> OptimizerState:
-    """`sum.NAME` for each parameter, zeros of its shape, and the `weight` of the sums, (1,)."""
-    dtype = next(iter(parameters.values())).dtype
-    return {f"sum.{name}": np.zeros_like(array) for name, array in parameters.items()} | {"weight": np.zeros(1, dtype)}
+SUM: Final = "average."
+WEIGHT: Final = "average_weight"
 
 
-def average_update(parameters: Parameters, state: OptimizerState, *, decay: float = 0.999) -> OptimizerState:
-    """The state after the parameters of one more update.
+def averaged(optimizer: Optimizer, decay: float) -> Optimizer:
+    """`optimizer`, which from now on keeps the average a / w of all parameters it arrived at; see `average_of`.
 
-    a <- decay * a + (1 - decay) * theta        w <- decay * w + (1 - decay)        w = 1 - decay^t
-    """
-    sums = {f"sum.{name}": _blend(state[f"sum.{name}"], theta, decay) for name, theta in parameters.items()}
-    return sums | {"weight": _blend(state["weight"], 1.0, decay)}
+        a <- decay * a + (1 - decay) * theta        w <- decay * w + (1 - decay)        w = 1 - decay^t
 
-
-def average(state: OptimizerState) -> dict[str, Array]:
-    """The averaged parameters, a / w: the mean of all parameters since the start, with weights decay^age.
+    The state has besides the optimiser's own `average.NAME`, a, for each parameter, and `average_weight`, w, (1,).
 
     Source: B. T. Polyak, A. B. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM Journal on
     Control and Optimization 30 (1992) 838-855, with the exponential weights and the correction w of Adam. Others
     differ: most start a at the initial parameters, which then stay in it; TensorFlow and EMA in diffusion models warm
     decay up instead, min(decay, (1 + t) / (10 + t)).
     """
-    weight = state["weight"]
-    if not weight[0] > 0:
-        raise UsageError("the average holds no parameters yet; it must be updated at least once.")
-    return {name.removeprefix("sum."): total / weight for name, total in state.items() if name != "weight"}
+
+    def init(parameters: Parameters) -> OptimizerState:
+        return optimizer.init(parameters) | _init(parameters)
+
+    def update(
+        parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, **named: float
+    ) -> tuple[dict[str, Array], OptimizerState]:
+        own = {name: array for name, array in state.items() if not name.startswith((SUM, WEIGHT))}
+        parameters, own = optimizer.update(parameters, gradients, own, rate, **named)
+        return parameters, own | average_update(parameters, state, decay)
+
+    return Optimizer(init, update)
+
+
+def average_update(parameters: Parameters, state: OptimizerState, decay: float) -> OptimizerState:
+    """The part of the state that is the average, after the parameters of one more update."""
+    sums = {SUM + name: _blend(state[SUM + name], theta, decay) for name, theta in parameters.items()}
+    return sums | {WEIGHT: _blend(state[WEIGHT], 1.0, decay)}
+
+
+def average_of(state: OptimizerState) -> dict[str, Array] | None:
+    """The averaged parameters by name; None where the state keeps no average, or has seen no update."""
+    weight = state.get(WEIGHT)
+    if weight is None or not weight[0] > 0:
+        return None
+    return {name.removeprefix(SUM): total / weight for name, total in state.items() if name.startswith(SUM)}
+
+
+def _init(parameters: Parameters) -> OptimizerState:
+    dtype = next(iter(parameters.values())).dtype
+    return {SUM + name: np.zeros_like(array) for name, array in parameters.items()} | {WEIGHT: np.zeros(1, dtype)}
 
 
 def _blend(old: Array, new: Array | float, decay: float) -> Array:

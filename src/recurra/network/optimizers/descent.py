@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from recurra.network.parameters import Array, Parameters
 
 OptimizerState = dict[str, Array]
+
+
+class Optimizer(NamedTuple):
+    """An optimiser's two functions; `update` also takes the hyper-parameters by name."""
+
+    init: Callable[[Parameters], OptimizerState]
+    update: Callable[..., tuple[dict[str, Array], OptimizerState]]
 
 
 def sgd_init(parameters: Parameters) -> OptimizerState:  # noqa: ARG001 - an optimiser's signature

@@ -1,0 +1,79 @@
+"""The gradient check of every kind of network: each cell with 1 to 3 layers, with and without dropout, 1 and 3 streams.
+
+The networks are small and T, B, H and K all different, so that no two axes can be confused; weights, biases and the
+state before the first character are drawn, so that no gradient vanishes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from recurra.config import ModelConfig
+from recurra.network.cells import cell_of
+from recurra.network.dropout import dropout_masks
+from recurra.network.gradient_check import COMPLEX_TOLERANCE, Figures, SeedFigures, by_letter, check
+from recurra.network.parameters import parameter_shapes
+from recurra.randomness import stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recurra.network.parameters import Array
+    from recurra.randomness import Stream
+
+NETWORKS: Final = {
+    "elman": {"cell": "elman"},
+    "elman relu": {"cell": "elman", "activation": "relu"},
+    "lstm": {"cell": "lstm"},
+    "gru": {"cell": "gru"},
+}
+LAYERS, DROPOUT, STREAMS = (1, 2, 3), (0.0, 0.4), (1, 3)
+T, H, K = 6, 4, 5
+SCALE: Final = 0.7  # of the weights: gates are neither shut nor linear
+
+
+def configurations() -> Iterator[tuple[str, int, float, int]]:
+    """(network, layers, dropout, streams) of every check; one layer has no place for dropout."""
+    for name, layers, dropout, streams in itertools.product(NETWORKS, LAYERS, DROPOUT, STREAMS):
+        if layers > 1 or not dropout:
+            yield name, layers, dropout, streams
+
+
+def survey(seed: int = 0) -> dict[str, dict[str, SeedFigures]]:
+    """By network and letter the worst figures of all `configurations`; the complex step decides."""
+    worst: dict[str, dict[str, Figures]] = {name: {} for name in NETWORKS}
+    for number, (name, layers, dropout, streams) in enumerate(configurations()):
+        numbers = stream(seed, f"survey {number}")
+        config = ModelConfig(hidden_size=H, layers=layers, **NETWORKS[name])
+        figures = by_letter(_check(config, dropout, streams, numbers))
+        for letter, figure in figures.items():
+            worst[name][letter] = Figures(*np.maximum(worst[name].get(letter, figure), figure).tolist())
+    return {name: {letter: _judged(figure) for letter, figure in found.items()} for name, found in worst.items()}
+
+
+def _check(config: ModelConfig, dropout: float, streams: int, numbers: Stream) -> dict[str, Figures]:
+    shapes = parameter_shapes(config, K)
+    kind: Any = cell_of(config).State
+    return check(
+        config,
+        {name: SCALE * _normal(numbers, shape) for name, shape in shapes.items()},
+        _ids(numbers, streams),
+        _ids(numbers, streams),
+        kind(*(SCALE * _normal(numbers, (config.layers, streams, H)) for _ in kind._fields)),
+        masks=dropout_masks(config, streams, dropout, numbers) if dropout else None,
+    )
+
+
+def _normal(numbers: Stream, shape: tuple[int, ...]) -> Array:
+    return numbers.normal(int(np.prod(shape))).reshape(shape)
+
+
+def _ids(numbers: Stream, streams: int) -> Array:
+    return (numbers.uniform(T * streams) * K).astype(np.int64).reshape(T, streams)
+
+
+def _judged(figure: Figures) -> SeedFigures:
+    return SeedFigures(*figure, None, figure.max_rel_complex <= COMPLEX_TOLERANCE)

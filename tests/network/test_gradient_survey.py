@@ -1,0 +1,37 @@
+"""The gradient check of every kind of network."""
+
+from recurra.network import gradient_survey
+from recurra.network.cells import lstm
+
+
+def test_every_gradient_is_right_and_none_vanishes():
+    found = gradient_survey.survey()
+    assert list(found) == ["elman", "elman relu", "lstm", "gru"]
+    assert list(found["lstm"]) == ["U", "W", "b", "V", "c", "h0", "c0", "x"]
+    assert "b_n" in found["gru"]
+    for letters in found.values():
+        for figure in letters.values():
+            assert figure.passed
+            assert 0 < figure.max_rel_complex < 1e-13
+            assert figure.seed_tolerance is None
+
+
+def test_it_covers_depth_dropout_and_streams():
+    configurations = list(gradient_survey.configurations())
+    assert len(configurations) == len(set(configurations)) == 40
+    assert ("gru", 3, 0.4, 3) in configurations
+    assert ("gru", 1, 0.4, 3) not in configurations
+    assert len({gradient_survey.T, gradient_survey.H, gradient_survey.K, *gradient_survey.STREAMS}) == 5
+
+
+def test_a_wrong_formula_is_found(monkeypatch):
+    right = lstm.backward
+
+    def wrong(*arguments):
+        gradients, dx, dstate = right(*arguments)
+        return gradients, dx, dstate._replace(c=dstate.c * 1.0001)
+
+    monkeypatch.setattr(lstm, "backward", wrong)
+    found = gradient_survey.survey()
+    assert [letter for letter, figure in found["lstm"].items() if not figure.passed] == ["c0"]
+    assert all(figure.passed for cell in ("elman", "gru") for figure in found[cell].values())
