@@ -119,3 +119,28 @@ def test_means_by_hand() -> None:
     assert score.bits_per_character == pytest.approx(3)  # 1 of 8 equally likely characters is 3 bits
     assert score.perplexity == pytest.approx(8)
     assert Score(1, 1e4).perplexity == math.inf
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("lstm", 2), ("gru", 1), ("elman", 2), ("elman", 1)])
+@pytest.mark.parametrize("length", [2, 300, 5000, 7013])
+def test_an_estimate_is_nearly_the_evaluation(cell: str, layers: int, length: int) -> None:
+    config = ModelConfig(cell=cell, hidden_size=8, layers=layers)
+    vocabulary = Vocabulary.of(SYMBOLS)
+    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.2))  # forgets
+    ids = np.resize(model.vocabulary.encode(TEXT), length)
+    assert model.estimate(ids) == pytest.approx(model.evaluate(ids), abs=1e-6)
+
+
+def test_an_estimate_counts_every_character_but_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a network that knows no neighbours the estimate is a plain mean, to the last character."""
+    config = ModelConfig(cell="gru", hidden_size=8)
+    model = make_model(config=config)
+    model.parameters["V"][:] = 0
+    model.parameters["c"][:] = np.arange(len(SYMBOLS))
+    ids = np.concatenate([np.zeros(4500, np.uint8), np.full(3, 5, np.uint8)])
+    expected = (4499 * math.log(np.exp(np.arange(6)).sum()) + 3 * (math.log(np.exp(np.arange(6)).sum()) - 5)) / 4502
+    assert model.estimate(ids) == pytest.approx(expected, rel=1e-6)
+    called = []
+    monkeypatch.setattr(scoring, "evaluate", lambda *arguments: called.append(arguments))
+    model.estimate(ids)
+    assert not called  # it was not the exact evaluation

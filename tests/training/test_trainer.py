@@ -393,7 +393,7 @@ def test_sums_of_squares_that_become_infinite_are_not_saved(monkeypatch: pytest.
 
 
 def test_a_held_out_loss_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LanguageModel, "evaluate", lambda *_: math.nan)
+    monkeypatch.setattr(LanguageModel, "estimate", lambda *_: math.nan)
     with pytest.raises(NumericalError, match="the loss became nan on the held-out text at update 20"):
         run(make_trainer(updates=40, validation=0.2, evaluate_every=20))
 

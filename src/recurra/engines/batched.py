@@ -32,6 +32,7 @@ from recurra.network.cells import CELLS
 from recurra.network.dropout import masks_of_update
 from recurra.network.network import State
 from recurra.network.parameters import parameter_shapes
+from recurra.network.state import map_state
 
 Array = NDArray[Any]
 Ids = NDArray[np.integer]
@@ -277,7 +278,9 @@ class _Shard:
 
 
 class BatchedNetwork:
-    """The trained network on one stream, for sampling and scoring, in the arithmetic of training."""
+    """The trained network on any number of streams, for sampling and scoring, in the arithmetic of training."""
+
+    reads_side_by_side = True
 
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
         self._config, self._symbols = config, len(parameters["c"])
@@ -286,26 +289,48 @@ class BatchedNetwork:
         self._panels = _panels(self._views)
         for name, panels in self._panels.across.items():
             gemm.pack(self._views[name], panels)
-        self._shards: dict[int, _Shard] = {}
+        self._shards: dict[tuple[int, int], list[_Shard]] = {}
 
     def log_probabilities(self, ids: Ids, state: State) -> tuple[Vector, State]:
-        """log p_t over the next character after each of `ids` (T,): (T, K) float32 in nats, and the last state.
+        """log p_t over the next character after each of `ids` (T,) or (T, B), and the last state.
 
-        The same bits whether a sequence is read at once or a character at a time.
+        (T, K) or (T, B, K) float32 in nats; the state's fields are (L, B, m). The same bits whether a sequence is read
+        at once or a character at a time, alone or beside others.
         """
-        shard = self._shard(len(ids))
-        shard.put_state(state)
-        shard.read(self._views, self._panels, np.ascontiguousarray(ids, np.int64))
-        output.log_softmax(shard.o, shard.sums, shard.symbol_tile)
-        shard.carry()
-        return shard.o[:, : self._symbols].copy(), shard.state(self._config)
+        streams = np.ascontiguousarray(ids.reshape(len(ids), -1), np.int64)
+        steps, count = streams.shape
+        bounds = shard_bounds(count, default_shards(count))
+        shards = self._of_size(steps, bounds)
 
-    def _shard(self, steps: int) -> _Shard:
-        """Memory for `steps` steps; that of one step and of the last other number is kept."""
-        if steps not in self._shards:
-            self._shards = {1: self._shards[1]} if 1 in self._shards else {}
-            self._shards[steps] = _Shard(self._config, self._layout, steps, 1)
-        return self._shards[steps]
+        def read(k: int) -> tuple[Vector, State]:
+            part, shard = slice(bounds[k], bounds[k + 1]), shards[k]
+            shard.put_state(map_state(lambda field: field[:, part], state))
+            shard.read(self._views, self._panels, np.ascontiguousarray(streams[:, part]).ravel())
+            output.log_softmax(shard.o, shard.sums, shard.symbol_tile)
+            shard.carry()
+            return shard.o.reshape(steps, shard.streams, -1)[:, :, : self._symbols], shard.state(self._config)
+
+        if len(shards) == 1:
+            found = [read(0)]
+        else:
+            with ThreadPoolExecutor(min(len(shards), usable_cpus())) as pool:
+                found = list(pool.map(read, range(len(shards))))
+        logs = np.concatenate([part for part, _ in found], axis=1)
+        return logs.reshape(*ids.shape, self._symbols), _joined([own for _, own in found])
+
+    def _of_size(self, steps: int, bounds: list[int]) -> list[_Shard]:
+        """Memory for `steps` steps of these streams; that of one step of one and the last other is kept."""
+        key = steps, bounds[-1]
+        if key not in self._shards:
+            self._shards = {kept: shards for kept, shards in self._shards.items() if kept == (1, 1)}
+            self._shards[key] = [_Shard(self._config, self._layout, steps, size) for size in np.diff(bounds).tolist()]
+        return self._shards[key]
+
+
+def _joined(parts: list[State]) -> State:
+    """The states of shards as one."""
+    fields = (np.concatenate(field, axis=1) for field in zip(*parts, strict=True))
+    return type(parts[0])(*fields)
 
 
 def default_shards(batch_size: int) -> int:
@@ -435,14 +460,12 @@ class BatchedEngine:
 
     def state(self) -> State:
         """A copy of the carried state, each field (L, B, m)."""
-        parts = [shard.state(self._config) for shard in self._shards]
-        fields = (np.concatenate(field, axis=1) for field in zip(*parts, strict=True))
-        return type(parts[0])(*fields)
+        return _joined([shard.state(self._config) for shard in self._shards])
 
     def _put_state(self, state: State) -> None:
         for k, shard in enumerate(self._shards):
             part = slice(self._bounds[k], self._bounds[k + 1])
-            shard.put_state(type(state)(*(field[:, part] for field in state)))
+            shard.put_state(map_state(lambda field: field[:, part], state))  # noqa: B023 - called at once
 
     def zero_state(self) -> None:
         """Every stream begins anew."""

@@ -93,6 +93,8 @@ def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Layout, 
 class CompiledNetwork:
     """The trained network on one stream, for sampling and scoring."""
 
+    reads_side_by_side = False
+
     def __init__(self, parameters: Mapping[str, Vector]) -> None:
         self._hidden = Layout.of(parameters["V"].shape[1])
         self._symbols = Layout.of(parameters["V"].shape[0])

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recurra.network.state import map_state
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from recurra.engines import Network
     from recurra.network.network import State
 
 CHUNK = 256  # characters read in one call: it changes no bit of the result
+STREAMS = 32  # parts of a text that `estimate` reads side by side, at most
+STEPS = 32  # characters of each of them in one call
+LEAD = 256  # characters before a part that are read to come into its state
 ESCAPE_BITS = 24  # an unknown character costs these and 8 bits for each of its UTF-8 bytes
 
 
@@ -58,6 +66,37 @@ def nats_after(network: Network, ids: NDArray[np.integer], state: State) -> NDAr
 def evaluate(network: Network, ids: NDArray[np.integer], state: State) -> float:
     """Mean nats a character of held-out ids: zero `state`, the first character given, every other counted."""
     return math.fsum(nats_after(network, ids, state).tolist()) / (len(ids) - 1)
+
+
+def estimate(network: Network, ids: NDArray[np.integer], zero_state: Callable[[int], State]) -> float:
+    """Nearly `evaluate`, many times as fast on large networks: the text is read in up to 32 parts side by side.
+
+    Every character but the first is counted, each part from `LEAD` characters before it, whose losses are not: its
+    state is that of the whole text but for what the network remembers from still further back.
+    """
+    count = min(STREAMS, (len(ids) - 1) // (8 * LEAD))
+    if count < 2 or not network.reads_side_by_side:
+        return evaluate(network, ids, zero_state(1))
+    span = -(-(len(ids) - 1) // count)
+    state, total = zero_state(count), 0.0
+    for step in range(-LEAD, span, STEPS):
+        starts = np.arange(count) * span + step
+        windows = np.stack([_window(ids, start, STEPS + 1) for start in starts.tolist()], axis=1)
+        begun = (starts > 0)[:, np.newaxis]
+        state = map_state(partial(np.multiply, begun), state)  # the text begins with a zero state
+        logs, state = network.log_probabilities(windows[:-1], state)
+        losses = -np.take_along_axis(logs, windows[1:, :, np.newaxis], -1)[..., 0]
+        offset = step + np.arange(STEPS)[:, np.newaxis]
+        counted = (offset >= 0) & (offset < span) & (starts - step + offset < len(ids) - 1)
+        total += math.fsum(losses[counted].tolist())
+    return total / (len(ids) - 1)
+
+
+def _window(ids: NDArray[np.integer], start: int, length: int) -> NDArray[np.int64]:
+    """ids[start : start + length], with zeros where there are none."""
+    part = ids[max(start, 0) : max(start + length, 0)].astype(np.int64)
+    before = min(max(-start, 0), length)
+    return np.pad(part, (before, length - before - len(part)))
 
 
 def score_ids(network: Network, ids: NDArray[np.integer], symbols: int, state: State, unknown: str = "") -> Score:

@@ -306,7 +306,6 @@ def _summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
     rate = trainer.update / trainer.seconds if trainer.seconds else 0.0
     means = history.epoch_means
     best_smooth = best.progress["history"]["smooth"]
-    validation = trainer.validation_loss
     return {
         "run": str(folder),
         "cell": trainer.config.cell,
@@ -322,12 +321,16 @@ def _summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
         "best_update": best.update,
         "epoch_mean_nats_per_character": means[-1] if means else None,
         "epoch_means": [{"epoch": i + 1, "nats_per_character": mean} for i, mean in enumerate(means)],
-        "validation_nats_per_character": validation,
-        "validation_bits_per_character": None if validation is None else validation / math.log(2),
+        **_in_nats_and_bits("validation", trainer.validation_loss),
         "model_sha256": digest(trainer.engine.parameters()),
         "seconds": trainer.seconds,
         "peak_memory_bytes": peak_memory(),
     }
+
+
+def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
+    bits = None if loss is None else loss / math.log(2)
+    return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
 def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: bool) -> dict[str, Any]:
@@ -336,7 +339,7 @@ def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: 
     seed = trainer.sample_seed
     first, _ = cuts(len(text), trainer.training.validation)
     checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
-    return {
+    return _in_nats_and_bits("validation", trainer.final_validation_loss()) | {
         "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
         "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
         "baselines": baselines.baselines(text.text[:first]),

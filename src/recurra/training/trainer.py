@@ -92,8 +92,14 @@ class Trainer:
 
     @property
     def validation_loss(self) -> float | None:
-        """The lowest held-out loss so far, in nats a character: that of `best`."""
+        """The lowest held-out loss so far, in nats a character: that of `best`, by `LanguageModel.estimate`."""
         return self.best_loss if self.has_validation and self._compared else None
+
+    def final_validation_loss(self) -> float | None:
+        """The held-out loss of `best`, every character read with the state of all before it."""
+        if self.best is None or self.validation_loss is None:
+            return None
+        return self.best.model.evaluate(self._validation_ids)
 
     @property
     def _compared(self) -> bool:
@@ -194,7 +200,7 @@ class Trainer:
             yield self._sample()
 
     def _evaluate(self) -> Evaluated:
-        self.validation = self.model().evaluate(self._validation_ids)
+        self.validation = self.model().estimate(self._validation_ids)
         if not math.isfinite(self.validation):
             raise not_finite("loss", f"{self.validation} on the held-out text", self.update)
         best = self.validation < self.best_loss
