@@ -307,7 +307,7 @@ def test_the_seed_s_check_passes_with_its_own_figures() -> None:
         assert row[:2] == at_start[name][:2]
         assert row.max_rel_complex == max(at_start[name].max_rel_complex, after[name].max_rel_complex)
         assert row.passed is True
-    table = to_table("elman", figures)
+    table = to_table({"elman": figures})
     assert table["passed"] is True
     assert table["cells"]["elman"]["W"]["seed_tolerance"] == 1e-9
 
@@ -321,7 +321,7 @@ def test_the_seed_s_figures_are_judged_at_the_initial_weights_alone() -> None:
     assert at_the_end["W"].passed
     at_the_start = check_seed(*large[:2], small.parameters, *small[2:4], zeros)
     assert not at_the_start["W"].passed
-    assert not to_table("elman", at_the_start)["passed"]
+    assert not to_table({"elman": at_the_start})["passed"]
 
 
 def test_a_wrong_gradient_of_either_weights_fails_the_seed_s_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +346,7 @@ def test_other_cells_are_judged_by_the_complex_step_alone(cell: str, letters: li
     figures = check_seed(*p[:2], p.parameters, *p[2:4], p.state)
     assert list(figures) == letters
     assert {row.seed_tolerance for row in figures.values()} == {None}
-    assert to_table(cell, figures)["passed"]
+    assert to_table({cell: figures})["passed"]
 
 
 def test_layers_are_one_letter_each_the_worst() -> None:
