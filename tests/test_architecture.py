@@ -11,7 +11,7 @@ import recurra
 
 ROOT = Path(recurra.__file__).parent
 ROOMS = (
-    ("errors",),
+    ("errors", "presets"),
     ("config",),
     ("randomness", "machine"),
     ("tensor_file",),

@@ -31,7 +31,7 @@ def test_the_defaults_are_the_missions_training():
         ({"validation": 0.95}, "`validation` must be a number from 0 to 0.9; got 0.95."),
         ({"checkpoint_every": -1}, "`checkpoint_every` must be a finite number, at least 0; got -1."),
         ({"engine": "gpu"}, "`engine` must be one of auto, compiled, reference; got 'gpu'."),
-        ({"preset": "huge"}, "`preset` must be one of seed.*; got 'huge'."),
+        ({"preset": "huge"}, "`preset` must be one of auto, seed.*; got 'huge'."),
     ],
 )
 def test_what_makes_no_sense_is_refused(settings, message):

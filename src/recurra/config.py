@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses, checked when built, with the presets and their way to and from TOML tables."""
+"""Settings: frozen dataclasses, checked when built, and their way to and from TOML tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from recurra.errors import UsageError
+from recurra.presets import PRESETS, choose
 
 CELLS = ("elman", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
@@ -16,50 +17,6 @@ ENGINES = ("auto", "compiled", "reference")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "step", "exponential", "cosine")
 
-# What each preset sets besides the defaults below, which are those of `seed`, the mission's training.
-_GATED = {
-    "optimizer": "adam",
-    "schedule": "cosine",
-    "clip_value": None,
-    "initial_scale": None,
-    "validation": 0.1,
-    "log_every": 20,
-    "sample_every": 200,
-}
-PRESETS: dict[str, dict[str, Any]] = {
-    "seed": {},
-    "small": _GATED
-    | {
-        "cell": "gru",
-        "hidden_size": 256,
-        "batch_size": 32,
-        "sequence_length": 64,
-        "learning_rate": 0.005,
-        "updates": 500,
-    },
-    "medium": _GATED
-    | {
-        "cell": "lstm",
-        "hidden_size": 256,
-        "layers": 2,
-        "batch_size": 32,
-        "sequence_length": 96,
-        "learning_rate": 0.004,
-        "dropout": 0.2,
-        "updates": 2500,
-    },
-    "large": _GATED
-    | {
-        "cell": "lstm",
-        "hidden_size": 512,
-        "layers": 2,
-        "batch_size": 32,
-        "sequence_length": 96,
-        "learning_rate": 0.003,
-        "dropout": 0.4,
-        "updates": 2600,
-    },
-}
 MAX_SEED = 2**63 - 1
 NONE = "none"
 
@@ -141,10 +98,12 @@ class TrainingConfig(_Table):
     at `final_rate` of it. Losses and gradients are sums over the `sequence_length` · `batch_size` characters of an
     update, and so is what `clip_value` and `clip_norm` bound. `initial_scale` None means the cells' own start.
 
-    `updates` counts gradient steps. `validation` is the share of the text, its tail, that is held out; `patience`
-    evaluations without a better held-out loss (0: any number) end the training, and each `plateau` of them (0: never)
-    halve the rate. With `ema` the model is the moving average of the parameters, `ema` of the old average and 1 - `ema`
-    of the new parameters at each update: the average is evaluated, sampled from and saved as the best model.
+    `updates` counts gradient steps; with a `time_limit` in seconds they are as many as fit, and no more than
+    `max_epochs` (0: any number). The text's tail is held out: the share `validation`, by which the best model is
+    chosen, and after it `test`, by which it is judged. `patience` evaluations without a better held-out loss (0: any
+    number) end the training, and each `plateau` of them (0: never) halve the rate. With `ema` the model is the moving
+    average of the parameters, `ema` of the old average and 1 - `ema` of the new parameters at each update: the average
+    is evaluated, sampled from and saved as the best model.
 
     Every `log_every` updates a record is written, every `sample_every` a sample of `sample_length` characters (0:
     never), every `checkpoint_every` seconds a checkpoint; every `evaluate_every` updates (0: once an epoch and at the
@@ -156,6 +115,8 @@ class TrainingConfig(_Table):
 
     preset: str = "seed"
     updates: int = 100_000
+    time_limit: float | None = None
+    max_epochs: float = 0.0
     seed: int = 0
     sequence_length: int = 25
     batch_size: int = 1
@@ -169,6 +130,7 @@ class TrainingConfig(_Table):
     dropout: float = 0.0
     initial_scale: float | None = 0.01
     validation: float = 0.0
+    test: float = 0.0
     patience: int = 0
     plateau: int = 0
     ema: float = 0.0
@@ -185,6 +147,9 @@ class TrainingConfig(_Table):
     def __post_init__(self) -> None:
         _require_choice("preset", self.preset, tuple(PRESETS))
         _require_integer("updates", self.updates, low=0)
+        if self.time_limit is not None:
+            _require_number("time_limit", self.time_limit, low=0, open_low=True)
+        _require_number("max_epochs", self.max_epochs, low=0)
         _require_integer("seed", self.seed, low=0)
         _require_integer("sequence_length", self.sequence_length, low=1, high=65536)
         _require_integer("batch_size", self.batch_size, low=1, high=65536)
@@ -208,6 +173,11 @@ class TrainingConfig(_Table):
         if self.initial_scale is not None:
             _require_number("initial_scale", self.initial_scale, low=0, open_low=True)
         _require_number("validation", self.validation, low=0, high=0.9)
+        _require_number("test", self.test, low=0, high=0.9)
+        if self.validation + self.test > 0.95:
+            raise UsageError(
+                f"`validation` and `test` must leave a text to learn from; got {self.validation:g} and {self.test:g}."
+            )
         _require_integer("log_every", self.log_every, low=1)
         _require_integer("sample_every", self.sample_every, low=0)
         _require_integer("sample_length", self.sample_length, low=1)
@@ -217,10 +187,37 @@ class TrainingConfig(_Table):
         _require_choice("engine", self.engine, ENGINES)
 
 
-def configs(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
-    """The settings by name on top of those of their preset, told apart; UsageError for a name that neither has."""
+DURATIONS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+TIMES = ("time_limit", "checkpoint_every")
+
+
+def seconds_of(name: str, value: object) -> object:
+    """The seconds in a duration such as 90s, 10m or 2h, or in a number; what is no text is given back."""
+    if not isinstance(value, str) or value == NONE:
+        return value
+    unit = DURATIONS.get(value[-1:])
+    try:
+        return float(value) if unit is None else float(value[:-1]) * unit
+    except ValueError:
+        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {value!r}.") from None
+
+
+def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConfig, TrainingConfig]:
+    """The settings by name on top of those of their preset, told apart; UsageError for a name that neither has.
+
+    Preset `auto` chooses for a text of so many `characters`. Updates and a time limit exclude each other: where one is
+    given, the preset's other does not hold.
+    """
+    settings = dict(settings) | {name: seconds_of(name, settings[name]) for name in TIMES if name in settings}
+    if settings.get("updates") is not None and settings.get("time_limit", NONE) not in (None, NONE):
+        raise UsageError("give `updates` or `time_limit`, not both.", hint="leave out one of them.")
     preset = str(settings.get("preset", TrainingConfig.preset))
-    settings = PRESETS.get(preset, {}) | dict(settings)
+    defaults = dict(PRESETS.get(preset, {}))
+    if preset == "auto":
+        defaults |= choose(characters, _seconds(settings, defaults)).settings
+    if "updates" in settings:
+        defaults["time_limit"] = None
+    settings = defaults | settings
     of_model = {field.name for field in dataclasses.fields(ModelConfig)}
     known = of_model | {field.name for field in dataclasses.fields(TrainingConfig)}
     for name in settings:
@@ -230,3 +227,9 @@ def configs(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
         ModelConfig.from_table({name: value for name, value in settings.items() if name in of_model}),
         TrainingConfig.from_table({name: value for name, value in settings.items() if name not in of_model}),
     )
+
+
+def _seconds(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> float:
+    """The time to choose for; one that makes no sense is told where the setting itself is checked."""
+    given = settings.get("time_limit")
+    return float(given if isinstance(given, (int, float)) and given > 0 else defaults["time_limit"])

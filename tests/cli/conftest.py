@@ -10,7 +10,7 @@ from calling import Call, Called
 from recurra.cli import main
 
 BOOK = "A small book, of few words, read many times over.\n" * 80
-TRAIN = ["--hidden-size", "8", "--updates", "200", "--sample-every", "100", "--log-every", "50"]
+TRAIN = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--sample-every", "100", "--log-every", "50"]
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from recurra.cli import main
 from recurra.config import TrainingConfig
 from recurra.text.decoding import Text
 
-SMALL = ["--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]
+SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]
 KEYS = {
     "run", "cell", "parameters", "updates", "epochs", "characters_per_update", "updates_per_second",
     "characters_per_second", "smooth_loss", "best_smooth_loss", "best_update", "epoch_mean_nats_per_character",
@@ -24,7 +24,9 @@ KEYS = {
 
 
 def test_it_says_what_it_learns_and_what_came_of_it(call: Call, book: Path) -> None:
-    code, out, err = call("train", book, "--hidden-size", "8", "--updates", "200", "--log-every", "50")
+    code, out, err = call(
+        "train", book, "--preset", "seed", "--hidden-size", "8", "--updates", "200", "--log-every", "50"
+    )
     assert (code, out) == (0, "")
     for line in (
         r"^text      small: 4,000 characters, 22 symbols, sha256 [0-9a-f]{12}$",
@@ -221,3 +223,59 @@ def test_the_same_command_the_same_model(book: Path, tmp_path: Path) -> None:
         assert main(["train", str(book), *SMALL, "--run", name, "--quiet"]) == 0
         digests.add(json.loads(Path(name, "summary.json").read_text())["model_sha256"])
     assert len(digests) == 1
+
+
+def test_without_a_preset_settings_are_chosen_for_text_and_time(call: Call, book: Path) -> None:
+    code, out, err = call("train", book, "--hidden-size", "8", "--time-limit", "30s", "--test", "0.05", "--no-proof")
+    assert (code, out) == (0, "")
+    for line in (
+        r"^network   gru, 8 units, ",
+        r"^chosen    by preset auto for 4,000 characters and 30 s; a larger one wants more text$",
+        r"^          to expect: about 2\.040 nats, 2\.943 bits a character, if the text is like Shakespeare's plays$",
+        r"^training  204 updates of 192 characters within 30 s: 12 epochs of 17 updates; seed 0$",
+        r"^held out  10 % of the text, and 5 % after it$",
+        r"^test      \d\.\d{3} nats, .* by the best model$",
+    ):
+        assert re.search(line, err, re.MULTILINE), line
+    settings = tomllib.loads(Path("runs/small/run.toml").read_text(encoding="utf-8"))["training"]
+    assert (settings["preset"], settings["time_limit"], settings["updates"]) == ("auto", 30.0, 204)
+
+
+def test_a_network_that_can_learn_its_text_by_heart_is_told(call: Call, book: Path) -> None:
+    _, _, err = call("train", book, "--updates", "1", "--sample-every", "0", "--no-proof")
+    assert "note: 60,950 parameters can learn 4,000 characters by heart\n" in err
+    assert "chosen    by preset auto for 4,000 characters; a larger one wants more text\n" in err
+
+
+def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
+    options = ["--from", trained, "--updates", "50", "--learning-rate", "0.001", "--no-proof", "--quiet", "--json"]
+    code, out, _ = call("train", book, *options, "--validation", "0.1", "--evaluate-every", "25")
+    found = json.loads(out)
+    assert (code, found["cell"], found["updates"]) == (0, "elman", 50)
+    assert found["validation_nats_per_character"] < 2  # a new one is near ln 22 = 3.1
+    code, _, err = call("train", book, "--from", trained, "--cell", "lstm")
+    assert (code, err) == (2, "error: `cell` of the model to start from is 'elman'; got 'lstm'.\n")
+    Path("more.txt").write_text("ÄÖ and words " * 20, encoding="utf-8")
+    code, _, err = call("train", "more.txt", "--from", trained)
+    assert code == 3
+    assert (
+        "error: the model to start from does not know 'Ä' (U+00C4), 'Ö' (U+00D6) of the text.\nhint: train a new" in err
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--time-limit", "soon"], "`time_limit` must be a duration such as 90s, 10m or 2h; got 'soon'."),
+        (["--time-limit", "-3s"], "`time_limit` must be a positive finite number; got -3.0."),
+        (["--time-limit", "10m", "--updates", "5"], "give `updates` or `time_limit`, not both."),
+        (["--checkpoint-every", "x"], "`checkpoint_every` must be a duration such as 90s, 10m or 2h; got 'x'."),
+        (["--validation", "0.5", "--test", "0.5"], "`validation` and `test` must leave a text to learn from"),
+        (["--max-epochs", "nan"], "`max_epochs` must be a finite number, at least 0; got nan."),
+    ],
+    ids=lambda case: " ".join(case) if isinstance(case, list) else "",
+)
+def test_times_and_shares_that_make_no_sense(call: Call, book: Path, options: list[str], message: str) -> None:
+    code, out, err = call("train", book, *options)
+    assert (code, out) == (2, "")
+    assert f"error: {message}" in err

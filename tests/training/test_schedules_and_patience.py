@@ -7,9 +7,10 @@ import pytest
 from small_training import TEXT
 
 from recurra import api
-from recurra.config import PRESETS, ModelConfig, TrainingConfig
+from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 from recurra.network.optimizers import schedule_of
+from recurra.presets import PRESETS
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Evaluated, Record
 from recurra.training.trainer import Trainer
@@ -26,7 +27,7 @@ def test_a_preset_is_a_training_that_can_be_built(name):
 def test_a_setting_given_overrides_its_preset():
     model, training = api.configs({"preset": "medium", "layers": 1, "updates": 7})
     assert (model.cell, model.layers, training.updates, training.batch_size) == ("lstm", 1, 7, 32)
-    with pytest.raises(UsageError, match=r"`preset` must be one of seed, small, medium, large; got 'huge'\."):
+    with pytest.raises(UsageError, match=r"`preset` must be one of auto, seed, small, medium, large; got 'huge'\."):
         api.configs({"preset": "huge"})
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from recurra.cli.options import OUTPUT, flag, given, setting, text
-from recurra.config import ACTIVATIONS, CELLS, PRESETS, configs
+from recurra.config import ACTIVATIONS, CELLS, configs
 from recurra.errors import UsageError
+from recurra.presets import PRESETS
 
 EXAMPLES = """\
 Examples:

@@ -10,8 +10,9 @@ from typing import Any
 
 from cyclopts import Group, Parameter, Token
 
-from recurra.config import PRESETS, ModelConfig, TrainingConfig
+from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import UsageError
+from recurra.presets import PRESETS
 
 NONE = "none"
 EXACT = 2.0**53  # beyond it not every whole number is a float

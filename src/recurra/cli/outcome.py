@@ -16,6 +16,7 @@ from recurra.cli.terminal import paint, visible
 from recurra.cli.words import duration, loss_words, plural
 from recurra.config import TrainingConfig
 from recurra.network.parameters import count
+from recurra.presets import PRESETS, choose, expected
 from recurra.text.decoding import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run import Run
@@ -24,6 +25,7 @@ from recurra.training.trainer import Trainer
 LABEL = 10  # the width of the column of labels
 BEGINNING = 8  # lines, and
 WIDTH = 500  # characters, of the best model's text
+FEW = 4  # parameters a character: a network that has more of them can learn its text by heart
 EPOCHS = 5  # of which means are told; the report has all
 
 
@@ -42,17 +44,37 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
         "network",
         f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; engine {trainer.engine.name}",
     )
+    if training.preset == "auto":
+        yield from _choice(len(text), trainer)
+    if count(trainer.initial) > FEW * len(text):
+        yield _line(
+            "", f"note: {plural(count(trainer.initial), 'parameter')} can learn {plural(len(text), unit)} by heart"
+        )
     epochs = training.updates / trainer.stream.updates_per_epoch
+    limit = f" within {duration(training.time_limit)}" if training.time_limit else ""
     yield _line(
         "training",
-        f"{plural(training.updates, 'update')} of {plural(trainer.characters_per_update, unit)}: {epochs:.3g} epochs "
-        f"of {plural(trainer.stream.updates_per_epoch, 'update')}; seed {training.seed}",
+        f"{plural(training.updates, 'update')} of {plural(trainer.characters_per_update, unit)}{limit}: "
+        f"{epochs:.3g} epochs of {plural(trainer.stream.updates_per_epoch, 'update')}; seed {training.seed}",
     )
     yield _line("", _optimizer(training))
     if trainer.has_validation:
         patience = f"; patience {plural(training.patience, 'evaluation')}" if training.patience else ""
-        yield _line("held out", f"the last {100 * training.validation:.3g} % of the text{patience}")
+        test = f", and {100 * training.test:.3g} % after it" if training.test else ""
+        where = f"{100 * training.validation:.3g} % of the text"
+        yield _line("held out", f"{'the last ' if not test else ''}{where}{test}{patience}")
     yield _line("run", _shown(folder))
+
+
+def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
+    """What preset auto chose, why, and what to expect of it."""
+    limit = trainer.training.time_limit
+    choice = choose(characters, PRESETS["auto"]["time_limit"] if limit is None else limit)
+    time = f" and {duration(limit)}" if limit else ""
+    wanting = f"; a larger one wants more {' and more '.join(choice.wanting)}" if choice.wanting else ""
+    yield _line("chosen", f"by preset auto for {plural(characters, 'character')}{time}{wanting}")
+    nats = expected(choice.rung, trainer.training.updates * trainer.characters_per_update)
+    yield _line("", f"to expect: about {loss_words(nats)}, if the text is like Shakespeare's plays")
 
 
 def _network(trainer: Trainer) -> str:
@@ -96,6 +118,8 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
     if summary["validation_nats_per_character"] is not None:
         held_out = loss_words(summary["validation_nats_per_character"], 1, unit)
         yield _line("held out", f"{held_out}, the lowest, at update {summary['best_update']:,}")
+    if summary["test_nats_per_character"] is not None:
+        yield _line("test", f"{loss_words(summary['test_nats_per_character'], 1, unit)}, by the best model")
     if summary["gradient_check"] is not None:
         yield _line("gradients", gradient_words(summary["gradient_check"]))
     yield _line("text", f"by the best model, that of update {summary['best_update']:,}:")

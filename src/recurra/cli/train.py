@@ -21,17 +21,20 @@ from recurra.cli.options import (
     setting,
     text,
 )
-from recurra.config import ACTIVATIONS, CELLS, ENGINES, OPTIMIZERS, PRESETS, SCHEDULES
+from recurra.config import ACTIVATIONS, CELLS, ENGINES, OPTIMIZERS, SCHEDULES
 from recurra.errors import Interrupted
+from recurra.presets import PRESETS
 
 EXAMPLES = """\
 Examples:
-  recurra train                         the King James Bible, 100,000 updates
-  recurra train mybook.txt --updates 300000 --hidden-size 200
-  recurra train src/ --validation 0.1   a folder's text, a tenth of it held out
+  recurra train mybook.txt              the best model that ten minutes can buy
+  recurra train mybook.txt --time-limit 1h
+  recurra train mybook.txt --preset seed --updates 300000 --hidden-size 200
+  recurra train more.txt --from runs/mybook
   cat *.md | recurra train - --run runs/notes"""
 
 REAL: dict[str, Any] = {"converter": real_or_none, "metavar": "FLOAT"}
+HYPHEN: dict[str, Any] = {"allow_leading_hyphen": True}  # a duration below zero has an error of its own
 LONG = ("best_sample", "final_sample")  # texts that the report has, and --json has not
 
 app = App(name="train", usage="Usage: recurra train [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
@@ -70,6 +73,13 @@ def train(
     preset: Annotated[
         str | None, setting("preset", f"Where settings come from: {', '.join(PRESETS)}.", group=HOW)
     ] = None,
+    time_limit: Annotated[
+        str | None,
+        setting("time_limit", "Train for so long: 90s, 10m, 2h; in place of --updates.", group=HOW, **HYPHEN),
+    ] = None,
+    max_epochs: Annotated[
+        float | None, setting("max_epochs", "With a time limit, no more epochs than these; 0: any.", group=HOW)
+    ] = None,
     updates: Annotated[int | None, setting("updates", "Gradient steps; 0 writes the initial model.", group=HOW)] = None,
     seed: Annotated[
         int | None, setting("seed", "Of all that is random; the same seed, the same bits.", group=HOW)
@@ -106,7 +116,11 @@ def train(
         int | None, setting("shards", "Parts that a batch is computed in; 0: one for each 16 streams.", group=HOW)
     ] = None,
     validation: Annotated[
-        float | None, setting("validation", "The share of the text, its tail, that is held out.", group=HELD_OUT)
+        float | None,
+        setting("validation", "The share of the text, its tail, by which the best model is chosen.", group=HELD_OUT),
+    ] = None,
+    test: Annotated[
+        float | None, setting("test", "The share after it by which the best model is judged.", group=HELD_OUT)
     ] = None,
     evaluate_every: Annotated[
         int | None,
@@ -117,6 +131,15 @@ def train(
     ] = None,
     plateau: Annotated[
         int | None, setting("plateau", "Evaluations without a better one that halve the rate.", group=HELD_OUT)
+    ] = None,
+    start: Annotated[
+        str | None,
+        Parameter(
+            name="--from",
+            converter=text,
+            group=WHAT,
+            help="A run's folder or a checkpoint: its model learns on, and keeps its network and its characters.",
+        ),
     ] = None,
     run: Annotated[
         Path | None,
@@ -129,7 +152,7 @@ def train(
     ] = None,
     sample_length: Annotated[int | None, setting("sample_length", "Characters of a sample.", group=WATCH)] = None,
     checkpoint_every: Annotated[
-        float | None, setting("checkpoint_every", "Seconds between checkpoints.", group=WATCH)
+        str | None, setting("checkpoint_every", "Time between checkpoints.", group=WATCH, converter=text, **HYPHEN)
     ] = None,
     keep: Annotated[int | None, setting("keep", "How many checkpoints to keep, besides the best.", group=WATCH)] = None,
     no_proof: Annotated[bool, flag("Leave out the check of the gradients.", WATCH)] = False,
@@ -144,14 +167,14 @@ def train(
     """
     settings = given(
         cell=cell, activation=activation, hidden_size=hidden_size, layers=layers, dropout=dropout,
-        initial_scale=initial_scale, preset=preset, updates=updates, seed=seed, sequence_length=sequence_length,
-        batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, schedule=schedule, warm_up=warm_up,
-        final_rate=final_rate, clip_value=clip_value, clip_norm=clip_norm, ema=ema, engine=engine, threads=threads,
-        shards=shards, validation=validation, evaluate_every=evaluate_every, patience=patience, plateau=plateau,
-        log_every=log_every, sample_every=sample_every, sample_length=sample_length,
-        checkpoint_every=checkpoint_every, keep=keep,
+        initial_scale=initial_scale, preset=preset, time_limit=time_limit, max_epochs=max_epochs, updates=updates,
+        seed=seed, sequence_length=sequence_length, batch_size=batch_size, optimizer=optimizer,
+        learning_rate=learning_rate, schedule=schedule, warm_up=warm_up, final_rate=final_rate, clip_value=clip_value,
+        clip_norm=clip_norm, ema=ema, engine=engine, threads=threads, shards=shards, validation=validation, test=test,
+        evaluate_every=evaluate_every, patience=patience, plateau=plateau, log_every=log_every,
+        sample_every=sample_every, sample_length=sample_length, checkpoint_every=checkpoint_every, keep=keep,
     )  # fmt: skip
-    named = {"run": run, "force": force, "encoding": encoding, "proof": not no_proof}
+    named = {"start": start, "run": run, "force": force, "encoding": encoding, "proof": not no_proof}
     return _train(list(texts), json=json, quiet=quiet, **named, **settings)
 
 

@@ -431,9 +431,10 @@ class BatchedEngine:
         return gradient
 
     def _step(self, gradient: Vector, rate: float) -> None:
-        updated, self._optimizer_state = self._optimizer.update(
-            {FLAT: self._flat}, {FLAT: gradient}, self._optimizer_state, rate
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and told by name
+            updated, self._optimizer_state = self._optimizer.update(
+                {FLAT: self._flat}, {FLAT: gradient}, self._optimizer_state, rate
+            )
         self._flat[...] = updated[FLAT]
 
     def _raise_not_finite(self, loss: float, gradient: Vector) -> None:

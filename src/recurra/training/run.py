@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import math
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from recurra import tensor_file
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.errors import Interrupted, UsageError
+from recurra.errors import Interrupted, TextError, UsageError
 from recurra.inference import baselines
 from recurra.model import LanguageModel
 from recurra.network.parameters import count, digest
@@ -30,8 +31,9 @@ from recurra.network.state import map_state
 from recurra.text.decoding import Text
 from recurra.text.reading import Source, from_string, read, require_learnable
 from recurra.text.streams import cuts, split
-from recurra.text.vocabulary import Vocabulary
+from recurra.text.vocabulary import Vocabulary, name_characters
 from recurra.training import checkpoint, events, proof
+from recurra.training.budget import updates_within
 from recurra.training.checkpoint import CheckpointFolder, Snapshot
 from recurra.training.events import Event
 from recurra.training.trainer import Trainer
@@ -60,6 +62,7 @@ def train(
     sources: Source | Sequence[Source] = (),
     *,
     text: str | Text | None = None,
+    start: LanguageModel | None = None,
     run: str | Path | None = None,
     force: bool = False,
     model: ModelConfig | None = None,
@@ -71,18 +74,24 @@ def train(
 ) -> Run:
     """Train on `sources` (see `text.reading.read`; none: the default book) or on `text`, in the folder `run`.
 
+    A model to `start` from gives its characters and parameters; `model` must be its network. With a time limit the
+    updates that fit in it are measured, and stand in run.toml.
     Every event of the trainer goes to the files of the run folder and to `listeners`; `announce` is told of text,
     trainer and folder before the first. Unless `with_proof` is false, the gradients are checked at the end, at the
     initial and the trained weights.
     SIGINT and SIGTERM, where this is the main thread, end training after a checkpoint with `Interrupted`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
-    read_text = _read(sources, text, encoding)
-    require_learnable(read_text, training.sequence_length, training.batch_size, validation=training.validation)
-    vocabulary = Vocabulary.bytes() if read_text.is_bytes else Vocabulary.of(read_text.text)
-    ids = vocabulary.encode(read_text.text)
-    train_ids, validation_ids, _ = split(ids, training.validation)
-    settings = {"training": training.to_table(), "text": _text_table(read_text, vocabulary)}
+    learned = read_text(sources, text, encoding)
+    held_out = {"validation": training.validation, "test": training.test}
+    require_learnable(learned, training.sequence_length, training.batch_size, **held_out)
+    vocabulary = _vocabulary(learned, start)
+    ids = vocabulary.encode(learned.text)
+    train_ids, validation_ids, test_ids = split(ids, **held_out)
+    if training.time_limit is not None:
+        fitting = updates_within(training.time_limit, config, training, vocabulary, train_ids, validation_ids)
+        training = dataclasses.replace(training, updates=fitting)
+    settings = {"training": training.to_table(), "text": _text_table(learned, vocabulary)}
 
     def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
         return checkpoints.commit(snapshot, settings, best)
@@ -94,14 +103,15 @@ def train(
             vocabulary,
             train_ids,
             validation_ids,
+            start=None if start is None else start.parameters,
             commit=commit,
             should_stop=lambda: bool(stop),
         )
-        folder = prepare_folder(run, read_text.name, force=force)  # not before all settings proved good
+        folder = prepare_folder(run, learned.name, force=force)  # not before all settings proved good
         checkpoints = CheckpointFolder(folder, training.keep)
-        _write_settings(folder, config, trainer, settings, read_text.source)
+        _write_settings(folder, config, trainer, settings, learned.source)
         if announce is not None:
-            announce(read_text, vocabulary, trainer, folder)
+            announce(learned, vocabulary, trainer, folder)
         _follow(trainer, [_Files(folder), *listeners])
         summary = _summary(folder, trainer)
         _write_json(folder / SUMMARY, summary)
@@ -112,7 +122,7 @@ def train(
                 signal=stop[0],
             )
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-    summary |= _findings(trainer, read_text, ids, proof_wanted=with_proof)
+    summary |= _findings(trainer, learned, ids, test_ids, proof_wanted=with_proof)
     _write_json(folder / SUMMARY, summary)
     return Run(trainer.best.model, folder, summary)
 
@@ -156,12 +166,33 @@ def _remove_run(folder: Path) -> None:
     checkpoint.remove(folder)
 
 
-def _read(sources: Source | Sequence[Source], text: str | Text | None, encoding: str) -> Text:
+def read_text(sources: Source | Sequence[Source], text: str | Text | None, encoding: str) -> Text:
+    """The text of `sources`, or `text` in their place."""
     if text is None:
         return read(sources, encoding)
     if sources:
         raise UsageError("give either a text to read or `text`, not both.")
     return text if isinstance(text, Text) else from_string(text, encoding=encoding)
+
+
+def _vocabulary(text: Text, start: LanguageModel | None) -> Vocabulary:
+    """That of the model to start from, which must know all of the text; else the text's own."""
+    own = Vocabulary.bytes() if text.is_bytes else Vocabulary.of(text.text)
+    if start is None:
+        return own
+    known = start.vocabulary
+    if known.is_bytes != own.is_bytes:
+        raise TextError(
+            f"the model to start from reads {'bytes' if known.is_bytes else 'characters'}, the text is the other kind.",
+            hint="`--encoding bytes` reads bytes.",
+        )
+    unknown = "".join(sorted(set(own.symbols) - set(known.symbols)))
+    if unknown:
+        raise TextError(
+            f"the model to start from does not know {name_characters(unknown)} of the text.",
+            hint="train a new model on both texts, or take these characters out.",
+        )
+    return known
 
 
 def _follow(trainer: Trainer, listeners: Sequence[Listener]) -> None:
@@ -333,17 +364,21 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
-def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: bool) -> dict[str, Any]:
+def _findings(
+    trainer: Trainer, text: Text, ids: NDArray[Any], test_ids: NDArray[Any], *, proof_wanted: bool
+) -> dict[str, Any]:
     """What the report shows besides the run itself: samples, baselines on the same text, the proof."""
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
     seed = trainer.sample_seed
-    first, _ = cuts(len(text), trainer.training.validation)
+    first, second = cuts(len(text), trainer.training.validation, trainer.training.test)
     checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
-    return _in_nats_and_bits("validation", trainer.final_validation_loss()) | {
+    tested = trainer.best.model.evaluate(test_ids) if len(test_ids) else None
+    scores = _in_nats_and_bits("validation", trainer.final_validation_loss()) | _in_nats_and_bits("test", tested)
+    return scores | {
         "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
         "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
         "baselines": baselines.baselines(text.text[:first]),
-        "held_out_baselines": baselines.baselines(text.text[first:]) if trainer.has_validation else None,
+        "held_out_baselines": baselines.baselines(text.text[first:second]) if trainer.has_validation else None,
         "gradient_check": _proof(trainer, ids) if checked else None,
     }
 

@@ -1,0 +1,106 @@
+"""Named settings, and the choice among them for a text of some length and a time to learn it in.
+
+What a preset does not set has the defaults of `ModelConfig` and `TrainingConfig`, which are those of `seed`, the
+mission's training.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+_BATCHES: dict[str, Any] = {
+    "optimizer": "adam",
+    "schedule": "cosine",
+    "clip_value": None,
+    "initial_scale": None,
+    "validation": 0.1,
+    "log_every": 20,
+    "sample_every": 200,
+}
+_GRU_128 = {"cell": "gru", "hidden_size": 128, "batch_size": 16, "sequence_length": 64, "learning_rate": 0.01}
+_GRU_256 = {"cell": "gru", "hidden_size": 256, "batch_size": 32, "sequence_length": 64, "learning_rate": 0.005}
+_LSTM_256 = {
+    "cell": "lstm", "hidden_size": 256, "layers": 2, "batch_size": 32, "sequence_length": 96, "learning_rate": 0.004,
+}  # fmt: skip
+_LSTM_512 = _LSTM_256 | {"hidden_size": 512, "learning_rate": 0.003}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "auto": {"time_limit": 600.0},  # the rest is chosen
+    "seed": {},
+    "small": _BATCHES | _GRU_256 | {"updates": 500},
+    "medium": _BATCHES | _LSTM_256 | {"dropout": 0.2, "updates": 2500},
+    "large": _BATCHES | _LSTM_512 | {"dropout": 0.4, "updates": 2600},
+}
+
+
+class Rung(NamedTuple):
+    """A network on the ladder from quick to good.
+
+    It is for at least so many `seconds` and `characters` of text. `speed` is what two cores read, in characters a
+    second; `reached` the held-out nats a character on tiny Shakespeare after so many characters read.
+    """
+
+    seconds: float
+    characters: int
+    settings: dict[str, Any]
+    speed: float
+    reached: tuple[tuple[float, float], ...]
+
+    @property
+    def has_dropout(self) -> bool:
+        """Dropout works between layers."""
+        return "layers" in self.settings
+
+
+LADDER = (
+    Rung(0, 0, _GRU_128, 170e3, ((0.3e6, 2.04), (0.41e6, 1.894), (0.61e6, 1.856))),
+    Rung(6, 100_000, _GRU_256, 90e3, ((0.31e6, 1.95), (0.61e6, 1.807))),
+    Rung(60, 250_000, _LSTM_256, 32e3, ((6.8e6, 1.465),)),
+)
+# By epochs at most: the share of units dropped between layers.
+DROPOUT = ((1.5, 0.0), (4.0, 0.1), (8.0, 0.2), (math.inf, 0.35))
+MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT = 12.0, 40.0  # more would be learned by heart
+LEAST_UPDATES = 20  # an epoch: a short text is read in fewer streams
+SHORTEST = 25  # characters of a sequence: a shorter text is refused
+LEAST_SPLIT = 1000  # characters: of a shorter text nothing is held out
+
+
+class Choice(NamedTuple):
+    """What was chosen: a rung, its settings fitted to the text, and what a better network would want (time, text)."""
+
+    rung: Rung
+    settings: dict[str, Any]
+    wanting: tuple[str, ...]
+
+
+def choose(characters: int, seconds: float) -> Choice:
+    """The settings for a text of `characters` and a time in `seconds`: the best network that both are enough for."""
+    index = max(i for i, rung in enumerate(LADDER) if rung.seconds <= seconds and rung.characters <= characters)
+    rung = LADDER[index]
+    most = MOST_EPOCHS_WITH_DROPOUT if rung.has_dropout else MOST_EPOCHS
+    epochs = min(rung.speed * seconds / max(characters, 1), most)
+    dropout = next(share for bound, share in DROPOUT if epochs <= bound) if rung.has_dropout else 0.0
+    T = min(rung.settings["sequence_length"], max(characters // LEAST_UPDATES, SHORTEST))
+    B = min(rung.settings["batch_size"], max(characters // (LEAST_UPDATES * T), 1))
+    fitted = {"sequence_length": T, "batch_size": B, "dropout": dropout, "max_epochs": most}
+    if characters < LEAST_SPLIT:
+        fitted["validation"] = 0.0
+    wanting: tuple[str, ...] = ()
+    if index + 1 < len(LADDER):
+        better = LADDER[index + 1]
+        wants = {"time": better.seconds > seconds, "text": better.characters > characters}
+        wanting = tuple(name for name, wanted in wants.items() if wanted)
+    return Choice(rung, _BATCHES | rung.settings | fitted, wanting)
+
+
+def expected(rung: Rung, read: float) -> float:
+    """Held-out nats a character to expect after so many characters read: what tiny Shakespeare gave, on a log scale."""
+    points = rung.reached
+    if read <= points[0][0]:
+        return points[0][1]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if read <= x1:
+            return y0 + (y1 - y0) * math.log(read / x0) / math.log(x1 / x0)
+    return points[-1][1]

@@ -1,0 +1,95 @@
+"""How many updates fit into a time: a few are measured on the text itself, on an engine that is then thrown away."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra import engines
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.inference.sampling import SamplingConfig
+from recurra.model import LanguageModel
+from recurra.network.parameters import initialise
+from recurra.text.streams import SequentialStream
+from recurra.text.vocabulary import Vocabulary
+
+Ids = NDArray[Any]
+MEASURED = 0.01  # of the time limit is spent on measuring, and
+LEAST, MOST = 0.3, 3.0  # seconds, at least and at most
+MARGIN = 0.98  # of the time is planned: records and checkpoints take some, and clocks vary
+PIECE = 16384  # characters, at most, whose evaluation is timed
+LETTERS = 20  # of the sample that is timed
+
+
+def updates_within(
+    seconds: float,
+    config: ModelConfig,
+    training: TrainingConfig,
+    vocabulary: Vocabulary,
+    train_ids: Ids,
+    validation_ids: Ids,
+) -> int:
+    """The updates, one at least, that training does in `seconds`, with its evaluations and samples.
+
+    No more than `max_epochs` of them, where there is such a limit.
+    """
+    initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+    update = _seconds_of_update(config, training, initial, train_ids, min(max(MEASURED * seconds, LEAST), MOST))
+    model = LanguageModel(config, vocabulary, initial)
+    once, each = _seconds_of_events(model, training, train_ids, validation_ids)
+    fitting = (MARGIN * seconds - once) / (update + each)
+    most = training.max_epochs * _epoch(training, train_ids) or math.inf
+    return max(1, int(min(fitting, most)))
+
+
+def _epoch(training: TrainingConfig, train_ids: Ids) -> int:
+    """Updates, one at least."""
+    return max(1, (len(train_ids) - 1) // (training.sequence_length * training.batch_size))
+
+
+def _seconds_of_update(
+    config: ModelConfig, training: TrainingConfig, initial: dict[str, Ids], ids: Ids, patience: float
+) -> float:
+    engine = engines.create(config, training, initial)
+    engine.warm_up()
+    stream = SequentialStream(ids, training.sequence_length, training.batch_size)
+
+    def some() -> int:
+        chunk = stream.take(engine.block)
+        engine.train(chunk.inputs, chunk.targets, np.full(len(chunk.inputs), 1e-6, np.float32))
+        return len(chunk.inputs)
+
+    some()  # the caches are filled, memory is touched
+    started = time.perf_counter()
+    done = 0
+    while time.perf_counter() - started < patience:
+        done += some()
+    return (time.perf_counter() - started) / done
+
+
+def _seconds_of_events(
+    model: LanguageModel, training: TrainingConfig, train_ids: Ids, validation_ids: Ids
+) -> tuple[float, float]:
+    """What the evaluation at the end takes, and what evaluations and samples take an update."""
+    model.estimate(train_ids[:2])  # compiles the kernels that read
+    each = 0.0
+    if training.sample_every:
+        sampling = SamplingConfig(max_new_tokens=LETTERS)
+        sample = _seconds(lambda: list(model.stream("", sampling)))
+        each += sample / LETTERS * training.sample_length / training.sample_every
+    if len(validation_ids) < 2:
+        return 0.0, each
+    piece = validation_ids[:PIECE]
+    evaluation = _seconds(lambda: model.estimate(piece)) * len(validation_ids) / len(piece)
+    return evaluation, each + evaluation / (training.evaluate_every or _epoch(training, train_ids))
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

@@ -1,0 +1,51 @@
+"""How many updates fit into a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_training import SETTINGS, TEXT, train_small
+
+from recurra.config import configs
+from recurra.text.streams import split
+from recurra.text.vocabulary import Vocabulary
+from recurra.training import budget
+from recurra.training.run import train
+
+
+def updates(seconds: float, **settings: object) -> int:
+    config, training = configs(SETTINGS | {"validation": 0.2} | settings)
+    vocabulary = Vocabulary.of(TEXT)
+    train_ids, validation_ids, _ = split(vocabulary.encode(TEXT), training.validation)
+    return budget.updates_within(seconds, config, training, vocabulary, train_ids, validation_ids)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the clock is a tenth of a second after the last."""
+    times = iter(range(10**6))
+    monkeypatch.setattr("recurra.training.budget.time.perf_counter", lambda: next(times) / 10)
+
+
+@pytest.mark.usefixtures("clock")
+def test_time_is_divided_by_what_an_update_and_its_events_take() -> None:
+    """Of 100 s 98 are planned, 0.1 of them for the last evaluation; the epochs of 30 updates take another 0.1 each."""
+    few, many = updates(100.0), updates(1000.0)
+    assert 0 < few < many
+    assert many / few == pytest.approx((980 - 0.1) / (98 - 0.1), rel=0.15)
+
+
+@pytest.mark.usefixtures("clock")
+def test_one_update_at_least_and_no_more_epochs_than_allowed() -> None:
+    assert updates(1e-3) == 1
+    assert updates(1e6, max_epochs=2.0) == 2 * ((192 * 4 // 5 - 1) // 5)
+
+
+def test_the_number_of_updates_stands_in_the_run_and_repeats_it(tmp_path: Path) -> None:
+    settings = {name: value for name, value in SETTINGS.items() if name != "updates"}
+    config, training = configs(settings | {"time_limit": 0.2, "max_epochs": 3.0})
+    measured = train(text=TEXT, model=config, training=training, run=tmp_path / "measured", with_proof=False)
+    again = train_small(tmp_path / "again", updates=measured.summary["updates"])
+    assert 1 <= measured.summary["updates"] <= 3 * 38
+    assert again.summary["model_sha256"] == measured.summary["model_sha256"]
