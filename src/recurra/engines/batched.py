@@ -25,6 +25,7 @@ from recurra.engines.kernels.products import (
     set_rows,
     sum_of_squares,
 )
+from recurra.engines.optimizing import FLAT, Each, FlatOptimizer
 from recurra.engines.result import TrainResult
 from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
@@ -38,7 +39,6 @@ Array = NDArray[Any]
 Ids = NDArray[np.integer]
 PAD = gemm.PANEL
 GATES = {"elman": 1, "lstm": 4, "gru": 3}
-FLAT = "all"  # the name of all parameters laid end to end, for the optimiser
 
 
 def padded(size: int) -> int:
@@ -366,8 +366,7 @@ class BatchedEngine:
         self._layout = Layout(config, len(parameters["c"]))
         self._flat = self._layout.pack_weights(parameters)
         self._panels = _panels(self._layout.views(self._flat))
-        self._optimizer = optimizers.optimizer_of(training)
-        self._optimizer_state = self._optimizer.init({FLAT: self._flat})
+        self._optimizer = FlatOptimizer(training, self._flat)
         if optimizer_state is not None:
             self._load_optimizer_state(optimizer_state)
         self._bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
@@ -384,11 +383,12 @@ class BatchedEngine:
         """
         losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
         with ThreadPoolExecutor(self._threads) as pool:
+            each = map if self._threads == 1 else pool.map
             for i, rate in enumerate(rates):
-                losses[i], norms[i] = self._update(pool, inputs[i], targets[i], float(rate))
+                losses[i], norms[i] = self._update(each, inputs[i], targets[i], float(rate))
         return TrainResult(losses, norms)
 
-    def _update(self, pool: ThreadPoolExecutor, x: Ids, y: Ids, rate: float) -> tuple[float, float]:
+    def _update(self, each: Each, x: Ids, y: Ids, rate: float) -> tuple[float, float]:
         views = self._layout.views(self._flat)
         self._fill_panels(views)
         masks = self._masks()
@@ -398,14 +398,14 @@ class BatchedEngine:
             own = None if masks is None else masks[:, part]
             return self._shards[k].run(views, self._panels, x[:, part], y[:, part], own)
 
-        loss = sum(pool.map(run, range(len(self._shards))))
+        loss = sum(each(run, range(len(self._shards))))
         gradient = self._shards[0].gradient
         for shard in self._shards[1:]:
             gradient += shard.gradient
         norm = float(np.sqrt(sum_of_squares(gradient)))
         if not np.isfinite(loss + norm):
             self._raise_not_finite(loss, gradient)
-        self._step(self._clipped(gradient, norm), rate)
+        self._optimizer.step(self._flat, self._clipped(gradient, norm), rate, each)
         self.updates_done += 1
         return loss, norm
 
@@ -430,20 +430,13 @@ class BatchedEngine:
             np.clip(gradient, -self._training.clip_value, self._training.clip_value, out=gradient)
         return gradient
 
-    def _step(self, gradient: Vector, rate: float) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and told by name
-            updated, self._optimizer_state = self._optimizer.update(
-                {FLAT: self._flat}, {FLAT: gradient}, self._optimizer_state, rate
-            )
-        self._flat[...] = updated[FLAT]
-
     def _raise_not_finite(self, loss: float, gradient: Vector) -> None:
         found = self._layout.unpack(gradient)
         optimizers.require_finite(loss, found, self.updates_done + 1)
         raise optimizers.not_finite("all", "too large", self.updates_done + 1)
 
     def _load_optimizer_state(self, state: Mapping[str, Array]) -> None:
-        for name, own in self._optimizer_state.items():
+        for name, own in self._optimizer.state.items():
             kind, _, of = name.rpartition(".")
             own[...] = self._layout.pack(state, kind + ".") if of == FLAT else state[name]
 
@@ -454,7 +447,7 @@ class BatchedEngine:
     def optimizer_state(self) -> dict[str, Vector]:
         """Copies of the optimiser's state, as `KIND.NAME`, and what it has besides."""
         found: dict[str, Vector] = {}
-        for name, own in self._optimizer_state.items():
+        for name, own in self._optimizer.state.items():
             kind, _, of = name.rpartition(".")
             found |= self._layout.unpack(own, kind + ".") if of == FLAT else {name: own.copy()}
         return found
@@ -484,6 +477,8 @@ class BatchedEngine:
         masks = np.ones((max(self._config.layers - 1, 1), 1, shard.width), np.float32)
         shard.run(self._layout.views(self._flat), self._panels, ids, ids, masks if self._training.dropout else None)
         sum_of_squares(shard.gradient)
+        numbers = aligned_zeros(1, PAD)
+        FlatOptimizer(self._training, numbers).step(numbers, numbers.copy(), 0.0)
         self._fill_panels(self._layout.views(self._flat))
         compilation.mark_warm(self._key)
 

@@ -44,6 +44,8 @@ from recurra.network.optimizers.schedules import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from recurra.config import TrainingConfig
 
 __all__ = [
@@ -65,7 +67,7 @@ OPTIMIZERS: Final[dict[str, Optimizer]] = {
 }
 
 
-def optimizer_of(training: TrainingConfig) -> Optimizer:
-    """The optimiser that a training's settings name, with the average that they ask for."""
-    optimizer = OPTIMIZERS[training.optimizer]
+def optimizer_of(training: TrainingConfig, registry: Mapping[str, Optimizer] = OPTIMIZERS) -> Optimizer:
+    """The optimiser of `registry` that a training's settings name, with the average that they ask for."""
+    optimizer = registry[training.optimizer]
     return averaged(optimizer, training.ema) if training.ema else optimizer

@@ -1,0 +1,77 @@
+"""An optimiser's step on all parameters laid end to end, in pieces that lie in a core's cache and go to all cores.
+
+Every optimiser works on each number alone, so that neither the pieces nor the cores change a bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from recurra.config import TrainingConfig
+from recurra.engines.kernels import optimizers as kernels
+from recurra.engines.kernels.lanes import Vector
+from recurra.network.optimizers import OPTIMIZERS, Optimizer, OptimizerState, adam_init, optimizer_of
+from recurra.network.parameters import Array, Parameters
+
+PIECE = 32768  # numbers; Adam's four arrays of it are 512 KiB
+FLAT = "all"  # the name of the parameters laid end to end
+Each = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+
+
+def adamw_update(
+    parameters: Parameters,
+    gradients: Parameters,
+    state: OptimizerState,
+    rate: float,
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> tuple[dict[str, Array], OptimizerState]:
+    """`adaptive.adamw_update` in one pass of a kernel, the same bits in float32; arrays (1, n), changed in place."""
+    w1 = beta1 * state["mean_weight"] + (1 - beta1)
+    w2 = beta2 * state["squares_weight"] + (1 - beta2)
+    betas = np.array([beta1, 1 - beta1, beta2, 1 - beta2], np.float32)
+    kept, weights = np.float32(1 - rate * weight_decay), np.concatenate([w1, w2])
+    for name, theta in parameters.items():
+        own = (theta, state[f"mean.{name}"], state[f"squares.{name}"], gradients[name])
+        kernels.adamw(*own, kept, np.float32(rate), betas, weights, np.float32(epsilon))
+    return dict(parameters), state | {"mean_weight": w1, "squares_weight": w2}
+
+
+def adam_update(
+    parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float
+) -> tuple[dict[str, Array], OptimizerState]:
+    """`adaptive.adam_update` as a kernel: no decay."""
+    return adamw_update(parameters, gradients, state, rate, weight_decay=0.0)
+
+
+COMPILED = OPTIMIZERS | {"adam": Optimizer(adam_init, adam_update), "adamw": Optimizer(adam_init, adamw_update)}
+
+
+class FlatOptimizer:
+    """The optimiser of a training for the parameters `flat` (1, N), and its state."""
+
+    def __init__(self, training: TrainingConfig, flat: Vector) -> None:
+        self._optimizer = optimizer_of(training, COMPILED)
+        self.state = self._optimizer.init({FLAT: flat})
+
+    def step(self, flat: Vector, gradient: Vector, rate: float, each: Each = map) -> None:
+        """One update of `flat` in place; `each` is `map`, or that of a pool of threads."""
+
+        def work(start: int) -> OptimizerState:
+            part = slice(start, start + PIECE)
+            own = {name: array[:, part] if name.endswith(FLAT) else array for name, array in self.state.items()}
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and told by name
+                updated, new = self._optimizer.update({FLAT: flat[:, part]}, {FLAT: gradient[:, part]}, own, rate)
+            flat[:, part] = updated[FLAT]
+            for name in filter(lambda name: name.endswith(FLAT), new):
+                own[name][...] = new[name]
+            return {name: array for name, array in new.items() if not name.endswith(FLAT)}
+
+        *_, numbers = each(work, range(0, flat.shape[1], PIECE))
+        self.state |= numbers
