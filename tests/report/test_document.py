@@ -213,6 +213,14 @@ def test_many_epochs_are_abridged(make_run: MakeRun, tmp_path: Path) -> None:
     assert "1002.0002.885" in page.text
 
 
+def test_the_part_that_chose_nothing_is_told(make_run: MakeRun, tmp_path: Path) -> None:
+    sentence = "On the test part, which chose nothing, the best model needs 3.125 bits."
+    _, page = report([make_run("with", test_bits_per_character=3.125)], tmp_path / "with.html")
+    assert sentence in page.text
+    _, page = report([make_run("without")], tmp_path / "without.html")
+    assert "On the test part" not in page.text
+
+
 def test_held_out_text_stands_beside_its_own_baselines(make_run: MakeRun, tmp_path: Path) -> None:
     held_out = {"uniform": 5.9, "unigram": 4.2, "gzip": 3.1, "bzip2": 2.9, "xz": 3.0}
     folder = make_run(held_out_baselines=held_out, validation_nats_per_character=2.25)

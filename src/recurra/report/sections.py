@@ -273,7 +273,10 @@ def _comparison_words(run: RunData, mean: float | None, training: Mapping[str, A
     xz = number(training, "xz")
     if mean is not None and xz is not None:
         side = "fewer" if mean / math.log(2) < xz else "more"
-        words += f"On the training text the network needs {side} bits than xz."
+        words += f"On the training text the network needs {side} bits than xz. "
+    tested = number(run.summary, "test_bits_per_character")
+    if tested is not None:
+        words += f"On the test part, which chose nothing, the best model needs {fixed(tested)} bits."
     return words
 
 
