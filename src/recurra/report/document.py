@@ -98,7 +98,7 @@ def _article(run: RunData, anchor: str) -> Html:
 
 def _parts(run: RunData, anchor: str) -> list[Part]:
     parts = [
-        ("gradients", "1. The gradients are right", sections.gradient_section(run)),
+        ("gradients", "1. The gradients", sections.gradient_section(run)),
         ("loss", "2. The smooth loss", sections.loss_section(run, f"{anchor}-loss-figure")),
         ("samples", "3. What it wrote as it learned", sections.samples_section(run)),
         ("models", "4. The final and the best model", sections.models_section(run)),

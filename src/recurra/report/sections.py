@@ -59,7 +59,10 @@ def gradient_section(run: RunData) -> Html:
     check = mapping(run.summary.get("gradient_check"))
     cells = mapping(check.get("cells"))
     if not cells:
-        return absent("Absent: no gradient check was recorded with this run.")
+        return absent(
+            "Absent: this run was not checked at its end, as large networks are not; "
+            "recurra check and the run's folder does it, and recurra check --every proves every kind of network."
+        )
     passed = check.get("passed") is True
     words = (
         "The gradients are derived by hand. On the first sequence of the text every one of them was compared with "
