@@ -181,7 +181,7 @@ def test_odd_values_in_a_summary_are_shown_as_absent(make_run: MakeRun, tmp_path
         gradient_check=3, epoch_means="x", baselines=None, best_sample=7, final_sample="", seconds=float("nan")
     )
     _, page = report([odd], tmp_path / "report.html")
-    assert "Absent: no gradient check" in page.text
+    assert "Absent: this run was not checked" in page.text
     assert "Absent: no epoch was completed" in page.text
 
 
@@ -271,7 +271,7 @@ def test_a_report_replaces_the_old_one_and_makes_its_folder(make_run: MakeRun, t
     write_report([folder], output)
     (folder / "summary.json").write_text(json.dumps({}))
     write_report([folder], output)
-    assert "Absent: no gradient check" in output.read_text(encoding="utf-8")
+    assert "Absent: this run was not checked" in output.read_text(encoding="utf-8")
     assert [path.name for path in output.parent.iterdir()] == ["report.html"]
 
 
