@@ -110,7 +110,7 @@ def test_errors_in_words(error: OSError, message: str, tmp_path: Path, monkeypat
 
     monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(TextError, match=message):
-        files.contents(tmp_path / "book")
+        list(files.chunks(tmp_path / "book"))
     monkeypatch.setattr(Path, "stat", fail)
     if not isinstance(error, FileNotFoundError):
         with pytest.raises(TextError, match=message):
@@ -121,7 +121,7 @@ def test_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"text" * 100_000,))
     writer.start()
-    assert files.contents(tmp_path / "pipe") == b"text" * 100_000
+    assert b"".join(files.chunks(tmp_path / "pipe")) == b"text" * 100_000
     writer.join()
 
 

@@ -18,7 +18,6 @@ from types import FrameType
 from typing import Any
 
 import tomli_w
-from numpy.typing import NDArray
 
 from recurra import tensor_file
 from recurra.config import ModelConfig, TrainingConfig
@@ -28,6 +27,7 @@ from recurra.model import LanguageModel
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.text.decoding import Text
+from recurra.text.id_file import Ids
 from recurra.text.reading import Source, from_string, read, require_learnable
 from recurra.text.streams import cuts, split
 from recurra.text.vocabulary import Vocabulary
@@ -44,6 +44,7 @@ SUMMARY, REPORT = "summary.json", "report.html"
 OURS = (SETTINGS, METRICS, TIMINGS, SAMPLES, SUMMARY, REPORT)
 BEST_SAMPLE_LENGTH = 1000
 PROOF_LIMIT = 50_000  # parameters; more of them take minutes to check one by one
+BASELINE_LIMIT = 1 << 23  # characters, of a text's beginning, that the baselines are measured on
 PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib")
 
 
@@ -79,8 +80,7 @@ def train(
     config, training = model or ModelConfig(), training or TrainingConfig()
     read_text = _read(sources, text, encoding)
     require_learnable(read_text, training.sequence_length, training.batch_size, validation=training.validation)
-    vocabulary = Vocabulary.bytes() if read_text.is_bytes else Vocabulary.of(read_text.text)
-    ids = vocabulary.encode(read_text.text)
+    vocabulary, ids = read_text.vocabulary, read_text.ids
     train_ids, validation_ids, _ = split(ids, training.validation)
     settings = {"training": training.to_table(), "text": _text_table(read_text, vocabulary)}
 
@@ -112,7 +112,7 @@ def train(
                 signal=stop[0],
             )
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-    summary |= _findings(trainer, read_text, ids, proof_wanted=with_proof)
+    summary |= _findings(trainer, read_text, proof_wanted=with_proof)
     _write_json(folder / SUMMARY, summary)
     return Run(trainer.best.model, folder, summary)
 
@@ -333,7 +333,7 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
-def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: bool) -> dict[str, Any]:
+def _findings(trainer: Trainer, text: Text, *, proof_wanted: bool) -> dict[str, Any]:
     """What the report shows besides the run itself: samples, baselines on the same text, the proof."""
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
     seed = trainer.sample_seed
@@ -342,13 +342,19 @@ def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: 
     return _in_nats_and_bits("validation", trainer.final_validation_loss()) | {
         "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
         "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
-        "baselines": baselines.baselines(text.text[:first]),
-        "held_out_baselines": baselines.baselines(text.text[first:]) if trainer.has_validation else None,
-        "gradient_check": _proof(trainer, ids) if checked else None,
+        "baselines": _baselines(text, 0, first),
+        "held_out_baselines": _baselines(text, first, len(text)) if trainer.has_validation else None,
+        "baseline_limit": BASELINE_LIMIT if max(first, len(text) - first) > BASELINE_LIMIT else None,
+        "gradient_check": _proof(trainer, text.ids) if checked else None,
     }
 
 
-def _proof(trainer: Trainer, ids: NDArray[Any]) -> dict[str, Any]:
+def _baselines(text: Text, start: int, stop: int) -> dict[str, float]:
+    """Those of the characters `start` to `stop`, or of the first of them: more would take many minutes."""
+    return baselines.baselines(text.part(start, min(stop, start + BASELINE_LIMIT)))
+
+
+def _proof(trainer: Trainer, ids: Ids) -> dict[str, Any]:
     """The gradient check on the first sequence of the text, at the initial weights and where training ended."""
     T = trainer.training.sequence_length
     first = map_state(lambda field: field[:, :1], trainer.engine.state())
