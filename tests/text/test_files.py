@@ -140,6 +140,25 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert files.standard_input(None) == b"given\r\n"
 
 
+@pytest.mark.parametrize("lines", [[], [b"ab\n"], [b"ab\n"] * 3, [b"abcdefg\n", b"ab\n"]])
+def test_a_terminal_is_asked_for_its_end_once(monkeypatch: pytest.MonkeyPatch, lines: list[bytes]) -> None:
+    class Terminal(io.RawIOBase):
+        left = iter([*lines, b""])
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+            line = next(self.left)
+            buffer[: len(line)] = line
+            return len(line)
+
+    monkeypatch.setattr(files, "BLOCK", 8)
+    with io.BufferedReader(Terminal()) as terminal:
+        assert files.standard_input(terminal) == b"".join(lines)
+    assert not list(Terminal.left)
+
+
 def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = io.TextIOWrapper(io.BytesIO())
     closed.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import StorageError, TextError
-from recurra.text import id_file, long_text
+from recurra.text import files, id_file, long_text
 from recurra.text.id_file import IdFile
 from recurra.text.long_text import LongText, gather
 from recurra.text.reading import Text, read, require_learnable
+from recurra.text.streams import SequentialStream, split
 from recurra.text.vocabulary import Vocabulary
 
 LIMIT = 10
@@ -165,6 +167,22 @@ def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch, cache: Path) -> No
     with pytest.raises(StorageError, match=r"cannot write in `.*texts`: No space left on device\."):
         read("-", stdin=io.BytesIO(TEXT.encode()))
     assert list(cache.iterdir()) == []
+
+
+def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((long_text, "IN_MEMORY"), (long_text, "STEP"), (id_file, "BLOCK"), (files, "BLOCK")):
+        monkeypatch.setattr(module, name, 1 << 14)
+    Path("a.txt").write_text("In the beginning é\n" * 500_000)  # 10 MB
+    tracemalloc.start()
+    try:
+        text = read("a.txt")
+        train, held_out, _ = split(text.ids, 0.2)
+        for n in (100, 1000):
+            SequentialStream(train, 25, 4).take(n)
+        assert (held_out.min(), held_out.max()) == (0, len(text.vocabulary) - 1)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000  # two tables of all code points, and a few blocks
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_vocabulary_is_that_of_the_whole_text() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import sys
@@ -68,6 +69,8 @@ def standard_input_chunks(stdin: BinaryIO | None) -> Iterator[bytes]:
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
     while block := file.read(BLOCK):
         yield block
+        if len(block) < BLOCK and isinstance(file, io.BufferedReader):
+            return  # it is at its end; a terminal that was asked again would want a second Ctrl-D
 
 
 def walk(folder: Path, skip: Callable[[str, Path], None]) -> list[Path]:
