@@ -20,6 +20,7 @@ from recurra.network import network
 from recurra.network.network import State
 from recurra.network.parameters import check_parameters, digest
 from recurra.text.decoding import reject_surrogates
+from recurra.text.id_file import Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
 
 if TYPE_CHECKING:
@@ -110,17 +111,17 @@ class LanguageModel:
         unknown = "".join(character for character in symbols if character not in known)
         return scoring.score_ids(self._network, ids, len(self.vocabulary), self.zero_state(), unknown)
 
-    def evaluate(self, ids: Array) -> float:
+    def evaluate(self, ids: Ids) -> float:
         """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted."""
         self._require_ids(ids)
         return scoring.evaluate(self._network, ids, self.zero_state())
 
-    def estimate(self, ids: Array) -> float:
+    def estimate(self, ids: Ids) -> float:
         """Nearly `evaluate`, faster where the text is long and the network large: see `scoring.estimate`."""
         self._require_ids(ids)
         return scoring.estimate(self._network, ids, self.zero_state)
 
-    def _require_ids(self, ids: Array) -> None:
+    def _require_ids(self, ids: Ids) -> None:
         if len(ids) < 2 or ids.min() < 0 or ids.max() >= len(self.vocabulary):
             raise UsageError(f"`ids` must be two or more ids from 0 to {len(self.vocabulary) - 1}.")
 

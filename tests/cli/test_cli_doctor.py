@@ -12,7 +12,7 @@ from recurra.cli import doctor
 from recurra.cli.doctor import BAD, OK, WARN, Finding
 from recurra.text import books
 
-NAMES = ["processor", "compiler", "BLAS", "kernel cache", "default book", "disk"]
+NAMES = ["processor", "compiler", "BLAS", "kernel cache", "text cache", "default book", "disk"]
 
 
 def test_every_line_has_a_sign_and_a_word(call: Call) -> None:
@@ -74,6 +74,15 @@ def test_kernel_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(f"{module}.cache_folder", lambda: None)
     assert doctor._cache().verdict == WARN
     assert not doctor.is_warm()
+
+
+def test_the_cache_of_long_texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("recurra.text.id_file.cache_folder", lambda: tmp_path / "texts")
+    assert doctor._texts() == Finding("text cache", f"{tmp_path / 'texts'}, empty")
+    (tmp_path / "texts").mkdir()
+    with (tmp_path / "texts" / "a.ids").open("wb") as file:
+        file.truncate(3 << 29)  # a file with a hole takes no room
+    assert doctor._texts().value.endswith("texts, 1.5 GiB, of the long texts used last")
 
 
 def test_processor_and_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

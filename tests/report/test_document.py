@@ -230,6 +230,15 @@ def test_held_out_text_stands_beside_its_own_baselines(make_run: MakeRun, tmp_pa
     assert "(best by held-out text)" in page.text
 
 
+def test_baselines_of_a_beginning_are_said_to_be_that(
+    whole: tuple[str, Page], make_run: MakeRun, tmp_path: Path
+) -> None:
+    _, page = report([make_run(baseline_limit=16_777_216)], tmp_path / "report.html")
+    words = "The baselines are those of the first 16,777,216 characters of each text, or of all."
+    assert words in page.text
+    assert words not in whole[1].text
+
+
 def test_several_runs_side_by_side(make_run: MakeRun, tmp_path: Path) -> None:
     folders = [make_run("one"), make_run("two", epoch_mean_nats_per_character=1.5), make_run("three", without=())]
     text, page = report(folders, tmp_path / "report.html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,9 +17,49 @@ from recurra.text.decoding import (
     Text,
     check_encoding,
     decode,
+    decoded,
     normalise,
+    normalised,
     reject_surrogates,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENCODINGS = (
+    "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "utf-7", "ascii", "cp1252",
+    "koi8-r", "shift_jis", "euc_jp", "gb18030", "big5", "unicode_escape", "iso2022_jp", "hz",
+)  # fmt: skip
+CODEC = st.sampled_from([check_encoding(encoding) for encoding in ENCODINGS])
+
+
+def pieces(data: Any, size: int) -> Iterator[Any]:
+    """`data` cut into pieces of `size`."""
+    return (data[start : start + size] for start in range(0, len(data), size))
+
+
+def at_once(data: bytes, encoding: str) -> str:
+    """The characters, or the message of the error, found from all bytes at once."""
+    try:
+        text = data.decode(encoding)
+        reject_surrogates(text, "a.txt")
+    except UnicodeDecodeError as error:
+        offset = min(max(error.start + len(data) - len(error.object), 0), len(data) - 1)
+        before = data[:offset].decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+        place = f"byte 0x{data[offset]:02x} at offset {offset:,}, line {before.count(chr(10)) + 1:,} ({error.reason})"
+        return f"a.txt is not {encoding}: {place}."
+    except UnicodeError as error:
+        return f"a.txt is not {encoding}: {error}."
+    except TextError as error:
+        return error.message
+    return text
+
+
+def in_pieces(data: bytes, encoding: str, size: int) -> str:
+    try:
+        return "".join(decoded(pieces(data, size), "a.txt", encoding))
+    except TextError as error:
+        return error.message
 
 
 def notes_of(text: str) -> tuple[str, tuple[str, ...]]:
@@ -57,6 +98,32 @@ def test_what_is_no_text_codec_is_a_usage_error(encoding: str) -> None:
 )
 def test_decoding_undoes_encoding(text: str, encoding: str) -> None:
     assert decode(text.encode(encoding), "a.txt", encoding) == text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), CODEC, st.integers(1, 9))
+def test_text_may_be_cut_anywhere(text: str, encoding: str, size: int) -> None:
+    data = text.encode(encoding, "ignore")
+    assert in_pieces(data, encoding, size) == at_once(data, encoding)
+
+
+@given(st.binary(max_size=60) | st.text("aé\r\n書😀\ud800").map(lambda text: text.encode("utf-8", "surrogatepass")),
+       CODEC, st.integers(1, 9))  # fmt: skip
+def test_errors_are_the_same_wherever_it_is_cut(data: bytes, encoding: str, size: int) -> None:
+    assert in_pieces(data, encoding, size) == at_once(data, encoding)
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+def test_an_error_far_behind_line_ends_that_are_cut(size: int) -> None:
+    data = "é\r\n書\r\r\n\n".encode() * 100 + b"\r\n\xff"
+    with pytest.raises(TextError, match=r"byte 0xff at offset 1,102, line 402 \(invalid start byte\)"):
+        list(decoded(pieces(data, size), "a.txt", "utf-8"))
+
+
+@given(st.text("a\r\n\ufeff\0"), st.integers(1, 5))
+def test_the_normal_form_of_chunks(text: str, size: int) -> None:
+    journal = Journal()
+    found = "".join(normalised(pieces(text, size), "a.txt", journal))
+    assert (found, journal.notes()) == notes_of(text)
 
 
 @given(st.binary())

@@ -110,7 +110,7 @@ def test_errors_in_words(error: OSError, message: str, tmp_path: Path, monkeypat
 
     monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(TextError, match=message):
-        files.contents(tmp_path / "book")
+        list(files.chunks(tmp_path / "book"))
     monkeypatch.setattr(Path, "stat", fail)
     if not isinstance(error, FileNotFoundError):
         with pytest.raises(TextError, match=message):
@@ -121,7 +121,7 @@ def test_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"text" * 100_000,))
     writer.start()
-    assert files.contents(tmp_path / "pipe") == b"text" * 100_000
+    assert b"".join(files.chunks(tmp_path / "pipe")) == b"text" * 100_000
     writer.join()
 
 
@@ -138,6 +138,25 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert files.standard_input(io.BytesIO(b"\xff\n")) == b"\xff\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"given\r\n")))
     assert files.standard_input(None) == b"given\r\n"
+
+
+@pytest.mark.parametrize("lines", [[], [b"ab\n"], [b"ab\n"] * 3, [b"abcdefg\n", b"ab\n"]])
+def test_a_terminal_is_asked_for_its_end_once(monkeypatch: pytest.MonkeyPatch, lines: list[bytes]) -> None:
+    class Terminal(io.RawIOBase):
+        left = iter([*lines, b""])
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+            line = next(self.left)
+            buffer[: len(line)] = line
+            return len(line)
+
+    monkeypatch.setattr(files, "BLOCK", 8)
+    with io.BufferedReader(Terminal()) as terminal:
+        assert files.standard_input(terminal) == b"".join(lines)
+    assert not list(Terminal.left)
 
 
 def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recurra.errors import CheckpointError, TextError, UsageError
+from recurra.text import id_file
+from recurra.text.id_file import IdFile
 from recurra.text.streams import Chunk, Cursor, SequentialStream, cuts, split
 
 sizes = st.tuples(st.integers(2, 400), st.integers(1, 12), st.integers(1, 5))
@@ -69,6 +73,30 @@ def test_a_restored_cursor_goes_on_where_it_was(size: tuple[int, int, int], take
         assert restored.cursor == stream.cursor
         assert restored.at_epoch_start == stream.at_epoch_start
         assert np.array_equal(restored.take(n), stream.take(n))
+
+
+@given(sizes, st.lists(st.integers(1, 20), min_size=1, max_size=10))
+def test_ids_of_a_file_are_read_like_those_of_an_array(
+    tmp_path_factory: pytest.TempPathFactory, size: tuple[int, int, int], takes: list[int]
+) -> None:
+    N, T, B = size
+    of_array = stream_of(N, T, B)
+    ids = np.arange(N, dtype=np.uint16)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(id_file, "cache_folder", lambda: tmp_path_factory.getbasetemp())
+        of_file = SequentialStream(id_file.keep(f"stream-{N}", ids.dtype, N, [ids]), T, B)
+    for n in takes:
+        inputs, targets = of_file.take(n)
+        assert inputs.flags.c_contiguous
+        assert targets.flags.c_contiguous
+        assert np.array_equal((inputs, targets), of_array.take(n))
+
+
+def test_a_file_is_split_without_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path)
+    parts = split(id_file.keep("a", np.dtype(np.uint8), 10, [np.arange(10, dtype=np.uint8)]), 0.2, 0.1)
+    assert all(isinstance(part, IdFile) for part in parts)
+    assert [part[:].tolist() for part in parts] == [[0, 1, 2, 3, 4, 5, 6], [7, 8], [9]]
 
 
 def test_one_reader_as_in_the_book() -> None:

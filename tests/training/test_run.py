@@ -18,12 +18,14 @@ import pytest
 from small_training import SETTINGS, TEXT, K, T, rows, train_small
 
 from recurra import tensor_file
+from recurra.api import configs
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.compiled import CompiledEngine
 from recurra.errors import Interrupted, NumericalError, StorageError, TextError, UsageError
 from recurra.inference.baselines import baselines
 from recurra.model import BEST, CHECKPOINTS, LanguageModel, load
 from recurra.network.parameters import digest, initialise
+from recurra.text import id_file, long_text
 from recurra.text.reading import from_string
 from recurra.training import run as training_run
 from recurra.training.checkpoint import LATEST
@@ -330,6 +332,40 @@ def test_a_text_of_bytes() -> None:
     assert load(run.folder).vocabulary.is_bytes
     table = tomllib.loads((run.folder / RUN_TOML).read_text())["text"]
     assert (table["encoding"], table["characters"], table["symbols"]) == ("bytes", 140, 256)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"validation": 0.3, "evaluate_every": 10}, {"cell": "lstm", "batch_size": 3, "validation": 0.3}]
+)
+def test_a_text_in_a_file_is_learned_like_one_in_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    book = Path("book.txt")
+    book.write_text(TEXT * 20)
+    short = train_small(**settings, text=TEXT * 20, with_proof=True)
+    monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(long_text, "IN_MEMORY", 100)
+    monkeypatch.setattr(id_file, "BLOCK", 100)
+    config, training = configs(SETTINGS | settings)
+    long = training_run.train(book, model=config, training=training)
+    assert list((tmp_path / "cache").glob("*.ids"))
+    timed = {"run", "seconds", "updates_per_second", "characters_per_second", "peak_memory_bytes", "gradient_check"}
+    for summary in (short.summary, long.summary):
+        assert summary["gradient_check"]["passed"]
+    assert {k: v for k, v in long.summary.items() if k not in timed} == {
+        k: v for k, v in short.summary.items() if k not in timed
+    }
+    texts = [tomllib.loads((run.folder / RUN_TOML).read_text())["text"] for run in (short, long)]
+    assert texts[0] | {"name": "", "source": []} == texts[1] | {"name": "", "source": []}
+
+
+def test_baselines_of_a_very_long_text_are_those_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train_small(validation=0.25).summary["baseline_limit"] is None
+    monkeypatch.setattr(training_run, "BASELINE_LIMIT", 60)
+    summary = train_small(validation=0.25).summary
+    assert summary["baseline_limit"] == 60
+    assert summary["baselines"] == baselines(TEXT[:60])
+    assert summary["held_out_baselines"] == baselines(TEXT[144:])
 
 
 def test_listeners_hear_every_event_and_announce_comes_first() -> None:

@@ -45,8 +45,9 @@ def doctor(
 ) -> int:
     """Look for what would slow or stop a training here.
 
-    Versions, processor, libraries, the cache of compiled kernels, the default
-    book and disk space: ok, warn or bad. The exit code is 1 where one is bad.
+    Versions, processor, libraries, the caches of compiled kernels and of long
+    texts, the default book and disk space: ok, warn or bad. The exit code is 1
+    where one is bad.
     """
     from recurra.cli.terminal import write_json, write_text
 
@@ -164,6 +165,15 @@ def is_warm() -> bool:
     return folder is not None and any(folder.glob(f"{source_hash()}-*.compiled"))
 
 
+def _texts() -> Finding:
+    from recurra.text.id_file import SUFFIX, cache_folder
+
+    folder = cache_folder()
+    sizes = [path.stat().st_size for path in folder.glob(f"*{SUFFIX}")]
+    kept = "empty" if not sizes else f"{sum(sizes) / 2**30:,.1f} GiB, of the long texts used last"
+    return Finding("text cache", f"{folder}, {kept}")
+
+
 def _book() -> Finding:
     from recurra.text.books import INSTALL_HINT, default_book
 
@@ -191,6 +201,7 @@ LOOKS: tuple[tuple[str, Callable[[], Finding]], ...] = (
     ("compiler", _numba),
     ("BLAS", _blas),
     ("kernel cache", _cache),
+    ("text cache", _texts),
     ("default book", _book),
     ("disk", _disk),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +13,13 @@ import numpy as np
 from recurra.network.state import map_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from recurra.engines import Network
     from recurra.network.network import State
+    from recurra.text.id_file import Ids
 
 CHUNK = 256  # characters read in one call: it changes no bit of the result
 STREAMS = 32  # parts of a text that `estimate` reads side by side, at most
@@ -53,22 +55,31 @@ class Score:
             return math.inf
 
 
-def nats_after(network: Network, ids: NDArray[np.integer], state: State) -> NDArray[np.float32]:
+def nats_after(network: Network, ids: Ids, state: State) -> NDArray[np.float32]:
     """-log p of ids[1:], each given all before it: (N - 1,) in nats; `state` is what came before ids[0]."""
-    parts = [np.zeros(0, np.float32)]
+    return np.concatenate([np.zeros(0, np.float32), *_parts(network, ids, state)])
+
+
+def _parts(network: Network, ids: Ids, state: State) -> Iterator[NDArray[np.float32]]:
+    """The parts of `nats_after`, up to `CHUNK` characters each."""
     for start in range(0, len(ids) - 1, CHUNK):
         stop = min(start + CHUNK, len(ids) - 1)
-        log_probabilities, state = network.log_probabilities(ids[start:stop], state)
-        parts.append(-log_probabilities[np.arange(stop - start), ids[start + 1 : stop + 1]])
-    return np.concatenate(parts)
+        part = ids[start : stop + 1]
+        log_probabilities, state = network.log_probabilities(part[:-1], state)
+        yield -log_probabilities[np.arange(stop - start), part[1:]]
 
 
-def evaluate(network: Network, ids: NDArray[np.integer], state: State) -> float:
+def _sum_after(network: Network, ids: Ids, state: State) -> float:
+    """The exact sum of `nats_after`, rounded once; no more than a part is held in memory."""
+    return math.fsum(itertools.chain.from_iterable(part.tolist() for part in _parts(network, ids, state)))
+
+
+def evaluate(network: Network, ids: Ids, state: State) -> float:
     """Mean nats a character of held-out ids: zero `state`, the first character given, every other counted."""
-    return math.fsum(nats_after(network, ids, state).tolist()) / (len(ids) - 1)
+    return _sum_after(network, ids, state) / (len(ids) - 1)
 
 
-def estimate(network: Network, ids: NDArray[np.integer], zero_state: Callable[[int], State]) -> float:
+def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> float:
     """Nearly `evaluate`, many times as fast on large networks: the text is read in up to 32 parts side by side.
 
     Every character but the first is counted, each part from `LEAD` characters before it, whose losses are not: its
@@ -92,15 +103,15 @@ def estimate(network: Network, ids: NDArray[np.integer], zero_state: Callable[[i
     return total / (len(ids) - 1)
 
 
-def _window(ids: NDArray[np.integer], start: int, length: int) -> NDArray[np.int64]:
+def _window(ids: Ids, start: int, length: int) -> NDArray[np.int64]:
     """ids[start : start + length], with zeros where there are none."""
     part = ids[max(start, 0) : max(start + length, 0)].astype(np.int64)
     before = min(max(-start, 0), length)
     return np.pad(part, (before, length - before - len(part)))
 
 
-def score_ids(network: Network, ids: NDArray[np.integer], symbols: int, state: State, unknown: str = "") -> Score:
+def score_ids(network: Network, ids: Ids, symbols: int, state: State, unknown: str = "") -> Score:
     """The score of a text: ln K for its first character, then the model's; `unknown` characters by the escape."""
     escape = sum(ESCAPE_BITS + 8 * len(character.encode()) for character in unknown) * math.log(2)
-    known = math.fsum(nats_after(network, ids, state).tolist()) + (math.log(symbols) if len(ids) else 0.0)
+    known = _sum_after(network, ids, state) + (math.log(symbols) if len(ids) else 0.0)
     return Score(len(ids) + len(unknown), known + escape, len(unknown))

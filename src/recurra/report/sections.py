@@ -253,6 +253,8 @@ def _comparison(run: RunData, salt: str) -> Iterator[Html]:
         yield tag("p", _comparison_words(run, mean, training))
         header = ["", "Training text", "Held-out text"]
         yield table("Bits per character", header[: columns + 1], rows)
+        if limit := number(run.summary, "baseline_limit"):
+            yield tag("p", f"The baselines are those of the first {limit:,.0f} characters of each text, or of all.")
     figure = drawing(
         draw_bits, [run], salt, "Bits per character: the same figures as in the table, as bars.",
         tag("b", "Bits per character. "), "Shorter is better.",

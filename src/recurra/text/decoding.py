@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import sys
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from recurra.errors import TextError, UsageError
+from recurra.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from recurra.text.id_file import Ids
 
 BYTES = "bytes"
 ENCODING_HINT = f"give its encoding, for example `--encoding latin-1`; `--encoding {BYTES}` reads any file."
@@ -16,6 +25,8 @@ LINE_ENDS = "line ends that were CRLF or CR and became LF: {count}, in {names}"
 NULS = "NUL characters: {count}, in {names}; is it binary, or UTF-16 without a byte order mark?"
 
 _SHOWN = 3
+_LONGEST_MARK = 4
+_INDIVISIBLE = ("idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape")  # whose files are read at once
 _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -35,9 +46,11 @@ class Text:
     notes     what a user should be told: what was skipped, normalised, joined
     sha256    of the text as UTF-8, or of the bytes themselves; so a file that needed no change has the
               digest that `sha256sum` prints
+
+    `LongText` is a text that is not in memory: of it, use `vocabulary`, `ids`, `part` and `len` in place of `text`.
     """
 
-    text: str = field(repr=False)
+    text: str = field(repr=False, compare=False)  # the digest tells texts apart
     name: str
     source: tuple[str, ...] = ()
     encoding: str = "utf-8"
@@ -55,6 +68,29 @@ class Text:
     def is_bytes(self) -> bool:
         """Whether each symbol is a byte, not a character."""
         return self.encoding == BYTES
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The text's own symbols, or all bytes; TextError where it is empty or has a lone surrogate."""
+        return Vocabulary.bytes() if self.is_bytes else Vocabulary.of(self.text)
+
+    @cached_property
+    def ids(self) -> Ids:
+        """The ids (N,) of the text's symbols in `vocabulary`."""
+        return self.vocabulary.encode(self.text)
+
+    def part(self, start: int, stop: int) -> str:
+        """The symbols `start` to `stop`."""
+        return self.text[start:stop]
+
+    def only_symbol(self) -> str | None:
+        """The symbol of a text, not empty, that has no other; None where it has more."""
+        first = self.text[0]
+        return first if self.text.count(first) == len(self.text) else None
+
+
+class Undecodable(TextError):  # noqa: N818 - an adjective is enough
+    """Bytes that are not in the encoding that they should be in."""
 
 
 class Journal:
@@ -103,57 +139,176 @@ def check_encoding(encoding: str) -> str:
 
 def decode(data: bytes, name: str, encoding: str) -> str:
     """The characters of `data`, strictly; TextError gives `name`, the offset of the bad byte and its line."""
+    return "".join(decoded(iter([data]), name, encoding))
+
+
+def decoded(pieces: Iterator[bytes], name: str, encoding: str) -> Iterator[str]:
+    """The characters of `pieces`, which may be cut anywhere, strictly; Undecodable is worded as in `decode`."""
+    start = 0  # of the characters to come
+    for text in _whole(pieces, name, encoding) if encoding in _INDIVISIBLE else _Decoder(name, encoding).run(pieces):
+        reject_surrogates(text, name, start)
+        start += len(text)
+        yield text
+
+
+def _whole(pieces: Iterable[bytes], name: str, encoding: str) -> Iterator[str]:
+    """The characters of all pieces at once."""
+    data = b"".join(pieces)
     try:
-        text = data.decode("latin-1" if encoding == BYTES else encoding)
+        yield data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise _undecodable(data, name, encoding, error) from None
+        offset = min(max(error.start + len(data) - len(error.object), 0), len(data) - 1)
+        before = _leniently(data[:offset], encoding)
+        raise _undecodable(name, encoding, error, data, offset, _line_ends(before) + 1) from None
     except UnicodeError as error:  # the codecs that are written in Python give no position
-        raise TextError(f"{name} is not {encoding}: {error}.", hint=ENCODING_HINT) from None
-    reject_surrogates(text, name)
-    return text
+        raise _no_position(name, encoding, error) from None
 
 
-def _undecodable(data: bytes, name: str, encoding: str, error: UnicodeDecodeError) -> TextError:
-    offset = error.start + len(data) - len(error.object)  # some codecs count from behind the mark
-    offset = min(max(offset, 0), len(data) - 1)
-    line = _line(data[:offset], encoding)
-    marked = next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
+class _Decoder:
+    """Decodes a file piece by piece, and knows where it is: in bytes, and in lines."""
+
+    def __init__(self, name: str, encoding: str) -> None:
+        self.name, self.encoding = name, encoding
+        self._read = 0  # bytes, the piece at hand included
+        self._lines = 0  # line ends in what was decoded, of which the last is half a CRLF where `_after_return`
+        self._after_return = False
+
+    def run(self, pieces: Iterator[bytes]) -> Iterator[str]:
+        """The characters of `pieces`."""
+        head = _head(pieces)
+        codec = codecs.getincrementaldecoder(_codec(self.encoding, head))
+        decoder = codec()
+        for piece, final in _with_last(head, pieces):
+            before = decoder.getstate()
+            self._read += len(piece)
+            try:
+                text = decoder.decode(piece, final)
+            except UnicodeDecodeError as error:
+                again = codec("replace")
+                again.setstate(before)
+                raise self._error(error, head, piece, again) from None
+            except UnicodeError as error:
+                raise _no_position(self.name, self.encoding, error) from None
+            self._count(text)
+            if text:
+                yield text
+
+    def _count(self, text: str) -> None:
+        self._lines += _line_ends(text) - (self._after_return and text.startswith("\n"))
+        if text:
+            self._after_return = text.endswith("\r")
+
+    def _error(
+        self, error: UnicodeDecodeError, head: bytes, piece: bytes, again: codecs.IncrementalDecoder
+    ) -> Undecodable:
+        # What the codec looked at ends where the piece ends, but may begin before it, or behind a mark.
+        offset = min(self._read - len(error.object) + error.start, self._read - 1)
+        good = piece[: max(offset - (self._read - len(piece)), 0)]
+        self._count(again.decode(good))
+        return _undecodable(self.name, self.encoding, error, head, offset, self._lines + 1)
+
+
+def _head(pieces: Iterator[bytes]) -> bytes:
+    """The first pieces, four bytes or more of them unless there are fewer."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= _LONGEST_MARK:
+            break
+    return head
+
+
+def _with_last(head: bytes, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """`head` and `pieces`, each with whether it is the last."""
+    piece = head
+    for following in pieces:
+        yield piece, False
+        piece = following
+    yield piece, True
+
+
+def _codec(encoding: str, head: bytes) -> str:
+    """The codec for a file that begins with `head`: without a mark UTF-16 and UTF-32 are the machine's own."""
+    if encoding == BYTES:
+        return "latin-1"
+    if encoding in ("utf-16", "utf-32") and not any(head.startswith(m) for m, codec in _MARKS if codec == encoding):
+        return f"{encoding}-{'le' if sys.byteorder == 'little' else 'be'}"
+    return encoding
+
+
+def _undecodable(
+    name: str, encoding: str, error: UnicodeDecodeError, head: bytes, offset: int, line: int
+) -> Undecodable:
+    bad = error.object[min(error.start, len(error.object) - 1)]
+    marked = next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
     known = marked is None or encoding.startswith(marked)
     hint = ENCODING_HINT if known else f"it begins with the mark of {marked}: `--encoding {marked}`."
-    return TextError(
-        f"{name} is not {encoding}: byte 0x{data[offset]:02x} at offset {offset:,}, line {line:,} ({error.reason}).",
+    return Undecodable(
+        f"{name} is not {encoding}: byte 0x{bad:02x} at offset {offset:,}, line {line:,} ({error.reason}).",
         hint=hint,
     )
 
 
-def _line(before: bytes, encoding: str) -> int:
-    """The number of the line, from 1, that follows the bytes `before`, whatever their line ends."""
+def _no_position(name: str, encoding: str, error: UnicodeError) -> Undecodable:
+    return Undecodable(f"{name} is not {encoding}: {error}.", hint=ENCODING_HINT)
+
+
+def _leniently(data: bytes, encoding: str) -> str:
     try:
-        text = before.decode(encoding, "replace")
+        return data.decode(encoding, "replace")
     except UnicodeError:
-        text = before.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1
+        return data.decode("latin-1")
 
 
-def reject_surrogates(text: str, name: str) -> None:
-    """TextError where `text` has half of a surrogate pair: a number of UTF-16 that is no character."""
+def _line_ends(text: str) -> int:
+    """How many LF, CR and CRLF there are."""
+    carriage_returns = text.count("\r")
+    return text.count("\n") + carriage_returns - (text.count("\r\n") if carriage_returns else 0)
+
+
+def reject_surrogates(text: str, name: str, start: int = 0) -> None:
+    """TextError where `text` has half of a surrogate pair: a number of UTF-16 that is no character.
+
+    `start` is the place of the first character of `text` in what `name` names.
+    """
+    if text.isascii():
+        return
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise TextError(
-            f"{name} has a lone surrogate, U+{ord(text[error.start]):04X}, at character {error.start:,}: "
+        raise Undecodable(
+            f"{name} has a lone surrogate, U+{ord(text[error.start]):04X}, at character {start + error.start:,}: "
             "it is no character and cannot be written."
         ) from None
 
 
 def normalise(text: str, name: str, journal: Journal) -> str:
     """`text` without a byte order mark and with LF as its one line end; the journal is told, of NULs too."""
-    if text.startswith("\ufeff"):
-        text = text[1:]
-        journal.add(MARK_REMOVED, name)
-    if carriage_returns := text.count("\r"):
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        journal.add(LINE_ENDS, name, carriage_returns)
-    if nuls := text.count("\0"):
-        journal.add(NULS, name, nuls)
-    return text
+    return "".join(normalised([text], name, journal))
+
+
+def normalised(chunks: Iterable[str], name: str, journal: Journal) -> Iterator[str]:
+    """`normalise` of chunks that may be cut anywhere; the journal is told at their end."""
+    marks = carriage_returns = nuls = 0
+    begun, held = False, ""  # a CR at the end of a chunk is held until it is known whether LF follows
+    for chunk in filter(None, chunks):
+        text = chunk
+        if not begun and text.startswith("\ufeff"):
+            marks, text = 1, text[1:]
+        begun = True
+        text = held + text if held else text
+        if text.endswith("\r"):
+            held, text = "\r", text[:-1]
+        else:
+            held = ""
+        if count := text.count("\r"):
+            carriage_returns += count
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        nuls += text.count("\0")
+        yield text
+    if held:
+        carriage_returns += 1
+        yield "\n"
+    for kind, count in ((MARK_REMOVED, marks), (LINE_ENDS, carriage_returns), (NULS, nuls)):
+        if count:
+            journal.add(kind, name, count)

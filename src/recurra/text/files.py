@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import sys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 HIDDEN = "hidden"
 LINKED = "link to a folder"
 IRREGULAR = "no regular file"
+BLOCK = 1 << 20  # bytes that are read at once
 
 
 def mode(path: Path) -> int | None:
@@ -38,25 +40,37 @@ def kind(mode: int) -> str:
     return "a block device" if stat.S_ISBLK(mode) else "a socket"
 
 
-def contents(path: Path) -> bytes:
+def chunks(path: Path) -> Iterator[bytes]:
     """All of a file, whatever size the system claims for it: a pipe has none, nor has a file in /proc."""
     try:
         with path.open("rb") as file:
-            return file.read()
+            yield from _blocks(file)
     except OSError as error:
         refuse(error, path)
 
 
 def standard_input(stdin: BinaryIO | None) -> bytes:
     """All of `stdin`, or where that is None of the process's standard input, up to its end."""
+    return b"".join(standard_input_chunks(stdin))
+
+
+def standard_input_chunks(stdin: BinaryIO | None) -> Iterator[bytes]:
+    """`standard_input`, a few million bytes at once."""
     if stdin is None:
         if sys.stdin is None or sys.stdin.closed:
             raise TextError("standard input is closed: there is nothing to read.")
         stdin = sys.stdin.buffer
     try:
-        return stdin.read()
+        yield from _blocks(stdin)
     except OSError as error:
         refuse(error, Path("standard input"))
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    while block := file.read(BLOCK):
+        yield block
+        if len(block) < BLOCK and isinstance(file, io.BufferedReader):
+            return  # it is at its end; a terminal that was asked again would want a second Ctrl-D
 
 
 def walk(folder: Path, skip: Callable[[str, Path], None]) -> list[Path]:

@@ -17,16 +17,19 @@ from recurra.text.decoding import (
     ENCODING_HINT,
     Journal,
     Text,
+    Undecodable,
     check_encoding,
-    decode,
+    decoded,
     normalise,
+    normalised,
     reject_surrogates,
 )
 from recurra.text.files import shown
+from recurra.text.long_text import LongText, gather
 from recurra.text.streams import cuts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Source", "Text", "from_string", "read", "require_learnable"]
 
@@ -38,19 +41,20 @@ _LONGEST_PATH = 4096
 
 
 class _Piece(NamedTuple):
-    """What one book, file or stream gave: its characters, its name in messages, and where it was."""
+    """What one book, file or stream gives: its characters, its name in messages, and where it is."""
 
-    text: str
+    chunks: Iterable[str]
     label: str
     source: str
 
 
 class _Reader(NamedTuple):
-    """What every part of one reading shares."""
+    """What every part of one reading shares; `names` are those of the sources that were begun."""
 
     encoding: str
     journal: Journal
     stdin: BinaryIO | None
+    names: list[str]
 
 
 def read(sources: Source | Sequence[Source] = (), encoding: str = "utf-8", *, stdin: BinaryIO | None = None) -> Text:
@@ -64,13 +68,13 @@ def read(sources: Source | Sequence[Source] = (), encoding: str = "utf-8", *, st
     given: list[Source] = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     if given.count("-") > 1:
         raise UsageError("standard input (`-`) can be read only once.")
-    reader = _Reader(check_encoding(encoding), Journal(), stdin)
-    parts = [_part(source, reader) for source in given] or [_from_book(books.default_book(), reader)]
-    pieces = [piece for _, group in parts for piece in group]
-    name = parts[0][0] if len(parts) == 1 else f"{parts[0][0]}+{len(parts) - 1}-more"
-    text = _join(pieces, reader.journal)
-    origins = tuple(piece.source for piece in pieces)
-    return Text(text, name, source=origins, encoding=reader.encoding, notes=reader.journal.notes())
+    reader = _Reader(check_encoding(encoding), Journal(), stdin, [])
+    origins: list[str] = []
+    content = gather(_joined(_pieces(given, reader), origins, reader.journal), reader.encoding)
+    first, *others = reader.names
+    name = f"{first}+{len(others)}-more" if others else first
+    about = (name, tuple(origins), reader.encoding, reader.journal.notes())
+    return Text(content, *about) if isinstance(content, str) else LongText(content, *about)
 
 
 def from_string(text: str, name: str = "text", encoding: str = "utf-8") -> Text:
@@ -101,8 +105,8 @@ def require_learnable(
         raise TextError("the text is empty: there is nothing to learn from.")
     if length == 1:
         raise TextError(f"the text has only one {unit}: there is nothing to predict.")
-    if text.text.count(text.text[0]) == length:
-        raise TextError(f"every {unit} of the text is {text.text[0]!r}: there is nothing to predict.")
+    if (symbol := text.only_symbol()) is not None:
+        raise TextError(f"every {unit} of the text is {symbol!r}: there is nothing to predict.")
     first, second = cuts(length, validation, test)
     needed = sequence_length * batch_size + 1
     if first < needed:
@@ -120,49 +124,75 @@ def require_learnable(
             )
 
 
-def _part(source: Source, reader: _Reader) -> tuple[str, list[_Piece]]:
-    """The name and the pieces of one source."""
+def _pieces(given: Sequence[Source], reader: _Reader) -> Iterator[_Piece]:
+    """The pieces of all sources; each is to be read before the next is asked for."""
+    if not given:
+        yield _from_book(books.default_book(), reader)
+    for source in given:
+        yield from _part(source, reader)
+
+
+def _part(source: Source, reader: _Reader) -> Iterator[_Piece]:
+    """The pieces of one source."""
     if not isinstance(source, str):
-        return _from_path(Path(source), reader)
-    if not source:
+        yield from _from_path(Path(source), reader)
+    elif not source:
         raise UsageError("the name of a text must not be empty.")
-    if source == "-":
-        return "stdin", [_piece(files.standard_input(reader.stdin), "standard input", "-", reader)]
-    if source not in books.NAMES:
-        return _from_path(Path(source), reader)
-    if os.path.lexists(source):
-        reader.journal.say(f"{source} is the book; write ./{source} for the file or folder of that name")
-    return _from_book(books.book(source), reader)
+    elif source == "-":
+        reader.names.append("stdin")
+        yield _piece(files.standard_input_chunks(reader.stdin), "standard input", "-", reader)
+    elif source not in books.NAMES:
+        yield from _from_path(Path(source), reader)
+    else:
+        if os.path.lexists(source):
+            reader.journal.say(f"{source} is the book; write ./{source} for the file or folder of that name")
+        yield _from_book(books.book(source), reader)
 
 
-def _from_book(book: Text, reader: _Reader) -> tuple[str, list[_Piece]]:
+def _from_book(book: Text, reader: _Reader) -> _Piece:
+    reader.names.append(book.name)
     for note in book.notes:
         reader.journal.say(note)
     text = _as_bytes(book.text) if reader.encoding == BYTES else book.text
-    return book.name, [_Piece(text, f"the book {book.name}", book.name)]
+    return _Piece([text], f"the book {book.name}", book.name)
 
 
-def _from_path(path: Path, reader: _Reader) -> tuple[str, list[_Piece]]:
+def _from_path(path: Path, reader: _Reader) -> Iterator[_Piece]:
     mode = files.mode(path)
     if mode is None:
         raise _unknown(path)
     absolute = _absolute(path)
     if stat.S_ISDIR(mode):
-        return _slug(absolute.name), list(_folder(path, reader))
+        reader.names.append(_slug(absolute.name))
+        yield from _folder(path, reader)
+        return
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
         raise TextError(
             f"{shown(path)} is neither a file nor a folder nor a pipe, but {files.kind(mode)}.",
             hint="`-` reads standard input.",
         )
-    name = "pipe" if stat.S_ISFIFO(mode) else _slug(absolute.stem)
-    return name, [_piece(files.contents(path), shown(path), shown(absolute, _LONGEST_PATH), reader)]
+    reader.names.append("pipe" if stat.S_ISFIFO(mode) else _slug(absolute.stem))
+    yield _piece(files.chunks(path), shown(path), shown(absolute, _LONGEST_PATH), reader)
 
 
-def _piece(data: bytes, label: str, source: str, reader: _Reader) -> _Piece:
-    text = _normalised(decode(data, label, reader.encoding), label, reader)
-    if not text:
-        reader.journal.add(_EMPTY, label)
-    return _Piece(text, label, source)
+def _piece(data: Iterator[bytes], label: str, source: str, reader: _Reader) -> _Piece:
+    """One that was named, and of which the journal is told where it is empty."""
+
+    def told() -> Iterator[str]:
+        length = 0
+        for chunk in _characters(data, label, reader):
+            length += len(chunk)
+            yield chunk
+        if not length:
+            reader.journal.add(_EMPTY, label)
+
+    return _Piece(told(), label, source)
+
+
+def _characters(data: Iterator[bytes], label: str, reader: _Reader) -> Iterator[str]:
+    """The characters of `data` as they are learned from."""
+    characters = decoded(data, label, reader.encoding)
+    return characters if reader.encoding == BYTES else normalised(characters, label, reader.journal)
 
 
 def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
@@ -174,18 +204,12 @@ def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
 
     found = False
     for path in files.walk(folder, skip):
-        data = files.contents(path)
-        try:
-            text = decode(data, shown(path), reader.encoding)
-        except TextError:
-            skip(f"not {reader.encoding}", path)
-            continue
-        if why := _unfit(text, reader.encoding):
+        if why := _unfit(path, reader.encoding):
             skip(why, path)
             continue
         found = True
         source = shown(_absolute(path), _LONGEST_PATH)
-        yield _Piece(_normalised(text, shown(path), reader), shown(path), source)
+        yield _Piece(_characters(files.chunks(path), shown(path), reader), shown(path), source)
     notes = skipped.notes()
     if not found:
         why = f" ({'; '.join(notes)})" if notes else ""
@@ -194,15 +218,18 @@ def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
         reader.journal.say(note)
 
 
-def _unfit(text: str, encoding: str) -> str | None:
-    """Why a file that decoded is still no part of a folder's text."""
-    if not text:
+def _unfit(path: Path, encoding: str) -> str | None:
+    """Why a file is no part of a folder's text: it is read once to know that, and once more for its characters."""
+    length = nuls = 0
+    try:
+        for chunk in decoded(files.chunks(path), shown(path), encoding):
+            length += len(chunk)
+            nuls += chunk.count("\0")
+    except Undecodable:
+        return f"not {encoding}"
+    if not length:
         return "empty"
-    return "binary, with NUL inside" if "\0" in text and encoding != BYTES else None
-
-
-def _normalised(text: str, label: str, reader: _Reader) -> str:
-    return text if reader.encoding == BYTES else normalise(text, label, reader.journal)
+    return "binary, with NUL inside" if nuls and encoding != BYTES else None
 
 
 def _unknown(path: Path) -> TextError:
@@ -219,16 +246,21 @@ def _as_bytes(text: str) -> str:
     return text.encode("utf-8").decode("latin-1")
 
 
-def _join(pieces: list[_Piece], journal: Journal) -> str:
-    """All pieces in order; each begins a line."""
-    filled = [piece for piece in pieces if piece.text]
-    parts = []
-    for piece in filled[:-1]:
-        parts.append(piece.text)
-        if not piece.text.endswith("\n"):
-            parts.append("\n")
-            journal.add(_JOINED, piece.label)
-    return "".join(parts + [piece.text for piece in filled[-1:]])
+def _joined(pieces: Iterable[_Piece], origins: list[str], journal: Journal) -> Iterator[str]:
+    """The characters of all pieces in order; each begins a line. `origins` and the journal are told."""
+    last, label = "\n", ""  # the last character so far, and the label of its piece
+    unended = []
+    for piece in pieces:
+        origins.append(piece.source)
+        begun = False
+        for chunk in filter(None, piece.chunks):
+            if not begun and last != "\n":
+                unended.append(label)
+                yield "\n"
+            begun, last, label = True, chunk[-1], piece.label
+            yield chunk
+    for label in unended:
+        journal.add(_JOINED, label)
 
 
 def _slug(name: str) -> str:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from recurra.errors import CheckpointError, TextError, UsageError
+from recurra.text.id_file import IdFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from recurra.text.id_file import Ids
 
 
 class Cursor(NamedTuple):
@@ -41,9 +44,11 @@ def cuts(length: int, validation: float, test: float = 0.0) -> tuple[int, int]:
     )
 
 
-def split(ids: NDArray[Any], validation: float, test: float = 0.0) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """(train, validation, test): contiguous views of `ids`, in this order."""
+def split(ids: Ids, validation: float, test: float = 0.0) -> tuple[Ids, Ids, Ids]:
+    """(train, validation, test): contiguous views of `ids`, in this order; none is read from a file."""
     first, second = cuts(len(ids), validation, test)
+    if isinstance(ids, IdFile):
+        return ids.part(0, first), ids.part(first, second), ids.part(second, len(ids))
     return ids[:first], ids[first:second], ids[second:]
 
 
@@ -57,7 +62,7 @@ class SequentialStream:
     Raises UsageError for T or B below 1, TextError where the ids do not give one update.
     """
 
-    def __init__(self, ids: NDArray[Any], sequence_length: int, batch_size: int) -> None:
+    def __init__(self, ids: Ids, sequence_length: int, batch_size: int) -> None:
         if sequence_length < 1 or batch_size < 1:
             raise UsageError(
                 f"`sequence_length` and `batch_size` must be at least 1; got {sequence_length} and {batch_size}."
@@ -71,8 +76,7 @@ class SequentialStream:
                 f"one update needs {sequence_length * batch_size + 1:,} characters "
                 f"({sequence_length:,} · {batch_size:,} + 1); got {len(ids):,}."
             )
-        self._inputs = ids[: span * batch_size].reshape(batch_size, span)
-        self._targets = ids[1 : span * batch_size + 1].reshape(batch_size, span)
+        self._ids, self._span = ids, span
         self._cursor = Cursor(0, 0)
 
     @property
@@ -101,12 +105,14 @@ class SequentialStream:
             raise UsageError(f"`n` must be at least 1; got {n}.")
         epoch, start = self._cursor
         stop = min(start + n, self.updates_per_epoch)
-        chunk = Chunk(self._cut(self._inputs, start, stop), self._cut(self._targets, start, stop))
+        block = self._read(start * self.sequence_length, stop * self.sequence_length + 1)
+        shape = (stop - start, self.sequence_length, self.batch_size)
+        chunk = Chunk(block[:-1].reshape(shape), block[1:].reshape(shape))
         self._cursor = Cursor(epoch, stop) if stop < self.updates_per_epoch else Cursor(epoch + 1, 0)
         return chunk
 
-    def _cut(self, readers: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
-        """Updates `start` to `stop` of `readers` (B, S) as (stop − start, T, B)."""
-        T = self.sequence_length
-        part = readers[:, start * T : stop * T].T.reshape(stop - start, T, self.batch_size)
-        return np.ascontiguousarray(part)
+    def _read(self, start: int, stop: int) -> NDArray[Any]:
+        """What each reader has from `start` to `stop`: (stop − start, B), C-contiguous."""
+        begins = [reader * self._span for reader in range(self.batch_size)]
+        parts = [self._ids[begin + start : begin + stop] for begin in begins]
+        return np.ascontiguousarray(parts[0][:, np.newaxis]) if len(parts) == 1 else np.stack(parts, axis=-1)

@@ -36,7 +36,7 @@ class Vocabulary:
         if not text:
             raise TextError("an empty text has no characters to learn.")
         seen = np.zeros(CODE_POINTS, dtype=bool)
-        seen[_code_points(text)] = True
+        seen[code_points(text)] = True
         surrogates = np.flatnonzero(seen[_FIRST_SURROGATE : _LAST_SURROGATE + 1])
         if surrogates.size:
             raise _surrogate(_FIRST_SURROGATE + int(surrogates[0]))
@@ -115,9 +115,9 @@ class Vocabulary:
         return (ids, "") if known.all() else (ids[known], _distinct(text, known))
 
     def _look_up(self, text: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        points = _code_points(text)
+        points = code_points(text)
         ids = self._ids[points]
-        return ids, self.code_points[ids] == points
+        return ids, (ids != 0) | (points == self.code_points[0])
 
     def decode(self, ids: ArrayLike) -> str:
         """The characters of `ids`, whole numbers of any shape, read in C order; UsageError for a wrong id."""
@@ -158,10 +158,11 @@ def _surrogate(code_point: int) -> TextError:
 
 def _distinct(text: str, known: NDArray[np.bool_]) -> str:
     """The characters that are not known, each once, in the order in which they first appear."""
-    return "".join(dict.fromkeys(_characters(_code_points(text)[~known])))
+    return "".join(dict.fromkeys(_characters(code_points(text)[~known])))
 
 
-def _code_points(text: str) -> NDArray[np.uint32]:
+def code_points(text: str) -> NDArray[np.uint32]:
+    """The code points (N,) of the N characters of `text`."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 

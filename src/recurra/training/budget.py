@@ -15,10 +15,11 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialise
+from recurra.text.id_file import Ids
 from recurra.text.streams import SequentialStream
 from recurra.text.vocabulary import Vocabulary
 
-Ids = NDArray[Any]
+Array = NDArray[Any]
 MEASURED = 0.01  # of the time limit is spent on measuring, and
 LEAST, MOST = 0.3, 3.0  # seconds, at least and at most
 MARGIN = 0.98  # of the time is planned: records and checkpoints take some, and clocks vary
@@ -53,7 +54,7 @@ def _epoch(training: TrainingConfig, train_ids: Ids) -> int:
 
 
 def _seconds_of_update(
-    config: ModelConfig, training: TrainingConfig, initial: dict[str, Ids], ids: Ids, patience: float
+    config: ModelConfig, training: TrainingConfig, initial: dict[str, Array], ids: Ids, patience: float
 ) -> float:
     engine = engines.create(config, training, initial)
     engine.warm_up()

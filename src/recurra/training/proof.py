@@ -20,9 +20,9 @@ from recurra.network.network import State
 from recurra.network.parameters import count, initialise
 from recurra.network.state import map_state, named_state, state_of
 from recurra.text.decoding import Text
+from recurra.text.id_file import Ids
 from recurra.text.reading import Source, read, require_learnable
 from recurra.text.streams import SequentialStream
-from recurra.text.vocabulary import Vocabulary
 
 Array = NDArray[Any]
 TRAINED_UPDATES = 1000  # that lead to the trained state of `prove`
@@ -40,10 +40,9 @@ def prove(
     config, training = model or ModelConfig(), training or TrainingConfig()
     text = text or read(sources, encoding)
     require_learnable(text, training.sequence_length)
-    vocabulary = Vocabulary.bytes() if text.is_bytes else Vocabulary.of(text.text)
-    ids = vocabulary.encode(text.text)
+    ids = text.ids
     training = dataclasses.replace(training, batch_size=1)
-    initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+    initial = initialise(config, len(text.vocabulary), seed=training.seed, scale=training.initial_scale)
     trained, state = _train(config, training, initial, ids)
     return figures(config, initial, trained, ids[: training.sequence_length + 1], state)
 
@@ -95,7 +94,7 @@ def figures(
 
 
 def _train(
-    config: ModelConfig, training: TrainingConfig, initial: Mapping[str, Array], ids: Array
+    config: ModelConfig, training: TrainingConfig, initial: Mapping[str, Array], ids: Ids
 ) -> tuple[dict[str, Array], State]:
     engine = engines.create(config, training, initial)
     stream = SequentialStream(ids, training.sequence_length, 1)

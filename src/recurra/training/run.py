@@ -19,7 +19,6 @@ from types import FrameType
 from typing import Any
 
 import tomli_w
-from numpy.typing import NDArray
 
 from recurra import tensor_file
 from recurra.config import ModelConfig, TrainingConfig
@@ -29,6 +28,7 @@ from recurra.model import LanguageModel
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.text.decoding import Text
+from recurra.text.id_file import Ids, translated
 from recurra.text.reading import Source, from_string, read, require_learnable
 from recurra.text.streams import cuts, split
 from recurra.text.vocabulary import Vocabulary, name_characters
@@ -46,6 +46,7 @@ SUMMARY, REPORT = "summary.json", "report.html"
 OURS = (SETTINGS, METRICS, TIMINGS, SAMPLES, SUMMARY, REPORT)
 BEST_SAMPLE_LENGTH = 1000
 PROOF_LIMIT = 50_000  # parameters; more of them take minutes to check one by one
+BASELINE_LIMIT = 1 << 23  # characters, of a text's beginning, that the baselines are measured on
 PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib")
 
 
@@ -85,8 +86,7 @@ def train(
     learned = read_text(sources, text, encoding)
     held_out = {"validation": training.validation, "test": training.test}
     require_learnable(learned, training.sequence_length, training.batch_size, **held_out)
-    vocabulary = _vocabulary(learned, start)
-    ids = vocabulary.encode(learned.text)
+    vocabulary, ids = _encoded(learned, start)
     train_ids, validation_ids, test_ids = split(ids, **held_out)
     if training.time_limit is not None:
         fitting = updates_within(training.time_limit, config, training, vocabulary, train_ids, validation_ids)
@@ -175,11 +175,11 @@ def read_text(sources: Source | Sequence[Source], text: str | Text | None, encod
     return text if isinstance(text, Text) else from_string(text, encoding=encoding)
 
 
-def _vocabulary(text: Text, start: LanguageModel | None) -> Vocabulary:
-    """That of the model to start from, which must know all of the text; else the text's own."""
-    own = Vocabulary.bytes() if text.is_bytes else Vocabulary.of(text.text)
+def _encoded(text: Text, start: LanguageModel | None) -> tuple[Vocabulary, Ids]:
+    """The vocabulary, that of the model to start from or else the text's own, and the text's ids in it."""
+    own = text.vocabulary
     if start is None:
-        return own
+        return own, text.ids
     known = start.vocabulary
     if known.is_bytes != own.is_bytes:
         raise TextError(
@@ -192,7 +192,7 @@ def _vocabulary(text: Text, start: LanguageModel | None) -> Vocabulary:
             f"the model to start from does not know {name_characters(unknown)} of the text.",
             hint="train a new model on both texts, or take these characters out.",
         )
-    return known
+    return known, translated(text.ids, known.encode(own.symbols))
 
 
 def _follow(trainer: Trainer, listeners: Sequence[Listener]) -> None:
@@ -364,9 +364,7 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
-def _findings(
-    trainer: Trainer, text: Text, ids: NDArray[Any], test_ids: NDArray[Any], *, proof_wanted: bool
-) -> dict[str, Any]:
+def _findings(trainer: Trainer, text: Text, ids: Ids, test_ids: Ids, *, proof_wanted: bool) -> dict[str, Any]:
     """What the report shows besides the run itself: samples, baselines on the same text, the proof."""
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
     seed = trainer.sample_seed
@@ -377,13 +375,19 @@ def _findings(
     return scores | {
         "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
         "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
-        "baselines": baselines.baselines(text.text[:first]),
-        "held_out_baselines": baselines.baselines(text.text[first:second]) if trainer.has_validation else None,
+        "baselines": _baselines(text, 0, first),
+        "held_out_baselines": _baselines(text, first, second) if trainer.has_validation else None,
+        "baseline_limit": BASELINE_LIMIT if max(first, second - first) > BASELINE_LIMIT else None,
         "gradient_check": _proof(trainer, ids) if checked else None,
     }
 
 
-def _proof(trainer: Trainer, ids: NDArray[Any]) -> dict[str, Any]:
+def _baselines(text: Text, start: int, stop: int) -> dict[str, float]:
+    """Those of the characters `start` to `stop`, or of the first of them: more would take many minutes."""
+    return baselines.baselines(text.part(start, min(stop, start + BASELINE_LIMIT)))
+
+
+def _proof(trainer: Trainer, ids: Ids) -> dict[str, Any]:
     """The gradient check on the first sequence of the text, at the initial weights and where training ended."""
     T = trainer.training.sequence_length
     first = map_state(lambda field: field[:, :1], trainer.engine.state())

@@ -17,6 +17,7 @@ from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
+from recurra.text.id_file import Ids
 from recurra.text.streams import SequentialStream
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import Snapshot
@@ -43,8 +44,8 @@ class Trainer:
         config: ModelConfig,
         training: TrainingConfig,
         vocabulary: Vocabulary,
-        train_ids: NDArray[Any],
-        validation_ids: NDArray[Any],
+        train_ids: Ids,
+        validation_ids: Ids,
         *,
         commit: Commit,
         start: Mapping[str, NDArray[Any]] | None = None,

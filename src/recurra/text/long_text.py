@@ -1,0 +1,151 @@
+"""Chunks of characters → one text: in memory while it is short, else as ids in a file.
+
+A long text is read once. Its characters are staged as UTF-8 in the cache folder, while its length, its symbols and
+its sha256 are found; then the symbols have their ids, and the staged characters become an id file.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import hashlib
+import tempfile
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from recurra.errors import StorageError
+from recurra.text import id_file
+from recurra.text.decoding import BYTES, Text
+from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from recurra.text.id_file import IdFile
+
+IN_MEMORY = 1 << 24  # characters of the longest text that is held in memory
+STEP = 1 << 20  # characters, or bytes, that are handled at once
+
+
+class Stored(NamedTuple):
+    """A long text in the cache: its ids, what they mean, the symbols that it has, and the sha256 of its UTF-8."""
+
+    ids: IdFile
+    vocabulary: Vocabulary
+    symbols: str
+    sha256: str
+
+
+class LongText(Text):
+    """A text whose characters are not in memory but, as ids, in a file; all else is as in `Text`."""
+
+    def __init__(
+        self, stored: Stored, name: str, source: tuple[str, ...], encoding: str, notes: tuple[str, ...] = ()
+    ) -> None:
+        values = {"name": name, "source": source, "encoding": encoding, "notes": notes, "sha256": stored.sha256}
+        for field, value in {**values, "_stored": stored}.items():
+            object.__setattr__(self, field, value)  # the class is frozen
+
+    _stored: Stored
+
+    @property
+    def text(self) -> str:
+        """All characters: as much memory as was to be saved."""
+        return self.part(0, len(self))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self._stored.vocabulary
+
+    @property
+    def ids(self) -> IdFile:
+        return self._stored.ids
+
+    def __len__(self) -> int:
+        return len(self._stored.ids)
+
+    def part(self, start: int, stop: int) -> str:
+        return "".join(map(self.vocabulary.decode, self.ids.part(start, stop).blocks()))
+
+    def only_symbol(self) -> str | None:
+        return self._stored.symbols if len(self._stored.symbols) == 1 else None
+
+
+def gather(chunks: Iterator[str], encoding: str) -> str | Stored:
+    """The text that `chunks` are together: a str up to `IN_MEMORY` characters, else stored in the cache folder.
+
+    Raises StorageError where it is to be stored and cannot be.
+    """
+    parts: list[str] = []
+    length = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        length += len(chunk)
+        if length > IN_MEMORY:
+            return _store(_steps(parts, chunks), is_bytes=encoding == BYTES)
+    return "".join(parts)
+
+
+def _steps(parts: list[str], chunks: Iterator[str]) -> Iterator[str]:
+    """The characters of `parts`, which are emptied, and of `chunks`, `STEP` or fewer at once."""
+    while parts:
+        yield from _cut(parts.pop(0))
+    for chunk in chunks:
+        yield from _cut(chunk)
+
+
+def _cut(chunk: str) -> Iterator[str]:
+    return (chunk[start : start + STEP] for start in range(0, len(chunk), STEP))
+
+
+def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
+    codec = "latin-1" if is_bytes else "utf-8"
+    length, digest, seen = 0, hashlib.sha256(), np.zeros(CODE_POINTS, dtype=bool)
+    with _in_words(), _staging() as staged:
+        for step in steps:
+            data = step.encode(codec)
+            staged.write(data)
+            digest.update(data)
+            # Where each character is one byte, that byte is its code point.
+            seen[np.frombuffer(data, np.uint8) if len(data) == len(step) else code_points(step)] = True
+            length += len(step)
+        symbols = np.flatnonzero(seen).astype(np.uint32)
+        vocabulary = Vocabulary.bytes() if is_bytes else Vocabulary(symbols)
+        kind = BYTES if is_bytes else vocabulary.dtype.name
+        blocks = _encoded(staged, codec, vocabulary)
+        ids = id_file.keep(f"{digest.hexdigest()}-{kind}", vocabulary.dtype, length, blocks)
+        return Stored(ids, vocabulary, Vocabulary(symbols).symbols, digest.hexdigest())
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """An OSError becomes the StorageError that names the folder."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        folder = id_file.cache_folder()
+        raise StorageError(
+            f"cannot write in `{folder}`: {error.strerror or error}.",
+            hint=f"a text of more than {IN_MEMORY:,} characters is kept there while it is learned from: free some "
+            "space, or name another folder for caches in XDG_CACHE_HOME.",
+        ) from error
+
+
+def _staging() -> Any:
+    """A file without a name, gone when it is closed or the process is killed."""
+    folder = id_file.cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=folder)
+
+
+def _encoded(staged: BinaryIO, codec: str, vocabulary: Vocabulary) -> Iterator[NDArray[Any]]:
+    """The ids of the staged characters, in order."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    staged.seek(0)
+    while data := staged.read(STEP):
+        yield vocabulary.encode(decoder.decode(data))
