@@ -14,6 +14,7 @@ CELLS = ("elman", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
 ENGINES = ("auto", "compiled", "reference")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+ORDERS = ("sequential", "shuffled", "random")
 SCHEDULES = ("constant", "step", "exponential", "cosine")
 
 # What each preset sets besides the defaults below, which are those of `seed`, the mission's training.
@@ -141,6 +142,10 @@ class TrainingConfig(_Table):
     at `final_rate` of it. Losses and gradients are sums over the `sequence_length` · `batch_size` characters of an
     update, and so is what `clip_value` and `clip_norm` bound. `initial_scale` None means the cells' own start.
 
+    The text is read in `order`: sequential has the state carried from update to update; shuffled visits chunks of
+    `sequence_length` in a new order every epoch, random draws where each begins, and both begin every chunk with a zero
+    state.
+
     `updates` counts gradient steps. `validation` is the share of the text, its tail, that is held out; `patience`
     evaluations without a better held-out loss (0: any number) end the training, and each `plateau` of them (0: never)
     halve the rate. With `ema` the model is the moving average of the parameters, `ema` of the old average and 1 - `ema`
@@ -159,6 +164,7 @@ class TrainingConfig(_Table):
     seed: int = 0
     sequence_length: int = 25
     batch_size: int = 1
+    order: str = "sequential"
     optimizer: str = "adagrad"
     learning_rate: float = 0.1
     schedule: str = "constant"
@@ -188,6 +194,7 @@ class TrainingConfig(_Table):
         _require_integer("seed", self.seed, low=0)
         _require_integer("sequence_length", self.sequence_length, low=1, high=65536)
         _require_integer("batch_size", self.batch_size, low=1, high=65536)
+        _require_choice("order", self.order, ORDERS)
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
         _require_number("learning_rate", self.learning_rate, low=0, open_low=True)
         _require_choice("schedule", self.schedule, SCHEDULES)
