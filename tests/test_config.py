@@ -31,6 +31,7 @@ def test_the_defaults_are_the_missions_training():
         ({"validation": 0.95}, "`validation` must be a number from 0 to 0.9; got 0.95."),
         ({"checkpoint_every": -1}, "`checkpoint_every` must be a finite number, at least 0; got -1."),
         ({"engine": "gpu"}, "`engine` must be one of auto, compiled, reference; got 'gpu'."),
+        ({"order": "x"}, "`order` must be one of sequential, shuffled, random; got 'x'."),
         ({"preset": "huge"}, "`preset` must be one of auto, seed.*; got 'huge'."),
     ],
 )

@@ -15,6 +15,7 @@ CELLS = ("elman", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
 ENGINES = ("auto", "compiled", "reference")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+ORDERS = ("sequential", "shuffled", "random")
 SCHEDULES = ("constant", "step", "exponential", "cosine")
 
 MAX_SEED = 2**63 - 1
@@ -105,6 +106,10 @@ class TrainingConfig(_Table):
     average of the parameters, `ema` of the old average and 1 - `ema` of the new parameters at each update: the average
     is evaluated, sampled from and saved as the best model.
 
+    The text is read in `order`: sequential has the state carried from update to update; shuffled visits chunks of
+    `sequence_length` in a new order every epoch, random draws where each begins, and both begin every chunk with a zero
+    state.
+
     Every `log_every` updates a record is written, every `sample_every` a sample of `sample_length` characters (0:
     never), every `checkpoint_every` seconds a checkpoint; every `evaluate_every` updates (0: once an epoch and at the
     end) the held-out text is scored.
@@ -120,6 +125,7 @@ class TrainingConfig(_Table):
     seed: int = 0
     sequence_length: int = 25
     batch_size: int = 1
+    order: str = "sequential"
     optimizer: str = "adagrad"
     learning_rate: float = 0.1
     schedule: str = "constant"
@@ -153,6 +159,7 @@ class TrainingConfig(_Table):
         _require_integer("seed", self.seed, low=0)
         _require_integer("sequence_length", self.sequence_length, low=1, high=65536)
         _require_integer("batch_size", self.batch_size, low=1, high=65536)
+        _require_choice("order", self.order, ORDERS)
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
         _require_number("learning_rate", self.learning_rate, low=0, open_low=True)
         _require_choice("schedule", self.schedule, SCHEDULES)

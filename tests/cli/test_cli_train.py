@@ -86,10 +86,11 @@ def test_options_given_override_the_preset_and_others_stay(call: Call, book: Pat
 def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: Path) -> None:
     options = {
         "cell": "lstm", "hidden-size": 8, "layers": 2, "dropout": 0.25, "initial-scale": "none", "updates": 12,
-        "seed": 3, "sequence-length": 10, "batch-size": 4, "optimizer": "adamw", "learning-rate": 0.002,
-        "schedule": "cosine", "warm-up": 2, "final-rate": 0.5, "clip-value": "none", "clip-norm": 7.5, "ema": 0.9,
-        "engine": "compiled", "threads": 1, "shards": 2, "validation": 0.2, "evaluate-every": 4, "patience": 9,
-        "plateau": 3, "log-every": 4, "sample-every": 6, "sample-length": 5, "checkpoint-every": 60, "keep": 2,
+        "seed": 3, "sequence-length": 10, "batch-size": 4, "order": "shuffled", "optimizer": "adamw",
+        "learning-rate": 0.002, "schedule": "cosine", "warm-up": 2, "final-rate": 0.5, "clip-value": "none",
+        "clip-norm": 7.5, "ema": 0.9, "engine": "compiled", "threads": 1, "shards": 2, "validation": 0.2,
+        "evaluate-every": 4, "patience": 9, "plateau": 3, "log-every": 4, "sample-every": 6, "sample-length": 5,
+        "checkpoint-every": 60, "keep": 2,
     }  # fmt: skip
     code, _, err = call("train", book, "--no-proof", *(f"--{name}={value}" for name, value in options.items()))
     assert code == 0
@@ -98,11 +99,17 @@ def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: 
     assert {name: settings[name.replace("-", "_")] for name in options} == options
     for line in (
         r"^network   lstm, 2 layers of 8 units, dropout 0\.25, 1,734 parameters; engine compiled$",
-        r"^          4 streams of 10, adamw, rate 0\.002, cosine, halved on each plateau of 3; "
+        r"^          4 streams of 10, shuffled order, adamw, rate 0\.002, cosine, halved on each plateau of 3; "
         r"their norm at most 7\.5; the model is a moving average, 0\.9$",
         r"^held out  the last 20 % of the text; patience 9 evaluations$",
     ):
         assert re.search(line, err, re.MULTILINE), err
+
+
+def test_an_order_that_is_none(call: Call, book: Path) -> None:
+    code, out, err = call("train", book, *SMALL, "--order", "backward")
+    assert (code, out) == (2, "")
+    assert "`order` must be one of sequential, shuffled, random; got 'backward'." in err
 
 
 def test_the_end_of_patience_is_told(call: Call, book: Path) -> None:

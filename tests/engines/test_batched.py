@@ -67,6 +67,18 @@ def test_updates_equal_those_of_the_reference(config, changes):
         assert np.allclose(own, other, atol=2e-5)
 
 
+@by_network
+def test_without_carry_every_update_begins_with_a_zero_state(config):
+    inputs, targets, rates = updates()
+    for block, single in zip(engines(config, settings()), engines(config, settings()), strict=True):
+        losses = block.train(inputs, targets, rates, carry=False).losses
+        for i in range(N):
+            single.zero_state()
+            assert single.train(inputs[i : i + 1], targets[i : i + 1], rates[i : i + 1]).losses[0] == losses[i]
+        assert all(np.array_equal(a, single.parameters()[name]) for name, a in block.parameters().items())
+        assert all(np.array_equal(own, other) for own, other in zip(block.state(), single.state(), strict=True))
+
+
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
 def test_every_optimiser_steps_as_in_the_reference(optimizer):
     config = ModelConfig(cell="gru", hidden_size=M)

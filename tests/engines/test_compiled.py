@@ -99,6 +99,21 @@ def test_blocks_of_any_size_give_the_same_bits():
     assert all(np.array_equal(a, parts.parameters()[name]) for name, a in whole.parameters().items())
 
 
+@pytest.mark.parametrize("kind", [CompiledEngine, BatchedEngine, ReferenceEngine])
+def test_without_carry_every_update_begins_with_a_zero_state(kind):
+    inputs, targets, rates = updates(6)
+    before = network.State(h=np.full((1, 1, M), 0.5))
+    block, single = (new_engine(kind, state=before) for _ in range(2))
+    losses = block.train(inputs, targets, rates, carry=False).losses
+    for i in range(6):
+        single.zero_state()
+        assert single.train(inputs[i : i + 1], targets[i : i + 1], rates[i : i + 1]).losses[0] == losses[i]
+    assert all(np.array_equal(a, single.parameters()[name]) for name, a in block.parameters().items())
+    assert np.array_equal(block.state().h, single.state().h)
+    carried = new_engine(kind, state=before).train(inputs, targets, rates).losses
+    assert not np.any(carried == losses)
+
+
 def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits():
     inputs, targets, rates = updates(20)
     unbroken, first = new_engine(), new_engine()

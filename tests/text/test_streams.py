@@ -9,27 +9,45 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from recurra.config import ORDERS
 from recurra.errors import CheckpointError, TextError, UsageError
 from recurra.text import id_file
 from recurra.text.id_file import IdFile
-from recurra.text.streams import Chunk, Cursor, SequentialStream, cuts, split
+from recurra.text.streams import (
+    STREAMS,
+    Chunk,
+    Cursor,
+    RandomStream,
+    SequentialStream,
+    ShuffledStream,
+    TextStream,
+    cuts,
+    split,
+)
 
 sizes = st.tuples(st.integers(2, 400), st.integers(1, 12), st.integers(1, 5))
+orders = st.sampled_from(sorted(STREAMS))
 
 
-def stream_of(N: int, T: int, B: int) -> SequentialStream:
+def stream_of(N: int, T: int, B: int, order: str = "sequential", seed: int = 0) -> TextStream:
     assume((N - 1) // (T * B) > 0)
-    return SequentialStream(np.arange(N, dtype=np.uint16), T, B)
+    return STREAMS[order](np.arange(N, dtype=np.uint16), T, B, seed)
 
 
-def epoch_of(stream: SequentialStream) -> Chunk:
+def epoch_of(stream: TextStream) -> Chunk:
     return stream.take(stream.updates_per_epoch)
 
 
-@given(sizes)
-def test_an_epoch_and_its_targets(size: tuple[int, int, int]) -> None:
+def starts(chunk: Chunk) -> list[int]:
+    """Where each chunk begins in a text whose ids are 0, 1, 2 …"""
+    found: list[int] = chunk.inputs[:, 0].ravel().tolist()
+    return found
+
+
+@given(sizes, orders)
+def test_an_epoch_and_its_targets(size: tuple[int, int, int], order: str) -> None:
     N, T, B = size
-    stream = stream_of(N, T, B)
+    stream = stream_of(N, T, B, order)
     inputs, targets = epoch_of(stream)
     assert stream.updates_per_epoch == (N - 1) // (T * B)
     assert inputs.shape == targets.shape == (stream.updates_per_epoch, T, B)
@@ -49,12 +67,77 @@ def test_each_reader_reads_in_order_and_none_reads_twice(size: tuple[int, int, i
     assert np.unique(inputs).size == inputs.size
 
 
-@given(sizes, st.lists(st.integers(1, 20), min_size=1, max_size=30))
-def test_takes_join_to_one_take(size: tuple[int, int, int], takes: list[int]) -> None:
-    whole = epoch_of(stream_of(*size))
-    stream, taken = stream_of(*size), 0
+@given(sizes, st.sampled_from(["shuffled", "random"]))
+def test_a_scattered_chunk_is_of_one_piece(size: tuple[int, int, int], order: str) -> None:
+    N, T, B = size
+    inputs = epoch_of(stream_of(N, T, B, order)).inputs.astype(np.int64)
+    assert np.array_equal(inputs - inputs[:, :1], np.broadcast_to(np.arange(T)[:, np.newaxis], inputs.shape))
+
+
+@given(sizes, st.integers(0, 3))
+def test_an_epoch_shuffled_has_every_chunk_at_most_once(size: tuple[int, int, int], epoch: int) -> None:
+    N, T, B = size
+    stream = stream_of(N, T, B, "shuffled")
+    stream.cursor = Cursor(epoch, 0)
+    found, chunks = starts(epoch_of(stream)), (N - 1) // T
+    assert len(found) == chunks - chunks % B  # with one chunk an update: every one
+    assert len(set(found)) == len(found)
+    assert set(found) <= set(range(0, chunks * T, T))
+
+
+def test_every_epoch_is_shuffled_anew_and_drops_other_chunks() -> None:
+    stream = ShuffledStream(np.arange(1 + 50 * 3, dtype=np.uint16), 3, 8)
+    epochs = [starts(epoch_of(stream)) for _ in range(6)]
+    assert len({tuple(epoch) for epoch in epochs}) == 6
+    assert len({frozenset(epoch) for epoch in epochs}) > 1
+    assert set().union(*epochs) == set(range(0, 150, 3))
+
+
+def test_random_chunks_begin_at_every_place_alike() -> None:
+    stream = RandomStream(np.arange(12, dtype=np.uint16), 2, 1)  # the last chunk and its targets are 9, 10, 11
+    found = [start for _ in range(2000) for start in starts(epoch_of(stream))]
+    counts = np.bincount(found)
+    assert len(counts) == 10
+    assert np.all(np.abs(counts / len(found) - 0.1) < 0.015)
+
+
+@given(sizes, st.sampled_from(["shuffled", "random"]), st.integers(0, 2**63 - 1))
+def test_the_seed_decides_the_order(size: tuple[int, int, int], order: str, seed: int) -> None:
+    N, T, B = size
+    first, second, other = (stream_of(N, T, B, order, s) for s in (seed, seed, (seed + 1) % 2**63))
+    assert all(np.array_equal(epoch_of(first), epoch_of(second)) for _ in range(2))
+    if N // T > 20:  # else two orders may be alike by chance
+        assert starts(epoch_of(first)) != starts(epoch_of(other))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (ShuffledStream, [[8, 20, 24, 16, 4, 12, 28, 0], [4, 24, 20, 0, 16, 12, 28, 8]]),
+        (RandomStream, [[13, 15, 19, 23, 0, 24, 23, 25], [6, 0, 27, 13, 7, 21, 28, 8]]),
+    ],
+)
+def test_orders_are_the_same_bits_forever(kind: type[TextStream], expected: list[list[int]]) -> None:
+    stream = kind(np.arange(33, dtype=np.uint16), 4, 2, 5)
+    assert [starts(epoch_of(stream)) for _ in range(2)] == expected
+
+
+def test_only_what_is_read_in_order_carries_its_state() -> None:
+    assert {order: kind.carries for order, kind in STREAMS.items()} == {
+        "sequential": True, "shuffled": False, "random": False,
+    }  # fmt: skip
+    assert tuple(STREAMS) == ORDERS
+
+
+@given(sizes, orders, st.lists(st.integers(1, 20), min_size=1, max_size=30))
+def test_takes_join_to_one_take(size: tuple[int, int, int], order: str, takes: list[int]) -> None:
+    stream, taken = stream_of(*size, order), 0
     for n in takes:
         assert stream.at_epoch_start == (taken == 0)
+        if taken == 0:
+            unbroken = stream_of(*size, order)
+            unbroken.cursor = stream.cursor
+            whole = epoch_of(unbroken)
         inputs, targets = stream.take(n)
         got = min(n, len(whole.inputs) - taken)
         assert len(inputs) == got
@@ -63,9 +146,9 @@ def test_takes_join_to_one_take(size: tuple[int, int, int], takes: list[int]) ->
         taken = (taken + got) % len(whole.inputs)
 
 
-@given(sizes, st.lists(st.integers(1, 20), max_size=30))
-def test_a_restored_cursor_goes_on_where_it_was(size: tuple[int, int, int], takes: list[int]) -> None:
-    stream, restored = stream_of(*size), stream_of(*size)
+@given(sizes, orders, st.lists(st.integers(1, 20), max_size=30))
+def test_a_restored_cursor_goes_on_where_it_was(size: tuple[int, int, int], order: str, takes: list[int]) -> None:
+    stream, restored = stream_of(*size, order), stream_of(*size, order)
     for n in takes:
         stream.take(n)
     restored.cursor = Cursor(*map(np.int64, stream.cursor))  # type: ignore[arg-type]
@@ -75,16 +158,16 @@ def test_a_restored_cursor_goes_on_where_it_was(size: tuple[int, int, int], take
         assert np.array_equal(restored.take(n), stream.take(n))
 
 
-@given(sizes, st.lists(st.integers(1, 20), min_size=1, max_size=10))
+@given(sizes, st.lists(st.integers(1, 20), min_size=1, max_size=10), orders)
 def test_ids_of_a_file_are_read_like_those_of_an_array(
-    tmp_path_factory: pytest.TempPathFactory, size: tuple[int, int, int], takes: list[int]
+    tmp_path_factory: pytest.TempPathFactory, size: tuple[int, int, int], takes: list[int], order: str
 ) -> None:
     N, T, B = size
-    of_array = stream_of(N, T, B)
+    of_array = stream_of(N, T, B, order)
     ids = np.arange(N, dtype=np.uint16)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(id_file, "cache_folder", lambda: tmp_path_factory.getbasetemp())
-        of_file = SequentialStream(id_file.keep(f"stream-{N}", ids.dtype, N, [ids]), T, B)
+        of_file = STREAMS[order](id_file.keep(f"stream-{N}", ids.dtype, N, [ids]), T, B)
     for n in takes:
         inputs, targets = of_file.take(n)
         assert inputs.flags.c_contiguous
@@ -122,9 +205,10 @@ def test_one_reader_copies_nothing() -> None:
     assert all(np.shares_memory(part, ids) for part in SequentialStream(ids, 25, 1).take(30))
 
 
-def test_ids_that_are_a_strided_view() -> None:
+@pytest.mark.parametrize("order", STREAMS)
+def test_ids_that_are_a_strided_view(order: str) -> None:
     ids = np.arange(200)[::2]
-    inputs, targets = SequentialStream(ids, 7, 3).take(2)
+    inputs, targets = STREAMS[order](ids, 7, 3).take(2)
     assert np.array_equal(targets, inputs + 2)
 
 

@@ -415,10 +415,10 @@ def finite(folder: Path) -> bool:
 def test_nan_ends_the_run_with_its_last_good_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     train = CompiledEngine.train
 
-    def poisoned(self: CompiledEngine, *arguments: Any) -> Any:
+    def poisoned(self: CompiledEngine, *arguments: Any, **named: Any) -> Any:
         if self.updates_done >= 40:
             raise NumericalError("the loss became nan at update 41; it must be finite.", update=41, tensor="loss")
-        return train(self, *arguments)
+        return train(self, *arguments, **named)
 
     monkeypatch.setattr(CompiledEngine, "train", poisoned)
     with pytest.raises(NumericalError, match="the loss became nan at update 41") as caught:

@@ -18,6 +18,7 @@ from recurra.model import LanguageModel
 from recurra.network import network, optimizers
 from recurra.network.parameters import digest, initialise
 from recurra.randomness import stream
+from recurra.text.streams import STREAMS
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Checkpointed, Compiling, EpochEnded, Evaluated, Event, Progress, Record, Sampled
 from recurra.training.trainer import Trainer
@@ -110,6 +111,32 @@ def test_the_state_is_carried_within_an_epoch_and_zero_at_its_start() -> None:
     whole = make_trainer(SHORT, updates=11)
     run(whole)
     assert sha(whole) == digest(engine.parameters())
+
+
+@pytest.mark.parametrize(("batch", "layers"), [(1, 1), (3, 2)])
+@pytest.mark.parametrize("order", ["sequential", "shuffled", "random"])
+def test_every_order_trains_alike_on_every_engine(order: str, batch: int, layers: int) -> None:
+    compiled, reference = (
+        make_trainer(order=order, batch_size=batch, layers=layers, updates=30, engine=engine)
+        for engine in ("compiled", "reference")
+    )
+    found, expected = (of_kind(run(trainer), Record) for trainer in (compiled, reference))
+    assert [r.loss["mean"] for r in found] == pytest.approx([r.loss["mean"] for r in expected], rel=1e-4)
+    for name, array in reference.engine.parameters().items():
+        assert np.allclose(compiled.engine.parameters()[name], array, atol=2e-4), name
+
+
+@pytest.mark.parametrize("order", ["shuffled", "random"])
+def test_scattered_chunks_begin_with_a_zero_state_whatever_the_blocks(order: str) -> None:
+    trainer = make_trainer(order=order, updates=90, seed=4, log_every=7)
+    run(trainer)
+    engine = CompiledEngine(trainer.config, trainer.training, trainer.initial)
+    stream = STREAMS[order](Vocabulary.of(TEXT).encode(TEXT), T, 1, 4)
+    for _ in range(90):
+        engine.zero_state()
+        engine.train(*stream.take(1), np.full(1, 0.1, np.float32))
+    assert sha(trainer) == digest(engine.parameters())
+    assert trainer.stream.cursor == stream.cursor == (2, 14)
 
 
 def test_every_event_comes_when_it_is_due() -> None:

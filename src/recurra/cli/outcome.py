@@ -86,14 +86,17 @@ def _network(trainer: Trainer) -> str:
 
 
 def _optimizer(training: TrainingConfig) -> str:
-    """The optimiser, its rate and what bounds its gradients."""
+    """How the text is read, the optimiser, its rate and what bounds its gradients."""
     sizes = f"{training.batch_size} streams of {training.sequence_length}, " if training.batch_size > 1 else ""
+    order = "" if training.order == "sequential" else f"{training.order} order, "
     schedule = "" if training.schedule == "constant" else f", {training.schedule}"
     plateau = f", halved on each plateau of {training.plateau}" if training.plateau else ""
     value = f"; gradients within ±{training.clip_value:g}" if training.clip_value is not None else ""
     norm = f"; their norm at most {training.clip_norm:g}" if training.clip_norm is not None else ""
     average = f"; the model is a moving average, {training.ema:g}" if training.ema else ""
-    return f"{sizes}{training.optimizer}, rate {training.learning_rate:g}{schedule}{plateau}{value}{norm}{average}"
+    return (
+        f"{sizes}{order}{training.optimizer}, rate {training.learning_rate:g}{schedule}{plateau}{value}{norm}{average}"
+    )
 
 
 def after(run: Run, seen: Silent) -> Iterator[str]:

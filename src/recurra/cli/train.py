@@ -21,7 +21,7 @@ from recurra.cli.options import (
     setting,
     text,
 )
-from recurra.config import ACTIVATIONS, CELLS, ENGINES, OPTIMIZERS, SCHEDULES
+from recurra.config import ACTIVATIONS, CELLS, ENGINES, OPTIMIZERS, ORDERS, SCHEDULES
 from recurra.errors import Interrupted
 from recurra.presets import PRESETS
 
@@ -88,6 +88,7 @@ def train(
         int | None, setting("sequence_length", "Characters that an update reads of each stream, T.", group=HOW)
     ] = None,
     batch_size: Annotated[int | None, setting("batch_size", "Streams read side by side, B.", group=HOW)] = None,
+    order: Annotated[str | None, setting("order", f"How the text is read: {', '.join(ORDERS)}.", group=HOW)] = None,
     optimizer: Annotated[
         str | None, setting("optimizer", f"What makes steps of gradients: {', '.join(OPTIMIZERS)}.", group=HOW)
     ] = None,
@@ -168,7 +169,8 @@ def train(
     settings = given(
         cell=cell, activation=activation, hidden_size=hidden_size, layers=layers, dropout=dropout,
         initial_scale=initial_scale, preset=preset, time_limit=time_limit, max_epochs=max_epochs, updates=updates,
-        seed=seed, sequence_length=sequence_length, batch_size=batch_size, optimizer=optimizer,
+        seed=seed, sequence_length=sequence_length, batch_size=batch_size, order=order,
+        optimizer=optimizer,
         learning_rate=learning_rate, schedule=schedule, warm_up=warm_up, final_rate=final_rate, clip_value=clip_value,
         clip_norm=clip_norm, ema=ema, engine=engine, threads=threads, shards=shards, validation=validation, test=test,
         evaluate_every=evaluate_every, patience=patience, plateau=plateau, log_every=log_every,

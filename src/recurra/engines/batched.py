@@ -376,8 +376,10 @@ class BatchedEngine:
         if state is not None:
             self._put_state(state)
 
-    def train(self, inputs: Ids, targets: Ids, rates: NDArray[np.float32]) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,); the state is carried on.
+    def train(self, inputs: Ids, targets: Ids, rates: NDArray[np.float32], *, carry: bool = True) -> TrainResult:
+        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,).
+
+        Where `carry`, the state goes on from update to update; else every update begins with a zero state.
 
         Raises NumericalError at the update whose loss or gradient is not finite.
         """
@@ -385,6 +387,8 @@ class BatchedEngine:
         with ThreadPoolExecutor(self._threads) as pool:
             each = map if self._threads == 1 else pool.map
             for i, rate in enumerate(rates):
+                if not carry:
+                    self.zero_state()
                 losses[i], norms[i] = self._update(each, inputs[i], targets[i], float(rate))
         return TrainResult(losses, norms)
 

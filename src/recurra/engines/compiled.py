@@ -168,9 +168,16 @@ class CompiledEngine:
         transpose_matrix(self._weights.V, self._room.V)
 
     def train(
-        self, inputs: NDArray[np.integer], targets: NDArray[np.integer], rates: NDArray[np.float32]
+        self,
+        inputs: NDArray[np.integer],
+        targets: NDArray[np.integer],
+        rates: NDArray[np.float32],
+        *,
+        carry: bool = True,
     ) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, 1) at `rates` (n,); the state is carried on.
+        """n updates on the ids `inputs` and `targets` (n, T, 1) at `rates` (n,).
+
+        Where `carry`, the state goes on from update to update; else every update begins with a zero state.
 
         Raises NumericalError at the update whose loss or gradient is not finite: the engine is then of no more use.
         """
@@ -184,6 +191,7 @@ class CompiledEngine:
             self._squares,
             self._room,
             rates,
+            carry,
             self._clip,
             self._hidden.size,
             self._hidden.tile,

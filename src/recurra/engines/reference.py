@@ -45,15 +45,24 @@ class ReferenceEngine:
             self._state = type(self._state)(*(field.astype(np.float64) for field in state))
 
     def train(
-        self, inputs: NDArray[np.integer], targets: NDArray[np.integer], rates: NDArray[np.float32]
+        self,
+        inputs: NDArray[np.integer],
+        targets: NDArray[np.integer],
+        rates: NDArray[np.float32],
+        *,
+        carry: bool = True,
     ) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,); the state is carried on.
+        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,).
+
+        Where `carry`, the state goes on from update to update; else every update begins with a zero state.
 
         Raises NumericalError at the update whose loss or gradient is not finite.
         """
         losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and told by name
             for i, rate in enumerate(rates):
+                if not carry:
+                    self.zero_state()
                 losses[i], norms[i] = self._update(inputs[i], targets[i], float(rate))
         return TrainResult(losses, norms)
 

@@ -1,12 +1,14 @@
-"""Ids → inputs and targets of shape (n, T, B), read in order, with a cursor that can be saved; splits."""
+"""Ids → inputs and targets of shape (n, T, B), in one of three orders, with a cursor that can be saved; splits."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from recurra import randomness
 from recurra.errors import CheckpointError, TextError, UsageError
 from recurra.text.id_file import IdFile
 
@@ -52,31 +54,32 @@ def split(ids: Ids, validation: float, test: float = 0.0) -> tuple[Ids, Ids, Ids
     return ids[:first], ids[first:second], ids[second:]
 
 
-class SequentialStream:
-    """The text read in order by B readers at once, T characters each an update.
+class TextStream(ABC):
+    """Updates of B chunks of T characters: what they are is a function of seed, epoch and position alone.
 
-    Of N ids, reader b has those from b·S on, S = floor((N − 1) / B): an epoch is floor(S / T) =
-    floor((N − 1) / (T·B)) updates, and what remains of each reader's part is dropped. Then all begin again;
-    `at_epoch_start` says so, and whoever carries a state from update to update must set it to zero there.
+    Of N ids an epoch is floor((N − 1) / (T·B)) updates in any order. Where an order `carries`, each chunk of an update
+    goes on where that of the update before ended, but `at_epoch_start`: there the state must be set to zero. Where it
+    does not, every update begins with a zero state.
 
     Raises UsageError for T or B below 1, TextError where the ids do not give one update.
     """
 
-    def __init__(self, ids: Ids, sequence_length: int, batch_size: int) -> None:
+    carries: ClassVar[bool]
+
+    def __init__(self, ids: Ids, sequence_length: int, batch_size: int, seed: int = 0) -> None:
         if sequence_length < 1 or batch_size < 1:
             raise UsageError(
                 f"`sequence_length` and `batch_size` must be at least 1; got {sequence_length} and {batch_size}."
             )
         self.sequence_length = sequence_length
         self.batch_size = batch_size
-        span = max(len(ids) - 1, 0) // batch_size
-        self.updates_per_epoch = span // sequence_length
+        self.updates_per_epoch = max(len(ids) - 1, 0) // (sequence_length * batch_size)
         if self.updates_per_epoch == 0:
             raise TextError(
                 f"one update needs {sequence_length * batch_size + 1:,} characters "
                 f"({sequence_length:,} · {batch_size:,} + 1); got {len(ids):,}."
             )
-        self._ids, self._span = ids, span
+        self._ids, self._seed = ids, seed
         self._cursor = Cursor(0, 0)
 
     @property
@@ -96,23 +99,94 @@ class SequentialStream:
 
     @property
     def at_epoch_start(self) -> bool:
-        """Whether the next `take` begins the text anew."""
+        """Whether the next `take` begins an epoch."""
         return self._cursor.position == 0
 
     def take(self, n: int) -> Chunk:
-        """The next n updates, or fewer where the epoch ends sooner: a C-contiguous view, for B > 1 a copy."""
+        """The next n updates, or fewer where the epoch ends sooner; both arrays are C-contiguous."""
         if n < 1:
             raise UsageError(f"`n` must be at least 1; got {n}.")
         epoch, start = self._cursor
         stop = min(start + n, self.updates_per_epoch)
-        block = self._read(start * self.sequence_length, stop * self.sequence_length + 1)
-        shape = (stop - start, self.sequence_length, self.batch_size)
-        chunk = Chunk(block[:-1].reshape(shape), block[1:].reshape(shape))
+        chunk = self._read(epoch, start, stop)
         self._cursor = Cursor(epoch, stop) if stop < self.updates_per_epoch else Cursor(epoch + 1, 0)
         return chunk
 
-    def _read(self, start: int, stop: int) -> NDArray[Any]:
-        """What each reader has from `start` to `stop`: (stop − start, B), C-contiguous."""
-        begins = [reader * self._span for reader in range(self.batch_size)]
-        parts = [self._ids[begin + start : begin + stop] for begin in begins]
+    @abstractmethod
+    def _read(self, epoch: int, start: int, stop: int) -> Chunk:
+        """Updates `start` to `stop` of `epoch`."""
+
+    def _beside(self, begins: NDArray[np.int64], length: int) -> NDArray[Any]:
+        """The ids from each of `begins` on, side by side: (length, begins), C-contiguous."""
+        parts = [self._ids[begin : begin + length] for begin in begins.tolist()]
         return np.ascontiguousarray(parts[0][:, np.newaxis]) if len(parts) == 1 else np.stack(parts, axis=-1)
+
+
+class SequentialStream(TextStream):
+    """The text read in order by B readers at once, the same in every epoch.
+
+    Reader b has the ids from b·S on, S = floor((N − 1) / B), and what remains of each reader's part is dropped. One
+    reader copies nothing where the ids are in memory: it gives views of them.
+    """
+
+    carries = True
+
+    def _read(self, epoch: int, start: int, stop: int) -> Chunk:  # noqa: ARG002 - all epochs are alike
+        T, B = self.sequence_length, self.batch_size
+        span = (len(self._ids) - 1) // B
+        block = self._beside(np.arange(B) * span + start * T, (stop - start) * T + 1)
+        shape = (stop - start, T, B)
+        return Chunk(block[:-1].reshape(shape), block[1:].reshape(shape))
+
+
+class _ScatteredStream(TextStream):
+    """Chunks from anywhere in the text, so that each begins with a zero state."""
+
+    carries = False
+
+    def _read(self, epoch: int, start: int, stop: int) -> Chunk:
+        T, B = self.sequence_length, self.batch_size
+        block = self._beside(self._starts(epoch, start, stop), T + 1).reshape(T + 1, stop - start, B)
+        updates = np.ascontiguousarray(block.transpose(1, 0, 2))
+        return Chunk(np.ascontiguousarray(updates[:, :-1]), np.ascontiguousarray(updates[:, 1:]))
+
+    @abstractmethod
+    def _starts(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
+        """Where the chunks of updates `start` to `stop` of `epoch` begin: ((stop − start) · B,)."""
+
+
+class ShuffledStream(_ScatteredStream):
+    """The floor((N − 1) / T) chunks of the text in a new order every epoch, none twice.
+
+    The last chunks of the order, too few for an update, are dropped: other ones in every epoch.
+    """
+
+    def __init__(self, ids: Ids, sequence_length: int, batch_size: int, seed: int = 0) -> None:
+        super().__init__(ids, sequence_length, batch_size, seed)
+        self._shuffled = -1, np.zeros(0, np.int64)  # an epoch and its order, kept while it lasts
+
+    def _starts(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
+        if self._shuffled[0] != epoch:
+            self._shuffled = epoch, self._order(epoch)
+        return self._shuffled[1][start * self.batch_size : stop * self.batch_size] * self.sequence_length
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        chunks = (len(self._ids) - 1) // self.sequence_length
+        words = randomness.stream(self._seed, "shuffled order", epoch * chunks).words(chunks)
+        return np.argsort(words, kind="stable")
+
+
+class RandomStream(_ScatteredStream):
+    """Chunks that begin anywhere from 0 to N − 1 − T, each drawn by itself: some characters come twice, some never."""
+
+    def _starts(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
+        drawn = (epoch * self.updates_per_epoch + start) * self.batch_size
+        numbers = randomness.stream(self._seed, "random order", drawn).uniform((stop - start) * self.batch_size)
+        return (numbers * (len(self._ids) - self.sequence_length)).astype(np.int64)
+
+
+STREAMS: dict[str, type[TextStream]] = {
+    "sequential": SequentialStream,
+    "shuffled": ShuffledStream,
+    "random": RandomStream,
+}

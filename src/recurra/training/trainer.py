@@ -18,7 +18,7 @@ from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
-from recurra.text.streams import SequentialStream
+from recurra.text.streams import STREAMS
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import Snapshot
 from recurra.training.events import Checkpointed, Compiling, EpochEnded, Evaluated, Event, Progress, Record, Sampled
@@ -58,7 +58,7 @@ class Trainer:
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
         self.engine = engines.create(config, training, self.initial)
-        self.stream = SequentialStream(train_ids, training.sequence_length, training.batch_size)
+        self.stream = STREAMS[training.order](train_ids, training.sequence_length, training.batch_size, training.seed)
         self.history = History(unit=1.0 if training.preset == "seed" else self.characters_per_update)
         self.update = 0
         self.validation: float | None = None
@@ -169,7 +169,7 @@ class Trainer:
         chunk = self.stream.take(self._updates_to_next_event())
         count = len(chunk.inputs)
         rates = np.array([self._rate(self.update + i) for i in range(count)], np.float32)
-        result = self.engine.train(chunk.inputs, chunk.targets, rates)
+        result = self.engine.train(chunk.inputs, chunk.targets, rates, carry=self.stream.carries)
         self._last_rate = float(rates[-1])
         self.update += count
         _require_finite(self.engine.parameters(), self.update)

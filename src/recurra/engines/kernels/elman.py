@@ -85,6 +85,7 @@ def train(
     squares: Weights,
     room: Room,
     rates: Vector,
+    carry: bool,
     clip: np.float32,
     m: int,
     tile: Tile,
@@ -92,14 +93,17 @@ def train(
     losses: Vector,
     norms: Vector,
 ) -> int:
-    """Whole updates, one a row of `inputs` and `targets` (n, T): forward, backward, clipping, AdaGrad; h is carried.
+    """Whole updates, one a row of `inputs` and `targets` (n, T): forward, backward, clipping, AdaGrad.
 
+    h goes on from update to update where `carry`, else it begins every update at zero.
     losses (n,) float64: nats a sequence; norms (n, 5): sum of squares of the unclipped gradients of U, W, b, V, c.
     Returns the number of updates done; where loss or a gradient is not finite it stops, and the weights are lost.
     """
     K, steps = weights.V.shape[0], inputs.shape[1]
     for update in range(inputs.shape[0]):
         x, y, rate = inputs[update], targets[update], rates[update]
+        if not carry:
+            set_rows(room.h[:1], room.zeros, 0, tile)
         forward(room.h, x, weights.U, room.W, weights.b, m, tile)
         logits(room.o, room.h, 1, room.V, weights.c, m, output_tile)
         losses[update] = softmax_loss(room.o, y, room.sums, output_tile)
