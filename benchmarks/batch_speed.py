@@ -232,7 +232,7 @@ def _shapes(text: str) -> list[str]:
 def arguments() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    side_by_side.add_options(parser, rounds=3, seconds=1.0)
+    side_by_side.add_options(parser, rounds=3, seconds=0.5)
     parser.add_argument("--shapes", default=",".join(SHAPES), help="CELL-B-T-H-L, with commas (default %(default)s)")
     parser.add_argument("--threads", help="numbers of threads, with commas (default 1,2; 1 where there is one core)")
     parser.add_argument("--peers", default=",".join(PEERS), help="sides, with commas (default %(default)s)")

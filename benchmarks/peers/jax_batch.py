@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Tensors = dict[str, Any]
-UNROLL = 1
+UNROLL = 5  # steps of the scan of a single stream; with more, a step is long enough
 
 
 def elman_step(_: Any, w: Any, u: Any) -> Any:
@@ -58,7 +58,7 @@ def through_time(cell: str, W: Any, u: Any, q: Any, state: Any) -> tuple[Any, An
         state = STEPS[cell](state, w, given[0])
         return state, state[0]
 
-    last, h = lax.scan(step, state, (u, q), unroll=UNROLL)
+    last, h = lax.scan(step, state, (u, q), unroll=UNROLL if u.shape[1] == 1 else 1)
     return h, last
 
 
