@@ -38,5 +38,6 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py
+	$(BIN)/python benchmarks/batch_speed.py
 
 .PHONY: help demo mission test lint bench

@@ -1,4 +1,4 @@
-"""What makes a timing fair: one core, one thread, no tuning of BLAS that only one side would profit from."""
+"""What makes a timing fair: as many cores as threads, no tuning of BLAS that only one side would profit from."""
 
 from __future__ import annotations
 
@@ -26,10 +26,16 @@ REMOVED = (
 )
 
 
-def environment() -> dict[str, str]:
-    """The environment of every child: this one, with one thread and without settings of BLAS."""
+def environment(threads: int = 1) -> dict[str, str]:
+    """The environment of every child: this one, with so many threads and without settings of BLAS.
+
+    XLA has no number of threads to set: with more than one it takes the cores that the process is pinned to.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in REMOVED}
-    return kept | ONE_THREAD
+    if threads == 1:
+        return kept | ONE_THREAD
+    more = {name: str(threads) for name, value in ONE_THREAD.items() if value == "1"}
+    return {name: value for name, value in kept.items() if name != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"} | more
 
 
 def cores() -> list[int]:
@@ -37,10 +43,11 @@ def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def pin(core: int | None) -> None:
-    """Keep this process and its threads on one core; nothing where there is no core to name."""
-    if core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
+def pin(*chosen: int | None) -> None:
+    """Keep this process and its threads on these cores; nothing where there is no core to name."""
+    named = {core for core in chosen if core is not None}
+    if named and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, named)
 
 
 def machine() -> str:

@@ -10,13 +10,7 @@ The peers' first losses, from equal weights, are compared: a peer that learns so
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import importlib.util
 import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import one_core
+import side_by_side
+from side_by_side import OURS, Side, format_range, off_by, progress, quotients, spread, version
 
 # name: the package that it needs, and updates between two looks at the clock
 PEERS = {
@@ -34,7 +30,6 @@ PEERS = {
     "jax-tuned": ("jax", 1000),
     "jax-call": ("jax", 100),
 }
-OURS = "recurra"
 COMPARED = 5  # first losses: beyond them rounding errors have grown too large to compare
 Timed = Callable[[float], tuple[int, float]]
 
@@ -84,72 +79,27 @@ def new_peer(name: str, symbols: int) -> Any:
 
 
 def work(name: str, text_path: str, core: int | None) -> None:
-    """The child: a JSON line when ready, then for each line of seconds read, one with what was measured."""
+    """The child: for each number of seconds, what was measured in them."""
     one_core.pin(core)
-    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
-    timed, first = open_peer(name, Path(text_path).read_bytes().decode())
-    print(json.dumps({"first_losses": first}), file=answers)
-    for line in sys.stdin:
-        updates, rate = timed(float(line))
-        print(json.dumps({"updates": updates, "updates_per_second": rate}), file=answers)
+
+    def open_side() -> tuple[dict[str, Any], Callable[[float], dict[str, Any]]]:
+        timed, first = open_peer(name, Path(text_path).read_bytes().decode())
+
+        def answer(seconds: float) -> dict[str, Any]:
+            updates, rate = timed(seconds)
+            return {"updates": updates, "updates_per_second": rate}
+
+        return {"first_losses": first}, answer
+
+    side_by_side.serve(open_side)
 
 
-class Side:
-    """One side's process, and what it measured."""
-
-    def __init__(self, name: str, text_path: str, core: int | None) -> None:
-        self.name = name
-        self.rates: list[float] = []
-        self.log = Path(text_path).with_name(f"{name}.log")
-        command = [sys.executable, str(Path(__file__).resolve()), "--work", name, text_path]
-        command += [] if core is None else ["--core", str(core)]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command,
-                env=one_core.environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        ready = self.answer()
-        self.alive = ready is not None
-        self.first_losses: list[float] = ready["first_losses"] if ready else []
-
-    def answer(self) -> dict[str, Any] | None:
-        """The child's next line; None if it ended."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        return json.loads(line) if line else None
-
-    def round(self, seconds: float) -> None:
-        """Time the side once, if it lives."""
-        assert self.process.stdin is not None
-        if not self.alive:
-            return
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        answer = self.answer()
-        self.alive = answer is not None
-        if answer is not None:
-            self.rates.append(answer["updates_per_second"])
-
-    def close(self) -> str:
-        """End the child; why it ended before, if it did: the last line that it wrote to stderr."""
-        self.process.communicate()
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"ended with status {self.process.returncode}"
-
-
-def version(package: str) -> str | None:
-    """The version of an installed package; None if it is not installed."""
-    if importlib.util.find_spec(package) is None:
-        return None
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "from source"
+def start(name: str, text_path: Path, core: int | None) -> Side:
+    """The process of the side `name`, warmed up."""
+    progress(f"starting {name}")
+    command = [str(Path(__file__).resolve()), "--work", name, str(text_path)]
+    command += [] if core is None else ["--core", str(core)]
+    return Side(name, command, text_path.with_name(f"{name}.log"))
 
 
 class Result(NamedTuple):
@@ -163,63 +113,46 @@ class Result(NamedTuple):
 def measure(names: list[str], text: str, *, rounds: int, seconds: float, core: int | None) -> Result:
     """Start every side that is installed, time them in turn, end them."""
     left_out = {name: "not installed" for name in names if version(PEERS[name][0]) is None}
-    sides: list[Side] = []
+    rates: dict[str, list[float]] = {name: [] for name in names if name not in left_out}
     with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
         path = Path(folder, "text.txt")
         path.write_bytes(text.encode())
-        for name in names:
-            if name not in left_out:
-                progress(f"starting {name}")
-                sides.append(Side(name, str(path), core))
+        sides = [start(name, path, core) for name in rates]
         for number in range(1, rounds + 1):
             progress(f"round {number} of {rounds}")
             for side in sides:
-                side.round(seconds)
+                answer = side.ask(seconds)
+                rates[side.name] += [answer["updates_per_second"]] if answer else []
         reasons = {side.name: side.close() for side in sides}
     left_out |= {side.name: reasons[side.name] for side in sides if not side.alive}
     alive = [side for side in sides if side.alive]
-    return Result({side.name: side.rates for side in alive}, {side.name: side.first_losses for side in alive}, left_out)
-
-
-def progress(message: str) -> None:
-    """A line to stderr."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def spread(values: list[float]) -> dict[str, Any]:
-    """Median, least and greatest."""
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    first_losses = {side.name: side.ready["first_losses"] for side in alive}
+    return Result({side.name: rates[side.name] for side in alive}, first_losses, left_out)
 
 
 def ratios(rates: dict[str, list[float]]) -> dict[str, list[float]]:
     """Ours over each other side, round by round."""
     ours = rates.get(OURS, [])
-    return {
-        name: [mine / other for mine, other in zip(ours, others, strict=True)]
-        for name, others in rates.items()
-        if ours and name != OURS
-    }
+    return {name: quotients(ours, others) for name, others in rates.items() if ours and name != OURS}
 
 
 def disagreement(first_losses: dict[str, list[float]]) -> dict[str, float]:
     """The largest relative difference of each peer's first losses from NumPy's."""
     truth = first_losses.get("numpy", [])
     return {
-        name: max(abs(loss / true - 1) for loss, true in zip(losses, truth, strict=True))
-        for name, losses in first_losses.items()
-        if truth and losses and name != "numpy"
+        name: off_by(losses, truth) for name, losses in first_losses.items() if truth and losses and name != "numpy"
     }
 
 
 def show(result: Result) -> None:
     """The table."""
-    quotients = ratios(result.rates)
+    over = ratios(result.rates)
     print(f"{'':10} {'updates/s':>10} {'min..max over rounds':>22}   {'ours / peer':>11} {'min..max':>14}")
     for name, values in result.rates.items():
         s = spread(values)
         row = f"{name:10} {s['median']:10,.0f} {format_range(s, ',.0f'):>22}"
-        if name in quotients:
-            q = spread(quotients[name])
+        if name in over:
+            q = spread(over[name])
             row += f"   {q['median']:11.2f} {format_range(q, '.2f'):>14}"
         print(row)
     for name, reason in result.left_out.items():
@@ -229,26 +162,15 @@ def show(result: Result) -> None:
         print(f"\nlargest relative difference of the first {COMPARED} losses from NumPy's: {', '.join(parts)}")
 
 
-def format_range(values: dict[str, Any], form: str) -> str:
-    """ "least..greatest"."""
-    return f"{values['min']:{form}}..{values['max']:{form}}"
-
-
 def arguments() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="times that each side is timed (default 5)")
-    parser.add_argument("--seconds", type=float, default=2.5, help="wall time of one timing (default 2.5)")
+    side_by_side.add_options(parser, rounds=5, seconds=2.5)
     parser.add_argument("--peers", default=",".join(PEERS), help="sides, with commas (default %(default)s)")
     parser.add_argument("--core", type=int, help="the core of all sides (default: the last one allowed)")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    unknown = sorted(set(options.peers.split(",")) - set(PEERS))
-    if unknown:
-        parser.error(f"unknown peer {unknown[0]!r}; known are {', '.join(PEERS)}")
-    if options.rounds < 1 or not options.seconds > 0:
-        parser.error("--rounds must be at least 1 and --seconds greater than 0")
+    side_by_side.check_options(parser, options, PEERS)
     return options
 
 
@@ -265,19 +187,11 @@ def main() -> None:
     core = options.core if options.core is not None or not allowed else allowed[-1]
     names = options.peers.split(",")
     result = measure(names, text, rounds=options.rounds, seconds=options.seconds, core=core)
-    head: dict[str, Any] = {
-        "text": name,
-        "characters": len(text),
-        "symbols": len(set(text)),
-        "machine": one_core.machine(),
-        "core": core,
-        "versions": {PEERS[side][0]: version(PEERS[side][0]) for side in result.rates},
-    }
+    head = side_by_side.head(text, name, [PEERS[side][0] for side in result.rates]) | {"core": core}
     if options.json:
         print(json.dumps(head | as_json(result), ensure_ascii=False))
         return
-    print(f"text {name}, {len(text):,} characters, {head['symbols']} symbols · {head['machine']}, core {core}")
-    print(" · ".join(f"{package} {number}" for package, number in head["versions"].items()) + "\n")
+    print(f"{side_by_side.headline(head)} · core {core}\n")
     show(result)
 
 

@@ -1,0 +1,271 @@
+"""Training in batches, thousand characters a second: ours beside PyTorch and JAX, in turn on the same cores.
+
+    python benchmarks/batch_speed.py --shapes lstm-50-50-128-2,gru-1-50-128-1 --threads 1,2
+
+A shape is CELL-B-T-H-L: B streams, T characters of each an update, H hidden units, L layers. What is timed is whole
+updates: forward, backward, clipping by norm, Adam, with the state carried on. Every side has a process of its own for
+each number of threads, pinned to as many cores, and only one works at a time: a round times each once, in turn.
+The first losses of all, from equal weights, are compared: a peer that learns something else is no peer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import math
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import one_core
+import side_by_side
+from side_by_side import OURS, Side, format_range, off_by, progress, quotients, spread, version
+
+# name: the package that it needs, and its module in peers
+PEERS = {
+    "recurra": ("recurra", "recurra_batch"),
+    "torch": ("torch", "pytorch_batch"),
+    "jax": ("jax", "jax_batch"),
+}
+SHAPES = (
+    "lstm-50-50-128-2",
+    "gru-50-50-128-2",
+    "elman-50-50-128-2",
+    "lstm-64-128-512-2",
+    "gru-64-128-512-2",
+    "elman-64-128-512-2",
+    "lstm-1-50-128-1",
+    "gru-1-50-128-1",
+)
+COMPARED = 3  # first losses: beyond them rounding errors have grown too large to compare
+AGREEMENT = 1e-4  # how far these may be apart
+
+
+class Training:
+    """A side's training of one shape, its first updates done: they compile, and their losses are compared."""
+
+    def __init__(self, name: str, shape_name: str, text: str, threads: int) -> None:
+        from peers import batch_setting, setting
+
+        ids, symbols = setting.encode(text)
+        self.shape = batch_setting.Shape.of(shape_name)
+        self.reader = batch_setting.Reader(ids, self.shape)
+        module = importlib.import_module(f"peers.{PEERS[name][1]}")
+        self.peer = module.Peer(self.shape, batch_setting.initial(self.shape, symbols), threads)
+        self.first_losses: list[float] = []
+        while len(self.first_losses) < COMPARED:
+            self.first_losses += self._block().tolist()
+
+    def _block(self) -> Any:
+        return self.peer.train(*self.reader.take(self.shape.block))
+
+    def rate(self, seconds: float) -> float:
+        """Characters a second of at least one block, and of `seconds`."""
+        blocks, start = 0, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            self._block()
+            blocks += 1
+        return blocks * self.shape.block * self.shape.characters / (time.perf_counter() - start)
+
+
+def work(name: str, text_path: str, threads: int, cores: list[int]) -> None:
+    """The child: opens the shape that it is asked to open; for a number of seconds, what was measured in them."""
+    one_core.pin(*cores)
+    text = Path(text_path).read_bytes().decode()
+    training: list[Training] = []
+
+    def answer(question: str | float) -> dict[str, Any]:
+        if isinstance(question, str):
+            training.clear()
+            training.append(Training(name, question, text, threads))
+            return {"first_losses": training[0].first_losses[:COMPARED]}
+        return {"rate": training[0].rate(question)}
+
+    side_by_side.serve(lambda: ({}, answer))
+
+
+def start(name: str, text_path: Path, threads: int) -> Side:
+    """The process of a side for so many threads."""
+    cores = one_core.cores()[-threads:]
+    command = [str(Path(__file__).resolve()), "--work", name, str(text_path), str(threads), *map(str, cores)]
+    return Side(name, command, text_path.with_name(f"{name}-{threads}.log"), threads)
+
+
+class Result(NamedTuple):
+    """What one shape gave: rates round by round and the first losses, by number of threads and side."""
+
+    shape: str
+    rates: dict[int, dict[str, list[float]]]
+    first_losses: dict[int, dict[str, list[float]]]
+
+    def peer(self, threads: int) -> str | None:
+        """The faster peer; None where there is none."""
+        rates = {name: statistics.median(v) for name, v in self.rates[threads].items() if name != OURS}
+        return max(rates, key=lambda name: rates[name]) if rates else None
+
+    def over_peer(self, threads: int) -> list[float]:
+        """Ours over the faster peer, round by round."""
+        rates, peer = self.rates[threads], self.peer(threads)
+        return quotients(rates[OURS], rates[peer]) if OURS in rates and peer else []
+
+    def over_one_thread(self, threads: int) -> list[float]:
+        """Ours over ours with one thread, round by round."""
+        one, more = self.rates.get(1, {}), self.rates[threads]
+        return quotients(more[OURS], one[OURS]) if threads > 1 and OURS in one and OURS in more else []
+
+    def disagreement(self, threads: int) -> dict[str, float]:
+        """How far each peer's first losses are from ours, relative."""
+        first = self.first_losses[threads]
+        return {name: off_by(losses, first[OURS]) for name, losses in first.items() if name != OURS and OURS in first}
+
+
+def measure_shape(shape: str, sides: list[Side], *, rounds: int, seconds: float) -> Result:
+    """Open the shape on all sides, then time them in turn; only those that come through are in the result."""
+    progress(f"{shape}: first updates")
+    if shape.split("-")[1] == "1":  # the steps of one stream follow one another: nothing is left to share
+        sides = [side for side in sides if side.threads == sides[0].threads]
+    opened = {(side.threads, side.name): side.ask(shape) for side in sides}
+    rates: dict[tuple[int, str], list[float]] = {key: [] for key in opened}
+    for number in range(1, rounds + 1):
+        progress(f"{shape}: round {number} of {rounds}")
+        for side in sides:
+            answer = side.ask(seconds)
+            rates[side.threads, side.name] += [answer["rate"]] if answer else []
+    result = Result(shape, {}, {})
+    for side in sides:
+        if side.alive:
+            key = side.threads, side.name
+            result.rates.setdefault(side.threads, {})[side.name] = rates[key]
+            result.first_losses.setdefault(side.threads, {})[side.name] = opened[key]["first_losses"]
+    return result
+
+
+def measure(options: argparse.Namespace, text: str) -> tuple[list[Result], dict[str, str]]:
+    """Start every side that is installed, measure shape after shape, end them; why sides were left out."""
+    left_out = {name: "not installed" for name in options.peers if version(PEERS[name][0]) is None}
+    with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
+        path = Path(folder, "text.txt")
+        path.write_bytes(text.encode())
+        names = [name for name in options.peers if name not in left_out]
+        sides = [start(name, path, threads) for threads in options.threads for name in names]
+        results = [
+            measure_shape(shape, sides, rounds=options.rounds, seconds=options.seconds) for shape in options.shapes
+        ]
+        for side in sides:
+            alive, reason = side.alive, side.close()
+            left_out |= {} if alive else {f"{side.name}, threads {side.threads}": reason}
+    return results, left_out
+
+
+def row(result: Result, threads: int, names: list[str]) -> str:
+    """A line of the table."""
+    rates = result.rates[threads]
+    line = f"{result.shape:20} {threads:7}"
+    for name in names:
+        line += f" {statistics.median(rates[name]) / 1000:9.1f}" if name in rates else f" {'-':>9}"
+    for values in (result.over_peer(threads), result.over_one_thread(threads)):
+        s = spread(values) if values else None
+        line += f"   {s['median']:5.2f} {format_range(s, '.2f'):>10}" if s else f"   {'':16}"
+    return line.rstrip()
+
+
+def show(results: list[Result], left_out: dict[str, str]) -> None:
+    """The table."""
+    names = [name for name in PEERS if any(name in rates for result in results for rates in result.rates.values())]
+    print(f"{'thousand chars/s':20} {'threads':>7}", *(f"{name:>9}" for name in names), end="")
+    print(f"   {'ours / faster':>16}   {'ours / 1 thread':>16}")
+    for result in results:
+        for threads in result.rates:
+            print(row(result, threads, names))
+    for name, reason in left_out.items():
+        print(f"{name}: {reason}")
+    apart = [value for result in results for threads in result.rates for value in result.disagreement(threads).values()]
+    if apart:
+        verdict = "" if max(apart) < AGREEMENT else f": more than {AGREEMENT:.0e}, a side is wrong"
+        print(f"\nlargest relative difference of the first {COMPARED} losses from ours: {max(apart):.0e}{verdict}")
+
+
+def as_json(results: list[Result], left_out: dict[str, str]) -> dict[str, Any]:
+    """What was measured, as JSON's types."""
+    rows = [
+        {
+            "shape": result.shape,
+            "threads": threads,
+            "characters_per_second": {name: spread(v) | {"rounds": v} for name, v in rates.items()},
+            "faster_peer": result.peer(threads),
+            "ours_over_faster_peer": _spread_of(result.over_peer(threads)),
+            "ours_over_one_thread": _spread_of(result.over_one_thread(threads)),
+            "first_losses_off_by": result.disagreement(threads),
+        }
+        for result in results
+        for threads, rates in result.rates.items()
+    ]
+    return {"results": rows, "left_out": left_out}
+
+
+def _spread_of(values: list[float]) -> dict[str, Any] | None:
+    return spread(values) | {"rounds": values} if values else None
+
+
+def _threads(text: str) -> list[int]:
+    """ "1,2" as numbers of threads."""
+    values = sorted({int(part) for part in text.split(",")})
+    most = len(one_core.cores()) or math.inf
+    if values[0] < 1 or values[-1] > most:
+        raise argparse.ArgumentTypeError(f"from 1 to the {most} cores of this process; got {text}")
+    return values
+
+
+def _shapes(text: str) -> list[str]:
+    """Names of shapes, with commas."""
+    from peers.batch_setting import Shape
+
+    try:
+        return [Shape.of(name) and name for name in text.split(",")]
+    except Exception as error:
+        raise argparse.ArgumentTypeError(f"a shape is CELL-B-T-H-L, say {SHAPES[0]}; got {text} ({error})") from error
+
+
+def arguments() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    side_by_side.add_options(parser, rounds=3, seconds=0.5)
+    parser.add_argument("--shapes", default=",".join(SHAPES), help="CELL-B-T-H-L, with commas (default %(default)s)")
+    parser.add_argument("--threads", help="numbers of threads, with commas (default 1,2; 1 where there is one core)")
+    parser.add_argument("--peers", default=",".join(PEERS), help="sides, with commas (default %(default)s)")
+    parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    side_by_side.check_options(parser, options, PEERS)
+    try:
+        options.threads = _threads(options.threads or ",".join("12"[: len(one_core.cores()) or 1]))
+        options.shapes = _shapes(options.shapes)
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        parser.error(str(error))
+    options.peers = options.peers.split(",")
+    return options
+
+
+def main() -> None:
+    """Run the bench, or be one of its children."""
+    options = arguments()
+    if options.work:
+        name, text_path, threads, *cores = options.work
+        work(name, text_path, int(threads), list(map(int, cores)))
+        return
+    from peers.setting import book_text
+
+    text, name = book_text()
+    head = side_by_side.head(text, name, [PEERS[side][0] for side in options.peers])
+    results, left_out = measure(options, text)
+    if options.json:
+        print(json.dumps(head | as_json(results, left_out), ensure_ascii=False))
+        return
+    print(side_by_side.headline(head) + "\n")
+    show(results, left_out)
+
+
+if __name__ == "__main__":
+    main()

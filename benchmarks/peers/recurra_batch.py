@@ -1,0 +1,36 @@
+"""Ours: the engine that `recurra.train` takes for these settings, called as its trainer calls it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from peers.batch_setting import CLIP_NORM, RATE, Ids, Parameters, Shape
+from recurra import engines
+from recurra.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Peer:
+    """A training that `train` continues."""
+
+    def __init__(self, shape: Shape, parameters: Parameters, threads: int) -> None:
+        training = TrainingConfig(
+            sequence_length=shape.steps,
+            batch_size=shape.batch,
+            optimizer="adam",
+            learning_rate=RATE,
+            clip_value=None,
+            clip_norm=CLIP_NORM,
+            initial_scale=None,
+            threads=threads,
+        )
+        self.engine = engines.create(shape.config(), training, parameters)
+        self.engine.warm_up()
+
+    def train(self, inputs: Ids, targets: Ids) -> NDArray[np.float64]:
+        """One update for each of `inputs` and `targets` (n, T, B); the losses (n,), each a sum in nats."""
+        return self.engine.train(inputs, targets, np.full(len(inputs), RATE, np.float32)).losses

@@ -1,0 +1,140 @@
+"""Programs side by side: a process for each, questions and answers in JSON lines, rounds, medians and spreads."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import one_core
+
+OURS = "recurra"
+
+
+def serve(open_side: Callable[[], tuple[dict[str, Any], Callable[[Any], dict[str, Any]]]]) -> None:
+    """The child: a JSON line when ready, then one for each line read. `open_side` gives the first and what answers."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+    ready, answer = open_side()
+    print(json.dumps(ready), file=answers)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=answers)
+
+
+class Side:
+    """One side's process."""
+
+    def __init__(self, name: str, arguments: list[str], log: Path, threads: int = 1) -> None:
+        self.name, self.threads, self.log = name, threads, log
+        with self.log.open("w") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env=one_core.environment(threads),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        self.alive = True
+        self.ready = self._answer() or {}
+
+    def ask(self, question: Any) -> dict[str, Any] | None:
+        """The child's answer; None if it has ended."""
+        assert self.process.stdin is not None
+        if not self.alive:
+            return None
+        try:
+            self.process.stdin.write(json.dumps(question) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            self.alive = False
+            return None
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any] | None:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.alive = bool(line)
+        return json.loads(line) if line else None
+
+    def close(self) -> str:
+        """End the child; why it ended before, if it did: the last line that it wrote to stderr."""
+        self.process.communicate()
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"ended with status {self.process.returncode}"
+
+
+def version(package: str) -> str | None:
+    """The version of an installed package; None if it is not installed."""
+    if importlib.util.find_spec(package) is None:
+        return None
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "from source"
+
+
+def head(text: str, name: str, packages: list[str]) -> dict[str, Any]:
+    """What a bench ran on: the text, the machine, the versions of installed packages."""
+    return {
+        "text": name,
+        "characters": len(text),
+        "symbols": len(set(text)),
+        "machine": one_core.machine(),
+        "versions": {package: version(package) for package in packages if version(package)},
+    }
+
+
+def headline(facts: dict[str, Any]) -> str:
+    """`head` in two lines."""
+    versions = " · ".join(f"{package} {number}" for package, number in facts["versions"].items())
+    text = f"text {facts['text']}, {facts['characters']:,} characters, {facts['symbols']} symbols"
+    return f"{text} · {facts['machine']}\n{versions}"
+
+
+def progress(message: str) -> None:
+    """A line to stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Median, least and greatest."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def format_range(values: dict[str, Any], form: str) -> str:
+    """ "least..greatest"."""
+    return f"{values['min']:{form}}..{values['max']:{form}}"
+
+
+def quotients(rates: list[float], others: list[float]) -> list[float]:
+    """One side's rates over another's, round by round."""
+    return [rate / other for rate, other in zip(rates, others, strict=True)]
+
+
+def off_by(losses: list[float], truth: list[float]) -> float:
+    """The largest relative difference of losses from the true ones."""
+    return max(abs(loss / true - 1) for loss, true in zip(losses, truth, strict=True))
+
+
+def add_options(parser: Any, *, rounds: int, seconds: float) -> None:
+    """The options that every bench has."""
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"times that each side is timed (default {rounds})")
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"wall time of one timing (default {seconds})")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+
+
+def check_options(parser: Any, options: Any, known: dict[str, Any]) -> None:
+    """End the program, with what was expected, where the options make no sense; `known` are the sides."""
+    unknown = sorted(set(options.peers.split(",")) - set(known))
+    if unknown:
+        parser.error(f"unknown peer {unknown[0]!r}; known are {', '.join(known)}")
+    if options.rounds < 1 or not options.seconds > 0:
+        parser.error("--rounds must be at least 1 and --seconds greater than 0")
