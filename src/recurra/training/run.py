@@ -29,12 +29,12 @@ from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.text.decoding import Text
 from recurra.text.reading import Source, from_string, read, require_learnable
-from recurra.text.streams import cuts, split
+from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import checkpoint, events, proof
 from recurra.training.checkpoint import CheckpointFolder, Snapshot
 from recurra.training.events import Event
-from recurra.training.trainer import Trainer
+from recurra.training.trainer import Trainer, newline_of
 
 Listener = Callable[[Event], None]
 Announce = Callable[[Text, Vocabulary, Trainer, Path], None]
@@ -78,10 +78,12 @@ def train(
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
     read_text = _read(sources, text, encoding)
-    require_learnable(read_text, training.sequence_length, training.batch_size, validation=training.validation)
+    sizes = (training.sequence_length, training.batch_size) if training.documents is None else (1, 1)
+    require_learnable(read_text, *sizes, validation=training.validation)
     vocabulary = Vocabulary.bytes() if read_text.is_bytes else Vocabulary.of(read_text.text)
     ids = vocabulary.encode(read_text.text)
-    train_ids, validation_ids, _ = split(ids, training.validation)
+    newline = None if training.documents is None else newline_of(vocabulary)
+    train_ids, validation_ids, _ = split(ids, training.validation, newline=newline)
     settings = {"training": training.to_table(), "text": _text_table(read_text, vocabulary)}
 
     def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
@@ -112,7 +114,7 @@ def train(
                 signal=stop[0],
             )
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-    summary |= _findings(trainer, read_text, ids, proof_wanted=with_proof)
+    summary |= _findings(trainer, read_text, ids, cut=len(train_ids), proof_wanted=with_proof)
     _write_json(folder / SUMMARY, summary)
     return Run(trainer.best.model, folder, summary)
 
@@ -333,17 +335,16 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
-def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, proof_wanted: bool) -> dict[str, Any]:
-    """What the report shows besides the run itself: samples, baselines on the same text, the proof."""
+def _findings(trainer: Trainer, text: Text, ids: NDArray[Any], *, cut: int, proof_wanted: bool) -> dict[str, Any]:
+    """What the report shows besides the run itself: samples, baselines on the text up to `cut` and after, the proof."""
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
     seed = trainer.sample_seed
-    first, _ = cuts(len(text), trainer.training.validation)
     checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
     return _in_nats_and_bits("validation", trainer.final_validation_loss()) | {
         "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
         "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
-        "baselines": baselines.baselines(text.text[:first]),
-        "held_out_baselines": baselines.baselines(text.text[first:]) if trainer.has_validation else None,
+        "baselines": baselines.baselines(text.text[:cut]),
+        "held_out_baselines": baselines.baselines(text.text[cut:]) if trainer.has_validation else None,
         "gradient_check": _proof(trainer, ids) if checked else None,
     }
 
