@@ -32,6 +32,8 @@ def test_the_defaults_are_the_missions_training():
         ({"checkpoint_every": -1}, "`checkpoint_every` must be a finite number, at least 0; got -1."),
         ({"engine": "gpu"}, "`engine` must be one of auto, compiled, reference; got 'gpu'."),
         ({"order": "x"}, "`order` must be one of sequential, shuffled, random; got 'x'."),
+        ({"documents": "x"}, "`documents` must be one of none, lines; got 'x'."),
+        ({"documents": "lines", "order": "random"}, "`order` must be sequential with documents, .*; got 'random'."),
         ({"preset": "huge"}, "`preset` must be one of auto, seed.*; got 'huge'."),
     ],
 )

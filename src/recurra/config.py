@@ -16,6 +16,7 @@ ACTIVATIONS = ("tanh", "relu")
 ENGINES = ("auto", "compiled", "reference")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 ORDERS = ("sequential", "shuffled", "random")
+DOCUMENTS = ("none", "lines")
 SCHEDULES = ("constant", "step", "exponential", "cosine")
 
 MAX_SEED = 2**63 - 1
@@ -108,7 +109,8 @@ class TrainingConfig(_Table):
 
     The text is read in `order`: sequential has the state carried from update to update; shuffled visits chunks of
     `sequence_length` in a new order every epoch, random draws where each begins, and both begin every chunk with a zero
-    state.
+    state. With `documents` "lines" every line is read by itself, from a zero state and a newline to its own newline, in
+    updates of `batch_size` lines of like length; one longer than `sequence_length` is cut into pieces that are read so.
 
     Every `log_every` updates a record is written, every `sample_every` a sample of `sample_length` characters (0:
     never), every `checkpoint_every` seconds a checkpoint; every `evaluate_every` updates (0: once an epoch and at the
@@ -126,6 +128,7 @@ class TrainingConfig(_Table):
     sequence_length: int = 25
     batch_size: int = 1
     order: str = "sequential"
+    documents: str | None = None
     optimizer: str = "adagrad"
     learning_rate: float = 0.1
     schedule: str = "constant"
@@ -160,6 +163,9 @@ class TrainingConfig(_Table):
         _require_integer("sequence_length", self.sequence_length, low=1, high=65536)
         _require_integer("batch_size", self.batch_size, low=1, high=65536)
         _require_choice("order", self.order, ORDERS)
+        _require_choice("documents", NONE if self.documents is None else self.documents, DOCUMENTS)
+        fits = self.documents is None or self.order == "sequential"
+        _require(fits, "order", "sequential with documents, whose updates are always shuffled", self.order)
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
         _require_number("learning_rate", self.learning_rate, low=0, open_low=True)
         _require_choice("schedule", self.schedule, SCHEDULES)

@@ -121,6 +121,11 @@ class LanguageModel:
         self._require_ids(ids)
         return scoring.estimate(self._network, ids, self.zero_state)
 
+    def evaluate_documents(self, ids: Array, newline: int) -> float:
+        """Mean nats a character of the lines in held-out ids (N,): see `scoring.evaluate_documents`."""
+        self._require_ids(ids)
+        return scoring.evaluate_documents(self._network, ids, newline, self.zero_state)
+
     def _require_ids(self, ids: Ids) -> None:
         if len(ids) < 2 or ids.min() < 0 or ids.max() >= len(self.vocabulary):
             raise UsageError(f"`ids` must be two or more ids from 0 to {len(self.vocabulary) - 1}.")

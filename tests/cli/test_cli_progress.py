@@ -18,10 +18,9 @@ from recurra.cli.progress import Live, Plain, Seen, Silent, drawing, milestones,
 from recurra.training import events
 
 
-def trainer(updates: int, *, unit: float = 1.0, is_bytes: bool = False) -> Any:
+def trainer(updates: int, *, span: int = 25, is_bytes: bool = False) -> Any:
     return SimpleNamespace(
-        characters_per_update=25,
-        history=SimpleNamespace(unit=unit),
+        loss_span=span,
         training=SimpleNamespace(updates=updates),
         vocabulary=SimpleNamespace(is_bytes=is_bytes),
     )
@@ -68,7 +67,7 @@ def test_blocks_longer_than_a_tenth_are_told_once(capsys: pytest.CaptureFixture[
 
 def test_held_out_and_means_in_their_units(capsys: pytest.CaptureFixture[str]) -> None:
     watch = Plain()
-    watch.begin(trainer(10, unit=25.0, is_bytes=True))
+    watch.begin(trainer(10, span=1, is_bytes=True))
     watch(events.Evaluated(10, 2.0, best=True))
     watch(at(10, 10, smooth=1.5))
     line = capsys.readouterr().err

@@ -106,6 +106,20 @@ def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: 
         assert re.search(line, err, re.MULTILINE), err
 
 
+def test_documents(call: Call, book: Path) -> None:
+    options = ["--documents", "lines", "--batch-size", "4", "--sequence-length", "60", "--validation", "0.2"]
+    code, out, err = call("train", book, *SMALL, *options, "--json")
+    assert code == 0
+    assert tomllib.loads(Path("runs/small/run.toml").read_text())["training"]["documents"] == "lines"
+    assert "          4 streams of 60, each of the lines by itself, adagrad, rate 0.1" in err
+    assert "nats per" not in err, "the losses are means a character"
+    found = json.loads(out)
+    assert 1 < found["characters_per_update"] <= 240
+    assert 0 < found["validation_nats_per_character"] < 4
+    assert call("train", book, *SMALL, "--documents", "none", "--quiet", "--run", "r").code == 0
+    assert tomllib.loads(Path("r/run.toml").read_text())["training"]["documents"] == "none"
+
+
 def test_an_order_that_is_none(call: Call, book: Path) -> None:
     code, out, err = call("train", book, *SMALL, "--order", "backward")
     assert (code, out) == (2, "")

@@ -79,6 +79,28 @@ def test_without_carry_every_update_begins_with_a_zero_state(config):
         assert all(np.array_equal(own, other) for own, other in zip(block.state(), single.state(), strict=True))
 
 
+@by_network
+def test_padding_and_fewer_steps_equal_the_reference(config):
+    inputs, targets, rates = updates(1, T - 2)
+    targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # 0 to T - 2 of each
+    batched, reference = engines(config, settings(dropout=0.2))
+    shortened = BatchedEngine(
+        config, settings(dropout=0.2, sequence_length=T - 2), initialise(config, K, seed=1, scale=0.3)
+    )
+    shortened._put_state(random_state(config))
+    found, expected, exact = (e.train(inputs, targets, rates) for e in (batched, reference, shortened))
+    assert found.losses == exact.losses
+    assert found.losses == pytest.approx(expected.losses, rel=1e-5)
+    assert found.gradient_norms == pytest.approx(expected.gradient_norms, rel=1e-4)
+    for name, array in reference.parameters().items():
+        assert np.allclose(batched.parameters()[name], array, atol=1e-5), name
+        assert np.array_equal(batched.parameters()[name], shortened.parameters()[name])
+    other = np.where(targets < 0, (inputs + 1) % K, inputs)  # what is read at padding does not matter
+    again, _ = engines(config, settings(dropout=0.2))
+    assert again.train(other, targets, rates).losses == found.losses
+    assert batched.train(*updates(1)).losses == pytest.approx(reference.train(*updates(1)).losses, rel=1e-5)
+
+
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
 def test_every_optimiser_steps_as_in_the_reference(optimizer):
     config = ModelConfig(cell="gru", hidden_size=M)

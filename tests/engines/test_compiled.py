@@ -114,6 +114,21 @@ def test_without_carry_every_update_begins_with_a_zero_state(kind):
     assert not np.any(carried == losses)
 
 
+def test_fewer_steps_in_the_memory_of_more_are_the_same_bits():
+    inputs, targets, rates = updates(6, steps=4)
+    long = new_engine()
+    long.train(*updates(2))
+    short = CompiledEngine(
+        CONFIG, TrainingConfig(sequence_length=4), long.parameters(),
+        optimizer_state=long.optimizer_state(), state=long.state(),
+    )  # fmt: skip
+    found, expected = long.train(inputs, targets, rates), short.train(inputs, targets, rates)
+    assert np.array_equal(found.losses, expected.losses)
+    assert np.array_equal(found.gradient_norms, expected.gradient_norms)
+    assert all(np.array_equal(a, short.parameters()[name]) for name, a in long.parameters().items())
+    assert np.array_equal(long.state().h, short.state().h)
+
+
 def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits():
     inputs, targets, rates = updates(20)
     unbroken, first = new_engine(), new_engine()

@@ -235,7 +235,7 @@ def test_ids_of_any_integer_type_serve() -> None:
     ("change", "message"),
     [
         ({"inputs": np.array([[0], [5]])}, r"`inputs` must be ids from 0 to 4; got 5\."),
-        ({"targets": np.array([[0], [-1]])}, r"`targets` must be ids from 0 to 4; got -1\."),
+        ({"targets": np.array([[0], [-2]])}, r"`targets` must be ids from -1 to 4; got -2\."),
         ({"inputs": np.array([0, 1])}, r"`inputs` must be whole numbers of shape \(T, B\); got int64 \(2,\)\."),
         ({"targets": np.zeros((2, 1))}, r"`targets` must be whole numbers of shape \(T, B\); got float64 \(2, 1\)\."),
         ({"inputs": np.zeros((0, 1), int)}, r"`inputs` must be whole numbers of shape \(T, B\); got int64 \(0, 1\)\."),

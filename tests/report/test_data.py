@@ -30,6 +30,8 @@ def test_other_presets_measure_a_mean_per_character(make_run: MakeRun) -> None:
     assert load(folder).span == 1
     (folder / "run.toml").write_text(settings.replace("batch_size = 1", "batch_size = 4"))
     assert load(folder).span == 100
+    (folder / "run.toml").write_text('[training]\npreset = "seed"\nsequence_length = 50\ndocuments = "lines"\n')
+    assert load(folder).span == 1
 
 
 @pytest.mark.parametrize("file", ["run.toml", "metrics.jsonl", "samples.jsonl", "summary.json"])

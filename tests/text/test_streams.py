@@ -14,9 +14,11 @@ from recurra.errors import CheckpointError, TextError, UsageError
 from recurra.text import id_file
 from recurra.text.id_file import IdFile
 from recurra.text.streams import (
+    PADDING,
     STREAMS,
     Chunk,
     Cursor,
+    DocumentStream,
     RandomStream,
     SequentialStream,
     ShuffledStream,
@@ -182,6 +184,83 @@ def test_a_file_is_split_without_being_read(tmp_path: Path, monkeypatch: pytest.
     assert [part[:].tolist() for part in parts] == [[0, 1, 2, 3, 4, 5, 6], [7, 8], [9]]
 
 
+texts = st.text("ab\n", min_size=1, max_size=80).filter(lambda text: text.strip("\n"))
+
+
+def documents_of(text: str, T: int, B: int, seed: int = 0) -> DocumentStream:
+    return DocumentStream(np.frombuffer(text.encode(), np.uint8), T, B, seed, newline=ord("\n"))
+
+
+def pieces_of(stream: TextStream) -> list[str]:
+    """What is read and predicted in one epoch, sorted: each piece with the character before it."""
+    found = []
+    for _ in range(stream.updates_per_epoch):
+        inputs, targets = (array[0] for array in stream.take(9))
+        inside = targets != PADDING
+        assert inputs.flags.c_contiguous
+        assert inside.any(axis=1).all(), "no step is padding alone"
+        assert np.array_equal(inputs[1:][inside[1:]], targets[:-1][inside[1:]])
+        for b in np.flatnonzero(inside[0]):
+            length = int(inside[:, b].sum())
+            assert inside[:length, b].all()
+            found.append(bytes([inputs[0, b], *targets[:length, b].tolist()]).decode())
+    return sorted(found)
+
+
+@given(texts, st.integers(1, 9), st.integers(1, 5), st.integers(0, 2))
+def test_documents_come_once_an_epoch_from_newline_to_newline(text: str, T: int, B: int, epoch: int) -> None:
+    stream = documents_of(text, T, B)
+    stream.cursor = Cursor(epoch, 0)
+    lines = [f"\n{line}\n" for line in text.split("\n") if line]
+    assert pieces_of(stream) == sorted(line[k : k + T + 1] for line in lines for k in range(0, len(line) - 1, T))
+    assert stream.cursor == (epoch + 1, 0)
+
+
+@given(texts, st.integers(1, 9), st.integers(1, 5), st.integers(0, 12))
+def test_a_restored_cursor_of_documents_goes_on_where_it_was(text: str, T: int, B: int, taken: int) -> None:
+    stream, restored = documents_of(text, T, B, 3), documents_of(text, T, B, 3)
+    for _ in range(taken):
+        stream.take(1)
+    restored.cursor = stream.cursor
+    for n in (1, 5, 2):
+        assert all(np.array_equal(own, other) for own, other in zip(restored.take(n), stream.take(1), strict=True))
+        assert restored.cursor == stream.cursor
+
+
+def test_documents_of_like_length_come_together_in_ever_new_orders() -> None:
+    stream = documents_of("\n".join("a" * n for n in range(1, 25)), 50, 4)
+    assert stream.updates_per_epoch == 6
+    assert stream.characters_per_update == round(sum(range(2, 26)) / 6)
+    orders = []
+    for _ in range(4):
+        targets = [stream.take(1).targets[0] for _ in range(6)]
+        lengths = [sorted((t != PADDING).sum(axis=0).tolist()) for t in targets]
+        assert sorted(lengths) == [list(range(n, n + 4)) for n in range(2, 26, 4)]
+        assert [len(t) for t in targets] == [own[-1] for own in lengths]
+        orders.append(str(lengths))
+    assert len(set(orders)) == 4
+
+
+def test_equal_lengths_are_mixed_anew() -> None:
+    stream = documents_of("\n".join("abcdefgh"), 5, 4)
+    together = {
+        frozenset(frozenset(stream.take(1).targets[0, 0].tolist()) for _ in range(stream.updates_per_epoch))
+        for _ in range(6)
+    }
+    assert len(together) > 2
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\n\n\n"])
+def test_no_document(text: str) -> None:
+    with pytest.raises(TextError, match="no line has a character"):
+        documents_of(text, 5, 2)
+
+
+def test_a_take_of_no_document() -> None:
+    with pytest.raises(UsageError, match="`n` must be at least 1; got 0"):
+        documents_of("ab", 5, 2).take(0)
+
+
 def test_one_reader_as_in_the_book() -> None:
     stream = SequentialStream(np.arange(80, dtype=np.uint8), 25, 1)
     assert stream.updates_per_epoch == 3
@@ -248,6 +327,18 @@ def test_split_is_exact_and_loses_nothing(N: int, v: int, t: int) -> None:
     assert len(train) == N * (100 - v - t) // 100
     assert len(train) + len(validation) == N * (100 - t) // 100
     assert np.array_equal(np.concatenate([train, validation, test]), ids)
+
+
+@given(st.lists(st.integers(0, 2), max_size=60), st.integers(0, 50), st.integers(0, 49))
+def test_split_at_lines_cuts_none(values: list[int], v: int, t: int) -> None:
+    ids = np.array(values, np.uint8)
+    parts = split(ids, v / 100, t / 100, newline=0)
+    assert np.array_equal(np.concatenate(parts), ids)
+    for before, cut in zip(parts, cuts(len(ids), v / 100, t / 100), strict=False):
+        assert len(before) <= cut
+    for k in (1, 2):
+        before, after = np.concatenate(parts[:k]), np.concatenate(parts[k:])
+        assert len(after) == 0 or len(before) == 0 or before[-1] == 0
 
 
 def test_split_of_known_size() -> None:

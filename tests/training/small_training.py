@@ -14,7 +14,7 @@ from recurra.training import run as training_run
 from recurra.training.checkpoint import Snapshot
 from recurra.training.events import Event
 from recurra.training.run import Run
-from recurra.training.trainer import Trainer
+from recurra.training.trainer import Trainer, newline_of
 
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\nbee dad a cad\n" * 4  # 192 characters
 K, T = 7, 5  # 38 updates an epoch
@@ -40,7 +40,8 @@ def make_trainer(
     """A trainer of `SETTINGS`, changed by `settings`."""
     config, training = configs(SETTINGS | settings)
     vocabulary = Vocabulary.of(text)
-    train_ids, validation_ids, _ = split(vocabulary.encode(text), training.validation)
+    newline = newline_of(training, vocabulary)
+    train_ids, validation_ids, _ = split(vocabulary.encode(text), training.validation, newline=newline)
     commit = commit or Commits()
     return Trainer(config, training, vocabulary, train_ids, validation_ids, commit=commit, should_stop=should_stop)
 

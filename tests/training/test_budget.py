@@ -12,13 +12,16 @@ from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import budget
 from recurra.training.run import train
+from recurra.training.trainer import newline_of, stream_of
 
 
 def updates(seconds: float, **settings: object) -> int:
     config, training = configs(SETTINGS | {"validation": 0.2} | settings)
     vocabulary = Vocabulary.of(TEXT)
-    train_ids, validation_ids, _ = split(vocabulary.encode(TEXT), training.validation)
-    return budget.updates_within(seconds, config, training, vocabulary, train_ids, validation_ids)
+    newline = newline_of(training, vocabulary)
+    train_ids, validation_ids, _ = split(vocabulary.encode(TEXT), training.validation, newline=newline)
+    stream = stream_of(training, train_ids, newline)
+    return budget.updates_within(seconds, config, training, vocabulary, stream, validation_ids)
 
 
 @pytest.fixture
@@ -34,6 +37,12 @@ def test_time_is_divided_by_what_an_update_and_its_events_take() -> None:
     few, many = updates(100.0), updates(1000.0)
     assert 0 < few < many
     assert many / few == pytest.approx((980 - 0.1) / (98 - 0.1), rel=0.15)
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("settings", [{"order": "random"}, {"documents": "lines", "batch_size": 3}])
+def test_whatever_the_text_is_read_as(settings: dict[str, object]) -> None:
+    assert updates(100.0, **settings) > 1
 
 
 @pytest.mark.usefixtures("clock")

@@ -13,7 +13,7 @@ from small_training import TEXT, K, T, committed, make_trainer, of_kind
 from recurra.config import ModelConfig
 from recurra.engines.compiled import CompiledEngine
 from recurra.engines.kernels import compilation
-from recurra.errors import NumericalError, UsageError
+from recurra.errors import NumericalError, TextError, UsageError
 from recurra.model import LanguageModel
 from recurra.network import network, optimizers
 from recurra.network.parameters import digest, initialise
@@ -25,6 +25,7 @@ from recurra.training.trainer import Trainer
 
 SHORT = TEXT[:23]  # (23 - 1) // 5 = 4 updates an epoch, two characters dropped
 HARD = "".join("abcde \n"[int(7 * u)] for u in stream(9, "text").uniform(400))
+LINES = "".join(line * (i % 3) + "\n" for i, line in enumerate(TEXT.splitlines() * 3))  # some empty, some long
 UNEVEN = "ab" * 200 + HARD  # an easy half, then a hard one: the smooth loss falls, then rises
 
 
@@ -137,6 +138,68 @@ def test_scattered_chunks_begin_with_a_zero_state_whatever_the_blocks(order: str
         engine.train(*stream.take(1), np.full(1, 0.1, np.float32))
     assert sha(trainer) == digest(engine.parameters())
     assert trainer.stream.cursor == stream.cursor == (2, 14)
+
+
+@pytest.mark.parametrize(("cell", "batch", "layers"), [("elman", 1, 1), ("elman", 3, 2), ("lstm", 4, 1), ("gru", 4, 2)])
+def test_documents_train_alike_on_every_engine(cell: str, batch: int, layers: int) -> None:
+    compiled, reference = (
+        make_trainer(LINES, documents="lines", cell=cell, batch_size=batch, layers=layers, updates=30, engine=engine)
+        for engine in ("compiled", "reference")
+    )
+    found, expected = (of_kind(run(trainer), Record, EpochEnded) for trainer in (compiled, reference))
+    for own, other in zip(found, expected, strict=True):
+        if isinstance(own, Record):
+            assert own.loss["mean"] == pytest.approx(other.loss["mean"], rel=1e-4)
+        else:
+            assert own.nats_per_character == pytest.approx(other.nats_per_character, rel=1e-4)
+    for name, array in reference.engine.parameters().items():
+        assert np.allclose(compiled.engine.parameters()[name], array, atol=2e-4), name
+
+
+def test_documents_train_as_by_hand() -> None:
+    """Three lines at once, each computed alone from a zero state: the gradients are those of their own characters."""
+    trainer = make_trainer(
+        "abba\nbe\n\nabed", documents="lines", batch_size=4, updates=1, engine="reference", log_every=1
+    )
+    (record,) = of_kind(run(trainer), Record)
+    ids = trainer.vocabulary.encode
+    total: dict[str, Any] = {name: np.zeros(array.shape) for name, array in trainer.initial.items()}
+    loss = 0.0
+    for line in ("abba", "be", "abed"):
+        both = ids(f"\n{line}\n").astype(np.int64)[:, np.newaxis]
+        own, gradients, _ = network.loss_and_gradients(trainer.config, trainer.initial, both[:-1], both[1:])
+        loss += own
+        for name, array in total.items():
+            array += gradients[name]
+    assert record.loss["mean"] == pytest.approx(loss / (5 + 3 + 5), rel=1e-12)
+    assert trainer.history.epoch_means == [pytest.approx(loss / 13, rel=1e-12)]
+    assert record.gradient_norm == pytest.approx(math.sqrt(sum(np.sum(g * g) for g in total.values())), rel=1e-12)
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("elman", 1), ("lstm", 2)])
+def test_held_out_documents_are_read_one_by_one(cell: str, layers: int) -> None:
+    trainer = make_trainer(LINES, documents="lines", cell=cell, layers=layers, batch_size=2, updates=20, validation=0.3)
+    (evaluated,) = of_kind(run(trainer), Evaluated)[-1:]
+    place = LINES.rindex("\n", 0, math.floor(len(LINES) * 0.7)) + 1
+    ids = trainer.vocabulary.encode
+    assert np.array_equal(trainer._train_ids, ids(LINES[:place]))
+    lines = [line for line in LINES[place:].split("\n") if line]
+    model = trainer.model()
+    each = [model.evaluate(ids(f"\n{line}\n")) for line in lines]
+    sizes = [len(line) + 1 for line in lines]
+    expected = sum(mean * size for mean, size in zip(each, sizes, strict=True)) / sum(sizes)
+    assert evaluated.validation == pytest.approx(expected, rel=1e-6)
+    assert trainer.final_validation_loss() == trainer.validation_loss
+
+
+def test_held_out_lines_that_are_all_empty() -> None:
+    with pytest.raises(TextError, match="all lines held out are empty"):
+        make_trainer(TEXT + "\n" * len(TEXT), documents="lines", validation=0.3)
+
+
+def test_documents_need_newlines() -> None:
+    with pytest.raises(TextError, match="the text has no newline"):
+        make_trainer("ab" * 30, documents="lines")
 
 
 def test_every_event_comes_when_it_is_due() -> None:
@@ -362,8 +425,9 @@ def test_compilation_is_announced_where_it_is_due(monkeypatch: pytest.MonkeyPatc
     assert of_kind(run(make_trainer(updates=1, engine="reference")), Compiling) == []
 
 
-def test_losses_are_sums_for_preset_seed() -> None:
-    assert make_trainer().history.unit == 1
+def test_losses_are_sums_for_preset_seed_unless_its_updates_differ() -> None:
+    assert make_trainer().loss_span == T
+    assert make_trainer(documents="lines").loss_span == 1
 
 
 def test_a_tiny_text_is_learnt_by_heart() -> None:

@@ -89,14 +89,14 @@ def _optimizer(training: TrainingConfig) -> str:
     """How the text is read, the optimiser, its rate and what bounds its gradients."""
     sizes = f"{training.batch_size} streams of {training.sequence_length}, " if training.batch_size > 1 else ""
     order = "" if training.order == "sequential" else f"{training.order} order, "
+    documents = "" if training.documents is None else f"each of the {training.documents} by itself, "
     schedule = "" if training.schedule == "constant" else f", {training.schedule}"
     plateau = f", halved on each plateau of {training.plateau}" if training.plateau else ""
     value = f"; gradients within ±{training.clip_value:g}" if training.clip_value is not None else ""
     norm = f"; their norm at most {training.clip_norm:g}" if training.clip_norm is not None else ""
     average = f"; the model is a moving average, {training.ema:g}" if training.ema else ""
-    return (
-        f"{sizes}{order}{training.optimizer}, rate {training.learning_rate:g}{schedule}{plateau}{value}{norm}{average}"
-    )
+    rate = f"rate {training.learning_rate:g}{schedule}{plateau}"
+    return f"{sizes}{order}{documents}{training.optimizer}, {rate}{value}{norm}{average}"
 
 
 def after(run: Run, seen: Silent) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Silent:
     def begin(self, trainer: Trainer) -> None:
         """`trainer` is about to train."""
         unit = "byte" if trainer.vocabulary.is_bytes else "character"
-        self.seen = Seen(trainer.characters_per_update / trainer.history.unit, unit)
+        self.seen = Seen(trainer.loss_span, unit)
         self._updates = trainer.training.updates
 
     def __enter__(self) -> Self:

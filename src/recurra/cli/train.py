@@ -21,7 +21,7 @@ from recurra.cli.options import (
     setting,
     text,
 )
-from recurra.config import ACTIVATIONS, CELLS, ENGINES, OPTIMIZERS, ORDERS, SCHEDULES
+from recurra.config import ACTIVATIONS, CELLS, DOCUMENTS, ENGINES, OPTIMIZERS, ORDERS, SCHEDULES
 from recurra.errors import Interrupted
 from recurra.presets import PRESETS
 
@@ -89,6 +89,9 @@ def train(
     ] = None,
     batch_size: Annotated[int | None, setting("batch_size", "Streams read side by side, B.", group=HOW)] = None,
     order: Annotated[str | None, setting("order", f"How the text is read: {', '.join(ORDERS)}.", group=HOW)] = None,
+    documents: Annotated[
+        str | None, setting("documents", f"What is read by itself: {', '.join(DOCUMENTS)}.", group=HOW)
+    ] = None,
     optimizer: Annotated[
         str | None, setting("optimizer", f"What makes steps of gradients: {', '.join(OPTIMIZERS)}.", group=HOW)
     ] = None,
@@ -169,12 +172,12 @@ def train(
     settings = given(
         cell=cell, activation=activation, hidden_size=hidden_size, layers=layers, dropout=dropout,
         initial_scale=initial_scale, preset=preset, time_limit=time_limit, max_epochs=max_epochs, updates=updates,
-        seed=seed, sequence_length=sequence_length, batch_size=batch_size, order=order,
-        optimizer=optimizer,
-        learning_rate=learning_rate, schedule=schedule, warm_up=warm_up, final_rate=final_rate, clip_value=clip_value,
-        clip_norm=clip_norm, ema=ema, engine=engine, threads=threads, shards=shards, validation=validation, test=test,
-        evaluate_every=evaluate_every, patience=patience, plateau=plateau, log_every=log_every,
-        sample_every=sample_every, sample_length=sample_length, checkpoint_every=checkpoint_every, keep=keep,
+        seed=seed, sequence_length=sequence_length, batch_size=batch_size, order=order, documents=documents,
+        optimizer=optimizer, learning_rate=learning_rate, schedule=schedule, warm_up=warm_up, final_rate=final_rate,
+        clip_value=clip_value, clip_norm=clip_norm, ema=ema, engine=engine, threads=threads, shards=shards,
+        validation=validation, test=test, evaluate_every=evaluate_every, patience=patience, plateau=plateau,
+        log_every=log_every, sample_every=sample_every, sample_length=sample_length,
+        checkpoint_every=checkpoint_every, keep=keep,
     )  # fmt: skip
     named = {"start": start, "run": run, "force": force, "encoding": encoding, "proof": not no_proof}
     return _train(list(texts), json=json, quiet=quiet, **named, **settings)

@@ -7,6 +7,7 @@ nothing else: not on the threads, not on the CPU.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -147,6 +148,15 @@ class _Layer:
         self.x = aligned_zeros(n, width)
         self.table = aligned_zeros(n, gates * width)
 
+    def first(self, n: int, streams: int) -> _Layer:
+        """The part that n = steps · `streams` rows need, in the same memory."""
+        part = copy.copy(self)
+        part.h, part.c = self.h[: n + streams], None if self.c is None else self.c[: n + streams]
+        part.q = None if self.q is None else self.q[:n]
+        for name in ("gates", "da", "dq", "x", "table"):
+            setattr(part, name, getattr(self, name)[:n])
+        return part
+
 
 class _Shard:
     """Some of the streams: their states, their memory, and their part of the gradient."""
@@ -168,6 +178,16 @@ class _Shard:
         self.panel_room = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, widest))
         self.rows = np.arange(n)
         self.tile, self.symbol_tile = tile_of(self.width), tile_of(symbols)
+
+    def first_steps(self, steps: int) -> _Shard:
+        """The part that sequences of `steps` need, in the same memory; the carried state and gradient are shared."""
+        if steps == self.steps:
+            return self
+        part, n = copy.copy(self), steps * self.streams
+        part.steps, part.layers = steps, [layer.first(n, self.streams) for layer in self.layers]
+        part.o, part.sums, part.dh_out = self.o[:n], self.sums[:, : padded(n)], self.dh_out[:n]
+        part.rows = self.rows[:n]
+        return part
 
     def run(self, p: Mapping[str, Vector], panels: Panels, x: Ids, y: Ids, masks: Vector | None) -> float:
         """Forward and backward on ids x, y (T, B); the loss in nats, the gradient in `gradient`; h is carried."""
@@ -377,9 +397,10 @@ class BatchedEngine:
             self._put_state(state)
 
     def train(self, inputs: Ids, targets: Ids, rates: NDArray[np.float32], *, carry: bool = True) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,).
+        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,), T at most `sequence_length`.
 
-        Where `carry`, the state goes on from update to update; else every update begins with a zero state.
+        Where `carry`, the state goes on from update to update; else every update begins with a zero state. A target
+        below 0 is padding, without loss and gradient.
 
         Raises NumericalError at the update whose loss or gradient is not finite.
         """
@@ -400,7 +421,7 @@ class BatchedEngine:
         def run(k: int) -> float:
             part = slice(self._bounds[k], self._bounds[k + 1])
             own = None if masks is None else masks[:, part]
-            return self._shards[k].run(views, self._panels, x[:, part], y[:, part], own)
+            return self._shards[k].first_steps(len(x)).run(views, self._panels, x[:, part], y[:, part], own)
 
         loss = sum(each(run, range(len(self._shards))))
         gradient = self._shards[0].gradient

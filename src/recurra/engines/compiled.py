@@ -63,6 +63,17 @@ def _room(hidden: Layout, symbols: Layout, steps: int) -> elman.Room:
     )
 
 
+def _first_steps(room: elman.Room, steps: int) -> elman.Room:
+    """The part of `room` that a sequence of `steps` needs, in the same memory."""
+    return room._replace(
+        h=room.h[: steps + 1],
+        o=room.o[:steps],
+        da=room.da[:steps],
+        sums=room.sums[:, : -(-steps // WIDTH) * WIDTH],
+        following=room.following[:steps],
+    )
+
+
 def _blank(hidden: Layout, symbols: Layout) -> elman.Weights:
     return elman.Weights(
         U=aligned_zeros(symbols.size, hidden.width),
@@ -175,7 +186,7 @@ class CompiledEngine:
         *,
         carry: bool = True,
     ) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, 1) at `rates` (n,).
+        """n updates on the ids `inputs` and `targets` (n, T, 1) at `rates` (n,), T at most `sequence_length`.
 
         Where `carry`, the state goes on from update to update; else every update begins with a zero state.
 
@@ -189,7 +200,7 @@ class CompiledEngine:
             np.ascontiguousarray(targets, np.int64).reshape(count, steps),
             self._weights,
             self._squares,
-            self._room,
+            _first_steps(self._room, steps),
             rates,
             carry,
             self._clip,

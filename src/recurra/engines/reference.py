@@ -54,7 +54,8 @@ class ReferenceEngine:
     ) -> TrainResult:
         """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,).
 
-        Where `carry`, the state goes on from update to update; else every update begins with a zero state.
+        Where `carry`, the state goes on from update to update; else every update begins with a zero state. A target
+        below 0 is padding, without loss and gradient.
 
         Raises NumericalError at the update whose loss or gradient is not finite.
         """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.network.state import map_state
+from recurra.text.streams import PADDING, DocumentStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +102,29 @@ def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> 
         counted = (offset >= 0) & (offset < span) & (starts - step + offset < len(ids) - 1)
         total += math.fsum(losses[counted].tolist())
     return total / (len(ids) - 1)
+
+
+def evaluate_documents(
+    network: Network, ids: NDArray[np.integer], newline: int, zero_state: Callable[[int], State]
+) -> float:
+    """Mean nats a character of the lines in `ids` that are not empty, each read from a zero state and a newline.
+
+    Every character is counted, the newline at the end of each line too.
+    """
+    count = STREAMS if network.reads_side_by_side else 1
+    stream = DocumentStream(ids, len(ids) + 1, count, newline=newline)  # so that no line is cut
+    losses: list[float] = []
+    for _ in range(stream.updates_per_epoch):
+        inputs, targets = stream.take(1)
+        state = zero_state(count)
+        for start in range(0, inputs.shape[1], STEPS):
+            x, y = inputs[0, start : start + STEPS], targets[0, start : start + STEPS]
+            missing = ((0, STEPS - len(x)), (0, 0))  # blocks of one size need memory of one size
+            logs, state = network.log_probabilities(np.pad(x, missing) if count > 1 else x[:, 0], state)
+            logs = logs.reshape(-1, count, logs.shape[-1])[: len(y)]
+            found = -np.take_along_axis(logs, np.maximum(y, 0)[..., np.newaxis], -1)[..., 0]
+            losses += found[y != PADDING].tolist()
+    return math.fsum(losses) / len(losses)
 
 
 def _window(ids: Ids, start: int, length: int) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from recurra.network import output
 from recurra.network.cells import cell_of
 from recurra.network.cells.elman import State
 from recurra.network.state import map_state, named_state, zero_state
+from recurra.text.streams import PADDING
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig
@@ -112,11 +113,11 @@ def loss_and_gradients(
     """The loss in nats (a sum over T and B), its gradients, and the final state, in float64.
 
     `inputs` and `targets` are ids (T, B); `state` is what came before them (zeros if None), `masks`
-    (L - 1, B, H) what dropout drops. The gradients have the names of the parameters, and "state.h" ("state.c")
-    for the state.
+    (L - 1, B, H) what dropout drops. A target of -1 is padding, without loss and gradient. The gradients have the
+    names of the parameters, and "state.h" ("state.c") for the state.
     """
-    _require_ids("inputs", inputs, parameters["c"].shape[0])
-    _require_ids("targets", targets, parameters["c"].shape[0])
+    _require_ids("inputs", inputs, 0, parameters["c"].shape[0])
+    _require_ids("targets", targets, PADDING, parameters["c"].shape[0])
     if targets.shape != inputs.shape:
         raise UsageError(f"`targets` must have the shape of `inputs`, {inputs.shape}; got {targets.shape}.")
     zeros = zero_state(config, inputs.shape[1])
@@ -160,10 +161,10 @@ def _require_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
         raise UsageError(f"`{name}` must have shape {shape}; got {array.shape}.")
 
 
-def _require_ids(name: str, ids: Array, symbols: int) -> None:
+def _require_ids(name: str, ids: Array, lowest: int, symbols: int) -> None:
     good = ids.ndim == 2 and ids.size > 0 and np.issubdtype(ids.dtype, np.integer)
     if not good:
         raise UsageError(f"`{name}` must be whole numbers of shape (T, B); got {ids.dtype.name} {ids.shape}.")
     low, high = int(ids.min()), int(ids.max())
-    if low < 0 or high >= symbols:
-        raise UsageError(f"`{name}` must be ids from 0 to {symbols - 1}; got {low if low < 0 else high}.")
+    if low < lowest or high >= symbols:
+        raise UsageError(f"`{name}` must be ids from {lowest} to {symbols - 1}; got {low if low < lowest else high}.")

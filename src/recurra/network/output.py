@@ -32,8 +32,8 @@ def forward(parameters: Mapping[str, Array], h: Array) -> Array:
 
 
 def losses(log_probabilities: Array, targets: Array) -> Array:
-    """-log p_t[y_t] in nats (T, B), from log p (T, B, K) and ids y (T, B)."""
-    return -np.take_along_axis(log_probabilities, targets[..., np.newaxis], axis=-1)[..., 0]
+    """-log p_t[y_t] in nats (T, B), from log p (T, B, K) and ids y (T, B); 0 where y_t < 0, which is padding."""
+    return np.where(targets < 0, 0, -np.take_along_axis(log_probabilities, targets[..., np.newaxis], axis=-1)[..., 0])
 
 
 def backward(
@@ -41,12 +41,12 @@ def backward(
 ) -> tuple[dict[str, Array], Array]:
     """The gradients of V and c, and dh = V^T g_t (T, B, H), from the values of the forward pass.
 
-    g_t = dL/do_t = p_t - y_t, with y_t the one-hot target (some texts print the opposite sign).
+    g_t = dL/do_t = p_t - y_t, with y_t the one-hot target (some texts print the opposite sign); 0 at padding.
 
         dL/dV = sum_t g_t h_t^T        dL/dc = sum_t g_t
     """
     V = parameters["V"]
     y = targets[..., np.newaxis] == np.arange(V.shape[0])
-    g = np.exp(log_probabilities) - y
+    g = np.where(targets[..., np.newaxis] < 0, 0, np.exp(log_probabilities) - y)
     gradients = {"V": np.tensordot(g, h, axes=([0, 1], [0, 1])), "c": g.sum(axis=(0, 1))}
     return gradients, g @ V

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from recurra.config import NONE
 from recurra.errors import ModelError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class RunData:
     def span(self) -> int:
         """The characters that a loss is summed over: those of an update for preset seed, else 1 (a mean)."""
         training = self.table("training")
-        if training.get("preset", "seed") != "seed":
+        if training.get("preset", "seed") != "seed" or training.get("documents", NONE) != NONE:
             return 1
         return int(training.get("sequence_length", 25)) * int(training.get("batch_size", 1))
 

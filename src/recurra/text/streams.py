@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from recurra.text.id_file import Ids
 
 
+PADDING = -1
+
+
 class Cursor(NamedTuple):
     """A place in the reading: complete epochs, and complete updates of the epoch that is under way."""
 
@@ -26,7 +30,10 @@ class Cursor(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """n updates: `targets[i, t, b]` is the id that follows `inputs[i, t, b]` in the text; both (n, T, B)."""
+    """n updates: `targets[i, t, b]` is the id that follows `inputs[i, t, b]` in the text; both (n, T, B).
+
+    Where a document has ended, the target is `PADDING`: the engines give it no loss and no gradient.
+    """
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
@@ -46,20 +53,34 @@ def cuts(length: int, validation: float, test: float = 0.0) -> tuple[int, int]:
     )
 
 
-def split(ids: Ids, validation: float, test: float = 0.0) -> tuple[Ids, Ids, Ids]:
-    """(train, validation, test): contiguous views of `ids`, in this order; none is read from a file."""
+def split(ids: Ids, validation: float, test: float = 0.0, *, newline: int | None = None) -> tuple[Ids, Ids, Ids]:
+    """(train, validation, test): contiguous views of `ids`, in this order; none is read from a file.
+
+    With the id of `newline`, which wants ids in memory, the cuts are moved back to where their lines begin: no line is
+    on both sides of one.
+    """
     first, second = cuts(len(ids), validation, test)
     if isinstance(ids, IdFile):
         return ids.part(0, first), ids.part(first, second), ids.part(second, len(ids))
+    if newline is not None:
+        first, second = (_line_start(ids, place, newline) for place in (first, second))
     return ids[:first], ids[first:second], ids[second:]
+
+
+def _line_start(ids: NDArray[Any], place: int, newline: int) -> int:
+    """Where the line of `place` begins; the end of the ids is a place of its own."""
+    if place == len(ids):
+        return place
+    before = np.flatnonzero(ids[:place] == newline)
+    return int(before[-1]) + 1 if len(before) else 0
 
 
 class TextStream(ABC):
     """Updates of B chunks of T characters: what they are is a function of seed, epoch and position alone.
 
-    Of N ids an epoch is floor((N − 1) / (T·B)) updates in any order. Where an order `carries`, each chunk of an update
-    goes on where that of the update before ended, but `at_epoch_start`: there the state must be set to zero. Where it
-    does not, every update begins with a zero state.
+    Of N ids an epoch is floor((N − 1) / (T·B)) updates, unless told otherwise. Where an order `carries`, each chunk of
+    an update goes on where that of the update before ended, but `at_epoch_start`: there the state must be set to zero.
+    Where it does not, every update begins with a zero state.
 
     Raises UsageError for T or B below 1, TextError where the ids do not give one update.
     """
@@ -73,14 +94,24 @@ class TextStream(ABC):
             )
         self.sequence_length = sequence_length
         self.batch_size = batch_size
-        self.updates_per_epoch = max(len(ids) - 1, 0) // (sequence_length * batch_size)
-        if self.updates_per_epoch == 0:
-            raise TextError(
-                f"one update needs {sequence_length * batch_size + 1:,} characters "
-                f"({sequence_length:,} · {batch_size:,} + 1); got {len(ids):,}."
-            )
         self._ids, self._seed = ids, seed
         self._cursor = Cursor(0, 0)
+        self.updates_per_epoch = self._count_updates()
+
+    def _count_updates(self) -> int:
+        characters = self.sequence_length * self.batch_size
+        updates = max(len(self._ids) - 1, 0) // characters
+        if updates == 0:
+            raise TextError(
+                f"one update needs {characters + 1:,} characters "
+                f"({self.sequence_length:,} · {self.batch_size:,} + 1); got {len(self._ids):,}."
+            )
+        return updates
+
+    @property
+    def characters_per_update(self) -> int:
+        """T · B; for documents, whose updates differ, the mean, rounded."""
+        return self.sequence_length * self.batch_size
 
     @property
     def cursor(self) -> Cursor:
@@ -163,14 +194,12 @@ class ShuffledStream(_ScatteredStream):
 
     def __init__(self, ids: Ids, sequence_length: int, batch_size: int, seed: int = 0) -> None:
         super().__init__(ids, sequence_length, batch_size, seed)
-        self._shuffled = -1, np.zeros(0, np.int64)  # an epoch and its order, kept while it lasts
+        self._order = lru_cache(maxsize=1)(self._draw)  # that of an epoch is kept while it lasts
 
     def _starts(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
-        if self._shuffled[0] != epoch:
-            self._shuffled = epoch, self._order(epoch)
-        return self._shuffled[1][start * self.batch_size : stop * self.batch_size] * self.sequence_length
+        return self._order(epoch)[start * self.batch_size : stop * self.batch_size] * self.sequence_length
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
+    def _draw(self, epoch: int) -> NDArray[np.int64]:
         chunks = (len(self._ids) - 1) // self.sequence_length
         words = randomness.stream(self._seed, "shuffled order", epoch * chunks).words(chunks)
         return np.argsort(words, kind="stable")
@@ -183,6 +212,69 @@ class RandomStream(_ScatteredStream):
         drawn = (epoch * self.updates_per_epoch + start) * self.batch_size
         numbers = randomness.stream(self._seed, "random order", drawn).uniform((stop - start) * self.batch_size)
         return (numbers * (len(self._ids) - self.sequence_length)).astype(np.int64)
+
+
+class DocumentStream(TextStream):
+    """Each line that is not empty is a document: a newline before it, its characters as targets, and one at its end.
+
+    Every document begins with a zero state. One of more than T targets is cut into pieces of T; each later piece begins
+    with a zero state too, at the character before it: nothing further back is remembered. An update has B pieces of
+    nearly the same length, and as many steps as the longest; shorter ones, and streams without one, are filled with
+    `PADDING`. Every epoch has every piece once: equal lengths are mixed anew, and the updates come in a new order.
+
+    Raises TextError where no line has a character.
+    """
+
+    carries = False
+
+    def __init__(
+        self, ids: NDArray[Any], sequence_length: int, batch_size: int, seed: int = 0, *, newline: int
+    ) -> None:
+        self._newline = newline
+        edge = np.full(1, newline, ids.dtype)
+        self._lines: NDArray[Any] = np.concatenate([edge, ids, edge])
+        super().__init__(self._lines, sequence_length, batch_size, seed)
+        self._batches = lru_cache(maxsize=1)(self._draw)  # those of an epoch are kept while it lasts
+
+    def _count_updates(self) -> int:
+        ends = np.flatnonzero(self._lines == self._newline)
+        lengths = np.diff(ends)  # of a line with the newline at its end; 1: it is empty
+        starts, lengths = ends[:-1][lengths > 1], lengths[lengths > 1]
+        if len(starts) == 0:
+            raise TextError("no line has a character: there is no document to learn from.")
+        pieces = -(-lengths // self.sequence_length)
+        number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # within its document
+        offsets = number * self.sequence_length
+        self._starts = np.repeat(starts, pieces) + offsets
+        self._lengths = np.minimum(np.repeat(lengths, pieces) - offsets, self.sequence_length)
+        return -(-len(self._starts) // self.batch_size)
+
+    @property
+    def characters_per_update(self) -> int:
+        """The mean over an epoch of the characters that are predicted, rounded."""
+        return round(int(self._lengths.sum()) / self.updates_per_epoch)
+
+    def take(self, n: int) -> Chunk:
+        """The next update, however many are asked for: the next ones may have other lengths."""
+        return super().take(min(n, 1))
+
+    def _read(self, epoch: int, start: int, stop: int) -> Chunk:  # noqa: ARG002 - always one update
+        pieces = self._batches(epoch)[start]
+        lengths = np.where(pieces == PADDING, 0, self._lengths[pieces])
+        steps = np.arange(lengths.max())[:, np.newaxis]
+        inside = steps < lengths
+        places = np.where(inside, self._starts[pieces] + steps, 0)  # the text begins with a newline
+        targets = np.where(inside, self._lines[places + 1].astype(np.int64), PADDING)
+        return Chunk(self._lines[places][np.newaxis], targets[np.newaxis])
+
+    def _draw(self, epoch: int) -> NDArray[np.int64]:
+        """The pieces of each update of `epoch`, (updates, B); `PADDING` where a stream has none."""
+        pieces, updates = len(self._starts), self.updates_per_epoch
+        words = randomness.stream(self._seed, "documents", epoch * (pieces + updates)).words(pieces + updates)
+        mixed = np.argsort(words[:pieces], kind="stable")
+        by_length = mixed[np.argsort(self._lengths[mixed], kind="stable")]
+        filled = np.pad(by_length, (0, updates * self.batch_size - pieces), constant_values=PADDING)
+        return filled.reshape(updates, self.batch_size)[np.argsort(words[pieces:], kind="stable")]
 
 
 STREAMS: dict[str, type[TextStream]] = {

@@ -16,7 +16,7 @@ from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
-from recurra.text.streams import SequentialStream
+from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
 
 Array = NDArray[Any]
@@ -32,37 +32,31 @@ def updates_within(
     config: ModelConfig,
     training: TrainingConfig,
     vocabulary: Vocabulary,
-    train_ids: Ids,
+    stream: TextStream,
     validation_ids: Ids,
 ) -> int:
-    """The updates, one at least, that training does in `seconds`, with its evaluations and samples.
+    """The updates on `stream`, one at least, that training does in `seconds`, with its evaluations and samples.
 
     No more than `max_epochs` of them, where there is such a limit.
     """
     initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
-    update = _seconds_of_update(config, training, initial, train_ids, min(max(MEASURED * seconds, LEAST), MOST))
+    update = _seconds_of_update(config, training, initial, stream, min(max(MEASURED * seconds, LEAST), MOST))
     model = LanguageModel(config, vocabulary, initial)
-    once, each = _seconds_of_events(model, training, train_ids, validation_ids)
+    once, each = _seconds_of_events(model, training, stream, validation_ids)
     fitting = (MARGIN * seconds - once) / (update + each)
-    most = training.max_epochs * _epoch(training, train_ids) or math.inf
+    most = training.max_epochs * stream.updates_per_epoch or math.inf
     return max(1, int(min(fitting, most)))
 
 
-def _epoch(training: TrainingConfig, train_ids: Ids) -> int:
-    """Updates, one at least."""
-    return max(1, (len(train_ids) - 1) // (training.sequence_length * training.batch_size))
-
-
 def _seconds_of_update(
-    config: ModelConfig, training: TrainingConfig, initial: dict[str, Array], ids: Ids, patience: float
+    config: ModelConfig, training: TrainingConfig, initial: dict[str, Array], stream: TextStream, patience: float
 ) -> float:
     engine = engines.create(config, training, initial)
     engine.warm_up()
-    stream = SequentialStream(ids, training.sequence_length, training.batch_size)
 
     def some() -> int:
         chunk = stream.take(engine.block)
-        engine.train(chunk.inputs, chunk.targets, np.full(len(chunk.inputs), 1e-6, np.float32))
+        engine.train(chunk.inputs, chunk.targets, np.full(len(chunk.inputs), 1e-6, np.float32), carry=stream.carries)
         return len(chunk.inputs)
 
     some()  # the caches are filled, memory is touched
@@ -74,10 +68,10 @@ def _seconds_of_update(
 
 
 def _seconds_of_events(
-    model: LanguageModel, training: TrainingConfig, train_ids: Ids, validation_ids: Ids
+    model: LanguageModel, training: TrainingConfig, stream: TextStream, validation_ids: Ids
 ) -> tuple[float, float]:
     """What the evaluation at the end takes, and what evaluations and samples take an update."""
-    model.estimate(train_ids[:2])  # compiles the kernels that read
+    model.estimate(np.zeros(2, np.int64))  # compiles the kernels that read
     each = 0.0
     if training.sample_every:
         sampling = SamplingConfig(max_new_tokens=LETTERS)
@@ -87,7 +81,7 @@ def _seconds_of_events(
         return 0.0, each
     piece = validation_ids[:PIECE]
     evaluation = _seconds(lambda: model.estimate(piece)) * len(validation_ids) / len(piece)
-    return evaluation, each + evaluation / (training.evaluate_every or _epoch(training, train_ids))
+    return evaluation, each + evaluation / (training.evaluate_every or stream.updates_per_epoch)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

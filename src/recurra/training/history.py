@@ -10,42 +10,43 @@ KEEP, TAKE = 0.999, 0.001  # of the old smooth loss and of the new loss, at each
 
 @dataclass
 class History:
-    """Losses in nats, each divided by `unit` (1: the sum over a sequence; T · B: the mean a character).
+    """Losses in nats: of each update the mean a character, or, unless `per_character`, the sum.
 
     `smooth` is the first loss and then 0.999 · smooth + 0.001 · loss. `epoch_means` are of complete epochs, always in
     nats a character. The window is the losses since the last record. All of it is saved in a checkpoint: `to_table`
     and `History(**table)`.
     """
 
-    unit: float = 1.0
+    per_character: bool = True
     smooth: float | None = None
     epoch_sum: float = 0.0
-    epoch_updates: int = 0
+    epoch_characters: int = 0
     epoch_means: list[float] = field(default_factory=list)
     window_sum: float = 0.0
     window_updates: int = 0
     window_min: float | None = None
     window_max: float | None = None
 
-    def extend(self, losses: list[float]) -> None:
-        """Take in the losses (sums over T · B), one or more, of consecutive updates of one epoch."""
-        scaled = [loss / self.unit for loss in losses]
+    def extend(self, losses: list[float], characters: list[int]) -> None:
+        """Take in the losses, one or more, of consecutive updates of one epoch: sums over so many `characters`."""
+        pairs = zip(losses, characters, strict=True)
+        scaled = [loss / count if self.per_character else loss for loss, count in pairs]
         smooth = scaled[0] if self.smooth is None else KEEP * self.smooth + TAKE * scaled[0]
         for loss in scaled[1:]:
             smooth = KEEP * smooth + TAKE * loss
         self.smooth = smooth
         self.epoch_sum = _added(self.epoch_sum, losses)
-        self.epoch_updates += len(losses)
+        self.epoch_characters += sum(characters)
         self.window_sum = _added(self.window_sum, scaled)
         self.window_updates += len(losses)
         self.window_min = min(scaled if self.window_min is None else [self.window_min, *scaled])
         self.window_max = max(scaled if self.window_max is None else [self.window_max, *scaled])
 
-    def end_epoch(self, characters_per_update: int) -> float:
+    def end_epoch(self) -> float:
         """Close an epoch; returns its mean loss in nats a character."""
-        mean = self.epoch_sum / (self.epoch_updates * characters_per_update)
+        mean = self.epoch_sum / self.epoch_characters
         self.epoch_means.append(mean)
-        self.epoch_sum, self.epoch_updates = 0.0, 0
+        self.epoch_sum, self.epoch_characters = 0.0, 0
         return mean
 
     def close_window(self) -> dict[str, float]:

@@ -30,13 +30,13 @@ from recurra.network.state import map_state
 from recurra.text.decoding import Text
 from recurra.text.id_file import Ids, translated
 from recurra.text.reading import Source, from_string, read, require_learnable
-from recurra.text.streams import cuts, split
+from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary, name_characters
 from recurra.training import checkpoint, events, proof
 from recurra.training.budget import updates_within
 from recurra.training.checkpoint import CheckpointFolder, Snapshot
 from recurra.training.events import Event
-from recurra.training.trainer import Trainer
+from recurra.training.trainer import Trainer, newline_of, stream_of
 
 Listener = Callable[[Event], None]
 Announce = Callable[[Text, Vocabulary, Trainer, Path], None]
@@ -85,11 +85,16 @@ def train(
     config, training = model or ModelConfig(), training or TrainingConfig()
     learned = read_text(sources, text, encoding)
     held_out = {"validation": training.validation, "test": training.test}
-    require_learnable(learned, training.sequence_length, training.batch_size, **held_out)
+    T, B = (training.sequence_length, training.batch_size) if training.documents is None else (1, 1)
+    require_learnable(learned, T, B, **held_out)
     vocabulary, ids = _encoded(learned, start)
-    train_ids, validation_ids, test_ids = split(ids, **held_out)
+    newline = newline_of(training, vocabulary)
+    if newline is not None:
+        ids = ids[:]  # lines are sorted by length: in memory
+    train_ids, validation_ids, _ = split(ids, **held_out, newline=newline)
     if training.time_limit is not None:
-        fitting = updates_within(training.time_limit, config, training, vocabulary, train_ids, validation_ids)
+        stream = stream_of(training, train_ids, newline)
+        fitting = updates_within(training.time_limit, config, training, vocabulary, stream, validation_ids)
         training = dataclasses.replace(training, updates=fitting)
     settings = {"training": training.to_table(), "text": _text_table(learned, vocabulary)}
 
@@ -122,7 +127,8 @@ def train(
                 signal=stop[0],
             )
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-    summary |= _findings(trainer, learned, ids, test_ids, proof_wanted=with_proof)
+    cuts = len(train_ids), len(train_ids) + len(validation_ids)
+    summary |= _findings(trainer, learned, ids, cuts, proof_wanted=with_proof)
     _write_json(folder / SUMMARY, summary)
     return Run(trainer.best.model, folder, summary)
 
@@ -364,13 +370,17 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
-def _findings(trainer: Trainer, text: Text, ids: Ids, test_ids: Ids, *, proof_wanted: bool) -> dict[str, Any]:
-    """What the report shows besides the run itself: samples, baselines on the same text, the proof."""
+def _findings(trainer: Trainer, text: Text, ids: Ids, cuts: tuple[int, int], *, proof_wanted: bool) -> dict[str, Any]:
+    """What the report shows besides the run itself: samples, baselines on the parts of the text, the test, the proof.
+
+    `cuts` are where the held-out part begins, and the test part after it.
+    """
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
     seed = trainer.sample_seed
-    first, second = cuts(len(text), trainer.training.validation, trainer.training.test)
+    first, second = cuts
     checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
-    tested = trainer.best.model.evaluate(test_ids) if len(test_ids) else None
+    test_ids = ids[second:]
+    tested = trainer.final_loss(test_ids) if len(test_ids) > 1 else None
     scores = _in_nats_and_bits("validation", trainer.final_validation_loss()) | _in_nats_and_bits("test", tested)
     return scores | {
         "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.errors import NumericalError
+from recurra.errors import NumericalError, TextError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
-from recurra.text.streams import STREAMS
+from recurra.text.streams import STREAMS, DocumentStream, TextStream
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import Snapshot
 from recurra.training.events import Checkpointed, Compiling, EpochEnded, Evaluated, Event, Progress, Record, Sampled
@@ -58,8 +58,11 @@ class Trainer:
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
         self.engine = engines.create(config, training, self.initial)
-        self.stream = STREAMS[training.order](train_ids, training.sequence_length, training.batch_size, training.seed)
-        self.history = History(unit=1.0 if training.preset == "seed" else self.characters_per_update)
+        self._newline = newline_of(training, vocabulary)
+        self.stream = stream_of(training, train_ids, self._newline)
+        if self._newline is not None and len(validation_ids) and np.all(validation_ids[:] == self._newline):
+            raise TextError("all lines held out are empty.", hint="give another `--validation`.")
+        self.history = History(per_character=training.preset != "seed" or training.documents is not None)
         self.update = 0
         self.validation: float | None = None
         self.best: Snapshot | None = None
@@ -77,8 +80,13 @@ class Trainer:
 
     @property
     def characters_per_update(self) -> int:
-        """T · B."""
-        return self.training.sequence_length * self.training.batch_size
+        """T · B; with documents the mean, rounded."""
+        return self.stream.characters_per_update
+
+    @property
+    def loss_span(self) -> int:
+        """The characters that a loss of `history` is of: 1, or those of an update where it is a sum."""
+        return 1 if self.history.per_character else self.characters_per_update
 
     @property
     def has_validation(self) -> bool:
@@ -103,7 +111,12 @@ class Trainer:
         """The held-out loss of `best`, every character read with the state of all before it."""
         if self.best is None or self.validation_loss is None:
             return None
-        return self.best.model.evaluate(self._validation_ids)
+        return self.final_loss(self._validation_ids)
+
+    def final_loss(self, ids: Ids) -> float:
+        """The loss of `best` on a part of the text that is held out, in nats a character: read in order."""
+        assert self.best is not None  # noqa: S101 - a checkpoint was made
+        return self._held_out_loss(self.best.model, ids, LanguageModel.evaluate)
 
     @property
     def _compared(self) -> bool:
@@ -173,7 +186,8 @@ class Trainer:
         self._last_rate = float(rates[-1])
         self.update += count
         _require_finite(self.engine.parameters(), self.update)
-        self.history.extend(result.losses.tolist())
+        characters = np.count_nonzero(chunk.targets >= 0, axis=(1, 2))
+        self.history.extend(result.losses.tolist(), characters.tolist())
         for norm in result.gradient_norms.tolist():
             self._norm_sum += norm
 
@@ -192,7 +206,7 @@ class Trainer:
         """What is due after the update just done: end of an epoch, evaluation, record, sample."""
         last = self.update == self.training.updates
         if self.stream.at_epoch_start:
-            mean = self.history.end_epoch(self.characters_per_update)
+            mean = self.history.end_epoch()
             yield EpochEnded(len(self.history.epoch_means), self.update, mean)
         evaluated = None
         if self.has_validation and (last or self.update % self._evaluate_every == 0):
@@ -204,7 +218,7 @@ class Trainer:
             yield self._sample()
 
     def _evaluate(self) -> Evaluated:
-        self.validation = self.model().estimate(self._validation_ids)
+        self.validation = self._held_out_loss(self.model(), self._validation_ids, LanguageModel.estimate)
         if not math.isfinite(self.validation):
             raise not_finite("loss", f"{self.validation} on the held-out text", self.update)
         best = self.validation < self.best_loss
@@ -214,6 +228,12 @@ class Trainer:
         if best:
             self._keep_as_best(self.validation)
         return Evaluated(self.update, self.validation, best)
+
+    def _held_out_loss(self, model: LanguageModel, ids: Ids, of_text: Callable[[LanguageModel, Ids], float]) -> float:
+        """That of `model` by `of_text`, which documents, read one by one, do not need."""
+        if self._newline is None:
+            return of_text(model, ids)
+        return model.evaluate_documents(ids[:], self._newline)
 
     def _record(self, evaluated: Evaluated | None) -> Record:
         smooth = self.history.smooth
@@ -257,6 +277,24 @@ class Trainer:
         path = self._commit(snapshot, self.best if self._best_is_new else None)
         self._best_is_new = False
         return Checkpointed(self.update, path)
+
+
+def newline_of(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
+    """The id of the newline that begins and ends every document, None without documents; TextError if there is none."""
+    if training.documents is None:
+        return None
+    ids, _ = vocabulary.encode_known("\n")
+    if len(ids) == 0:
+        raise TextError("the text has no newline: it is no text of documents.", hint="leave out `--documents`.")
+    return int(ids[0])
+
+
+def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
+    """How `training` reads `ids`: as documents between newlines, or in its order."""
+    sizes = training.sequence_length, training.batch_size, training.seed
+    if newline is None:
+        return STREAMS[training.order](ids, *sizes)
+    return DocumentStream(ids[:], *sizes, newline=newline)
 
 
 def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:

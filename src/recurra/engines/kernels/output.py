@@ -50,11 +50,17 @@ def softmax_loss(o: Vector, targets: Vector, sums: Vector, tile: Tile) -> np.flo
     """Cross-entropy L = sum_t (log sum_k exp o_t[k] - o_t[y_t]) in nats; o_t becomes g_t = dL/do_t = p_t - y_t.
 
     o (T, width of K), targets (T,) ids, sums (1, T in multiples of 16): room for the sums of exponentials.
+    A step whose target is below 0 is padding: it adds nothing to L, and its g_t is 0.
     The terms are added in float64, in ascending order of t.
     """
     steps = o.shape[0]
     loss = np.float64(0)
     for t in range(steps):
+        if targets[t] < 0:
+            sums[0, t] = ONE  # whose logarithm is 0
+            for column in range(0, o.shape[1], WIDTH * len(tile)):
+                store(o, t, column, fill(ZERO, tile))
+            continue
         correct = o[t, targets[t]]
         largest = _largest(o, t, tile)
         total = _sum_of_exponentials(o, t, largest, True, tile)
