@@ -116,7 +116,7 @@ class TrainingConfig(_Table):
     never), every `checkpoint_every` seconds a checkpoint; every `evaluate_every` updates (0: once an epoch and at the
     end) the held-out text is scored.
 
-    A batch is computed in `shards` (0: one for each 16 streams, at most 8) by as many `threads` (0: one for each CPU);
+    A batch is computed in `shards` (0: 1, 2, 4 or 8, of 16 streams or more each) by as many `threads` (0: a CPU each);
     the shards decide its bits, the threads only its speed.
     """
 

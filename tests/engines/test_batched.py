@@ -209,7 +209,7 @@ def test_padding_stays_zero():
     assert np.array_equal(flat, again)
 
 
-@pytest.mark.parametrize(("batch", "shards"), [(1, 1), (16, 1), (50, 3), (64, 4), (1000, 8)])
+@pytest.mark.parametrize(("batch", "shards"), [(1, 1), (31, 1), (32, 2), (50, 2), (64, 4), (127, 4), (1000, 8)])
 def test_shards_by_default(batch, shards):
     assert default_shards(batch) == shards
 

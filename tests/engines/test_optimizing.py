@@ -31,7 +31,7 @@ def test_every_step_has_the_bits_of_the_equations(monkeypatch, optimizer, ema, p
     plain, expected = optimizer_of(training), flat(0)
     state = plain.init({FLAT: expected})
     found = expected.copy()
-    own = FlatOptimizer(training, found)
+    own = FlatOptimizer(training, found, threads)
     with ThreadPoolExecutor(threads) as pool:
         for step in range(4):
             rate = 0.1 / (step + 1)

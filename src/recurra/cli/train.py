@@ -117,7 +117,7 @@ def train(
     engine: Annotated[str | None, setting("engine", f"What computes: {', '.join(ENGINES)}.", group=HOW)] = None,
     threads: Annotated[int | None, setting("threads", "How many; 0: one for each CPU.", group=HOW)] = None,
     shards: Annotated[
-        int | None, setting("shards", "Parts that a batch is computed in; 0: one for each 16 streams.", group=HOW)
+        int | None, setting("shards", "Parts that a batch is computed in; 0: by its size.", group=HOW)
     ] = None,
     validation: Annotated[
         float | None,

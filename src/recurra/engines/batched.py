@@ -354,8 +354,11 @@ def _joined(parts: list[State]) -> State:
 
 
 def default_shards(batch_size: int) -> int:
-    """How many shards a batch is cut into unless told otherwise: at least 16 streams each, at most 8."""
-    return min(8, max(1, batch_size // 16))
+    """How many shards a batch is cut into unless told otherwise: 1, 2, 4 or 8, of 16 streams or more each.
+
+    A power of two, so that two or four threads have equal work.
+    """
+    return next((shards for shards in (8, 4, 2) if batch_size >= 16 * shards), 1)
 
 
 def shard_bounds(batch_size: int, shards: int) -> list[int]:
@@ -386,13 +389,13 @@ class BatchedEngine:
         self._layout = Layout(config, len(parameters["c"]))
         self._flat = self._layout.pack_weights(parameters)
         self._panels = _panels(self._layout.views(self._flat))
-        self._optimizer = FlatOptimizer(training, self._flat)
-        if optimizer_state is not None:
-            self._load_optimizer_state(optimizer_state)
         self._bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
         sizes = np.diff(self._bounds).tolist()
         self._shards = [_Shard(config, self._layout, training.sequence_length, size) for size in sizes]
         self._threads = min(len(sizes), training.threads or usable_cpus())
+        self._optimizer = FlatOptimizer(training, self._flat, self._threads)
+        if optimizer_state is not None:
+            self._load_optimizer_state(optimizer_state)
         if state is not None:
             self._put_state(state)
 

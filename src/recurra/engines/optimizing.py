@@ -54,16 +54,17 @@ COMPILED = OPTIMIZERS | {"adam": Optimizer(adam_init, adam_update), "adamw": Opt
 
 
 class FlatOptimizer:
-    """The optimiser of a training for the parameters `flat` (1, N), and its state."""
+    """The optimiser of a training for the parameters `flat` (1, N), its work in `shares`, and its state."""
 
-    def __init__(self, training: TrainingConfig, flat: Vector) -> None:
+    def __init__(self, training: TrainingConfig, flat: Vector, shares: int = 1) -> None:
         self._optimizer = optimizer_of(training, COMPILED)
         self.state = self._optimizer.init({FLAT: flat})
+        self._shares = shares
 
     def step(self, flat: Vector, gradient: Vector, rate: float, each: Each = map) -> None:
         """One update of `flat` in place; `each` is `map`, or that of a pool of threads."""
 
-        def work(start: int) -> OptimizerState:
+        def piece(start: int) -> OptimizerState:
             part = slice(start, start + PIECE)
             own = {name: array[:, part] if name.endswith(FLAT) else array for name, array in self.state.items()}
             with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and told by name
@@ -73,5 +74,10 @@ class FlatOptimizer:
                 own[name][...] = new[name]
             return {name: array for name, array in new.items() if not name.endswith(FLAT)}
 
-        *_, numbers = each(work, range(0, flat.shape[1], PIECE))
+        def share(number: int) -> OptimizerState:
+            *_, numbers = map(piece, range(number * PIECE, flat.shape[1], shares * PIECE))
+            return numbers
+
+        shares = min(self._shares, -(-flat.shape[1] // PIECE))
+        *_, numbers = each(share, range(shares))
         self.state |= numbers
