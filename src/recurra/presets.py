@@ -57,7 +57,7 @@ class Rung(NamedTuple):
 LADDER = (
     Rung(0, 0, _GRU_128, 170e3, ((0.3e6, 2.04), (0.41e6, 1.894), (0.61e6, 1.856))),
     Rung(6, 100_000, _GRU_256, 90e3, ((0.31e6, 1.95), (0.61e6, 1.807))),
-    Rung(60, 250_000, _LSTM_256, 32e3, ((6.8e6, 1.465),)),
+    Rung(60, 250_000, _LSTM_256, 32e3, ((6.8e6, 1.465), (13.8e6, 1.457))),
 )
 # By epochs at most: the share of units dropped between layers.
 DROPOUT = ((1.5, 0.0), (4.0, 0.1), (8.0, 0.2), (math.inf, 0.35))
