@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from recurra.config import ModelConfig, TrainingConfig, configs
-from recurra.presets import LADDER, MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT, PRESETS, choose, expected
+from recurra.presets import LADDER, MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT, PRESETS, Rung, choose, expected
 from recurra.text.streams import cuts
 
 
@@ -48,11 +48,10 @@ def test_what_a_better_network_wants() -> None:
 
 
 @pytest.mark.parametrize("rung", LADDER, ids=lambda rung: f"{rung.settings['cell']} {rung.settings['hidden_size']}")
-def test_the_loss_to_expect_goes_through_what_was_measured(rung: object) -> None:
-    assert hasattr(rung, "reached")
+def test_the_loss_to_expect_goes_through_what_was_measured(rung: Rung) -> None:
     for read, nats in rung.reached:
-        assert expected(rung, read) == pytest.approx(nats)  # type: ignore[arg-type]
-    losses = [expected(rung, 10**exponent) for exponent in range(3, 10)]  # type: ignore[arg-type]
+        assert expected(rung, read) == pytest.approx(nats)
+    losses = [expected(rung, 10**exponent) for exponent in range(3, 10)]
     assert losses == sorted(losses, reverse=True)
 
 
