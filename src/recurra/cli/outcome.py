@@ -14,7 +14,7 @@ from typing import Any
 from recurra.cli.progress import Silent
 from recurra.cli.terminal import paint, visible
 from recurra.cli.words import duration, loss_words, plural
-from recurra.config import TrainingConfig
+from recurra.config import TrainingConfig, configs
 from recurra.network.parameters import count
 from recurra.presets import PRESETS, choose, expected
 from recurra.text.decoding import Text
@@ -73,8 +73,12 @@ def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
     time = f" and {duration(limit)}" if limit else ""
     wanting = f"; a larger one wants more {' and more '.join(choice.wanting)}" if choice.wanting else ""
     yield _line("chosen", f"by preset auto for {plural(characters, 'character')}{time}{wanting}")
-    nats = expected(choice.rung, trainer.training.updates * trainer.characters_per_update)
-    yield _line("", f"to expect: about {loss_words(nats)}, if the text is like Shakespeare's plays")
+    network, _ = configs(choice.settings)
+    if (
+        trainer.is_new and trainer.config == network
+    ):  # what another one reaches, or one that learns on, was not measured
+        nats = expected(choice.rung, trainer.training.updates * trainer.characters_per_update)
+        yield _line("", f"to expect: about {loss_words(nats)}, if the text is like Shakespeare's plays")
 
 
 def _network(trainer: Trainer) -> str:

@@ -91,7 +91,8 @@ def train(
     newline = newline_of(training, vocabulary)
     if newline is not None:
         ids = ids[:]  # lines are sorted by length: in memory
-    train_ids, validation_ids, _ = split(ids, **held_out, newline=newline)
+    parts = split(ids, **held_out, newline=newline)
+    train_ids, validation_ids, _ = parts
     if training.time_limit is not None:
         stream = stream_of(training, train_ids, newline)
         fitting = updates_within(training.time_limit, config, training, vocabulary, stream, validation_ids)
@@ -127,8 +128,7 @@ def train(
                 signal=stop[0],
             )
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-    cuts = len(train_ids), len(train_ids) + len(validation_ids)
-    summary |= _findings(trainer, learned, ids, cuts, proof_wanted=with_proof)
+    summary |= _findings(trainer, learned, parts, proof_wanted=with_proof)
     _write_json(folder / SUMMARY, summary)
     return Run(trainer.best.model, folder, summary)
 
@@ -190,7 +190,7 @@ def _encoded(text: Text, start: LanguageModel | None) -> tuple[Vocabulary, Ids]:
     if known.is_bytes != own.is_bytes:
         raise TextError(
             f"the model to start from reads {'bytes' if known.is_bytes else 'characters'}, the text is the other kind.",
-            hint="`--encoding bytes` reads bytes.",
+            hint="give `--encoding bytes`." if known.is_bytes else "leave out `--encoding bytes`.",
         )
     unknown = "".join(sorted(set(own.symbols) - set(known.symbols)))
     if unknown:
@@ -370,16 +370,16 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
-def _findings(trainer: Trainer, text: Text, ids: Ids, cuts: tuple[int, int], *, proof_wanted: bool) -> dict[str, Any]:
+def _findings(trainer: Trainer, text: Text, parts: tuple[Ids, Ids, Ids], *, proof_wanted: bool) -> dict[str, Any]:
     """What the report shows besides the run itself: samples, baselines on the parts of the text, the test, the proof.
 
-    `cuts` are where the held-out part begins, and the test part after it.
+    `parts` are the ids to train on, those held out and those of the test.
     """
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
     seed = trainer.sample_seed
-    first, second = cuts
+    train_ids, validation_ids, test_ids = parts
+    first, second = len(train_ids), len(train_ids) + len(validation_ids)
     checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
-    test_ids = ids[second:]
     tested = trainer.final_loss(test_ids) if len(test_ids) > 1 else None
     scores = _in_nats_and_bits("validation", trainer.final_validation_loss()) | _in_nats_and_bits("test", tested)
     return scores | {
@@ -388,7 +388,7 @@ def _findings(trainer: Trainer, text: Text, ids: Ids, cuts: tuple[int, int], *, 
         "baselines": _baselines(text, 0, first),
         "held_out_baselines": _baselines(text, first, second) if trainer.has_validation else None,
         "baseline_limit": BASELINE_LIMIT if max(first, second - first) > BASELINE_LIMIT else None,
-        "gradient_check": _proof(trainer, ids) if checked else None,
+        "gradient_check": _proof(trainer, train_ids) if checked else None,
     }
 
 

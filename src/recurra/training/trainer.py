@@ -33,7 +33,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 class Trainer:
     """Trains a model on `train_ids`, and scores it on `validation_ids` where there are any.
 
-    Training starts from the parameters `start`, else from new ones.
+    Training starts from the parameters `start`, else from new ones: `is_new`.
     `commit(snapshot, best)` makes a checkpoint durable and returns its path; `should_stop()` is asked between blocks
     of updates. After `events()` has ended there are `history`, `best`, `snapshot()` and `seconds`, and `stopped`
     says whether it was told to stop.
@@ -55,6 +55,7 @@ class Trainer:
         with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
             new = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
             self._schedule = schedule_of(training)
+        self.is_new = start is None
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
         self.engine = engines.create(config, training, self.initial)
