@@ -23,26 +23,27 @@ def in_order(A, B, C):
     return total
 
 
-def multiply(A, transposed, B, C):
+def multiply(A, transposed, B, C, add):
     panels = aligned_zeros(*gemm.panel_rows(*B.shape))
     gemm.pack(B, panels)
-    gemm.multiply_add(A, transposed, panels, B.shape[0], C, aligned_zeros(gemm.DEPTH, gemm.ROWS))
+    gemm.multiply(A, transposed, panels, B.shape[0], C, aligned_zeros(gemm.DEPTH, gemm.ROWS), add)
     return C
 
 
-@given(M=st.integers(1, 21), N=st.sampled_from([16, 48, 288]), K=st.sampled_from([1, 7, 16, 300]), flip=st.booleans())
-def test_every_sum_is_in_ascending_order(M, N, K, flip):
+@given(M=st.integers(1, 21), N=st.sampled_from([16, 48, 288]), K=st.sampled_from([1, 7, 16, 300]), flip=st.booleans(),
+       add=st.booleans())  # fmt: skip
+def test_every_sum_is_in_ascending_order(M, N, K, flip, add):
     A, B, C = matrix(M, K), matrix(K, N, 1), matrix(M, N, 2)
     given_A = np.ascontiguousarray(A.T) if flip else A
-    expected = in_order(A, B, C)
-    assert np.array_equal(multiply(given_A, flip, B, C), expected)
+    expected = in_order(A, B, C if add else np.zeros_like(C))
+    assert np.array_equal(multiply(given_A, flip, B, C, add), expected)
 
 
 @pytest.mark.parametrize("depth", [5, 256, 600])
 def test_an_outer_product_is_summed_over_time_in_order(depth):
-    A, B, C = matrix(depth, 24), matrix(depth, 32, 1), aligned_zeros(24, 32)
+    A, B, C = matrix(depth, 24), matrix(depth, 32, 1), matrix(24, 32, 2)
     panels = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, 32))
-    gemm.multiply_add_outer(A, B, C, aligned_zeros(gemm.DEPTH, gemm.ROWS), panels)
+    gemm.multiply_outer(A, B, C, aligned_zeros(gemm.DEPTH, gemm.ROWS), panels)
     assert np.array_equal(C, in_order(A.T, B, np.zeros_like(C)))
 
 
@@ -52,3 +53,23 @@ def test_panels_of_the_transpose():
     gemm.pack_transposed(B, transposed)
     gemm.pack(np.ascontiguousarray(B.T), plain)
     assert np.array_equal(transposed, plain)
+
+
+@pytest.mark.parametrize("N", [16, 112, 384, 240])
+@pytest.mark.parametrize("K", [1, 16, 300])
+def test_a_single_row_has_the_bits_of_a_batch(N, K):
+    x, B, y = matrix(1, K), matrix(K, N, 1), matrix(1, N, 2)
+    gemm.row_multiply(x, B, y)
+    assert np.array_equal(y, in_order(x, B, np.zeros_like(y)))
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+@pytest.mark.parametrize("N", [16, 144])
+def test_a_step_multiplies_panels_and_rows_alike(streams, N):
+    h, W_T = matrix(streams, 32), matrix(32, N, 1)
+    panels = aligned_zeros(*gemm.panel_rows(32, N))
+    gemm.pack(W_T, panels)
+    for W in [panels] if streams > 1 else [panels, W_T]:
+        y = matrix(streams, N, 2)
+        gemm.step_product(h, W, y, aligned_zeros(gemm.DEPTH, gemm.ROWS))
+        assert np.array_equal(y, in_order(h, W_T, np.zeros_like(y)))

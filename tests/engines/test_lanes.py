@@ -99,7 +99,7 @@ def test_the_order_of_a_lane_sum_is_stated():
 def transpose_all(source, target):
     for row in range(0, source.shape[0], 8):
         for column in range(0, source.shape[1], 8):
-            transpose(source, target, row, column)
+            transpose(source, row, column, target, column, row)
 
 
 def test_transpose():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
@@ -11,9 +9,10 @@ from recurra.config import OPTIMIZERS, TrainingConfig
 from recurra.engines import optimizing
 from recurra.engines.kernels.lanes import aligned_zeros
 from recurra.engines.optimizing import FLAT, FlatOptimizer
+from recurra.engines.team import Team
 from recurra.network.optimizers import optimizer_of
 
-N = 1000  # a multiple of 8
+N = 1008  # a multiple of 16
 
 
 def flat(seed):
@@ -24,20 +23,20 @@ def flat(seed):
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize(("piece", "threads"), [(8, 1), (304, 2), (10**6, 1)])
+@pytest.mark.parametrize(("piece", "threads"), [(16, 1), (304, 2), (10**6, 1)])
 def test_every_step_has_the_bits_of_the_equations(monkeypatch, optimizer, ema, piece, threads):
     monkeypatch.setattr(optimizing, "PIECE", piece)
     training = TrainingConfig(optimizer=optimizer, ema=ema)
     plain, expected = optimizer_of(training), flat(0)
     state = plain.init({FLAT: expected})
     found = expected.copy()
-    own = FlatOptimizer(training, found, threads)
-    with ThreadPoolExecutor(threads) as pool:
+    own = FlatOptimizer(training, found)
+    with Team(threads) as team:
         for step in range(4):
             rate = 0.1 / (step + 1)
             updated, state = plain.update({FLAT: expected}, {FLAT: flat(step + 7)}, state, rate)
             expected = updated[FLAT]
-            own.step(found, flat(step + 7), rate, pool.map if threads > 1 else map)
+            own.step(found, flat(step + 7), rate, team)
     assert found.tobytes() == expected.tobytes()
     assert {name: array.tobytes() for name, array in own.state.items()} == {
         name: array.tobytes() for name, array in state.items()

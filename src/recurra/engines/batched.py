@@ -8,8 +8,8 @@ nothing else: not on the threads, not on the CPU.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,15 +19,17 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.kernels import compilation, elman_batch, gemm, gru, lstm, output
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import (
-    add_column_sums,
     clear,
+    column_sums,
     scale_streams,
     scatter_add,
     set_rows,
     sum_of_squares,
+    transpose_matrix,
 )
-from recurra.engines.optimizing import FLAT, Each, FlatOptimizer
+from recurra.engines.optimizing import FLAT, FlatOptimizer, pieces
 from recurra.engines.result import TrainResult
+from recurra.engines.team import Team
 from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
 from recurra.network.cells import CELLS
@@ -120,18 +122,36 @@ class Layout:
         return {name: slot.view(flat) for name, slot in self.slots.items()}
 
 
-class Panels(NamedTuple):
-    """Weights as products need them: `across` for x W^T, `back` for dy W; by parameter name."""
+class Panels:
+    """Weights as products need them: `across` for x W^T, `back` for dy W; by parameter name.
 
-    across: dict[str, Vector]
-    back: dict[str, Vector]
+    In panels, but for recurrent weights of a stream `alone`, which stay rows.
+    """
 
+    def __init__(self, views: Mapping[str, Vector], alone: bool = False) -> None:
+        names = [name for name in views if name.split(".")[-1] in {"U", "W", "V"} and name != "layers.0.U"]
+        self._in_panels = {name: views[name] for name in names if not (alone and name.endswith("W"))}
+        self._in_rows = {name: views[name] for name in names if name not in self._in_panels}
+        self.across = self._in_rows | {
+            name: aligned_zeros(*gemm.panel_rows(*view.shape)) for name, view in self._in_panels.items()
+        }
+        self.back: dict[str, Vector] = {}
 
-def _panels(views: Mapping[str, Vector]) -> Panels:
-    names = [name for name in views if name.split(".")[-1] in {"U", "W", "V"} and name != "layers.0.U"]
-    across = {name: aligned_zeros(*gemm.panel_rows(*views[name].shape)) for name in names}
-    back = {name: aligned_zeros(*gemm.panel_rows(*views[name].shape[::-1])) for name in names}
-    return Panels(across, back)
+    def fill(self) -> None:
+        """Take over the weights for going forward."""
+        for name, view in self._in_panels.items():
+            gemm.pack(view, self.across[name])
+
+    def fill_back(self) -> None:
+        """Take over the weights for going backward."""
+        if not self.back:
+            self.back |= {name: aligned_zeros(*view.shape[::-1]) for name, view in self._in_rows.items()}
+            for name, view in self._in_panels.items():
+                self.back[name] = aligned_zeros(*gemm.panel_rows(*view.shape[::-1]))
+        for name, view in self._in_panels.items():
+            gemm.pack_transposed(view, self.back[name])
+        for name, view in self._in_rows.items():
+            transpose_matrix(view, self.back[name])
 
 
 class _Layer:
@@ -207,7 +227,7 @@ class _Shard:
             self._cell_forward(p, panels, number, layer, table, rows)
         h = self.layers[-1].h[self.streams :]
         set_rows(self.o, p["c"], 0, self.symbol_tile)
-        gemm.multiply_add(h, False, panels.across["V"], self.width, self.o, self.packed)
+        gemm.multiply(h, False, panels.across["V"], self.width, self.o, self.packed, True)
 
     def carry(self) -> None:
         """The state after the last step becomes that before the first."""
@@ -240,8 +260,7 @@ class _Shard:
             layer.x = below.h[self.streams :]
         else:
             scale_streams(layer.x, below.h[self.streams :], masks[number - 1])
-        clear(layer.table)
-        gemm.multiply_add(layer.x, False, panels.across[f"layers.{number}.U"], self.width, layer.table, self.packed)
+        gemm.multiply(layer.x, False, panels.across[f"layers.{number}.U"], self.width, layer.table, self.packed, False)
         return layer.table, self.rows
 
     def _cell_forward(
@@ -261,26 +280,24 @@ class _Shard:
     def _output_backward(self, panels: Panels) -> None:
         """The gradients of V, c and of the top layer's h, from that of the logits in `o`."""
         h = self.layers[-1].h[self.streams :]
-        clear(self.gradient)
-        gemm.multiply_add_outer(h, self.o, self.d["V"], self.packed, self.panel_room)
-        add_column_sums(self.d["c"], self.o)
-        clear(self.dh_out)
-        gemm.multiply_add(self.o, False, panels.back["V"], self.o.shape[1], self.dh_out, self.packed)
+        gemm.multiply_outer(h, self.o, self.d["V"], self.packed, self.panel_room)
+        column_sums(self.d["c"], self.o)
+        gemm.multiply(self.o, False, panels.back["V"], self.o.shape[1], self.dh_out, self.packed, False)
 
     def _layer_backward(self, panels: Panels, number: int, ids: Ids, masks: Vector | None) -> None:
         layer, name = self.layers[number], f"layers.{number}."
         self._cell_backward(panels.back[name + "W"], layer)
         before = layer.h[: -self.streams]
-        gemm.multiply_add_outer(before, layer.dq, self.d[name + "W"], self.packed, self.panel_room)
-        add_column_sums(self.d[name + "b"], layer.da)
+        gemm.multiply_outer(before, layer.dq, self.d[name + "W"], self.packed, self.panel_room)
+        column_sums(self.d[name + "b"], layer.da)
         if layer.q is not None:
-            add_column_sums(self.d[name + "b_n"], layer.dq[:, 2 * self.width :])
+            column_sums(self.d[name + "b_n"], layer.dq[:, 2 * self.width :])
         if number == 0:
+            clear(self.d[name + "U"])
             scatter_add(self.d[name + "U"], ids, layer.da)
             return
-        gemm.multiply_add_outer(layer.x, layer.da, self.d[name + "U"], self.packed, self.panel_room)
-        clear(self.dh_out)
-        gemm.multiply_add(layer.da, False, panels.back[name + "U"], layer.da.shape[1], self.dh_out, self.packed)
+        gemm.multiply_outer(layer.x, layer.da, self.d[name + "U"], self.packed, self.panel_room)
+        gemm.multiply(layer.da, False, panels.back[name + "U"], layer.da.shape[1], self.dh_out, self.packed, False)
         if masks is not None:
             scale_streams(self.dh_out, self.dh_out, masks[number - 1])
 
@@ -306,9 +323,9 @@ class BatchedNetwork:
         self._config, self._symbols = config, len(parameters["c"])
         self._layout = Layout(config, self._symbols)
         self._views = self._layout.views(self._layout.pack_weights(parameters))
-        self._panels = _panels(self._views)
-        for name, panels in self._panels.across.items():
-            gemm.pack(self._views[name], panels)
+        self._panels = {alone: Panels(self._views, alone) for alone in (False, True)}
+        for panels in self._panels.values():
+            panels.fill()
         self._shards: dict[tuple[int, int], list[_Shard]] = {}
 
     def log_probabilities(self, ids: Ids, state: State) -> tuple[Vector, State]:
@@ -325,16 +342,13 @@ class BatchedNetwork:
         def read(k: int) -> tuple[Vector, State]:
             part, shard = slice(bounds[k], bounds[k + 1]), shards[k]
             shard.put_state(map_state(lambda field: field[:, part], state))
-            shard.read(self._views, self._panels, np.ascontiguousarray(streams[:, part]).ravel())
+            shard.read(self._views, self._panels[shard.streams == 1], np.ascontiguousarray(streams[:, part]).ravel())
             output.log_softmax(shard.o, shard.sums, shard.symbol_tile)
             shard.carry()
             return shard.o.reshape(steps, shard.streams, -1)[:, :, : self._symbols], shard.state(self._config)
 
-        if len(shards) == 1:
-            found = [read(0)]
-        else:
-            with ThreadPoolExecutor(min(len(shards), usable_cpus())) as pool:
-                found = list(pool.map(read, range(len(shards))))
+        with Team(min(len(shards), usable_cpus())) as team:
+            found = team.each(read, len(shards))
         logs = np.concatenate([part for part, _ in found], axis=1)
         return logs.reshape(*ids.shape, self._symbols), _joined([own for _, own in found])
 
@@ -388,12 +402,13 @@ class BatchedEngine:
         self._config, self._training = config, training
         self._layout = Layout(config, len(parameters["c"]))
         self._flat = self._layout.pack_weights(parameters)
-        self._panels = _panels(self._layout.views(self._flat))
+        self._views = self._layout.views(self._flat)
+        self._panels = Panels(self._views, alone=training.batch_size == 1)
         self._bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
         sizes = np.diff(self._bounds).tolist()
         self._shards = [_Shard(config, self._layout, training.sequence_length, size) for size in sizes]
         self._threads = min(len(sizes), training.threads or usable_cpus())
-        self._optimizer = FlatOptimizer(training, self._flat, self._threads)
+        self._optimizer = FlatOptimizer(training, self._flat)
         if optimizer_state is not None:
             self._load_optimizer_state(optimizer_state)
         if state is not None:
@@ -408,39 +423,43 @@ class BatchedEngine:
         Raises NumericalError at the update whose loss or gradient is not finite.
         """
         losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
-        with ThreadPoolExecutor(self._threads) as pool:
-            each = map if self._threads == 1 else pool.map
+        with Team(self._threads) as team:
             for i, rate in enumerate(rates):
                 if not carry:
                     self.zero_state()
-                losses[i], norms[i] = self._update(each, inputs[i], targets[i], float(rate))
+                losses[i], norms[i] = self._update(team, inputs[i], targets[i], float(rate))
         return TrainResult(losses, norms)
 
-    def _update(self, each: Each, x: Ids, y: Ids, rate: float) -> tuple[float, float]:
-        views = self._layout.views(self._flat)
-        self._fill_panels(views)
+    def _update(self, team: Team, x: Ids, y: Ids, rate: float) -> tuple[float, float]:
+        self._panels.fill()
+        self._panels.fill_back()
         masks = self._masks()
 
         def run(k: int) -> float:
             part = slice(self._bounds[k], self._bounds[k + 1])
             own = None if masks is None else masks[:, part]
-            return self._shards[k].first_steps(len(x)).run(views, self._panels, x[:, part], y[:, part], own)
+            return self._shards[k].first_steps(len(x)).run(self._views, self._panels, x[:, part], y[:, part], own)
 
-        loss = sum(each(run, range(len(self._shards))))
-        gradient = self._shards[0].gradient
-        for shard in self._shards[1:]:
-            gradient += shard.gradient
-        norm = float(np.sqrt(sum_of_squares(gradient)))
-        if not np.isfinite(loss + norm):
+        loss = sum(team.each(run, len(self._shards)))
+        gradient, norm = self._summed(team)
+        if not math.isfinite(loss + norm):
             self._raise_not_finite(loss, gradient)
-        self._optimizer.step(self._flat, self._clipped(gradient, norm), rate, each)
+        self._optimizer.step(self._flat, self._clipped(gradient, norm), rate, team)
         self.updates_done += 1
         return loss, norm
 
-    def _fill_panels(self, views: Mapping[str, Vector]) -> None:
-        for name, panels in self._panels.across.items():
-            gemm.pack(views[name], panels)
-            gemm.pack_transposed(views[name], self._panels.back[name])
+    def _summed(self, team: Team) -> tuple[Vector, float]:
+        """The sum of the shards' gradients, in that of the first, and its norm."""
+        total, *others = (shard.gradient for shard in self._shards)
+        parts = pieces(total.shape[1])
+
+        def add(number: int) -> float:
+            sums = total[:, parts[number]]
+            for other in others:
+                sums += other[:, parts[number]]
+            return float(sum_of_squares(sums))
+
+        return total, math.sqrt(sum(team.each(add, len(parts))))
 
     def _masks(self) -> Vector | None:
         training = self._training
@@ -503,11 +522,12 @@ class BatchedEngine:
         shard = _Shard(self._config, self._layout, 1, 1)
         ids = np.zeros((1, 1), np.int64)
         masks = np.ones((max(self._config.layers - 1, 1), 1, shard.width), np.float32)
-        shard.run(self._layout.views(self._flat), self._panels, ids, ids, masks if self._training.dropout else None)
+        self._panels.fill()
+        self._panels.fill_back()
+        shard.run(self._views, self._panels, ids, ids, masks if self._training.dropout else None)
         sum_of_squares(shard.gradient)
         numbers = aligned_zeros(1, PAD)
         FlatOptimizer(self._training, numbers).step(numbers, numbers.copy(), 0.0)
-        self._fill_panels(self._layout.views(self._flat))
         compilation.mark_warm(self._key)
 
     @property

@@ -5,20 +5,17 @@ Every optimiser works on each number alone, so that neither the pieces nor the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 import numpy as np
 
 from recurra.config import TrainingConfig
 from recurra.engines.kernels import optimizers as kernels
 from recurra.engines.kernels.lanes import Vector
+from recurra.engines.team import ALONE, Team
 from recurra.network.optimizers import OPTIMIZERS, Optimizer, OptimizerState, adam_init, optimizer_of
 from recurra.network.parameters import Array, Parameters
 
 PIECE = 32768  # numbers; Adam's four arrays of it are 512 KiB
 FLAT = "all"  # the name of the parameters laid end to end
-Each = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 
 
 def adamw_update(
@@ -36,10 +33,10 @@ def adamw_update(
     w1 = beta1 * state["mean_weight"] + (1 - beta1)
     w2 = beta2 * state["squares_weight"] + (1 - beta2)
     betas = np.array([beta1, 1 - beta1, beta2, 1 - beta2], np.float32)
-    kept, weights = np.float32(1 - rate * weight_decay), np.concatenate([w1, w2])
+    kept, step, scale = np.float32(1 - rate * weight_decay), (rate / w1)[0], (1 / np.sqrt(w2))[0]
     for name, theta in parameters.items():
         own = (theta, state[f"mean.{name}"], state[f"squares.{name}"], gradients[name])
-        kernels.adamw(*own, kept, np.float32(rate), betas, weights, np.float32(epsilon))
+        kernels.adamw(*own, kept, step, scale, betas, np.float32(epsilon))
     return dict(parameters), state | {"mean_weight": w1, "squares_weight": w2}
 
 
@@ -53,19 +50,24 @@ def adam_update(
 COMPILED = OPTIMIZERS | {"adam": Optimizer(adam_init, adam_update), "adamw": Optimizer(adam_init, adamw_update)}
 
 
-class FlatOptimizer:
-    """The optimiser of a training for the parameters `flat` (1, N), its work in `shares`, and its state."""
+def pieces(numbers: int) -> list[slice]:
+    """Where the pieces of so many numbers lie."""
+    return [slice(start, start + PIECE) for start in range(0, numbers, PIECE)]
 
-    def __init__(self, training: TrainingConfig, flat: Vector, shares: int = 1) -> None:
+
+class FlatOptimizer:
+    """The optimiser of a training for the parameters `flat` (1, N), and its state."""
+
+    def __init__(self, training: TrainingConfig, flat: Vector) -> None:
         self._optimizer = optimizer_of(training, COMPILED)
         self.state = self._optimizer.init({FLAT: flat})
-        self._shares = shares
 
-    def step(self, flat: Vector, gradient: Vector, rate: float, each: Each = map) -> None:
-        """One update of `flat` in place; `each` is `map`, or that of a pool of threads."""
+    def step(self, flat: Vector, gradient: Vector, rate: float, team: Team = ALONE) -> None:
+        """One update of `flat` in place, the pieces shared out in `team`."""
+        parts = pieces(flat.shape[1])
 
-        def piece(start: int) -> OptimizerState:
-            part = slice(start, start + PIECE)
+        def update(number: int) -> OptimizerState:
+            part = parts[number]
             own = {name: array[:, part] if name.endswith(FLAT) else array for name, array in self.state.items()}
             with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and told by name
                 updated, new = self._optimizer.update({FLAT: flat[:, part]}, {FLAT: gradient[:, part]}, own, rate)
@@ -74,10 +76,5 @@ class FlatOptimizer:
                 own[name][...] = new[name]
             return {name: array for name, array in new.items() if not name.endswith(FLAT)}
 
-        def share(number: int) -> OptimizerState:
-            *_, numbers = map(piece, range(number * PIECE, flat.shape[1], shares * PIECE))
-            return numbers
-
-        shares = min(self._shares, -(-flat.shape[1] // PIECE))
-        *_, numbers = each(share, range(shares))
+        *_, numbers = team.each(update, len(parts))
         self.state |= numbers

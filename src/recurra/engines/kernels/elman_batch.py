@@ -6,9 +6,8 @@ import numpy as np
 
 from recurra.engines.kernels.arithmetic import tanh
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.gemm import multiply_add
+from recurra.engines.kernels.gemm import step_product
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store, zero_below
-from recurra.engines.kernels.products import clear
 
 ZERO, ONE = np.float32(0), np.float32(1)
 SMALLEST = np.float32(1e-45)  # the least positive number: relu passes nothing at 0, and gives no gradient there
@@ -57,13 +56,12 @@ def forward(
 ) -> None:
     """All steps: h (T B + B, H) begins with the state before the first; a (B, H) and packed (256, 8) are room.
 
-    table and rows (T B,) as in `step_forward`; W: W^T (H, H) in panels.
+    table and rows (T B,) as in `step_forward`; W: W^T (H, H) as in `step_product`.
     """
-    B, H = a.shape
+    B = a.shape[0]
     for t in range(steps):
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        clear(a)
-        multiply_add(h[now], False, W, H, a, packed)
+        step_product(h[now], W, a, packed)
         step_forward(a, table, rows[now], b, h[after], relu, tile)
 
 
@@ -81,12 +79,11 @@ def backward(
 ) -> None:
     """All steps from the last: dh_out (T B, H) from above, da (T B, H) the result; dh (B, H) is 0 on entry.
 
-    W: (H, H) in panels.
+    W: (H, H) as in `step_product`.
     """
     B = dh.shape[0]
     for back in range(steps):
         t = steps - 1 - back
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
         step_backward(dh_out[now], dh, h[after], da[now], relu, tile)
-        clear(dh)
-        multiply_add(da[now], False, W, da.shape[1], dh, packed)
+        step_product(da[now], W, dh, packed)

@@ -1,4 +1,4 @@
-"""C += op(A) B in strict float32: every element is summed in ascending order of k, whatever the blocking.
+"""C = op(A) B or C += op(A) B in strict float32: each sum is in ascending order of k, whatever the blocking.
 
 B is kept in panels of 16 columns, so that the innermost loop reads it in one stream; 8 rows of A are packed side by
 side. The kernel within holds 8 × 16 sums in registers: 113 GFLOP/s on a core of Zen 4, more than OpenBLAS there, since
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.lanes import WIDTH, Vector, load, store, transpose
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, load, store, transpose
 
 ZERO = np.float32(0)
 PANEL = 16  # columns
@@ -19,6 +19,7 @@ DEPTH = 256  # of k in one pass: a panel of it is 16 KiB
 PANELS = 16  # used in turn for the same rows: 256 KiB, within the second-level cache
 ROWS = 8
 TILE = (0, 0)
+WIDEST, WIDE = (0,) * 16, (0,) * 8  # of a single row's product: the wider, the longer the stretch read at a time
 
 
 def panel_rows(k: int, n: int) -> tuple[int, int]:
@@ -41,14 +42,26 @@ def pack_transposed(source: Vector, panels: Vector) -> None:
     n, k = source.shape
     for p in range(n // PANEL):
         for j in range(0, k, WIDTH):
-            for half in range(2):
-                transpose(source[p * PANEL + half * WIDTH :, j:], panels[p * k + j :, half * WIDTH :], 0, 0)
+            for half in range(0, PANEL, WIDTH):
+                transpose(source, p * PANEL + half, j, panels, p * k + j, half)
 
 
 @strict
-def _eight(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: int) -> None:
-    c0, c1, c2, c3 = load(C, i, n, TILE), load(C, i + 1, n, TILE), load(C, i + 2, n, TILE), load(C, i + 3, n, TILE)
-    c4, c5, c6, c7 = load(C, i + 4, n, TILE), load(C, i + 5, n, TILE), load(C, i + 6, n, TILE), load(C, i + 7, n, TILE)
+def _begin(C: Vector, i: int, n: int, add: bool) -> Vector:
+    """What a sum begins with."""
+    return load(C, i, n, TILE) if add else fill(ZERO, TILE)
+
+
+@strict
+def _eight(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: int, add: bool) -> None:
+    """Eight rows of one panel."""
+    c0, c1, c2, c3 = _begin(C, i, n, add), _begin(C, i + 1, n, add), _begin(C, i + 2, n, add), _begin(C, i + 3, n, add)
+    c4, c5, c6, c7 = (
+        _begin(C, i + 4, n, add),
+        _begin(C, i + 5, n, add),
+        _begin(C, i + 6, n, add),
+        _begin(C, i + 7, n, add),
+    )
     for k in range(depth):
         row = load(b, start + k, 0, TILE)
         c0 = c0 + a[k, 0] * row
@@ -70,8 +83,8 @@ def _eight(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: i
 
 
 @strict
-def _four(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: int) -> None:
-    c0, c1, c2, c3 = load(C, i, n, TILE), load(C, i + 1, n, TILE), load(C, i + 2, n, TILE), load(C, i + 3, n, TILE)
+def _four(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: int, add: bool) -> None:
+    c0, c1, c2, c3 = _begin(C, i, n, add), _begin(C, i + 1, n, add), _begin(C, i + 2, n, add), _begin(C, i + 3, n, add)
     for k in range(depth):
         row = load(b, start + k, 0, TILE)
         c0 = c0 + a[k, 0] * row
@@ -85,18 +98,49 @@ def _four(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: in
 
 
 @strict
-def _one(C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, depth: int) -> None:
-    c = load(C, i, n, TILE)
+def _two_by_four(
+    C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, stride: int, depth: int, add: bool
+) -> None:
+    """Two rows of four panels, `stride` rows apart in `b`."""
+    c0, d0 = _begin(C, i, n, add), _begin(C, i + 1, n, add)
+    c1, d1 = _begin(C, i, n + PANEL, add), _begin(C, i + 1, n + PANEL, add)
+    c2, d2 = _begin(C, i, n + 2 * PANEL, add), _begin(C, i + 1, n + 2 * PANEL, add)
+    c3, d3 = _begin(C, i, n + 3 * PANEL, add), _begin(C, i + 1, n + 3 * PANEL, add)
+    for k in range(depth):
+        x, y, at = a[k, r], a[k, r + 1], start + k
+        row = load(b, at, 0, TILE)
+        c0, d0 = c0 + x * row, d0 + y * row
+        row = load(b, at + stride, 0, TILE)
+        c1, d1 = c1 + x * row, d1 + y * row
+        row = load(b, at + 2 * stride, 0, TILE)
+        c2, d2 = c2 + x * row, d2 + y * row
+        row = load(b, at + 3 * stride, 0, TILE)
+        c3, d3 = c3 + x * row, d3 + y * row
+    store(C, i, n, c0)
+    store(C, i + 1, n, d0)
+    store(C, i, n + PANEL, c1)
+    store(C, i + 1, n + PANEL, d1)
+    store(C, i, n + 2 * PANEL, c2)
+    store(C, i + 1, n + 2 * PANEL, d2)
+    store(C, i, n + 3 * PANEL, c3)
+    store(C, i + 1, n + 3 * PANEL, d3)
+
+
+@strict
+def _one(C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, depth: int, add: bool) -> None:
+    c = _begin(C, i, n, add)
     for k in range(depth):
         c = c + a[k, r] * load(b, start + k, 0, TILE)
     store(C, i, n, c)
 
 
 @strict
-def _one_by_four(C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, stride: int, depth: int) -> None:
+def _one_by_four(
+    C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, stride: int, depth: int, add: bool
+) -> None:
     """One row of four panels, `stride` rows apart in `b`: a single sum would wait for itself at every step."""
-    c0, c1 = load(C, i, n, TILE), load(C, i, n + PANEL, TILE)
-    c2, c3 = load(C, i, n + 2 * PANEL, TILE), load(C, i, n + 3 * PANEL, TILE)
+    c0, c1 = _begin(C, i, n, add), _begin(C, i, n + PANEL, add)
+    c2, c3 = _begin(C, i, n + 2 * PANEL, add), _begin(C, i, n + 3 * PANEL, add)
     for k in range(depth):
         x, at = a[k, r], start + k
         c0 = c0 + x * load(b, at, 0, TILE)
@@ -123,21 +167,22 @@ def _pack_rows(A: Vector, transposed: bool, i: int, rows: int, k: int, depth: in
         return
     whole = depth - depth % WIDTH if rows == ROWS else 0
     for j in range(0, whole, WIDTH):
-        transpose(A[i:, k + j :], a[j:], 0, 0)
+        transpose(A, i, k + j, a, j, 0)
     for r in range(rows):
         for j in range(whole, depth):
             a[j, r] = A[i + r, k + j]
 
 
 @strict
-def multiply_add(A: Vector, transposed: bool, panels: Vector, depth: int, C: Vector, a: Vector) -> None:
-    """C += op(A) B. A (M, depth), or (depth, M) where `transposed`; B (depth, N) in `panels`; C (M, N).
+def multiply(A: Vector, transposed: bool, panels: Vector, depth: int, C: Vector, a: Vector, add: bool) -> None:
+    """C = op(A) B, or C += op(A) B where `add`.
 
-    N is a multiple of 16; `a` (256, 8) is room for packed rows.
+    A (M, depth), or (depth, M) where `transposed`; B (depth, N) in `panels`; C (M, N). N is a multiple of 16;
+    `a` (256, 8) is room for packed rows.
     """
     M, count = C.shape[0], C.shape[1] // PANEL
     for k in range(0, depth, DEPTH):
-        d = min(DEPTH, depth - k)
+        d, more = min(DEPTH, depth - k), add or k > 0
         for first in range(0, count, PANELS):
             last = min(first + PANELS, count)
             for i in range(0, M, ROWS):
@@ -145,30 +190,70 @@ def multiply_add(A: Vector, transposed: bool, panels: Vector, depth: int, C: Vec
                 _pack_rows(A, transposed, i, rows, k, d, a)
                 if rows == ROWS:
                     for p in range(first, last):
-                        _eight(C, i, p * PANEL, a, panels, p * depth + k, d)
+                        _eight(C, i, p * PANEL, a, panels, p * depth + k, d, more)
                     continue
-                single = 0
+                r = 0
                 if rows >= 4:
-                    single = 4
                     for p in range(first, last):
-                        _four(C, i, p * PANEL, a, panels, p * depth + k, d)
-                for r in range(single, rows):
-                    p = first
+                        _four(C, i, p * PANEL, a, panels, p * depth + k, d, more)
+                    r = 4
+                while r < rows:
+                    taken, p = min(rows - r, 2), first
                     while p + 4 <= last:
-                        _one_by_four(C, i + r, p * PANEL, a, r, panels, p * depth + k, depth, d)
+                        if taken == 2:
+                            _two_by_four(C, i + r, p * PANEL, a, r, panels, p * depth + k, depth, d, more)
+                        else:
+                            _one_by_four(C, i + r, p * PANEL, a, r, panels, p * depth + k, depth, d, more)
                         p += 4
                     while p < last:
-                        _one(C, i + r, p * PANEL, a, r, panels, p * depth + k, d)
+                        for s in range(r, r + taken):
+                            _one(C, i + s, p * PANEL, a, s, panels, p * depth + k, d, more)
                         p += 1
+                    r += taken
 
 
 @strict
-def multiply_add_outer(A: Vector, B: Vector, C: Vector, a: Vector, panels: Vector) -> None:
-    """C += A^T B for A (depth, M), B (depth, N): a gradient, summed over time and streams.
+def multiply_outer(A: Vector, B: Vector, C: Vector, a: Vector, panels: Vector) -> None:
+    """C = A^T B for A (depth, M), B (depth, N): a gradient, summed over time and streams.
 
     `panels` (16 · N / 16 rows of 16) is room for 256 rows of B in panels.
     """
     for k in range(0, A.shape[0], DEPTH):
         d = min(DEPTH, A.shape[0] - k)
         pack(B[k : k + d], panels)
-        multiply_add(A[k : k + d], True, panels, d, C, a)
+        multiply(A[k : k + d], True, panels, d, C, a, k > 0)
+
+
+@strict
+def _row_stretch(x: Vector, B: Vector, y: Vector, column: int, stop: int, tile: Tile) -> int:
+    """y[0, column:] = x B as far as whole tiles before `stop` go; where the next column begins."""
+    while column + WIDTH * len(tile) <= stop:
+        total = fill(ZERO, tile)
+        for k in range(B.shape[0]):
+            total = total + x[0, k] * load(B, k, column, tile)
+        store(y, 0, column, total)
+        column += WIDTH * len(tile)
+    return column
+
+
+@strict
+def row_multiply(x: Vector, B: Vector, y: Vector) -> None:
+    """y = x B for one row: x (1, depth), B (depth, N) as it stands, y (1, N), N a multiple of 16.
+
+    The bits are those of `multiply`: each sum goes on in ascending order of k.
+    """
+    column = _row_stretch(x, B, y, 0, y.shape[1], WIDEST)
+    column = _row_stretch(x, B, y, column, y.shape[1], WIDE)
+    _row_stretch(x, B, y, column, y.shape[1], TILE)
+
+
+@strict
+def step_product(x: Vector, W: Vector, y: Vector, packed: Vector) -> None:
+    """y = x W^T, one step of the recurrence: x (B, depth), y (B, N), both zero where they are padding.
+
+    W^T (depth, N) in panels; where B = 1 perhaps as it stands, since a single row reads it but once.
+    """
+    if x.shape[0] == 1 and W.shape[0] == x.shape[1]:
+        row_multiply(x, W, y)
+    else:
+        multiply(x, False, W, x.shape[1], y, packed, False)

@@ -45,10 +45,10 @@ def fill(value: np.float32, tile: Tile) -> Vector:
     return np.full(WIDTH * len(tile), value, np.float32)
 
 
-def transpose(source: Vector, target: Vector, row: int, column: int) -> None:
-    """`target[column:, row:] = source[row:, column:].T` for one block of 8 × 8."""
-    rows, columns = slice(row, row + WIDTH), slice(column, column + WIDTH)
-    target[columns, rows] = source[rows, columns].T
+def transpose(source: Vector, row: int, column: int, target: Vector, to_row: int, to_column: int) -> None:
+    """`target[to_row:, to_column:] = source[row:, column:].T` for one block of 8 × 8."""
+    block = source[row : row + WIDTH, column : column + WIDTH]
+    target[to_row : to_row + WIDTH, to_column : to_column + WIDTH] = block.T
 
 
 def square_root(vector: Vector) -> Vector:

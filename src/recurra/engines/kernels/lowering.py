@@ -132,18 +132,18 @@ def _fill(typing_context: Any, value: Any, tile: Any) -> Any:
 
 
 @intrinsic
-def _transpose(typing_context: Any, source: Any, target: Any, row: Any, column: Any) -> Any:
+def _transpose(
+    typing_context: Any, source: Any, row: Any, column: Any, target: Any, to_row: Any, to_column: Any
+) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        row, column = _to_index(context, builder, signature, arguments, (2, 3))
+        places = _to_index(context, builder, signature, arguments, (1, 2, 4, 5))
 
-        def address(k: int, first: Any, second: Any, lane: int) -> Any:
-            moved = builder.add(first, ir.Constant(first.type, lane))
-            return _address(context, builder, signature.args[k], arguments[k], moved, second)
+        def pointer(k: int, row: Any, column: Any, lane: int) -> Any:
+            moved = builder.add(row, ir.Constant(row.type, lane))
+            address = _address(context, builder, signature.args[k], arguments[k], moved, column)
+            return _places(builder, address, [_floats(WIDTH)])[0]
 
-        def pointer(*place: Any) -> Any:
-            return _places(builder, address(*place), [_floats(WIDTH)])[0]
-
-        rows = [builder.load(pointer(0, row, column, lane), align=4) for lane in range(WIDTH)]
+        rows = [builder.load(pointer(0, *places[:2], lane), align=4) for lane in range(WIDTH)]
         # Each round interleaves row k with row k + 4: after three, row k holds what was column k.
         low = [lane // 2 + WIDTH * (lane % 2) for lane in range(WIDTH)]
         high = [lane + WIDTH // 2 for lane in low]
@@ -151,10 +151,10 @@ def _transpose(typing_context: Any, source: Any, target: Any, row: Any, column: 
             pairs = zip(rows[: WIDTH // 2], rows[WIDTH // 2 :], strict=True)
             rows = [_shuffle(builder, a, b, lanes) for a, b in pairs for lanes in (low, high)]
         for lane, value in enumerate(rows):
-            builder.store(value, pointer(1, column, row, lane), align=4)
+            builder.store(value, pointer(3, *places[2:], lane), align=4)
         return context.get_dummy_value()
 
-    return types.void(source, target, row, column), generate
+    return types.void(source, row, column, target, to_row, to_column), generate
 
 
 def _partwise(emit: Callable[..., Any], *kinds: Any) -> Any:
@@ -293,8 +293,10 @@ def _overload_fill(value, tile):
 
 
 @overload(lanes.transpose)
-def _overload_transpose(source, target, row, column):
-    return lambda source, target, row, column: _transpose(source, target, row, column)
+def _overload_transpose(source, row, column, target, to_row, to_column):
+    return lambda source, row, column, target, to_row, to_column: _transpose(
+        source, row, column, target, to_row, to_column
+    )
 
 
 @overload(lanes.clamp)

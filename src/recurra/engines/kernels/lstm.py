@@ -10,9 +10,8 @@ import numpy as np
 
 from recurra.engines.kernels.arithmetic import sigmoid, tanh
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.gemm import multiply_add
+from recurra.engines.kernels.gemm import step_product
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
-from recurra.engines.kernels.products import clear
 
 ONE = np.float32(1)
 
@@ -88,13 +87,12 @@ def forward(
 ) -> None:
     """All steps: h and c (T B + B, H) begin with the state before the first, gates (T B, 4 H) are kept for backward.
 
-    table and rows (T B,) as in `step_forward`; W: W^T (H, 4 H) in panels; packed (256, 8): room.
+    table and rows (T B,) as in `step_forward`; W: W^T (H, 4 H) as in `step_product`; packed (256, 8): room.
     """
-    B, H = h.shape[0] // (steps + 1), h.shape[1]
+    B = h.shape[0] // (steps + 1)
     for t in range(steps):
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        clear(gates[now])
-        multiply_add(h[now], False, W, H, gates[now], packed)
+        step_product(h[now], W, gates[now], packed)
         step_forward(gates[now], table, rows[now], b, c[now], c[after], h[after], tile)
 
 
@@ -113,12 +111,11 @@ def backward(
 ) -> None:
     """All steps from the last: dh_out (T B, H) from above, da (T B, 4 H) the result; dh, dc (B, H) are 0 on entry.
 
-    W: (4 H, H) in panels.
+    W: (4 H, H) as in `step_product`.
     """
     B = dh.shape[0]
     for back in range(steps):
         t = steps - 1 - back
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
         step_backward(dh_out[now], dh, dc, gates[now], c[now], c[after], da[now], tile)
-        clear(dh)
-        multiply_add(da[now], False, W, da.shape[1], dh, packed)
+        step_product(da[now], W, dh, packed)

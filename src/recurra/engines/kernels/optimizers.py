@@ -9,7 +9,7 @@ from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, clamp, fill, lane
 
 EPSILON = np.float32(1e-8)
 ZERO = np.float32(0)
-GROUP = (0,)
+PAIR = (0, 0)
 
 
 @strict
@@ -136,25 +136,24 @@ def adamw(
     squares: Vector,
     gradient: Vector,
     kept: np.float32,
-    rate: np.float32,
+    step: np.float32,
+    scale: np.float32,
     betas: Vector,
-    weights: Vector,
     epsilon: np.float32,
 ) -> None:
     """Adam with decoupled weight decay, in place: the equations of `network/optimizers/adaptive.py`, in their order.
 
-        m = beta1 m + rest1 g,  s = beta2 s + rest2 g²,  theta = theta · kept - rate (m / w1) / (√(s / w2) + epsilon)
+        m = beta1 m + rest1 g,  s = beta2 s + rest2 g²,  theta = theta · kept - step m / (√s · scale + epsilon)
 
-    theta, mean, squares, gradient (1, n), n a multiple of 8; betas (4,): beta1, rest1, beta2, rest2; weights (2,): w1,
-    w2; kept = 1 - rate · decay.
+    theta, mean, squares, gradient (1, n), n a multiple of 16; kept = 1 - rate · decay; step = rate / w1;
+    scale = 1 / √w2; betas (4,): beta1, rest1, beta2, rest2.
     """
     beta1, rest1, beta2, rest2 = betas[0], betas[1], betas[2], betas[3]
-    w1, w2 = fill(weights[0], GROUP), fill(weights[1], GROUP)
-    for column in range(0, theta.shape[1], WIDTH):
-        g = load(gradient, 0, column, GROUP)
-        m = beta1 * load(mean, 0, column, GROUP) + rest1 * g
-        s = beta2 * load(squares, 0, column, GROUP) + rest2 * (g * g)
+    for column in range(0, theta.shape[1], WIDTH * len(PAIR)):
+        g = load(gradient, 0, column, PAIR)
+        m = beta1 * load(mean, 0, column, PAIR) + rest1 * g
+        s = beta2 * load(squares, 0, column, PAIR) + rest2 * (g * g)
         store(mean, 0, column, m)
         store(squares, 0, column, s)
-        step = rate * (m / w1) / (square_root(s / w2) + epsilon)
-        store(theta, 0, column, kept * load(theta, 0, column, GROUP) - step)
+        change = step * m / (square_root(s) * scale + epsilon)
+        store(theta, 0, column, kept * load(theta, 0, column, PAIR) - change)

@@ -11,7 +11,7 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, lane_sum, load, store, transpose
 
 ZERO = np.float32(0)
-GROUP = (0,)
+GROUP, PAIR, WIDE = (0,), (0, 0), (0,) * 8
 BLOCK = 40  # rows that are used for all time steps while they lie in the first-level cache
 
 
@@ -26,25 +26,34 @@ def clear(target: Vector) -> None:
 
 @strict
 def sum_of_squares(source: Vector) -> np.float64:
-    """The sum of the squares of `source` (1, n), n a multiple of 8: 1,024 at a time in float32, those in float64."""
+    """The sum of the squares of `source` (1, n), n a multiple of 16: 1,024 at a time in float32, those in float64."""
     total = np.float64(0)
     for start in range(0, source.shape[1], 1024):
-        part = fill(ZERO, GROUP)
-        for column in range(start, min(start + 1024, source.shape[1]), WIDTH):
-            x = load(source, 0, column, GROUP)
+        part = fill(ZERO, PAIR)
+        for column in range(start, min(start + 1024, source.shape[1]), WIDTH * len(PAIR)):
+            x = load(source, 0, column, PAIR)
             part = part + x * x
         total += np.float64(lane_sum(part))
     return total
 
 
 @strict
-def add_column_sums(target: Vector, source: Vector) -> None:
-    """target (1, width) += the sum of the rows of `source` (n, width), in order."""
-    for column in range(0, target.shape[1], WIDTH):
-        total = load(target, 0, column, GROUP)
+def column_sums(target: Vector, source: Vector) -> None:
+    """target (1, width) = the sum of the rows of `source` (n, width), in order; width a multiple of 16."""
+    column = _column_sums(target, source, 0, WIDE)
+    _column_sums(target, source, column, PAIR)
+
+
+@strict
+def _column_sums(target: Vector, source: Vector, column: int, tile: Tile) -> int:
+    """Those of whole tiles from `column` on; where the next begins."""
+    while column + WIDTH * len(tile) <= target.shape[1]:
+        total = fill(ZERO, tile)
         for t in range(source.shape[0]):
-            total = total + load(source, t, column, GROUP)
+            total = total + load(source, t, column, tile)
         store(target, 0, column, total)
+        column += WIDTH * len(tile)
+    return column
 
 
 @strict
@@ -121,4 +130,4 @@ def transpose_matrix(source: Vector, target: Vector) -> None:
     """target = source^T; both sizes multiples of 16."""
     for row in range(0, source.shape[0], WIDTH):
         for column in range(0, source.shape[1], WIDTH):
-            transpose(source, target, row, column)
+            transpose(source, row, column, target, column, row)

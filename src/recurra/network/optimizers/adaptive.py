@@ -87,7 +87,7 @@ def adam_update(
 
         m <- beta1 * m + (1 - beta1) * g            w1 <- beta1 * w1 + (1 - beta1)        w1 = 1 - beta1^t
         s <- beta2 * s + (1 - beta2) * g * g        w2 <- beta2 * w2 + (1 - beta2)        w2 = 1 - beta2^t
-        theta <- theta - rate * (m / w1) / (sqrt(s / w2) + epsilon)
+        theta <- theta - (rate / w1) * m / (sqrt(s) / sqrt(w2) + epsilon)
 
     The weights w of the averages run through the recurrence of the averages themselves: no power is taken, and in
     float32 m / w1 and s / w2 are right from the first update on, where 1 - beta2 loses four digits. Source:
@@ -110,7 +110,7 @@ def adamw_update(
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of Adam with decoupled weight decay at learning rate `rate`; its state is that of `adam_init`.
 
-        theta <- theta * (1 - rate * weight_decay) - rate * (m / w1) / (sqrt(s / w2) + epsilon)
+        theta <- theta * (1 - rate * weight_decay) - (rate / w1) * m / (sqrt(s) / sqrt(w2) + epsilon)
 
     with m, s, w1 and w2 of `adam_update`. Source: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization",
     ICLR 2019, arXiv:1711.05101, algorithm 2. Others differ: the paper multiplies the decay by the schedule alone and
@@ -118,11 +118,12 @@ def adamw_update(
     """
     w1 = beta1 * state["mean_weight"] + (1 - beta1)
     w2 = beta2 * state["squares_weight"] + (1 - beta2)
+    step, scale = rate / w1, 1 / np.sqrt(w2)
     new_parameters, new_state = {}, {"mean_weight": w1, "squares_weight": w2}
     for name, theta in parameters.items():
         g = gradients[name]
         m = beta1 * state[f"mean.{name}"] + (1 - beta1) * g
         s = beta2 * state[f"squares.{name}"] + (1 - beta2) * (g * g)
-        new_parameters[name] = theta * (1 - rate * weight_decay) - rate * (m / w1) / (np.sqrt(s / w2) + epsilon)
+        new_parameters[name] = theta * (1 - rate * weight_decay) - step * m / (np.sqrt(s) * scale + epsilon)
         new_state |= {f"mean.{name}": m, f"squares.{name}": s}
     return new_parameters, {name: new_state[name] for name in state}
