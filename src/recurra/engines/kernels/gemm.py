@@ -16,7 +16,7 @@ from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, load, store
 ZERO = np.float32(0)
 PANEL = 16  # columns
 DEPTH = 256  # of k in one pass: a panel of it is 16 KiB
-PANELS = 16  # used in turn for the same rows: 256 KiB, within the second-level cache
+PANELS = 24  # used in turn for the same rows: 384 KiB, within the second-level cache
 ROWS = 8
 TILE = (0, 0)
 WIDEST, WIDE = (0,) * 16, (0,) * 8  # of a single row's product: the wider, the longer the stretch read at a time
