@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         TextError,
         UsageError,
     )
+    from recurra.inference.novelty import novelty
+    from recurra.inference.sampling import SamplingConfig
     from recurra.model import LanguageModel, load
     from recurra.text.vocabulary import Vocabulary
     from recurra.training.run import Run
@@ -38,18 +40,22 @@ __all__ = [
     "NumericalError",
     "RecurraError",
     "Run",
+    "SamplingConfig",
     "StorageError",
     "TextError",
     "TrainingConfig",
     "UsageError",
     "Vocabulary",
     "load",
+    "novelty",
     "train",
 ]
 
 _HOMES = {
     "recurra.api": ("train",),
     "recurra.config": ("ModelConfig", "TrainingConfig"),
+    "recurra.inference.novelty": ("novelty",),
+    "recurra.inference.sampling": ("SamplingConfig",),
     "recurra.model": ("LanguageModel", "load"),
     "recurra.text.vocabulary": ("Vocabulary",),
     "recurra.training.run": ("Run",),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from recurra import tensor_file
 from recurra.config import ModelConfig
-from recurra.engines import create_network
+from recurra.engines import create_network, create_stepper
 from recurra.errors import ModelError, RecurraError, TextError, UsageError
-from recurra.inference import sampling, scoring
+from recurra.inference import generation, sampling, scoring
+from recurra.inference.generation import Sample
 from recurra.network import network
 from recurra.network.network import State
 from recurra.network.parameters import check_parameters, digest
@@ -25,6 +27,7 @@ from recurra.text.vocabulary import Vocabulary, name_characters
 
 if TYPE_CHECKING:
     from recurra.engines import Network
+    from recurra.engines.stepping import Stepper
 
 Array = NDArray[Any]
 FORMAT = 1
@@ -59,6 +62,10 @@ class LanguageModel:
     def _network(self) -> Network:
         return create_network(self.config, self.parameters)
 
+    @functools.cached_property
+    def _stepper(self) -> Stepper:
+        return create_stepper(self.config, self.parameters)
+
     @property
     def sha256(self) -> str:
         """The digest of the parameters."""
@@ -79,22 +86,50 @@ class LanguageModel:
         loss, gradients, _ = network.loss_and_gradients(self.config, self.parameters, inputs, targets, state)
         return loss, gradients
 
-    def sample(self, prompt: str = "", *, max_new_tokens: int = 200, temperature: float = 1.0, seed: int = 0) -> str:
-        """Text that the model writes after `prompt`, which is not repeated.
+    def sample(self, prompt: str = "", **settings: Any) -> str:
+        """Text that the model writes after `prompt`, which is not repeated; `settings` are those of `SamplingConfig`.
 
         Characters that the model does not know are left out of the prompt, with a warning that names them.
         """
-        config = sampling.SamplingConfig(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
-        return self.vocabulary.unspell("".join(self.stream(prompt, config)))
+        config = sampling.SamplingConfig(**settings)
+        first = next(self._write([self._known(prompt, 3)], config))
+        return self.vocabulary.unspell(first.symbols)
+
+    def samples(self, prompts: str | Sequence[str] = "", **settings: Any) -> list[Sample]:
+        """`num_return_sequences` texts after each of `prompts`, side by side, with the log p of every character.
+
+        Each is the text that it would be alone. A sample's `symbols` are its characters, of a model of bytes its bytes.
+        """
+        given = [prompts] if isinstance(prompts, str) else list(prompts)
+        return list(self._write([self._known(prompt, 3) for prompt in given], sampling.SamplingConfig(**settings)))
+
+    def write(self, prompts: Sequence[str], config: sampling.SamplingConfig) -> Iterator[Sample]:
+        """The texts of `samples`, one after another, each as soon as it and all before it have ended."""
+        return self._write([self._known(prompt, 3) for prompt in prompts], config)
+
+    def _write(self, prompts: list[Array], config: sampling.SamplingConfig) -> Iterator[Sample]:
+        texts = ((prompt, one) for prompt in prompts for one in config.texts())
+        return generation.write_all(self.generator(), texts)
 
     def stream(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
         """The symbols of `sample` as they are written, one at a time (bytes mode: one byte each)."""
+        return itertools.chain.from_iterable(self.pieces(prompt, config))
+
+    def pieces(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
+        """The symbols of `stream` some at a time, as they come."""
+        return generation.pieces_of(self.generator(), self._known(prompt, 4), config)
+
+    def generator(self) -> generation.Generator:
+        """What writes any number of texts side by side; they may begin and end at any time."""
+        return generation.Generator(self._stepper, self.vocabulary)
+
+    def _known(self, prompt: str, stacklevel: int) -> Array:
+        """The ids of the prompt's characters; a warning names those that the model does not know."""
         ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(prompt))
         if unknown:
-            warnings.warn(f"the model does not know {name_characters(unknown)}: left out of the prompt.", stacklevel=3)
-        start = np.concatenate([sampling.start_ids(self.vocabulary), ids])
-        for written in sampling.sample_ids(self._network, self.zero_state(), start, config):
-            yield self.vocabulary.symbols[written]
+            message = f"the model does not know {name_characters(unknown)}: left out of the prompt."
+            warnings.warn(message, stacklevel=stacklevel)
+        return ids
 
     def score(self, text: str) -> scoring.Score:
         """How well the model predicts `text`: ln K for its first character, then -log p of each next one.

@@ -14,7 +14,7 @@ from recurra.config import ModelConfig
 from recurra.engines import create_network
 from recurra.errors import UsageError
 from recurra.inference import sampling
-from recurra.inference.sampling import SamplingConfig, choose, sample_ids, start_ids
+from recurra.inference.sampling import SamplingConfig, start_ids
 from recurra.model import LanguageModel
 from recurra.network import network
 from recurra.network.parameters import initialise, parameter_shapes

@@ -1,31 +1,35 @@
 """`recurra sample`: a trained network writes."""
 
-import codecs
-import dataclasses
-import itertools
-import sys
-import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import OUTPUT, flag, given, real, text, whole
+from recurra.cli.options import OUTPUT, flag, given, path, real, text, whole
 from recurra.errors import UsageError
 
 if TYPE_CHECKING:
-    from recurra.inference.sampling import SamplingConfig
     from recurra.model import LanguageModel
 
 EXAMPLES = """\
 Examples:
   recurra sample runs/kjv
   recurra sample runs/kjv --prompt "In the beginning " --temperature 0.7
+  recurra sample runs/kjv --top-p 0.9 --stop . --best-of 20
   recurra sample runs/kjv --max-new-tokens 100000 > mine.txt
+  recurra sample runs/kjv --novelty --max-new-tokens 2000
+  recurra sample runs/kjv --interactive
   echo -n "And God said" | recurra sample runs/kjv --prompt - --json"""
-FLUSH = 0.05  # seconds that a written character may wait to be seen
+RULES = Group("Which characters", sort_key=1)
+TEXTS = Group("Which texts", sort_key=2)
+HYPHEN: dict[str, Any] = {"allow_leading_hyphen": True, "show_default": False}
 
 app = App(name="sample", usage="Usage: recurra sample MODEL [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+def number(help: str, default: str, group: Group, converter: Any = whole) -> Parameter:
+    """The option for a number of `SamplingConfig`."""
+    return Parameter(converter=converter, help=help, show_default=default, group=group)
 
 
 @app.default
@@ -36,24 +40,52 @@ def sample(
     /,
     *,
     prompt: Annotated[
-        str,
-        Parameter(
-            allow_leading_hyphen=True, help="What the text begins with; - reads standard input.", show_default=False
-        ),
-    ] = "",
-    max_new_tokens: Annotated[
-        int | None, Parameter(converter=whole, help="Characters to write.", show_default="200")
+        str | None, Parameter(help="What the text begins with; - reads standard input.", **HYPHEN)
+    ] = None,
+    prompt_file: Annotated[
+        Path | None, Parameter(converter=path, help="A file that holds the prompt, all of it.", show_default=False)
+    ] = None,
+    max_new_tokens: Annotated[int | None, number("Characters to write, at most.", "200", TEXTS)] = None,
+    seed: Annotated[int | None, number("The same seed writes the same text.", "0", TEXTS)] = None,
+    num_return_sequences: Annotated[
+        int | None, number("Texts to write; number i (from 0) has seed SEED + i.", "1", TEXTS)
+    ] = None,
+    best_of: Annotated[
+        int | None, number("Each text is the likeliest, by the character, of so many candidates.", "1", TEXTS)
+    ] = None,
+    stop: Annotated[
+        list[str] | None,
+        Parameter(help="End before this string, where it comes; may be given often.", group=TEXTS, **HYPHEN),
     ] = None,
     temperature: Annotated[
-        float | None,
-        Parameter(converter=real, help="1: as learned; less: safer; 0: always the likeliest.", show_default="1.0"),
+        float | None, number("1: as learned; less: safer; 0: always the likeliest.", "1.0", RULES, real)
     ] = None,
-    seed: Annotated[
-        int | None, Parameter(converter=whole, help="The same seed writes the same text.", show_default="0")
+    top_k: Annotated[int | None, number("Only the k likeliest characters; 0: all.", "0", RULES)] = None,
+    top_p: Annotated[
+        float | None, number("Only the likeliest that together have this probability.", "1.0", RULES, real)
     ] = None,
-    num_return_sequences: Annotated[
-        int, Parameter(converter=whole, help="Texts to write; number i (from 0) has seed SEED + i.")
-    ] = 1,
+    min_p: Annotated[
+        float | None, number("Only those at least so likely, as a share of the likeliest.", "0.0", RULES, real)
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None, number("Above 1: characters that stand in prompt or text are less likely.", "1.0", RULES, real)
+    ] = None,
+    allow: Annotated[str | None, Parameter(help="Only these characters.", group=RULES, **HYPHEN)] = None,
+    ban: Annotated[str | None, Parameter(help="None of these characters.", group=RULES, **HYPHEN)] = None,
+    interactive: Annotated[
+        bool, flag("Ask for one beginning after another. Ctrl-C stops a text, Ctrl-D leaves.")
+    ] = False,
+    novelty: Annotated[bool, flag("Say what is copied from the training text, and where it stands.", OUTPUT)] = False,
+    training_text: Annotated[
+        str | None,
+        Parameter(
+            converter=text,
+            help="The book, file or folder for --novelty, if not the run's own.",
+            group=OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
+    logprobs: Annotated[bool, flag("With --json: ln p of every character, by the model itself.", OUTPUT)] = False,
     json: Annotated[bool, flag("One JSON object on stdout, in place of the text.", OUTPUT)] = False,
 ) -> int:
     """Write text with a trained network.
@@ -62,48 +94,82 @@ def sample(
     escaped. Into a file or a pipe goes the new text alone, as it is, in UTF-8
     (of a model of bytes: the bytes) and a newline; an empty line between two.
     """
-    from recurra.cli.terminal import write_json
+    from recurra.cli import writing
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import load
 
-    if num_return_sequences < 1:
-        raise UsageError(f"`num_return_sequences` must be a whole number, at least 1; got {num_return_sequences}.")
-    config = SamplingConfig(**given(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed))
-    prompt = _standard_input() if prompt == "-" else prompt
+    _refuse(prompt, prompt_file, interactive, novelty, training_text, logprobs, json)
+    config = SamplingConfig(
+        **given(
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            stop=stop,
+            allow=allow,
+            ban=ban,
+            seed=seed,
+            num_return_sequences=num_return_sequences,
+            best_of=best_of,
+        )
+    )
+    beginning = _beginning(prompt, prompt_file)
     loaded = load(model)
-    known = _known(loaded, prompt)
+    config.check(loaded.vocabulary)
+    learned = _learned(model, training_text) if novelty else None
     _warm_up(loaded)
-    configs = (dataclasses.replace(config, seed=config.seed + i) for i in range(num_return_sequences))
-    if not json:
-        _write_all(loaded, known, configs)
-        return 0
-    started = time.perf_counter()
-    texts = ["".join(loaded.stream(known, one)) for one in configs]
-    rate = sum(map(len, texts)) / (time.perf_counter() - started)
-    texts = [loaded.vocabulary.unspell(one) for one in texts]
-    write_json({"prompt": prompt, "seed": config.seed, "texts": texts, "characters_per_second": rate})
+    if interactive:
+        writing.converse(loaded, config)
+    elif json:
+        writing.write_object(loaded, beginning, config, learned, with_logs=logprobs)
+    else:
+        writing.write_texts(loaded, beginning, config, learned)
     return 0
 
 
-def _standard_input() -> str:
-    """All of it, as it is; bytes that are no UTF-8 become surrogates, as they do on a command line."""
+def _refuse(
+    prompt: str | None,
+    prompt_file: Path | None,
+    interactive: bool,
+    novelty: bool,
+    training_text: str | None,
+    logprobs: bool,
+    json: bool,
+) -> None:
+    """UsageError for options that do not go together."""
+    if prompt is not None and prompt_file is not None:
+        raise UsageError("the prompt is given twice, by `--prompt` and by `--prompt-file`.", hint="leave out one.")
+    others = {"--prompt": prompt, "--prompt-file": prompt_file, "--json": json, "--novelty": novelty}
+    wrong = next((name for name, value in others.items() if value not in (None, False)), None)
+    if interactive and wrong:
+        raise UsageError(f"`--interactive` asks for beginnings and shows the texts; got `{wrong}` besides.")
+    if training_text is not None and not novelty:
+        raise UsageError("`--training-text` is what `--novelty` looks into, which is not asked for.")
+    if logprobs and not json:
+        raise UsageError("`--logprobs` is a part of the JSON object.", hint="add `--json`.")
+
+
+def _beginning(prompt: str | None, prompt_file: Path | None) -> str:
+    """The prompt as it is; bytes that are no UTF-8 become surrogates, as they do on a command line."""
     from recurra.cli.terminal import await_input
-    from recurra.text.files import standard_input
+    from recurra.text import files
 
+    if prompt_file is not None:
+        return b"".join(files.chunks(prompt_file)).decode("utf-8", "surrogateescape")
+    if prompt != "-":
+        return prompt or ""
     await_input("the prompt")
-    return standard_input(None).decode("utf-8", "surrogateescape")
+    return files.standard_input(None).decode("utf-8", "surrogateescape")
 
 
-def _known(model: "LanguageModel", prompt: str) -> str:
-    """The prompt without the characters that the model does not know, which are named in a warning."""
-    from recurra.cli.terminal import paint, say
-    from recurra.text.vocabulary import name_characters
+def _learned(model: str, training_text: str | None) -> Any:
+    """The text that the model has learned from, as far as it can be told."""
+    from recurra.cli.copies import text_of_run
+    from recurra.text.reading import read
 
-    ids, unknown = model.vocabulary.encode_known(model.vocabulary.spell(prompt))
-    if not unknown:
-        return prompt
-    say(f"{paint('warning:', 'yellow')} the model does not know {name_characters(unknown)}: left out of the prompt.")
-    return model.vocabulary.decode(ids)
+    return text_of_run(Path(model)) if training_text is None else read(training_text)
 
 
 def _warm_up(model: "LanguageModel") -> None:
@@ -117,44 +183,3 @@ def _warm_up(model: "LanguageModel") -> None:
         say(COMPILING)
     model.sample(max_new_tokens=1)
     mark_warm("sampling")
-
-
-def _write_all(model: "LanguageModel", prompt: str, configs: Iterator["SamplingConfig"]) -> None:
-    from recurra.cli.terminal import encoded, is_terminal, paint, visible, write
-
-    terminal = is_terminal(sys.stdout)
-    begin = encoded(paint(visible(prompt), "bold", sys.stdout)) if terminal else b""
-    for number, config in enumerate(configs):
-        write(b"\n" * (number > 0) + begin)
-        symbols = model.stream(prompt, config)
-        for piece in _in_time(_shown(model, symbols) if terminal else _raw(model, symbols)):
-            write(piece)
-        write(b"\n")
-
-
-def _raw(model: "LanguageModel", symbols: Iterator[str]) -> Iterator[bytes]:
-    """The symbols as a file gets them."""
-    encoding = "latin-1" if model.vocabulary.is_bytes else "utf-8"
-    return (symbol.encode(encoding) for symbol in symbols)
-
-
-def _shown(model: "LanguageModel", symbols: Iterator[str]) -> Iterator[bytes]:
-    """The symbols as a terminal gets them: whole characters, and none that it would obey."""
-    from recurra.cli.terminal import encoded, visible
-
-    if model.vocabulary.is_bytes:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        ends = itertools.chain(((symbol, False) for symbol in symbols), [("", True)])
-        symbols = (decoder.decode(symbol.encode("latin-1"), final=end) for symbol, end in ends)
-    return (encoded(visible(symbol)) for symbol in symbols)
-
-
-def _in_time(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer pieces, none held back for longer than `FLUSH` seconds."""
-    waiting, since = [], time.perf_counter()
-    for piece in pieces:
-        waiting.append(piece)
-        if (now := time.perf_counter()) - since > FLUSH:
-            yield b"".join(waiting)
-            waiting, since = [], now
-    yield b"".join(waiting)

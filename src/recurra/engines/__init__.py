@@ -2,7 +2,8 @@
 
 reference   float64 NumPy, the equations as they stand: the truth in every test
 compiled    strict float32 kernels, the same bits on every CPU: `compiled.py` has the mission's training, one elman
-            layer and AdaGrad on one stream, in one fused kernel; `batched.py` everything else, on several cores
+            layer and AdaGrad on one stream, in one fused kernel; `batched.py` everything else, on several cores;
+            `stepping.py` writes
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from recurra.engines.batched import BatchedEngine, BatchedNetwork
     from recurra.engines.compiled import CompiledEngine, CompiledNetwork
     from recurra.engines.reference import ReferenceEngine
+    from recurra.engines.stepping import Stepper
 
     Engine = CompiledEngine | BatchedEngine | ReferenceEngine
     Network = CompiledNetwork | BatchedNetwork
@@ -36,10 +38,19 @@ def create(config: ModelConfig, training: TrainingConfig, *arguments: Any, **nam
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:
     """The trained network for sampling and scoring, in the arithmetic of its training."""
-    from recurra.engines import compiled
+    from recurra.engines.tiles import reads
 
-    if compiled.reads(config):
-        return compiled.CompiledNetwork(parameters)
+    if reads(config):
+        from recurra.engines.compiled import CompiledNetwork
+
+        return CompiledNetwork(parameters)
     from recurra.engines.batched import BatchedNetwork
 
     return BatchedNetwork(config, parameters)
+
+
+def create_stepper(config: ModelConfig, parameters: Any) -> Stepper:
+    """The trained network a step at a time, any number of streams side by side: what writes."""
+    from recurra.engines.stepping import Stepper
+
+    return Stepper(config, parameters)

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.kernels import compilation, elman, output
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
+from recurra.engines.kernels.lanes import WIDTH, Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
 from recurra.engines.result import TrainResult
+from recurra.engines.stepping import Stepper
+from recurra.engines.tiles import Layout, reads
 from recurra.errors import NumericalError
 from recurra.network.network import State
 from recurra.network.optimizers import not_finite
 
-MAX_GROUPS = 16  # of 8 lanes: what stays in the registers of a CPU with AVX-512
 TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the kernel's norms
-
-
-class Layout(NamedTuple):
-    """A size, padded to whole tiles: `width` lanes in tiles of 8 · len(tile)."""
-
-    size: int
-    width: int
-    tile: Tile
-
-    @classmethod
-    def of(cls, size: int) -> Layout:
-        """As few tiles as the registers allow, and those as narrow as can be."""
-        groups = -(-size // WIDTH)
-        tiles = -(-groups // MAX_GROUPS)
-        per_tile = -(-groups // tiles)
-        return cls(size, WIDTH * per_tile * tiles, (0,) * per_tile)
-
-
-def reads(config: ModelConfig) -> bool:
-    """Whether there are kernels for this network: one elman layer with tanh."""
-    return (config.cell, config.activation, config.layers) == ("elman", "tanh", 1)
 
 
 def supports(config: ModelConfig, training: TrainingConfig) -> bool:
@@ -102,7 +82,7 @@ def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Layout, 
 
 
 class CompiledNetwork:
-    """The trained network on one stream, for sampling and scoring."""
+    """The trained network for scoring: one stream in the kernel of training, many side by side with the same bits."""
 
     reads_side_by_side = False
 
@@ -112,7 +92,12 @@ class CompiledNetwork:
         self._weights = _blank(self._hidden, self._symbols)
         self._weights.c[:] = output.LOWEST
         _fill(self._weights, parameters, self._hidden, self._symbols)
+        self._parameters = parameters
         self._rooms: dict[int, elman.Room] = {}
+
+    @functools.cached_property
+    def _stepper(self) -> Stepper:
+        return Stepper(ModelConfig(hidden_size=self._hidden.size), self._parameters)
 
     def _room(self, steps: int) -> elman.Room:
         if steps not in self._rooms:
@@ -124,10 +109,13 @@ class CompiledNetwork:
         return self._rooms[steps]
 
     def log_probabilities(self, ids: NDArray[np.integer], state: State) -> tuple[Vector, State]:
-        """log p_t over the next character after each of `ids`: (T, K) float32 in nats, and the state after the last.
+        """log p_t over the next character after each of `ids` (T,) or (T, B), T >= 1, and the state after the last.
 
-        ids (T,), T >= 1; state.h (1, 1, m). The same bits whether a sequence is read at once or a character at a time.
+        (T, K) or (T, B, K) float32 in nats; state.h (1, B, m). The same bits whether a sequence is read at once or a
+        character at a time, alone or beside others.
         """
+        if ids.ndim == 2:
+            return self._stepper.read(ids, state)
         room = self._room(len(ids))
         m = self._hidden.size
         room.h[0, :m] = state.h[0, 0]

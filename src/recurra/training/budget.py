@@ -74,6 +74,7 @@ def _seconds_of_events(
     model.estimate(np.zeros(2, np.int64))  # compiles the kernels that read
     each = 0.0
     if training.sample_every:
+        model.sample(max_new_tokens=1)  # compiles the kernels that write
         sampling = SamplingConfig(max_new_tokens=LETTERS)
         sample = _seconds(lambda: list(model.stream("", sampling)))
         each += sample / LETTERS * training.sample_length / training.sample_every

@@ -1,0 +1,75 @@
+"""What a sample has copied from the text of its model, for a person and for a program."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recurra.cli.terminal import columns, paint, say, visible
+from recurra.cli.words import plural
+from recurra.errors import UsageError
+
+if TYPE_CHECKING:
+    from recurra.text.decoding import Text
+
+SETTINGS = "run.toml"
+UNREADABLE = ("-", "text")  # sources that cannot be read again: standard input, and a string in Python
+EXCERPT = 60  # characters of a passage that are shown
+SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # lengths of n-grams
+HINT = "name the text with `--training-text`."
+
+
+def text_of_run(model: Path) -> Text:
+    """The text from which the run of the model file or folder `model` has learned; UsageError where it is unknown."""
+    from recurra.text.reading import read
+
+    folder = next((place for place in (model, model.parent.parent) if (place / SETTINGS).is_file()), None)
+    if folder is None:
+        raise UsageError(f"`{model}` does not say which text it has learned from.", hint=HINT)
+    try:
+        table = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8"))["text"]
+        sources, encoding, sha256 = list(table["source"]), str(table["encoding"]), str(table["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"`{folder / SETTINGS}` does not say which text was learned.", hint=HINT) from error
+    if set(sources) & set(UNREADABLE):
+        raise UsageError("the text that the model has learned from was not a file.", hint=HINT)
+    text = read(sources, encoding)
+    if text.sha256 != sha256:
+        say(f"{paint('warning:', 'yellow')} {text.name} is no longer the text that the model has learned from.")
+    return text
+
+
+def copied_table(symbols: str, learned: Text) -> dict[str, Any] | None:
+    """What was copied, as JSON's types; None of an empty text."""
+    from recurra.inference.novelty import as_table, novelty
+
+    return as_table(novelty(symbols, learned)) if symbols else None
+
+
+def copied_lines(symbols: str, learned: Text) -> list[str]:
+    """What was copied, for a person."""
+    from recurra.inference.novelty import novelty
+
+    if not symbols:
+        return ["the text is empty: nothing is copied"]
+    found = novelty(symbols, learned)
+    rows = [["characters", "at", "line", "passage"]]
+    rows += [[f"{p.length}", f"{p.offset:,}", f"{p.line:,}", _excerpt(p.text)] for p in found.passages]
+    lengths = [n for n in SHOWN if n <= len(found.novel)]
+    shares = [["n"] + [str(n) for n in lengths], ["new"] + [f"{100 * found.novel[n - 1]:.0f} %" for n in lengths]]
+    head = (
+        f"the longest passages that stand in {learned.name} too; the longest has {plural(found.longest, 'character')}"
+    )
+    return [
+        paint(head, "bold"),
+        *columns(rows, indent="  "),
+        paint(f"the share of sequences of n characters that {learned.name} has not", "bold"),
+        *columns(shares, indent="  "),
+    ]
+
+
+def _excerpt(passage: str) -> str:
+    """The beginning of a passage in one line."""
+    line = visible(repr(passage)[1:-1])
+    return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"

@@ -1,0 +1,136 @@
+"""What `recurra sample` writes, and where: texts as they grow, a conversation, one JSON object."""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import itertools
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from recurra.cli.copies import copied_lines, copied_table
+from recurra.cli.terminal import encoded, is_terminal, paint, say, visible, write, write_json
+from recurra.text.vocabulary import name_characters
+
+if TYPE_CHECKING:
+    from recurra.inference.sampling import SamplingConfig
+    from recurra.model import LanguageModel
+    from recurra.text.decoding import Text
+
+MARK = "> "
+
+
+def known(model: LanguageModel, prompt: str) -> str:
+    """The prompt without the characters that the model does not know, which are named in a warning."""
+    ids, unknown = model.vocabulary.encode_known(model.vocabulary.spell(prompt))
+    if not unknown:
+        return prompt
+    say(f"{paint('warning:', 'yellow')} the model does not know {name_characters(unknown)}: left out of the prompt.")
+    return model.vocabulary.decode(ids)
+
+
+def write_object(
+    model: LanguageModel, prompt: str, config: SamplingConfig, learned: Text | None, *, with_logs: bool
+) -> None:
+    """One JSON object with all texts; `learned` is what they may be copied from."""
+    started = time.perf_counter()
+    samples = model.samples(known(model, prompt), **vars(config))
+    seconds = time.perf_counter() - started
+    found: dict[str, Any] = {
+        "prompt": prompt,
+        "seed": config.seed,
+        "texts": [model.vocabulary.unspell(sample.symbols) for sample in samples],
+        "ended": [sample.ended for sample in samples],
+        "characters_per_second": sum(len(sample.symbols) for sample in samples) / seconds,
+    }
+    if with_logs:
+        found["log_probabilities"] = [sample.log_probabilities.tolist() for sample in samples]
+    if learned is not None:
+        found["novelty"] = [copied_table(sample.symbols, learned) for sample in samples]
+    write_json(found)
+
+
+def write_texts(model: LanguageModel, prompt: str, config: SamplingConfig, learned: Text | None) -> None:
+    """The texts one after another, on a terminal with the prompt before each; what they have copied on stderr."""
+    beginning = known(model, prompt)
+    for number, pieces in enumerate(_texts(model, beginning, config)):
+        symbols = _write_one(model, beginning, pieces, after=number > 0, keep=learned is not None)
+        if learned is not None:
+            say("", *copied_lines(symbols, learned))
+
+
+def _texts(model: LanguageModel, prompt: str, config: SamplingConfig) -> Iterator[Iterable[str]]:
+    """The symbols of each text: as they are written where a person looks on, else of many texts side by side."""
+    if is_terminal(sys.stdout) or config.num_return_sequences == 1:
+        return (model.pieces(prompt, one) for one in config.texts())
+    return ([sample.symbols] for sample in model.write([prompt], config))
+
+
+def _write_one(model: LanguageModel, prompt: str, pieces: Iterable[str], *, after: bool, keep: bool = False) -> str:
+    """Write a text, with an empty line before it where it comes `after` another; its symbols, to `keep`."""
+    terminal, kept = is_terminal(sys.stdout), []
+    write(b"\n" * after + (encoded(paint(visible(prompt), "bold", sys.stdout)) if terminal else b""))
+
+    def watched() -> Iterator[str]:
+        for piece in pieces:
+            kept.extend([piece] * keep)
+            yield piece
+
+    for data in shown(model, watched()) if terminal else raw(model, watched()):
+        write(data)
+    write(b"\n")
+    return "".join(kept)
+
+
+def raw(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
+    """The symbols as a file gets them."""
+    encoding = "latin-1" if model.vocabulary.is_bytes else "utf-8"
+    return (piece.encode(encoding) for piece in pieces)
+
+
+def shown(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
+    """The symbols as a terminal gets them: whole characters, and none that it would obey."""
+    if model.vocabulary.is_bytes:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        ends = itertools.chain(((piece, False) for piece in pieces), [("", True)])
+        pieces = (decoder.decode(piece.encode("latin-1"), final=end) for piece, end in ends)
+    return (encoded(visible(piece)) for piece in pieces)
+
+
+def converse(model: LanguageModel, config: SamplingConfig) -> None:
+    """A text after each line that is typed or piped in; number i (from 0) has the seed `seed` + i.
+
+    At a terminal an interrupt stops the text, or what is being typed, and the end of input leaves.
+    """
+    at_terminal = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    lines = _typed() if at_terminal else _piped()
+    for number, line in enumerate(lines):
+        prompt = known(model, line)
+        one = dataclasses.replace(config, seed=config.seed + number, num_return_sequences=1)
+        try:
+            _write_one(model, prompt, model.pieces(prompt, one), after=number > 0 and not at_terminal)
+        except KeyboardInterrupt:
+            if not at_terminal:
+                raise
+            write(b"\n")
+
+
+def _typed() -> Iterator[str]:
+    """Lines from a person."""
+    say("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
+    while True:
+        try:
+            yield input(MARK)
+        except EOFError:
+            write(b"\n")
+            return
+        except KeyboardInterrupt:
+            write(b"\n")
+
+
+def _piped() -> Iterator[str]:
+    """Lines from a program."""
+    for line in sys.stdin.buffer:
+        yield line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")

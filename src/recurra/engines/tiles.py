@@ -1,0 +1,31 @@
+"""How the mission's network, one elman layer with tanh, is cut into tiles: the order of its sums hangs on it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from recurra.config import ModelConfig
+from recurra.engines.kernels.lanes import WIDTH, Tile
+
+MAX_GROUPS = 16  # of 8 lanes: what stays in the registers of a CPU with AVX-512
+
+
+class Layout(NamedTuple):
+    """A size, padded to whole tiles: `width` lanes in tiles of 8 · len(tile)."""
+
+    size: int
+    width: int
+    tile: Tile
+
+    @classmethod
+    def of(cls, size: int) -> Layout:
+        """As few tiles as the registers allow, and those as narrow as can be."""
+        groups = -(-size // WIDTH)
+        tiles = -(-groups // MAX_GROUPS)
+        per_tile = -(-groups // tiles)
+        return cls(size, WIDTH * per_tile * tiles, (0,) * per_tile)
+
+
+def reads(config: ModelConfig) -> bool:
+    """Whether there are kernels for this network: one elman layer with tanh."""
+    return (config.cell, config.activation, config.layers) == ("elman", "tanh", 1)

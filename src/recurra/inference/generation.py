@@ -1,0 +1,253 @@
+"""Writing: the network reads what it has written, and draws the next character from its own distribution.
+
+A text depends on its prompt, seed and settings alone: not on what is written beside it, and not on the size of the
+blocks in which it is written.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from recurra.engines.kernels.sampling import Rules
+from recurra.inference.sampling import SamplingConfig, rules_of, start_ids
+from recurra.randomness import stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recurra.engines.stepping import Carry, Stepper
+    from recurra.text.vocabulary import Vocabulary
+
+    Ids = NDArray[np.integer]
+
+AT_ONCE = 256  # streams that `write_all` keeps in its batch
+FIRST, LONGEST = 4, 1024  # steps of a block: they double while a block takes no longer than PATIENCE
+PATIENCE = 0.02  # seconds
+
+LENGTH, STOP = "length", "stop"
+
+
+class Sample(NamedTuple):
+    """A text as it was written: its symbols (of a model of bytes: bytes), the log p of each by the model itself, before
+    any rule of sampling, in nats, and what ended it: "length" or "stop".
+    """
+
+    symbols: str
+    log_probabilities: NDArray[np.float32]
+    ended: str
+
+    @property
+    def mean(self) -> float:
+        """The mean log p of a symbol; an empty text comes last."""
+        return math.fsum(self.log_probabilities.tolist()) / len(self.symbols) if self.symbols else -math.inf
+
+
+class Piece(NamedTuple):
+    """What a text has got in one block; `writing.ended` says whether it is the last of it."""
+
+    writing: Writing
+    symbols: str
+    log_probabilities: NDArray[np.float32]
+
+
+class Writing:
+    """A text on its way: what is to be read first, what is left to write, and what may be part of a stop string.
+
+    It takes one step to read a character, and at the last of the prompt's and each that follows one is chosen.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, prompt: Ids, config: SamplingConfig, candidate: int = 0) -> None:
+        self.candidate = candidate
+        self.ended: str | None = None
+        self._vocabulary = vocabulary
+        self._stops = [vocabulary.spell(stop) for stop in config.stop]
+        self._given = np.concatenate([start_ids(vocabulary), prompt]).astype(np.int64)
+        self._first = len(self._given) - 1  # the step of the first choice
+        self._last = self._first + config.max_new_tokens if config.max_new_tokens else 0  # that after the last
+        self._done = 0
+        self._uniforms = stream(config.seed, f"sample {candidate}" if candidate else "sample")
+        self._held, self._held_logs = "", np.zeros(0, np.float32)
+
+    @property
+    def steps_left(self) -> int:
+        """How many steps it still takes."""
+        return self._last - self._done
+
+    def plan(self, given: NDArray[np.int64], uniforms: NDArray[np.float64]) -> None:
+        """What to do in the next n steps: the ids to be read (n,), where not -1, and numbers (n,) where to choose."""
+        steps = len(given)
+        given[:], uniforms[:] = -1, -1
+        read = self._given[self._done : self._done + steps]
+        given[: len(read)] = read
+        choices = self._choices(steps)
+        uniforms[choices] = self._uniforms.uniform(choices.stop - choices.start)
+
+    def _choices(self, steps: int) -> slice:
+        """Those of the next `steps` that choose."""
+        start = min(max(self._first - self._done, 0), steps)
+        return slice(start, max(start, min(self._last - self._done, steps)))
+
+    def take(self, written: NDArray[np.int64], logs: NDArray[np.float32]) -> Piece:
+        """The steps of `plan` were done: what was chosen, ids (n,), and its log p (n,)."""
+        choices = self._choices(len(written))
+        self._done += len(written)
+        text = self._held + self._vocabulary.decode(written[choices])
+        found = np.concatenate([self._held_logs, logs[choices]])
+        at = stop_at(text, self._stops)
+        if at is not None:
+            self.ended = STOP
+        elif self._done >= self._last:
+            self.ended, at = LENGTH, len(text)
+        else:
+            at = len(text) - held_back(text, self._stops)
+        self._held, self._held_logs = text[at:], found[at:]
+        return Piece(self, text[:at], found[:at])
+
+
+def stop_at(text: str, stops: list[str]) -> int | None:
+    """Where the stop string begins that is complete first, of those complete at once the longest; else None."""
+    found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
+    return min(found)[1] if found else None
+
+
+def held_back(text: str, stops: list[str]) -> int:
+    """How many characters at the end of `text` may be the beginning of a stop string."""
+    lengths = (n for stop in stops for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n]))
+    return max(lengths, default=0)
+
+
+def block_after(block: int, steps: int, seconds: float) -> int:
+    """How long the next block is, where `steps` of one of `block` took so many seconds."""
+    if seconds > PATIENCE:
+        return max(block // 2, 1)
+    return min(2 * block, LONGEST) if steps == block and seconds < PATIENCE / 2 else block
+
+
+class Generator:
+    """Any number of texts, written side by side: one step of the network for all of them.
+
+    `add` lets a text begin, at any time; `step` writes a block of every one. A text that has ended leaves.
+    """
+
+    def __init__(self, stepper: Stepper, vocabulary: Vocabulary) -> None:
+        self._stepper, self._vocabulary = stepper, vocabulary
+        self._live: list[Writing] = []
+        self._new: list[tuple[Writing, Rules]] = []
+        self._carry: Carry = stepper.zeros(0)
+        self._current = np.zeros(0, np.int64)
+        self._rules: list[NDArray[np.generic]] = []
+        self._block = FIRST
+
+    def __len__(self) -> int:
+        return len(self._live) + len(self._new)
+
+    def add(self, prompt: Ids, config: SamplingConfig, candidate: int = 0) -> Writing:
+        """A text after the ids `prompt` begins: the first of `config`, or another `candidate` for it."""
+        rules = rules_of(config, self._vocabulary, prompt, self._stepper.width)
+        writing = Writing(self._vocabulary, prompt, config, candidate)
+        self._new.append((writing, rules))
+        return writing
+
+    def drop(self, writing: Writing) -> None:
+        """It is no longer wanted."""
+        self._new = [(other, rules) for other, rules in self._new if other is not writing]
+        self._keep([other is not writing for other in self._live])
+
+    def step(self) -> list[Piece]:
+        """Write a block: what each text has got. A block is as long as it may be without making anyone wait."""
+        self._join()
+        if not self._live:
+            return []
+        steps = min(self._block, max(writing.steps_left for writing in self._live))
+        given, uniforms = np.zeros((len(self), steps), np.int64), np.zeros((len(self), steps))
+        for s, writing in enumerate(self._live):
+            writing.plan(given[s], uniforms[s])
+        started = time.perf_counter()
+        written, logs = self._stepper.write(self._carry, self._current, given.T, uniforms.T, Rules(*self._rules))
+        self._block = block_after(self._block, steps, time.perf_counter() - started)
+        pieces = [writing.take(written[:, s], logs[:, s]) for s, writing in enumerate(self._live)]
+        self._keep([writing.ended is None for writing in self._live])
+        return pieces
+
+    def _join(self) -> None:
+        """The new ones are read and written from now on."""
+        if not self._new:
+            return
+        writings, rules = zip(*self._new, strict=True)
+        rows = [list(self._rules)] * bool(self._live) + [list(one) for one in rules]
+        self._rules = [np.concatenate(field) for field in zip(*rows, strict=True)]
+        self._carry = self._carry.and_more(self._stepper.zeros(len(writings)))
+        self._current = np.concatenate([self._current, np.zeros(len(writings), np.int64)])
+        self._live, self._new = [*self._live, *writings], []
+
+    def _keep(self, wanted: list[bool]) -> None:
+        """The others leave."""
+        if all(wanted):
+            return
+        which = np.flatnonzero(wanted)
+        self._live = [self._live[s] for s in which]
+        self._carry, self._current = self._carry.part(which), self._current[which]
+        self._rules = [field[which] for field in self._rules]
+
+
+class _Candidates:
+    """The texts that are written for one prompt and settings: those that have ended, and the pieces of the others."""
+
+    def __init__(self, count: int) -> None:
+        self.waited_for = count
+        self.best: tuple[float, int, Sample] | None = None
+        self._pieces: dict[Writing, list[Piece]] = {}
+
+    def add(self, piece: Piece) -> None:
+        """One of them has got a piece; the best stays, of equally good ones the first."""
+        writing, pieces = piece.writing, self._pieces.setdefault(piece.writing, [])
+        pieces.append(piece)
+        if writing.ended is None:
+            return
+        del self._pieces[writing]
+        self.waited_for -= 1
+        logs = np.concatenate([piece.log_probabilities for piece in pieces])
+        sample = Sample("".join(piece.symbols for piece in pieces), logs, writing.ended)
+        rank = sample.mean, -writing.candidate, sample
+        if self.best is None or rank[:2] > self.best[:2]:
+            self.best = rank
+
+
+def write_all(generator: Generator, texts: Iterable[tuple[Ids, SamplingConfig]]) -> Iterator[Sample]:
+    """One text for each prompt and settings, in order, of its candidates the best; `AT_ONCE` are written at once."""
+    found: dict[int, _Candidates] = {}
+    owner: dict[Writing, int] = {}
+    wanted = ((n, *text, candidate) for n, text in enumerate(texts) for candidate in range(text[1].best_of))
+    following = 0
+    while True:
+        for n, prompt, config, candidate in itertools.islice(wanted, AT_ONCE - len(generator)):
+            writing = generator.add(prompt, config, candidate)
+            owner[writing] = n
+            found.setdefault(n, _Candidates(config.best_of))
+        if not found:
+            return
+        for piece in generator.step():
+            found[owner[piece.writing]].add(piece)
+            if piece.writing.ended is not None:
+                del owner[piece.writing]
+        while following in found and not found[following].waited_for:
+            best = found.pop(following).best
+            assert best is not None  # noqa: S101 - all have ended
+            yield best[2]
+            following += 1
+
+
+def pieces_of(generator: Generator, prompt: Ids, config: SamplingConfig) -> Iterator[str]:
+    """The symbols of one text as they are written, in pieces; where there are candidates, of the best at the end."""
+    if config.best_of > 1:
+        yield next(write_all(generator, [(prompt, config)])).symbols
+        return
+    writing = generator.add(prompt, config)
+    while writing.ended is None:
+        yield from (piece.symbols for piece in generator.step() if piece.symbols)

@@ -1,0 +1,144 @@
+"""What a text has copied: the passages that stand word for word in another, where they stand, and how much is new.
+
+The other text is read once, through the suffix automaton of the first: time is linear in both, memory in the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurra.engines.kernels.automaton import Automaton, Visits, build, follow, settle
+from recurra.errors import TextError
+from recurra.text.decoding import Text
+from recurra.text.vocabulary import CODE_POINTS, code_points
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCK = 1 << 20  # characters of the training text that are in memory at once
+LENGTHS = 20  # of the n-grams whose share is told
+
+
+@dataclass(frozen=True)
+class Passage:
+    """`text`, at `start` of the sample, stands in the training text too: first at the character `offset`, both counted
+    from 0, which is in the line number `line`, counted from 1.
+    """
+
+    text: str
+    start: int
+    offset: int
+    line: int
+
+    @property
+    def length(self) -> int:
+        """How many characters it has."""
+        return len(self.text)
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """What was found: the longest `passages`, none for the most part in a longer one, and the share of n-grams that are new.
+
+    novel[n - 1] is the share of the sample's n-grams, each place counted, that stand nowhere in the training text.
+    """
+
+    passages: tuple[Passage, ...]
+    novel: tuple[float, ...]
+
+    @property
+    def longest(self) -> int:
+        """The length of the longest passage; 0 where not even a character is known."""
+        return self.passages[0].length if self.passages else 0
+
+
+def novelty(sample: str, text: str | Text, *, passages: int = 10) -> Novelty:
+    """What `sample` has copied from the training text `text`: its longest passages, and the share of new n-grams.
+
+    Raises TextError where the sample is empty.
+    """
+    if not sample:
+        raise TextError("an empty sample has copied nothing.", hint="give a text of one character or more.")
+    matched, places = _longest_matches(sample, text)
+    counts = [int((matched >= n).sum()) for n in range(1, min(LENGTHS, len(sample)) + 1)]
+    novel = tuple(1 - count / (len(sample) - n) for n, count in enumerate(counts))
+    chosen = _apart(matched, passages)
+    found = [(start, stop, int(places[stop - 1]) - (stop - start)) for start, stop in chosen]
+    lines = _lines(text, [offset for _, _, offset in found])
+    return Novelty(tuple(Passage(sample[a:b], a, offset, lines[offset]) for a, b, offset in found), novel)
+
+
+def _longest_matches(sample: str, text: str | Text) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each end in the sample the length of the longest match that ends there, and where it first ends in `text`."""
+    characters, symbols = np.unique(code_points(sample), return_inverse=True)
+    size = 2 * len(sample)
+    automaton = Automaton(
+        np.full((size, len(characters)), -1, np.int32), np.zeros(size, np.int64), np.zeros(size, np.int64)
+    )
+    ends = np.zeros(len(sample), np.int64)
+    states = build(symbols.astype(np.int64), automaton, ends)
+    visits = Visits(np.zeros(size, np.int64), np.full(size, -1, np.int64), np.full(size, -1, np.int64))
+    table = np.full(CODE_POINTS, -1, np.int32)
+    table[characters] = np.arange(len(characters))
+    at, place = np.zeros(2, np.int64), 0
+    for part in _parts(text):
+        follow(table[code_points(part)], place, automaton, at, visits)
+        place += len(part)
+    settle(automaton, np.argsort(-automaton.length[:states], kind="stable"), visits)
+    return visits.longest[ends], visits.place[ends]
+
+
+def _parts(text: str | Text) -> Iterator[str]:
+    for start in range(0, len(text), BLOCK):
+        yield text[start : start + BLOCK] if isinstance(text, str) else text.part(start, min(start + BLOCK, len(text)))
+
+
+def _apart(matched: NDArray[np.int64], count: int) -> list[tuple[int, int]]:
+    """The longest matches that cannot be made longer, as places in the sample; at most `count`, none of which is for
+    the most part in longer ones.
+    """
+    goes_on = np.append(matched[1:] > matched[:-1], False)
+    ends = np.flatnonzero(~goes_on & (matched > 0))
+    taken = np.zeros(len(matched), np.bool_)
+    chosen: list[tuple[int, int]] = []
+    for end in ends[np.argsort(-matched[ends], kind="stable")].tolist():
+        part = slice(end + 1 - int(matched[end]), end + 1)
+        if len(chosen) == count:
+            break
+        if 2 * taken[part].sum() <= matched[end]:
+            taken[part] = True
+            chosen.append((part.start, part.stop))
+    return chosen
+
+
+def _lines(text: str | Text, offsets: list[int]) -> dict[int, int]:
+    """The number of the line in which each of the offsets is."""
+    found: dict[int, int] = {}
+    line, place, waiting = 1, 0, sorted(set(offsets), reverse=True)
+    for part in _parts(text) if waiting else ():
+        at = 0
+        while waiting and waiting[-1] < place + len(part):
+            offset = waiting.pop()
+            line += part.count("\n", at, offset - place)
+            at, found[offset] = offset - place, line
+        line += part.count("\n", at)
+        place += len(part)
+        if not waiting:
+            break
+    return found
+
+
+def as_table(found: Novelty) -> dict[str, Any]:
+    """As JSON's types."""
+    return {
+        "longest": found.longest,
+        "passages": [
+            {"length": p.length, "start": p.start, "offset": p.offset, "line": p.line, "text": p.text}
+            for p in found.passages
+        ],
+        "novel_ngrams": {str(n): share for n, share in enumerate(found.novel, 1)},
+    }
