@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recurra.config import ModelConfig
-from recurra.engines import create_network
 from recurra.errors import UsageError
-from recurra.inference import sampling
 from recurra.inference.sampling import SamplingConfig, start_ids
 from recurra.model import LanguageModel
 from recurra.network import network
@@ -39,64 +36,48 @@ def exact_probabilities(model: LanguageModel, ids: list[int]) -> np.ndarray:
     return probabilities
 
 
+def written_first(model: LanguageModel, prompt: str, draws: int, **settings: Any) -> np.ndarray:
+    """How often each id comes first after `prompt`, over `draws` seeds."""
+    samples = model.samples(prompt, max_new_tokens=1, num_return_sequences=draws, **settings)
+    return np.bincount(model.vocabulary.encode("".join(sample.symbols for sample in samples)), minlength=K)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_frequencies_are_the_probabilities(temperature: float) -> None:
     model = make_model()
-    trained, prompt = create_network(model.config, model.parameters), np.array([0, 3, 1])
     expected = exact_probabilities(model, [0, 3, 1]) ** (1 / temperature)
     expected /= expected.sum()
     draws = 3000
-    counts = np.zeros(K)
-    for seed in range(draws):
-        config = SamplingConfig(max_new_tokens=1, temperature=temperature, seed=seed)
-        counts[next(sample_ids(trained, model.zero_state(), prompt, config))] += 1
+    counts = written_first(model, "b ", draws, temperature=temperature)
     chi_square = float(np.sum((counts - draws * expected) ** 2 / (draws * expected)))
     assert expected.max() > 1.3 * expected.min()
     assert chi_square < 20.5  # K - 1 = 5 degrees of freedom: exceeded once in a thousand seeds
 
 
+@pytest.mark.parametrize(
+    ("settings", "kept"), [({"top_k": 3}, 3), ({"top_p": 0.6}, 3), ({"min_p": 0.45}, 3), ({"ban": "\n d"}, 3)]
+)
+def test_frequencies_are_the_probabilities_of_what_is_left(settings: dict[str, Any], kept: int) -> None:
+    model = make_model()
+    exact = exact_probabilities(model, [0, 3, 1]) ** (1 / 3)
+    counts = written_first(model, "b ", 2000, temperature=3, **settings)
+    left = np.flatnonzero(counts)
+    assert len(left) == kept
+    if "ban" not in settings:
+        assert set(left) == set(np.argsort(exact)[-kept:])
+    expected = 2000 * exact[left] / exact[left].sum()
+    assert float(np.sum((counts[left] - expected) ** 2 / expected)) < 16.3  # 3 degrees of freedom, or 2
+
+
 def test_what_is_drawn_depends_on_what_was_drawn_before() -> None:
     model = make_model()
-    trained = create_network(model.config, model.parameters)
     pairs, firsts = np.zeros((K, K)), np.zeros(K)
-    for seed in range(2000):
-        ids = sample_ids(trained, model.zero_state(), np.array([0]), SamplingConfig(max_new_tokens=2, seed=seed))
-        first, second = ids
+    for sample in model.samples(max_new_tokens=2, num_return_sequences=2000):
+        first, second = model.vocabulary.encode(sample.symbols)
         pairs[first, second] += 1
         firsts[first] += 1
     expected = np.array([firsts[k] * exact_probabilities(model, [0, k]) for k in range(K)])
     assert float(np.sum((pairs - expected) ** 2 / expected)) < 59.7  # 6 rows of 5 degrees of freedom: once in 1000
-
-
-def test_every_id_has_its_share_of_the_unit_interval() -> None:
-    probabilities = np.array([0.5, 0.0, 0.25, 0.125, 0.125])
-    with np.errstate(divide="ignore"):
-        logarithms = np.log(probabilities).astype(np.float32)
-    chosen = [choose(logarithms, 1.0, (i + 0.5) / 80) for i in range(80)]
-    assert chosen == [0] * 40 + [2] * 20 + [3] * 10 + [4] * 10
-    assert choose(logarithms, 1.0, 0.0) == 0
-    assert choose(logarithms, 1.0, 1 - 2**-53) == 4
-
-
-@given(
-    st.lists(st.floats(-60, 0, width=32), min_size=1, max_size=20),
-    st.floats(0, allow_infinity=False),
-    st.floats(0, 1, exclude_max=True),
-)
-def test_any_distribution_temperature_and_number(values: list[float], temperature: float, uniform: float) -> None:
-    assert 0 <= choose(np.array(values, np.float32), temperature, uniform) < len(values)
-
-
-@pytest.mark.parametrize("temperature", [0.0, 5e-324, 1e-300, 1e-46, 1e-38, 1e-4])
-def test_no_temperature_takes_the_likeliest(temperature: float) -> None:
-    logarithms = np.log(np.array([0.2, 0.1, 0.4, 0.3], np.float32))
-    assert {choose(logarithms, temperature, uniform) for uniform in (0.0, 0.3, 0.999)} == {2}
-
-
-@pytest.mark.parametrize("temperature", [1e10, 1e300])
-def test_great_heat_makes_all_alike(temperature: float) -> None:
-    logarithms = np.log(np.array([0.97, 0.01, 0.01, 0.01], np.float32))
-    assert [choose(logarithms, temperature, (i + 0.5) / 4) for i in range(4)] == [0, 1, 2, 3]
 
 
 def test_temperature_zero_writes_the_likeliest_whatever_the_seed() -> None:
@@ -125,13 +106,6 @@ def test_writing_goes_on_from_what_was_written() -> None:
 def test_the_prompt_counts() -> None:
     model = make_model()
     assert model.sample("a", max_new_tokens=30, seed=1) != model.sample("b", max_new_tokens=30, seed=1)
-
-
-def test_a_long_prompt_is_read_in_pieces_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt = "abcd dcba\n" * 30
-    whole = make_model().sample(prompt, max_new_tokens=20, seed=3)
-    monkeypatch.setattr(sampling, "CHUNK", 7)
-    assert make_model().sample(prompt, max_new_tokens=20, seed=3) == whole
 
 
 def test_nothing_to_write() -> None:
@@ -169,19 +143,81 @@ def test_unknown_characters_are_left_out_with_a_warning_that_names_them() -> Non
     assert text == model.sample("ab", max_new_tokens=20, seed=2)
 
 
-@pytest.mark.parametrize("temperature", [math.nan, math.inf, -math.inf, -1, -1e-300, "1", None, True])
-def test_temperatures_that_are_none(temperature: float) -> None:
+NO_NUMBERS = [math.nan, math.inf, -math.inf, -1, -1e-300, "1", None, True]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_temperatures_that_are_none(value: Any) -> None:
     with pytest.raises(UsageError, match=r"`temperature` must be a finite number, at least 0; got .+\.") as caught:
-        make_model().sample(temperature=temperature)
+        make_model().sample(temperature=value)
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("value", [-1, 1.5, "3", None, True, 2**63])
-def test_lengths_and_seeds_that_are_none(value: int) -> None:
-    with pytest.raises(UsageError, match="`max_new_tokens` must be a whole number, at least 0; got"):
-        make_model().sample(max_new_tokens=value)
-    with pytest.raises(UsageError, match="`seed` must be a whole number, at least 0; got"):
-        make_model().sample(seed=value)
+@pytest.mark.parametrize("value", [*NO_NUMBERS, 1.01, 1e300])
+@pytest.mark.parametrize("name", ["top_p", "min_p"])
+def test_shares_that_are_none(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=rf"`{name}` must be a number from 0 to 1; got .+\."):
+        SamplingConfig(**{name: value})
+
+
+@pytest.mark.parametrize("value", [*NO_NUMBERS, 0, 0.009, 101, 1e300])
+def test_penalties_that_are_none(value: Any) -> None:
+    with pytest.raises(UsageError, match=r"`repetition_penalty` must be a number from 0\.01 to 100; got .+\."):
+        SamplingConfig(repetition_penalty=value)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "3", None, True, 2**63, math.nan])
+@pytest.mark.parametrize("name", ["max_new_tokens", "seed", "top_k"])
+def test_whole_numbers_that_are_none(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"`{name}` must be a whole number, at least 0; got"):
+        make_model().sample(**{name: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True, 1_000_001, 2**63])
+@pytest.mark.parametrize("name", ["num_return_sequences", "best_of"])
+def test_counts_that_are_none(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"`{name}` must be a whole number from 1 to 1,000,000; got"):
+        SamplingConfig(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["", ["a", ""], 5, None, [b"a"]])
+def test_stop_strings_that_are_none(value: Any) -> None:
+    with pytest.raises(UsageError, match="`stop` must be strings of one character or more; got"):
+        SamplingConfig(stop=value)
+    assert SamplingConfig(stop="a").stop == ("a",)
+    assert SamplingConfig(stop=["a", "bc"]).stop == ("a", "bc")  # type: ignore[arg-type]  # a list will do
+
+
+def test_characters_that_leave_nothing_to_write() -> None:
+    message = "`allow` and `ban` leave no character that could be written"
+    for settings in ({"allow": "xyz"}, {"allow": ""}, {"ban": SYMBOLS}, {"allow": "ab", "ban": "ba"}):
+        with pytest.raises(UsageError, match=message):
+            make_model().sample(**settings)
+    for name, value in (("allow", 5), ("ban", None), ("ban", ["a"])):
+        with pytest.raises(UsageError, match=f"`{name}` must be a str of characters; got"):
+            SamplingConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_only_allowed_characters_are_written() -> None:
+    model = make_model()
+    assert set(model.sample(max_new_tokens=200, allow="ab?")) == set("ab")
+    assert set(model.sample(max_new_tokens=200, ban="ab?")) == set("\n cd")
+    assert set(model.sample(max_new_tokens=20, allow="c", temperature=0)) == {"c"}
+
+
+def test_a_model_of_bytes_allows_and_bans_bytes() -> None:
+    model = two_byte_writer()
+    assert model.sample(max_new_tokens=4, allow="xy", temperature=0) in ("xxxx", "yyyy")
+    with pytest.raises(UsageError, match=r"`ban` has 'é' \(U\+00E9\): this model writes bytes, of which they are"):
+        model.sample(ban="aé")
+
+
+def test_the_penalty_is_on_what_was_read_and_written() -> None:
+    certain = make_model()
+    certain.parameters["V"][...] = 0
+    certain.parameters["c"][...] = np.arange(6, dtype=np.float32) + 50  # halved, it is below all others
+    text = certain.sample("b", max_new_tokens=5, temperature=0, repetition_penalty=2)
+    assert text == "dca \n"  # b was read
 
 
 def two_byte_writer() -> LanguageModel:
@@ -202,8 +238,3 @@ def test_a_model_of_bytes_writes_whole_characters() -> None:
     assert model.sample("\udcc3", max_new_tokens=3) == "\ufffdé"  # the byte C3 of a command line, then A9 C3 A9
     symbols = list(model.stream("", SamplingConfig(max_new_tokens=4)))
     assert symbols == ["\u00c3", "\u00a9", "\u00c3", "\u00a9"]
-
-
-def test_layers_are_sampled_by_the_reference() -> None:
-    model = make_model(config=ModelConfig(hidden_size=8, layers=2))
-    assert model.sample("ab", max_new_tokens=30, seed=4) == model.sample("ab", max_new_tokens=30, seed=4)

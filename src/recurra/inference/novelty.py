@@ -42,7 +42,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Novelty:
-    """What was found: the longest `passages`, none for the most part in a longer one, and the share of n-grams that are new.
+    """What was found: the longest `passages`, none for the most part in a longer one, and how many n-grams are new.
 
     novel[n - 1] is the share of the sample's n-grams, each place counted, that stand nowhere in the training text.
     """

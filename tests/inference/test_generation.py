@@ -1,0 +1,221 @@
+"""Texts side by side: each is the one that it would be alone, whatever comes, stays or goes beside it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.config import ModelConfig
+from recurra.inference import generation
+from recurra.inference.generation import Writing, block_after, held_back, stop_at
+from recurra.inference.sampling import SamplingConfig
+from recurra.model import LanguageModel
+from recurra.network.parameters import initialise
+from recurra.text.vocabulary import Vocabulary
+
+SYMBOLS = "\n abcdé"
+CELLS = {
+    "elman": ModelConfig(hidden_size=9),
+    "elman, two layers": ModelConfig(hidden_size=9, layers=2),
+    "lstm": ModelConfig(cell="lstm", hidden_size=9, layers=2),
+    "gru": ModelConfig(cell="gru", hidden_size=9),
+}
+
+
+def make_model(config: ModelConfig = CELLS["elman"], vocabulary: Vocabulary | None = None) -> LanguageModel:
+    vocabulary = vocabulary or Vocabulary.of(SYMBOLS)
+    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.6))
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "LONGEST", 16)
+
+
+VARIED: list[dict[str, Any]] = [
+    {},
+    {"seed": 3, "max_new_tokens": 0},
+    {"seed": 4, "max_new_tokens": 1, "temperature": 0.3},
+    {"seed": 5, "temperature": 0},
+    {"seed": 6, "top_k": 2, "stop": "ab"},
+    {"seed": 7, "top_p": 0.7, "max_new_tokens": 90},
+    {"seed": 8, "min_p": 0.4, "repetition_penalty": 1.5},
+    {"seed": 9, "ban": "a\n", "stop": ("dd", "c c")},
+    {"seed": 10, "best_of": 4, "max_new_tokens": 30},
+]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_text_is_the_same_alone_and_beside_others(cell: str) -> None:
+    model = make_model(CELLS[cell])
+    alone = [model.samples("abc"[n % 4 :], **settings)[0] for n, settings in enumerate(VARIED)]
+    jobs = [(model.vocabulary.encode("abc"[n % 4 :]), SamplingConfig(**settings)) for n, settings in enumerate(VARIED)]
+    together = list(generation.write_all(model.generator(), jobs * 5))
+    for n, sample in enumerate(together):
+        own = alone[n % len(alone)]
+        assert (sample.symbols, sample.ended) == (own.symbols, own.ended)
+        assert np.array_equal(sample.log_probabilities, own.log_probabilities)
+
+
+def test_texts_come_and_go() -> None:
+    model = make_model()
+    generator = model.generator()
+    assert generator.step() == []
+    texts: dict[Writing, str] = {}
+    expected: dict[Writing, str] = {}
+
+    def step() -> None:
+        for piece in generator.step():
+            texts[piece.writing] = texts.get(piece.writing, "") + piece.symbols
+
+    for seed in range(30):
+        length = 7 * (seed % 5) + 3
+        writing = generator.add(model.vocabulary.encode("ab"), SamplingConfig(seed=seed, max_new_tokens=length))
+        expected[writing] = model.sample("ab", seed=seed, max_new_tokens=length)
+        step()
+    early, late = (generator.add(model.vocabulary.encode("c"), SamplingConfig()) for _ in range(2))
+    generator.drop(early)
+    step()
+    generator.drop(late)
+    while len(generator):
+        step()
+    assert early not in texts
+    assert 0 < len(texts.pop(late)) < 200
+    assert texts == expected
+    assert {writing.ended for writing in expected} == {"length"}
+
+
+def test_the_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = []
+    for longest in (1, 3, 1024):
+        monkeypatch.setattr(generation, "LONGEST", longest)
+        monkeypatch.setattr(generation, "FIRST", longest)
+        texts.append(make_model().sample("abcd dé\n" * 20, max_new_tokens=100, stop="adad", temperature=0.8))
+    assert len(set(texts)) == 1
+
+
+def test_blocks_grow_while_nobody_waits() -> None:
+    assert block_after(4, 4, 0.001) == 8
+    assert block_after(4, 3, 0.001) == 4  # a shorter one tells nothing
+    assert block_after(16, 16, 0.001) == 16  # the longest here
+    assert block_after(8, 8, 0.015) == 8
+    assert block_after(8, 8, 1.0) == 4
+    assert block_after(1, 1, 1.0) == 1
+
+
+def test_many_texts_are_written_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    together = model.samples("b", num_return_sequences=23, best_of=2, max_new_tokens=20)
+    monkeypatch.setattr(generation, "AT_ONCE", 5)
+    in_turn = model.samples("b", num_return_sequences=23, best_of=2, max_new_tokens=20)
+    assert [sample.symbols for sample in in_turn] == [sample.symbols for sample in together]
+
+
+def test_samples_of_several_prompts() -> None:
+    model = make_model()
+    found = model.samples(["a", "b"], num_return_sequences=2, seed=5, max_new_tokens=20)
+    expected = [model.sample(prompt, seed=seed, max_new_tokens=20) for prompt in "ab" for seed in (5, 6)]
+    assert [sample.symbols for sample in found] == expected
+    assert model.samples([]) == []
+
+
+def test_log_probabilities_are_those_of_the_score() -> None:
+    model = make_model(CELLS["lstm"])
+    (sample,) = model.samples("abc", max_new_tokens=50, top_p=0.8, temperature=2)
+    network, ids = model._network, model.vocabulary.encode("\nabc" + sample.symbols)
+    logs, _ = network.log_probabilities(ids[:-1], model.zero_state())
+    assert np.array_equal(sample.log_probabilities, logs[np.arange(3, 53), ids[4:]])
+
+
+def test_the_best_of_several_has_the_highest_mean() -> None:
+    model = make_model()
+    first = model.samples("a", max_new_tokens=15, seed=3)[0]
+    means = []
+    for count in (1, 2, 8, 30):
+        best = model.samples("a", max_new_tokens=15, seed=3, best_of=count)[0]
+        means.append(best.mean)
+        assert best.mean == math.fsum(best.log_probabilities.tolist()) / 15
+    assert means == sorted(means)
+    assert means[0] == first.mean < means[-1]
+    greedy = model.sample("a", temperature=0, best_of=3)
+    assert greedy == model.sample("a", temperature=0)
+
+
+def test_an_empty_text_is_the_worst() -> None:
+    model = make_model()
+    (sample,) = model.samples(max_new_tokens=3, stop=["a", "b", "\n", " "], best_of=20)
+    assert sample.symbols
+    assert model.samples(max_new_tokens=0)[0].mean == -math.inf
+    assert model.sample(max_new_tokens=3, stop=list(SYMBOLS), best_of=3) == ""
+
+
+@pytest.mark.parametrize("stop", ["a", "ab", "c\n", "ddd", "never there"])
+def test_the_text_ends_before_the_stop_string(stop: str) -> None:
+    model = make_model()
+    whole = model.sample("b", max_new_tokens=500, seed=2)
+    (sample,) = model.samples("b", max_new_tokens=500, seed=2, stop=stop)
+    assert sample.symbols == whole.partition(stop)[0]
+    assert sample.ended == ("stop" if stop in whole else "length")
+    assert len(sample.log_probabilities) == len(sample.symbols)
+    assert "".join(model.stream("b", SamplingConfig(max_new_tokens=500, seed=2, stop=(stop,)))) == sample.symbols
+
+
+def test_a_stop_string_in_the_prompt_stops_nothing() -> None:
+    model = make_model()
+    assert model.sample("ab", max_new_tokens=1, stop="ab") == model.sample("ab", max_new_tokens=1)
+
+
+def plain_stop(text: str, stops: list[str]) -> int | None:
+    """Character by character: where the text ends, if it does."""
+    for length in range(1, len(text) + 1):
+        at = [length - len(stop) for stop in stops if text[:length].endswith(stop)]
+        if at:
+            return min(at)
+    return None
+
+
+STOPS = st.lists(st.text("ab", min_size=1, max_size=4), max_size=3)
+
+
+@given(st.text("abc", max_size=12), STOPS, st.integers(1, 5))
+def test_stop_strings_in_pieces(text: str, stops: list[str], size: int) -> None:
+    expected = plain_stop(text, stops)
+    assert stop_at(text, stops) == expected
+    shown, held = "", ""
+    for start in range(0, len(text), size):
+        held += text[start : start + size]
+        at = stop_at(held, stops)
+        if at is not None:
+            assert shown + held[:at] == text[:expected]
+            return
+        keep = len(held) - held_back(held, stops)
+        shown, held = shown + held[:keep], held[keep:]
+        assert not any(shown.endswith(stop[:1]) and stop == "a" for stop in stops)
+    assert expected is None
+    assert shown + held == text
+
+
+def test_stop_strings_of_a_model_of_bytes() -> None:
+    model = make_model(vocabulary=Vocabulary.bytes())
+    whole = "".join(model.stream("", SamplingConfig(max_new_tokens=300)))
+    stop = whole[100:102]
+    at = whole.index(stop)
+    raw = stop.encode("latin-1")
+    (sample,) = model.samples(max_new_tokens=300, stop=raw.decode("utf-8", "surrogateescape"))
+    assert sample.symbols == whole[:at]
+    accent = LanguageModel(CELLS["elman"], Vocabulary.bytes(), {n: a * 0 for n, a in model.parameters.items()})
+    accent.parameters["c"][0x61] = 50
+    assert accent.sample(max_new_tokens=9, stop="é") == "a" * 9  # not a byte of it comes
+
+
+def test_streaming_is_the_sample() -> None:
+    model = make_model()
+    for settings in ({}, {"best_of": 3}, {"stop": "ab"}, {"max_new_tokens": 0}):
+        symbols = list(model.stream("ab", SamplingConfig(seed=2, **settings)))
+        assert "".join(symbols) == model.sample("ab", seed=2, **settings)
+        assert all(len(symbol) == 1 for symbol in symbols)
