@@ -3,17 +3,19 @@
 import dataclasses
 import io
 import json
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from calling import Call
 
 from recurra import LanguageModel, ModelConfig, Vocabulary, load
-from recurra.cli import sample as command_module
+from recurra.cli import writing
+from recurra.inference.novelty import as_table, novelty
 from recurra.inference.sampling import SamplingConfig
 from recurra.network.parameters import initialise
 
@@ -55,7 +57,8 @@ def test_json(call: Call, trained: Path) -> None:
     code, out, err = call("sample", trained, "--prompt", "A small ", "--max-new-tokens", 25, "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)
-    assert set(found) == {"prompt", "seed", "texts", "characters_per_second"}
+    assert set(found) == {"prompt", "seed", "texts", "ended", "characters_per_second"}
+    assert found["ended"] == ["length"]
     assert found["prompt"] == "A small "
     assert [len(text) for text in found["texts"]] == [25]
     assert found["characters_per_second"] > 0
@@ -95,8 +98,10 @@ def test_nothing_to_write(call: Call, trained: Path) -> None:
 def test_defaults_in_the_help_are_the_true_ones(call: Call) -> None:
     out = " ".join(call("sample", "--help").out.replace("│", " ").split())
     for field in dataclasses.fields(SamplingConfig):
-        option = out.partition(f"--{field.name.replace('_', '-')} ")[2].partition("--")[0]
-        assert f"[default: {field.default}]" in option
+        option = re.split(r"--[a-z]", out.partition(f"--{field.name.replace('_', '-')} ")[2])[0]
+        assert option
+        if isinstance(field.default, int | float):
+            assert f"[default: {field.default}]" in option
 
 
 def test_bytes_go_raw_into_a_pipe(bytes_model: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -118,16 +123,8 @@ def test_json_of_bytes_is_text(call: Call, bytes_model: Path) -> None:
 def test_bytes_are_shown_as_whole_characters_to_a_terminal() -> None:
     bytes_only: Any = SimpleNamespace(vocabulary=Vocabulary.bytes())
     symbols = "aé日\x1b[31m".encode().decode("latin-1")
-    shown = b"".join(command_module._shown(bytes_only, iter(symbols + "\xe9")))
+    shown = b"".join(writing.shown(bytes_only, iter(symbols + "\xe9")))
     assert shown.decode() == "aé日\\x1b[31m\ufffd"
-
-
-def test_no_byte_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(np.arange(0, 10, 0.02))
-    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    pieces = list(command_module._in_time(iter([b"a"] * 10)))
-    assert b"".join(pieces) == b"a" * 10
-    assert max(map(len, pieces)) == 3
 
 
 def test_a_reader_who_has_enough(trained: Path, command: list[str], environment: dict[str, str]) -> None:
@@ -153,3 +150,100 @@ def test_kernels_that_must_be_compiled_are_announced(
 ) -> None:
     monkeypatch.setattr("recurra.cli.doctor.is_warm", lambda: False)
     assert call("sample", trained, "--max-new-tokens", 1).err.startswith("compiling the kernels, once for this machine")
+
+
+def test_all_settings_reach_the_sampler(call: Call, trained: Path) -> None:
+    settings: dict[str, Any] = {
+        "max_new_tokens": 40,
+        "temperature": 1.3,
+        "top_k": 9,
+        "top_p": 0.9,
+        "min_p": 0.01,
+        "repetition_penalty": 1.1,
+        "seed": 3,
+        "num_return_sequences": 3,
+        "best_of": 2,
+        "allow": "abdefimnorstwy -",
+        "ban": "y-",
+    }
+    options = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
+    found = json.loads(call("sample", trained, *options, "--stop", "er", "--stop=o w", "--json").out)
+    expected = load(trained).samples(**settings, stop=["er", "o w"])
+    assert found["texts"] == [sample.symbols for sample in expected]
+    assert found["ended"] == [sample.ended for sample in expected]
+    piped = call("sample", trained, *options, "--stop", "er", "--stop=o w").out
+    assert piped == "\n".join(sample.symbols + "\n" for sample in expected)
+
+
+def test_a_stop_string_may_begin_with_a_dash(call: Call, trained: Path) -> None:
+    assert call("sample", trained, "--stop", "--json", "--ban", "-s", "--max-new-tokens", 5).code == 0
+
+
+def test_a_prompt_from_a_file(call: Call, trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "prompt.txt"
+    path.write_bytes(b"A small book")
+    found = json.loads(call("sample", trained, "--prompt-file", path, "--json").out)
+    assert found["prompt"] == "A small book"
+    assert found["texts"] == [load(trained).sample("A small book")]
+    code, _, err = call("sample", trained, "--prompt-file", tmp_path / "none")
+    assert code == 3
+    assert "none" in err
+
+
+def test_log_probabilities(call: Call, trained: Path) -> None:
+    found = json.loads(call("sample", trained, "--num-return-sequences", 2, "--logprobs", "--json").out)
+    samples = load(trained).samples(num_return_sequences=2)
+    assert found["log_probabilities"] == [sample.log_probabilities.tolist() for sample in samples]
+    assert all(log < 0 for logs in found["log_probabilities"] for log in logs)
+
+
+def test_what_is_copied(call: Call, trained: Path, book: Path) -> None:
+    options = ("sample", trained, "--temperature", 0, "--max-new-tokens", 30, "--novelty")
+    code, out, err = call(*options)
+    assert code == 0
+    text = load(trained).sample(temperature=0, max_new_tokens=30)
+    assert out == text + "\n"
+    found = novelty(text, book.read_text())
+    assert f"the longest has {found.longest} character" in err
+    assert f"{found.passages[0].length}" in err
+    assert re.search(r"n +1 +2 +3", err)
+    (table,) = json.loads(call(*options, "--json").out)["novelty"]
+    assert table == as_table(found)
+    (nothing,) = json.loads(call("sample", trained, "--novelty", "--max-new-tokens", 0, "--json").out)["novelty"]
+    assert nothing is None
+    assert "nothing is copied" in call("sample", trained, "--novelty", "--max-new-tokens", 0).err
+
+
+def test_a_text_that_is_given(call: Call, trained: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "copy.safetensors"
+    checkpoint.write_bytes(next((trained / "checkpoints").glob("update-*")).read_bytes())
+    (tmp_path / "other.txt").write_text("xyzzy " * 50)
+    code, _, err = call("sample", checkpoint, "--novelty")
+    assert (code, err.count("does not say which text it has learned from")) == (2, 1)
+    found = json.loads(call("sample", checkpoint, "--novelty", "--training-text", "other.txt", "--json").out)
+    assert found["novelty"][0]["longest"] <= 2
+
+
+def test_a_text_that_has_changed_or_gone(call: Call, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    settings, source = run / "run.toml", tmp_path / "book.txt"
+    (before,) = re.findall(r'source = \[\s*"(.*)",?\s*\]', settings.read_text())
+    settings.write_text(settings.read_text().replace(before, str(source)))
+    source.write_text("another book")
+    assert "book is no longer the text that the model has learned from" in call("sample", run, "--novelty").err
+    source.unlink()
+    assert call("sample", run, "--novelty").code == 3
+    settings.write_text(settings.read_text().replace(str(source), "-"))
+    assert "was not a file" in call("sample", run, "--novelty").err
+    settings.write_text("[text]")
+    code, _, err = call("sample", run, "--novelty")
+    assert (code, "does not say which text was learned" in err) == (2, True)
+
+
+def test_a_conversation_with_a_program(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A small\n\nof few\r\nA")))
+    code, out, err = call("sample", trained, "--interactive", "--max-new-tokens", 9, "--seed", 4)
+    model = load(trained)
+    texts = [model.sample(p, max_new_tokens=9, seed=4 + n) for n, p in enumerate(["A small", "", "of few", "A"])]
+    assert (code, out, err) == (0, "\n".join(text + "\n" for text in texts), "")

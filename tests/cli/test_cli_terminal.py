@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from calling import Call
 
-from recurra.cli import terminal
+from recurra.cli import terminal, writing
 from recurra.errors import StorageError
 
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
@@ -28,14 +28,22 @@ class Screen(io.StringIO):
         return True
 
 
-def on_a_terminal(line: list[str], environment: dict[str, str]) -> tuple[int, bytes]:
-    """The exit code of `line`, run on a terminal of 100 columns, and all that it wrote there."""
+def on_a_terminal(
+    line: list[str], environment: dict[str, str], answers: tuple[tuple[bytes, bytes], ...] = ()
+) -> tuple[int, bytes]:
+    """The exit code of `line`, run on a terminal of 100 columns, and all that it wrote there.
+
+    Of `answers` each is typed once its cue has appeared after what was typed before.
+    """
     process, handle = pty.fork()
     if process == 0:  # pragma: no cover - the child becomes the command
         os.execve(line[0], line, environment)  # noqa: S606 - no shell is what is wanted
     fcntl.ioctl(handle, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    written = b""
+    written, waiting, seen = b"", list(answers), 0
     while True:
+        if waiting and (at := written.find(waiting[0][0], seen)) >= 0:
+            seen = at + len(waiting[0][0])
+            os.write(handle, waiting.pop(0)[1])
         try:
             piece = os.read(handle, 65536)
         except OSError:  # Linux says so when the child has ended
@@ -91,6 +99,41 @@ def test_a_prompt_is_shown_with_its_text_and_controls_are_escaped(
     warning, written = shown.decode().replace("\r\n", "\n").split("\n", 1)
     assert warning.startswith("warning: the model does not know '\\x1b' (U+001B), ")
     assert written == "A small m" + text
+
+
+def test_a_conversation(trained: Path, command: list[str], environment: dict[str, str], call: Call) -> None:
+    line = [*command, "sample", str(trained), "--interactive", "--max-new-tokens", "20"]
+    answers = ((b"> ", b"A small\n"), (b"> ", b"of few\n"), (b"> ", b"\x04"))
+    code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"}, answers)
+    assert code == 0
+    said = shown.decode().replace("\r\n", "\n")
+    assert said.startswith("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.\n> A small\nA small")
+    for seed, prompt in enumerate(("A small", "of few")):
+        text = call("sample", trained, "--prompt", prompt, "--seed", seed, "--max-new-tokens", 20).out
+        assert f"> {prompt}\n{prompt}{text}> " in said
+
+
+def test_an_interrupt_of_what_is_typed_begins_a_new_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = iter([KeyboardInterrupt, "a", EOFError])
+
+    def typed(_mark: str) -> str:
+        line = next(lines)
+        if isinstance(line, str):
+            return line
+        raise line
+
+    monkeypatch.setattr("builtins.input", typed)
+    assert list(writing._typed()) == ["a"]
+
+
+def test_an_interrupt_stops_the_text_and_not_the_conversation(
+    trained: Path, command: list[str], environment: dict[str, str]
+) -> None:
+    line = [*command, "sample", str(trained), "--interactive", "--max-new-tokens", "100000000"]
+    answers = ((b"> ", b"A small\n"), (b"A small\r\nA small", b"\x03"), (b"\n> ", b"\x04"))
+    code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"}, answers)
+    assert code == 0
+    assert b"interrupted" not in shown
 
 
 def test_errors_are_red_on_a_terminal(command: list[str], environment: dict[str, str]) -> None:

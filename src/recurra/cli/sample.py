@@ -73,7 +73,7 @@ def sample(
     allow: Annotated[str | None, Parameter(help="Only these characters.", group=RULES, **HYPHEN)] = None,
     ban: Annotated[str | None, Parameter(help="None of these characters.", group=RULES, **HYPHEN)] = None,
     interactive: Annotated[
-        bool, flag("Ask for one beginning after another. Ctrl-C stops a text, Ctrl-D leaves.")
+        bool, flag("Ask for one beginning after another. Ctrl-C stops a text, Ctrl-D leaves.", TEXTS)
     ] = False,
     novelty: Annotated[bool, flag("Say what is copied from the training text, and where it stands.", OUTPUT)] = False,
     training_text: Annotated[
@@ -140,13 +140,13 @@ def _refuse(
 ) -> None:
     """UsageError for options that do not go together."""
     if prompt is not None and prompt_file is not None:
-        raise UsageError("the prompt is given twice, by `--prompt` and by `--prompt-file`.", hint="leave out one.")
+        raise UsageError("the prompt is given twice, by `--prompt` and `--prompt-file`.", hint="leave out one.")
     others = {"--prompt": prompt, "--prompt-file": prompt_file, "--json": json, "--novelty": novelty}
     wrong = next((name for name, value in others.items() if value not in (None, False)), None)
     if interactive and wrong:
-        raise UsageError(f"`--interactive` asks for beginnings and shows the texts; got `{wrong}` besides.")
+        raise UsageError(f"`--interactive` asks for beginnings itself; got `{wrong}` besides.")
     if training_text is not None and not novelty:
-        raise UsageError("`--training-text` is what `--novelty` looks into, which is not asked for.")
+        raise UsageError("`--training-text` is for `--novelty`, which is not asked for.")
     if logprobs and not json:
         raise UsageError("`--logprobs` is a part of the JSON object.", hint="add `--json`.")
 
