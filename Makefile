@@ -39,5 +39,6 @@ lint: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py
 	$(BIN)/python benchmarks/batch_speed.py
+	$(BIN)/python benchmarks/sampling_speed.py
 
 .PHONY: help demo mission test lint bench

@@ -103,7 +103,7 @@ def test_blocks_grow_while_nobody_waits() -> None:
     assert block_after(4, 4, 0.001) == 8
     assert block_after(4, 3, 0.001) == 4  # a shorter one tells nothing
     assert block_after(16, 16, 0.001) == 16  # the longest here
-    assert block_after(8, 8, 0.015) == 8
+    assert block_after(8, 8, 0.07) == 8
     assert block_after(8, 8, 1.0) == 4
     assert block_after(1, 1, 1.0) == 1
 

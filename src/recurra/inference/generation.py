@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 256  # streams that `write_all` keeps in its batch
 FIRST, LONGEST = 4, 1024  # steps of a block: they double while a block takes no longer than PATIENCE
-PATIENCE = 0.02  # seconds
+PATIENCE = 0.1  # seconds
 
 LENGTH, STOP = "length", "stop"
 
@@ -72,6 +72,7 @@ class Writing:
         self._last = self._first + config.max_new_tokens if config.max_new_tokens else 0  # that after the last
         self._done = 0
         self._uniforms = stream(config.seed, f"sample {candidate}" if candidate else "sample")
+        self._choices = slice(0)  # of the steps that are planned
         self._held, self._held_logs = "", np.zeros(0, np.float32)
 
     @property
@@ -80,25 +81,20 @@ class Writing:
         return self._last - self._done
 
     def plan(self, given: NDArray[np.int64], uniforms: NDArray[np.float64]) -> None:
-        """What to do in the next n steps: the ids to be read (n,), where not -1, and numbers (n,) where to choose."""
+        """What to do in the next n steps: the ids to be read, and the numbers where to choose, put into (n,) of -1."""
         steps = len(given)
-        given[:], uniforms[:] = -1, -1
         read = self._given[self._done : self._done + steps]
         given[: len(read)] = read
-        choices = self._choices(steps)
-        uniforms[choices] = self._uniforms.uniform(choices.stop - choices.start)
-
-    def _choices(self, steps: int) -> slice:
-        """Those of the next `steps` that choose."""
         start = min(max(self._first - self._done, 0), steps)
-        return slice(start, max(start, min(self._last - self._done, steps)))
+        self._choices = slice(start, max(start, min(self.steps_left, steps)))
+        uniforms[self._choices] = self._uniforms.uniform(self._choices.stop - start)
+        self._done += steps
 
-    def take(self, written: NDArray[np.int64], logs: NDArray[np.float32]) -> Piece:
-        """The steps of `plan` were done: what was chosen, ids (n,), and its log p (n,)."""
-        choices = self._choices(len(written))
-        self._done += len(written)
-        text = self._held + self._vocabulary.decode(written[choices])
-        found = np.concatenate([self._held_logs, logs[choices]])
+    def take(self, symbols: str, logs: NDArray[np.float32]) -> Piece:
+        """The n steps of `plan` were done: what was chosen in each, and its log p (n,)."""
+        text, found = self._held + symbols[self._choices], logs[self._choices]
+        if self._held:
+            found = np.concatenate([self._held_logs, found])
         at = stop_at(text, self._stops)
         if at is not None:
             self.ended = STOP
@@ -165,13 +161,14 @@ class Generator:
         if not self._live:
             return []
         steps = min(self._block, max(writing.steps_left for writing in self._live))
-        given, uniforms = np.zeros((len(self), steps), np.int64), np.zeros((len(self), steps))
+        given, uniforms = np.full((len(self), steps), -1), np.full((len(self), steps), -1.0)
         for s, writing in enumerate(self._live):
             writing.plan(given[s], uniforms[s])
         started = time.perf_counter()
         written, logs = self._stepper.write(self._carry, self._current, given.T, uniforms.T, Rules(*self._rules))
         self._block = block_after(self._block, steps, time.perf_counter() - started)
-        pieces = [writing.take(written[:, s], logs[:, s]) for s, writing in enumerate(self._live)]
+        symbols, logs = self._vocabulary.decode(written.T), np.ascontiguousarray(logs.T)
+        pieces = [writing.take(symbols[s * steps : (s + 1) * steps], logs[s]) for s, writing in enumerate(self._live)]
         self._keep([writing.ended is None for writing in self._live])
         return pieces
 

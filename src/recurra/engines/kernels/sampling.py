@@ -16,7 +16,8 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import WIDTH, Vector, lane_max, load, store
 
 ZERO, ONE = np.float32(0), np.float32(1)
-GROUP = (0,)
+PAIR = (0, 0)
+STEP = WIDTH * len(PAIR)
 
 
 class Rules(NamedTuple):
@@ -44,8 +45,8 @@ def scores(x: Vector, logits: Vector, logs: Vector, rules: Rules, s: int) -> Non
     """
     penalty = rules.penalty[s]
     source = logs if penalty == ONE else logits
-    for column in range(0, x.shape[1], WIDTH):
-        store(x, 0, column, load(source, s, column, GROUP) + load(rules.bias, s, column, GROUP))
+    for column in range(0, x.shape[1], STEP):
+        store(x, 0, column, load(source, s, column, PAIR) + load(rules.bias, s, column, PAIR))
     if penalty != ONE:
         for k in range(rules.seen.shape[1]):
             if rules.seen[s, k]:
@@ -65,11 +66,11 @@ def likeliest(x: Vector, symbols: int) -> int:
 @strict
 def weigh(x: Vector, temperature: np.float32) -> None:
     """x (1, K wide) becomes w_k = exp((x_k - max x) / temperature), not normalised; temperature > 0."""
-    largest = lane_max(load(x, 0, 0, GROUP))
-    for column in range(WIDTH, x.shape[1], WIDTH):
-        largest = max(largest, lane_max(load(x, 0, column, GROUP)))
-    for column in range(0, x.shape[1], WIDTH):
-        store(x, 0, column, exp((load(x, 0, column, GROUP) - largest) / temperature))
+    largest = lane_max(load(x, 0, 0, PAIR))
+    for column in range(STEP, x.shape[1], STEP):
+        largest = max(largest, lane_max(load(x, 0, column, PAIR)))
+    for column in range(0, x.shape[1], STEP):
+        store(x, 0, column, exp((load(x, 0, column, PAIR) - largest) / temperature))
 
 
 @strict
