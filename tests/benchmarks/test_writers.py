@@ -1,0 +1,63 @@
+"""The bench of writing: both sides write the same text at temperature 0, and the table says what was measured."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def run(*options: str) -> Any:
+    line = [sys.executable, str(BENCHMARKS / "sampling_speed.py"), *options]
+    return subprocess.run(line, capture_output=True, text=True)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("network", ["elman-9-1", "lstm-9-2", "gru-9-2"])
+def test_pytorch_writes_what_ours_writes(network: str) -> None:
+    pytest.importorskip("torch", reason="PyTorch is an extra")
+    bench = importlib.import_module("sampling_speed")
+    ours, theirs = (bench.opened(name, network, 3) for name in ("recurra", "torch"))
+    np.testing.assert_array_equal(ours.likeliest(30), theirs.likeliest(30))
+    assert theirs.write(5).shape == (5, 3)
+
+
+def test_ours_alone() -> None:
+    options = ("--peers", "recurra", "--networks", "elman-8-1", "--streams", "3", "--rounds", "1", "--seconds", "0.001")
+    done = run(*options, "--json")
+    assert done.returncode == 0, done.stderr
+    one, many = json.loads(done.stdout)["results"]
+    assert (one["streams"], many["streams"]) == (1, 3)
+    assert one["characters_per_second"]["recurra"]["median"] > 0
+    assert one["ours_over_one"] is None
+    assert many["ours_over_one"] > 0
+    assert many["ours_over_torch"] is None
+    assert "elman-8-1" in run(*options).stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--networks", "elman-8"), "a network is CELL-H-L, say elman-100-1; got elman-8"),
+        (("--networks", "abacus-8-1"), "a network is CELL-H-L"),
+        (("--streams", "1"), "--streams must be at least 2"),
+        (("--peers", "jax"), "unknown peer 'jax'; known are recurra, torch"),
+    ],
+)
+def test_options_that_make_no_sense(options: tuple[str, ...], message: str) -> None:
+    done = run(*options)
+    assert done.returncode == 2
+    assert message in done.stderr
