@@ -32,7 +32,7 @@ def chosen(logits: list[float], config: SamplingConfig, uniform: float, seen: st
     padded[0][0, : len(z)] = z
     padded[1][0, : len(z)] = z - z.max() - np.log(np.exp(z - z.max()).sum())
     room = np.zeros((1, width), np.float32)
-    return choose(room, padded[0], padded[1], rules, 0, uniform)
+    return choose(room, np.zeros(width), padded[0], padded[1], rules, 0, uniform)
 
 
 def plain(logits: list[float], config: SamplingConfig, seen: str = "") -> Floats:
@@ -172,4 +172,4 @@ def test_the_draw_never_falls_on_what_was_left_out() -> None:
     weights = np.zeros((1, 16), np.float32)
     weights[0, :4] = [1, 0.25, 0, 0.25]
     for uniform in (0.0, 0.5, 0.99, 1 - 2**-53):
-        assert sampling.draw(weights, 4, np.float32(0.5), uniform) == 0
+        assert sampling.draw(weights, 4, np.float32(0.5), uniform, np.zeros(4)) == 0

@@ -112,6 +112,7 @@ class Stepper:
             logits=aligned_zeros(streams, self.width),
             logs=aligned_zeros(streams, self.width),
             x=aligned_zeros(1, self.width),
+            parts=np.zeros(self.width),
             sums=aligned_zeros(1, padded(streams)),
             packed=aligned_zeros(gemm.DEPTH, gemm.ROWS),
             rows=np.arange(streams),

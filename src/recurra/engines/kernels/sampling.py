@@ -101,27 +101,30 @@ def least_weight(w: Vector, symbols: int, top_k: int, top_p: float, min_p: np.fl
 
 
 @strict
-def draw(w: Vector, symbols: int, least: np.float32, uniform: float) -> int:
-    """The k on which `uniform` in [0, 1) falls: p_k ∝ w_k where w_k >= `least`, summed in order of k in float64."""
-    total = np.float64(0)
-    for k in range(symbols):
-        if w[0, k] >= least:
-            total += np.float64(w[0, k])
-    part, last = np.float64(0), 0
+def draw(w: Vector, symbols: int, least: np.float32, uniform: float, sums: Vector) -> int:
+    """The k on which `uniform` in [0, 1) falls: p_k ∝ w_k where w_k >= `least`, summed in order of k in float64.
+
+    sums (K,) float64 is room.
+    """
+    total, last = np.float64(0), 0
     for k in range(symbols):
         if w[0, k] >= least and w[0, k] > ZERO:
-            part += np.float64(w[0, k])
+            total += np.float64(w[0, k])
             last = k
-            if part > uniform * total:
-                break
+        sums[k] = total
+    target = uniform * total
+    for k in range(last):  # the sum grows only where a character is left
+        if sums[k] > target:
+            return k
     return last
 
 
 @strict
-def choose(x: Vector, logits: Vector, logs: Vector, rules: Rules, s: int, uniform: float) -> int:
+def choose(x: Vector, sums: Vector, logits: Vector, logs: Vector, rules: Rules, s: int, uniform: float) -> int:
     """The id that stream s writes next.
 
-    x (1, K wide) is room, logits and logs (S, K wide) the model's z and log p, `uniform` a number in [0, 1).
+    x (1, K wide) and sums (K,) float64 are room, logits and logs (S, K wide) the model's z and log p, `uniform` a
+    number in [0, 1).
     """
     symbols = rules.seen.shape[1]
     scores(x, logits, logs, rules, s)
@@ -131,4 +134,4 @@ def choose(x: Vector, logits: Vector, logs: Vector, rules: Rules, s: int, unifor
     least = ZERO
     if rules.top_k[s] > 0 or rules.top_p[s] < 1.0 or rules.min_p[s] > ZERO:
         least = least_weight(x, symbols, rules.top_k[s], rules.top_p[s], rules.min_p[s])
-    return draw(x, symbols, least, uniform)
+    return draw(x, symbols, least, uniform, sums)

@@ -44,9 +44,11 @@ class Weights(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What a step of S streams writes besides the state: gates and table (S, G H), q (S, H) of a GRU, logits and logs
-    (S, K), x (1, K), sums (1, S in multiples of 16), packed (256, 8); rows (S,) counts from 0. Where the recurrent sum
-    has two halves: both halves of h, as wide as the weights of each have rows, and a sum (S, H); else None.
+    """What a step of S streams writes besides the state.
+
+    gates and table (S, G H), q (S, H) of a GRU, logits and logs (S, K), x (1, K), parts (K,) float64, sums (1, S in
+    multiples of 16), packed (256, 8); rows (S,) counts from 0. Where the recurrent sum has two halves: left and right,
+    those of h, as wide as the weights of each have rows, and halves, a sum (S, H); else None.
     """
 
     gates: Vector
@@ -58,6 +60,7 @@ class Room(NamedTuple):
     logits: Vector
     logs: Vector
     x: Vector
+    parts: Vector
     sums: Vector
     packed: Vector
     rows: Vector
@@ -185,7 +188,7 @@ def write(
         log_softmax(room.logs, room.sums, symbol_tile)
         for s in range(S):
             if uniforms[t, s] >= 0:
-                k = choose(room.x, room.logits, room.logs, rules, s, uniforms[t, s])
+                k = choose(room.x, room.parts, room.logits, room.logs, rules, s, uniforms[t, s])
                 current[s] = written[t, s] = k
                 found[t, s] = room.logs[s, k]
                 rules.seen[s, k] = True
