@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ def vocabulary_of(size: int) -> Vocabulary:
     return Vocabulary.of("".join(chr(97 + k) for k in range(size)))
 
 
-def chosen(logits: list[float], config: SamplingConfig, uniform: float, seen: str = "") -> int:
-    """What the kernel chooses where the model's logits are these and `seen` is the prompt."""
+def chooser(logits: list[float], config: SamplingConfig, seen: str = "") -> Callable[[float], int]:
+    """What the kernel chooses for a number in [0, 1), where the model's logits are these and `seen` is the prompt."""
     z = np.asarray(logits, np.float64)
     width = -(-len(z) // 16) * 16
     vocabulary = vocabulary_of(len(z))
@@ -31,8 +32,13 @@ def chosen(logits: list[float], config: SamplingConfig, uniform: float, seen: st
     padded = [np.full((1, width), -1e30, np.float32) for _ in range(2)]
     padded[0][0, : len(z)] = z
     padded[1][0, : len(z)] = z - z.max() - np.log(np.exp(z - z.max()).sum())
-    room = np.zeros((1, width), np.float32)
-    return choose(room, np.zeros(width), padded[0], padded[1], rules, 0, uniform)
+    room, sums = np.zeros((1, width), np.float32), np.zeros(width)
+    return lambda uniform: choose(room, sums, *padded, rules, 0, uniform)
+
+
+def chosen(logits: list[float], config: SamplingConfig, uniform: float) -> int:
+    """What `chooser` gives for this number."""
+    return chooser(logits, config)(uniform)
 
 
 def plain(logits: list[float], config: SamplingConfig, seen: str = "") -> Floats:
@@ -60,7 +66,8 @@ def plain(logits: list[float], config: SamplingConfig, seen: str = "") -> Floats
 
 def shares(logits: list[float], config: SamplingConfig, seen: str = "", draws: int = 1000) -> Floats:
     """How much of the unit interval each id has."""
-    ids = [chosen(logits, config, (i + 0.5) / draws, seen) for i in range(draws)]
+    choice = chooser(logits, config, seen)
+    ids = [choice((i + 0.5) / draws) for i in range(draws)]
     return np.bincount(ids, minlength=len(logits)) / draws
 
 
