@@ -11,6 +11,7 @@ import struct
 import sys
 import termios
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from calling import Call
@@ -114,16 +115,19 @@ def test_a_conversation(trained: Path, command: list[str], environment: dict[str
 
 
 def test_an_interrupt_of_what_is_typed_begins_a_new_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = iter([KeyboardInterrupt, "a", EOFError])
+    lines = iter([KeyboardInterrupt(), b"a\r\n", b""])
+    written: list[bytes] = []
 
-    def typed(_mark: str) -> str:
+    def typed() -> bytes:
         line = next(lines)
-        if isinstance(line, str):
-            return line
-        raise line
+        if isinstance(line, KeyboardInterrupt):
+            raise line
+        return line
 
-    monkeypatch.setattr("builtins.input", typed)
-    assert list(writing._typed()) == ["a"]
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=SimpleNamespace(readline=typed)))
+    monkeypatch.setattr(writing, "write", written.append)
+    assert list(writing._lines(True)) == ["a"]
+    assert b"".join(written) == b"> \n> > \n"
 
 
 def test_an_interrupt_stops_the_text_and_not_the_conversation(

@@ -143,7 +143,7 @@ def test_unknown_characters_are_left_out_with_a_warning_that_names_them() -> Non
     assert text == model.sample("ab", max_new_tokens=20, seed=2)
 
 
-NO_NUMBERS = [math.nan, math.inf, -math.inf, -1, -1e-300, "1", None, True]
+NO_NUMBERS = [math.nan, math.inf, -math.inf, -1, -1e-300, "1", None, True, 10**400]
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS)

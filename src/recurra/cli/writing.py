@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recurra.model import LanguageModel
     from recurra.text.decoding import Text
 
-MARK = "> "
+MARK = b"> "
 
 
 def known(model: LanguageModel, prompt: str) -> str:
@@ -105,8 +105,9 @@ def converse(model: LanguageModel, config: SamplingConfig) -> None:
     At a terminal an interrupt stops the text, or what is being typed, and the end of input leaves.
     """
     at_terminal = is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    lines = _typed() if at_terminal else _piped()
-    for number, line in enumerate(lines):
+    if at_terminal:
+        say("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
+    for number, line in enumerate(_lines(at_terminal)):
         prompt = known(model, line)
         one = dataclasses.replace(config, seed=config.seed + number, num_return_sequences=1)
         try:
@@ -117,20 +118,18 @@ def converse(model: LanguageModel, config: SamplingConfig) -> None:
             write(b"\n")
 
 
-def _typed() -> Iterator[str]:
-    """Lines from a person."""
-    say("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
+def _lines(at_terminal: bool) -> Iterator[str]:
+    """The lines of standard input, each asked for at a terminal."""
     while True:
         try:
-            yield input(MARK)
-        except EOFError:
-            write(b"\n")
-            return
+            write(MARK * at_terminal)
+            line = sys.stdin.buffer.readline()
         except KeyboardInterrupt:
+            if not at_terminal:
+                raise
             write(b"\n")
-
-
-def _piped() -> Iterator[str]:
-    """Lines from a program."""
-    for line in sys.stdin.buffer:
+            continue
+        if not line:
+            write(b"\n" * at_terminal)
+            return
         yield line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")

@@ -18,7 +18,7 @@ the order of their sorting decide; the likeliest always stays.
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 START = "\n"  # a sample begins as if a line had just ended
 COLDEST, HOTTEST = 1e-30, 1e38  # a temperature below is 0: float32 could not divide by it; one above is as good as it
+GREATEST = sys.float_info.max
 MOST = 1_000_000  # texts of one call
 WEAKEST, STRONGEST = 0.01, 100  # penalties: beyond them logits leave the range of float32
 
@@ -70,7 +71,7 @@ class SamplingConfig:
             _require_whole(name, getattr(self, name))
         for name in ("num_return_sequences", "best_of"):
             _require_whole(name, getattr(self, name), 1, MOST)
-        _require_number("temperature", self.temperature, 0, math.inf)
+        _require_number("temperature", self.temperature, 0, GREATEST)
         for name in ("top_p", "min_p"):
             _require_number(name, getattr(self, name), 0, 1)
         _require_number("repetition_penalty", self.repetition_penalty, WEAKEST, STRONGEST)
@@ -98,9 +99,9 @@ def _require_whole(name: str, value: object, low: int = 0, high: int | None = No
 
 
 def _require_number(name: str, value: object, low: float, high: float) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (good and low <= value <= high):  # type: ignore[operator]  # a number here
-        wanted = f"finite number, at least {low}" if math.isinf(high) else f"number from {low} to {high}"
+        wanted = f"finite number, at least {low}" if high == GREATEST else f"number from {low} to {high}"
         raise UsageError(f"`{name}` must be a {wanted}; got {value!r}.")
 
 
