@@ -13,7 +13,7 @@ ROOT = Path(recurra.__file__).parent
 ROOMS = (
     ("errors", "presets"),
     ("config",),
-    ("randomness", "machine"),
+    ("randomness", "machine", "inert", "untrusted"),
     ("tensor_file",),
     ("text",),
     ("network",),
