@@ -38,7 +38,7 @@ def test_old_text_is_predicted_as_before(config: ModelConfig, places: np.ndarray
     if places is BEHIND:
         assert np.array_equal(new[:, places], old)
     assert np.abs(new[:, places] - old).max() < 4e-6  # the sum of the same exponentials, in another order
-    assert np.delete(new, places, axis=1).max() < -87  # where the kernels' exp is 0
+    assert np.delete(new, places, axis=1).max() < -30
 
 
 @pytest.mark.parametrize("config", KINDS, ids=lambda config: f"{config.cell} {config.layers}")
@@ -47,7 +47,7 @@ def test_a_new_character_has_a_finite_loss_and_a_gradient(config: ModelConfig) -
     new = np.setdiff1d(np.arange(10), AMONG)
     ids = np.array([1, 0, 5, 3, 8, 0, 2, 9])[:, np.newaxis]
     loss, gradients, _ = network.loss_and_gradients(config, grown, ids[:-1], ids[1:])
-    assert 3 * 88 < loss < 1000
+    assert 3 * 30 < loss < 1000
     assert all(np.isfinite(gradient).all() for gradient in gradients.values())
     assert np.allclose(gradients["c"][new], [-2, -1, 0, 0, 0], atol=1e-6)  # how often each was the target
     assert np.abs(gradients["V"][new[:2]]).min() > 0
