@@ -18,7 +18,7 @@ from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import sampling, scoring
 from recurra.network import growth, network
 from recurra.network.network import State
-from recurra.network.parameters import check_parameters, digest
+from recurra.network.parameters import check_parameters, digest, parameter_shapes
 from recurra.text.decoding import reject_surrogates
 from recurra.text.id_file import Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 FORMAT = 1
-PREFIX = "parameters."
+PREFIX, OPTIMIZER = "parameters.", "optimizer."
 CHECKPOINTS = "checkpoints"
 BEST = "best.safetensors"
-OF_TRAINING = ("optimizer.", "state.", "history.")  # what the other arrays of a checkpoint begin with
+STATE = "state."
 
 
 class LanguageModel:
@@ -169,6 +169,7 @@ def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]
         config = ModelConfig.from_table(metadata["model"])
         vocabulary = Vocabulary.from_code_points(tensors["vocabulary"], is_bytes=metadata["bytes"])
         parameters = {n.removeprefix(PREFIX): a for n, a in tensors.items() if n.startswith(PREFIX)}
+        _require_shapes(tensors, config, len(vocabulary))
         return LanguageModel(config, vocabulary, parameters)
     except KeyError as error:
         raise ModelError(f"`{path}` does not hold a model: {error} is missing.") from error
@@ -181,13 +182,24 @@ def _require_kinds(tensors: dict[str, Array], metadata: dict[str, Any]) -> None:
     if not isinstance(metadata["model"], dict) or not isinstance(metadata["bytes"], bool):
         raise ModelError("`model` must be a table, `bytes` true or false.")
     for name, array in tensors.items():
-        if name.startswith(OF_TRAINING):
-            continue
-        if name != "vocabulary" and not name.startswith(PREFIX):
+        if name != "vocabulary" and not name.startswith((PREFIX, OPTIMIZER, STATE)):
             raise ModelError(f"unknown array {name!r:.80}.")
         expected = ("uint32",) if name == "vocabulary" else ("float32", "float64")
         if array.dtype.name not in expected:
             raise ModelError(f"{name!r:.80} must be {' or '.join(expected)}; got {array.dtype.name}.")
+
+
+def _require_shapes(tensors: dict[str, Array], config: ModelConfig, symbols: int) -> None:
+    """ModelError unless what training goes on with, KIND.NAME and KIND_weight of an optimiser, fits the parameters."""
+    shapes = parameter_shapes(config, symbols)
+    for name, array in tensors.items():
+        good = True
+        if name.startswith(OPTIMIZER):
+            good = array.shape == shapes.get(name.split(".", 2)[-1], (1,))
+        elif name.startswith(STATE):
+            good = array.ndim == 3 and array.shape[::2] == (config.layers, config.hidden_size)
+        if not good:
+            raise ModelError(f"{name!r:.80} has a shape that does not fit the network: {array.shape}.")
 
 
 def locate(path: str | Path) -> Path:
