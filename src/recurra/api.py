@@ -20,6 +20,7 @@ def train(
     *,
     text: str | Text | None = None,
     start: str | Path | None = None,
+    extend_vocabulary: bool = False,
     run: str | Path | None = None,
     force: bool = False,
     encoding: str = "utf-8",
@@ -33,7 +34,8 @@ def train(
 
     sources     a book's name, files or folders; none: the default book
     text        the text itself, in place of sources
-    start       a run's folder or a checkpoint whose model learns on: its network and its characters are kept
+    start       a run's folder or a checkpoint whose model learns on: its network and its characters are kept, and
+                with `extend_vocabulary` the text's other characters are added to them
     run         the run's folder (default: runs/ and the text's name); `force` replaces an old run there
     encoding    of files: any codec, or `bytes`
     proof       check the gradients at the end; `report` writes report.html
@@ -47,6 +49,8 @@ def train(
 
     Raises the errors of `recurra.errors`.
     """
+    if extend_vocabulary and start is None:
+        raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
     settings = {"preset": "auto"} | settings
     model = None if start is None else load(start)
     if model is not None:
@@ -54,6 +58,8 @@ def train(
     configs(settings)  # what makes no sense is told before a long text is read
     found = read_text(sources, text, encoding)
     config, training = configs(settings, len(found))
+    if model is not None and extend_vocabulary and model.vocabulary.is_bytes == found.is_bytes:
+        model = model.extended(found.vocabulary, seed=training.seed)
     trained = train_run(
         text=found,
         start=model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,11 +22,20 @@ SCHEDULES = ("constant", "step", "exponential", "cosine")
 
 MAX_SEED = 2**63 - 1
 NONE = "none"
+LONGEST_SHOWN = 80  # characters of a value in an error
 
 
 def _require(good: bool, name: str, expected: str, got: object) -> None:
     if not good:
-        raise UsageError(f"`{name}` must be {expected}; got {got!r}.")
+        raise UsageError(f"`{name}` must be {expected}; got {_shown(got)}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # more digits, or levels, than Python writes
+        return "one too long to show"
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
 
 
 def _require_integer(name: str, value: object, *, low: int, high: int = MAX_SEED) -> None:
@@ -36,7 +46,7 @@ def _require_integer(name: str, value: object, *, low: int, high: int = MAX_SEED
 
 
 def _require_number(name: str, value: object, *, low: float, high: float = math.inf, open_low: bool = False) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if good:
         assert isinstance(value, (int, float))  # noqa: S101 - narrows the type for mypy only
         good = (low < value if open_low else low <= value) and value <= high

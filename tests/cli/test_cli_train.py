@@ -13,6 +13,8 @@ from calling import Call
 
 from recurra.cli import main
 from recurra.config import TrainingConfig
+from recurra.model import load
+from recurra.network.parameters import count
 from recurra.text.decoding import Text
 
 SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]
@@ -287,9 +289,12 @@ def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
     Path("more.txt").write_text("ÄÖ and words " * 20, encoding="utf-8")
     code, _, err = call("train", "more.txt", "--from", trained)
     assert code == 3
-    assert (
-        "error: the model to start from does not know 'Ä' (U+00C4), 'Ö' (U+00D6) of the text.\nhint: train a new" in err
-    )
+    assert "error: the model to start from does not know 'Ä' (U+00C4), 'Ö' (U+00D6) of the text.\nhint: add them" in err
+    code, out, _ = call("train", "more.txt", *options, "--extend-vocabulary", "--run", "runs/more", "--preset", "seed")
+    assert (code, json.loads(out)["parameters"]) == (0, count(load(trained).parameters) + 2 * 17)
+    assert {"Ä", "Ö"} < set(load("runs/more").vocabulary.symbols)
+    code, _, err = call("train", "more.txt", "--extend-vocabulary")
+    assert (code, err.splitlines()[0]) == (2, "error: `extend_vocabulary` needs a model to start from.")
 
 
 @pytest.mark.parametrize(

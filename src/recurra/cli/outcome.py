@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from recurra.cli.progress import Silent
-from recurra.cli.terminal import paint, visible
+from recurra.cli.terminal import paint
 from recurra.cli.words import duration, loss_words, plural
 from recurra.config import TrainingConfig, configs
+from recurra.inert import inert
 from recurra.network.parameters import count
 from recurra.presets import PRESETS, choose, expected
 from recurra.text.decoding import Text
@@ -35,11 +36,10 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
     default = " (the default book)" if is_default else ""
     yield _line(
         "text",
-        f"{visible(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, "
-        f"sha256 {text.sha256[:12]}",
+        f"{inert(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}",
     )
     for note in text.notes:
-        yield _line("", f"note: {visible(note)}")
+        yield _line("", f"note: {inert(note)}")
     yield _line(
         "network",
         f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; engine {trainer.engine.name}",
@@ -160,7 +160,7 @@ def _epochs(summary: dict[str, Any], unit: str) -> str:
 
 def _beginning(text: str) -> Iterator[str]:
     width = max(20, shutil.get_terminal_size().columns - LABEL - 3)
-    lines = visible(text[:WIDTH]).expandtabs(4).split("\n")
+    lines = inert(text[:WIDTH]).expandtabs(4).split("\n")
     wrapped = itertools.chain.from_iterable(textwrap.wrap(line, width) or [""] for line in lines)
     for line in itertools.islice(wrapped, BEGINNING):
         yield f"{' ' * LABEL}{paint('|', 'dim')} {line}".rstrip()
@@ -171,4 +171,4 @@ def _line(label: str, words: str) -> str:
 
 
 def _shown(path: Path) -> str:
-    return visible(str(path))
+    return inert(str(path))

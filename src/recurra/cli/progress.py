@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from recurra.cli.terminal import can_move, has_colour, say, visible
+from recurra.cli.terminal import can_move, has_colour, say
 from recurra.cli.words import duration, loss_words
+from recurra.inert import inert
 from recurra.training import events
 from recurra.training.events import Event
 
@@ -196,7 +197,7 @@ def drawing(seen: Seen) -> RenderableType:
     ]
     if seen.sample is not None:
         parts.append(Text(f"after {seen.sample.update:,} updates it writes:", style="dim"))
-        lines = visible(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
+        lines = inert(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
     return Group(*parts)
 

@@ -10,6 +10,7 @@ import sys
 from typing import IO, Any
 
 from recurra.errors import StorageError
+from recurra.inert import inert, is_hidden
 
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
@@ -34,19 +35,6 @@ def paint(text: str, style: str, stream: IO[str] | None = None) -> str:
     if not has_colour(sys.stderr if stream is None else stream):
         return text
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
-
-
-def visible(text: str) -> str:
-    """Text that a terminal shows and does not obey: control and invisible characters as Python writes them."""
-    from unicodedata import category
-
-    from recurra.report.markup import HIDDEN_CATEGORIES, KEPT
-
-    def shown(character: str) -> str:
-        hidden = character not in KEPT and category(character) in HIDDEN_CATEGORIES
-        return character.encode("unicode_escape").decode("ascii") if hidden else character
-
-    return "".join(map(shown, text))
 
 
 def say(*lines: str) -> None:
@@ -82,9 +70,16 @@ def write_text(text: str) -> None:
     write(encoded(text))
 
 
+def shown(text: str) -> str:
+    """A name as stdout takes it: inert on a terminal, for a program as it is."""
+    return inert(text) if is_terminal(sys.stdout) else text
+
+
 def write_json(value: Any) -> None:
     """One JSON object on stdout, UTF-8. What is no finite number is null, since JSON has no NaN."""
     text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
+    if is_terminal(sys.stdout):  # which would obey some of the characters that JSON does not escape
+        text = "".join(json.dumps(character)[1:-1] if is_hidden(character) else character for character in text)
     # In a JSON string the escape of a lone surrogate (from a path that is no UTF-8) is valid as it stands.
     write(text.encode("utf-8", "backslashreplace") + b"\n")
 

@@ -145,6 +145,9 @@ def train(
             help="A run's folder or a checkpoint: its model learns on, and keeps its network and its characters.",
         ),
     ] = None,
+    extend_vocabulary: Annotated[
+        bool, flag("With --from: add the text's new characters to the model's.", WHAT)
+    ] = False,
     run: Annotated[
         Path | None,
         Parameter(converter=path, group=WATCH, help="The run's folder.", show_default="runs/TEXT"),
@@ -179,7 +182,10 @@ def train(
         log_every=log_every, sample_every=sample_every, sample_length=sample_length,
         checkpoint_every=checkpoint_every, keep=keep,
     )  # fmt: skip
-    named = {"start": start, "run": run, "force": force, "encoding": encoding, "proof": not no_proof}
+    named = {
+        "start": start, "extend_vocabulary": extend_vocabulary, "run": run, "force": force, "encoding": encoding,
+        "proof": not no_proof,
+    }  # fmt: skip
     return _train(list(texts), json=json, quiet=quiet, **named, **settings)
 
 

@@ -196,7 +196,7 @@ def _encoded(text: Text, start: LanguageModel | None) -> tuple[Vocabulary, Ids]:
     if unknown:
         raise TextError(
             f"the model to start from does not know {name_characters(unknown)} of the text.",
-            hint="train a new model on both texts, or take these characters out.",
+            hint="add them with `--extend-vocabulary`, or take these characters out.",
         )
     return known, translated(text.ids, known.encode(own.symbols))
 
