@@ -18,6 +18,7 @@ from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import sampling, scoring
 from recurra.network import network
 from recurra.network.network import State
+from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest
 from recurra.text.decoding import reject_surrogates
 from recurra.text.id_file import Ids
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 FORMAT = 1
-PREFIX = "parameters."
+PREFIX, OPTIMIZER = "parameters.", "optimizer."
 CHECKPOINTS = "checkpoints"
 BEST = "best.safetensors"
 
@@ -132,8 +133,8 @@ class LanguageModel:
 
     def tensors(self) -> dict[str, Array]:
         """What a model file holds of the model."""
-        named = {PREFIX + name: array for name, array in self.parameters.items()}
-        return named | {"vocabulary": self.vocabulary.code_points}
+        parameters = {PREFIX + name: array for name, array in self.parameters.items()}
+        return parameters | {"vocabulary": self.vocabulary.code_points}
 
     def metadata(self) -> dict[str, Any]:
         """What a model file says of the model."""
@@ -144,8 +145,13 @@ class LanguageModel:
         tensor_file.write(Path(path), self.tensors(), self.metadata())
 
 
+def named(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
+    """The arrays of a file whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
 def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> LanguageModel:
-    """The model in the file `path`, whose content this is."""
+    """The model in the file `path`, whose content this is: where an average of the parameters is kept, that."""
     if metadata.get("format") != FORMAT:
         raise ModelError(
             f"`{path}` has format {metadata.get('format')!r}; this version of recurra reads format {FORMAT}.",
@@ -154,7 +160,7 @@ def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]
     try:
         config = ModelConfig.from_table(metadata["model"])
         vocabulary = Vocabulary.from_code_points(tensors["vocabulary"], is_bytes=bool(metadata["bytes"]))
-        parameters = {n.removeprefix(PREFIX): a for n, a in tensors.items() if n.startswith(PREFIX)}
+        parameters = average_of(named(tensors, OPTIMIZER)) or named(tensors, PREFIX)
         return LanguageModel(config, vocabulary, parameters)
     except KeyError as error:
         raise ModelError(f"`{path}` does not hold a model: {error} is missing.") from error
