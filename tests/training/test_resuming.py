@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from small_training import TEXT, resume_small, rows, train_small
 
+from recurra import tensor_file
 from recurra.errors import Interrupted
 from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
@@ -70,11 +71,12 @@ def kill_at(update: int) -> Any:
     return listen
 
 
-def lasting(folder: Path) -> dict[str, bytes]:
+def lasting(folder: Path) -> dict[str, Any]:
     """What of a run is a function of its settings and its text alone, by name."""
-    names = [METRICS, SAMPLES, RUN_TOML, f"{CHECKPOINTS}/{BEST}"]
     newest = max((folder / CHECKPOINTS).glob("update-*"))
-    return {name: (folder / name).read_bytes() for name in names} | {newest.name: newest.read_bytes()}
+    kept = {path.name: tensor_file.read(path) for path in (newest, folder / CHECKPOINTS / BEST)}
+    of_arrays = {name: (digest(tensors), metadata["progress"]) for name, (tensors, metadata) in kept.items()}
+    return {name: (folder / name).read_bytes() for name in (METRICS, SAMPLES, RUN_TOML)} | of_arrays
 
 
 def same_course(summary: dict[str, Any]) -> dict[str, Any]:

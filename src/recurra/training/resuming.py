@@ -39,18 +39,21 @@ def continued(
     )
     if training.updates < snapshot.update and "updates" in given:
         raise UsageError(f"`updates` must be at least {snapshot.update}, as many as are done; got {training.updates}.")
-    source, told = tables["text"].get("source", ()), own["text"]
+    source = tables["text"].get("source", ())
     if sources or text is not None:
-        read = learning_text.read_text(sources, text, encoding or told["encoding"])
+        read = learning_text.read_text(sources, text, encoding or own["text"]["encoding"])
         source = read.source
     else:
-        read = learning_text.read_again(source, told, encoding)
+        read = learning_text.read_again(source, own["text"], encoding)
     learned = learning_text.prepared(read, training, snapshot.model.vocabulary)
-    if read.sha256 == told["sha256"]:
-        resumed = Resumed(snapshot, found.best, found.best_file, cut_back(folder, snapshot.update))
+    told = text_table(read, learned.vocabulary)
+    if read.sha256 == own["text"]["sha256"]:
+        told |= own["text"]  # read again, a folder is its files
+        best, best_file = found.best, found.best_file
     else:
-        told, snapshot = text_table(read, learned.vocabulary), _from_the_beginning(snapshot)
-        resumed = Resumed(snapshot, snapshot, None, cut_back(folder, snapshot.update))
+        snapshot = best = _from_the_beginning(snapshot)
+        best_file = None
+    resumed = Resumed(snapshot, best, best_file, cut_back(folder, snapshot.update))
     start = folder / CHECKPOINTS / START
     return Task(config, training, learned, told, source, load(start) if start.exists() else None, resumed)
 
