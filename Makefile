@@ -7,6 +7,7 @@ help:
 	@echo "make demo      train on a book in under two minutes and write the report"
 	@echo "make mission   the whole of it: 660,000 updates on the whole book"
 	@echo "make test      the tests"
+	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
 
@@ -31,6 +32,9 @@ mission: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
+test-durability: .venv/installed-dev
+	$(BIN)/python -m pytest -m durability -rA tests/training
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -40,4 +44,4 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py
 	$(BIN)/python benchmarks/batch_speed.py
 
-.PHONY: help demo mission test lint bench
+.PHONY: help demo mission test test-durability lint bench

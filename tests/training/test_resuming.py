@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_training import TEXT, resume_small, rows, train_small
+from small_training import TEXT, resume_small, train_small
 
 from recurra import tensor_file
 from recurra.errors import Interrupted
 from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
 from recurra.training.events import Event, Progress
-from recurra.training.files import METRICS, SAMPLES, SUMMARY, TIMINGS
+from recurra.training.files import METRICS, SAMPLES
 from recurra.training.files import SETTINGS as RUN_TOML
 
 LAST = "update-000000000100.safetensors"
@@ -31,7 +30,9 @@ CASES: dict[str, dict[str, Any]] = {
     "relu, momentum, shuffled": {
         "activation": "relu", "batch_size": 2, "optimizer": "momentum", "order": "shuffled", "learning_rate": 0.01,
     },
-    "sgd, random, cosine": {"optimizer": "sgd", "order": "random", "schedule": "cosine", "warm_up": 7, "clip_norm": 1.0},
+    "sgd, random, cosine": {
+        "optimizer": "sgd", "order": "random", "schedule": "cosine", "warm_up": 7, "clip_norm": 1.0,
+    },
     "gru, rmsprop, nothing clipped": {"cell": "gru", "optimizer": "rmsprop", "learning_rate": 0.01, "clip_value": None},
     "nesterov in shards": {"optimizer": "nesterov", "batch_size": 9, "shards": 3, "learning_rate": 0.01, "layers": 2},
     "documents": {"documents": "lines", "text": LINES, "batch_size": 3, "cell": "lstm", "validation": 0.2},

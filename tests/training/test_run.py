@@ -28,9 +28,9 @@ from recurra.network.parameters import digest, initialise
 from recurra.text import id_file, long_text
 from recurra.text.reading import from_string
 from recurra.training import run as training_run
+from recurra.training import summary as training_summary
 from recurra.training.checkpoint import LATEST
 from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled
-from recurra.training import summary as training_summary
 from recurra.training.files import METRICS, OURS, SAMPLES, SUMMARY, TIMINGS, Logs, peak_memory
 from recurra.training.files import SETTINGS as RUN_TOML
 from recurra.training.folder import RUNS, new_folder
