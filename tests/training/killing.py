@@ -27,7 +27,7 @@ from recurra.training.events import Checkpointed, Event
 from recurra.training.files import METRICS, SAMPLES, SUMMARY
 from recurra.training.recovery import recover
 
-LONGEST = 0.04  # seconds that a training lives, at most
+LONGEST = 0.1  # seconds that a training lives, at most
 KINDS: list[dict[str, Any]] = [
     {"cell": cell, "optimizer": optimizer, "batch_size": batch, "learning_rate": 0.05}
     for cell, batch in (("elman", 1), ("lstm", 2), ("gru", 3))
