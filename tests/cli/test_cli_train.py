@@ -183,7 +183,8 @@ def test_an_old_run_is_replaced_only_by_force(call: Call, book: Path) -> None:
     code, _, err = call("train", book, *SMALL, "--run", "r", "--quiet")
     assert (code, err) == (
         2,
-        "error: `r` is not empty.\nhint: give another `--run`, or `--force` to train there anew.\n",
+        "error: `r` is not empty.\n"
+        "hint: give another `--run`, `--resume` to go on with the run there, or `--force` to train anew.\n",
     )
     assert call("train", book, *SMALL, "--run", "r", "--quiet", "--force").code == 0
 
@@ -206,7 +207,11 @@ def test_a_signal_saves_and_stops(
         process.send_signal(number)
         *_, last = process.stderr
         assert process.wait() == 128 + number
-    assert re.fullmatch(rf"stopped by {number.name} at update [\d,]+; the checkpoint is saved in `r`\.\n", last)
+    assert re.fullmatch(
+        rf"stopped by {number.name} at update [\d,]+; the checkpoint is saved in `r`\. "
+        r"To go on: recurra train --resume --run r\n",
+        last,
+    )
     assert json.loads(Path("r/checkpoints/latest.json").read_text())["update"] > 0
 
 
@@ -223,7 +228,7 @@ def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monke
     def stop(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recurra.training.run._findings", stop)
+    monkeypatch.setattr("recurra.training.run.findings", stop)
     code, out, err = call("train", book, *SMALL, "--run", "r", "--quiet")
     assert (code, out) == (130, "")
     assert err == "stopped by SIGINT; the model is saved in `r/checkpoints/update-000000000200.safetensors`.\n"

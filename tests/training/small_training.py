@@ -64,6 +64,12 @@ def train_small(folder: str | Path | None = None, text: str = TEXT, **settings: 
     return training_run.train(text=text, run=folder, model=config, training=training, **options)
 
 
+def resume_small(folder: str | Path, text: str | None = TEXT, **settings: Any) -> Run:
+    """Go on with the training of `train_small` in `folder`."""
+    listeners = settings.pop("listeners", ())
+    return training_run.resume(folder, text=text, settings=settings, with_proof=False, listeners=listeners)
+
+
 def rows(path: Path) -> list[dict[str, Any]]:
     """The lines of a .jsonl file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

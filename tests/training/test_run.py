@@ -28,10 +28,12 @@ from recurra.network.parameters import digest, initialise
 from recurra.text import id_file, long_text
 from recurra.text.reading import from_string
 from recurra.training import run as training_run
+from recurra.training import summary as training_summary
 from recurra.training.checkpoint import LATEST
 from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled
-from recurra.training.run import METRICS, OURS, RUNS, SAMPLES, SUMMARY, TIMINGS, prepare_folder
-from recurra.training.run import SETTINGS as RUN_TOML
+from recurra.training.files import METRICS, OURS, SAMPLES, SUMMARY, TIMINGS, Logs, peak_memory
+from recurra.training.files import SETTINGS as RUN_TOML
+from recurra.training.folder import RUNS, new_folder
 from recurra.training.trainer import Trainer
 
 JSON_KEYS = {
@@ -78,8 +80,9 @@ def test_a_run_is_named_after_its_text() -> None:
 
 
 def test_two_processes_do_not_share_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert prepare_folder(None, "text", force=False) == Path("runs/text")
-    assert prepare_folder(None, "text", force=False) == Path("runs/text-2")  # though the first is still empty
+    for name in ("runs/text", "runs/text-2"):  # though the first is still empty
+        with new_folder(None, "text", force=False) as folder:
+            assert folder == Path(name)
 
 
 def test_an_existing_run_is_refused_and_left_alone() -> None:
@@ -88,7 +91,9 @@ def test_an_existing_run_is_refused_and_left_alone() -> None:
     with pytest.raises(UsageError, match=r"`here` is not empty\.") as caught:
         train_small("here")
     assert caught.value.exit_code == 2
-    assert caught.value.hint == "give another `--run`, or `--force` to train there anew."
+    assert (
+        caught.value.hint == "give another `--run`, `--resume` to go on with the run there, or `--force` to train anew."
+    )
     assert all_bytes(folder) == before
 
 
@@ -244,7 +249,7 @@ def test_timings_say_how_fast() -> None:
 
 
 def test_timings_come_once_a_second(tmp_path: Path) -> None:
-    files = training_run._Files(tmp_path)
+    files = Logs(tmp_path)
     for update, seconds in ((1, 0.5), (2, 1.1), (3, 1.5), (4, 2.2), (5, 2.3)):
         files(Progress(update, 5, 1.0, seconds))
     assert [row["update"] for row in rows(tmp_path / TIMINGS)] == [2, 4, 5]
@@ -319,7 +324,7 @@ def test_no_updates_write_the_initial_model() -> None:
 
 
 def test_a_network_too_large_to_be_checked_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_run, "PROOF_LIMIT", 190)
+    monkeypatch.setattr(training_summary, "PROOF_LIMIT", 190)
     assert train_small(with_proof=True).summary["gradient_check"] is None
 
 
@@ -361,7 +366,7 @@ def test_a_text_in_a_file_is_learned_like_one_in_memory(
 
 def test_baselines_of_a_very_long_text_are_those_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert train_small(validation=0.25).summary["baseline_limit"] is None
-    monkeypatch.setattr(training_run, "BASELINE_LIMIT", 60)
+    monkeypatch.setattr(training_summary, "BASELINE_LIMIT", 60)
     summary = train_small(validation=0.25).summary
     assert summary["baseline_limit"] == 60
     assert summary["baselines"] == baselines(TEXT[:60])
@@ -542,7 +547,7 @@ def test_a_thousand_epochs_can_be_read_back() -> None:
 
 def test_a_machine_that_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "resource", None)
-    assert training_run.peak_memory() is None
+    assert peak_memory() is None
 
 
 def test_every_file_of_a_run_is_known_to_force() -> None:

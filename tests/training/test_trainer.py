@@ -20,7 +20,17 @@ from recurra.network.parameters import digest, initialise
 from recurra.randomness import stream
 from recurra.text.streams import STREAMS
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.events import Checkpointed, Compiling, EpochEnded, Evaluated, Event, Progress, Record, Sampled
+from recurra.training.events import (
+    Checkpointed,
+    Compiling,
+    EpochEnded,
+    Evaluated,
+    Event,
+    Progress,
+    Record,
+    Sampled,
+    Saving,
+)
 from recurra.training.trainer import Trainer
 
 SHORT = TEXT[:23]  # (23 - 1) // 5 = 4 updates an epoch, two characters dropped
@@ -214,7 +224,7 @@ def test_every_event_comes_when_it_is_due() -> None:
         ("EpochEnded", 60), ("Evaluated", 60), ("Record", 60), ("Sampled", 60),
         ("Record", 80),
         ("Evaluated", 84), ("Record", 84),
-        ("Checkpointed", 84),
+        ("Saving", 84), ("Checkpointed", 84),
     ]  # fmt: skip
     records = {r.update: r for r in of_kind(events, Record)}
     evaluated = {e.update: e.validation for e in of_kind(events, Evaluated)}
@@ -348,7 +358,7 @@ def test_checkpoints_before_anything_was_compared() -> None:
         updates=60, log_every=20, sample_every=20, checkpoint_every=0.0, validation=0.2, evaluate_every=50
     )
     for event in trainer.events():
-        if isinstance(event, Checkpointed):
+        if isinstance(event, Saving):
             json.dumps([s.progress for s, _ in committed(trainer)], allow_nan=False)
             if event.update < 50:
                 assert trainer.validation_loss is None
@@ -409,7 +419,7 @@ def test_a_trainer_that_is_told_to_stop_saves_and_stops() -> None:
 def test_no_updates() -> None:
     trainer = make_trainer(updates=0)
     events = [event for event in run(trainer) if not isinstance(event, Compiling)]
-    assert [type(event) for event in events] == [Sampled, Checkpointed]
+    assert [type(event) for event in events] == [Sampled, Saving, Checkpointed]
     assert trainer.best is not None
     assert digest(trainer.best.parameters) == digest(trainer.initial)
     assert trainer.history.smooth is None
