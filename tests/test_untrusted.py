@@ -92,8 +92,8 @@ def test_whatever_is_written_as_toml_is_read(table: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a = 'x'", "its strings are not in plain double quotes"),
-        ('a = """x"""', "its strings are not in plain double quotes"),
+        ("a = 'x'", "other quotes than plain double ones are not read"),
+        ('a = """x"""', "other quotes than plain double ones are not read"),
         ("a" + ".a" * 101 + " = 1", "a key has too many parts"),
         ('"a"' + '."a"' * 101 + " = 1", "a key has too many parts"),
         ("a = " + "[" * 100_000, "it is nested too deeply"),

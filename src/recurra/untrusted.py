@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+LONGEST = 1 << 23  # bytes of one such text, or of a line
 MOST_VALUES = 300_000  # of one text in JSON or TOML: lists and tables, and what lies in them
 MOST_DOTS = 100  # of a line of TOML, outside its strings: tomllib takes the square of a key's parts
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -82,7 +83,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     bare = _TOML_STRING.sub(b'""', data)
     _require_few_values(bare, b",[{=")
     if b"'" in bare or b'"""' in data:
-        raise ValueError("its strings are not in plain double quotes")
+        raise ValueError("other quotes than plain double ones are not read")
     if max(line.count(b".") for line in bare.split(b"\n")) > MOST_DOTS:
         raise ValueError("a key has too many parts")
     try:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FILES = ("run.toml", "metrics.jsonl", "samples.jsonl", "timings.jsonl", "summary.json")
-LONGEST = 1 << 23  # bytes of a table or of a line
 LEAST, GREATEST = 1e-100, 1e15  # of a number; what is beyond was not measured
 UNFINISHED = "the gradient check, the passages of the final and the best model and the comparisons are absent"
 # What a missing file takes from the reader; summary.json tells what timings.jsonl does.
@@ -191,7 +190,7 @@ def _in_words(path: Path) -> Iterator[None]:
 
 def _read(path: Path) -> bytes:
     with _in_words(path):
-        return untrusted.read(path, LONGEST)
+        return untrusted.read(path, untrusted.LONGEST)
     return b""
 
 
@@ -199,7 +198,7 @@ def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]
     """The objects of a .jsonl file with their places; a last line without its end is a writer cut short."""
     with _in_words(path):
         # Cut before decoding: a writer may have been stopped in the middle of a character.
-        for position, line in enumerate(untrusted.lines(path, LONGEST), start=1):
+        for position, line in enumerate(untrusted.lines(path, untrusted.LONGEST), start=1):
             if not line.strip():
                 continue
             where = f"{path}, line {position}"
