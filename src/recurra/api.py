@@ -64,7 +64,15 @@ def train(
         trained = resume_run(folder, sources, text=text, settings=settings, encoding=encoding, **watched)
     else:
         trained = _train_anew(
-            sources, text, start, settings, encoding, extend_vocabulary=extend_vocabulary, run=run, force=force, **watched
+            sources,
+            text,
+            start,
+            settings,
+            encoding,
+            extend_vocabulary=extend_vocabulary,
+            run=run,
+            force=force,
+            **watched,
         )
     if report:
         write_report([trained.folder], trained.folder / REPORT)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import tomli_w
 
+from recurra import untrusted
 from recurra.config import NONE, ModelConfig, TrainingConfig, in_seconds, told_apart
 from recurra.errors import ModelError, UsageError
 from recurra.network.parameters import count
