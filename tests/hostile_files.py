@@ -215,6 +215,7 @@ MODELS = [
     Case("an optimiser without its weight", model_file(**{"optimizer.average_weight": np.zeros(0)}), "does not fit"),
     Case("an optimiser of whole numbers", model_file(**{"optimizer.squares.V": np.zeros((5, 4), int)}), "got int64"),
     Case("a state of another network", model_file(**{"state.h": np.zeros((1, 1, 5))}), "does not fit the network"),
+    Case("a state of no stream", model_file(**{"state.h": np.zeros((1, 0, 4))}), "does not fit the network"),
     Case("a state without sides", model_file(**{"state.h": np.zeros(())}), "does not fit the network"),
     Case("arrays over one another", model_file(header=entry(shape=(1,), offsets=(0, 4))), "is damaged: "),
     Case("an array behind the end", model_file(header=entry(shape=(FAR,), offsets=(0, FAR))), "longer or shorter"),

@@ -203,7 +203,7 @@ def _require_shapes(tensors: dict[str, Array], config: ModelConfig, symbols: int
         if name.startswith(OPTIMIZER):
             good = array.shape == shapes.get(name.split(".", 2)[-1], (1,))
         elif name.startswith(STATE):
-            good = array.ndim == 3 and array.shape[::2] == (config.layers, config.hidden_size)
+            good = array.ndim == 3 and array.size > 0 and array.shape[::2] == (config.layers, config.hidden_size)
         if not good:
             raise ModelError(f"{name!r:.80} has a shape that does not fit the network: {array.shape}.")
 
