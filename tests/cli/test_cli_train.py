@@ -232,7 +232,7 @@ def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monke
     assert err == "stopped by SIGINT; the model is saved in `r/checkpoints/update-000000000200.safetensors`.\n"
     monkeypatch.setattr("recurra.api.train_run", stop)
     code, _, err = call("train", book, *SMALL)
-    assert (code, err) == (130, "stopped by SIGINT; before the first checkpoint: nothing is saved.\n")
+    assert (code, err) == (130, "stopped by SIGINT; before the first checkpoint: nothing new is saved.\n")
 
 
 def test_a_terminal_is_told_that_it_is_read(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
