@@ -47,5 +47,6 @@ lint: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py
 	$(BIN)/python benchmarks/batch_speed.py
+	$(BIN)/python benchmarks/checkpoint_cost.py
 
 .PHONY: help demo mission test test-durability fuzz lint bench

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_training import PACKAGE
 
 KILLING = Path(__file__).with_name("killing.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -25,7 +26,9 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 )
 def test_killed_at_random_moments(tmp_path: Path, mode: str, kills: int) -> None:
     command = [sys.executable, str(KILLING), mode, str(tmp_path), str(kills)]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "error,ignore::DeprecationWarning"}
+    environment = (
+        os.environ | PACKAGE | {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "error,ignore::DeprecationWarning"}
+    )
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)

@@ -5,18 +5,27 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_training import resume_small, train_small
+from small_training import PACKAGE, resume_small, train_small
 
 from recurra.errors import StorageError, UsageError
 from recurra.training.events import Event, Record
 from recurra.training.lock import locked
 
+HOLDER = """
+import sys, time
+from pathlib import Path
+from recurra.training.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(100)
+"""
 HINT = "wait for its end, stop it, or give another `--run`."
 
 
@@ -52,17 +61,14 @@ def test_a_second_training_is_refused_and_changes_nothing(tmp_path: Path, second
 
 
 def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    process = os.fork()
-    if not process:
-        with locked(tmp_path):
-            os.write(writing, b"held")
-            signal.pause()
-    assert os.read(reading, 4) == b"held"
-    with pytest.raises(UsageError, match="another training goes on"), locked(tmp_path):
-        pass
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, env=os.environ | PACKAGE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(UsageError, match="another training goes on"), locked(tmp_path):
+            pass
+        process.kill()
     with locked(tmp_path):
         assert list(tmp_path.iterdir()) == []
 

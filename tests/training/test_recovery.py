@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -244,6 +246,34 @@ def dies(call: int, work: Callable[[], Any]) -> bool:
         except Dead:
             return True
     return False
+
+
+def test_a_commit_flushes_all_that_it_counts_on(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a name is given, the file is flushed and read back; after it, the folder is flushed."""
+    told: list[str] = []
+    real_fsync, real_read, real_replace = os.fsync, Path.read_bytes, Path.replace
+
+    def fsync(handle: int) -> None:
+        told.append("flush folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "flush file")
+        real_fsync(handle)
+
+    def read(path: Path) -> bytes:
+        told.append("read")
+        return real_read(path)
+
+    def replace(path: Path, target: Path) -> Path:
+        told.append(target.name)
+        return real_replace(path, target)
+
+    folder = CheckpointFolder(run, keep=3)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(Path, "replace", replace)
+    folder.commit(THIRD, SETTINGS, THIRD)
+    safely = [
+        ["flush file", "read", target, "flush folder"] for target in ("best-000000000003.safetensors", name(3), LATEST)
+    ]
+    assert told == [*itertools.chain(*safely), BEST, "flush folder"]
 
 
 @pytest.mark.parametrize("best", [None, THIRD, SECOND], ids=["no new best", "it is the best", "the one before is"])

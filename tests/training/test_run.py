@@ -7,15 +7,20 @@ import hashlib
 import json
 import math
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from small_training import SETTINGS, TEXT, K, T, rows, train_small
+from small_training import PACKAGE, SETTINGS, TEXT, K, T, resume_small, rows, train_small
 
 from recurra import tensor_file
 from recurra.api import configs
@@ -34,6 +39,7 @@ from recurra.training.events import Checkpointed, Event, Progress, Record, Sampl
 from recurra.training.files import METRICS, OURS, SAMPLES, SUMMARY, TIMINGS, Logs, peak_memory
 from recurra.training.files import SETTINGS as RUN_TOML
 from recurra.training.folder import RUNS, new_folder
+from recurra.training.recovery import recover
 from recurra.training.trainer import Trainer
 
 JSON_KEYS = {
@@ -510,6 +516,34 @@ def test_another_thread_trains_without_handlers() -> None:
     assert runs[0].summary["updates"] == 100
 
 
+@pytest.mark.parametrize(
+    ("folder", "quoted"), [("here", "here"), ("my runs/a", "'my runs/a'")], ids=["a word", "with a blank"]
+)
+def test_a_numerical_error_names_the_command_that_goes_on_at_half_the_rate(
+    monkeypatch: pytest.MonkeyPatch, folder: str, quoted: str
+) -> None:
+    train = CompiledEngine.train
+
+    def poisoned(self: CompiledEngine, *arguments: Any, **named: Any) -> Any:
+        if self.updates_done >= 40:
+            self._weights.V[0, 0] = np.nan
+        return train(self, *arguments, **named)
+
+    monkeypatch.setattr(CompiledEngine, "train", poisoned)
+    with pytest.raises(NumericalError, match="at update 41; it must be finite") as caught:
+        train_small(folder, checkpoint_every=0.0, learning_rate=0.3)
+    command = f"recurra train --resume --run {quoted} --learning-rate 0.15"
+    assert caught.value.hint == f"go on from the last checkpoint at half the rate: {command}"
+    assert finite(Path(folder))
+    with pytest.raises(NumericalError, match="at update 41; it must be finite") as caught:
+        train_small("another", learning_rate=0.3)
+    assert caught.value.hint == (
+        "train again at half the rate: the same command with --run another --force --learning-rate 0.15"
+    )
+    monkeypatch.setattr(CompiledEngine, "train", train)
+    assert resume_small(folder, learning_rate=0.15).summary["updates"] == 100
+
+
 @pytest.mark.parametrize("failing", [RUN_TOML, METRICS, LAST, BEST, LATEST, SUMMARY])
 def test_storage_that_fails(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -531,6 +565,79 @@ def test_storage_that_fails(monkeypatch: pytest.MonkeyPatch, failing: str) -> No
         train_small("here")
     assert caught.value.exit_code == 7
     assert not [path for path in Path("here").rglob("*") if path.name.startswith(tensor_file.STAGING)]
+
+
+def fails_from(update: int, break_storage: Callable[[], object]) -> Any:
+    """A listener that breaks the storage after the checkpoint of `update`."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Checkpointed) and event.update == update:
+            break_storage()
+
+    return listen
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize(("owner", "name"), [(tensor_file, "write_bytes"), (os, "fsync")])
+def test_storage_that_fails_leaves_the_last_good_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, number: int, owner: Any, name: str
+) -> None:
+    reason = OSError(number, os.strerror(number))
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        raise reason
+
+    whole = getattr(owner, name)
+
+    def break_storage() -> None:
+        monkeypatch.setattr(owner, name, broken)
+
+    with pytest.raises(StorageError, match=rf"cannot write `here/.*`: {os.strerror(number)}\.") as caught:
+        train_small("here", checkpoint_every=0.0, listeners=[fails_from(30, break_storage)])
+    assert caught.value.exit_code == 7
+    monkeypatch.setattr(owner, name, whole)
+    assert recover(Path("here")).snapshot.update >= 30
+
+
+def test_a_folder_that_is_removed_while_training() -> None:
+    def remove() -> None:
+        shutil.rmtree("here")
+
+    with pytest.raises(StorageError, match=r"cannot write `here/.*`: No such file or directory\.") as caught:
+        train_small("here", checkpoint_every=0.0, listeners=[fails_from(30, remove)])
+    assert caught.value.exit_code == 7
+
+
+FILE_SIZE_LIMIT = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from small_training import train_small, resume_small
+from recurra.errors import StorageError
+from recurra.training.events import Checkpointed
+def limit(event):
+    if isinstance(event, Checkpointed) and event.update == 30:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+try:
+    train_small("here", checkpoint_every=0.0, listeners=[limit])
+except StorageError as error:
+    print(error.exit_code, error.message)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(resume_small("here").summary["model_sha256"] == train_small("there").summary["model_sha256"])
+"""
+
+
+def test_files_that_may_not_grow() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILE_SIZE_LIMIT, str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | PACKAGE,
+    )
+    assert done.returncode == 0, done.stderr
+    said, same = done.stdout.splitlines()
+    assert re.fullmatch(r"7 cannot write `here/checkpoints/.+`: File too large\.", said), said
+    assert same == "True"
 
 
 def test_a_folder_whose_name_is_no_utf_8() -> None:

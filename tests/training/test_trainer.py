@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from recurra.network.parameters import digest, initialise
 from recurra.randomness import stream
 from recurra.text.streams import STREAMS
 from recurra.text.vocabulary import Vocabulary
+from recurra.training.checkpoint import Snapshot
 from recurra.training.events import (
     Checkpointed,
     Compiling,
@@ -497,6 +500,33 @@ def test_a_held_out_loss_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(LanguageModel, "estimate", lambda *_: math.nan)
     with pytest.raises(NumericalError, match="the loss became nan on the held-out text at update 20"):
         run(make_trainer(updates=40, validation=0.2, evaluate_every=20))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"engine": "reference"}, {"cell": "lstm", "batch_size": 2, "ema": 0.9}, {"cell": "gru", "optimizer": "adam"}],
+)
+def test_training_goes_on_while_a_copy_is_written(settings: dict[str, Any]) -> None:
+    ahead, told = threading.Event(), []
+
+    def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
+        assert ahead.wait(30)
+        told.append(digest(snapshot.tensors()))
+        return Path()
+
+    trainer = make_trainer(updates=20, commit=commit, checkpoint_every=0.0, sample_every=0, **settings)
+    seen, expected = [], []
+    for event in trainer.events():
+        if isinstance(event, Saving):
+            expected.append(digest(trainer.snapshot().tensors()))
+        if isinstance(event, Progress) and event.update > 10:
+            ahead.set()
+        seen.append((type(event), getattr(event, "update", None)))
+    first = seen.index((Saving, 10))
+    assert seen[first + 1][1] > 10
+    assert seen.index((Checkpointed, 10)) > first + 1
+    assert seen[-2:] == [(Saving, 20), (Checkpointed, 20)]
+    assert told == expected
 
 
 def test_a_commit_that_fails_ends_training() -> None:

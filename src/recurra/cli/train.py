@@ -240,6 +240,8 @@ def _train(texts: list[str], *, json: bool, quiet: bool, **named: Any) -> int:
 def _interrupted(saved: Any) -> Interrupted:
     """What to say to a Ctrl-C that no training was there to catch."""
     where = (
-        "before the first checkpoint: nothing is saved" if saved is None else f"the model is saved in `{saved.path}`"
+        "before the first checkpoint: nothing new is saved"
+        if saved is None
+        else f"the model is saved in `{saved.path}`"
     )
     return Interrupted(f"stopped by SIGINT; {where}.", signal=signal.SIGINT)
