@@ -24,6 +24,7 @@ from recurra.training.checkpoint import (
     put_best_in_place,
     write_latest,
 )
+from recurra.training.saved import PROGRESS, saved_fault
 
 
 class Found(NamedTuple):
@@ -96,6 +97,8 @@ def _set_aside(path: Path, error: RecurraError) -> None:
 def restored(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> Snapshot:
     """The snapshot in the file `path`, whose content this is; CheckpointError where it is none."""
     model = from_tensors(path, tensors, metadata)
+    if (wrong := saved_fault(metadata, PROGRESS)) is not None:
+        raise CheckpointError(f"`{path}` holds a model, but not what its training needs to go on: {wrong!r}.")
     try:
         own, progress = named(tensors, PREFIX), metadata["progress"]
         # In the order in which sums over all parameters are made.

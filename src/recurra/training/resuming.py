@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.errors import UsageError
+from recurra.errors import CheckpointError, UsageError
 from recurra.model import CHECKPOINTS, load
 from recurra.text.decoding import Text
 from recurra.text.reading import Source
@@ -16,6 +16,7 @@ from recurra.training import learning_text
 from recurra.training.checkpoint import START, Resumed, Snapshot
 from recurra.training.files import cut_back
 from recurra.training.recovery import recover
+from recurra.training.saved import SETTINGS, saved_fault
 from recurra.training.settings import changed, read_settings, text_table
 from recurra.training.task import Task
 
@@ -33,6 +34,8 @@ def continued(
     """
     found, tables = recover(folder), read_settings(folder)
     own, snapshot = found.metadata, found.snapshot
+    if (wrong := saved_fault(own, SETTINGS)) is not None:
+        raise CheckpointError(f"`{found.path}` is no checkpoint of a run: its `{wrong}` makes no sense.")
     config, training = changed(
         ModelConfig.from_table(own["model"]).to_table() | TrainingConfig.from_table(own["training"]).to_table(),
         tables["model"] | tables["training"] | dict(given),
