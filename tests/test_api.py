@@ -152,3 +152,15 @@ def test_an_extension_wants_a_model_of_the_same_kind() -> None:
     train(text=TEXT, run="old")
     with pytest.raises(TextError, match="the model to start from reads characters, the text is the other kind"):
         train(text=TEXT, start="old", extend_vocabulary=True, encoding="bytes", run="new")
+
+
+def test_a_run_is_resumed() -> None:
+    Path("fable.txt").write_text(TEXT)
+    train("fable.txt", run="here", preset="seed", seed=5)
+    resumed = recurra.train(run="here", resume=True, updates=60, proof=False)
+    assert (
+        resumed.summary["model_sha256"] == train("fable.txt", preset="seed", seed=5, updates=60).summary["model_sha256"]
+    )
+    assert "60" in (resumed.folder / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match=r"which run is to be resumed\?"):
+        recurra.train(resume=True)

@@ -231,7 +231,7 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
     Preset `auto` chooses for a text of so many `characters`. Updates and a time limit exclude each other: where one is
     given, the preset's other does not hold.
     """
-    settings = dict(settings) | {name: seconds_of(name, settings[name]) for name in TIMES if name in settings}
+    settings = in_seconds(settings)
     if settings.get("updates") is not None and settings.get("time_limit", NONE) not in (None, NONE):
         raise UsageError("give `updates` or `time_limit`, not both.", hint="leave out one of them.")
     preset = str(settings.get("preset", TrainingConfig.preset))
@@ -240,7 +240,16 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
         defaults |= choose(characters, _seconds(settings, defaults)).settings
     if "updates" in settings:
         defaults["time_limit"] = None
-    settings = defaults | settings
+    return told_apart(defaults | settings)
+
+
+def in_seconds(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with every duration in seconds."""
+    return {**settings, **{name: seconds_of(name, settings[name]) for name in TIMES if name in settings}}
+
+
+def told_apart(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
+    """The settings by name as those of the network and those of its training; UsageError for an unknown name."""
     of_model = {field.name for field in dataclasses.fields(ModelConfig)}
     known = of_model | {field.name for field in dataclasses.fields(TrainingConfig)}
     for name in settings:

@@ -18,6 +18,7 @@ from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import sampling, scoring
 from recurra.network import growth, network
 from recurra.network.network import State
+from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest, parameter_shapes
 from recurra.text.decoding import reject_surrogates
 from recurra.text.id_file import Ids
@@ -144,8 +145,8 @@ class LanguageModel:
 
     def tensors(self) -> dict[str, Array]:
         """What a model file holds of the model."""
-        named = {PREFIX + name: array for name, array in self.parameters.items()}
-        return named | {"vocabulary": self.vocabulary.code_points}
+        parameters = {PREFIX + name: array for name, array in self.parameters.items()}
+        return parameters | {"vocabulary": self.vocabulary.code_points}
 
     def metadata(self) -> dict[str, Any]:
         """What a model file says of the model."""
@@ -156,8 +157,13 @@ class LanguageModel:
         tensor_file.write(Path(path), self.tensors(), self.metadata())
 
 
+def named(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
+    """The arrays of a file whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
 def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> LanguageModel:
-    """The model in the file `path`, whose content this is."""
+    """The model in the file `path`, whose content this is: where an average of the parameters is kept, that."""
     written = metadata.get("format")
     if written != FORMAT or isinstance(written, bool):
         raise ModelError(
@@ -168,8 +174,8 @@ def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]
         _require_kinds(tensors, metadata)
         config = ModelConfig.from_table(metadata["model"])
         vocabulary = Vocabulary.from_code_points(tensors["vocabulary"], is_bytes=metadata["bytes"])
-        parameters = {n.removeprefix(PREFIX): a for n, a in tensors.items() if n.startswith(PREFIX)}
         _require_shapes(tensors, config, len(vocabulary))
+        parameters = average_of(named(tensors, OPTIMIZER)) or named(tensors, PREFIX)
         return LanguageModel(config, vocabulary, parameters)
     except KeyError as error:
         raise ModelError(f"`{path}` does not hold a model: {error} is missing.") from error

@@ -50,11 +50,10 @@ def watcher(*, quiet: bool) -> Silent:
 
 
 class Silent:
-    """Listens, shows nothing, and remembers the lowest smooth loss and the last checkpoint."""
+    """Listens, shows nothing, and remembers the newest of each event and the last checkpoint."""
 
     def __init__(self) -> None:
         self.seen = Seen()
-        self.lowest: events.Record | None = None
         self.saved: events.Checkpointed | None = None
         self._updates = 0
 
@@ -77,9 +76,6 @@ class Silent:
             case events.Progress():
                 self.seen = self.seen._replace(progress=event)
                 self.advance(event)
-            case events.Record():
-                if self.lowest is None or event.smooth_loss < self.lowest.smooth_loss:
-                    self.lowest = event
             case events.Sampled():
                 self.seen = self.seen._replace(sample=event)
             case events.Evaluated():

@@ -57,7 +57,7 @@ def report(
     from recurra.cli.terminal import shown, write_text
     from recurra.report.document import write_report
     from recurra.report.figures import write_figures
-    from recurra.training.run import REPORT
+    from recurra.training.files import REPORT
 
     written = [write_report(folders, output or (run / REPORT if len(folders) == 1 else Path(REPORT)))]
     if figures is not None:

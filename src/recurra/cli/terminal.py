@@ -7,6 +7,8 @@ import json
 import math
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import IO, Any
 
 from recurra.errors import StorageError
@@ -43,6 +45,15 @@ def say(*lines: str) -> None:
         return
     with contextlib.suppress(OSError, ValueError):
         print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def warnings_said(*, quiet: bool) -> Iterator[None]:
+    """Have warnings said in one line each, or not at all where it is to be `quiet`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if quiet else "always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: say(f"{paint('warning:', 'yellow')} {inert(str(message))}")
+        yield
 
 
 def write(data: bytes) -> None:

@@ -78,7 +78,7 @@ class Slot(NamedTuple):
 
     def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
         """Copy a parameter out, in the mission's orientation."""
-        return np.ascontiguousarray(self._inner(flat).transpose(1, 2, 0)).reshape(shape)
+        return np.array(self._inner(flat).transpose(1, 2, 0), order="C").reshape(shape)
 
     def _inner(self, flat: Vector) -> Vector:
         cube = self.view(flat).reshape(self.rows, self.gates, padded(self.size))
