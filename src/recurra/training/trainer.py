@@ -36,6 +36,7 @@ from recurra.training.events import (
 )
 from recurra.training.history import History
 
+Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
 SAMPLE_TEMPERATURE = 1.0
 PLATEAU_FACTOR = 0.5
@@ -167,8 +168,10 @@ class Trainer:
 
     def model(self) -> LanguageModel:
         """The model as it is now: the average of the parameters where one is kept, else the newest."""
-        averaged = average_of(self.engine.optimizer_state()) if self.training.ema else None
-        return LanguageModel(self.config, self.vocabulary, averaged or self.engine.parameters())
+        return self._model_of(self.engine.parameters(), self.engine.optimizer_state() if self.training.ema else {})
+
+    def _model_of(self, parameters: Arrays, optimizer_state: Arrays) -> LanguageModel:
+        return LanguageModel(self.config, self.vocabulary, average_of(optimizer_state) or parameters)
 
     def _rate(self, update: int) -> float:
         """That of the schedule, halved at each plateau so far: exact in float32."""
@@ -187,9 +190,10 @@ class Trainer:
             "worse": self._worse,
             "drops": self._drops,
         }
-        engine, optimizer_state = self.engine, self.engine.optimizer_state()
+        parameters, optimizer_state = self.engine.parameters(), self.engine.optimizer_state()
         _require_finite(optimizer_state, self.update)
-        return Snapshot(self.model(), engine.parameters(), optimizer_state, engine.state(), progress)
+        model = self._model_of(parameters, optimizer_state)
+        return Snapshot(model, parameters, optimizer_state, self.engine.state(), progress)
 
     def events(self) -> Generator[Event]:
         """Train to the last update, or until told to stop; a checkpoint is always made at the end."""
