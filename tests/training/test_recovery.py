@@ -116,7 +116,7 @@ def test_a_damaged_newest_is_set_aside_and_the_one_before_used(run: Path, damage
 
 def test_a_newest_that_is_gone_is_told_too(run: Path) -> None:
     (run / CHECKPOINTS / name(3)).unlink()
-    with pytest.warns(UserWarning, match="No such file or directory"):
+    with pytest.warns(UserWarning, match=r"No such file or directory\. The one before is used\."):
         assert same(recover(run).snapshot, SECOND)
 
 

@@ -89,9 +89,12 @@ def _latest(folder: Path) -> Path | None:
 
 
 def _set_aside(path: Path, error: RecurraError) -> None:
-    with contextlib.suppress(OSError):
+    kept = f"It is set aside as {BAD}{path.name}, and the"
+    try:
         path.replace(path.with_name(BAD + path.name))
-    warnings.warn(f"{error.message} It is set aside as {BAD}{path.name}, and the one before is used.", stacklevel=4)
+    except OSError:
+        kept = "The"
+    warnings.warn(f"{error.message} {kept} one before is used.", stacklevel=4)
 
 
 def restored(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> Snapshot:

@@ -20,7 +20,6 @@ from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
-from recurra.text.streams import STREAMS, DocumentStream, TextStream
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import Resumed, Snapshot
 from recurra.training.events import (
@@ -35,6 +34,7 @@ from recurra.training.events import (
     Saving,
 )
 from recurra.training.history import History
+from recurra.training.learning_text import newline_of, stream_of
 
 Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
@@ -339,24 +339,6 @@ class Trainer:
         path, self._writing = self._writing.result(), None
         assert self._saved is not None  # noqa: S101 - `_checkpoint` has set it
         yield Checkpointed(self._saved, path)
-
-
-def newline_of(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
-    """The id of the newline that begins and ends every document, None without documents; TextError if there is none."""
-    if training.documents is None:
-        return None
-    ids, _ = vocabulary.encode_known("\n")
-    if len(ids) == 0:
-        raise TextError("the text has no newline: it is no text of documents.", hint="leave out `--documents`.")
-    return int(ids[0])
-
-
-def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
-    """How `training` reads `ids`: as documents between newlines, or in its order."""
-    sizes = training.sequence_length, training.batch_size, training.seed
-    if newline is None:
-        return STREAMS[training.order](ids, *sizes)
-    return DocumentStream(ids[:], *sizes, newline=newline)
 
 
 def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:
