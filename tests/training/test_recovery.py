@@ -168,10 +168,12 @@ def test_a_best_model_of_later_updates_is_kept(run: Path) -> None:
 def test_what_belongs_to_no_checkpoint_is_swept(run: Path) -> None:
     folder = run / CHECKPOINTS
     best_path(folder, 4).write_bytes(b"of a checkpoint that was never written")
-    (folder / f"{tensor_file.STAGING}1-0").write_bytes(b"half")
+    for place in (folder, run):
+        (place / f"{tensor_file.STAGING}1-0").write_bytes(b"half")
     (folder / "favourite.safetensors").write_bytes(b"mine")
     recover(run)
     assert names(run) == [BEST, "favourite.safetensors", LATEST, name(1), name(2), name(3)]
+    assert list(run.iterdir()) == [folder]
 
 
 class Dead(BaseException):

@@ -130,4 +130,5 @@ def _put_in_order(found: Found) -> None:
     for path in [*later, *folder.glob(BESTS)]:
         with contextlib.suppress(OSError):
             path.unlink()
-    tensor_file.sweep(folder)
+    for place in (folder, folder.parent):
+        tensor_file.sweep(place)
