@@ -2,9 +2,9 @@
 
     python benchmarks/checkpoint_cost.py --rounds 7 --seconds 5 --folder /where/the/disk/is
 
-Both trainings of a pair are the same updates with the same seed; only the checkpoints differ, but for the one at the end,
-which is in the time of neither. The speed is the summary's own: updates over seconds, from the first to the last. A pair
-that meets a busy machine shows in the range.
+Both trainings of a pair are the same updates with the same seed; only the checkpoints differ, and the one at the end is
+in the time of neither. The speed is the summary's own: updates over seconds, from the first to the last. A pair that
+meets a busy machine shows in the range.
 """
 
 from __future__ import annotations

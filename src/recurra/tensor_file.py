@@ -47,7 +47,7 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any])
     return digest
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | bytearray) -> None:
     """Stage `data` beside `path`, flush it, read it back, rename it into place and flush the folder."""
     staged = path.parent / f"{STAGING}{os.getpid()}-{secrets.token_hex(6)}"
     try:
@@ -124,19 +124,20 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     )
 
 
-def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[bytes, str]:
+def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[bytearray, str]:
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps({**metadata, "sha256": ZEROS}, sort_keys=True, allow_nan=False)
     if len(text) > LONG:
         arrays[LONG_NAME] = np.frombuffer(text.encode(), np.uint8)
         text = json.dumps({"sha256": ZEROS})
-    data = serialise(arrays, metadata={KEY: text})
+    data = bytearray(serialise(arrays, metadata={KEY: text}))
     if int.from_bytes(data[:8], "little") > MAX_HEADER:
         raise ValueError(f"the names of the arrays are longer than {MAX_HEADER:,} bytes.")
     digest = hashlib.sha256(data).hexdigest()
     marker = _marker(ZEROS)
     start = data.index(marker)
-    return data[:start] + _marker(digest) + data[start + len(marker) :], digest
+    data[start : start + len(marker)] = _marker(digest)
+    return data, digest
 
 
 def _marker(digest: str) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import sys
@@ -27,7 +28,7 @@ from recurra.training.events import Checkpointed, Event
 from recurra.training.files import METRICS, SAMPLES, SUMMARY
 from recurra.training.recovery import recover
 
-LONGEST = 0.1  # seconds that a training lives, at most
+LONGEST = 0.1  # seconds that a training lives, at most, or once it has told of a checkpoint
 KINDS: list[dict[str, Any]] = [
     {"cell": cell, "optimizer": optimizer, "batch_size": batch, "learning_rate": 0.05}
     for cell, batch in (("elman", 1), ("lstm", 2), ("gru", 3))
@@ -73,9 +74,14 @@ def going_on(folder: Path, settings: dict[str, Any]) -> Callable[[Callable[[Even
     return lambda listener: train_small(folder, force=True, listeners=[listener], checkpoint_every=0.0, **settings)
 
 
-def live_and_die(folder: Path, settings: dict[str, Any], seconds: float) -> tuple[bool, int]:
-    """Train for that long; whether it was killed and had not ended before, and what it announced."""
+def live_and_die(folder: Path, settings: dict[str, Any], seconds: float, *, once_saved: bool) -> tuple[bool, int]:
+    """Train for that long, from the first checkpoint on or from the start, and be killed.
+
+    Returns whether it had not ended before, and what it announced.
+    """
     process, reading = forked(going_on(folder, settings))
+    if once_saved:
+        select.select([reading], [], [], 60)
     time.sleep(seconds)
     os.kill(process, signal.SIGKILL)
     return not ended(process), announced(reading)
@@ -99,14 +105,15 @@ def saved_update(folder: Path) -> int:
 def constantly(folder: Path, kills: int) -> dict[str, Any]:
     chance, durable, lost = random.Random(kills), -1, 0  # noqa: S311
     for _ in range(kills):
-        killed, told = live_and_die(folder / "run", {"updates": 10**9}, chance.uniform(0, LONGEST))
+        moment, once_saved = chance.uniform(0, LONGEST), chance.random() < 0.8
+        killed, told = live_and_die(folder / "run", {"updates": 10**9}, moment, once_saved=once_saved)
         assert killed
         durable = max(durable, told)
         found = saved_update(folder / "run")
         assert found >= durable, f"update {durable} was announced, and {found} is there"
         lost += found == -1
         durable = found
-    return {"kills": kills, "before the first checkpoint": lost, "updates": durable}
+    return {"kills": kills, "before the first checkpoint": lost, "last checkpoint": durable}
 
 
 def outcome(folder: Path) -> tuple[Any, ...]:
@@ -125,7 +132,8 @@ def exactly(folder: Path, kills: int) -> dict[str, Any]:
         process, _ = forked(lambda _, settings=settings: train_small(folder / "unbroken", **settings))
         assert ended(process)
         for _ in range(chance.randint(1, 5)):
-            done += live_and_die(broken, settings, chance.uniform(0, LONGEST))[0]
+            once_saved = chance.random() < 0.3
+            done += live_and_die(broken, settings, chance.uniform(0, LONGEST / 2), once_saved=once_saved)[0]
         process, _ = forked(going_on(broken, settings))
         assert ended(process)
         assert outcome(broken) == outcome(unbroken), settings

@@ -14,8 +14,9 @@ from recurra.text.vocabulary import Vocabulary
 from recurra.training import run as training_run
 from recurra.training.checkpoint import Snapshot
 from recurra.training.events import Event
+from recurra.training.learning_text import newline_of
 from recurra.training.run import Run
-from recurra.training.trainer import Trainer, newline_of
+from recurra.training.trainer import Trainer
 
 PACKAGE = {"PYTHONPATH": str(Path(recurra.__file__).parents[1])}  # for processes that start in another folder
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\nbee dad a cad\n" * 4  # 192 characters

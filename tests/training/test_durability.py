@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 @pytest.mark.parametrize(
     ("mode", "kills"),
     [
-        ("constantly", 40),
+        ("constantly", 25),
         ("exactly", 6),
         pytest.param("constantly", 1000, marks=pytest.mark.durability),
         pytest.param("exactly", 50, marks=pytest.mark.durability),

@@ -116,7 +116,7 @@ def test_a_damaged_newest_is_set_aside_and_the_one_before_used(run: Path, damage
 
 def test_a_newest_that_is_gone_is_told_too(run: Path) -> None:
     (run / CHECKPOINTS / name(3)).unlink()
-    with pytest.warns(UserWarning, match="No such file or directory"):
+    with pytest.warns(UserWarning, match=r"No such file or directory\. The one before is used\."):
         assert same(recover(run).snapshot, SECOND)
 
 
@@ -168,10 +168,12 @@ def test_a_best_model_of_later_updates_is_kept(run: Path) -> None:
 def test_what_belongs_to_no_checkpoint_is_swept(run: Path) -> None:
     folder = run / CHECKPOINTS
     best_path(folder, 4).write_bytes(b"of a checkpoint that was never written")
-    (folder / f"{tensor_file.STAGING}1-0").write_bytes(b"half")
+    for place in (folder, run):
+        (place / f"{tensor_file.STAGING}1-0").write_bytes(b"half")
     (folder / "favourite.safetensors").write_bytes(b"mine")
     recover(run)
     assert names(run) == [BEST, "favourite.safetensors", LATEST, name(1), name(2), name(3)]
+    assert list(run.iterdir()) == [folder]
 
 
 class Dead(BaseException):

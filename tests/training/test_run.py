@@ -35,7 +35,7 @@ from recurra.text.reading import from_string
 from recurra.training import run as training_run
 from recurra.training import summary as training_summary
 from recurra.training.checkpoint import LATEST
-from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled
+from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled, Saving
 from recurra.training.files import METRICS, OURS, SAMPLES, SUMMARY, TIMINGS, Logs, peak_memory
 from recurra.training.files import SETTINGS as RUN_TOML
 from recurra.training.folder import RUNS, new_folder
@@ -258,6 +258,7 @@ def test_timings_come_once_a_second(tmp_path: Path) -> None:
     files = Logs(tmp_path)
     for update, seconds in ((1, 0.5), (2, 1.1), (3, 1.5), (4, 2.2), (5, 2.3)):
         files(Progress(update, 5, 1.0, seconds))
+    files(Saving(5, 2.4))
     assert [row["update"] for row in rows(tmp_path / TIMINGS)] == [2, 4, 5]
 
 

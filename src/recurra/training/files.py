@@ -24,7 +24,7 @@ class Logs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._update, self._seconds = -1, 0.0  # of the last line of timings
+        self._seconds = 0.0  # in the last line of timings
         for name in LOGS:
             self._append(name, [])
 
@@ -34,10 +34,10 @@ class Logs:
                 self._append(METRICS, [asdict(event)])
             case events.Sampled():
                 self._append(SAMPLES, [asdict(event)])
-            case events.Progress() if event.update == event.updates or event.seconds >= self._seconds + 1:
+            case events.Progress() if event.seconds >= self._seconds + 1:
                 self._time(event)
             case events.Saving():
-                self._time(event)  # a resumed run counts its seconds from here
+                self._time(event)  # a run that goes on counts its seconds from there
             case _:
                 pass
 
@@ -46,15 +46,13 @@ class Logs:
         for name in LOGS:
             path = self._folder / name
             try:
-                with path.open("rb") as file:
+                with path.open("r+b") as file:
                     os.fsync(file.fileno())
             except OSError as error:
                 raise tensor_file.storage_error(path, error) from error
 
     def _time(self, event: events.Progress | events.Saving) -> None:
-        if event.update == self._update:
-            return
-        self._update, self._seconds = event.update, event.seconds
+        self._seconds = event.seconds
         rate = event.update / event.seconds if event.seconds else 0.0
         row = {"update": event.update, "seconds": event.seconds, "updates_per_second": rate}
         self._append(TIMINGS, [row | {"peak_memory_bytes": peak_memory()}])

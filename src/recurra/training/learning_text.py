@@ -10,9 +10,8 @@ from recurra.errors import TextError, UsageError
 from recurra.text.decoding import Text, check_encoding
 from recurra.text.id_file import Ids, translated
 from recurra.text.reading import Source, from_string, read, require_learnable
-from recurra.text.streams import split
+from recurra.text.streams import STREAMS, DocumentStream, TextStream, split
 from recurra.text.vocabulary import Vocabulary, name_characters
-from recurra.training.trainer import newline_of
 
 ENCODING = "utf-8"  # unless another is given
 GIVE_IT = "give the text itself: it may be another one of the same characters, which is then read from its beginning."
@@ -67,6 +66,24 @@ def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
             hint="add them with `--extend-vocabulary`, or take these characters out.",
         )
     return known, translated(text.ids, known.encode(own.symbols))
+
+
+def newline_of(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
+    """The id of the newline that begins and ends every document, None without documents; TextError if there is none."""
+    if training.documents is None:
+        return None
+    ids, _ = vocabulary.encode_known("\n")
+    if len(ids) == 0:
+        raise TextError("the text has no newline: it is no text of documents.", hint="leave out `--documents`.")
+    return int(ids[0])
+
+
+def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
+    """How `training` reads `ids`: as documents between newlines, or in its order."""
+    sizes = training.sequence_length, training.batch_size, training.seed
+    if newline is None:
+        return STREAMS[training.order](ids, *sizes)
+    return DocumentStream(ids[:], *sizes, newline=newline)
 
 
 def read_again(source: Sequence[str], told: Mapping[str, Any], encoding: str | None) -> Text:

@@ -89,9 +89,12 @@ def _latest(folder: Path) -> Path | None:
 
 
 def _set_aside(path: Path, error: RecurraError) -> None:
-    with contextlib.suppress(OSError):
+    kept = f"It is set aside as {BAD}{path.name}, and the"
+    try:
         path.replace(path.with_name(BAD + path.name))
-    warnings.warn(f"{error.message} It is set aside as {BAD}{path.name}, and the one before is used.", stacklevel=4)
+    except OSError:
+        kept = "The"
+    warnings.warn(f"{error.message} {kept} one before is used.", stacklevel=4)
 
 
 def restored(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> Snapshot:
@@ -129,4 +132,5 @@ def _put_in_order(found: Found) -> None:
     for path in [*later, *folder.glob(BESTS)]:
         with contextlib.suppress(OSError):
             path.unlink()
-    tensor_file.sweep(folder)
+    for place in (folder, folder.parent):
+        tensor_file.sweep(place)

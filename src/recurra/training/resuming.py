@@ -47,7 +47,7 @@ def continued(
         read = learning_text.read_text(sources, text, encoding or own["text"]["encoding"])
         source = read.source
     else:
-        read = learning_text.read_again(source, own["text"], encoding)
+        read = learning_text.read_again(source, own["text"] | tables["text"], encoding)
     learned = learning_text.prepared(read, training, snapshot.model.vocabulary)
     told = text_table(read, learned.vocabulary)
     if read.sha256 == own["text"]["sha256"]:

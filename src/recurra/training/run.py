@@ -24,14 +24,14 @@ from recurra.training.checkpoint import LATEST, START, CheckpointFolder, Snapsho
 from recurra.training.events import Event
 from recurra.training.files import SUMMARY, Logs, write_json
 from recurra.training.folder import new_folder
-from recurra.training.learning_text import prepared, read_text
+from recurra.training.learning_text import prepared, read_text, stream_of
 from recurra.training.lock import locked
 from recurra.training.resuming import continued
 from recurra.training.settings import text_table, write_settings
 from recurra.training.signals import stop_signals
 from recurra.training.summary import findings, summary
 from recurra.training.task import Task
-from recurra.training.trainer import Trainer, stream_of
+from recurra.training.trainer import Trainer
 
 Listener = Callable[[Event], None]
 Announce = Callable[[Text, Vocabulary, Trainer, Path], None]
@@ -107,8 +107,10 @@ def resume(
     Its text is read again; another one, of characters that the model knows, may be given. `settings` change those of
     the run, where they may (`settings.FIXED`). All else is as with `train`.
     """
-    folder = Path(run)
-    if not folder.is_dir():
+    folder, there = Path(run), False
+    with contextlib.suppress(OSError):  # a name that is too long
+        there = folder.is_dir()
+    if not there:
         raise ModelError(f"there is no run `{folder}`.", hint="give the folder of one, or leave out `--resume`.")
     with locked(folder):
         task = continued(folder, sources, text, settings or {}, encoding)

@@ -20,7 +20,6 @@ from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
-from recurra.text.streams import STREAMS, DocumentStream, TextStream
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import Resumed, Snapshot
 from recurra.training.events import (
@@ -35,7 +34,9 @@ from recurra.training.events import (
     Saving,
 )
 from recurra.training.history import History
+from recurra.training.learning_text import newline_of, stream_of
 
+Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
 SAMPLE_TEMPERATURE = 1.0
 PLATEAU_FACTOR = 0.5
@@ -167,8 +168,10 @@ class Trainer:
 
     def model(self) -> LanguageModel:
         """The model as it is now: the average of the parameters where one is kept, else the newest."""
-        averaged = average_of(self.engine.optimizer_state()) if self.training.ema else None
-        return LanguageModel(self.config, self.vocabulary, averaged or self.engine.parameters())
+        return self._model_of(self.engine.parameters(), self.engine.optimizer_state() if self.training.ema else {})
+
+    def _model_of(self, parameters: Arrays, optimizer_state: Arrays) -> LanguageModel:
+        return LanguageModel(self.config, self.vocabulary, average_of(optimizer_state) or parameters)
 
     def _rate(self, update: int) -> float:
         """That of the schedule, halved at each plateau so far: exact in float32."""
@@ -187,9 +190,10 @@ class Trainer:
             "worse": self._worse,
             "drops": self._drops,
         }
-        engine, optimizer_state = self.engine, self.engine.optimizer_state()
+        parameters, optimizer_state = self.engine.parameters(), self.engine.optimizer_state()
         _require_finite(optimizer_state, self.update)
-        return Snapshot(self.model(), engine.parameters(), optimizer_state, engine.state(), progress)
+        model = self._model_of(parameters, optimizer_state)
+        return Snapshot(model, parameters, optimizer_state, self.engine.state(), progress)
 
     def events(self) -> Generator[Event]:
         """Train to the last update, or until told to stop; a checkpoint is always made at the end."""
@@ -335,24 +339,6 @@ class Trainer:
         path, self._writing = self._writing.result(), None
         assert self._saved is not None  # noqa: S101 - `_checkpoint` has set it
         yield Checkpointed(self._saved, path)
-
-
-def newline_of(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
-    """The id of the newline that begins and ends every document, None without documents; TextError if there is none."""
-    if training.documents is None:
-        return None
-    ids, _ = vocabulary.encode_known("\n")
-    if len(ids) == 0:
-        raise TextError("the text has no newline: it is no text of documents.", hint="leave out `--documents`.")
-    return int(ids[0])
-
-
-def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
-    """How `training` reads `ids`: as documents between newlines, or in its order."""
-    sizes = training.sequence_length, training.batch_size, training.seed
-    if newline is None:
-        return STREAMS[training.order](ids, *sizes)
-    return DocumentStream(ids[:], *sizes, newline=newline)
 
 
 def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:
