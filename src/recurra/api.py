@@ -42,7 +42,7 @@ def train(
                 with `extend_vocabulary` the text's other characters are added to them
     run         the run's folder (default: runs/ and the text's name); `force` replaces an old run there
     resume      go on with the training in `run`: its text is read again, unless another of its characters is given;
-                `settings` change its own, those that may change
+                (with `extend_vocabulary`, of any); `settings` change its own, those that may change
     encoding    of files: any codec (utf-8, unless given), or `bytes`
     proof       check the gradients at the end; `report` writes report.html
     listeners   functions called with every event of training; `announce` once before them
@@ -56,12 +56,13 @@ def train(
 
     Raises the errors of `recurra.errors`.
     """
-    if extend_vocabulary and start is None:
+    if extend_vocabulary and start is None and not resume:
         raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
     watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": announce}
     if resume:
         folder = _resumable(run, force=force, start=start)
-        trained = resume_run(folder, sources, text=text, settings=settings, encoding=encoding, **watched)
+        watched |= {"extend_vocabulary": extend_vocabulary, "encoding": encoding}
+        trained = resume_run(folder, sources, text=text, settings=settings, **watched)
     else:
         trained = _train_anew(
             sources,

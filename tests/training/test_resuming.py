@@ -328,6 +328,39 @@ def test_another_text_of_the_same_characters_is_read_from_its_beginning(validati
         training_run.resume(folder, text="xyz" * 99)
 
 
+@pytest.mark.parametrize("settings", [{}, {"cell": "lstm", "batch_size": 3, "optimizer": "adam", "ema": 0.9}])
+def test_a_resumed_run_may_learn_new_characters(settings: dict[str, Any]) -> None:
+    folder = from_file("bad.txt", TEXT, **settings)
+    before = load(max((folder / CHECKPOINTS).glob("update-*")))
+    started: list[dict[str, Any]] = []
+    run = training_run.resume(
+        folder,
+        text=TEXT + "xyz zyx\n" * 40,
+        extend_vocabulary=True,
+        with_proof=False,
+        settings={"updates": 600},
+        announce=lambda *told: started.append(told[2].model().parameters),
+    )
+    assert run.model.vocabulary.symbols == "\n abcdexyz"
+    known = slice(0, len(before.vocabulary))  # the new ones come behind
+    for name, axis in (("layers.0.U", 1), ("V", 0), ("c", 0)):
+        assert np.array_equal(
+            np.moveaxis(started[0][name], axis, 0)[known], np.moveaxis(before.parameters[name], axis, 0)
+        )
+    assert started[0]["c"][-1] < before.parameters["c"].min() - 20
+    learned = load(max((folder / CHECKPOINTS).glob("update-*")))
+    assert learned.score("xyz zyx\n" * 9).nats_per_character < 8
+    again = training_run.resume(folder, text=TEXT + "xyz zyx\n" * 40, with_proof=False, settings={"updates": 610})
+    assert again.summary["updates"] == 610
+
+
+def test_a_resumed_run_that_knows_all_characters_already_learns_none() -> None:
+    folder = from_file("bad.txt", TEXT)
+    training_run.resume(folder, extend_vocabulary=True, with_proof=False)
+    expected = lasting(train_small("there").folder)
+    assert {**lasting(folder), RUN_TOML: b""} == {**expected, RUN_TOML: b""}
+
+
 def test_a_time_limit_stays_the_updates_that_it_became() -> None:
     config, training = configs(SETTINGS | {"updates": 100} | {"log_every": 10})
     training = dataclasses.replace(training, time_limit=2.0, max_epochs=3.0)

@@ -154,7 +154,7 @@ def train(
         ),
     ] = None,
     extend_vocabulary: Annotated[
-        bool, flag("With --from: add the text's new characters to the model's.", WHAT)
+        bool, flag("With --from or --resume: add the text's new characters to the model's.", WHAT)
     ] = False,
     run: Annotated[
         Path | None,

@@ -97,6 +97,7 @@ def resume(
     *,
     text: str | Text | None = None,
     settings: Mapping[str, Any] | None = None,
+    extend_vocabulary: bool = False,
     encoding: str | None = None,
     with_proof: bool = True,
     listeners: Sequence[Listener] = (),
@@ -104,8 +105,8 @@ def resume(
 ) -> Run:
     """Go on with the training in the folder `run` from its newest whole checkpoint, as if it had never stopped.
 
-    Its text is read again; another one, of characters that the model knows, may be given. `settings` change those of
-    the run, where they may (`settings.FIXED`). All else is as with `train`.
+    Its text is read again; another one may be given, of characters that the model knows or, with `extend_vocabulary`,
+    learns. `settings` change those of the run, where they may (`settings.FIXED`). All else is as with `train`.
     """
     folder, there = Path(run), False
     with contextlib.suppress(OSError):  # a name that is too long
@@ -113,7 +114,7 @@ def resume(
     if not there:
         raise ModelError(f"there is no run `{folder}`.", hint="give the folder of one, or leave out `--resume`.")
     with locked(folder):
-        task = continued(folder, sources, text, settings or {}, encoding)
+        task = continued(folder, sources, text, settings or {}, encoding, extend_vocabulary=extend_vocabulary)
         return _run(task, contextlib.nullcontext(folder), _Watchers(listeners, announce, with_proof))
 
 
