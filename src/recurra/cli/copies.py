@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recurra.cli.terminal import columns, paint, say, visible
+from recurra.cli.terminal import columns, paint, say
 from recurra.cli.words import plural
 from recurra.errors import UsageError
+from recurra.inert import inert
 
 if TYPE_CHECKING:
     from recurra.text.decoding import Text
@@ -23,14 +23,15 @@ HINT = "name the text with `--training-text`."
 def text_of_run(model: Path) -> Text:
     """The text from which the run of the model file or folder `model` has learned; UsageError where it is unknown."""
     from recurra.text.reading import read
+    from recurra.training.settings import read_settings
 
     folder = next((place for place in (model, model.parent.parent) if (place / SETTINGS).is_file()), None)
     if folder is None:
         raise UsageError(f"`{model}` does not say which text it has learned from.", hint=HINT)
     try:
-        table = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8"))["text"]
-        sources, encoding, sha256 = list(table["source"]), str(table["encoding"]), str(table["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        table = read_settings(folder)["text"]
+        sources, encoding, sha256 = list(map(str, table["source"])), str(table["encoding"]), str(table["sha256"])
+    except (KeyError, TypeError) as error:
         raise UsageError(f"`{folder / SETTINGS}` does not say which text was learned.", hint=HINT) from error
     if set(sources) & set(UNREADABLE):
         raise UsageError("the text that the model has learned from was not a file.", hint=HINT)
@@ -71,5 +72,5 @@ def copied_lines(symbols: str, learned: Text) -> list[str]:
 
 def _excerpt(passage: str) -> str:
     """The beginning of a passage in one line."""
-    line = visible(repr(passage)[1:-1])
+    line = inert(repr(passage)[1:-1])
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"

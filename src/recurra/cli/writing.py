@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from recurra.cli.copies import copied_lines, copied_table
-from recurra.cli.terminal import encoded, is_terminal, paint, say, visible, write, write_json
+from recurra.cli.terminal import encoded, is_terminal, paint, say, write, write_json
+from recurra.inert import inert
 from recurra.text.vocabulary import name_characters
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _texts(model: LanguageModel, prompt: str, config: SamplingConfig) -> Iterato
 def _write_one(model: LanguageModel, prompt: str, pieces: Iterable[str], *, after: bool, keep: bool = False) -> str:
     """Write a text, with an empty line before it where it comes `after` another; its symbols, to `keep`."""
     terminal, kept = is_terminal(sys.stdout), []
-    write(b"\n" * after + (encoded(paint(visible(prompt), "bold", sys.stdout)) if terminal else b""))
+    write(b"\n" * after + (encoded(paint(inert(prompt), "bold", sys.stdout)) if terminal else b""))
 
     def watched() -> Iterator[str]:
         for piece in pieces:
@@ -96,7 +97,7 @@ def shown(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         ends = itertools.chain(((piece, False) for piece in pieces), [("", True)])
         pieces = (decoder.decode(piece.encode("latin-1"), final=end) for piece, end in ends)
-    return (encoded(visible(piece)) for piece in pieces)
+    return (encoded(inert(piece)) for piece in pieces)
 
 
 def converse(model: LanguageModel, config: SamplingConfig) -> None:
