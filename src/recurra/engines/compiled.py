@@ -104,7 +104,7 @@ class CompiledNetwork:
             room = _room(self._hidden, self._symbols, steps)
             transpose_matrix(self._weights.W, room.W)
             transpose_matrix(self._weights.V, room.V)
-            # That of one step, which sampling needs, and the newest are kept: all lengths would fill the memory.
+            # That of one step, for a character at a time, and the newest are kept: all lengths would fill the memory.
             self._rooms = {kept: other for kept, other in self._rooms.items() if kept == 1} | {steps: room}
         return self._rooms[steps]
 

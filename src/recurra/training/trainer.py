@@ -227,6 +227,8 @@ class Trainer:
         """Have the kernels that sample and evaluate compiled before the clock runs."""
         if self.training.sample_every or self.has_validation:
             self.model().evaluate(self._train_ids[:2])
+        if self.training.sample_every:
+            self.model().sample(max_new_tokens=1)
 
     def _train_block(self) -> None:
         if self.stream.at_epoch_start:
