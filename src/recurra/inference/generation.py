@@ -164,9 +164,9 @@ class Generator:
         given, uniforms = np.full((len(self), steps), -1), np.full((len(self), steps), -1.0)
         for s, writing in enumerate(self._live):
             writing.plan(given[s], uniforms[s])
-        started = time.perf_counter()
+        started = time.monotonic()
         written, logs = self._stepper.write(self._carry, self._current, given.T, uniforms.T, Rules(*self._rules))
-        self._block = block_after(self._block, steps, time.perf_counter() - started)
+        self._block = block_after(self._block, steps, time.monotonic() - started)
         symbols, logs = self._vocabulary.decode(written.T), np.ascontiguousarray(logs.T)
         pieces = [writing.take(symbols[s * steps : (s + 1) * steps], logs[s]) for s, writing in enumerate(self._live)]
         self._keep([writing.ended is None for writing in self._live])
