@@ -9,10 +9,14 @@ from typing import Any
 from recurra.config import configs
 from recurra.errors import UsageError
 from recurra.model import LanguageModel, load
+from recurra.report import held_out
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
+from recurra.text.vocabulary import Vocabulary
+from recurra.training.provenance import Learned
 from recurra.training.run import REPORT, Announce, Listener, Run, read_text
 from recurra.training.run import train as train_run
+from recurra.training.trainer import Trainer
 
 
 def train(
@@ -54,6 +58,13 @@ def train(
     configs(settings)  # what makes no sense is told before a long text is read
     found = read_text(sources, text, encoding)
     config, training = configs(settings, len(found))
+    told: list[Learned] = []
+
+    def tell(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path) -> None:
+        told.append(Learned(text, trainer.training))
+        if announce is not None:
+            announce(text, vocabulary, trainer, folder)
+
     trained = train_run(
         text=found,
         start=model,
@@ -63,8 +74,9 @@ def train(
         training=training,
         with_proof=proof,
         listeners=listeners,
-        announce=announce,
+        announce=tell,
     )
+    trained.summary.update(held_out.add(trained.folder, trained.model, told[0]))
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained
