@@ -7,6 +7,8 @@ help:
 	@echo "make demo      train on a book in under two minutes and write the report"
 	@echo "make mission   the whole of it: 660,000 updates on the whole book"
 	@echo "make test      the tests"
+	@echo "make fuzz      every loader fed with damaged files, FUZZ_SECONDS each (default 20)"
+	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
 
@@ -31,6 +33,12 @@ mission: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
+fuzz: .venv/installed-dev
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(BIN)/python -m pytest tests/fuzz
+
+test-durability: .venv/installed-dev
+	$(BIN)/python -m pytest -m durability -rA tests/training
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -39,5 +47,6 @@ lint: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py
 	$(BIN)/python benchmarks/batch_speed.py
+	$(BIN)/python benchmarks/checkpoint_cost.py
 
-.PHONY: help demo mission test lint bench
+.PHONY: help demo mission test test-durability fuzz lint bench

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,46 @@ def test_the_same_call_twice_gives_the_same_model() -> None:
     first, second = train(text=TEXT, seed=5), train(text=TEXT, seed=5)
     assert first.summary["model_sha256"] == second.summary["model_sha256"]
     assert train(text=TEXT, seed=6).summary["model_sha256"] != first.summary["model_sha256"]
+
+
+def test_a_model_learns_the_characters_of_another_text() -> None:
+    train(text=TEXT, run="old", preset="seed", updates=500)
+    before = recurra.load("old")
+    more = "bad cab; ace!\n" * 20
+    with pytest.raises(TextError, match=r"does not know '!' \(U\+0021\), ';' \(U\+003B\) of the text") as caught:
+        train(text=more, start="old", run="new")
+    assert caught.value.hint == "add them with `--extend-vocabulary`, or take these characters out."
+    started = train(text=more, start="old", extend_vocabulary=True, run="start", updates=0).model
+    assert started.vocabulary.symbols == "".join(sorted({*TEXT, *more}))
+    assert started.sample("bad", temperature=0) == before.sample("bad", temperature=0)
+    run = train(text=more, start="old", extend_vocabulary=True, run="new", preset="seed", updates=1500)
+    assert run.model.vocabulary == started.vocabulary
+    assert run.model.score(more).bits_per_character < 1 < started.score(more).bits_per_character
+    assert math.isfinite(run.summary["smooth_loss"])
+
+
+def test_an_extension_that_adds_nothing_changes_nothing() -> None:
+    train(text=TEXT, run="old")
+    plain = train(text=TEXT, start="old", run="plain")
+    extended = train(text=TEXT, start="old", extend_vocabulary=True, run="extended")
+    assert extended.summary["model_sha256"] == plain.summary["model_sha256"]
+
+
+def test_an_extension_wants_a_model_of_the_same_kind() -> None:
+    with pytest.raises(UsageError, match="`extend_vocabulary` needs a model to start from"):
+        train(text=TEXT, extend_vocabulary=True)
+    train(text=TEXT, run="old")
+    with pytest.raises(TextError, match="the model to start from reads characters, the text is the other kind"):
+        train(text=TEXT, start="old", extend_vocabulary=True, encoding="bytes", run="new")
+
+
+def test_a_run_is_resumed() -> None:
+    Path("fable.txt").write_text(TEXT)
+    train("fable.txt", run="here", preset="seed", seed=5)
+    resumed = recurra.train(run="here", resume=True, updates=60, proof=False)
+    assert (
+        resumed.summary["model_sha256"] == train("fable.txt", preset="seed", seed=5, updates=60).summary["model_sha256"]
+    )
+    assert "60" in (resumed.folder / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match=r"which run is to be resumed\?"):
+        recurra.train(resume=True)

@@ -34,6 +34,8 @@ def test_the_defaults_are_the_missions_training():
         ({"order": "x"}, "`order` must be one of sequential, shuffled, random; got 'x'."),
         ({"documents": "x"}, "`documents` must be one of none, lines; got 'x'."),
         ({"documents": "lines", "order": "random"}, "`order` must be sequential with documents, .*; got 'random'."),
+        ({"learning_rate": 10**400}, "`learning_rate` must be a positive finite number; got 1000.*…"),
+        ({"learning_rate": 10**5000}, "`learning_rate` must be a positive finite number; got one too long to show."),
         ({"preset": "huge"}, "`preset` must be one of auto, seed.*; got 'huge'."),
     ],
 )
@@ -47,6 +49,8 @@ def test_what_makes_no_sense_is_refused(settings, message):
     [
         ({"cell": "perceptron"}, "`cell` must be one of elman.*; got 'perceptron'."),
         ({"hidden_size": 0}, "`hidden_size` must be a whole number, between 1 and 16384; got 0."),
+        ({"hidden_size": 10**9}, "`hidden_size` must be a whole number, between 1 and 16384; got 1000000000."),
+        ({"cell": "x" * 1000}, "`cell` must be one of elman, lstm, gru; got 'x{79}…"),
         ({"layers": "2"}, "`layers` must be a whole number, between 1 and 64; got '2'."),
     ],
 )

@@ -105,7 +105,7 @@ def test_what_a_model_file_lacks_is_told(saved: Path, without: str, message: str
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"model": 5}, "does not hold a model: .*not iterable"),
+        ({"model": 5}, "does not hold a model: `model` must be a table, `bytes` true or false"),
         ({"model": {"cell": "lstm-x"}}, "does not hold a model: `cell` must be one of"),
         ({"model": {"colour": 1}}, r"does not hold a model: unknown setting `colour`\.$"),
         ({"model": {"hidden_size": 9}}, r"does not hold a model: parameter `layers.0.U` must have shape 9x7; got 8x7"),
@@ -153,6 +153,17 @@ def test_a_text_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("It was the best of times")
     with pytest.raises(ModelError, match="is no model file of recurra"):
         load(tmp_path / "book.txt")
+
+
+def test_a_model_with_more_characters_writes_and_scores_as_before() -> None:
+    model = make_model()
+    more = model.extended(Vocabulary.of("abc!x"))
+    assert more.vocabulary == Vocabulary.of("\n !abcdex")
+    assert more.score("abc ed").nats - math.log(9) == pytest.approx(model.score("abc ed").nats - math.log(7), rel=1e-6)
+    assert more.sample("abc", temperature=0) == model.sample("abc", temperature=0)
+    assert more.sample("abc", seed=3) == model.sample("abc", seed=3)
+    assert math.isfinite(more.score("a!x").nats)
+    assert model.extended(Vocabulary.of("abc")) is model
 
 
 def test_loss_and_gradients_are_those_of_the_network() -> None:

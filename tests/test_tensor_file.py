@@ -112,7 +112,7 @@ def test_a_cut_at_any_length_is_found(written: Path) -> None:
         with pytest.raises(CheckpointError, match=r"cut off|damaged"):
             read(written)
     written.write_bytes(data + b"\0")
-    with pytest.raises(CheckpointError, match="do not have the sha256 that was written"):
+    with pytest.raises(CheckpointError, match="is damaged: it is longer or shorter than its arrays"):
         read(written)
 
 
@@ -139,10 +139,34 @@ def test_a_header_has_a_largest_size(written: Path, monkeypatch: pytest.MonkeyPa
         read(written)
 
 
-def test_a_header_of_megabytes_is_read_back(tmp_path: Path) -> None:
+def test_long_metadata_lie_in_an_array(tmp_path: Path) -> None:
     means = [1 / (k + 1) for k in range(100_000)]  # of as many epochs: 2 MB
-    write(tmp_path / "model", {}, {"epoch_means": means})
-    assert read(tmp_path / "model")[1]["epoch_means"] == means
+    write(tmp_path / "model", TENSORS, {"epoch_means": means, "note": "é"})
+    tensors, metadata = read(tmp_path / "model")
+    assert set(tensors) == set(TENSORS)
+    assert (metadata["epoch_means"], metadata["note"]) == (means, "é")
+    assert len(metadata["sha256"]) == 64
+    assert int.from_bytes((tmp_path / "model").read_bytes()[:8], "little") < 1000
+
+
+@pytest.mark.parametrize("content", [b"[", b"[]", b"\xff", b'{"a": NaN}', b""])
+def test_long_metadata_that_are_none(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path / "model", {tensor_file.LONG_NAME: np.frombuffer(content, np.uint8)}, {})
+    with pytest.raises(CheckpointError, match="model` is damaged: "):
+        read(tmp_path / "model")
+
+
+def test_more_names_than_a_header_holds_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the names of the arrays are longer than 1,048,576 bytes"):
+        write(tmp_path / "model", {"x" * 300_000 + str(i): np.zeros(1) for i in range(4)}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_are_not_finite_are_not_read(tmp_path: Path) -> None:
+    for value in (np.nan, np.inf):
+        write(tmp_path / "model", {"sums": np.array([1.0, value])}, {})
+        with pytest.raises(CheckpointError, match="model` is damaged: `sums` has a number that is not finite"):
+            read(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +217,7 @@ def test_metadata_of_another_kind(tmp_path: Path, metadata: str) -> None:
     ],
 )
 def test_arrays_that_do_not_fit_the_file_although_its_hash_does(tmp_path: Path, tensor: object) -> None:
-    with pytest.raises(CheckpointError, match=r"model` is damaged: .+"):
+    with pytest.raises(CheckpointError, match=r"model` is damaged: .+|or it is damaged"):
         read(forge(tmp_path / "model", header_of({"sha256": ZEROS}, x=tensor), bytes(8)))
 
 

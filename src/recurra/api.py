@@ -13,8 +13,11 @@ from recurra.report import held_out
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
 from recurra.text.vocabulary import Vocabulary
+from recurra.training.files import REPORT
+from recurra.training.learning_text import read_text
 from recurra.training.provenance import Learned
-from recurra.training.run import REPORT, Announce, Listener, Run, read_text
+from recurra.training.run import Announce, Listener, Run
+from recurra.training.run import resume as resume_run
 from recurra.training.run import train as train_run
 from recurra.training.trainer import Trainer
 
@@ -24,9 +27,11 @@ def train(
     *,
     text: str | Text | None = None,
     start: str | Path | None = None,
+    extend_vocabulary: bool = False,
     run: str | Path | None = None,
     force: bool = False,
-    encoding: str = "utf-8",
+    resume: bool = False,
+    encoding: str | None = None,
     proof: bool = True,
     report: bool = True,
     listeners: Sequence[Listener] = (),
@@ -37,9 +42,12 @@ def train(
 
     sources     a book's name, files or folders; none: the default book
     text        the text itself, in place of sources
-    start       a run's folder or a checkpoint whose model learns on: its network and its characters are kept
+    start       a run's folder or a checkpoint whose model learns on: its network and its characters are kept, and
+                with `extend_vocabulary` the text's other characters are added to them
     run         the run's folder (default: runs/ and the text's name); `force` replaces an old run there
-    encoding    of files: any codec, or `bytes`
+    resume      go on with the training in `run`: its text is read again, unless another of its characters is given;
+                (with `extend_vocabulary`, of any); `settings` change its own, those that may change
+    encoding    of files: any codec (utf-8, unless given), or `bytes`
     proof       check the gradients at the end; `report` writes report.html
     listeners   functions called with every event of training; `announce` once before them
     settings    the fields of `ModelConfig` and `TrainingConfig`, such as time_limit="2m", seed=0, hidden_size=100;
@@ -47,17 +55,13 @@ def train(
 
         run = recurra.train("book.txt", time_limit="10m")
         run = recurra.train("book.txt", preset="seed", updates=100_000, seed=0)
+        run = recurra.train(run="runs/book", resume=True, updates=200_000)
         print(run.model.sample("In the beginning", temperature=0.7))
 
     Raises the errors of `recurra.errors`.
     """
-    settings = {"preset": "auto"} | settings
-    model = None if start is None else load(start)
-    if model is not None:
-        settings |= _network_of(model, settings)
-    configs(settings)  # what makes no sense is told before a long text is read
-    found = read_text(sources, text, encoding)
-    config, training = configs(settings, len(found))
+    if extend_vocabulary and start is None and not resume:
+        raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
     told: list[Learned] = []
 
     def tell(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path) -> None:
@@ -65,21 +69,61 @@ def train(
         if announce is not None:
             announce(text, vocabulary, trainer, folder)
 
-    trained = train_run(
-        text=found,
-        start=model,
-        run=run,
-        force=force,
-        model=config,
-        training=training,
-        with_proof=proof,
-        listeners=listeners,
-        announce=tell,
-    )
-    trained.summary.update(held_out.add(trained.folder, trained.model, told[0]))
+    watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": tell}
+    if resume:
+        folder = _resumable(run, force=force, start=start)
+        watched |= {"extend_vocabulary": extend_vocabulary, "encoding": encoding}
+        trained = resume_run(folder, sources, text=text, settings=settings, **watched)
+    else:
+        trained = _train_anew(
+            sources,
+            text,
+            start,
+            settings,
+            encoding,
+            extend_vocabulary=extend_vocabulary,
+            run=run,
+            force=force,
+            **watched,
+        )
+    held_out.add(trained, told[-1])
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained
+
+
+def _resumable(run: str | Path | None, *, force: bool, start: str | Path | None) -> str | Path:
+    """The folder of the run to resume; UsageError where none is given, or what a resumed run cannot do."""
+    if run is None:
+        raise UsageError(
+            "which run is to be resumed?", hint="name its folder, for example `recurra train --resume --run runs/kjv`."
+        )
+    for name, given in (("--force", force), ("--from", start is not None)):
+        if given:
+            raise UsageError(f"give either `--resume` or `{name}`: a resumed run goes on with what it has.")
+    return run
+
+
+def _train_anew(
+    sources: Source | Sequence[Source],
+    text: str | Text | None,
+    start: str | Path | None,
+    settings: dict[str, Any],
+    encoding: str | None,
+    *,
+    extend_vocabulary: bool,
+    **named: Any,
+) -> Run:
+    settings = {"preset": "auto"} | settings
+    model = None if start is None else load(start)
+    if model is not None:
+        settings |= _network_of(model, settings)
+    configs(settings)  # what makes no sense is told before a long text is read
+    found = read_text(sources, text, encoding)
+    config, training = configs(settings, len(found))
+    if model is not None and extend_vocabulary and model.vocabulary.is_bytes == found.is_bytes:
+        model = model.extended(found.vocabulary, seed=training.seed)
+    return train_run(text=found, start=model, model=config, training=training, **named)
 
 
 def _network_of(model: LanguageModel, settings: dict[str, Any]) -> dict[str, Any]:

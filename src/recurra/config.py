@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,11 +22,20 @@ SCHEDULES = ("constant", "step", "exponential", "cosine")
 
 MAX_SEED = 2**63 - 1
 NONE = "none"
+LONGEST_SHOWN = 80  # characters of a value in an error
 
 
 def _require(good: bool, name: str, expected: str, got: object) -> None:
     if not good:
-        raise UsageError(f"`{name}` must be {expected}; got {got!r}.")
+        raise UsageError(f"`{name}` must be {expected}; got {_shown(got)}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # more digits, or levels, than Python writes
+        return "one too long to show"
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
 
 
 def _require_integer(name: str, value: object, *, low: int, high: int = MAX_SEED) -> None:
@@ -36,7 +46,7 @@ def _require_integer(name: str, value: object, *, low: int, high: int = MAX_SEED
 
 
 def _require_number(name: str, value: object, *, low: float, high: float = math.inf, open_low: bool = False) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if good:
         assert isinstance(value, (int, float))  # noqa: S101 - narrows the type for mypy only
         good = (low < value if open_low else low <= value) and value <= high
@@ -221,7 +231,7 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
     Preset `auto` chooses for a text of so many `characters`. Updates and a time limit exclude each other: where one is
     given, the preset's other does not hold.
     """
-    settings = dict(settings) | {name: seconds_of(name, settings[name]) for name in TIMES if name in settings}
+    settings = in_seconds(settings)
     if settings.get("updates") is not None and settings.get("time_limit", NONE) not in (None, NONE):
         raise UsageError("give `updates` or `time_limit`, not both.", hint="leave out one of them.")
     preset = str(settings.get("preset", TrainingConfig.preset))
@@ -230,7 +240,16 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
         defaults |= choose(characters, _seconds(settings, defaults)).settings
     if "updates" in settings:
         defaults["time_limit"] = None
-    settings = defaults | settings
+    return told_apart(defaults | settings)
+
+
+def in_seconds(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with every duration in seconds."""
+    return {**settings, **{name: seconds_of(name, settings[name]) for name in TIMES if name in settings}}
+
+
+def told_apart(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
+    """The settings by name as those of the network and those of its training; UsageError for an unknown name."""
     of_model = {field.name for field in dataclasses.fields(ModelConfig)}
     known = of_model | {field.name for field in dataclasses.fields(TrainingConfig)}
     for name in settings:

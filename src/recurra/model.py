@@ -19,9 +19,10 @@ from recurra.inference import sampling, scoring
 from recurra.inference.documents import Line, score_lines
 from recurra.inference.dynamic import DynamicConfig, learning
 from recurra.inference.surprise import Predictor, Steady, Surprise, surprises, tally
-from recurra.network import network
+from recurra.network import growth, network
 from recurra.network.network import State
-from recurra.network.parameters import check_parameters, digest
+from recurra.network.optimizers import average_of
+from recurra.network.parameters import check_parameters, digest, parameter_shapes
 from recurra.text.id_file import Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
 
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 FORMAT = 1
-PREFIX = "parameters."
+PREFIX, OPTIMIZER = "parameters.", "optimizer."
 CHECKPOINTS = "checkpoints"
 BEST = "best.safetensors"
+STATE = "state."
 
 
 class LanguageModel:
@@ -65,6 +67,17 @@ class LanguageModel:
     def sha256(self) -> str:
         """The digest of the parameters."""
         return digest(self.parameters)
+
+    def extended(self, vocabulary: Vocabulary, *, seed: int = 0) -> LanguageModel:
+        """The model that knows the characters of `vocabulary` besides its own, and predicts those as before.
+
+        See `network.growth`; a model of bytes knows all there are.
+        """
+        both = self.vocabulary.extended(vocabulary)
+        if len(both) == len(self.vocabulary):
+            return self
+        places = both.encode(self.vocabulary.symbols)
+        return LanguageModel(self.config, both, growth.grow(self.parameters, places, len(both), seed=seed))
 
     def zero_state(self, batch: int = 1) -> State:
         """The state before the first character: zeros (L, B, H)."""
@@ -157,8 +170,8 @@ class LanguageModel:
 
     def tensors(self) -> dict[str, Array]:
         """What a model file holds of the model."""
-        named = {PREFIX + name: array for name, array in self.parameters.items()}
-        return named | {"vocabulary": self.vocabulary.code_points}
+        parameters = {PREFIX + name: array for name, array in self.parameters.items()}
+        return parameters | {"vocabulary": self.vocabulary.code_points}
 
     def metadata(self) -> dict[str, Any]:
         """What a model file says of the model."""
@@ -169,45 +182,79 @@ class LanguageModel:
         tensor_file.write(Path(path), self.tensors(), self.metadata())
 
 
+def named(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
+    """The arrays of a file whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
 def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> LanguageModel:
-    """The model in the file `path`, whose content this is."""
-    if metadata.get("format") != FORMAT:
+    """The model in the file `path`, whose content this is: where an average of the parameters is kept, that."""
+    written = metadata.get("format")
+    if written != FORMAT or isinstance(written, bool):
         raise ModelError(
-            f"`{path}` has format {metadata.get('format')!r}; this version of recurra reads format {FORMAT}.",
+            f"`{path}` has format {written!r:.40}; this version of recurra reads format {FORMAT}.",
             hint="install the version of recurra that wrote it.",
         )
     try:
+        _require_kinds(tensors, metadata)
         config = ModelConfig.from_table(metadata["model"])
-        vocabulary = Vocabulary.from_code_points(tensors["vocabulary"], is_bytes=bool(metadata["bytes"]))
-        parameters = {n.removeprefix(PREFIX): a for n, a in tensors.items() if n.startswith(PREFIX)}
+        vocabulary = Vocabulary.from_code_points(tensors["vocabulary"], is_bytes=metadata["bytes"])
+        _require_shapes(tensors, config, len(vocabulary))
+        parameters = average_of(named(tensors, OPTIMIZER)) or named(tensors, PREFIX)
         return LanguageModel(config, vocabulary, parameters)
     except KeyError as error:
         raise ModelError(f"`{path}` does not hold a model: {error} is missing.") from error
     except RecurraError as error:
         raise ModelError(f"`{path}` does not hold a model: {error.message}") from error
-    except TypeError as error:
-        raise ModelError(f"`{path}` does not hold a model: {error}.") from error
+
+
+def _require_kinds(tensors: dict[str, Array], metadata: dict[str, Any]) -> None:
+    """ModelError unless all is of the type that it should be, and nothing is there that should not be."""
+    if not isinstance(metadata["model"], dict) or not isinstance(metadata["bytes"], bool):
+        raise ModelError("`model` must be a table, `bytes` true or false.")
+    for name, array in tensors.items():
+        if name != "vocabulary" and not name.startswith((PREFIX, OPTIMIZER, STATE)):
+            raise ModelError(f"unknown array {name!r:.80}.")
+        expected = ("uint32",) if name == "vocabulary" else ("float32", "float64")
+        if array.dtype.name not in expected:
+            raise ModelError(f"{name!r:.80} must be {' or '.join(expected)}; got {array.dtype.name}.")
+
+
+def _require_shapes(tensors: dict[str, Array], config: ModelConfig, symbols: int) -> None:
+    """ModelError unless what training goes on with, KIND.NAME and KIND_weight of an optimiser, fits the parameters."""
+    shapes = parameter_shapes(config, symbols)
+    for name, array in tensors.items():
+        good = True
+        if name.startswith(OPTIMIZER):
+            good = array.shape == shapes.get(name.split(".", 2)[-1], (1,))
+        elif name.startswith(STATE):
+            good = array.ndim == 3 and array.size > 0 and array.shape[::2] == (config.layers, config.hidden_size)
+        if not good:
+            raise ModelError(f"{name!r:.80} has a shape that does not fit the network: {array.shape}.")
 
 
 def locate(path: str | Path) -> Path:
     """The model file that `path` means: itself, or the best checkpoint of a run folder, else its latest."""
     path = Path(path)
     try:
-        exists = path.exists()
+        if path.is_file():
+            return path
+        exists, found = path.exists(), _newest(path / CHECKPOINTS)
     except OSError as error:
         raise ModelError(f"cannot read the model `{path}`: {error.strerror}.") from error
     if not exists:
         raise ModelError(
             f"there is no model `{path}`.", hint="give a run folder, such as runs/kjv, or a checkpoint file."
         )
-    if path.is_file():
-        return path
-    folder = path / CHECKPOINTS
-    candidates = [folder / BEST, *sorted(folder.glob("update-*.safetensors"), reverse=True)]
-    found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
         raise ModelError(f"`{path}` has no checkpoint.", hint="is it a run folder? `recurra train` makes them.")
     return found
+
+
+def _newest(folder: Path) -> Path | None:
+    """The best checkpoint in `folder`, else the latest; None without any."""
+    candidates = [folder / BEST, *sorted(folder.glob("update-*.safetensors"), reverse=True)]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 def load(path: str | Path) -> LanguageModel:

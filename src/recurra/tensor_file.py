@@ -1,7 +1,8 @@
 """One safe file of named arrays: safetensors with a sha256 over the whole; a reader never sees half of one.
 
 The metadata are one JSON text under the key `recurra`, in which "sha256" is the hash of the file with those 64 digits
-zeroed. A file is staged beside its target, flushed to the disk, read back and compared, and only then renamed.
+zeroed; long ones, of a run of very many epochs, lie in an array of bytes beside the hash. A file is staged beside its
+target, flushed to the disk, read back and compared, and only then renamed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -24,12 +26,15 @@ from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialise
 
 from recurra.errors import CheckpointError, ModelError, StorageError
+from recurra.untrusted import open_regular, parse_json
 
 Array = NDArray[Any]
 KEY = "recurra"
 ZEROS = "0" * 64
-MAX_HEADER = 100_000_000  # bytes; what safetensors itself reads
+MAX_HEADER = 1 << 20  # bytes; ours are far smaller
 STAGING = ".staging-"
+LONG = 1 << 17  # bytes of metadata that no longer lie in the header but in an array
+LONG_NAME = "metadata"
 
 
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> str:
@@ -42,7 +47,7 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any])
     return digest
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | bytearray) -> None:
     """Stage `data` beside `path`, flush it, read it back, rename it into place and flush the folder."""
     staged = path.parent / f"{STAGING}{os.getpid()}-{secrets.token_hex(6)}"
     try:
@@ -82,26 +87,32 @@ def sweep(folder: Path) -> None:
 
 
 def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The arrays and metadata of `path`.
+    """The arrays and metadata of `path`: finite numbers, in twice the memory that the file takes.
 
+    No more than the header is read before it is known that the arrays which it tells of are what the file holds.
     Raises ModelError where there is no such file or it is not ours, CheckpointError where its bytes are damaged.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read()
+        with io.BufferedReader(open_regular(path)) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(min(size, 8 + MAX_HEADER))
+            metadata = _metadata(path, _header(path, data, size))
+            data += file.read(size - len(data))
     except OSError as error:
-        raise ModelError(f"cannot read the model `{path}`: {error.strerror}.") from error
-    header = _header(path, data)
-    metadata = _metadata(path, header)
-    if hashlib.sha256(_zeroed(data, metadata["sha256"])).hexdigest() != metadata["sha256"]:
+        raise ModelError(f"cannot read the model `{path}`: {error.strerror or error}.") from error
+    if _sha256(data, metadata["sha256"]) != metadata["sha256"]:
         raise CheckpointError(
             f"`{path}` is damaged: its bytes do not have the sha256 that was written with them.",
             hint="use another checkpoint of the run.",
         )
     try:
         tensors = parse(data)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        if LONG_NAME in tensors:
+            metadata = parse_json(tensors.pop(LONG_NAME).tobytes()) | metadata
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"`{path}` is damaged: {error}.") from error
+    del data
+    _require_finite(path, tensors)
     return tensors, metadata
 
 
@@ -113,14 +124,20 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     )
 
 
-def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[bytes, str]:
+def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[bytearray, str]:
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps({**metadata, "sha256": ZEROS}, sort_keys=True, allow_nan=False)
-    data = serialise(arrays, metadata={KEY: text})
+    if len(text) > LONG:
+        arrays[LONG_NAME] = np.frombuffer(text.encode(), np.uint8)
+        text = json.dumps({"sha256": ZEROS})
+    data = bytearray(serialise(arrays, metadata={KEY: text}))
+    if int.from_bytes(data[:8], "little") > MAX_HEADER:
+        raise ValueError(f"the names of the arrays are longer than {MAX_HEADER:,} bytes.")
     digest = hashlib.sha256(data).hexdigest()
     marker = _marker(ZEROS)
     start = data.index(marker)
-    return data[:start] + _marker(digest) + data[start + len(marker) :], digest
+    data[start : start + len(marker)] = _marker(digest)
+    return data, digest
 
 
 def _marker(digest: str) -> bytes:
@@ -128,29 +145,46 @@ def _marker(digest: str) -> bytes:
     return f'\\"sha256\\": \\"{digest}\\"'.encode()
 
 
-def _zeroed(data: bytes, digest: str) -> bytes:
-    return data.replace(_marker(digest), _marker(ZEROS), 1)
+def _sha256(data: bytes, digest: str) -> str:
+    """That of `data` in which the first `digest` is zeroed."""
+    view, marker = memoryview(data), _marker(digest)
+    start = max(data.find(marker), 0)
+    total = hashlib.sha256(view[:start])
+    total.update(_marker(ZEROS))
+    total.update(view[start + len(marker) :])
+    return total.hexdigest()
 
 
-def _header(path: Path, data: bytes) -> dict[str, Any]:
-    size = int.from_bytes(data[:8], "little")
+def _header(path: Path, data: bytes, size: int) -> dict[str, Any]:
+    """The header, which must tell of all bytes of a file that begins with `data` and has `size`."""
+    length = int.from_bytes(data[:8], "little")
     if data[8:9] not in (b"{", b""):
         raise ModelError(f"`{path}` is no model file of recurra.")
-    if len(data) < 8 or size > min(MAX_HEADER, len(data) - 8):
+    if len(data) < 8 or length > min(MAX_HEADER, size - 8):
         raise CheckpointError(f"`{path}` is no model file of recurra, or it is cut off.")
     try:
-        header: dict[str, Any] = json.loads(data[8 : 8 + size])
-    except (ValueError, RecursionError) as error:
+        header = parse_json(data[8 : 8 + length])
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+        whole = max(ends, default=0) == size - 8 - length
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise CheckpointError(f"`{path}` is no model file of recurra, or it is damaged.") from error
-    return header
+    if not whole:
+        raise CheckpointError(f"`{path}` is damaged: it is longer or shorter than its arrays.")
+    return dict(header)
 
 
 def _metadata(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     try:
-        metadata = json.loads(header["__metadata__"][KEY])
+        metadata = parse_json(header["__metadata__"][KEY].encode())
         good = isinstance(metadata, dict) and re.fullmatch("[0-9a-f]{64}", metadata["sha256"]) is not None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         good = False
     if not good:
         raise ModelError(f"`{path}` was not written by recurra: it has no metadata of ours.")
     return dict(metadata)
+
+
+def _require_finite(path: Path, tensors: Mapping[str, Array]) -> None:
+    for name, array in tensors.items():
+        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+            raise CheckpointError(f"`{path}` is damaged: `{name}` has a number that is not finite.")

@@ -1,22 +1,18 @@
 """Streams: colours, escapes, closed ends; and what a terminal of its own is shown."""
 
 import errno
-import fcntl
 import io
 import json
-import os
-import pty
 import re
-import struct
 import sys
-import termios
 from pathlib import Path
 
 import pytest
-from calling import Call
+from calling import Call, on_a_terminal
 
 from recurra.cli import terminal
 from recurra.errors import StorageError
+from recurra.inert import inert
 
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
 
@@ -26,25 +22,6 @@ class Screen(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-def on_a_terminal(line: list[str], environment: dict[str, str]) -> tuple[int, bytes]:
-    """The exit code of `line`, run on a terminal of 100 columns, and all that it wrote there."""
-    process, handle = pty.fork()
-    if process == 0:  # pragma: no cover - the child becomes the command
-        os.execve(line[0], line, environment)  # noqa: S606 - no shell is what is wanted
-    fcntl.ioctl(handle, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    written = b""
-    while True:
-        try:
-            piece = os.read(handle, 65536)
-        except OSError:  # Linux says so when the child has ended
-            piece = b""
-        if not piece:
-            break
-        written += piece
-    os.close(handle)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), written
 
 
 @pytest.fixture(scope="session")
@@ -99,11 +76,6 @@ def test_errors_are_red_on_a_terminal(command: list[str], environment: dict[str,
     assert shown.startswith(b"\x1b[31merror:\x1b[0m there is no command")
 
 
-def test_what_a_terminal_would_obey_is_escaped() -> None:
-    assert terminal.visible("a\tb\nc é 日 \u200d") == "a\tb\nc é 日 \u200d"
-    assert terminal.visible("\x1b]0;x\x07\r\x7f\x9b\u202e\udc80") == "\\x1b]0;x\\x07\\r\\x7f\\x9b\\u202e\\udc80"
-
-
 def test_paint_looks_at_the_stream_and_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen()
     assert terminal.paint("x", "red", screen) == "\x1b[31mx\x1b[0m"
@@ -155,6 +127,26 @@ def test_json_is_valid_whatever_is_in_it(capfdbinary: pytest.CaptureFixture[byte
     out = capfdbinary.readouterr().out
     assert "é".encode() in out
     assert json.loads(out) == {"path": "a\udc80é", "numbers": [1.5, None, [None, None, True]], "deep": {"x": None}}
+
+
+def test_json_on_a_terminal_has_no_character_that_it_would_obey(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = {"text": "\x1b]0;x\x07\x7f\x9b\u202e\u2028é\U000e0001\udc80"}
+    written: list[bytes] = []
+    monkeypatch.setattr(terminal, "write", written.append)
+    for stream, is_inert in ((Screen(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        terminal.write_json(value)
+        text = written.pop().decode()
+        assert json.loads(text) == value
+        assert (inert(text) == text) == is_inert
+        assert "é" in text
+
+
+def test_a_name_is_inert_on_a_terminal_and_itself_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Screen())
+    assert terminal.shown("a\x1b[2J") == "a\\x1b[2J"
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert terminal.shown("a\x1b[2J") == "a\x1b[2J"
 
 
 def test_a_terminal_gets_its_own_encoding(monkeypatch: pytest.MonkeyPatch) -> None:

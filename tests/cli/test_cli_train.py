@@ -13,6 +13,8 @@ from calling import Call
 
 from recurra.cli import main
 from recurra.config import TrainingConfig
+from recurra.model import load
+from recurra.network.parameters import count
 from recurra.text.decoding import Text
 
 SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]
@@ -181,7 +183,8 @@ def test_an_old_run_is_replaced_only_by_force(call: Call, book: Path) -> None:
     code, _, err = call("train", book, *SMALL, "--run", "r", "--quiet")
     assert (code, err) == (
         2,
-        "error: `r` is not empty.\nhint: give another `--run`, or `--force` to train there anew.\n",
+        "error: `r` is not empty.\n"
+        "hint: give another `--run`, `--resume` to go on with the run there, or `--force` to train anew.\n",
     )
     assert call("train", book, *SMALL, "--run", "r", "--quiet", "--force").code == 0
 
@@ -204,7 +207,11 @@ def test_a_signal_saves_and_stops(
         process.send_signal(number)
         *_, last = process.stderr
         assert process.wait() == 128 + number
-    assert re.fullmatch(rf"stopped by {number.name} at update [\d,]+; the checkpoint is saved in `r`\.\n", last)
+    assert re.fullmatch(
+        rf"stopped by {number.name} at update [\d,]+; the checkpoint is saved in `r`\. "
+        r"To go on: recurra train --resume --run r\n",
+        last,
+    )
     assert json.loads(Path("r/checkpoints/latest.json").read_text())["update"] > 0
 
 
@@ -221,13 +228,13 @@ def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monke
     def stop(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recurra.training.run._findings", stop)
+    monkeypatch.setattr("recurra.training.run.findings", stop)
     code, out, err = call("train", book, *SMALL, "--run", "r", "--quiet")
     assert (code, out) == (130, "")
     assert err == "stopped by SIGINT; the model is saved in `r/checkpoints/update-000000000200.safetensors`.\n"
     monkeypatch.setattr("recurra.api.train_run", stop)
     code, _, err = call("train", book, *SMALL)
-    assert (code, err) == (130, "stopped by SIGINT; before the first checkpoint: nothing is saved.\n")
+    assert (code, err) == (130, "stopped by SIGINT; before the first checkpoint: nothing new is saved.\n")
 
 
 def test_a_terminal_is_told_that_it_is_read(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,9 +294,12 @@ def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
     Path("more.txt").write_text("ÄÖ and words " * 20, encoding="utf-8")
     code, _, err = call("train", "more.txt", "--from", trained)
     assert code == 3
-    assert (
-        "error: the model to start from does not know 'Ä' (U+00C4), 'Ö' (U+00D6) of the text.\nhint: train a new" in err
-    )
+    assert "error: the model to start from does not know 'Ä' (U+00C4), 'Ö' (U+00D6) of the text.\nhint: add them" in err
+    code, out, _ = call("train", "more.txt", *options, "--extend-vocabulary", "--run", "runs/more", "--preset", "seed")
+    assert (code, json.loads(out)["parameters"]) == (0, count(load(trained).parameters) + 2 * 17)
+    assert {"Ä", "Ö"} < set(load("runs/more").vocabulary.symbols)
+    code, _, err = call("train", "more.txt", "--extend-vocabulary")
+    assert (code, err.splitlines()[0]) == (2, "error: `extend_vocabulary` needs a model to start from.")
 
 
 @pytest.mark.parametrize(
@@ -308,3 +318,116 @@ def test_times_and_shares_that_make_no_sense(call: Call, book: Path, options: li
     code, out, err = call("train", book, *options)
     assert (code, out) == (2, "")
     assert f"error: {message}" in err
+
+
+def stop_and_resume(
+    book: Path, command: list[str], environment: dict[str, str], *options: str
+) -> subprocess.CompletedProcess[str]:
+    """A training that is stopped once it is seen to train, and what the command says that goes on with it."""
+    line = [*command, "train", str(book), "--hidden-size", "8", "--updates", str(10**9), "--run", "r", "--no-proof"]
+    with subprocess.Popen([*line, "--preset", "seed"], stderr=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stderr is not None
+        assert any("updates/s" in said for said in iter(process.stderr.readline, ""))
+        process.send_signal(signal.SIGTERM)
+        *_, last = process.stderr
+        assert process.wait() == 143
+    words = last.rpartition("To go on: recurra ")[2].split()
+    return subprocess.run([*command, *words, *options], capture_output=True, env=environment, text=True, check=False)
+
+
+def test_what_an_interrupted_run_says_goes_on(book: Path, command: list[str], environment: dict[str, str]) -> None:
+    at = "200000"
+    done = stop_and_resume(book, command, environment, "--updates", at, "--json", "--no-proof", "--sample-every", "0")
+    if "must be at least" in done.stderr:  # a fast machine had done more
+        at = re.search(r"at least (\d+)", done.stderr)[1]  # type: ignore[index]
+        words = ["train", "--resume", "--run", "r", "--updates", at, "--json", "--no-proof", "--sample-every", "0"]
+        done = subprocess.run([*command, *words], capture_output=True, env=environment, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^resumed   at update [\d,]+", done.stderr, re.MULTILINE)
+    assert json.loads(done.stdout)["updates"] == int(at)
+
+
+def test_resume(call: Call, book: Path) -> None:
+    assert call("train", book, *SMALL, "--run", "r", "--quiet").code == 0
+    code, _, err = call("train", "--resume", "--run", "r", "--no-proof")
+    assert code == 0
+    assert "resumed   at update 200, done: all of them; `--updates N` goes on\n" in err
+    code, out, err = call("train", "--resume", "--run", "r", "--no-proof", "--updates", "400", "--json")
+    assert code == 0
+    assert err.startswith("text      small: 4,000 characters")
+    assert "\nresumed   at update 200\n" in err
+    assert "the default book" not in err
+    resumed = json.loads(out)
+    whole = json.loads(call("train", book, *SMALL[:4], "--updates", "400", *SMALL[6:], "--run", "w", "--json").out)
+    assert resumed["model_sha256"] == whole["model_sha256"]
+    assert resumed["smooth_loss"] == whole["smooth_loss"]
+    assert Path("r/metrics.jsonl").read_bytes() == Path("w/metrics.jsonl").read_bytes()
+    lowest = re.search(r"^lowest .*", err, re.MULTILINE)
+    assert lowest
+    assert lowest[0].endswith(f"at update {resumed['best_update']:,}")
+
+
+def test_a_preset_chooses_nothing_when_resumed(call: Call, book: Path) -> None:
+    options = ["--hidden-size", "8", "--updates", "10", "--sample-every", "0", "--no-proof", "--quiet"]
+    assert call("train", book, *options, "--run", "r").code == 0
+    before = tomllib.loads(Path("r/run.toml").read_text())
+    assert call("train", "--resume", "--run", "r", "--updates", "20", "--no-proof", "--quiet").code == 0
+    after = tomllib.loads(Path("r/run.toml").read_text())
+    assert after["training"] == before["training"] | {"updates": 20}
+    assert after["model"] == before["model"]
+    code, _, err = call("train", "--resume", "--run", "r", "--preset", "seed")
+    assert (code, err.splitlines()[0]) == (
+        2, "error: `preset` of the run is 'auto', and cannot change when it is resumed; got 'seed'.",
+    )  # fmt: skip
+
+
+def test_another_text_is_said_to_be_begun(call: Call, book: Path) -> None:
+    assert call("train", book, *SMALL, "--run", "r", "--quiet").code == 0
+    Path("more.txt").write_text("many books over few words.\n" * 90)
+    code, _, err = call("train", "more.txt", "--resume", "--run", "r", "--updates", "300", "--no-proof")
+    assert code == 0
+    assert "\nresumed   at update 200, at the beginning of another text\n" in err
+
+
+def test_a_damaged_checkpoint_is_warned_of(call: Call, book: Path) -> None:
+    assert call("train", book, *SMALL, "--run", "r", "--checkpoint-every", "0", "--quiet").code == 0
+    newest = Path("r/checkpoints/update-000000000200.safetensors")
+    newest.write_bytes(newest.read_bytes()[:-1])
+    code, _, err = call("train", "--resume", "--run", "r", "--no-proof")
+    assert code == 0
+    assert err.startswith(f"warning: `{newest}` is damaged: ")
+    assert "It is set aside as bad-update-000000000200.safetensors, and the one before is used.\n" in err
+    newest.write_bytes(b"")
+    for path in Path("r/checkpoints").glob("update-*"):
+        path.write_bytes(b"")
+    code, _, err = call("train", "--resume", "--run", "r", "--no-proof", "--quiet")
+    assert code == 6
+    assert err.startswith("error: no checkpoint of `r` is whole: update-000000000200.safetensors, ")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (
+            ["--resume"],
+            2,
+            "error: which run is to be resumed?\nhint: name its folder, for example `recurra train --res",
+        ),
+        (["--resume", "--run", "r", "--force"], 2, "error: give either `--resume` or `--force`: a resumed run goes on"),
+        (["--resume", "--run", "r", "--from", "r"], 2, "error: give either `--resume` or `--from`: a resumed run goes"),
+        (
+            ["--resume", "--run", "none"],
+            4,
+            "error: there is no run `none`.\nhint: give the folder of one, or leave out",
+        ),
+        (
+            ["--resume", "--run", "."],
+            4,
+            "error: `.` has no checkpoint to go on from.\nhint: leave out `--resume`: `--f",
+        ),
+    ],
+)
+def test_what_cannot_be_resumed(call: Call, options: list[str], code: int, message: str) -> None:
+    found, out, err = call("train", *options)
+    assert (found, out) == (code, "")
+    assert err.startswith(message)

@@ -238,3 +238,12 @@ def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
     assert len(native.split()) == 3
     assert run_digest(NUMBA_DISABLE_JIT="1") == native
     assert run_digest(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == native
+
+
+@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+def test_what_it_gives_away_is_a_copy(cell: str) -> None:
+    config, training = ModelConfig(cell=cell, hidden_size=16), TrainingConfig(batch_size=2, optimizer="adam", ema=0.5)
+    engine = BatchedEngine(config, training, initialise(config, 16, seed=0))
+    arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), *engine.state()]
+    own = [engine._flat, *engine._optimizer.state.values(), *(layer.h for layer in engine._shards[0].layers)]
+    assert not any(np.shares_memory(array, other) for array in arrays for other in own)

@@ -9,7 +9,7 @@ import pytest
 from run_folder import MakeRun, lines, record
 
 from recurra.errors import ModelError
-from recurra.report.data import Point, load
+from recurra.report.data import Point, load, number
 
 
 def test_a_whole_run(make_run: MakeRun) -> None:
@@ -117,6 +117,34 @@ def test_a_summary_that_is_no_object(make_run: MakeRun) -> None:
     (folder / "summary.json").write_text("3")
     with pytest.raises(ModelError, match=r"summary\.json: expected an object, got 3"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(7, 7), (-2.5, -2.5), (1e15, 1e15), (5e-324, 0), (0, 0), (1e16, None), (-(10**400), None), (True, None)],
+)
+def test_only_what_can_have_been_measured_is_a_number(value: float, expected: float | None) -> None:
+    assert number({"x": value}, "x") == expected
+    for other in (float("nan"), float("inf"), "7", None, [7]):
+        assert number({"x": other}, "x") is None
+
+
+def test_sizes_that_are_none_do_not_count(make_run: MakeRun) -> None:
+    folder = make_run()
+    for sizes in (
+        'sequence_length = "x"\nbatch_size = 0',
+        "sequence_length = nan\nbatch_size = -5",
+        "sequence_length = []",
+    ):
+        (folder / "run.toml").write_text(f"[training]\n{sizes}\n")
+        assert load(folder).span in (1, 25)
+
+
+def test_names_are_inert(make_run: MakeRun) -> None:
+    folder = make_run("a\x1b[2J")
+    assert load(folder).name == "a\\x1b[2J"
+    (folder / "run.toml").write_text('[text]\nname = "b\u202e"\n', encoding="utf-8")
+    assert load(folder).text_name == "b\\u202e"
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:

@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 
 import recurra
-from recurra.errors import StorageError
-from recurra.report import held_out
 from recurra.report.data import load
-from recurra.training.provenance import Provenance
 
 BOOK = "A small book, of few words, read many times over.\n" * 60
 
@@ -43,14 +40,3 @@ def test_a_training_leaves_its_page(tmp_path: Path, settings: dict[str, Any]) ->
 def test_a_training_without_a_held_out_part_has_none(tmp_path: Path) -> None:
     run = recurra.train(text=BOOK, run=tmp_path / "run", updates=20, hidden_size=8, proof=False, preset="seed")
     assert "held_out_passage" not in run.summary
-
-
-def test_a_summary_that_cannot_be_written(tmp_path: Path) -> None:
-    book = tmp_path / "book.txt"
-    book.write_text(BOOK, encoding="utf-8")
-    run = recurra.train(
-        book, run=tmp_path / "run", updates=5, hidden_size=8, validation=0.1, proof=False, preset="seed", report=False
-    )
-    (run.folder / "summary.json").unlink()
-    with pytest.raises(StorageError, match=r"summary\.json"):
-        held_out.add(run.folder, run.model, Provenance(run.folder).learned)

@@ -34,7 +34,7 @@ def blocks(ids: NDArray[Any], size: int = 10) -> Iterator[NDArray[Any]]:
 
 
 def write(ids: NDArray[Any], name: str = "a") -> IdFile:
-    return keep(name, ids.dtype, len(ids), blocks(ids))
+    return keep(name, ids.dtype, len(ids), 1 << 16, blocks(ids))
 
 
 def never() -> Iterator[NDArray[Any]]:
@@ -72,7 +72,7 @@ def test_a_step_backwards_is_refused() -> None:
 def test_what_is_whole_is_not_written_again() -> None:
     ids = np.arange(30, dtype=np.uint16)
     write(ids)
-    assert np.array_equal(keep("a", ids.dtype, 30, never())[:], ids)
+    assert np.array_equal(keep("a", ids.dtype, 30, 30, never())[:], ids)
 
 
 @pytest.mark.parametrize("damage", ["cut off", "longer", "a bit", "the digest", "empty"])
@@ -94,7 +94,19 @@ def test_what_is_damaged_is_written_again(folder: Path, damage: str) -> None:
             data.clear()
     path.write_bytes(data)
     assert np.array_equal(write(ids)[:], ids)
-    assert np.array_equal(keep("a", ids.dtype, 30, never())[:], ids)
+    assert np.array_equal(keep("a", ids.dtype, 30, 30, never())[:], ids)
+
+
+def test_a_pipe_in_its_place_does_not_hang_and_is_replaced(folder: Path) -> None:
+    os.mkfifo(folder / "a.ids")
+    assert np.array_equal(write(np.arange(5))[:], np.arange(5))
+    assert (folder / "a.ids").is_file()
+
+
+def test_ids_that_no_symbol_has_are_written_again(folder: Path) -> None:
+    ids = np.arange(30, dtype=np.uint16)
+    write(ids)
+    assert np.array_equal(keep("a", ids.dtype, 30, 29, blocks(np.zeros_like(ids)))[:], np.zeros(30))
 
 
 def test_a_file_that_is_removed_can_still_be_read(folder: Path) -> None:
@@ -143,7 +155,7 @@ def test_a_writer_that_fails_leaves_nothing(folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        keep("a", np.dtype(np.uint8), 6, failing())
+        keep("a", np.dtype(np.uint8), 6, 6, failing())
     assert list(folder.iterdir()) == []
 
 

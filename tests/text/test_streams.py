@@ -169,7 +169,7 @@ def test_ids_of_a_file_are_read_like_those_of_an_array(
     ids = np.arange(N, dtype=np.uint16)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(id_file, "cache_folder", lambda: tmp_path_factory.getbasetemp())
-        of_file = STREAMS[order](id_file.keep(f"stream-{N}", ids.dtype, N, [ids]), T, B)
+        of_file = STREAMS[order](id_file.keep(f"stream-{N}", ids.dtype, N, N, [ids]), T, B)
     for n in takes:
         inputs, targets = of_file.take(n)
         assert inputs.flags.c_contiguous
@@ -179,7 +179,7 @@ def test_ids_of_a_file_are_read_like_those_of_an_array(
 
 def test_a_file_is_split_without_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path)
-    parts = split(id_file.keep("a", np.dtype(np.uint8), 10, [np.arange(10, dtype=np.uint8)]), 0.2, 0.1)
+    parts = split(id_file.keep("a", np.dtype(np.uint8), 10, 10, [np.arange(10, dtype=np.uint8)]), 0.2, 0.1)
     assert all(isinstance(part, IdFile) for part in parts)
     assert [part[:].tolist() for part in parts] == [[0, 1, 2, 3, 4, 5, 6], [7, 8], [9]]
 

@@ -181,3 +181,10 @@ def test_damaged_vocabularies(code_points: list[int], message: str) -> None:
 def test_damaged_vocabulary_of_bytes() -> None:
     with pytest.raises(ModelError, match="should be the 256 bytes, and is not"):
         Vocabulary.from_code_points(range(255), is_bytes=True)
+
+
+def test_a_vocabulary_with_those_of_another() -> None:
+    both = Vocabulary.of("bd").extended(Vocabulary.of("dca"))
+    assert both == Vocabulary.of("abcd")
+    assert both.code_points.dtype == np.uint32
+    assert Vocabulary.bytes().extended(Vocabulary.bytes()) == Vocabulary.bytes()

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import recurra
 from recurra.api import configs
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import run as training_run
 from recurra.training.checkpoint import Snapshot
 from recurra.training.events import Event
+from recurra.training.learning_text import newline_of
 from recurra.training.run import Run
-from recurra.training.trainer import Trainer, newline_of
+from recurra.training.trainer import Trainer
 
+PACKAGE = {"PYTHONPATH": str(Path(recurra.__file__).parents[1])}  # for processes that start in another folder
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\nbee dad a cad\n" * 4  # 192 characters
 K, T = 7, 5  # 38 updates an epoch
 SETTINGS: dict[str, Any] = {
@@ -62,6 +65,12 @@ def train_small(folder: str | Path | None = None, text: str = TEXT, **settings: 
     options |= {name: settings.pop(name) for name in ("force", "with_proof", "listeners") if name in settings}
     config, training = configs(SETTINGS | settings)
     return training_run.train(text=text, run=folder, model=config, training=training, **options)
+
+
+def resume_small(folder: str | Path, text: str | None = TEXT, **settings: Any) -> Run:
+    """Go on with the training of `train_small` in `folder`."""
+    listeners = settings.pop("listeners", ())
+    return training_run.resume(folder, text=text, settings=settings, with_proof=False, listeners=listeners)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from recurra.config import configs
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import budget
+from recurra.training.learning_text import newline_of, stream_of
 from recurra.training.run import train
-from recurra.training.trainer import newline_of, stream_of
 
 
 def updates(seconds: float, **settings: object) -> int:

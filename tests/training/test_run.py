@@ -7,15 +7,20 @@ import hashlib
 import json
 import math
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from small_training import SETTINGS, TEXT, K, T, rows, train_small
+from small_training import PACKAGE, SETTINGS, TEXT, K, T, resume_small, rows, train_small
 
 from recurra import tensor_file
 from recurra.api import configs
@@ -28,10 +33,13 @@ from recurra.network.parameters import digest, initialise
 from recurra.text import id_file, long_text
 from recurra.text.reading import from_string
 from recurra.training import run as training_run
+from recurra.training import summary as training_summary
 from recurra.training.checkpoint import LATEST
-from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled
-from recurra.training.run import METRICS, OURS, RUNS, SAMPLES, SUMMARY, TIMINGS, prepare_folder
-from recurra.training.run import SETTINGS as RUN_TOML
+from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled, Saving
+from recurra.training.files import METRICS, OURS, SAMPLES, SUMMARY, TIMINGS, Logs, peak_memory
+from recurra.training.files import SETTINGS as RUN_TOML
+from recurra.training.folder import RUNS, new_folder
+from recurra.training.recovery import recover
 from recurra.training.trainer import Trainer
 
 JSON_KEYS = {
@@ -78,8 +86,9 @@ def test_a_run_is_named_after_its_text() -> None:
 
 
 def test_two_processes_do_not_share_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert prepare_folder(None, "text", force=False) == Path("runs/text")
-    assert prepare_folder(None, "text", force=False) == Path("runs/text-2")  # though the first is still empty
+    for name in ("runs/text", "runs/text-2"):  # though the first is still empty
+        with new_folder(None, "text", force=False) as folder:
+            assert folder == Path(name)
 
 
 def test_an_existing_run_is_refused_and_left_alone() -> None:
@@ -88,7 +97,9 @@ def test_an_existing_run_is_refused_and_left_alone() -> None:
     with pytest.raises(UsageError, match=r"`here` is not empty\.") as caught:
         train_small("here")
     assert caught.value.exit_code == 2
-    assert caught.value.hint == "give another `--run`, or `--force` to train there anew."
+    assert (
+        caught.value.hint == "give another `--run`, `--resume` to go on with the run there, or `--force` to train anew."
+    )
     assert all_bytes(folder) == before
 
 
@@ -244,9 +255,10 @@ def test_timings_say_how_fast() -> None:
 
 
 def test_timings_come_once_a_second(tmp_path: Path) -> None:
-    files = training_run._Files(tmp_path)
+    files = Logs(tmp_path)
     for update, seconds in ((1, 0.5), (2, 1.1), (3, 1.5), (4, 2.2), (5, 2.3)):
         files(Progress(update, 5, 1.0, seconds))
+    files(Saving(5, 2.4))
     assert [row["update"] for row in rows(tmp_path / TIMINGS)] == [2, 4, 5]
 
 
@@ -319,7 +331,7 @@ def test_no_updates_write_the_initial_model() -> None:
 
 
 def test_a_network_too_large_to_be_checked_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_run, "PROOF_LIMIT", 190)
+    monkeypatch.setattr(training_summary, "PROOF_LIMIT", 190)
     assert train_small(with_proof=True).summary["gradient_check"] is None
 
 
@@ -361,7 +373,7 @@ def test_a_text_in_a_file_is_learned_like_one_in_memory(
 
 def test_baselines_of_a_very_long_text_are_those_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert train_small(validation=0.25).summary["baseline_limit"] is None
-    monkeypatch.setattr(training_run, "BASELINE_LIMIT", 60)
+    monkeypatch.setattr(training_summary, "BASELINE_LIMIT", 60)
     summary = train_small(validation=0.25).summary
     assert summary["baseline_limit"] == 60
     assert summary["baselines"] == baselines(TEXT[:60])
@@ -505,6 +517,34 @@ def test_another_thread_trains_without_handlers() -> None:
     assert runs[0].summary["updates"] == 100
 
 
+@pytest.mark.parametrize(
+    ("folder", "quoted"), [("here", "here"), ("my runs/a", "'my runs/a'")], ids=["a word", "with a blank"]
+)
+def test_a_numerical_error_names_the_command_that_goes_on_at_half_the_rate(
+    monkeypatch: pytest.MonkeyPatch, folder: str, quoted: str
+) -> None:
+    train = CompiledEngine.train
+
+    def poisoned(self: CompiledEngine, *arguments: Any, **named: Any) -> Any:
+        if self.updates_done >= 40:
+            self._weights.V[0, 0] = np.nan
+        return train(self, *arguments, **named)
+
+    monkeypatch.setattr(CompiledEngine, "train", poisoned)
+    with pytest.raises(NumericalError, match="at update 41; it must be finite") as caught:
+        train_small(folder, checkpoint_every=0.0, learning_rate=0.3)
+    command = f"recurra train --resume --run {quoted} --learning-rate 0.15"
+    assert caught.value.hint == f"go on from the last checkpoint at half the rate: {command}"
+    assert finite(Path(folder))
+    with pytest.raises(NumericalError, match="at update 41; it must be finite") as caught:
+        train_small("another", learning_rate=0.3)
+    assert caught.value.hint == (
+        "train again at half the rate: the same command with --run another --force --learning-rate 0.15"
+    )
+    monkeypatch.setattr(CompiledEngine, "train", train)
+    assert resume_small(folder, learning_rate=0.15).summary["updates"] == 100
+
+
 @pytest.mark.parametrize("failing", [RUN_TOML, METRICS, LAST, BEST, LATEST, SUMMARY])
 def test_storage_that_fails(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -528,6 +568,79 @@ def test_storage_that_fails(monkeypatch: pytest.MonkeyPatch, failing: str) -> No
     assert not [path for path in Path("here").rglob("*") if path.name.startswith(tensor_file.STAGING)]
 
 
+def fails_from(update: int, break_storage: Callable[[], object]) -> Any:
+    """A listener that breaks the storage after the checkpoint of `update`."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Checkpointed) and event.update == update:
+            break_storage()
+
+    return listen
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize(("owner", "name"), [(tensor_file, "write_bytes"), (os, "fsync")])
+def test_storage_that_fails_leaves_the_last_good_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, number: int, owner: Any, name: str
+) -> None:
+    reason = OSError(number, os.strerror(number))
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        raise reason
+
+    whole = getattr(owner, name)
+
+    def break_storage() -> None:
+        monkeypatch.setattr(owner, name, broken)
+
+    with pytest.raises(StorageError, match=rf"cannot write `here/.*`: {os.strerror(number)}\.") as caught:
+        train_small("here", checkpoint_every=0.0, listeners=[fails_from(30, break_storage)])
+    assert caught.value.exit_code == 7
+    monkeypatch.setattr(owner, name, whole)
+    assert recover(Path("here")).snapshot.update >= 30
+
+
+def test_a_folder_that_is_removed_while_training() -> None:
+    def remove() -> None:
+        shutil.rmtree("here")
+
+    with pytest.raises(StorageError, match=r"cannot write `here/.*`: No such file or directory\.") as caught:
+        train_small("here", checkpoint_every=0.0, listeners=[fails_from(30, remove)])
+    assert caught.value.exit_code == 7
+
+
+FILE_SIZE_LIMIT = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from small_training import train_small, resume_small
+from recurra.errors import StorageError
+from recurra.training.events import Checkpointed
+def limit(event):
+    if isinstance(event, Checkpointed) and event.update == 30:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+try:
+    train_small("here", checkpoint_every=0.0, listeners=[limit])
+except StorageError as error:
+    print(error.exit_code, error.message)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(resume_small("here").summary["model_sha256"] == train_small("there").summary["model_sha256"])
+"""
+
+
+def test_files_that_may_not_grow() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILE_SIZE_LIMIT, str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | PACKAGE,
+    )
+    assert done.returncode == 0, done.stderr
+    said, same = done.stdout.splitlines()
+    assert re.fullmatch(r"7 cannot write `here/checkpoints/.+`: File too large\.", said), said
+    assert same == "True"
+
+
 def test_a_folder_whose_name_is_no_utf_8() -> None:
     run = train_small(Path(os.fsdecode(b"caf\xe9")), updates=10)
     assert json.loads((run.folder / SUMMARY).read_text())["run"] == "caf\udce9"
@@ -542,7 +655,7 @@ def test_a_thousand_epochs_can_be_read_back() -> None:
 
 def test_a_machine_that_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "resource", None)
-    assert training_run.peak_memory() is None
+    assert peak_memory() is None
 
 
 def test_every_file_of_a_run_is_known_to_force() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,18 @@ from recurra.network.parameters import digest, initialise
 from recurra.randomness import stream
 from recurra.text.streams import STREAMS
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.events import Checkpointed, Compiling, EpochEnded, Evaluated, Event, Progress, Record, Sampled
+from recurra.training.checkpoint import Snapshot
+from recurra.training.events import (
+    Checkpointed,
+    Compiling,
+    EpochEnded,
+    Evaluated,
+    Event,
+    Progress,
+    Record,
+    Sampled,
+    Saving,
+)
 from recurra.training.trainer import Trainer
 
 SHORT = TEXT[:23]  # (23 - 1) // 5 = 4 updates an epoch, two characters dropped
@@ -214,7 +227,7 @@ def test_every_event_comes_when_it_is_due() -> None:
         ("EpochEnded", 60), ("Evaluated", 60), ("Record", 60), ("Sampled", 60),
         ("Record", 80),
         ("Evaluated", 84), ("Record", 84),
-        ("Checkpointed", 84),
+        ("Saving", 84), ("Checkpointed", 84),
     ]  # fmt: skip
     records = {r.update: r for r in of_kind(events, Record)}
     evaluated = {e.update: e.validation for e in of_kind(events, Evaluated)}
@@ -348,7 +361,7 @@ def test_checkpoints_before_anything_was_compared() -> None:
         updates=60, log_every=20, sample_every=20, checkpoint_every=0.0, validation=0.2, evaluate_every=50
     )
     for event in trainer.events():
-        if isinstance(event, Checkpointed):
+        if isinstance(event, Saving):
             json.dumps([s.progress for s, _ in committed(trainer)], allow_nan=False)
             if event.update < 50:
                 assert trainer.validation_loss is None
@@ -409,7 +422,7 @@ def test_a_trainer_that_is_told_to_stop_saves_and_stops() -> None:
 def test_no_updates() -> None:
     trainer = make_trainer(updates=0)
     events = [event for event in run(trainer) if not isinstance(event, Compiling)]
-    assert [type(event) for event in events] == [Sampled, Checkpointed]
+    assert [type(event) for event in events] == [Sampled, Saving, Checkpointed]
     assert trainer.best is not None
     assert digest(trainer.best.parameters) == digest(trainer.initial)
     assert trainer.history.smooth is None
@@ -487,6 +500,33 @@ def test_a_held_out_loss_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(LanguageModel, "estimate", lambda *_: math.nan)
     with pytest.raises(NumericalError, match="the loss became nan on the held-out text at update 20"):
         run(make_trainer(updates=40, validation=0.2, evaluate_every=20))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"engine": "reference"}, {"cell": "lstm", "batch_size": 2, "ema": 0.9}, {"cell": "gru", "optimizer": "adam"}],
+)
+def test_training_goes_on_while_a_copy_is_written(settings: dict[str, Any]) -> None:
+    ahead, told = threading.Event(), []
+
+    def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
+        assert ahead.wait(30)
+        told.append(digest(snapshot.tensors()))
+        return Path()
+
+    trainer = make_trainer(updates=20, commit=commit, checkpoint_every=0.0, sample_every=0, **settings)
+    seen, expected = [], []
+    for event in trainer.events():
+        if isinstance(event, Saving):
+            expected.append(digest(trainer.snapshot().tensors()))
+        if isinstance(event, Progress) and event.update > 10:
+            ahead.set()
+        seen.append((type(event), getattr(event, "update", None)))
+    first = seen.index((Saving, 10))
+    assert seen[first + 1][1] > 10
+    assert seen.index((Checkpointed, 10)) > first + 1
+    assert seen[-2:] == [(Saving, 20), (Checkpointed, 20)]
+    assert told == expected
 
 
 def test_a_commit_that_fails_ends_training() -> None:

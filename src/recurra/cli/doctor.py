@@ -72,15 +72,15 @@ def examine() -> Iterator[Finding]:
 
 def lines(found: list[Finding]) -> Iterator[str]:
     """The findings for a person: sign, verdict, name, value, and hints below."""
-    from recurra.cli.terminal import paint
+    from recurra.cli.terminal import paint, shown
 
     signs = SIGNS if _can_show("".join(SIGNS.values())) else {OK: "+", WARN: "!", BAD: "x"}
     width = max(len(finding.name) for finding in found)
     for finding in found:
         sign = paint(f"{signs[finding.verdict]} {finding.verdict:4}", STYLES[finding.verdict], sys.stdout)
-        yield f"{sign}  {finding.name.ljust(width)}  {finding.value}"
+        yield f"{sign}  {finding.name.ljust(width)}  {shown(finding.value)}"
         if finding.hint:
-            yield f"{' ' * (width + 10)}hint: {finding.hint}"
+            yield f"{' ' * (width + 10)}hint: {shown(finding.hint)}"
 
 
 def _can_show(text: str) -> bool:

@@ -9,6 +9,7 @@ import traceback
 
 from recurra.cli.terminal import paint, say
 from recurra.errors import Interrupted, RecurraError, StorageError
+from recurra.inert import inert
 
 INTERRUPTED = 130
 READER_GONE = 141  # as if SIGPIPE had ended the process
@@ -18,7 +19,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 def tell(error: BaseException) -> int:
     """Say what happened; returns the exit code."""
     if isinstance(error, Interrupted):
-        say(error.message)
+        say(inert(error.message))
         return error.exit_code
     if isinstance(error, RecurraError):
         return _failure(error)
@@ -36,14 +37,14 @@ def tell(error: BaseException) -> int:
 
 
 def _failure(error: RecurraError) -> int:
-    say(f"{paint('error:', 'red')} {error.message}")
+    say(f"{paint('error:', 'red')} {inert(error.message)}")
     if error.hint is not None:
-        say(f"{paint('hint:', 'bold')} {error.hint}")
+        say(f"{paint('hint:', 'bold')} {inert(error.hint)}")
     return error.exit_code
 
 
 def _bug(error: BaseException) -> int:
-    say("".join(traceback.format_exception(error)).rstrip())
+    say(inert("".join(traceback.format_exception(error)).rstrip()))
     say(
         f"{paint('error:', 'red')} internal: {type(error).__name__}. This is a bug in recurra, not a mistake of yours.",
         f"{paint('hint:', 'bold')} please report it to the project, "

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from recurra.cli.progress import Silent
-from recurra.cli.terminal import paint, visible
+from recurra.cli.terminal import paint
 from recurra.cli.words import duration, loss_words, plural
 from recurra.config import TrainingConfig, configs
+from recurra.inert import inert
 from recurra.network.parameters import count
 from recurra.presets import PRESETS, choose, expected
+from recurra.report import data
 from recurra.text.decoding import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run import Run
@@ -35,23 +37,22 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
     default = " (the default book)" if is_default else ""
     yield _line(
         "text",
-        f"{visible(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, "
-        f"sha256 {text.sha256[:12]}",
+        f"{inert(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}",
     )
     for note in text.notes:
-        yield _line("", f"note: {visible(note)}")
+        yield _line("", f"note: {inert(note)}")
     yield _line(
         "network",
         f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; engine {trainer.engine.name}",
     )
-    if training.preset == "auto":
+    if training.preset == "auto" and not trainer.is_resumed:
         yield from _choice(len(text), trainer)
     if count(trainer.initial) > FEW * len(text):
         yield _line(
             "", f"note: {plural(count(trainer.initial), 'parameter')} can learn {plural(len(text), unit)} by heart"
         )
     epochs = training.updates / trainer.stream.updates_per_epoch
-    limit = f" within {duration(training.time_limit)}" if training.time_limit else ""
+    limit = f" within {duration(training.time_limit)}" if training.time_limit and not trainer.is_resumed else ""
     yield _line(
         "training",
         f"{plural(training.updates, 'update')} of {plural(trainer.characters_per_update, unit)}{limit}: "
@@ -64,6 +65,17 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
         where = f"{100 * training.validation:.3g} % of the text"
         yield _line("held out", f"{'the last ' if not test else ''}{where}{test}{patience}")
     yield _line("run", _shown(folder))
+    if trainer.is_resumed:
+        yield _line("resumed", _resumed(trainer))
+
+
+def _resumed(trainer: Trainer) -> str:
+    """Where a run goes on, or that nothing is left of it."""
+    if trainer.goes_on:
+        anew = trainer.update > 0 and trainer.stream.cursor == (0, 0)
+        return f"at update {trainer.update:,}{', at the beginning of another text' if anew else ''}"
+    why = "the held-out loss got no better" if trainer.out_of_patience else "all of them"
+    return f"at update {trainer.update:,}, done: {why}; `--updates N` goes on"
 
 
 def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
@@ -117,10 +129,9 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
         yield _line(
             "final", f"smooth loss {loss_words(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
         )
-    if seen.lowest is not None:
-        yield _line(
-            "lowest", f"smooth loss {loss_words(seen.lowest.smooth_loss, span, unit)} at update {seen.lowest.update:,}"
-        )
+    lowest = data.load(run.folder).lowest
+    if lowest is not None:
+        yield _line("lowest", f"smooth loss {loss_words(lowest.loss, span, unit)} at update {lowest.update:,}")
     yield _line("epochs", _epochs(summary, unit))
     if summary["validation_nats_per_character"] is not None:
         held_out = loss_words(summary["validation_nats_per_character"], 1, unit)
@@ -160,7 +171,7 @@ def _epochs(summary: dict[str, Any], unit: str) -> str:
 
 def _beginning(text: str) -> Iterator[str]:
     width = max(20, shutil.get_terminal_size().columns - LABEL - 3)
-    lines = visible(text[:WIDTH]).expandtabs(4).split("\n")
+    lines = inert(text[:WIDTH]).expandtabs(4).split("\n")
     wrapped = itertools.chain.from_iterable(textwrap.wrap(line, width) or [""] for line in lines)
     for line in itertools.islice(wrapped, BEGINNING):
         yield f"{' ' * LABEL}{paint('|', 'dim')} {line}".rstrip()
@@ -171,4 +182,4 @@ def _line(label: str, words: str) -> str:
 
 
 def _shown(path: Path) -> str:
-    return visible(str(path))
+    return inert(str(path))

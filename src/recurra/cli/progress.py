@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from recurra.cli.terminal import can_move, has_colour, say, visible
+from recurra.cli.terminal import can_move, has_colour, say
 from recurra.cli.words import duration, loss_words
+from recurra.inert import inert
 from recurra.training import events
 from recurra.training.events import Event
 
@@ -49,11 +50,10 @@ def watcher(*, quiet: bool) -> Silent:
 
 
 class Silent:
-    """Listens, shows nothing, and remembers the lowest smooth loss and the last checkpoint."""
+    """Listens, shows nothing, and remembers the newest of each event and the last checkpoint."""
 
     def __init__(self) -> None:
         self.seen = Seen()
-        self.lowest: events.Record | None = None
         self.saved: events.Checkpointed | None = None
         self._updates = 0
 
@@ -76,9 +76,6 @@ class Silent:
             case events.Progress():
                 self.seen = self.seen._replace(progress=event)
                 self.advance(event)
-            case events.Record():
-                if self.lowest is None or event.smooth_loss < self.lowest.smooth_loss:
-                    self.lowest = event
             case events.Sampled():
                 self.seen = self.seen._replace(sample=event)
             case events.Evaluated():
@@ -196,7 +193,7 @@ def drawing(seen: Seen) -> RenderableType:
     ]
     if seen.sample is not None:
         parts.append(Text(f"after {seen.sample.update:,} updates it writes:", style="dim"))
-        lines = visible(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
+        lines = inert(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
     return Group(*parts)
 

@@ -54,13 +54,13 @@ def report(
         )
     if format is not None and format not in FORMATS:
         raise UsageError(f"`--format` must be one of {', '.join(FORMATS)}; got {format!r}.")
-    from recurra.cli.terminal import write_text
+    from recurra.cli.terminal import shown, write_text
     from recurra.report.document import write_report
     from recurra.report.figures import write_figures
-    from recurra.training.run import REPORT
+    from recurra.training.files import REPORT
 
     written = [write_report(folders, output or (run / REPORT if len(folders) == 1 else Path(REPORT)))]
     if figures is not None:
         written += write_figures(folders, figures, format or FORMATS[0])
-    write_text("".join(f"{path}\n" for path in written))
+    write_text("".join(f"{shown(str(path))}\n" for path in written))
     return 0

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 from recurra.cli.options import OUTPUT, flag, given, real, text, whole
 from recurra.errors import UsageError
+from recurra.inert import inert
 
 if TYPE_CHECKING:
     from recurra.inference.sampling import SamplingConfig
@@ -120,10 +121,10 @@ def _warm_up(model: "LanguageModel") -> None:
 
 
 def _write_all(model: "LanguageModel", prompt: str, configs: Iterator["SamplingConfig"]) -> None:
-    from recurra.cli.terminal import encoded, is_terminal, paint, visible, write
+    from recurra.cli.terminal import encoded, is_terminal, paint, write
 
     terminal = is_terminal(sys.stdout)
-    begin = encoded(paint(visible(prompt), "bold", sys.stdout)) if terminal else b""
+    begin = encoded(paint(inert(prompt), "bold", sys.stdout)) if terminal else b""
     for number, config in enumerate(configs):
         write(b"\n" * (number > 0) + begin)
         symbols = model.stream(prompt, config)
@@ -140,13 +141,13 @@ def _raw(model: "LanguageModel", symbols: Iterator[str]) -> Iterator[bytes]:
 
 def _shown(model: "LanguageModel", symbols: Iterator[str]) -> Iterator[bytes]:
     """The symbols as a terminal gets them: whole characters, and none that it would obey."""
-    from recurra.cli.terminal import encoded, visible
+    from recurra.cli.terminal import encoded
 
     if model.vocabulary.is_bytes:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         ends = itertools.chain(((symbol, False) for symbol in symbols), [("", True)])
         symbols = (decoder.decode(symbol.encode("latin-1"), final=end) for symbol, end in ends)
-    return (encoded(visible(symbol)) for symbol in symbols)
+    return (encoded(inert(symbol)) for symbol in symbols)
 
 
 def _in_time(pieces: Iterator[bytes]) -> Iterator[bytes]:

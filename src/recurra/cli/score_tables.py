@@ -10,8 +10,9 @@ from typing import Any
 
 from recurra.cli import surprise_view
 from recurra.cli.scores import Found, Reading, Result
-from recurra.cli.terminal import columns, encoded, has_colour, visible, write, write_text
+from recurra.cli.terminal import columns, encoded, has_colour, write, write_text
 from recurra.cli.words import plural
+from recurra.inert import inert
 from recurra.inference.surprise import NO_GUESS, Surprise
 from recurra.model import LanguageModel
 
@@ -32,8 +33,8 @@ def lines(found: Found) -> Iterator[str]:
     """The text, the notes and the table; of documents, the lines that are odd."""
     passage = found.passage
     unit = "byte" if passage.text.is_bytes else "character"
-    yield f"{visible(passage.text.name)}, {passage.part}: {plural(passage.stop - passage.start, unit)}"
-    yield from (f"note: {visible(note)}" for note in found.notes)
+    yield f"{inert(passage.text.name)}, {passage.part}: {plural(passage.stop - passage.start, unit)}"
+    yield from (f"note: {inert(note)}" for note in found.notes)
     rows = [*_baseline_rows(found.baselines or {}), *(row for result in found.results for row in _rows(result))]
     table = [[HEADER[0], f"bits/{unit}", f"nats/{unit}", *HEADER[3:]], *rows]
     if passage.text.is_bytes:  # bits/byte stand there already
@@ -44,7 +45,7 @@ def lines(found: Found) -> Iterator[str]:
 
 
 def _rows(result: Result) -> Iterator[list[str]]:
-    yield _row(visible(result.name), result.reading)
+    yield _row(inert(result.name), result.reading)
     if result.dynamic is not None and result.how is not None:
         yield _row(f"  dynamic, {result.how.method} at rate {result.how.rate:g}", result.dynamic)
 
@@ -85,7 +86,7 @@ def _documents(results: list[Result]) -> Iterator[str]:
     if several:
         for result in results:
             count = sum(row["model"] == result.name for row in rows)
-            yield f"{visible(result.name)} predicts {plural(count, 'line')} of {len(rows):,} best"
+            yield f"{inert(result.name)} predicts {plural(count, 'line')} of {len(rows):,} best"
     distinct = {row["text"]: row for row in reversed(rows)}.values()  # of equal lines the first
     order = sorted(distinct, key=lambda row: -row["nats_per_character"])
     for title, part in (("oddest", order[:ODDEST]), ("likeliest", order[ODDEST:][-LIKELIEST:][::-1])):
@@ -98,8 +99,8 @@ def _documents(results: list[Result]) -> Iterator[str]:
 
 
 def _line(row: dict[str, Any], several: bool) -> list[str]:
-    text = visible(row["text"].replace("\t", " "))
-    model = [visible(row["model"])] * several
+    text = inert(row["text"].replace("\t", " "))
+    model = [inert(row["model"])] * several
     bits = row["nats_per_character"] / math.log(2)
     return [f"{row['line']:,}", f"{bits:.3f}", *model, text if len(text) <= WIDTH else text[:WIDTH] + "…"]
 

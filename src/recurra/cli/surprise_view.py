@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from recurra.cli.terminal import visible
+from recurra.inert import inert
 from recurra.inference.surprise import Surprise, characters
 
 LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at which the next shade begins
@@ -28,7 +28,7 @@ class Glyph(NamedTuple):
 def glyphs(found: Iterable[Surprise], *, is_bytes: bool) -> Iterator[Glyph]:
     """The characters of the pieces."""
     for character, nats in characters(((piece.symbols, piece.nats) for piece in found), is_bytes=is_bytes):
-        yield Glyph(SIGNS.get(character) or visible(character), nats, character == "\n")
+        yield Glyph(SIGNS.get(character) or inert(character), nats, character == "\n")
 
 
 def lines(found: Iterable[Glyph], width: int, *, colours: bool) -> Iterator[str]:

@@ -7,9 +7,12 @@ import json
 import math
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import IO, Any
 
 from recurra.errors import StorageError
+from recurra.inert import inert, is_hidden
 
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
@@ -36,25 +39,21 @@ def paint(text: str, style: str, stream: IO[str] | None = None) -> str:
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
 
 
-def visible(text: str) -> str:
-    """Text that a terminal shows and does not obey: control and invisible characters as Python writes them."""
-    from unicodedata import category
-
-    from recurra.report.markup import HIDDEN_CATEGORIES, KEPT
-
-    def shown(character: str) -> str:
-        hidden = character not in KEPT and category(character) in HIDDEN_CATEGORIES
-        return character.encode("unicode_escape").decode("ascii") if hidden else character
-
-    return "".join(map(shown, text))
-
-
 def say(*lines: str) -> None:
     """Lines for the person, on stderr. A reader who has gone away must not stop a training: nothing is raised."""
     if sys.stderr is None:  # closed before Python began; `print` would take stdout
         return
     with contextlib.suppress(OSError, ValueError):
         print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def warnings_said(*, quiet: bool) -> Iterator[None]:
+    """Have warnings said in one line each, or not at all where it is to be `quiet`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if quiet else "always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: say(f"{paint('warning:', 'yellow')} {inert(str(message))}")
+        yield
 
 
 def write(data: bytes) -> None:
@@ -82,9 +81,16 @@ def write_text(text: str) -> None:
     write(encoded(text))
 
 
+def shown(text: str) -> str:
+    """A name as stdout takes it: inert on a terminal, for a program as it is."""
+    return inert(text) if is_terminal(sys.stdout) else text
+
+
 def write_json(value: Any) -> None:
     """One JSON object on stdout, UTF-8. What is no finite number is null, since JSON has no NaN."""
     text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
+    if is_terminal(sys.stdout):  # which would obey some of the characters that JSON does not escape
+        text = "".join(json.dumps(character)[1:-1] if is_hidden(character) else character for character in text)
     # In a JSON string the escape of a lone surrogate (from a path that is no UTF-8) is valid as it stands.
     write(text.encode("utf-8", "backslashreplace") + b"\n")
 

@@ -31,6 +31,8 @@ Examples:
   recurra train mybook.txt --time-limit 1h
   recurra train mybook.txt --preset seed --updates 300000 --hidden-size 200
   recurra train more.txt --from runs/mybook
+  recurra train --resume --run runs/mybook          go on where it stopped
+  recurra train --resume --run runs/mybook --updates 400000
   cat *.md | recurra train - --run runs/notes"""
 
 REAL: dict[str, Any] = {"converter": real_or_none, "metavar": "FLOAT"}
@@ -53,8 +55,14 @@ def train(
         ),
     ],
     encoding: Annotated[
-        str, Parameter(converter=text, group=WHAT, help="The text's encoding; `bytes` learns bytes of any file.")
-    ] = "utf-8",
+        str | None,
+        Parameter(
+            converter=text,
+            group=WHAT,
+            help="The text's encoding; `bytes` learns bytes of any file.",
+            show_default="utf-8",
+        ),
+    ] = None,
     cell: Annotated[str | None, setting("cell", f"Of the network: {', '.join(CELLS)}.", group=NETWORK)] = None,
     activation: Annotated[
         str | None, setting("activation", f"Of the elman cell: {', '.join(ACTIVATIONS)}.", group=NETWORK)
@@ -145,10 +153,17 @@ def train(
             help="A run's folder or a checkpoint: its model learns on, and keeps its network and its characters.",
         ),
     ] = None,
+    extend_vocabulary: Annotated[
+        bool, flag("With --from or --resume: add the text's new characters to the model's.", WHAT)
+    ] = False,
     run: Annotated[
         Path | None,
         Parameter(converter=path, group=WATCH, help="The run's folder.", show_default="runs/TEXT"),
     ] = None,
+    resume: Annotated[
+        bool,
+        flag("Go on with the run in the folder: its text is read again, and settings given change its own.", WATCH),
+    ] = False,
     force: Annotated[bool, flag("Replace the run that is in the folder.", WATCH)] = False,
     log_every: Annotated[int | None, setting("log_every", "Updates between records.", group=WATCH)] = None,
     sample_every: Annotated[
@@ -167,7 +182,8 @@ def train(
 
     It reads the text a character at a time and learns to predict the next.
     The run's folder gets settings, metrics, samples, checkpoints and the
-    report, report.html. Ctrl-C saves and stops.
+    report, report.html. Ctrl-C saves and stops; --resume goes on, and comes
+    to the same result as a run that never stopped.
     """
     settings = given(
         cell=cell, activation=activation, hidden_size=hidden_size, layers=layers, dropout=dropout,
@@ -179,7 +195,11 @@ def train(
         log_every=log_every, sample_every=sample_every, sample_length=sample_length,
         checkpoint_every=checkpoint_every, keep=keep,
     )  # fmt: skip
-    named = {"start": start, "run": run, "force": force, "encoding": encoding, "proof": not no_proof}
+    named = {
+        "start": start, "extend_vocabulary": extend_vocabulary, "run": run, "force": force, "resume": resume,
+        "encoding": encoding,
+        "proof": not no_proof,
+    }  # fmt: skip
     return _train(list(texts), json=json, quiet=quiet, **named, **settings)
 
 
@@ -187,9 +207,9 @@ def _train(texts: list[str], *, json: bool, quiet: bool, **named: Any) -> int:
     from recurra import api
     from recurra.cli import outcome
     from recurra.cli.progress import watcher
-    from recurra.cli.terminal import await_input, say, write_json
+    from recurra.cli.terminal import await_input, say, warnings_said, write_json
     from recurra.report.document import write_report
-    from recurra.training.run import REPORT
+    from recurra.training.files import REPORT
 
     if "-" in texts and not quiet:
         await_input("the text")
@@ -198,10 +218,10 @@ def _train(texts: list[str], *, json: bool, quiet: bool, **named: Any) -> int:
     def announce(text: Any, vocabulary: Any, trainer: Any, folder: Path) -> None:
         watch.begin(trainer)
         if not quiet:
-            say(*outcome.before(text, vocabulary, trainer, folder, is_default=not texts))
+            say(*outcome.before(text, vocabulary, trainer, folder, is_default=not (texts or trainer.is_resumed)))
 
     try:
-        with watch:
+        with watch, warnings_said(quiet=quiet):
             result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
         if not quiet:
             say(*outcome.after(result, watch))
@@ -220,6 +240,8 @@ def _train(texts: list[str], *, json: bool, quiet: bool, **named: Any) -> int:
 def _interrupted(saved: Any) -> Interrupted:
     """What to say to a Ctrl-C that no training was there to catch."""
     where = (
-        "before the first checkpoint: nothing is saved" if saved is None else f"the model is saved in `{saved.path}`"
+        "before the first checkpoint: nothing new is saved"
+        if saved is None
+        else f"the model is saved in `{saved.path}`"
     )
     return Interrupted(f"stopped by SIGINT; {where}.", signal=signal.SIGINT)

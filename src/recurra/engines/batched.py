@@ -78,7 +78,12 @@ class Slot(NamedTuple):
 
     def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
         """Copy a parameter out, in the mission's orientation."""
-        return np.ascontiguousarray(self._inner(flat).transpose(1, 2, 0)).reshape(shape)
+        view = self.view(flat)
+        turned = view.T if self.rows == 1 else aligned_zeros(self.width, self.rows)
+        if self.rows > 1:
+            transpose_matrix(view, turned)  # ten times as fast as NumPy
+        cube = turned.reshape(self.gates, padded(self.size), self.rows)
+        return np.array(cube[:, : self.size, : self.inputs], order="C").reshape(shape)
 
     def _inner(self, flat: Vector) -> Vector:
         cube = self.view(flat).reshape(self.rows, self.gates, padded(self.size))
@@ -533,6 +538,7 @@ class BatchedEngine:
         sum_of_squares(shard.gradient)
         numbers = aligned_zeros(1, PAD)
         FlatOptimizer(self._training, numbers).step(numbers, numbers.copy(), 0.0)
+        self.parameters()
         compilation.mark_warm(self._key)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ class SamplingConfig:
         _require_whole("max_new_tokens", self.max_new_tokens)
         _require_whole("seed", self.seed)
         good = isinstance(self.temperature, (int, float)) and not isinstance(self.temperature, bool)
-        if not (good and math.isfinite(self.temperature) and self.temperature >= 0):
+        if not (good and 0 <= self.temperature <= sys.float_info.max):
             raise UsageError(f"`temperature` must be a finite number, at least 0; got {self.temperature!r}.")
 
 

@@ -5,20 +5,22 @@ A run that was interrupted, or that still goes on, lacks some of them; its repor
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from recurra import untrusted
 from recurra.config import NONE
 from recurra.errors import ModelError
+from recurra.inert import inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FILES = ("run.toml", "metrics.jsonl", "samples.jsonl", "timings.jsonl", "summary.json")
+LEAST, GREATEST = 1e-100, 1e15  # of a number; what is beyond was not measured
 UNFINISHED = "the gradient check, the passages of the final and the best model and the comparisons are absent"
 # What a missing file takes from the reader; summary.json tells what timings.jsonl does.
 CONSEQUENCES = {
@@ -78,12 +80,13 @@ class RunData:
         training = self.table("training")
         if training.get("preset", "seed") != "seed" or training.get("documents", NONE) != NONE:
             return 1
-        return int(training.get("sequence_length", 25)) * int(training.get("batch_size", 1))
+        steps, streams = number(training, "sequence_length"), number(training, "batch_size")
+        return max(1, int(steps or 25) * int(streams or 1))
 
     @property
     def text_name(self) -> str:
         """The text's name; the folder's where run.toml tells none."""
-        return str(self.table("text").get("name") or self.name)
+        return inert(str(self.table("text").get("name") or self.name))
 
     @property
     def updates(self) -> int | None:
@@ -131,15 +134,12 @@ class RunData:
 def load(folder: Path) -> RunData:
     """Read a run folder. Raises ModelError where it is none, or where a file of it cannot be understood."""
     folder = Path(folder)
-    if not any((folder / name).is_file() for name in FILES):
+    there = {name for name in FILES if _is_there(folder / name)}
+    if not there:
         problem = "holds no run" if folder.is_dir() else "is not a folder"
         hint = "give a folder that `recurra train` wrote, such as runs/kjv."
         raise ModelError(f"{folder} {problem}: expected run.toml and metrics.jsonl in it.", hint=hint)
-    notes = [
-        f"{name} is absent: {consequence}."
-        for name, consequence in CONSEQUENCES.items()
-        if not (folder / name).is_file()
-    ]
+    notes = [f"{name} is absent: {consequence}." for name, consequence in CONSEQUENCES.items() if name not in there]
     records = tuple(_record(where, line) for where, line in _lines(folder / "metrics.jsonl", notes))
     samples = tuple(_sample(where, line) for where, line in _lines(folder / "samples.jsonl", notes))
     timings = [line for _, line in _lines(folder / "timings.jsonl", notes)]
@@ -147,7 +147,7 @@ def load(folder: Path) -> RunData:
     if summary and "baselines" not in summary:
         notes.append(f"The run was stopped before its last update: {UNFINISHED}.")
     return RunData(
-        name=folder.resolve().name,
+        name=inert(folder.resolve().name),
         tables=_settings(folder / "run.toml"),
         records=records,
         samples=samples,
@@ -163,52 +163,61 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def number(table: Mapping[str, Any], name: str) -> float | None:
-    """A finite number of a table; None where it is absent, null or something else."""
+    """A number of a table that can have been measured; None where it is absent, null, endless or something else."""
     value = table.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -GREATEST <= value <= GREATEST:
         return None
-    return value
+    return value if abs(value) >= LEAST else 0
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Where there is no such file, nothing is read; where it cannot be read, ModelError says why."""
+    try:
+        yield
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error}.") from error
-
-
-def _parse(data: bytes) -> Any:
-    """JSON, or ValueError (which UnicodeDecodeError is too)."""
-    # Python writes NaN and Infinity, which JSON has not: they are shown as absent.
-    return json.loads(data.decode("utf-8"), parse_constant=lambda _: None)
+    with _in_words(path):
+        return untrusted.read(path, untrusted.LONGEST)
+    return b""
 
 
 def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a .jsonl file with their places; a last line without its end is a writer cut short."""
-    # Cut before decoding: a writer may have been stopped in the middle of a character.
-    lines = _read(path).split(b"\n")
-    for position, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {position}"
-        try:
-            value = _parse(line)
-        except ValueError as error:
-            if position == len(lines):
-                notes.append(f"The last line of {path.name} is half written and was left out.")
-                return
-            raise ModelError(f"{where} is not JSON: {error}.") from error
-        if not isinstance(value, dict):
-            raise ModelError(f"{where}: expected an object, got {value!r:.40}.")
-        yield where, value
+    with _in_words(path):
+        # Cut before decoding: a writer may have been stopped in the middle of a character.
+        for position, line in enumerate(untrusted.lines(path, untrusted.LONGEST), start=1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {position}"
+            try:
+                value = untrusted.parse_json(line, strict=False)
+            except ValueError as error:
+                if not line.endswith(b"\n"):
+                    notes.append(f"The last line of {path.name} is half written and was left out.")
+                    return
+                raise ModelError(f"{where} is not JSON: {error}.") from error
+            if not isinstance(value, dict):
+                raise ModelError(f"{where}: expected an object, got {value!r:.40}.")
+            yield where, value
 
 
 def _required(where: str, table: Mapping[str, Any], name: str) -> float:
     value = number(table, name)
     if value is None:
-        raise ModelError(f"{where}: expected a finite number as `{name}`, got {table.get(name)!r}.")
+        raise ModelError(f"{where}: expected a finite number as `{name}`, got {table.get(name)!r:.40}.")
     return value
 
 
@@ -228,21 +237,21 @@ def _record(where: str, line: dict[str, Any]) -> Record:
 def _sample(where: str, line: dict[str, Any]) -> Sample:
     text = line.get("text")
     if not isinstance(text, str):
-        raise ModelError(f"{where}: expected a string as `text`, got {text!r}.")
+        raise ModelError(f"{where}: expected a string as `text`, got {text!r:.40}.")
     return Sample(int(_required(where, line, "update")), number(line, "temperature"), text)
 
 
 def _settings(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_read(path).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return untrusted.parse_toml(_read(path))
+    except ValueError as error:
         raise ModelError(f"{path} is not TOML: {error}.") from error
 
 
 def _summary(path: Path) -> dict[str, Any]:
     data = _read(path)
     try:
-        value = _parse(data) if data else {}
+        value = untrusted.parse_json(data, strict=False) if data else {}
     except ValueError as error:
         raise ModelError(f"{path} is not JSON: {error}.") from error
     if not isinstance(value, dict):

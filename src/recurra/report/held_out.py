@@ -7,21 +7,19 @@ held_out_ngrams    bits per character by interpolated n-grams of the same traini
 from __future__ import annotations
 
 import itertools
-import json
 from typing import TYPE_CHECKING, Any
 
-from recurra import tensor_file
 from recurra.inference.baselines import ngram_bits
 from recurra.inference.documents import NEWLINE
 from recurra.inference.surprise import characters
-from recurra.training.run import SUMMARY
+from recurra.training.files import SUMMARY, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from recurra.model import LanguageModel
     from recurra.training.provenance import Learned
+    from recurra.training.run import Run
 
 PASSAGE = 2000  # characters that are shown
 TRAINING, HELD_OUT = 1 << 22, 1 << 20  # the last symbols that n-grams learn from, and the first they predict
@@ -29,17 +27,10 @@ DIGITS = 3
 LONGEST = 4  # bytes of a character in UTF-8
 
 
-def add(folder: Path, model: LanguageModel, learned: Learned) -> dict[str, Any]:
-    """Find both, write them to the summary of the run in `folder`, and return them; nothing where none was held out."""
-    found = figures(model, learned)
-    path = folder / SUMMARY
-    try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        text = json.dumps(summary | found, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
-        tensor_file.write_bytes(path, text + b"\n")
-    except OSError as error:
-        raise tensor_file.storage_error(path, error) from error
-    return found
+def add(run: Run, learned: Learned) -> None:
+    """Put both into the summary of `run`, in memory and in its folder; nothing where no text was held out."""
+    run.summary.update(figures(run.model, learned))
+    write_json(run.folder / SUMMARY, run.summary)
 
 
 def figures(model: LanguageModel, learned: Learned) -> dict[str, Any]:

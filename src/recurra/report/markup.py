@@ -1,22 +1,19 @@
 """HTML built so that nothing a network wrote can become markup: plain strings are escaped, `Html` passes.
 
-Model output is also made inert for the eye: control and format characters, which could hide or turn text
-around, are shown as signs.
+All of it is also made inert for the eye: control and format characters, which could hide or turn text around, are
+shown by their codes.
 """
 
 from __future__ import annotations
 
 import html
-import unicodedata
 from typing import TYPE_CHECKING
+
+from recurra import inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Controls, formats (right-to-left overrides, zero widths), surrogates, private use, unassigned, separators.
-HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Newline and tab are layout; the joiners are spelling in Persian and Hindi. None of them can hide a text.
-KEPT = frozenset("\n\t\u200c\u200d")
 VOID = frozenset({"br", "meta", "hr"})
 
 
@@ -28,7 +25,7 @@ class Html(str):
 
 def escape(text: str) -> Html:
     """Plain text as HTML, safe between tags and inside quoted attributes."""
-    return text if isinstance(text, Html) else Html(html.escape(text, quote=True))
+    return text if isinstance(text, Html) else Html(html.escape(inert.inert(text), quote=True))
 
 
 def tag(name: str, *children: str, **attributes: str) -> Html:
@@ -63,11 +60,9 @@ def visible(text: str) -> Html:
 
 
 def _visible(character: str) -> str:
-    if character in KEPT or unicodedata.category(character) not in HIDDEN_CATEGORIES:
+    if not inert.is_hidden(character):
         return html.escape(character, quote=True)
-    # As Python writes it: signs such as U+2407 are in too few fonts.
-    sign = character.encode("unicode_escape").decode("ascii")
-    return f'<span class="control" title="U+{ord(character):04X}">{sign}</span>'
+    return f'<span class="control" title="U+{ord(character):04X}">{inert.escape(character)}</span>'
 
 
 def whole(value: float | None) -> str:

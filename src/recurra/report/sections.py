@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # The seed shows ten; of a longer run these many stand open, the last one too, and the others fold away.
 OPEN_SAMPLES = 11
 MAX_EPOCH_ROWS = 12
+DEEPEST = 4  # lists and tables in one another that are shown
 CELLS = {"elman": "vanilla recurrent", "lstm": "LSTM", "gru": "GRU"}
 
 
@@ -356,13 +357,15 @@ def _pairs(title: str, values: Mapping[str, Any]) -> Html:
     return table(title, [], ([name.replace("_", " "), _plain(value)] for name, value in values.items()), kind="pairs")
 
 
-def _plain(value: object) -> Html:
+def _plain(value: object, depth: int = 0) -> Html:
     if isinstance(value, bool):
         return Html("yes" if value else "no")
-    if isinstance(value, (list, tuple)):
-        return join((_plain(item) for item in value), "; ") or Html("none")
+    if isinstance(value, (list, dict)) and depth == DEEPEST:
+        return Html("…")
+    if isinstance(value, list):
+        return join((_plain(item, depth + 1) for item in value), "; ") or Html("none")
     if isinstance(value, dict):
-        return join((join([f"{name} ", _plain(item)]) for name, item in value.items()), "; ")
+        return join((join([f"{name} ", _plain(item, depth + 1)]) for name, item in value.items()), "; ")
     if isinstance(value, int):
         return visible(f"{value:,}")
     return visible(f"{value:g}" if isinstance(value, float) else str(value))

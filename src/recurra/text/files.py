@@ -40,6 +40,21 @@ def kind(mode: int) -> str:
     return "a block device" if stat.S_ISBLK(mode) else "a socket"
 
 
+def is_hole(path: Path) -> bool:
+    """Whether a file has a size but no data on the disk: NULs, however many, as the system knows without reading."""
+    if not hasattr(os, "SEEK_DATA"):
+        return False
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size:
+                os.lseek(file.fileno(), 0, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            refuse(error, path)
+        return True
+    return False
+
+
 def chunks(path: Path) -> Iterator[bytes]:
     """All of a file, whatever size the system claims for it: a pipe has none, nor has a file in /proc."""
     try:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from recurra.errors import StorageError
 from recurra.tensor_file import STAGING
+from recurra.untrusted import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,7 +95,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._raw = path.open("rb", buffering=0)
+        self._raw = open_regular(path)
         self._lock = threading.Lock()
 
     def __del__(self) -> None:
@@ -122,13 +123,13 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("recurra")) / "texts"
 
 
-def keep(name: str, dtype: np.dtype[Any], length: int, blocks: Iterable[NDArray[Any]]) -> IdFile:
+def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Iterable[NDArray[Any]]) -> IdFile:
     """The id file NAME.ids of the cache: as it lies there, where it is whole, else written from `blocks`.
 
-    `blocks` give `length` ids of type `dtype`, and are not read where they need not be. Raises OSError.
+    `blocks` give `length` ids of type `dtype` below `symbols`, and are not read where they need not be. Raises OSError.
     """
     path = cache_folder() / f"{name}{SUFFIX}"
-    found = _whole(path, dtype, length)
+    found = _whole(path, dtype, length, symbols)
     if found is not None:
         os.utime(path)  # the sweep goes by when a file was used last
         return found
@@ -137,8 +138,8 @@ def keep(name: str, dtype: np.dtype[Any], length: int, blocks: Iterable[NDArray[
     return IdFile(_File(path), dtype, 0, length)
 
 
-def _whole(path: Path, dtype: np.dtype[Any], length: int) -> IdFile | None:
-    """The ids of a file that has its full length and its own digest; None where it is missing or damaged."""
+def _whole(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFile | None:
+    """The ids of a file that has its full length, its own digest and ids of `symbols`; None where it has not."""
     try:
         file = _File(path)
     except OSError:
@@ -150,6 +151,8 @@ def _whole(path: Path, dtype: np.dtype[Any], length: int) -> IdFile | None:
     file.read(size, written)
     for block in ids.blocks():
         digest.update(block.data)
+        if int(block.max()) >= symbols:  # the kernels would read beyond their arrays
+            return None
     return ids if digest.digest() == written.tobytes() else None
 
 

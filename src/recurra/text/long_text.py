@@ -116,7 +116,8 @@ def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
         vocabulary = Vocabulary.bytes() if is_bytes else Vocabulary(symbols)
         kind = BYTES if is_bytes else vocabulary.dtype.name
         blocks = _encoded(staged, codec, vocabulary)
-        ids = id_file.keep(f"{digest.hexdigest()}-{kind}", vocabulary.dtype, length, blocks)
+        name = f"{digest.hexdigest()}-{kind}"
+        ids = id_file.keep(name, vocabulary.dtype, length, len(vocabulary), blocks)
         return Stored(ids, vocabulary, Vocabulary(symbols).symbols, digest.hexdigest())
 
 

@@ -171,6 +171,8 @@ def _from_path(path: Path, reader: _Reader) -> Iterator[_Piece]:
             f"{shown(path)} is neither a file nor a folder nor a pipe, but {files.kind(mode)}.",
             hint="`-` reads standard input.",
         )
+    if stat.S_ISREG(mode) and files.is_hole(path):
+        raise TextError(f"{shown(path)} has no data: it is one hole, which reads as NULs.")
     reader.names.append("pipe" if stat.S_ISFIFO(mode) else _slug(absolute.stem))
     yield _piece(files.chunks(path), shown(path), shown(absolute, _LONGEST_PATH), reader)
 
@@ -220,16 +222,17 @@ def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
 
 def _unfit(path: Path, encoding: str) -> str | None:
     """Why a file is no part of a folder's text: it is read once to know that, and once more for its characters."""
-    length = nuls = 0
+    if files.is_hole(path):
+        return "without data"
+    length = 0
     try:
         for chunk in decoded(files.chunks(path), shown(path), encoding):
             length += len(chunk)
-            nuls += chunk.count("\0")
+            if encoding != BYTES and "\0" in chunk:
+                return "binary, with NUL inside"
     except Undecodable:
         return f"not {encoding}"
-    if not length:
-        return "empty"
-    return "binary, with NUL inside" if nuls and encoding != BYTES else None
+    return None if length else "empty"
 
 
 def _unknown(path: Path) -> TextError:

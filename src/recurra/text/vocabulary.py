@@ -67,6 +67,11 @@ class Vocabulary:
             raise ModelError("the model's vocabulary should be the 256 bytes, and is not.")
         return cls(points.astype(np.uint32), is_bytes=is_bytes)
 
+    def extended(self, other: Self) -> Self:
+        """This vocabulary with the characters of `other` that it has not, in code-point order like any."""
+        points: NDArray[np.uint32] = np.union1d(self.code_points, other.code_points)
+        return type(self)(points, is_bytes=self.is_bytes)
+
     @cached_property
     def symbols(self) -> str:
         """All characters as one string: that of id k is symbols[k]."""

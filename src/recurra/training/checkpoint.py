@@ -1,4 +1,8 @@
-"""Checkpoints: one file each, atomically written; the latest few and the best are kept."""
+"""Checkpoints: one file each, atomically written; the latest few and the best are kept.
+
+The order of a commit lets it be cut off anywhere: a new best model lies beside the old one until latest.json names the
+checkpoint that goes with it, and takes its place only then. `recovery` puts right what was cut off.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from recurra import tensor_file
-from recurra.model import BEST, CHECKPOINTS, LanguageModel
+from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, LanguageModel
 from recurra.network.network import State
+from recurra.network.state import named_state
 
 Array = NDArray[Any]
 LATEST = "latest.json"
-UPDATES = "update-*.safetensors"
+START = "start.safetensors"  # the model that a training with `--from` began with
+UPDATES, BESTS, BAD = "update-*.safetensors", "best-*.safetensors", "bad-"
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,31 @@ class Snapshot:
         """Every array by the name it has in the file; the parameters in the engine's own precision."""
         return {
             **self.model.tensors(),
-            **{f"parameters.{name}": array for name, array in self.parameters.items()},
-            **{f"optimizer.{name}": array for name, array in self.optimizer_state.items()},
-            **{f"state.{name}": array for name, array in self.state._asdict().items()},
+            **{PREFIX + name: array for name, array in self.parameters.items()},
+            **{OPTIMIZER + name: array for name, array in self.optimizer_state.items()},
+            **named_state(self.state),
         }
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a training goes on: a snapshot, the best so far, and the `seconds` trained.
+
+    `best_file` is the update and the sha256 of the best model's file, None where it has none yet.
+    """
+
+    snapshot: Snapshot
+    best: Snapshot
+    best_file: dict[str, Any] | None
+    seconds: float
 
 
 def remove(run: Path) -> None:
     """Remove the checkpoints of a run, and their folder unless something else lies there; may raise OSError."""
     folder = run / CHECKPOINTS
-    for path in [*folder.glob(UPDATES), folder / BEST, folder / LATEST]:
+    patterns = (UPDATES, BESTS, f"{BAD}*.safetensors")
+    ours = [path for pattern in patterns for path in folder.glob(pattern)]
+    for path in [*ours, *(folder / name for name in (BEST, START, LATEST))]:
         path.unlink(missing_ok=True)
     tensor_file.sweep(folder)
     with contextlib.suppress(OSError):
@@ -55,28 +76,31 @@ def remove(run: Path) -> None:
 
 
 class CheckpointFolder:
-    """`checkpoints/` of a run: `update-….safetensors`, `latest.json`, `best.safetensors`."""
+    """`checkpoints/` of a run: `update-….safetensors`, `latest.json`, `best.safetensors`.
 
-    def __init__(self, run: Path, keep: int) -> None:
+    `best` says which model best.safetensors holds where a run goes on: its update and its sha256.
+    """
+
+    def __init__(self, run: Path, keep: int, best: dict[str, Any] | None = None) -> None:
         self.path = run / CHECKPOINTS
-        self._keep = keep
+        self._keep, self._best = keep, best
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            tensor_file.sync_folder(run)
         except OSError as error:
             raise tensor_file.storage_error(self.path, error) from error
         tensor_file.sweep(self.path)
 
     def commit(self, snapshot: Snapshot, settings: dict[str, Any], best: Snapshot | None) -> Path:
-        """Write `snapshot`, then `best` where there is a new one, then name the latest; prune the oldest at last."""
-        path = self.path / f"update-{snapshot.update:012d}.safetensors"
-        digest = self._write(path, snapshot, settings)
+        """Write `best` where there is a new one, and `snapshot`; name the latest; put the best in place; prune."""
         if best is not None:
-            self._write(self.path / BEST, best, settings)
-        latest = {"file": path.name, "sha256": digest, "update": snapshot.update}
-        try:
-            tensor_file.write_bytes(self.path / LATEST, json.dumps(latest).encode() + b"\n")
-        except OSError as error:
-            raise tensor_file.storage_error(self.path / LATEST, error) from error
+            digest = self._write(best_path(self.path, best.update), best, settings)
+            self._best = {"update": best.update, "sha256": digest}
+        path = self.path / f"update-{snapshot.update:012d}.safetensors"
+        digest = self._write(path, snapshot, settings | {"best": self._best})
+        write_latest(path, snapshot.update, digest)
+        if self._best is not None:
+            put_best_in_place(self.path, self._best["update"])
         self._prune()
         return path
 
@@ -88,3 +112,28 @@ class CheckpointFolder:
         for old in sorted(self.path.glob(UPDATES))[: -self._keep]:
             with contextlib.suppress(OSError):
                 old.unlink()
+
+
+def write_latest(path: Path, update: int, digest: str) -> None:
+    """Let latest.json name the checkpoint `path`."""
+    latest, target = {"file": path.name, "sha256": digest, "update": update}, path.parent / LATEST
+    try:
+        tensor_file.write_bytes(target, json.dumps(latest).encode() + b"\n")
+    except OSError as error:
+        raise tensor_file.storage_error(target, error) from error
+
+
+def best_path(folder: Path, update: int) -> Path:
+    """Where the best model, that of `update`, waits for its checkpoint."""
+    return folder / f"best-{update:012d}.safetensors"
+
+
+def put_best_in_place(folder: Path, update: int) -> None:
+    """Let the best model of `update` be best.safetensors, if it waits for that."""
+    path = best_path(folder, update)
+    try:
+        if path.exists():
+            path.replace(folder / BEST)
+            tensor_file.sync_folder(folder)
+    except OSError as error:
+        raise tensor_file.storage_error(folder / BEST, error) from error

@@ -63,11 +63,19 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
+class Saving:
+    """A copy of all that is needed to go on from `update` was taken, `seconds` after the first; it is being written."""
+
+    update: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Checkpointed:
-    """The checkpoint of `update` is durable in `path`."""
+    """The checkpoint of `update` is durable in `path`; training may have gone on meanwhile."""
 
     update: int
     path: Path
 
 
-Event = Compiling | Progress | Record | Sampled | Evaluated | EpochEnded | Checkpointed
+Event = Compiling | Progress | Record | Sampled | Evaluated | EpochEnded | Saving | Checkpointed

@@ -15,8 +15,8 @@ from recurra.text import books
 from recurra.text.id_file import Ids, translated
 from recurra.text.reading import read
 from recurra.text.streams import split
-from recurra.training.run import SETTINGS
-from recurra.training.trainer import newline_of
+from recurra.training.files import SETTINGS
+from recurra.training.learning_text import newline_of
 
 if TYPE_CHECKING:
     from recurra.text.decoding import Text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +20,24 @@ from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
-from recurra.text.streams import STREAMS, DocumentStream, TextStream
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.checkpoint import Snapshot
-from recurra.training.events import Checkpointed, Compiling, EpochEnded, Evaluated, Event, Progress, Record, Sampled
+from recurra.training.checkpoint import Resumed, Snapshot
+from recurra.training.events import (
+    Checkpointed,
+    Compiling,
+    EpochEnded,
+    Evaluated,
+    Event,
+    Progress,
+    Record,
+    Sampled,
+    Saving,
+)
 from recurra.training.history import History
+from recurra.training.learning_text import newline_of, stream_of
 
-Commit = Callable[[Snapshot, "Snapshot | None"], Any]
+Arrays = dict[str, NDArray[Any]]
+Commit = Callable[[Snapshot, "Snapshot | None"], Path]
 SAMPLE_TEMPERATURE = 1.0
 PLATEAU_FACTOR = 0.5
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -33,10 +46,10 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 class Trainer:
     """Trains a model on `train_ids`, and scores it on `validation_ids` where there are any.
 
-    Training starts from the parameters `start`, else from new ones: `is_new`.
-    `commit(snapshot, best)` makes a checkpoint durable and returns its path; `should_stop()` is asked between blocks
-    of updates. After `events()` has ended there are `history`, `best`, `snapshot()` and `seconds`, and `stopped`
-    says whether it was told to stop.
+    Training starts from the parameters `start`, else from new ones; or it goes on from `resumed`, with the best so far.
+    `commit(snapshot, best)` makes a checkpoint durable and returns its path, in a thread of its own while training goes
+    on; `should_stop()` is asked between blocks of updates. After `events()` has ended there are `history`, `best`,
+    `snapshot()` and `seconds`, and `stopped` says whether it was told to stop.
     """
 
     def __init__(
@@ -49,6 +62,7 @@ class Trainer:
         *,
         commit: Commit,
         start: Mapping[str, NDArray[Any]] | None = None,
+        resumed: Resumed | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config, self.training, self.vocabulary = config, training, vocabulary
@@ -56,9 +70,9 @@ class Trainer:
             new = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
             self._schedule = schedule_of(training)
         self.is_new = start is None
+        self.is_resumed = resumed is not None
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
-        self.engine = engines.create(config, training, self.initial)
         self._newline = newline_of(training, vocabulary)
         self.stream = stream_of(training, train_ids, self._newline)
         if self._newline is not None and len(validation_ids) and np.all(validation_ids[:] == self._newline):
@@ -78,6 +92,33 @@ class Trainer:
         self._worse = 0  # evaluations since the best
         self._last_rate = 0.0
         self._drops = 0  # of the rate, on a plateau
+        self._saved: int | None = None  # the update of the last checkpoint
+        self._writing: Future[Path] | None = None
+        if resumed is None:
+            self.engine = engines.create(config, training, self.initial)
+        else:
+            self._restore(resumed)
+
+    def _restore(self, resumed: Resumed) -> None:
+        """Be where a training was when it took the snapshot."""
+        snapshot, progress = resumed.snapshot, resumed.snapshot.progress
+        self.engine = engines.create(
+            self.config,
+            self.training,
+            snapshot.parameters,
+            optimizer_state=snapshot.optimizer_state,
+            state=snapshot.state,
+            updates_done=snapshot.update,
+        )
+        self.update = self._saved = snapshot.update
+        self.stream.cursor = progress["cursor"]
+        self.history = History(**progress["history"])
+        self.validation = progress["validation"]
+        self.best, self._best_is_new = resumed.best, resumed.best_file is None
+        self.best_loss = math.inf if progress["best_loss"] is None else progress["best_loss"]
+        self.seconds = resumed.seconds
+        self._norm_sum, self._best_update = progress["gradient_norm_sum"], progress["best_update"]
+        self._worse, self._drops = progress["worse"], progress["drops"]
 
     @property
     def characters_per_update(self) -> int:
@@ -100,7 +141,8 @@ class Trainer:
         return 0 < self.training.patience <= self._worse
 
     @property
-    def _goes_on(self) -> bool:
+    def goes_on(self) -> bool:
+        """Whether there is an update to do."""
         return self.update < self.training.updates and not self.stopped and not self.out_of_patience
 
     @property
@@ -126,8 +168,10 @@ class Trainer:
 
     def model(self) -> LanguageModel:
         """The model as it is now: the average of the parameters where one is kept, else the newest."""
-        averaged = average_of(self.engine.optimizer_state()) if self.training.ema else None
-        return LanguageModel(self.config, self.vocabulary, averaged or self.engine.parameters())
+        return self._model_of(self.engine.parameters(), self.engine.optimizer_state() if self.training.ema else {})
+
+    def _model_of(self, parameters: Arrays, optimizer_state: Arrays) -> LanguageModel:
+        return LanguageModel(self.config, self.vocabulary, average_of(optimizer_state) or parameters)
 
     def _rate(self, update: int) -> float:
         """That of the schedule, halved at each plateau so far: exact in float32."""
@@ -146,31 +190,38 @@ class Trainer:
             "worse": self._worse,
             "drops": self._drops,
         }
-        engine, optimizer_state = self.engine, self.engine.optimizer_state()
+        parameters, optimizer_state = self.engine.parameters(), self.engine.optimizer_state()
         _require_finite(optimizer_state, self.update)
-        return Snapshot(self.model(), engine.parameters(), optimizer_state, engine.state(), progress)
+        model = self._model_of(parameters, optimizer_state)
+        return Snapshot(model, parameters, optimizer_state, self.engine.state(), progress)
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event]:
         """Train to the last update, or until told to stop; a checkpoint is always made at the end."""
         if not self.engine.is_warm:
             yield Compiling()
         self.engine.warm_up()
         self._warm_up_reading()
-        if self.training.sample_every and self.update == 0:
+        if self.training.sample_every and self.update == 0 and self._saved is None:
             yield self._sample()
-        started = saved = time.perf_counter()
-        while self._goes_on:
-            self._train_block()
-            self.seconds = time.perf_counter() - started
-            yield from self._due_events()
-            assert self.history.smooth is not None  # noqa: S101 - a block was trained
-            yield Progress(self.update, self.training.updates, self.history.smooth, self.seconds)
-            self.seconds = time.perf_counter() - started
-            self.stopped = self._should_stop()
-            if self._goes_on and time.perf_counter() - saved > self.training.checkpoint_every:
-                yield self._checkpoint()
-                saved = time.perf_counter()
-        yield self._checkpoint()
+        started = time.perf_counter() - self.seconds
+        with ThreadPoolExecutor(1, "checkpoint") as writer:
+            due = time.perf_counter() + self.training.checkpoint_every
+            while self.goes_on:
+                self._train_block()
+                self.seconds = time.perf_counter() - started
+                yield from self._due_events()
+                assert self.history.smooth is not None  # noqa: S101 - a block was trained
+                yield Progress(self.update, self.training.updates, self.history.smooth, self.seconds)
+                self.seconds = time.perf_counter() - started
+                self.stopped = self._should_stop()
+                if self._writing is not None and self._writing.done():
+                    yield from self._written()
+                if self.goes_on and time.perf_counter() > due:
+                    yield from self._checkpoint(writer)
+                    due = time.perf_counter() + self.training.checkpoint_every
+            if self._saved != self.update:
+                yield from self._checkpoint(writer)
+            yield from self._written()
 
     def _warm_up_reading(self) -> None:
         """Have the kernels that sample and evaluate compiled before the clock runs."""
@@ -271,31 +322,23 @@ class Trainer:
         text = model.vocabulary.unspell("".join(model.stream("", config)))
         return Sampled(self.update, SAMPLE_TEMPERATURE, seed, text)
 
-    def _checkpoint(self) -> Checkpointed:
+    def _checkpoint(self, writer: ThreadPoolExecutor) -> Iterator[Event]:
+        """Have a copy of everything written; the checkpoint before is durable first."""
+        yield from self._written()
         snapshot = self.snapshot()
         if not self._compared:
             self.best, self._best_is_new = snapshot, True
-        path = self._commit(snapshot, self.best if self._best_is_new else None)
-        self._best_is_new = False
-        return Checkpointed(self.update, path)
+        yield Saving(self.update, self.seconds)
+        self._writing = writer.submit(self._commit, snapshot, self.best if self._best_is_new else None)
+        self._saved, self._best_is_new = self.update, False
 
-
-def newline_of(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
-    """The id of the newline that begins and ends every document, None without documents; TextError if there is none."""
-    if training.documents is None:
-        return None
-    ids, _ = vocabulary.encode_known("\n")
-    if len(ids) == 0:
-        raise TextError("the text has no newline: it is no text of documents.", hint="leave out `--documents`.")
-    return int(ids[0])
-
-
-def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
-    """How `training` reads `ids`: as documents between newlines, or in its order."""
-    sizes = training.sequence_length, training.batch_size, training.seed
-    if newline is None:
-        return STREAMS[training.order](ids, *sizes)
-    return DocumentStream(ids[:], *sizes, newline=newline)
+    def _written(self) -> Iterator[Checkpointed]:
+        """Wait for the checkpoint that is being written, if there is one. Raises what kept it from being written."""
+        if self._writing is None:
+            return
+        path, self._writing = self._writing.result(), None
+        assert self._saved is not None  # noqa: S101 - `_checkpoint` has set it
+        yield Checkpointed(self._saved, path)
 
 
 def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:

@@ -1,0 +1,82 @@
+"""What a checkpoint every second costs: trainings with and without them, in turn, and the quotient of their speeds.
+
+    python benchmarks/checkpoint_cost.py --rounds 7 --seconds 5 --folder /where/the/disk/is
+
+Both trainings of a pair are the same updates with the same seed; only the checkpoints differ, and the one at the end is
+in the time of neither. The speed is the summary's own: updates over seconds, from the first to the last. A pair that
+meets a busy machine shows in the range.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import one_core
+import recurra
+from side_by_side import format_range, progress, quotients, spread
+
+BATCH = {"optimizer": "adam", "clip_value": None, "initial_scale": None, "batch_size": 32, "sequence_length": 96}
+TRAININGS: dict[str, dict[str, Any]] = {
+    "seed": {"preset": "seed"},
+    "lstm 2 x 256": BATCH | {"cell": "lstm", "hidden_size": 256, "layers": 2, "learning_rate": 0.004},
+    "lstm 2 x 512": BATCH | {"cell": "lstm", "hidden_size": 512, "layers": 2, "learning_rate": 0.003},
+}
+NEVER = 1e9  # seconds
+
+
+def speed(folder: str | None, text: Any, settings: dict[str, Any], updates: int, every: float) -> float:
+    """Updates a second of one training, samples off."""
+    with tempfile.TemporaryDirectory(prefix="recurra-bench-", dir=folder) as place:
+        named = {"preset": "seed", "sample_every": 0} | settings | {"updates": updates, "checkpoint_every": every}
+        run = recurra.train(text=text, run=Path(place, "run"), proof=False, report=False, **named)
+        return float(run.summary["updates_per_second"])
+
+
+def compare(name: str, text: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Pairs of trainings, first the one and then the other first."""
+    settings = TRAININGS[name]
+    speed(options.folder, text, settings, 20, NEVER)  # compiles
+    updates = max(20, round(speed(options.folder, text, settings, 20, NEVER) * options.seconds))
+    rates: dict[float, list[float]] = {options.every: [], NEVER: []}
+    for number in range(options.rounds):
+        for every in list(rates)[:: 1 if number % 2 else -1]:
+            rates[every].append(speed(options.folder, text, settings, updates, every))
+        progress(f"{name}: round {number + 1} of {options.rounds}")
+    own = spread(quotients(rates[options.every], rates[NEVER]))
+    return {"training": name, "updates": updates, "with": spread(rates[options.every]), "quotient": own}
+
+
+def main() -> None:
+    """Print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--text", default="kjv", help="a book's name or a file")
+    parser.add_argument("--trainings", default=",".join(TRAININGS), help="of " + ", ".join(TRAININGS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each training")
+    parser.add_argument("--every", type=float, default=1.0, help="seconds between checkpoints")
+    parser.add_argument("--folder", help="where the runs are written")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    from recurra.text.reading import read
+
+    text = read(options.text)
+    found = [compare(name.strip(), text, options) for name in options.trainings.split(",")]
+    if options.json:
+        print(json.dumps(found))
+        return
+    print(one_core.machine())
+    print(f"a checkpoint every {options.every:g} s, beside none; {options.rounds} rounds of {options.seconds:g} s each")
+    for row in found:
+        cost = 100 * (1 - row["quotient"]["median"])
+        print(
+            f"{row['training']:14} {row['with']['median']:9,.1f} updates/s   cost {cost:5.2f} %   "
+            f"quotient {format_range(row['quotient'], '.4f')}"
+        )
+
+
+if __name__ == "__main__":
+    main()

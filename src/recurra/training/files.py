@@ -1,0 +1,132 @@
+"""The plain files of a run folder: their names, the listener that writes them, and how they are cut back."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from recurra import tensor_file, untrusted
+from recurra.training import events
+from recurra.training.events import Event
+
+SETTINGS, METRICS, TIMINGS, SAMPLES = "run.toml", "metrics.jsonl", "timings.jsonl", "samples.jsonl"
+SUMMARY, REPORT = "summary.json", "report.html"
+LOGS = (METRICS, TIMINGS, SAMPLES)
+OURS = (SETTINGS, *LOGS, SUMMARY, REPORT)
+
+
+class Logs:
+    """The listener that writes metrics.jsonl, timings.jsonl and samples.jsonl, a line an event."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seconds = 0.0  # in the last line of timings
+        for name in LOGS:
+            self._append(name, [])
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.Record():
+                self._append(METRICS, [asdict(event)])
+            case events.Sampled():
+                self._append(SAMPLES, [asdict(event)])
+            case events.Progress() if event.seconds >= self._seconds + 1:
+                self._time(event)
+            case events.Saving():
+                self._time(event)  # a run that goes on counts its seconds from there
+            case _:
+                pass
+
+    def sync(self) -> None:
+        """Have every line that was written so far survive a loss of power."""
+        for name in LOGS:
+            path = self._folder / name
+            try:
+                with path.open("r+b") as file:
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise tensor_file.storage_error(path, error) from error
+
+    def _time(self, event: events.Progress | events.Saving) -> None:
+        self._seconds = event.seconds
+        rate = event.update / event.seconds if event.seconds else 0.0
+        row = {"update": event.update, "seconds": event.seconds, "updates_per_second": rate}
+        self._append(TIMINGS, [row | {"peak_memory_bytes": peak_memory()}])
+
+    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
+        path = self._folder / name
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        except OSError as error:
+            raise tensor_file.storage_error(path, error) from error
+
+
+def cut_back(folder: Path, update: int) -> float:
+    """Take what is later than `update`, and half a line, from the logs; returns the seconds trained until then.
+
+    A line belongs to the update that it tells of, so that a checkpoint need not say how long the logs were.
+    """
+    last = {}
+    for name in LOGS:
+        path = folder / name
+        try:
+            last[name] = _cut(path, update)
+        except FileNotFoundError:
+            last[name] = {}
+        except OSError as error:
+            raise tensor_file.storage_error(path, error) from error
+    seconds = last[TIMINGS].get("seconds")
+    return float(seconds) if isinstance(seconds, (int, float)) else 0.0
+
+
+def _cut(path: Path, update: int) -> dict[str, Any]:
+    """Cut one log; returns its last line, {} where none is left."""
+    last: dict[str, Any] = {}
+    end = 0
+    with path.open("r+b") as file:
+        for line in file:
+            row = _row(line)
+            if row.get("update", update + 1) > update:
+                break
+            last, end = row, end + len(line)
+        file.truncate(end)
+    return last
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    """The object in a line; {} where it is none, or has no end."""
+    try:
+        row = untrusted.parse_json(line, strict=False) if line.endswith(b"\n") else None
+    except ValueError:
+        row = None
+    return row if isinstance(row, dict) and isinstance(row.get("update"), int) else {}
+
+
+def peak_memory() -> int | None:
+    """The largest resident memory of this process so far, in bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    scale = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write an object to `path`, whole or not at all."""
+    # A folder's name may hold bytes that are no UTF-8, in Python surrogates; JSON has escapes for those.
+    text = json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    write(path, text + b"\n")
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all. Raises StorageError."""
+    try:
+        tensor_file.write_bytes(path, data)
+    except OSError as error:
+        raise tensor_file.storage_error(path, error) from error

@@ -1,0 +1,93 @@
+"""What a resumed training goes on with: the checkpoint, the settings, and the text, the old one or a new one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.errors import CheckpointError, UsageError
+from recurra.model import CHECKPOINTS, load
+from recurra.network import growth
+from recurra.network.optimizers.averaging import SUM, WEIGHT, average_of
+from recurra.text.decoding import Text
+from recurra.text.reading import Source
+from recurra.text.vocabulary import Vocabulary
+from recurra.training import learning_text
+from recurra.training.checkpoint import START, Resumed, Snapshot
+from recurra.training.files import cut_back
+from recurra.training.recovery import recover
+from recurra.training.saved import SETTINGS, saved_fault
+from recurra.training.settings import changed, read_settings, text_table
+from recurra.training.task import Task
+
+
+def continued(
+    folder: Path,
+    sources: Source | Sequence[Source],
+    text: str | Text | None,
+    given: Mapping[str, Any],
+    encoding: str | None,
+    *,
+    extend_vocabulary: bool,
+) -> Task:
+    """Find where the run in `folder` goes on, with the settings `given` changed, and cut its logs back to there.
+
+    Where the model is to `extend_vocabulary`, it learns the characters of another text that it does not know.
+    run.toml has the settings that count where a checkpoint's have been changed since; without it, the checkpoint's do.
+    """
+    found, tables = recover(folder), read_settings(folder)
+    own, snapshot = found.metadata, found.snapshot
+    if (wrong := saved_fault(own, SETTINGS)) is not None:
+        raise CheckpointError(f"`{found.path}` is no checkpoint of a run: its `{wrong}` makes no sense.")
+    config, training = changed(
+        ModelConfig.from_table(own["model"]).to_table() | TrainingConfig.from_table(own["training"]).to_table(),
+        tables["model"] | tables["training"] | dict(given),
+    )
+    if training.updates < snapshot.update and "updates" in given:
+        raise UsageError(f"`updates` must be at least {snapshot.update}, as many as are done; got {training.updates}.")
+    source = tables["text"].get("source", ())
+    if sources or text is not None:
+        read = learning_text.read_text(sources, text, encoding or own["text"]["encoding"])
+        source = read.source
+    else:
+        read = learning_text.read_again(source, own["text"] | tables["text"], encoding)
+    if extend_vocabulary and read.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
+        snapshot = _extended(snapshot, read.vocabulary, training.seed)
+    learned = learning_text.prepared(read, training, snapshot.model.vocabulary)
+    told = text_table(read, learned.vocabulary)
+    if read.sha256 == own["text"]["sha256"]:
+        told |= own["text"]  # read again, a folder is its files
+        best, best_file = found.best, found.best_file
+    else:
+        snapshot = best = _from_the_beginning(snapshot)
+        best_file = None
+    resumed = Resumed(snapshot, best, best_file, cut_back(folder, snapshot.update))
+    path = folder / CHECKPOINTS / START
+    start = load(path).extended(learned.vocabulary, seed=training.seed) if path.exists() else None
+    return Task(config, training, learned, told, source, start, resumed)
+
+
+def _extended(snapshot: Snapshot, vocabulary: Vocabulary, seed: int) -> Snapshot:
+    """The snapshot of a network that has the characters of `vocabulary` too, and predicts the old ones as before."""
+    model = snapshot.model.extended(vocabulary, seed=seed)
+    K = len(model.vocabulary)
+    if len(snapshot.model.vocabulary) == K:
+        return snapshot
+    places = model.vocabulary.encode(snapshot.model.vocabulary.symbols)
+    state = snapshot.optimizer_state
+    kept = {name: growth.spread(name, array, places, K) for name, array in state.items()}
+    if (averaged := average_of(state)) is not None:
+        sums = growth.grow(averaged, places, K, seed=seed)
+        kept |= {SUM + name: array * state[WEIGHT] for name, array in sums.items()}
+    parameters = growth.grow(snapshot.parameters, places, K, seed=seed)
+    return dataclasses.replace(snapshot, model=model, parameters=parameters, optimizer_state=kept)
+
+
+def _from_the_beginning(snapshot: Snapshot) -> Snapshot:
+    """The snapshot before another text: its first character comes next, and what is best is to be found."""
+    history = snapshot.progress["history"] | {"epoch_sum": 0.0, "epoch_characters": 0}
+    anew = {"cursor": [0, 0], "history": history, "best_loss": None, "best_update": None, "worse": 0}
+    return dataclasses.replace(snapshot, progress=snapshot.progress | anew)

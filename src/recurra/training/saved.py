@@ -1,0 +1,56 @@
+"""What a checkpoint's metadata must be like for training to go on from them: anyone may have written the file."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from recurra.training.history import History
+
+_TEXT: Mapping[str, Any] = {
+    "name": str, "encoding": str, "characters": int, "symbols": int, "sha256": str, "notes": list[str],
+}  # fmt: skip
+_PROGRESS: Mapping[str, Any] = {
+    "update": int, "cursor": tuple[int, int], "history": typing.get_type_hints(History), "gradient_norm_sum": float,
+    "validation": float | None, "best_loss": float | None, "best_update": int | None, "worse": int, "drops": int,
+}  # fmt: skip
+PROGRESS: Mapping[str, Any] = {"progress": _PROGRESS}
+SETTINGS: Mapping[str, Any] = {"training": dict, "text": _TEXT}
+BEST: Mapping[str, Any] = {"update": int, "sha256": str}
+LARGEST = 2**63
+
+
+def saved_fault(metadata: Mapping[str, Any], kind: Mapping[str, Any]) -> str | None:
+    """What in the metadata of a checkpoint is not of its `kind`, or no best model; None where all is right."""
+    best = metadata.get("best")
+    return fault(metadata, kind) or (None if best is None else fault(best, BEST, "best"))
+
+
+def fault(value: Any, kind: Any, name: str = "metadata") -> str | None:
+    """The name of the first value that is not of its `kind`, a type or a table of kinds; None where all are.
+
+    Whole numbers are from 0 to 2^63; a whole number is a float too. Other names may stand in a table besides.
+    """
+    if isinstance(kind, Mapping):
+        if not isinstance(value, dict):
+            return name
+        missing = next((key for key in kind if key not in value), None)
+        return missing or next((found for key, of in kind.items() if (found := fault(value[key], of, key))), None)
+    return None if _is(value, kind) else name
+
+
+def _is(value: Any, kind: Any) -> bool:
+    if isinstance(kind, types.UnionType):
+        return any(_is(value, one) for one in typing.get_args(kind))
+    if typing.get_origin(kind) is list:
+        return isinstance(value, list) and all(_is(item, typing.get_args(kind)[0]) for item in value)
+    if typing.get_origin(kind) is tuple:  # which JSON writes as a list
+        kinds = typing.get_args(kind)
+        return isinstance(value, list) and len(value) == len(kinds) and all(map(_is, value, kinds))
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if kind is float:
+        return isinstance(value, (int, float)) and abs(value) < LARGEST
+    return isinstance(value, kind) and (kind is not int or 0 <= value < LARGEST)

@@ -1,0 +1,88 @@
+"""What a training came to: the keys of summary.json, and what the report shows besides."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from recurra.inference import baselines
+from recurra.network.parameters import count, digest
+from recurra.network.state import map_state
+from recurra.text.decoding import Text
+from recurra.text.id_file import Ids
+from recurra.training import proof
+from recurra.training.files import peak_memory
+from recurra.training.trainer import Trainer
+
+BEST_SAMPLE_LENGTH = 1000
+PROOF_LIMIT = 50_000  # parameters; more of them take minutes to check one by one
+BASELINE_LIMIT = 1 << 23  # characters, of a text's beginning, that the baselines are measured on
+
+
+def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
+    """The keys of `train --json` that a training which was stopped has too."""
+    history, best = trainer.history, trainer.best
+    assert best is not None  # noqa: S101 - a checkpoint was made
+    rate = trainer.update / trainer.seconds if trainer.seconds else 0.0
+    means = history.epoch_means
+    best_smooth = best.progress["history"]["smooth"]
+    return {
+        "run": str(folder),
+        "cell": trainer.config.cell,
+        "parameters": count(trainer.initial),
+        "updates": trainer.update,
+        "out_of_patience": trainer.out_of_patience,
+        "epochs": trainer.update / trainer.stream.updates_per_epoch,
+        "characters_per_update": trainer.characters_per_update,
+        "updates_per_second": rate,
+        "characters_per_second": rate * trainer.characters_per_update,
+        "smooth_loss": history.smooth,
+        "best_smooth_loss": best_smooth,
+        "best_update": best.update,
+        "epoch_mean_nats_per_character": means[-1] if means else None,
+        "epoch_means": [{"epoch": i + 1, "nats_per_character": mean} for i, mean in enumerate(means)],
+        **_in_nats_and_bits("validation", trainer.validation_loss),
+        "model_sha256": digest(trainer.engine.parameters()),
+        "seconds": trainer.seconds,
+        "peak_memory_bytes": peak_memory(),
+    }
+
+
+def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
+    bits = None if loss is None else loss / math.log(2)
+    return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
+
+
+def findings(trainer: Trainer, text: Text, parts: tuple[Ids, Ids, Ids], *, proof_wanted: bool) -> dict[str, Any]:
+    """What the report shows besides the run itself: samples, baselines on the parts of the text, the test, the proof.
+
+    `parts` are the ids to train on, those held out and those of the test.
+    """
+    assert trainer.best is not None  # noqa: S101 - a checkpoint was made
+    seed = trainer.sample_seed
+    train_ids, validation_ids, test_ids = parts
+    first, second = len(train_ids), len(train_ids) + len(validation_ids)
+    checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
+    tested = trainer.final_loss(test_ids) if len(test_ids) > 1 else None
+    scores = _in_nats_and_bits("validation", trainer.final_validation_loss()) | _in_nats_and_bits("test", tested)
+    return scores | {
+        "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
+        "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
+        "baselines": _baselines(text, 0, first),
+        "held_out_baselines": _baselines(text, first, second) if trainer.has_validation else None,
+        "baseline_limit": BASELINE_LIMIT if max(first, second - first) > BASELINE_LIMIT else None,
+        "gradient_check": _proof(trainer, train_ids) if checked else None,
+    }
+
+
+def _baselines(text: Text, start: int, stop: int) -> dict[str, float]:
+    """Those of the characters `start` to `stop`, or of the first of them: more would take many minutes."""
+    return baselines.baselines(text.part(start, min(stop, start + BASELINE_LIMIT)))
+
+
+def _proof(trainer: Trainer, ids: Ids) -> dict[str, Any]:
+    """The gradient check on the first sequence of the text, at the initial weights and where training ended."""
+    T = trainer.training.sequence_length
+    first = map_state(lambda field: field[:, :1], trainer.engine.state())
+    return proof.figures(trainer.config, trainer.initial, trainer.engine.parameters(), ids[: T + 1], first)

@@ -1,0 +1,96 @@
+"""A network that learned escape sequences and markup writes them: inert where they are shown, raw where piped."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from calling import Call, on_a_terminal
+
+from recurra import load
+
+ESCAPES = "\x1b]0;owned\x07\x9b2J\u202e" * 60  # a window's title, a screen cleared, text turned around
+MARKUP = "<img src=x onerror=alert(1)>\n" * 60
+SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "300", "--sample-every", "100", "--log-every", "50"]
+ALIVE = re.compile(rb"\x1b\]|\x07|\xc2[\x80-\x9f]|\xe2\x80\xae")
+HOSTILE_NAME = "<img src=x onerror=alert(1)>\x1b]0;owned\x07\u202e"
+
+
+class Tags(HTMLParser):
+    """The names of all tags and attributes of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found |= {tag, *(name for name, _ in attributes)}
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A text of escape sequences, and one of markup."""
+    folder = tmp_path_factory.mktemp("hostile")
+    paths = {"escapes": folder / "escapes.txt", "markup": folder / "markup.txt"}
+    paths["escapes"].write_text(ESCAPES, encoding="utf-8")
+    paths["markup"].write_text(MARKUP, encoding="utf-8")
+    return paths
+
+
+@pytest.mark.parametrize("kind", ["escapes", "markup"])
+def test_training_and_sampling_on_a_terminal(
+    folders: dict[str, Path], kind: str, command: list[str], environment: dict[str, str], tmp_path: Path, call: Call
+) -> None:
+    run = tmp_path / HOSTILE_NAME
+    train = [*command, "train", str(folders[kind]), *SMALL, "--no-proof", "--run", str(run)]
+    code, shown = on_a_terminal(train, environment)
+    assert code == 0
+    assert not ALIVE.search(shown)
+    assert rb"\x1b]0;owned\x07" in shown, "the run's name, escaped"
+    sample = [*command, "sample", str(run), "--max-new-tokens", "100", "--prompt", "\x1b]0;x"]
+    code, shown = on_a_terminal([*sample, *(["--json"] if kind == "escapes" else [])], environment | {"NO_COLOR": "1"})
+    assert code == 0
+    assert not ALIVE.search(shown)
+    assert call("sample", run, "--max-new-tokens", 100).out == load(run).sample(max_new_tokens=100) + "\n", "raw"
+    code, shown = on_a_terminal([*command, "report", str(run), str(run), "-o", str(run / "two.html")], environment)
+    assert code == 0
+    assert not ALIVE.search(shown)
+    for name in ("report.html", "two.html"):
+        page = (run / name).read_text(encoding="utf-8")
+        assert not ALIVE.search(page.encode())
+        assert Tags(page).found.isdisjoint({"img", "script", "src", "onerror"})
+    assert "owned" in page
+
+
+def test_names_of_files_and_options_in_errors(call: Call) -> None:
+    for line in (
+        ["train", "\x1b[2J\u202e.txt"],
+        ["sample", "\x1b[2J\u202e"],
+        ["report", "\x1b[2J\u202e"],
+        ["train", "--\x1b[2J\u202e"],
+        ["\x1b[2J\u202e"],
+        ["train", "x", "--cell", "\x1b[2J\u202e"],
+        ["train", "x", "--encoding", "\x1b[2J\u202e"],
+    ):
+        code, out, err = call(*line)
+        assert code in (2, 3, 4)
+        assert out == ""
+        assert "x1b[2J" in err
+        assert not ALIVE.search(err.encode())
+        assert "\x1b" not in err
+
+
+def test_files_that_a_training_tells_of(call: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "\x1b[2J\u202e"
+    folder.mkdir()
+    (folder / "a\x1b[2J.txt").write_text("some words, no line end " * 40)
+    (folder / "b\u202e.txt").write_text("more\r\n" * 40)
+    (folder / "c\x9b.bin").write_bytes(b"\0" * 9)
+    code, _, err = call("train", folder, *SMALL, "--no-proof", "--run", tmp_path / "run")
+    assert code == 0
+    assert "binary, with NUL inside" in err
+    assert "\x1b" not in err
+    assert not ALIVE.search(err.encode())

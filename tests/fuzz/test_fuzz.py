@@ -1,0 +1,215 @@
+"""Every loader fed with damaged files: it ends in success or in an error of ours.
+
+Each target has a bounded number of files here; `make fuzz` sets FUZZ_SECONDS, and each then runs so long with a new
+seed. A file that fails is written to the folder that pytest names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from mutations import mutated
+
+from recurra import model, tensor_file
+from recurra.config import ModelConfig, TrainingConfig, configs
+from recurra.errors import RecurraError, UsageError
+from recurra.network.parameters import initialise
+from recurra.report import data as report_data
+from recurra.report.document import render
+from recurra.text import id_file
+from recurra.text.reading import read
+from recurra.text.vocabulary import Vocabulary
+
+FILES = 400  # of each target
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+SEED = time.time_ns() if SECONDS else 1
+
+RUN_TOML = b"""[model]
+cell = "elman"
+hidden_size = 100
+[training]
+preset = "seed"
+sequence_length = 25
+batch_size = 1
+learning_rate = 0.1
+[text]
+name = "fable"
+notes = ["one", "two"]
+characters = 50001
+"""
+RECORD = (
+    b'{"update": 100, "epoch": 0.05, "loss": {"mean": 80.5, "min": 60.0, "max": 99.0}, "smooth_loss": 81.25, '
+    b'"validation": 2.5, "rate": 0.1, "gradient_norm": 3.5}\n'
+)
+RUN = {
+    "run.toml": RUN_TOML,
+    "metrics.jsonl": RECORD + RECORD.replace(b"100", b"200"),
+    "samples.jsonl": b'{"update": 0, "temperature": 1.0, "seed": 0, "text": "a \\u001b b"}\n' * 2,
+    "timings.jsonl": b'{"update": 200, "seconds": 7.5, "updates_per_second": 15000.0}\n',
+    "summary.json": json.dumps(
+        {
+            "updates": 200, "smooth_loss": 52.5, "best_smooth_loss": 48.25, "best_update": 100, "seconds": 75.0,
+            "epoch_means": [{"epoch": 1, "nats_per_character": 2.25}], "baselines": {"xz": 2.5}, "best_sample": "x",
+            "gradient_check": {"cells": {"elman": {"U": {"max_abs_central": 1e-9, "passed": True}}}, "passed": True},
+        }
+    ).encode(),
+}  # fmt: skip
+
+
+def rounds() -> Iterator[Random]:
+    """A source of randomness for each file: `FILES` of them, or as many as fit in `SECONDS`."""
+    end, number = time.monotonic() + SECONDS, 0
+    while time.monotonic() < end if SECONDS else number < FILES:
+        yield Random(f"{SEED} {number}")  # noqa: S311 - no secret
+        number += 1
+
+
+def survives(load: Callable[[], object], path: Path) -> None:
+    """Whatever is no error of ours fails the test, with the file that made it."""
+    words = ""
+    try:
+        load()
+    except RecurraError as error:
+        words = str(error)
+    except BaseException:
+        kept = path.parent / f"failing-{path.name}"
+        kept.write_bytes(path.read_bytes())
+        pytest.fail(f"seed {SEED}: {kept} ends in no error of ours", pytrace=True)
+    assert len(words) < 5000
+
+
+def rehashed(data: bytes, draw: Random) -> bytes:
+    """A damaged model file whose size of header and hash are right again, so that they do not hide what is behind."""
+    digest = re.search(rb'sha256\\": \\"([0-9a-f]{64})', data)
+    end = data.find(b"}}", 8)
+    if end > 0 and draw.random() < 0.8:
+        size = int.from_bytes(data[:8], "little") if draw.random() < 0.5 else data.find(b"}", end + 1) - 7
+        data = max(size, 0).to_bytes(8, "little") + data[8:]
+    if digest is None:
+        return data
+    zeroed = data[: digest.start(1)] + b"0" * 64 + data[digest.end(1) :]
+    return zeroed[: digest.start(1)] + hashlib.sha256(zeroed).hexdigest().encode() + zeroed[digest.end(1) :]
+
+
+def damaged_header(data: bytes, others: list[bytes], draw: Random) -> bytes:
+    """The file with changes in its header alone, whose length is told right."""
+    size = int.from_bytes(data[:8], "little")
+    header = mutated(data[8 : 8 + size], [other[8:600] for other in others], draw)
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Model files of several kinds."""
+    found = []
+    for number, cell in enumerate(("elman", "lstm", "gru")):
+        config = ModelConfig(cell=cell, hidden_size=3, layers=1 + number % 2)
+        made = model.LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=number))
+        path = tmp_path_factory.mktemp("models") / cell
+        state = {"state.h": np.zeros((config.layers, 1, 3)), "optimizer.squares.c": np.ones(5, np.float32)}
+        progress = {"update": 7, "history": {"smooth": 1.5, "epoch_means": [2.5]}}
+        tensor_file.write(path, made.tensors() | state, made.metadata() | {"progress": progress})
+        found.append(path.read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("kind", ["any damage", "right hash", "right header size and hash"])
+def test_model_files(tmp_path: Path, models: list[bytes], kind: str) -> None:
+    path, reached = tmp_path / "model", 0
+    for draw in rounds():
+        valid = draw.choice(models)
+        if kind == "right header size and hash":
+            data = rehashed(damaged_header(valid, models, draw), draw)
+        else:
+            data = mutated(valid, models, draw)
+            data = rehashed(data, draw) if kind == "right hash" else data
+        path.write_bytes(data)
+        survives(lambda: model.load(path), path)
+        reached += _has_its_hash(path)
+    assert reached > 0 or kind == "any damage"
+
+
+def _has_its_hash(path: Path) -> bool:
+    try:
+        tensor_file.read(path)
+    except RecurraError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_run_folders(tmp_path: Path, name: str) -> None:
+    for other, content in RUN.items():
+        (tmp_path / other).write_bytes(content)
+    for number, draw in enumerate(rounds()):
+        (tmp_path / name).write_bytes(mutated(RUN[name], list(RUN.values()), draw))
+        drawn = number % 100 == 0
+
+        def load(*, drawn: bool = drawn) -> None:
+            run = report_data.load(tmp_path)
+            if drawn or SECONDS:
+                render([run])
+
+        survives(load, tmp_path / name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "bytes", "gb18030", "utf-7"])
+def test_texts(tmp_path: Path, encoding: str) -> None:
+    text = "Ein Wort, 日本語, ﷽ e\u0301 😀\r\nnext line\n" * 20
+    valid = text.encode("utf-8" if encoding == "bytes" else encoding)
+    for draw in rounds():
+        (tmp_path / "text").write_bytes(mutated(valid, [valid, text.encode("utf-16"), b"\xff\xfe\0\0"], draw))
+
+        def load() -> None:
+            found = read(tmp_path / "text", encoding)
+            if found.text:
+                assert found.vocabulary.decode(found.ids) == found.text
+
+        survives(load, tmp_path / "text")
+
+
+def test_id_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path)
+    ids = np.arange(200, dtype=np.uint8) % 7
+    id_file.keep("a", ids.dtype, 200, 7, [ids])
+    path = tmp_path / "a.ids"
+    valid = path.read_bytes()
+    for draw in rounds():
+        data = mutated(valid, [valid], draw)
+        if draw.random() < 0.5:
+            data = data[:200] + hashlib.sha256(data[:200]).digest()  # ids that are not this text's, with a right hash
+        path.write_bytes(data)
+        kept = id_file.keep("a", ids.dtype, 200, 7, [ids])[:]
+        assert len(kept) == 200
+        assert kept.max() < 7
+
+
+def values(draw: Random, depth: int = 0) -> Any:
+    """A value as JSON and TOML can hold it."""
+    plain = (None, True, False, 0, -1, 1, 2**63, 10**400, 0.5, -0.0, 1e308, 5e-324, float("inf"), float("nan"), "", "x",
+             "none", "adam", "\ud800", "x" * 500, "1e999h", "10m", b"x")  # fmt: skip
+    if depth < 2 and draw.random() < 0.2:
+        nested = [values(draw, depth + 1) for _ in range(draw.randrange(3))]
+        return nested if draw.random() < 0.5 else dict(zip(("cell", "a"), nested, strict=False))
+    return draw.choice(plain)
+
+
+@pytest.mark.parametrize("kind", [ModelConfig, TrainingConfig])
+def test_settings_in_tables(kind: type[ModelConfig] | type[TrainingConfig]) -> None:
+    names = [*kind().to_table(), "colour"]
+    for draw in rounds():
+        table = {name: values(draw) for name in draw.sample(names, draw.randint(1, 3))}
+        for load in (kind.from_table, configs):
+            with contextlib.suppress(UsageError):
+                load(table)

@@ -1,0 +1,358 @@
+"""Hostile files, made by hand: what each is, which loader reads it, and how that must end.
+
+`python hostile_files.py FOLDER` makes and loads them all, in FOLDER, and tells the memory that each took.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pickle
+import socket
+import sys
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recurra import model, untrusted
+from recurra.config import ModelConfig
+from recurra.errors import RecurraError
+from recurra.network.parameters import initialise
+from recurra.report import data as report_data
+from recurra.tensor_file import KEY, ZEROS
+from recurra.text.vocabulary import Vocabulary
+
+Build = Callable[[Path], object]
+CONFIG = ModelConfig(hidden_size=4)
+SYMBOLS = "\n abc"
+MODEL = model.LanguageModel(CONFIG, Vocabulary.of(SYMBOLS), initialise(CONFIG, 5, seed=1))
+DTYPES = {"float32": "F32", "float64": "F64", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
+DTYPES |= {"uint8": "U8", "complex64": "C64"}
+FAR = 1 << 62
+
+
+class Case(NamedTuple):
+    """A hostile file: `build` makes it; the loader must say `words`, or load it where there are none."""
+
+    name: str
+    build: Build
+    words: str | None
+
+
+def forge(path: Path, header: bytes, body: bytes = b"") -> None:
+    """A file whose hash is right, whatever is in it: the first ZEROS become the hash."""
+    whole = len(header).to_bytes(8, "little") + header + body
+    path.write_bytes(whole.replace(ZEROS.encode(), hashlib.sha256(whole).hexdigest().encode(), 1))
+
+
+def metadata(**changes: Any) -> str:
+    return json.dumps({**MODEL.metadata(), "sha256": ZEROS, **changes}, sort_keys=True)
+
+
+def tensors(arrays: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """The part of a header that tells of `arrays`, and their bytes."""
+    header, body = {}, b""
+    for name, array in arrays.items():
+        data = np.ascontiguousarray(array).tobytes()
+        offsets = [len(body), len(body) + len(data)]
+        header[name] = {"dtype": DTYPES[array.dtype.name], "shape": list(array.shape), "data_offsets": offsets}
+        body += data
+    return header, body
+
+
+def model_file(
+    told: str | None = None, *, without: str = "", header: dict[str, Any] | None = None, **arrays: Any
+) -> Build:
+    """A model file with a right hash: its metadata text, arrays and header entries changed."""
+
+    def build(path: Path) -> None:
+        entries, body = tensors({n: a for n, a in {**MODEL.tensors(), **arrays}.items() if n != without})
+        entries |= header or {}
+        text = json.dumps({"__metadata__": {KEY: metadata() if told is None else told}, **entries})
+        forge(path, text.encode(), body)
+
+    return build
+
+
+def parameter(name: str, value: Any, dtype: str = "float32") -> Build:
+    """A model file in which the first number of a parameter is `value`."""
+    array = MODEL.parameters[name].astype(dtype)
+    array.flat[0] = value
+    return model_file(**{f"parameters.{name}": array})
+
+
+def entry(*, dtype: str = "F32", shape: object = (0,), offsets: object = (0, 0)) -> dict[str, Any]:
+    """A header entry of one more array."""
+    return {"extra": {"dtype": dtype, "shape": shape, "data_offsets": offsets}}
+
+
+def vocabulary(points: list[int], dtype: str = "uint32") -> Build:
+    return model_file(vocabulary=np.array(points, dtype))
+
+
+def million(path: Path) -> None:
+    """A model that knows 10^6 characters: nothing is wrong with it."""
+    points = np.delete(np.arange(1_002_048, dtype=np.uint32), np.s_[0xD800:0xE000])
+    config = ModelConfig(hidden_size=1)
+    model.LanguageModel(config, Vocabulary(points), initialise(config, len(points), seed=1)).save(path)
+
+
+def raw(content: bytes) -> Build:
+    return lambda path: path.write_bytes(content)
+
+
+def of_header(header: bytes, body: bytes = b"") -> Build:
+    return lambda path: forge(path, header, body)
+
+
+def long_header(path: Path) -> None:
+    """300,000 empty arrays."""
+    names = ",".join(f'"{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' for i in range(300_000))
+    forge(path, f'{{"__metadata__":{{"{KEY}":{json.dumps(metadata())}}},{names}}}'.encode())
+
+
+def damaged(change: Callable[[bytearray], object]) -> Build:
+    def build(path: Path) -> None:
+        MODEL.save(path)
+        content = bytearray(path.read_bytes())
+        change(content)
+        path.write_bytes(content)
+
+    return build
+
+
+def zip_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("weights", bytes(1 << 24))
+
+
+def sparse(path: Path) -> None:
+    """A hole of 10 GB."""
+    with path.open("wb") as file:
+        file.truncate(10 * 2**30)
+
+
+def bind(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # the name of a socket must be short
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+DEEP = 100_000
+DAMAGED = "or it is damaged"
+NOT_OURS = "was not written by recurra: it has no metadata of ours"
+NO_MODEL = "does not hold a model: "
+HUGE = "9" * 4000
+NAMED_TWICE = metadata().replace('"bytes": false', '"bytes": false, "bytes": true')
+HIDDEN = "`hidden_size` must be a whole number, between 1 and 16384; got "
+
+MODELS = [
+    Case("empty", raw(b""), "or it is cut off"),
+    Case("seven bytes", raw(b"\x02\0\0\0\0\0\0"), "or it is cut off"),
+    Case("a header of 2^63 bytes", raw((1 << 63).to_bytes(8, "little") + b"{}"), "or it is cut off"),
+    Case("a header longer than the file", raw((200).to_bytes(8, "little") + b"{}"), "or it is cut off"),
+    Case("300,000 arrays", long_header, "or it is cut off"),
+    Case("a header that is no JSON", of_header(b"{]"), DAMAGED),
+    Case("a header that is a list", of_header(b"[]"), "is no model file of recurra."),
+    Case("a header in no UTF-8", of_header(b'{"\xff": 1}'), DAMAGED),
+    Case("a header nested deeply", of_header(b'{"a":' * DEEP + b"1" + b"}" * DEEP), DAMAGED),
+    Case("a header with a huge number", of_header(b'{"a":' + b"9" * 5000 + b"}"), DAMAGED),
+    Case("a header with an array twice", of_header(b'{"a":{},"a":{}}'), DAMAGED),
+    Case("a header of as many values as go in", of_header(b'{"a":[' + b"[]," * 340_000 + b"[]]}"), DAMAGED),
+    Case("a header of names alone", of_header(b"{" + b",".join(b'"%d":7' % i for i in range(9999)) + b"}"), DAMAGED),
+    Case("metadata nested deeply", model_file("[" * DEEP), NOT_OURS),
+    Case("metadata that are a list", model_file("[]"), NOT_OURS),
+    Case("metadata with NaN", model_file(metadata(best=float("nan"))), NOT_OURS),
+    Case("metadata with a number beyond all", model_file(metadata(best=17).replace("17", "1e999")), NOT_OURS),
+    Case("metadata with a name twice", model_file(NAMED_TWICE), NOT_OURS),
+    Case("metadata with half a character", model_file(metadata(note="\ud800")), None),
+    Case("a hash in capitals", model_file(metadata(sha256="A" * 64)), NOT_OURS),
+    Case("another hash", model_file(metadata(sha256="0" * 63 + "1")), "do not have the sha256"),
+    Case("a format of the future", model_file(metadata(format=2)), "has format 2; this version of recurra reads"),
+    Case("a format that is true", model_file(metadata(format=True)), "has format True"),
+    Case("a format without end", model_file(metadata(format="x" * 99_999)), "has format 'x"),
+    Case("a network that is a list", model_file(metadata(model=[])), f"{NO_MODEL}`model` must be a table"),
+    Case("a setting that is none", model_file(metadata(model={"\x1b[2J": 1})), f"{NO_MODEL}unknown setting"),
+    Case("10^9 units", model_file(metadata(model={"hidden_size": 10**9})), f"{HIDDEN}1000000000."),
+    Case("10^4000 units", model_file(metadata(model={"hidden_size": 7}).replace("7", HUGE)), f"{HIDDEN}999"),
+    Case("fewer units than one", model_file(metadata(model={"hidden_size": -1})), f"{HIDDEN}-1"),
+    Case("units that are a word", model_file(metadata(model={"hidden_size": "4"})), f"{HIDDEN}'4'"),
+    Case("units that are true", model_file(metadata(model={"hidden_size": True})), f"{HIDDEN}True"),
+    Case("the largest network", model_file(metadata(model={"hidden_size": 16384, "layers": 64})), "must have shape"),
+    Case("bytes that are a number", model_file(metadata(bytes=0)), "`bytes` true or false"),
+    Case("bytes that are not 256", model_file(metadata(bytes=True)), "should be the 256 bytes, and is not"),
+    Case("no vocabulary", model_file(without="vocabulary"), f"{NO_MODEL}'vocabulary' is missing"),
+    Case("a character twice", vocabulary([10, 32, 97, 97, 99]), "not in ascending order, each character once"),
+    Case("characters out of order", vocabulary([10, 32, 98, 97, 99]), "not in ascending order, each character once"),
+    Case("a surrogate", vocabulary([10, 32, 97, 98, 0xD800]), "has a surrogate, which is no character"),
+    Case("a number beyond Unicode", vocabulary([10, 32, 97, 98, 0x110000]), "no code point of Unicode"),
+    Case("an empty vocabulary", vocabulary([]), "must be a list of code points"),
+    Case("a vocabulary with two sides", model_file(vocabulary=np.ones((5, 1), np.uint32)), "must be a list of code po"),
+    Case("a vocabulary of int64", vocabulary([-1, 32, 97, 98, 99], "int64"), "'vocabulary' must be uint32; got int64"),
+    Case("10^6 characters", million, None),
+    Case("a parameter that is NaN", parameter("V", np.nan), "`parameters.V` has a number that is not finite"),
+    Case("a parameter that is infinite", parameter("c", np.inf), "`parameters.c` has a number that is not finite"),
+    Case("a parameter beyond float32", parameter("V", 1e300, "float64"), "parameter `V` must be finite; got inf"),
+    Case("a parameter that is denormal", parameter("V", 1e-45), None),
+    Case("a parameter of float16", parameter("V", 0, "float16"), "must be float32 or float64; got float16"),
+    Case("a parameter of int32", parameter("V", 0, "int32"), "must be float32 or float64; got int32"),
+    Case("a complex parameter", parameter("V", 1j, "complex64"), "must be float32 or float64; got complex64"),
+    Case("a parameter turned around", model_file(**{"parameters.V": MODEL.parameters["V"].T}), "must have shape 5x4"),
+    Case("a parameter too few", model_file(without="parameters.V"), "parameter `V` is missing"),
+    Case("a parameter too many", model_file(**{"parameters.Z": np.zeros(1)}), "unknown parameter `Z`"),
+    Case("an array too many", model_file(weights=np.zeros(1)), "unknown array 'weights'"),
+    Case("an optimiser of another network", model_file(**{"optimizer.squares.V": np.zeros((5, 3))}), "does not fit"),
+    Case("an optimiser without its weight", model_file(**{"optimizer.average_weight": np.zeros(0)}), "does not fit"),
+    Case("an optimiser of whole numbers", model_file(**{"optimizer.squares.V": np.zeros((5, 4), int)}), "got int64"),
+    Case("a state of another network", model_file(**{"state.h": np.zeros((1, 1, 5))}), "does not fit the network"),
+    Case("a state of no stream", model_file(**{"state.h": np.zeros((1, 0, 4))}), "does not fit the network"),
+    Case("a state without sides", model_file(**{"state.h": np.zeros(())}), "does not fit the network"),
+    Case("arrays over one another", model_file(header=entry(shape=(1,), offsets=(0, 4))), "is damaged: "),
+    Case("an array behind the end", model_file(header=entry(shape=(FAR,), offsets=(0, FAR))), "longer or shorter"),
+    Case("an array that ends before it begins", model_file(header=entry(offsets=(8, 4))), "is damaged: "),
+    Case("bytes of no array", of_header(json.dumps({"__metadata__": {KEY: metadata()}}).encode(), b"\0"), "longer or"),
+    Case("a shape beyond 64 bits", model_file(header=entry(shape=(1 << 33, 1 << 33))), "is damaged: "),
+    Case("a shape below zero", model_file(header=entry(shape=(-1,))), "is damaged: "),
+    Case("a shape of nothing and everything", model_file(header=entry(shape=(0, 1 << 60))), "unknown array 'extra'"),
+    Case("a shape of a hundred sides", model_file(header=entry(shape=(0,) * 100)), "is damaged: "),
+    Case("a shape that is a word", model_file(header=entry(shape="long")), "is damaged: "),
+    Case("a type that is none", model_file(header=entry(dtype="X9")), "is damaged: "),
+    Case("a type that NumPy has not", model_file(header=entry(dtype="F8_E4M3")), "is damaged: |unknown array 'extra'"),
+    Case("an array without a place", model_file(header={"extra": {"dtype": "F32"}}), DAMAGED),
+    Case("a bit flipped", damaged(lambda content: content.__setitem__(-3, content[-3] ^ 4)), "do not have the sha256"),
+    Case("cut off", damaged(lambda content: content.__delitem__(slice(-8, None))), "longer or shorter"),
+    Case("a pickle", raw(pickle.dumps({"weights": [1.0] * 99})), "is no model file of recurra."),
+    Case("a zip bomb", zip_bomb, "is no model file of recurra."),
+    Case("a hole of 10 GB", sparse, "is no model file of recurra."),
+    Case("a pipe", os.mkfifo, "has no checkpoint"),
+    Case("a device without end", lambda path: path.symlink_to("/dev/zero"), "has no checkpoint"),
+    Case("a socket", bind, "has no checkpoint"),
+    Case("a folder", Path.mkdir, "has no checkpoint"),
+    Case("a link to nothing", lambda path: path.symlink_to("nothing"), "there is no model"),
+    Case("a link to itself", lambda path: path.symlink_to(path.name), "there is no model"),
+]
+
+
+def run_file(name: str, content: bytes | str | Build) -> Build:
+    """A run folder with settings and one record, in which the file `name` is hostile."""
+
+    def build(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "run.toml").write_text('[training]\npreset = "seed"\n')
+        (folder / "metrics.jsonl").write_text(RECORD)
+        (folder / name).unlink(missing_ok=True)
+        if callable(content):
+            content(folder / name)
+        else:
+            (folder / name).write_bytes(
+                content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+            )
+
+    return build
+
+
+RECORD = '{"update": 5, "epoch": 0.5, "loss": {"mean": 80.0, "min": 1, "max": 99.0}, "smooth_loss": 80.0}\n'
+NUMBER = "expected a finite number as "
+MANY = "".join(f'{{"{i}": {i}.5}},' for i in range(149_000))  # each a table and a name of its own
+LONG_LINE = '{"update": 1, "text": "' + "x" * (untrusted.LONGEST + 1) + '"}\n'
+
+RUNS = [
+    Case("toml that is none", run_file("run.toml", "[half"), "run.toml is not TOML: "),
+    Case("toml in no UTF-8", run_file("run.toml", b"a = \xff"), "run.toml is not TOML: "),
+    Case("toml nested deeply", run_file("run.toml", "a = " + "[" * DEEP), "nested too deeply"),
+    Case("toml nested less", run_file("run.toml", "[text]\na = " + "[" * 150 + "]" * 150), None),
+    Case("toml with a key of many parts", run_file("run.toml", "a." * DEEP + "a = 1"), "a key has too many parts"),
+    Case(
+        "toml with a key that hides its parts",
+        run_file("run.toml", "x={'\"'=1,a" + ".a" * DEEP + "=2,'\"'=3}"),
+        "plain",
+    ),
+    Case(
+        "toml with too many values", run_file("run.toml", "a = [" + "[]," * 400_000 + "]"), "more than 300,000 values"
+    ),
+    Case("toml with a key twice", run_file("run.toml", "a = 1\na = 2\n"), "run.toml is not TOML: "),
+    Case("toml with a huge number", run_file("run.toml", "a = " + "9" * 5000), "run.toml is not TOML: "),
+    Case("toml with a number beyond all", run_file("run.toml", "[training]\nsequence_length = 1e999"), None),
+    Case("toml of other types", run_file("run.toml", "training = 7\n[text]\nname = []\n[model]\ncell = [[{}]]"), None),
+    Case(
+        "toml with sizes that are none", run_file("run.toml", '[training]\nbatch_size = "x"\nsequence_length = 0'), None
+    ),
+    Case("toml too long", run_file("run.toml", "#" * (untrusted.LONGEST + 1)), "it has more than 8,388,608 bytes"),
+    Case("toml that is a pipe", run_file("run.toml", os.mkfifo), "run.toml cannot be read: it is no regular file"),
+    Case("toml that is a folder", run_file("run.toml", Path.mkdir), "run.toml cannot be read: Is a directory"),
+    Case("records nested deeply", run_file("metrics.jsonl", "[" * DEEP + "\n"), "line 1 is not JSON: it is nested too"),
+    Case("records of strings", run_file("metrics.jsonl", RECORD.replace("5", '"5"', 1)), f"{NUMBER}`update`, got '5'"),
+    Case("a record of NaN", run_file("metrics.jsonl", RECORD.replace("80.0", "NaN")), f"{NUMBER}`mean`, got None"),
+    Case("a record beyond float", run_file("metrics.jsonl", RECORD.replace("5,", "9" * 400 + ",", 1)), f"{NUMBER}`upd"),
+    Case("a record beyond int", run_file("metrics.jsonl", RECORD.replace("5,", "9" * 5000 + ",", 1)), "is not JSON: "),
+    Case("a record of no time", run_file("metrics.jsonl", RECORD.replace("0.5", "1e-320")), None),
+    Case("a record of much time", run_file("metrics.jsonl", RECORD.replace("0.5", "1e14")), None),
+    Case("a record that is vast", run_file("metrics.jsonl", RECORD.replace("80.0", "1e14")), None),
+    Case(
+        "records that are a device", run_file("metrics.jsonl", lambda p: p.symlink_to("/dev/zero")), "no regular file"
+    ),
+    Case("a sample without end", run_file("samples.jsonl", LONG_LINE), "a line has more than 8,388,608 bytes"),
+    Case("a sample of halves", run_file("samples.jsonl", '{"update": 1, "text": "\\ud800\\u001b[2J"}\n'), None),
+    Case("a sample in no UTF-8", run_file("samples.jsonl", b'{"update": 1, "text": "\xff"}\n'), "line 1 is not JSON: "),
+    Case("a sample that is a list", run_file("samples.jsonl", '{"update": 1, "text": []}\n'), "expected a string as"),
+    Case("a summary nested deeply", run_file("summary.json", '{"a":' * DEEP), "summary.json is not JSON: it is nested"),
+    Case(
+        "a summary of many values", run_file("summary.json", "[" + "[]," * 600_000 + "0]"), "more than 300,000 values"
+    ),
+    Case("a summary of as many values as go in", run_file("summary.json", "[" + MANY + "0]"), "expected an object"),
+    Case(
+        "a summary of other types",
+        run_file("summary.json", '{"updates": "x", "epoch_means": 7, "baselines": []}'),
+        None,
+    ),
+    Case(
+        "a summary of huge numbers", run_file("summary.json", '{"updates": 1e300, "seconds": ' + "9" * 400 + "}"), None
+    ),
+    Case("a summary that is a number", run_file("summary.json", "3"), "summary.json: expected an object, got 3"),
+    Case(
+        "a summary that is a pipe", run_file("summary.json", os.mkfifo), "summary.json cannot be read: it is no regul"
+    ),
+]
+
+
+def load_run(folder: Path) -> object:
+    return report_data.load(folder)
+
+
+def files() -> list[tuple[Case, Callable[[Path], object]]]:
+    return [*((case, model.load) for case in MODELS), *((case, load_run) for case in RUNS)]
+
+
+def weight(path: Path) -> int:
+    """The bytes of a file, of its target, or of the files of a folder; a pipe and a device have none."""
+    if path.is_dir():
+        return sum(map(weight, path.iterdir()))
+    return path.stat().st_size if path.is_file() else 0
+
+
+def measure(folder: Path) -> dict[str, tuple[int, int]]:
+    """For each hostile file its size and the memory that its loader took at most, in bytes."""
+    measured = {}
+    for number, (case, load) in enumerate(files()):
+        path = folder / f"measured-{number}"
+        case.build(path)
+        tracemalloc.start()
+        with contextlib.suppress(RecurraError):
+            load(path)
+        measured[case.name] = (weight(path), tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    return measured
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(Path(sys.argv[1]))))

@@ -1,0 +1,99 @@
+"""Whatever a file holds, its loader ends: in success or in an error of ours, soon, and in little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hostile_files import MODEL, MODELS, RUNS, Case, load_run
+from recurra import model, tensor_file, untrusted
+from recurra.cli import main
+from recurra.errors import CheckpointError, ModelError
+from recurra.report.document import write_report
+
+SPARE = 64 << 20  # bytes of memory besides twice the file's
+REFUSED = [case for case in [*MODELS[::2], *RUNS] if case.words is not None]
+IRREGULAR = ("a pipe", "a device without end", "a socket", "a folder")
+
+
+def names(cases: list[Case]) -> list[str]:
+    return [case.name for case in cases]
+
+
+@pytest.mark.parametrize("case", MODELS, ids=names(MODELS))
+def test_a_hostile_model_file(tmp_path: Path, case: Case) -> None:
+    path = tmp_path / "model.safetensors"
+    case.build(path)
+    if case.words is None:
+        assert model.load(path).vocabulary.symbols
+        return
+    with pytest.raises((ModelError, CheckpointError), match=case.words.replace("[", r"\[")) as caught:
+        model.load(path)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("case", [c for c in MODELS if c.name in IRREGULAR], ids=lambda case: case.name)
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, case: Case) -> None:
+    case.build(tmp_path / "model")
+    with pytest.raises(ModelError, match=r"no regular file|Is a directory|No such device or address"):
+        tensor_file.read(tmp_path / "model")
+
+
+@pytest.mark.parametrize("case", RUNS, ids=names(RUNS))
+def test_a_hostile_run_folder(tmp_path: Path, case: Case) -> None:
+    folder = tmp_path / "run"
+    case.build(folder)
+    if case.words is None:
+        load_run(folder)
+        page = write_report([folder], tmp_path / "report.html").read_text()
+        assert "\x1b" not in page
+        assert page.rstrip().endswith("</html>")
+        return
+    with pytest.raises(ModelError, match=case.words) as caught:
+        load_run(folder)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=names(REFUSED))
+def test_no_traceback_at_the_command_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, case: Case
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    case.build(tmp_path / "hostile")
+    assert main(["report" if case in RUNS else "sample", "hostile"]) in (4, 6)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) <= 2
+    assert "Traceback" not in err
+    assert "\x1b" not in err
+
+
+def test_memory_is_bounded_and_nothing_hangs(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here.parent / "src"), str(here)])}
+    line = [sys.executable, str(here / "hostile_files.py"), str(tmp_path)]
+    done = subprocess.run(line, check=True, capture_output=True, text=True, env=environment, timeout=300)
+    measured = json.loads(done.stdout)
+    assert set(measured) == {case.name for case in [*MODELS, *RUNS]}
+    assert {name: found for name, found in measured.items() if found[1] > 2 * found[0] + SPARE} == {}
+
+
+def test_a_file_that_has_grown_beyond_its_header(tmp_path: Path) -> None:
+    """Ten gigabytes that the header does not tell of are not read."""
+    path = tmp_path / "model"
+    MODEL.save(path)
+    os.truncate(path, 10 * 2**30)
+    with pytest.raises(CheckpointError, match="is damaged: it is longer or shorter than its arrays"):
+        model.load(path)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", ""])
+def test_names_that_the_system_refuses(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OSError, match=r"too long|Invalid argument|No such file|Is a directory"):
+        untrusted.open_regular(tmp_path / name)

@@ -1,0 +1,63 @@
+"""A checkpoint that anyone may have written: training goes on from it, or an error of ours says what is wrong."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import recurra
+from recurra import tensor_file
+from recurra.errors import RecurraError
+from recurra.training.saved import PROGRESS, SETTINGS, saved_fault
+
+TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4
+WRONG = (None, "x", [], {}, -1, 1e300, 10**30, True, [1, 2, 3])
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The newest checkpoint of a small run."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "t.txt").write_text(TEXT)
+    small: dict[str, Any] = {"hidden_size": 8, "sequence_length": 5, "updates": 30, "sample_every": 0, "proof": False}
+    recurra.train(folder / "t.txt", run=folder / "run", preset="seed", report=False, **small)
+    return max((folder / "run" / "checkpoints").glob("update-*"))
+
+
+def places(table: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in table.items():
+        yield (*path, name)
+        if isinstance(value, dict):
+            yield from places(value, (*path, name))
+
+
+def test_what_was_saved_is_right(checkpoint: Path) -> None:
+    assert saved_fault(tensor_file.read(checkpoint)[1], PROGRESS | SETTINGS) is None
+
+
+def test_wrong_values_end_in_an_error_of_ours(checkpoint: Path) -> None:
+    tensors, metadata = tensor_file.read(checkpoint)
+    metadata.pop("sha256")
+    data = checkpoint.read_bytes()
+    run = checkpoint.parents[1]
+    told = [path for path in places(metadata) if path[0] in ("progress", "text", "best") or len(path) == 1]
+    for number, path in enumerate(told):
+        changed = copy.deepcopy(metadata)
+        table = changed
+        for name in path[:-1]:
+            table = table[name]
+        table[path[-1]] = WRONG[number % len(WRONG)]
+        if number % 4 == 0:
+            del table[path[-1]]
+        tensor_file.write(checkpoint, tensors, changed)
+        try:
+            recurra.train(run=run, resume=True, updates=30, report=False, proof=False)
+        except RecurraError as error:
+            assert len(str(error)) < 1000  # noqa: PT017 - most end so, some in success
+        for other in checkpoint.parent.iterdir():
+            other.unlink()
+        checkpoint.write_bytes(data)
