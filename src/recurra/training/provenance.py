@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,8 @@ from recurra.text import books
 from recurra.text.id_file import Ids, translated
 from recurra.text.reading import read
 from recurra.text.streams import split
-from recurra.training.files import SETTINGS
 from recurra.training.learning_text import newline_of
+from recurra.training.settings import read_settings
 
 if TYPE_CHECKING:
     from recurra.text.decoding import Text
@@ -101,8 +100,5 @@ class Provenance:
 
     def _source(self) -> tuple[str, ...]:
         """The paths and names in the run.toml beside a run's checkpoints; none where there is no such file."""
-        try:
-            table = tomllib.loads((locate(self._path).parents[1] / SETTINGS).read_text(encoding="utf-8"))
-            return tuple(map(str, table["text"]["source"]))
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
-            return ()
+        source = read_settings(locate(self._path).absolute().parents[1])["text"].get("source")
+        return tuple(map(str, source)) if isinstance(source, list) else ()
