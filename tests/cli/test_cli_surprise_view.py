@@ -66,3 +66,14 @@ def test_every_piece_comes_through(trained: Path, monkeypatch: pytest.MonkeyPatc
     model = load(trained)
     pieces = ["A small book\n", "of", " few", " words"]
     assert [piece.symbols for piece in score_tables.view(model.surprises(pieces), model)] == pieces
+
+
+def test_lines_of_json_on_a_terminal_have_nothing_that_it_would_obey(
+    call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("some.txt").write_text("A\u202e\x9b book", encoding="utf-8")
+    monkeypatch.setattr("recurra.cli.score_tables.is_terminal", lambda stream: True)
+    code, out, _ = call("score", trained, "some.txt", "--per-character", "--json")
+    assert code == 0
+    assert "\\u202e" in out
+    assert out.isascii()

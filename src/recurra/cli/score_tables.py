@@ -10,7 +10,7 @@ from typing import Any
 
 from recurra.cli import surprise_view
 from recurra.cli.scores import Found, Reading, Result
-from recurra.cli.terminal import columns, encoded, has_colour, write, write_text
+from recurra.cli.terminal import columns, encoded, has_colour, is_terminal, write, write_text
 from recurra.cli.words import plural
 from recurra.inert import inert
 from recurra.inference.surprise import NO_GUESS, Surprise
@@ -158,13 +158,13 @@ def json_lines(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surp
     import json
 
     symbols, is_bytes = model.vocabulary.symbols, model.vocabulary.is_bytes
-    name = "byte" if is_bytes else "character"
+    name, shown = "byte" if is_bytes else "character", is_terminal(sys.stdout)  # which would obey what it is sent
     for piece in found:
         rows = []
         for symbol, nats, rank, guess in zip(piece.symbols, *(array.tolist() for array in piece[1:4]), strict=True):
             likeliest = None if guess == NO_GUESS else guess if is_bytes else symbols[guess]
             row = {name: ord(symbol) if is_bytes else symbol, "nats": nats, "rank": rank or None, "guess": likeliest}
-            rows.append(json.dumps(row, ensure_ascii=False))
+            rows.append(json.dumps(row, ensure_ascii=shown))
         write("".join(f"{row}\n" for row in rows).encode("utf-8"))
         yield piece
 
