@@ -9,13 +9,17 @@ from typing import Any
 from recurra.config import configs
 from recurra.errors import UsageError
 from recurra.model import LanguageModel, load
+from recurra.report import held_out
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
+from recurra.text.vocabulary import Vocabulary
 from recurra.training.files import REPORT
 from recurra.training.learning_text import read_text
+from recurra.training.provenance import Learned
 from recurra.training.run import Announce, Listener, Run
 from recurra.training.run import resume as resume_run
 from recurra.training.run import train as train_run
+from recurra.training.trainer import Trainer
 
 
 def train(
@@ -58,7 +62,14 @@ def train(
     """
     if extend_vocabulary and start is None and not resume:
         raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
-    watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": announce}
+    told: list[Learned] = []
+
+    def tell(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path) -> None:
+        told.append(Learned(text, trainer.training))
+        if announce is not None:
+            announce(text, vocabulary, trainer, folder)
+
+    watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": tell}
     if resume:
         folder = _resumable(run, force=force, start=start)
         watched |= {"extend_vocabulary": extend_vocabulary, "encoding": encoding}
@@ -75,6 +86,7 @@ def train(
             force=force,
             **watched,
         )
+    held_out.add(trained, told[-1])
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained

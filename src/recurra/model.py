@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,14 @@ from recurra.config import ModelConfig
 from recurra.engines import create_network, create_stepper
 from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import generation, sampling, scoring
+from recurra.inference.documents import Line, score_lines
+from recurra.inference.dynamic import DynamicConfig, learning
 from recurra.inference.generation import Sample
+from recurra.inference.surprise import Predictor, Steady, Surprise, surprises, tally
 from recurra.network import growth, network
 from recurra.network.network import State
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest, parameter_shapes
-from recurra.text.decoding import reject_surrogates
 from recurra.text.id_file import Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
 
@@ -144,20 +146,43 @@ class LanguageModel:
             warnings.warn(message, stacklevel=stacklevel)
         return ids
 
-    def score(self, text: str) -> scoring.Score:
+    def score(
+        self, text: str, *, dynamic: DynamicConfig | str | None = None, learned: str | None = None
+    ) -> scoring.Score:
         """How well the model predicts `text`: ln K for its first character, then -log p of each next one.
 
         Characters that the model does not know cost 24 bits and 8 for each of their UTF-8 bytes, and are skipped.
+        With `dynamic`, "sgd", "rms" or a DynamicConfig, it goes on learning while it reads, and is itself left as it
+        is; "rms" wants the text that it has `learned`.
         Raises TextError where the text is empty or has a lone surrogate.
         """
         if not text:
             raise TextError("an empty text has no score.", hint="give a text of one character or more.")
-        symbols = self.vocabulary.spell(text)
-        reject_surrogates(symbols, "the text")
-        ids, _ = self.vocabulary.encode_known(symbols)
-        known = set(self.vocabulary.symbols)
-        unknown = "".join(character for character in symbols if character not in known)
-        return scoring.score_ids(self._network, ids, len(self.vocabulary), self.zero_state(), unknown)
+        how = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
+        ids = None if learned is None else self.vocabulary.encode_known(self.vocabulary.spell(learned))[0]
+        found = self.surprises([self.vocabulary.spell(text)], how, ids)
+        return tally(found, is_bytes=self.vocabulary.is_bytes, keep=True)
+
+    def surprises(
+        self, pieces: Iterable[str], dynamic: DynamicConfig | None = None, learned: Ids | None = None
+    ) -> Iterator[Surprise]:
+        """What each symbol of a text costs, the text in `pieces` of this vocabulary's kind (see `Vocabulary.spell`).
+
+        How it is cut changes no bit. `dynamic` and the ids that were `learned` as in `score`.
+        """
+        predictor: Predictor = (
+            Steady(self._network, self.zero_state())
+            if dynamic is None
+            else learning(self.config, self.parameters, self.zero_state(), dynamic, learned)
+        )
+        return surprises(predictor, self.vocabulary, pieces)
+
+    def score_lines(self, text: str) -> Iterator[Line]:
+        """Each line of `text` that is not empty, scored by itself: see `documents.score_lines`.
+
+        The text is of this vocabulary's kind (see `Vocabulary.spell`).
+        """
+        return score_lines(self._network, self.vocabulary, self.zero_state, text)
 
     def evaluate(self, ids: Ids) -> float:
         """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted."""

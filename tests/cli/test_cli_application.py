@@ -51,7 +51,7 @@ def test_version(call: Call) -> None:
 
 USAGE = [
     ("tarin", "there is no command `tarin`.", "did you mean `recurra train`?"),
-    ("xyzzy", "there is no command `xyzzy`.", "the commands are train, sample, check, report, books, doctor."),
+    ("xyzzy", "there is no command `xyzzy`.", "the commands are train, sample, score, check, report, books, doctor."),
     ("book.txt", "there is no command `book.txt`.", "to learn a text: `recurra train book.txt`."),
     ("kjv", "there is no command `kjv`.", "to learn a text: `recurra train kjv`."),
     ("--updates 5", "`--updates` must come after a command.", "the commands are train, "),
@@ -117,6 +117,18 @@ USAGE = [
     ("sample m --interactive --prompt a", "`--interactive` asks for beginnings itself; got `--prompt` besides.", None),
     ("sample m --training-text kjv", "`--training-text` is for `--novelty`, which is not asked for.", None),
     ("sample m --logprobs", "`--logprobs` is a part of the JSON object.", "add `--json`."),
+    ("score", "MODEL is missing.", "see `recurra score --help`."),
+    ("score m --dynamik", "there is no option `--dynamik`.", "did you mean `--dynamic`?"),
+    ("score m --dynamic-rate 1", "`--dynamic-rate` is for dynamic evaluation.", "add `--dynamic`."),
+    (
+        "score m --dynamic --dynamic-rate nan",
+        "`dynamic_rate` must be a finite number, at least 0; got nan.",
+        None,
+    ),
+    ("score m --dynamic --dynamic-method x", "`dynamic_method` must be one of sgd, rms; got 'x'.", None),
+    ("score m --documents words", "`--documents` must be one of lines; got 'words'.", None),
+    ("score m --documents lines --dynamic", "`--documents` does not go with `--dynamic`.", "leave out one of them."),
+    ("score m --per-character --also n", "`--per-character` does not go with `--also`.", "leave out one of them."),
     ("check m --text kjv", "MODEL has its own network and text; got `--text` besides.", "leave out one of them."),
     ("check m --hidden-size 5", "MODEL has its own network and text; got `--hidden-size` besides.", "leave out"),
     ("check m --every", "`--every` has its own networks and texts; got MODEL besides.", "leave out one of them."),

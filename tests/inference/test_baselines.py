@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from recurra.errors import TextError
 from recurra.inference import baselines
-from recurra.inference.baselines import bzip2_bits, gzip_bits, uniform, unigram, xz_bits
+from recurra.inference.baselines import bzip2_bits, gzip_bits, ngram_bits, uniform, unigram, xz_bits
+from recurra.inference.ngram import NGram
+from recurra.text.vocabulary import Vocabulary
 
 
 def test_uniform_is_the_logarithm_of_the_number_of_symbols() -> None:
@@ -56,6 +58,20 @@ def test_all_baselines_together() -> None:
     found = baselines.baselines("abracadabra")
     assert list(found) == ["uniform", "unigram", "gzip", "bzip2", "xz"]
     assert found["uniform"] == math.log2(5)
+
+
+def test_bytes_are_compressed_as_they_are() -> None:
+    symbols = "é".encode().decode("latin-1") * 100
+    assert baselines.baselines(symbols, is_bytes=True)["gzip"] == gzip_bits("é" * 100) / 2
+
+
+def test_n_grams_pay_the_escape_for_what_they_do_not_know() -> None:
+    vocabulary = Vocabulary.of("abc")
+    training = vocabulary.encode("abcab" * 9)
+    found = ngram_bits(training, vocabulary, "abéa")
+    assert list(found) == ["1", "2", "3", "4", "5", "6"]
+    nats = NGram(training, 3).nats(vocabulary.encode("aba")).sum(axis=1)
+    assert list(found.values()) == pytest.approx([(own / math.log(2) + 40) / 4 for own in nats.tolist()])
 
 
 def test_a_lone_surrogate_is_counted_and_not_refused() -> None:

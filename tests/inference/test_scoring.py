@@ -102,7 +102,7 @@ def test_unknown_characters_cost_an_escape_and_their_utf_8_bytes() -> None:
     assert again.nats == pytest.approx(math.log(6) + 3 * 40 * math.log(2), rel=1e-14)
     assert again.unknown_characters == 3
     alone = MODEL.score("é")
-    assert alone == Score(1, pytest.approx(40 * math.log(2)), 1)  # type: ignore[arg-type]
+    assert alone == Score(1, pytest.approx(40 * math.log(2)), 1, bytes=2)  # type: ignore[arg-type]
 
 
 def test_a_model_of_bytes_counts_bytes_and_knows_all() -> None:

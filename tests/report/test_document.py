@@ -20,6 +20,7 @@ SECTIONS = [
     "2. The smooth loss",
     "3. What it wrote as it learned",
     "4. The final and the best model",
+    "A page that it had not seen",
     "The honest figures",
     "Settings, text and machine",
 ]

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recurra.cli.terminal import columns, paint, say
+from recurra.cli.terminal import columns, paint
 from recurra.cli.words import plural
-from recurra.errors import UsageError
+from recurra.errors import RecurraError
 from recurra.inert import inert
 
 if TYPE_CHECKING:
     from recurra.text.decoding import Text
 
-SETTINGS = "run.toml"
-UNREADABLE = ("-", "text")  # sources that cannot be read again: standard input, and a string in Python
 EXCERPT = 60  # characters of a passage that are shown
 SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # lengths of n-grams
-HINT = "name the text with `--training-text`."
 
 
-def text_of_run(model: Path) -> Text:
-    """The text from which the run of the model file or folder `model` has learned; UsageError where it is unknown."""
-    from recurra.text.reading import read
-    from recurra.training.settings import read_settings
+def text_of_run(model: str) -> Text:
+    """The text that the model file or run folder `model` has learned; an error where it is not to be had."""
+    from recurra.training.provenance import Provenance
 
-    folder = next((place for place in (model, model.parent.parent) if (place / SETTINGS).is_file()), None)
-    if folder is None:
-        raise UsageError(f"`{model}` does not say which text it has learned from.", hint=HINT)
     try:
-        table = read_settings(folder)["text"]
-        sources, encoding, sha256 = list(map(str, table["source"])), str(table["encoding"]), str(table["sha256"])
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"`{folder / SETTINGS}` does not say which text was learned.", hint=HINT) from error
-    if set(sources) & set(UNREADABLE):
-        raise UsageError("the text that the model has learned from was not a file.", hint=HINT)
-    text = read(sources, encoding)
-    if text.sha256 != sha256:
-        say(f"{paint('warning:', 'yellow')} {text.name} is no longer the text that the model has learned from.")
-    return text
+        return Provenance(model).learned.text
+    except RecurraError as error:
+        error.hint = "name the text with `--training-text`."
+        raise
 
 
 def copied_table(symbols: str, learned: Text) -> dict[str, Any] | None:

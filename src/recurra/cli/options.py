@@ -43,7 +43,7 @@ def setting(name: str, help: str, **named: Any) -> Parameter:
 
 def flag(help: str, group: Group | None = None) -> Parameter:
     """An option without a value: given or not."""
-    return Parameter(help=help, group=group, show_default=False)
+    return Parameter(help=help, show_default=False, **given(group=group))  # a group of None would hide it
 
 
 def given(**options: Any) -> dict[str, Any]:

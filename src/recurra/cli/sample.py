@@ -169,7 +169,7 @@ def _learned(model: str, training_text: str | None) -> Any:
     from recurra.cli.copies import text_of_run
     from recurra.text.reading import read
 
-    return text_of_run(Path(model)) if training_text is None else read(training_text)
+    return text_of_run(model) if training_text is None else read(training_text)
 
 
 def _warm_up(model: "LanguageModel") -> None:

@@ -218,11 +218,16 @@ class _Shard:
         """Forward and backward on ids x, y (T, B); the loss in nats, the gradient in `gradient`; h is carried."""
         ids, targets = np.ascontiguousarray(x, np.int64).ravel(), np.ascontiguousarray(y, np.int64).ravel()
         self.read(p, panels, ids, masks)
+        loss = self.backward(panels, ids, targets, masks)
+        self.carry()
+        return loss
+
+    def backward(self, panels: Panels, ids: Ids, targets: Ids, masks: Vector | None = None) -> float:
+        """The loss in nats, after `read` of these ids (T B,); its gradient in `gradient`, that of the logits in `o`."""
         loss = float(output.softmax_loss(self.o, targets, self.sums, self.symbol_tile))
         self._output_backward(panels)
         for number in reversed(range(len(self.layers))):
             self._layer_backward(panels, number, ids, masks)
-        self.carry()
         return loss
 
     def read(self, p: Mapping[str, Vector], panels: Panels, ids: Ids, masks: Vector | None = None) -> None:

@@ -14,10 +14,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from recurra.errors import TextError
+from recurra.inference.ngram import NGram
+from recurra.inference.surprise import escapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recurra.text.id_file import Ids
+    from recurra.text.vocabulary import Vocabulary
+
+UTF8 = "utf-8"
+LIMIT = 1 << 23  # characters of a text that are worth compressing: more would take many minutes
 XZ_SMALLEST_DICTIONARY = 4096
 XZ_LARGEST_DICTIONARY = 16 << 20  # which needs some 190 MB; the 64 MiB of preset 9 would need 700
 
@@ -33,33 +40,49 @@ def unigram(text: str) -> float:
     return math.log2(total) - math.fsum(count * math.log2(count) for count in counts.values()) / total
 
 
-def gzip_bits(text: str) -> float:
+def gzip_bits(text: str, encoding: str = UTF8) -> float:
     """The text through `gzip -9` from a pipe: DEFLATE (RFC 1951), header and checksum included."""
-    return _compressed(text, lambda data: gzip.compress(data, compresslevel=9, mtime=0))
+    return _compressed(text, lambda data: gzip.compress(data, compresslevel=9, mtime=0), encoding)
 
 
-def bzip2_bits(text: str) -> float:
+def bzip2_bits(text: str, encoding: str = UTF8) -> float:
     """The text through `bzip2 -9`: Burrows-Wheeler blocks of 900 kB."""
-    return _compressed(text, lambda data: bz2.compress(data, compresslevel=9))
+    return _compressed(text, lambda data: bz2.compress(data, compresslevel=9), encoding)
 
 
-def xz_bits(text: str) -> float:
+def xz_bits(text: str, encoding: str = UTF8) -> float:
     """The text through `xz -9e`: LZMA2 in the .xz container.
 
     The window is no longer than the text needs, which is the same size of output, and 16 MiB at most.
     """
-    return _compressed(text, _xz)
+    return _compressed(text, _xz, encoding)
 
 
-def baselines(text: str) -> dict[str, float]:
-    """Every baseline of `text` in bits per character: "uniform", "unigram", "gzip", "bzip2" and "xz"."""
+def baselines(text: str, *, is_bytes: bool = False) -> dict[str, float]:
+    """Every baseline of `text` in bits per character: "uniform", "unigram", "gzip", "bzip2" and "xz".
+
+    Where `is_bytes`, the characters of `text` stand for bytes.
+    """
+    encoding = "latin-1" if is_bytes else UTF8
     return {
         "uniform": uniform(text),
         "unigram": unigram(text),
-        "gzip": gzip_bits(text),
-        "bzip2": bzip2_bits(text),
-        "xz": xz_bits(text),
+        "gzip": gzip_bits(text, encoding),
+        "bzip2": bzip2_bits(text, encoding),
+        "xz": xz_bits(text, encoding),
     }
+
+
+def ngram_bits(training: Ids, vocabulary: Vocabulary, text: str) -> dict[str, float]:
+    """Bits per character of `text` by n-grams of the ids `training`, by order: "1", "2", …; unknown ones by the escape.
+
+    Its symbols are those of `vocabulary` (see `Vocabulary.spell`).
+    """
+    _require_characters(text)
+    ids, known = vocabulary.look_up(text)
+    missed = float(escapes(text)[~known].sum())
+    nats = NGram(training, len(vocabulary)).nats(ids[known]).sum(axis=1)
+    return {str(n): float(own + missed) / math.log(2) / len(text) for n, own in enumerate(nats, start=1)}
 
 
 def _xz(data: bytes) -> bytes:
@@ -75,9 +98,9 @@ def _counts(text: str) -> Counter[str]:
     return Counter(text)
 
 
-def _compressed(text: str, compress: Callable[[bytes], bytes]) -> float:
+def _compressed(text: str, compress: Callable[[bytes], bytes], encoding: str) -> float:
     _require_characters(text)
-    return 8 * len(compress(text.encode("utf-8", errors="surrogatepass"))) / len(text)
+    return 8 * len(compress(text.encode(encoding, errors="surrogatepass"))) / len(text)
 
 
 def _require_characters(text: str) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recurra.network.state import map_state
-from recurra.text.streams import PADDING, DocumentStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,11 +30,16 @@ ESCAPE_BITS = 24  # an unknown character costs these and 8 bits for each of its 
 
 @dataclass(frozen=True)
 class Score:
-    """`nats` over `characters`, of which `unknown_characters` were not in the vocabulary."""
+    """`nats` over `characters`, of which `unknown_characters` were not in the vocabulary; `bytes` are the text's UTF-8.
+
+    Of a model of bytes, characters are bytes. `losses` (characters,) are the nats of each, where they were kept.
+    """
 
     characters: int
     nats: float
     unknown_characters: int = 0
+    bytes: int = 0
+    losses: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     @property
     def nats_per_character(self) -> float:
@@ -46,6 +50,11 @@ class Score:
     def bits_per_character(self) -> float:
         """The mean over the characters, in bits."""
         return self.nats_per_character / math.log(2)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """The mean over the bytes of the text's UTF-8, in bits: models of characters and of bytes compare by it."""
+        return self.nats / math.log(2) / self.bytes
 
     @property
     def perplexity(self) -> float:
@@ -111,20 +120,42 @@ def evaluate_documents(
 
     Every character is counted, the newline at the end of each line too.
     """
-    count = STREAMS if network.reads_side_by_side else 1
-    stream = DocumentStream(ids, len(ids) + 1, count, newline=newline)  # so that no line is cut
-    losses: list[float] = []
-    for _ in range(stream.updates_per_epoch):
-        inputs, targets = stream.take(1)
-        state = zero_state(count)
-        for start in range(0, inputs.shape[1], STEPS):
-            x, y = inputs[0, start : start + STEPS], targets[0, start : start + STEPS]
-            missing = ((0, STEPS - len(x)), (0, 0))  # blocks of one size need memory of one size
-            logs, state = network.log_probabilities(np.pad(x, missing) if count > 1 else x[:, 0], state)
-            logs = logs.reshape(-1, count, logs.shape[-1])[: len(y)]
-            found = -np.take_along_axis(logs, np.maximum(y, 0)[..., np.newaxis], -1)[..., 0]
-            losses += found[y != PADDING].tolist()
-    return math.fsum(losses) / len(losses)
+    pieces = np.split(ids, np.flatnonzero(ids == newline))
+    lines = [pieces[0], *(piece[1:] for piece in pieces[1:])]
+    documents = [np.append(line, newline) for line in lines if len(line)]
+    losses = document_losses(network, documents, newline, zero_state)
+    return math.fsum(itertools.chain.from_iterable(own.tolist() for own in losses)) / sum(map(len, losses))
+
+
+def document_losses(
+    network: Network, documents: Sequence[NDArray[np.integer]], newline: int, zero_state: Callable[[int], State]
+) -> list[NDArray[np.float32]]:
+    """-log p of every id of each document, after a newline and a zero state; those of like length side by side."""
+    streams = STREAMS if network.reads_side_by_side else 1
+    found = [np.zeros(0, np.float32)] * len(documents)
+    order = np.argsort([len(ids) for ids in documents], kind="stable")
+    for start in range(0, len(order), streams):
+        batch = order[start : start + streams]
+        longest = len(documents[batch[-1]])
+        steps = -(-longest // STEPS) * STEPS if streams > 1 else longest
+        block = np.full((steps + 1, streams), newline)
+        for column, number in enumerate(batch):
+            block[1 : len(documents[number]) + 1, column] = documents[number]
+        losses = _losses(network, block, zero_state(streams))
+        for column, number in enumerate(batch):
+            found[number] = losses[: len(documents[number]), column]
+    return found
+
+
+def _losses(network: Network, block: NDArray[np.int64], state: State) -> NDArray[np.float32]:
+    """-log p of block[1:] (T, B), each given what is above it."""
+    parts = []
+    for start in range(0, len(block) - 1, STEPS):
+        window = block[start : start + STEPS + 1]
+        logs, state = network.log_probabilities(window[:-1] if block.shape[1] > 1 else window[:-1, 0], state)
+        logs = logs.reshape(len(window) - 1, block.shape[1], -1)
+        parts.append(-np.take_along_axis(logs, window[1:, :, np.newaxis], -1)[..., 0])
+    return np.concatenate(parts)
 
 
 def _window(ids: Ids, start: int, length: int) -> NDArray[np.int64]:
@@ -132,10 +163,3 @@ def _window(ids: Ids, start: int, length: int) -> NDArray[np.int64]:
     part = ids[max(start, 0) : max(start + length, 0)].astype(np.int64)
     before = min(max(-start, 0), length)
     return np.pad(part, (before, length - before - len(part)))
-
-
-def score_ids(network: Network, ids: Ids, symbols: int, state: State, unknown: str = "") -> Score:
-    """The score of a text: ln K for its first character, then the model's; `unknown` characters by the escape."""
-    escape = sum(ESCAPE_BITS + 8 * len(character.encode()) for character in unknown) * math.log(2)
-    known = _sum_after(network, ids, state) + (math.log(symbols) if len(ids) else 0.0)
-    return Score(len(ids) + len(unknown), known + escape, len(unknown))

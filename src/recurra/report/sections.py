@@ -241,6 +241,8 @@ def _comparison(run: RunData, salt: str) -> Iterator[Html]:
         for name, label in BASELINES.items()
         if name in training or name in held_out
     ]
+    ngrams = mapping(run.summary.get("held_out_ngrams"))
+    rows += [[f"{order}-gram", "\u2013", fixed(number(ngrams, order))] for order in list(ngrams)[1:]]
     if not rows:
         yield absent("Absent: the comparison with compressors is made when the run ends.")
     if any(value is not None for value in own):
@@ -269,6 +271,11 @@ def _comparison_words(run: RunData, mean: float | None, training: Mapping[str, A
         "Uniform gives every symbol the same probability; unigram knows how often each occurs; "
         "the compressors' figures count everything that is needed to read the text again. "
     )
+    if mapping(run.summary.get("held_out_ngrams")):
+        words += (
+            "The n-grams have counted the network's own training text, or its last 4,194,304 symbols, and predict the "
+            "last of n symbols from those before it (interpolated Kneser-Ney). "
+        )
     parameters, characters = number(run.summary, "parameters"), number(run.table("text"), "characters")
     if parameters and characters:
         cost = 32 * parameters / characters

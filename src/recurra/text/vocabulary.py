@@ -105,7 +105,7 @@ class Vocabulary:
 
     def encode(self, text: str) -> NDArray[Any]:
         """The ids (N,) of the N characters of `text`; TextError names those that the vocabulary has not."""
-        ids, known = self._look_up(text)
+        ids, known = self.look_up(text)
         if not known.all():
             unknown = name_characters(_distinct(text, known))
             raise TextError(
@@ -116,10 +116,11 @@ class Vocabulary:
 
     def encode_known(self, text: str) -> tuple[NDArray[Any], str]:
         """The ids of the characters that the vocabulary has; the others, each once, as they first appear."""
-        ids, known = self._look_up(text)
+        ids, known = self.look_up(text)
         return (ids, "") if known.all() else (ids[known], _distinct(text, known))
 
-    def _look_up(self, text: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def look_up(self, text: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """For each of the N characters of `text` its id (N,), 0 where it has none, and whether it has one (N,)."""
         points = code_points(text)
         ids = self._ids[points]
         return ids, (ids != 0) | (points == self.code_points[0])

@@ -157,3 +157,15 @@ def adamw(
         store(squares, 0, column, s)
         change = step * m / (square_root(s) * scale + epsilon)
         store(theta, 0, column, kept * load(theta, 0, column, PAIR) - change)
+
+
+@strict
+def adapt(theta: Vector, saved: Vector, pull: Vector, step: Vector, gradient: Vector) -> None:
+    """Down the gradient and back to where it began, in place: theta += pull · (saved - theta) - step · g, by element.
+
+    All (1, n), n a multiple of 16. Source: Krause et al., arXiv:1709.07432 (2018), their equation for RMS with decay.
+    """
+    for column in range(0, theta.shape[1], WIDTH * len(PAIR)):
+        now = load(theta, 0, column, PAIR)
+        back = load(pull, 0, column, PAIR) * (load(saved, 0, column, PAIR) - now)
+        store(theta, 0, column, now + (back - load(step, 0, column, PAIR) * load(gradient, 0, column, PAIR)))

@@ -1,0 +1,109 @@
+"""`recurra score`: how well models predict a text."""
+
+import sys
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from recurra.cli.options import OUTPUT, flag, given, real, text
+from recurra.errors import UsageError
+
+EXAMPLES = """\
+Examples:
+  recurra score runs/kjv                the part that the run held out
+  recurra score runs/kjv psalms.txt --baselines
+  recurra score runs/kjv mybook.txt --dynamic --also runs/mybook
+  recurra score runs/kjv psalm23.txt --per-character
+  recurra score runs/kjv verses.txt --also runs/koran --documents lines"""
+DOCUMENTS = ("lines",)
+
+app = App(name="score", usage="Usage: recurra score MODEL [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+@app.default
+def score(
+    model: Annotated[
+        str, Parameter(name="MODEL", converter=text, help="A run's folder (its best checkpoint) or a checkpoint file.")
+    ],
+    /,
+    *texts: Annotated[
+        str,
+        Parameter(
+            name="TEXT",
+            allow_leading_hyphen=True,
+            help="A book's name, files, folders, or - for standard input; several are joined. "
+            "None: what the run held out.",
+        ),
+    ],
+    also: Annotated[
+        list[str] | None, Parameter(help="Another model to score the text with (may be repeated).", show_default=False)
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        Parameter(
+            converter=text, help="The text's encoding, or `bytes`.", show_default="utf-8; of a model of bytes: bytes"
+        ),
+    ] = None,
+    dynamic: Annotated[bool, flag("Also let a copy of the model go on learning while it reads.")] = False,
+    dynamic_method: Annotated[
+        str | None,
+        Parameter(
+            converter=text,
+            help="How: sgd, or rms, which wants the text that the model has learned.",
+            show_default="rms where that text is there, else sgd",
+        ),
+    ] = None,
+    dynamic_rate: Annotated[
+        float | None, Parameter(converter=real, help="How fast: its learning rate.", show_default="by method")
+    ] = None,
+    per_character: Annotated[
+        bool, flag("Every character with its nats: shaded on a terminal, else a line of JSON each.", OUTPUT)
+    ] = False,
+    documents: Annotated[
+        str | None,
+        Parameter(converter=text, group=OUTPUT, help="lines: score each line by itself, and show the odd ones."),
+    ] = None,
+    baselines: Annotated[bool, flag("Also what needs no network: n-grams and compressors.", OUTPUT)] = False,
+    json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
+) -> int:
+    """Score a text: how many bits a model needs for each of its characters.
+
+    Every character counts, the state is carried throughout, and the first one
+    costs ln K. Characters that the model does not know cost 24 bits and 8 for
+    each of their UTF-8 bytes, and are counted.
+    """
+    rate = given(method=dynamic_method, rate=dynamic_rate)
+    if rate and not dynamic:
+        raise UsageError(f"`--dynamic-{next(iter(rate))}` is for dynamic evaluation.", hint="add `--dynamic`.")
+    if documents is not None and documents not in DOCUMENTS:
+        raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r}.")
+    _refuse("`--documents`", documents, dynamic=dynamic, per_character=per_character)
+    _refuse("`--per-character`", per_character, also=also)
+    from recurra.cli import score_tables as tables
+    from recurra.cli import scores
+    from recurra.cli.terminal import is_terminal, say, write_json, write_text
+
+    wanted = scores.Wanted(
+        [model, *(also or [])],
+        list(texts),
+        encoding,
+        dynamic=rate if dynamic else None,
+        baselines=baselines,
+        documents=documents is not None,
+    )
+    if per_character:
+        shown = is_terminal(sys.stdout) and not json
+        say(*tables.lines(scores.score(wanted, tables.view if shown else tables.json_lines)))
+        return 0
+    found = scores.score(wanted)
+    if json:
+        write_json(tables.as_json(found))
+    else:
+        write_text("\n".join(tables.lines(found)) + "\n")
+    return 0
+
+
+def _refuse(what: str, is_given: Any, **others: Any) -> None:
+    for name, value in others.items():
+        if is_given and value:
+            raise UsageError(f"{what} does not go with `--{name.replace('_', '-')}`.", hint="leave out one of them.")

@@ -1,0 +1,73 @@
+"""A text on a terminal, each character marked by its surprise: by shades, or where there are none by figures below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+from recurra.inert import inert
+from recurra.inference.surprise import Surprise, characters
+
+LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at which the next shade begins
+SHADES = ("", "48;5;230;38;5;16", "48;5;222;38;5;16", "48;5;215;38;5;16", "48;5;202;38;5;16", "48;5;124;38;5;231;1")
+SIGNS = {"\n": "¶", "\t": "\\t"}  # what would move the cursor
+FIGURES = "below each character its surprise in nats, rounded: nothing below 0.5, 9 for more than 9"
+
+
+class Glyph(NamedTuple):
+    """A whole character as a terminal may show it, and its nats."""
+
+    shown: str
+    nats: float
+    ends_line: bool
+
+
+def glyphs(found: Iterable[Surprise], *, is_bytes: bool) -> Iterator[Glyph]:
+    """The characters of the pieces."""
+    for character, nats in characters(((piece.symbols, piece.nats) for piece in found), is_bytes=is_bytes):
+        yield Glyph(SIGNS.get(character) or inert(character), nats, character == "\n")
+
+
+def lines(found: Iterable[Glyph], width: int, *, colours: bool) -> Iterator[str]:
+    """The text in lines of `width` cells at most, where there are no `colours` each with its figures below."""
+    line: list[Glyph] = []
+    used = 0
+    for glyph in found:
+        size = cell_len(glyph.shown)
+        if line and used + size > width:
+            yield from _drawn(line, colours=colours)
+            line, used = [], 0
+        line.append(glyph)
+        used += size
+        if glyph.ends_line:
+            yield from _drawn(line, colours=colours)
+            line, used = [], 0
+    if line:
+        yield from _drawn(line, colours=colours)
+
+
+def legend(*, colours: bool) -> str:
+    """What the marks mean."""
+    if not colours:
+        return FIGURES
+    names = [f"under {LIMITS[0]:g}", *(f"{limit:g} and more" for limit in LIMITS)]
+    return "nats: " + "  ".join(_shaded(f" {name} ", level) for level, name in enumerate(names))
+
+
+def _drawn(line: list[Glyph], *, colours: bool) -> Iterator[str]:
+    if colours:
+        yield "".join(_shaded(glyph.shown, sum(glyph.nats >= limit for limit in LIMITS)) for glyph in line)
+        return
+    yield "".join(glyph.shown for glyph in line)
+    yield "".join(_figure(glyph.nats).ljust(cell_len(glyph.shown)) for glyph in line if cell_len(glyph.shown)).rstrip()
+
+
+def _figure(nats: float) -> str:
+    return " " if nats < LIMITS[0] else str(min(math.floor(nats + 0.5), 9))
+
+
+def _shaded(text: str, level: int) -> str:
+    return f"\x1b[{SHADES[level]}m{text}\x1b[0m" if level else text

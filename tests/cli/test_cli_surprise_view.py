@@ -1,0 +1,79 @@
+"""The view of a text on a terminal: nothing in it is obeyed, and colour is not all that tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from calling import Call
+
+from recurra import load
+from recurra.cli import score_tables
+from recurra.cli.surprise_view import SHADES, Glyph, glyphs, legend, lines
+from recurra.inference.surprise import Surprise
+
+
+def surprise(symbols: str, nats: list[float]) -> Surprise:
+    none = np.zeros(len(symbols), np.int64)
+    return Surprise(symbols, np.array(nats), none, none, 0)
+
+
+def test_what_would_move_the_cursor_is_shown_as_a_sign() -> None:
+    found = list(glyphs([surprise("a\n\t\x1b\u202e", [1.0, 2.0, 3.0, 4.0, 5.0])], is_bytes=False))
+    assert [glyph.shown for glyph in found] == ["a", "¶", "\\t", "\\x1b", "\\u202e"]
+    assert [glyph.ends_line for glyph in found] == [False, True, False, False, False]
+
+
+def test_figures_stand_below_their_characters() -> None:
+    found = [Glyph("a", 0.4, False), Glyph("b", 0.5, False), Glyph("日", 2.5, False), Glyph("\\t", 9.9, False),
+             Glyph("¶", 1.2, True), Glyph("c", 30.0, False)]  # fmt: skip
+    assert list(lines(found, 80, colours=False)) == ["ab日\\t¶", " 13 9 1", "c", "9"]
+
+
+def test_lines_are_as_wide_as_the_terminal() -> None:
+    found = [Glyph("日", 1.0, False)] * 5
+    assert list(lines(found, 5, colours=False)) == ["日日", "1 1", "日日", "1 1", "日", "1"]
+    assert len(list(lines(found, 1, colours=True))) == 5
+
+
+def test_shades_grow_with_surprise() -> None:
+    found = [Glyph("x", nats, False) for nats in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)]
+    (line,) = lines(found, 80, colours=True)
+    assert line == "x" + "".join(f"\x1b[{shade}mx\x1b[0m" for shade in SHADES[1:])
+
+
+def test_the_legend_says_what_the_marks_mean() -> None:
+    assert "\x1b" not in legend(colours=False)
+    assert "8 and more" in legend(colours=True)
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_on_a_terminal(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch, colours: bool) -> None:
+    Path("some.txt").write_text("A small\x07 book\n" * 3, encoding="utf-8")
+    monkeypatch.setattr("recurra.cli.terminal.is_terminal", lambda stream: True)
+    monkeypatch.setattr("recurra.cli.score_tables.has_colour", lambda stream: colours)
+    code, out, _ = call("score", trained, "some.txt", "--per-character")
+    assert code == 0
+    assert ("\x1b[48;5;" in out) == colours
+    assert "\x07" not in out
+    assert out.count("¶") == 3
+
+
+def test_every_piece_comes_through(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score_tables, "write", lambda data: None)
+    monkeypatch.setattr(score_tables, "write_text", lambda text: None)
+    model = load(trained)
+    pieces = ["A small book\n", "of", " few", " words"]
+    assert [piece.symbols for piece in score_tables.view(model.surprises(pieces), model)] == pieces
+
+
+def test_lines_of_json_on_a_terminal_have_nothing_that_it_would_obey(
+    call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("some.txt").write_text("A\u202e\x9b book", encoding="utf-8")
+    monkeypatch.setattr("recurra.cli.score_tables.is_terminal", lambda stream: True)
+    code, out, _ = call("score", trained, "some.txt", "--per-character", "--json")
+    assert code == 0
+    assert "\\u202e" in out
+    assert out.isascii()
