@@ -31,7 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "seed": {},
     "small": _BATCHES | _GRU_256 | {"updates": 500},
     "medium": _BATCHES | _LSTM_256 | {"dropout": 0.2, "updates": 2500},
-    "large": _BATCHES | _LSTM_512 | {"dropout": 0.4, "updates": 2600},
+    "large": _BATCHES | _LSTM_512 | {"dropout": 0.5, "updates": 2650},
 }
 
 
@@ -39,7 +39,8 @@ class Rung(NamedTuple):
     """A network on the ladder from quick to good.
 
     It is for at least so many `seconds` and `characters` of text. `speed` is what two cores read, in characters a
-    second; `reached` the held-out nats a character on tiny Shakespeare after so many characters read.
+    second; `reached` the held-out nats a character on tiny Shakespeare after so many characters read. `dropout` is the
+    share of units dropped between layers where the text is read up to each of `EPOCHS` times.
     """
 
     seconds: float
@@ -47,21 +48,28 @@ class Rung(NamedTuple):
     settings: dict[str, Any]
     speed: float
     reached: tuple[tuple[float, float], ...]
+    dropout: tuple[float, ...] = ()
 
     @property
-    def has_dropout(self) -> bool:
-        """Dropout works between layers."""
-        return "layers" in self.settings
+    def most_epochs(self) -> float:
+        """How often it may read the text: more would be learned by heart."""
+        return MOST_EPOCHS_WITH_DROPOUT if self.dropout else MOST_EPOCHS
+
+    def dropout_for(self, epochs: float) -> float:
+        """The share of units to drop where the text is read so often."""
+        return next((share for bound, share in zip(EPOCHS, self.dropout, strict=False) if epochs <= bound), 0.0)
+
+
+EPOCHS = (1.5, 4.0, 7.0, math.inf)
 
 
 LADDER = (
     Rung(0, 0, _GRU_128, 170e3, ((0.3e6, 2.04), (0.41e6, 1.894), (0.61e6, 1.856))),
     Rung(6, 100_000, _GRU_256, 90e3, ((0.31e6, 1.95), (0.61e6, 1.807))),
-    Rung(60, 250_000, _LSTM_256, 32e3, ((6.8e6, 1.465), (13.8e6, 1.457))),
+    Rung(60, 250_000, _LSTM_256, 32e3, ((6.8e6, 1.465), (13.8e6, 1.457)), (0.0, 0.1, 0.2, 0.35)),
+    Rung(750, 500_000, _LSTM_512, 9.4e3, ((8.14e6, 1.435), (8.91e6, 1.4315)), (0.0, 0.2, 0.35, 0.5)),
 )
-# By epochs at most: the share of units dropped between layers.
-DROPOUT = ((1.5, 0.0), (4.0, 0.1), (8.0, 0.2), (math.inf, 0.35))
-MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT = 12.0, 40.0  # more would be learned by heart
+MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT = 12.0, 40.0
 LEAST_UPDATES = 20  # an epoch: a short text is read in fewer streams
 SHORTEST = 25  # characters of a sequence: a shorter text is refused
 LEAST_SPLIT = 1000  # characters: of a shorter text nothing is held out
@@ -79,12 +87,10 @@ def choose(characters: int, seconds: float) -> Choice:
     """The settings for a text of `characters` and a time in `seconds`: the best network that both are enough for."""
     index = max(i for i, rung in enumerate(LADDER) if rung.seconds <= seconds and rung.characters <= characters)
     rung = LADDER[index]
-    most = MOST_EPOCHS_WITH_DROPOUT if rung.has_dropout else MOST_EPOCHS
-    epochs = min(rung.speed * seconds / max(characters, 1), most)
-    dropout = next(share for bound, share in DROPOUT if epochs <= bound) if rung.has_dropout else 0.0
+    epochs = min(rung.speed * seconds / max(characters, 1), rung.most_epochs)
     T = min(rung.settings["sequence_length"], max(characters // LEAST_UPDATES, SHORTEST))
     B = min(rung.settings["batch_size"], max(characters // (LEAST_UPDATES * T), 1))
-    fitted = {"sequence_length": T, "batch_size": B, "dropout": dropout, "max_epochs": most}
+    fitted = {"sequence_length": T, "batch_size": B, "dropout": rung.dropout_for(epochs), "max_epochs": rung.most_epochs}
     if characters < LEAST_SPLIT:
         fitted["validation"] = 0.0
     wanting: tuple[str, ...] = ()
