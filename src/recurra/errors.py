@@ -6,6 +6,7 @@
     ├── ModelError               4   a model that is missing, unknown or unreadable
     ├── NumericalError           5   NaN or infinity during training
     ├── CheckpointError          6   a checkpoint that is corrupt
+    ├── CompressedFileError      6   a compressed file that is corrupt
     ├── StorageError             7   storage full, read-only or gone
     └── Interrupted        130, 143   stopped by SIGINT or SIGTERM, after saving
 
@@ -60,6 +61,12 @@ class NumericalError(RecurraError, ArithmeticError):
 
 class CheckpointError(RecurraError):
     """A checkpoint whose bytes are not the bytes that were written."""
+
+    exit_code = 6
+
+
+class CompressedFileError(RecurraError):
+    """A compressed file whose bytes are not the bytes that were written."""
 
     exit_code = 6
 

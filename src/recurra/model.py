@@ -63,7 +63,8 @@ class LanguageModel:
         )
 
     @functools.cached_property
-    def _network(self) -> Network:
+    def reader(self) -> Network:
+        """The network as it reads ids and tells what it expects next."""
         return create_network(self.config, self.parameters)
 
     @functools.cached_property
@@ -171,7 +172,7 @@ class LanguageModel:
         How it is cut changes no bit. `dynamic` and the ids that were `learned` as in `score`.
         """
         predictor: Predictor = (
-            Steady(self._network, self.zero_state())
+            Steady(self.reader, self.zero_state())
             if dynamic is None
             else learning(self.config, self.parameters, self.zero_state(), dynamic, learned)
         )
@@ -182,22 +183,22 @@ class LanguageModel:
 
         The text is of this vocabulary's kind (see `Vocabulary.spell`).
         """
-        return score_lines(self._network, self.vocabulary, self.zero_state, text)
+        return score_lines(self.reader, self.vocabulary, self.zero_state, text)
 
     def evaluate(self, ids: Ids) -> float:
         """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted."""
         self._require_ids(ids)
-        return scoring.evaluate(self._network, ids, self.zero_state())
+        return scoring.evaluate(self.reader, ids, self.zero_state())
 
     def estimate(self, ids: Ids) -> float:
         """Nearly `evaluate`, faster where the text is long and the network large: see `scoring.estimate`."""
         self._require_ids(ids)
-        return scoring.estimate(self._network, ids, self.zero_state)
+        return scoring.estimate(self.reader, ids, self.zero_state)
 
     def evaluate_documents(self, ids: Array, newline: int) -> float:
         """Mean nats a character of the lines in held-out ids (N,): see `scoring.evaluate_documents`."""
         self._require_ids(ids)
-        return scoring.evaluate_documents(self._network, ids, newline, self.zero_state)
+        return scoring.evaluate_documents(self.reader, ids, newline, self.zero_state)
 
     def _require_ids(self, ids: Ids) -> None:
         if len(ids) < 2 or ids.min() < 0 or ids.max() >= len(self.vocabulary):

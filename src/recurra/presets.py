@@ -90,7 +90,12 @@ def choose(characters: int, seconds: float) -> Choice:
     epochs = min(rung.speed * seconds / max(characters, 1), rung.most_epochs)
     T = min(rung.settings["sequence_length"], max(characters // LEAST_UPDATES, SHORTEST))
     B = min(rung.settings["batch_size"], max(characters // (LEAST_UPDATES * T), 1))
-    fitted = {"sequence_length": T, "batch_size": B, "dropout": rung.dropout_for(epochs), "max_epochs": rung.most_epochs}
+    fitted = {
+        "sequence_length": T,
+        "batch_size": B,
+        "dropout": rung.dropout_for(epochs),
+        "max_epochs": rung.most_epochs,
+    }
     if characters < LEAST_SPLIT:
         fitted["validation"] = 0.0
     wanting: tuple[str, ...] = ()

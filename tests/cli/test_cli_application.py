@@ -51,7 +51,11 @@ def test_version(call: Call) -> None:
 
 USAGE = [
     ("tarin", "there is no command `tarin`.", "did you mean `recurra train`?"),
-    ("xyzzy", "there is no command `xyzzy`.", "the commands are train, sample, score, check, report, books, doctor."),
+    (
+        "xyzzy",
+        "there is no command `xyzzy`.",
+        f"the commands are {', '.join(COMMANDS)}.",
+    ),
     ("book.txt", "there is no command `book.txt`.", "to learn a text: `recurra train book.txt`."),
     ("kjv", "there is no command `kjv`.", "to learn a text: `recurra train kjv`."),
     ("--updates 5", "`--updates` must come after a command.", "the commands are train, "),

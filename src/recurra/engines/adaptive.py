@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
 from recurra.engines import compiled
-from recurra.engines.batched import Ids, Layout, Panels, _Shard
+from recurra.engines.batched import Ids, Layout, Panels, Shard
 from recurra.engines.kernels import output
 from recurra.engines.kernels.lanes import Vector
 from recurra.engines.kernels.optimizers import adapt
@@ -34,7 +34,7 @@ class AdaptiveNetwork:
         self._flat = self._saved.copy()
         self._views = self._layout.views(self._flat)
         self._panels = Panels(self._views, alone=True)
-        self._whole = self._shard = _Shard(config, self._layout, segment, 1)
+        self._whole = self._shard = Shard(config, self._layout, segment, 1)
         self._whole.put_state(state)
         self.gradient = self._whole.gradient
         self._learned = 0
@@ -50,7 +50,7 @@ class AdaptiveNetwork:
 
     def read(self, ids: Ids) -> Vector:
         """log p (T, K) in nats of what follows each of `ids` (T,), T at most a segment; the state is not carried on."""
-        self._shard = self._whole.first_steps(len(ids))
+        self._shard = self._whole.steps_from(0, len(ids))
         self._shard.read(self._views, self._panels, _whole_numbers(ids))
         if self._reads_apart:
             logs, self._next = self._reader.log_probabilities(ids, self._state)

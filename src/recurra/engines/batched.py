@@ -173,17 +173,19 @@ class _Layer:
         self.x = aligned_zeros(n, width)
         self.table = aligned_zeros(n, gates * width)
 
-    def first(self, n: int, streams: int) -> _Layer:
-        """The part that n = steps · `streams` rows need, in the same memory."""
-        part = copy.copy(self)
-        part.h, part.c = self.h[: n + streams], None if self.c is None else self.c[: n + streams]
-        part.q = None if self.q is None else self.q[:n]
-        for name in ("gates", "da", "dq", "x", "table"):
-            setattr(part, name, getattr(self, name)[:n])
+    def rows(self, start: int, n: int, streams: int) -> _Layer:
+        """The part of n = steps · `streams` rows from `start` on, in the same memory."""
+        part, states, own = copy.copy(self), slice(start, start + n + streams), slice(start, start + n)
+        part.h, part.c = self.h[states], None if self.c is None else self.c[states]
+        part.q = None if self.q is None else self.q[own]
+        for name in ("da", "dq", "x", "table"):
+            setattr(part, name, getattr(self, name)[own])
+        if len(self.gates) > streams:  # else they are of one step, and not kept
+            part.gates = self.gates[own]
         return part
 
 
-class _Shard:
+class Shard:
     """Some of the streams: their states, their memory, and their part of the gradient."""
 
     def __init__(self, config: ModelConfig, layout: Layout, steps: int, streams: int) -> None:
@@ -204,14 +206,14 @@ class _Shard:
         self.rows = np.arange(n)
         self.tile, self.symbol_tile = tile_of(self.width), tile_of(symbols)
 
-    def first_steps(self, steps: int) -> _Shard:
-        """The part that sequences of `steps` need, in the same memory; the carried state and gradient are shared."""
+    def steps_from(self, start: int, steps: int) -> Shard:
+        """The part of `steps` steps from `start` on, in the same memory; the gradient is shared."""
         if steps == self.steps:
             return self
-        part, n = copy.copy(self), steps * self.streams
-        part.steps, part.layers = steps, [layer.first(n, self.streams) for layer in self.layers]
-        part.o, part.sums, part.dh_out = self.o[:n], self.sums[:, : padded(n)], self.dh_out[:n]
-        part.rows = self.rows[:n]
+        part, first, n = copy.copy(self), start * self.streams, steps * self.streams
+        part.steps, part.layers = steps, [layer.rows(first, n, self.streams) for layer in self.layers]
+        part.o, part.dh_out = self.o[first : first + n], self.dh_out[first : first + n]
+        part.sums, part.rows = self.sums[:, : padded(n)], self.rows[:n]
         return part
 
     def run(self, p: Mapping[str, Vector], panels: Panels, x: Ids, y: Ids, masks: Vector | None) -> float:
@@ -336,7 +338,7 @@ class BatchedNetwork:
         self._panels = {alone: Panels(self._views, alone) for alone in (False, True)}
         for panels in self._panels.values():
             panels.fill()
-        self._shards: dict[tuple[int, int], list[_Shard]] = {}
+        self._shards: dict[tuple[int, int], list[Shard]] = {}
 
     def log_probabilities(self, ids: Ids, state: State) -> tuple[Vector, State]:
         """log p_t over the next character after each of `ids` (T,) or (T, B), and the last state.
@@ -362,12 +364,12 @@ class BatchedNetwork:
         logs = np.concatenate([part for part, _ in found], axis=1)
         return logs.reshape(*ids.shape, self._symbols), _joined([own for _, own in found])
 
-    def _of_size(self, steps: int, bounds: list[int]) -> list[_Shard]:
+    def _of_size(self, steps: int, bounds: list[int]) -> list[Shard]:
         """Memory for `steps` steps of these streams; that of one step of one and the last other is kept."""
         key = steps, bounds[-1]
         if key not in self._shards:
             self._shards = {kept: shards for kept, shards in self._shards.items() if kept == (1, 1)}
-            self._shards[key] = [_Shard(self._config, self._layout, steps, size) for size in np.diff(bounds).tolist()]
+            self._shards[key] = [Shard(self._config, self._layout, steps, size) for size in np.diff(bounds).tolist()]
         return self._shards[key]
 
 
@@ -416,7 +418,7 @@ class BatchedEngine:
         self._panels = Panels(self._views, alone=training.batch_size == 1)
         self._bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
         sizes = np.diff(self._bounds).tolist()
-        self._shards = [_Shard(config, self._layout, training.sequence_length, size) for size in sizes]
+        self._shards = [Shard(config, self._layout, training.sequence_length, size) for size in sizes]
         self._threads = min(len(sizes), training.threads or usable_cpus())
         self._optimizer = FlatOptimizer(training, self._flat)
         if optimizer_state is not None:
@@ -448,7 +450,7 @@ class BatchedEngine:
         def run(k: int) -> float:
             part = slice(self._bounds[k], self._bounds[k + 1])
             own = None if masks is None else masks[:, part]
-            return self._shards[k].first_steps(len(x)).run(self._views, self._panels, x[:, part], y[:, part], own)
+            return self._shards[k].steps_from(0, len(x)).run(self._views, self._panels, x[:, part], y[:, part], own)
 
         loss = sum(team.each(run, len(self._shards)))
         gradient, norm = self._summed(team)
@@ -529,7 +531,7 @@ class BatchedEngine:
 
     def warm_up(self) -> None:
         """Compile the kernels, or fetch them from the cache, without touching the network."""
-        shard = _Shard(self._config, self._layout, 1, 1)
+        shard = Shard(self._config, self._layout, 1, 1)
         ids = np.zeros((1, 1), np.int64)
         masks = np.ones((max(self._config.layers - 1, 1), 1, shard.width), np.float32)
         self._panels.fill()

@@ -1,0 +1,75 @@
+"""`recurra compress`: a file made small by a model, or by a network that learns as it goes."""
+
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+from recurra.cli.options import OUTPUT, flag, text
+
+EXAMPLES = """\
+Examples:
+  recurra compress runs/kjv book.txt            writes book.txt.rcra
+  recurra compress --adaptive book.txt          without a model
+  tar c notes | recurra compress --adaptive - -o notes.tar.rcra"""
+HOW = Group("How", sort_key=1)
+
+app = App(name="compress", usage="Usage: recurra compress [MODEL] FILE [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+@app.default
+def compress(
+    *texts: Annotated[
+        str,
+        Parameter(
+            name="MODEL",
+            allow_leading_hyphen=True,
+            converter=text,
+            help="A run's folder or a checkpoint, and the file to compress; - reads standard input.",
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        Parameter(
+            name=["--output", "-o"],
+            converter=text,
+            allow_leading_hyphen=True,
+            help="The file to write, or - for standard output.",
+            show_default="FILE.rcra",
+            group=OUTPUT,
+        ),
+    ] = None,
+    adaptive: Annotated[bool, flag("No model: a small network learns the file as it is compressed.", HOW)] = False,
+    force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
+    json: Annotated[bool, flag("The figures as one JSON object on stdout.", OUTPUT)] = False,
+    quiet: Annotated[bool, flag("Say nothing.", OUTPUT)] = False,
+) -> int:
+    """Compress a file without loss.
+
+    Any file can be compressed by any model, and best a text like the one that
+    it learned. Only the same model gives the file back. What was compressed
+    here can be decompressed on any other machine.
+    """
+    from recurra.cli import compression
+    from recurra.cli.terminal import say, write_json
+    from recurra.errors import UsageError
+    from recurra.inference import adaptive_compression as learning
+    from recurra.inference import compression as modelled
+    from recurra.model import load
+
+    model, name = compression.model_and_file(texts, adaptive=adaptive)
+    there = output or (compression.STDIO if name == compression.STDIO else name + compression.SUFFIX)
+    if json and there == compression.STDIO:
+        raise UsageError("`--json` and the compressed file both go to standard output.", hint="give `-o FILE`.")
+    loaded = None if model is None else load(model)
+    progress = compression.Progress(quiet=quiet)
+    with compression.source(name) as source, compression.target(there, force=force) as target:
+        if loaded is None:
+            learning.compress(source, target, progress)
+        else:
+            modelled.compress(loaded, source, target, progress)
+    progress.end()
+    if json:
+        write_json(progress.figures(there))
+    elif not quiet and there != compression.STDIO:
+        say(progress.told(there))
+    return 0

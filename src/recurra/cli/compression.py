@@ -1,0 +1,140 @@
+"""What `recurra compress` and `recurra decompress` share: files in and out, progress, and what is told at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from recurra.errors import RecurraError, StorageError, TextError, UsageError
+from recurra.inert import inert
+
+if TYPE_CHECKING:
+    from recurra.inference.container import Target
+
+STDIO = "-"
+SUFFIX = ".rcra"
+
+
+def model_and_file(arguments: Sequence[str], *, adaptive: bool) -> tuple[str | None, str]:
+    """The model, None with `adaptive`, and the file; UsageError for any other number of arguments."""
+    wanted = 1 if adaptive else 2
+    if len(arguments) > wanted:
+        hint = "with `--adaptive` there is no model." if adaptive else None
+        raise UsageError(f"`{arguments[wanted]}` is one argument too many.", hint=hint)
+    if not arguments:
+        raise UsageError("FILE is missing.", hint="give a file, or - for standard input.")
+    if len(arguments) < wanted:
+        raise UsageError(
+            f"a model and a file are wanted; got only `{arguments[0]}`.", hint="`--adaptive` does without a model."
+        )
+    return (None, arguments[0]) if adaptive else (arguments[0], arguments[1])
+
+
+def without_suffix(name: str) -> str:
+    """The file that the compressed file `name` becomes; UsageError where its name does not say so."""
+    if name == STDIO:
+        return STDIO
+    if not name.endswith(SUFFIX) or not Path(name).stem:
+        raise UsageError(f"`{name}` does not end in {SUFFIX}: its own name is not known.", hint="give `-o FILE`.")
+    return name.removesuffix(SUFFIX)
+
+
+@contextlib.contextmanager
+def source(name: str) -> Iterator[BinaryIO]:
+    """The file `name`, or standard input, to be read once."""
+    if name == STDIO:
+        if sys.stdin is None or sys.stdin.closed:
+            raise TextError("standard input is closed: there is nothing to read.")
+        yield sys.stdin.buffer
+        return
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115 - closed below; only opening may raise here
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TextError(f"cannot read `{name}`: {reason}.") from error
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def target(name: str, *, force: bool) -> Iterator[Target]:
+    """What is to be written: standard output, or a file that appears under `name` when all of it is there."""
+    if name == STDIO:
+        yield _StandardOutput()
+        return
+    path = Path(name)
+    if path.exists() and not force:
+        raise UsageError(f"`{path}` is there already.", hint="give another `-o`, or `--force` to replace it.")
+    staged = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with staged.open("xb") as file:
+            yield file
+        staged.replace(path)
+    except RecurraError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write `{path}`: {error.strerror or error}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            staged.unlink()
+
+
+class _StandardOutput:
+    """Standard output, as a file that is only written to."""
+
+    def write(self, data: bytes) -> int:
+        from recurra.cli.terminal import write
+
+        write(data)
+        return len(data)
+
+
+class Progress:
+    """Told of bytes read and written: a line on a terminal that is written over, and the figures at the end."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from recurra.cli.terminal import can_move
+
+        self._shown = not quiet and can_move(sys.stderr)
+        self._started = time.perf_counter()
+        self.read = self.written = 0
+
+    def __call__(self, read: int, written: int) -> None:
+        self.read, self.written = read, written
+        if self._shown:
+            print(f"\r\x1b[K{self._line()}", end="", file=sys.stderr, flush=True)
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.perf_counter() - self._started
+
+    def end(self) -> None:
+        """Leave the line for good."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """What `--json` tells."""
+        return {
+            "file": name,
+            "bytes": self.read,
+            "compressed_bytes": self.written,
+            "bits_per_byte": 8 * self.written / self.read if self.read else None,
+            "seconds": self.seconds,
+        }
+
+    def told(self, name: str) -> str:
+        """The figures in a line."""
+        share = f" ({self.written / self.read:.1%})" if self.read else ""
+        return f"{inert(name)}: {self.read:,} bytes became {self.written:,}{share} in {self.seconds:.1f} s"
+
+    def _line(self) -> str:
+        rate = self.read / self.seconds / 1000 if self.seconds else 0.0
+        return f"{self.read:,} bytes read, {self.written:,} written, {rate:,.0f} kB/s"

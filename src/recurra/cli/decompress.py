@@ -1,0 +1,76 @@
+"""`recurra decompress`: what `recurra compress` made small, whole again."""
+
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+from recurra.cli.options import OUTPUT, flag, text
+
+EXAMPLES = """\
+Examples:
+  recurra decompress runs/kjv book.txt.rcra     writes book.txt
+  recurra decompress --adaptive notes.tar.rcra -o - | tar x"""
+HOW = Group("How", sort_key=1)
+
+app = App(name="decompress", usage="Usage: recurra decompress [MODEL] FILE [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+@app.default
+def decompress(
+    *texts: Annotated[
+        str,
+        Parameter(
+            name="MODEL",
+            allow_leading_hyphen=True,
+            converter=text,
+            help="The model that it was compressed with, and the compressed file; - reads standard input.",
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        Parameter(
+            name=["--output", "-o"],
+            converter=text,
+            allow_leading_hyphen=True,
+            help="The file to write, or - for standard output.",
+            show_default="FILE without .rcra",
+            group=OUTPUT,
+        ),
+    ] = None,
+    adaptive: Annotated[bool, flag("It was compressed without a model.", HOW)] = False,
+    salvage: Annotated[bool, flag("Leave out damaged parts, name them, and write the others.", OUTPUT)] = False,
+    force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
+    quiet: Annotated[bool, flag("Say nothing but what is damaged.", OUTPUT)] = False,
+) -> int:
+    """Decompress a file.
+
+    Nothing is written that is not proved to be as it was: a file appears when
+    all of it is right, and to standard output goes block after block.
+    """
+    from recurra.cli import compression
+    from recurra.cli.terminal import paint, say
+    from recurra.errors import CompressedFileError
+    from recurra.inference import adaptive_compression as learning
+    from recurra.inference import compression as modelled
+    from recurra.model import load
+
+    model, name = compression.model_and_file(texts, adaptive=adaptive)
+    there = output or compression.without_suffix(name)
+    loaded = None if model is None else load(model)
+    found: list[CompressedFileError] = []
+
+    def damaged(error: CompressedFileError) -> None:
+        found.append(error)
+        say(f"{paint('warning:', 'yellow')} {error.message} It is left out.")
+
+    progress = compression.Progress(quiet=quiet)
+    told = damaged if salvage else None
+    with compression.source(name) as source, compression.target(there, force=force) as target:
+        if loaded is None:
+            learning.decompress(source, target, progress, told)
+        else:
+            modelled.decompress(loaded, source, target, progress, told)
+    progress.end()
+    if not quiet and there != compression.STDIO:
+        say(progress.told(there))
+    return CompressedFileError.exit_code if found else 0

@@ -1,0 +1,92 @@
+"""An LSTM of one layer reads one stream, a symbol at a time: what it expects, and the symbol that a coder wrote."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from recurra.engines.kernels import lstm
+from recurra.engines.kernels.compilation import strict
+from recurra.engines.kernels.gemm import multiply
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
+from recurra.engines.kernels.output import log_softmax
+from recurra.engines.kernels.products import set_rows
+from recurra.engines.kernels.range_coder import advance, find, point, to_frequencies
+
+ROWS = (0, 0)
+
+
+class Weights(NamedTuple):
+    """U^T (K, 4 H), W^T (H, 4 H) as it stands, b (1, 4 H), V^T (H, K) in panels, c (1, K); K and H padded."""
+
+    U: Vector
+    W: Vector
+    b: Vector
+    V: Vector
+    c: Vector
+
+
+class Room(NamedTuple):
+    """Of T steps: h, c (T + 1, H) with what came before in the first row, gates (T, 4 H), o (T, K) logits; and of one
+    step: logs (1, K), sums (1, 16), frequencies (K,), exponentials (1, K), packed (256, 8).
+    """
+
+    h: Vector
+    c: Vector
+    gates: Vector
+    o: Vector
+    logs: Vector
+    sums: Vector
+    frequencies: Vector
+    exponentials: Vector
+    packed: Vector
+
+
+@strict
+def expect(weights: Weights, room: Room, ids: Vector, t: int, tile: Tile, symbol_tile: Tile) -> None:
+    """Read ids[t]; o[t] becomes the logits of what follows, logs their log p."""
+    now = slice(t, t + 1)
+    states = slice(t, t + 2)
+    lstm.forward(
+        room.gates[now], weights.U, ids[now], weights.b, weights.W, room.h[states], room.c[states], 1, room.packed, tile
+    )
+    o = room.o[now]
+    set_rows(o, weights.c, 0, symbol_tile)
+    multiply(room.h[t + 1 : t + 2], False, weights.V, room.h.shape[1], o, room.packed, True)
+    for column in range(0, o.shape[1], WIDTH * len(ROWS)):
+        store(room.logs, 0, column, load(o, 0, column, ROWS))
+    log_softmax(room.logs, room.sums, symbol_tile)
+
+
+@strict
+def decode(
+    weights: Weights,
+    room: Room,
+    ids: Vector,
+    start: int,
+    most: int,
+    symbols: int,
+    total: int,
+    words: Vector,
+    state: Vector,
+    tile: Tile,
+    symbol_tile: Tile,
+) -> int:
+    """Decode ids[start] from what `room.logs` expects, read it, and so on, `most` of them; ids[T] is not read.
+
+    Of the K symbols the first `symbols` are known; their frequencies add up to `total`. Returns the place after the
+    last that was decoded: if neither `most` nor T is the reason, the decoder stands before an escape.
+    """
+    steps = room.o.shape[0]
+    stop: int = min(start + most, steps + 1)
+    if symbols == 0:
+        return start
+    for t in range(start, stop):
+        to_frequencies(room.logs, symbols, total, room.frequencies, room.exponentials)
+        symbol, before = find(room.frequencies, symbols, point(state))
+        if symbol == symbols:
+            return t
+        advance(words, state, before, room.frequencies[symbol])
+        ids[t] = symbol
+        if t < steps:
+            expect(weights, room, ids, t, tile, symbol_tile)
+    return stop

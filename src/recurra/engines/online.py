@@ -1,0 +1,175 @@
+"""One stream read symbol by symbol by an LSTM that learns every T symbols, for a text that it has never seen.
+
+Its alphabet grows: a symbol is admitted when it first comes. Whether symbols are read one by one or many at once, the
+bits are the same, so that a decoder, which must wait for each, learns what the encoder learned.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.batched import Layout, Panels, Shard, padded
+from recurra.engines.kernels import online, output
+from recurra.engines.kernels.lanes import Vector, aligned_zeros
+from recurra.engines.kernels.products import sum_of_squares
+from recurra.engines.optimizing import FLAT, FlatOptimizer
+from recurra.errors import NumericalError
+from recurra.network.optimizers import schedule_of
+from recurra.network.parameters import initialise
+
+GROWTH = 32  # symbols that room is made for at a time
+
+
+class OnlineLearner:
+    """The network, its memory of T steps, and its optimiser.
+
+    ids[: at] are the symbols of the T steps under way, all read; `logs` (1, >= symbols) is log p of what follows.
+    ids[T] is the target of the last step, and the first that is read of the next T.
+    """
+
+    def __init__(self, config: ModelConfig, training: TrainingConfig, most_symbols: int) -> None:
+        self._config, self._training = config, training
+        self._initial = initialise(config, most_symbols, seed=training.seed, scale=training.initial_scale)
+        self.symbols = 0  # admitted
+        self.ids = np.zeros(training.sequence_length + 1, np.int64)
+        self.at = 0
+        self._updates = 0
+        self._schedule = schedule_of(training)
+        self._make_room(min(3 * GROWTH, padded(most_symbols)))
+
+    @property
+    def left(self) -> int:
+        """How many symbols still go into the T steps under way and their last target."""
+        return len(self.ids) - self.at
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another symbol until the network has learned again."""
+        return self.symbols == self._capacity
+
+    def admit(self) -> None:
+        """Give the next id to a symbol that is new: the network expects it from now on."""
+        c = self._views["c"]
+        c[0, self.symbols] = c[0, : self.symbols].mean() if self.symbols else 0.0
+        self.symbols += 1
+
+    def feed(self, symbols: NDArray[np.int64]) -> Vector:
+        """Read `symbols` (n,), n at most `left`: what was expected before each, log p (n, >= `symbols`)."""
+        n = len(symbols)
+        self.ids[self.at : self.at + n] = symbols
+        rows = aligned_zeros(n + 1, self._capacity)
+        rows[0] = self.logs[0]
+        read = min(n, self.left - 1)
+        if read:
+            part = self._shard.steps_from(self.at, read)
+            part.read(self._views, self._panels, symbols[:read])
+            rows[1 : read + 1] = part.o
+            output.log_softmax(rows[1 : read + 1], self._sums, self._tiles[1])
+            self.logs[0] = rows[read]
+        self._go_to(self.at + n)
+        return rows[:n]
+
+    def decode(
+        self, words: NDArray[np.uint32], state: NDArray[np.uint64], total: int, most: int
+    ) -> tuple[NDArray[np.int64], bool]:
+        """Decode and read `most` symbols, or fewer: those before an escape, if one comes, or before it learns."""
+        start, most = self.at, min(most, self.left)
+        stop = int(
+            online.decode(
+                self._weights, self._room, self.ids, start, most, self.symbols, total, words, state, *self._tiles
+            )
+        )
+        decoded = self.ids[start:stop].copy()
+        self._go_to(stop)
+        return decoded, len(decoded) < most
+
+    def _go_to(self, at: int) -> None:
+        self.at = at
+        if at == len(self.ids):
+            self._learn()
+
+    def _learn(self) -> None:
+        """One update on the T steps; then the first of the next is read."""
+        loss = self._shard.backward(self._panels, self.ids[:-1], self.ids[1:])
+        self._shard.carry()
+        gradient = self._shard.gradient
+        norm = math.sqrt(sum_of_squares(gradient))
+        if not math.isfinite(loss + norm):
+            raise NumericalError("the loss or a gradient is not finite.", update=self._updates + 1, tensor="all")
+        limit = self._training.clip_norm
+        if limit is not None and norm > limit:
+            gradient *= np.float32(limit / norm)
+        self._optimizer.step(self._flat, gradient, self._schedule(self._updates))
+        self._updates += 1
+        last = self.ids[-1:].copy()
+        self.at = 0
+        if self.is_full and self._capacity < padded(len(self._initial["c"])):
+            self._make_room(self._capacity + GROWTH)
+        self._panels.fill()
+        self._panels.fill_back()
+        self.feed(last)
+
+    def _make_room(self, capacity: int) -> None:
+        """Lay everything out anew, for `capacity` symbols; what was learned of those admitted is kept."""
+        learned = self._learned() if self.symbols else {}
+        self._capacity, self._layout = capacity, Layout(self._config, capacity)
+        blank = {name: _corner(self._initial[name], shape) for name, shape in self._layout.shapes.items()}
+        blank["c"] = np.full(capacity, output.LOWEST)
+        self._flat = self._layout.pack(_filled(blank, learned, ""))
+        self._optimizer = FlatOptimizer(self._training, self._flat)
+        for name, own in self._optimizer.state.items():
+            kind, _, of = name.rpartition(".")
+            if of == FLAT:
+                zeros = {n: np.zeros_like(array) for n, array in blank.items()}
+                own[...] = self._layout.pack(_filled(zeros, learned, f"{kind}."))
+            elif name in learned:
+                own[...] = learned[name]
+        self._views = self._layout.views(self._flat)
+        self._panels = Panels(self._views, alone=True)
+        self._make_memory()
+
+    def _learned(self) -> dict[str, Vector]:
+        """Copies of the parameters and of the optimiser's state, by name."""
+        found = self._layout.unpack(self._flat)
+        for name, own in self._optimizer.state.items():
+            kind, _, of = name.rpartition(".")
+            found |= self._layout.unpack(own, f"{kind}.") if of == FLAT else {name: own}
+        return found
+
+    def _make_memory(self) -> None:
+        """The shard, its parts, and views of both for the kernel that decodes."""
+        self._shard: Shard
+        before = self._shard.state(self._config) if self.symbols else None
+        shard = self._shard = Shard(self._config, self._layout, len(self.ids) - 1, 1)
+        if before is not None:
+            shard.put_state(before)
+        self._tiles = shard.tile, shard.symbol_tile
+        self.logs, self._sums = aligned_zeros(1, self._capacity), aligned_zeros(1, padded(len(self.ids)))
+        p, layer = self._views, shard.layers[0]
+        U, W, b = (p[f"layers.0.{name}"] for name in "UWb")
+        self._weights = online.Weights(U, W, b, self._panels.across["V"], p["c"])
+        self.exponentials = aligned_zeros(1, self._capacity)
+        assert layer.c is not None  # noqa: S101 - it is an LSTM
+        room = np.zeros(self._capacity, np.int64), self.exponentials, shard.packed
+        self._room = online.Room(layer.h, layer.c, layer.gates, shard.o, self.logs, self._sums, *room)
+        self._panels.fill()
+        self._panels.fill_back()
+
+
+def _corner(array: Vector, shape: tuple[int, ...]) -> Vector:
+    """The part of `array` that has `shape`, or all there is of it, zeros around it."""
+    part = array[tuple(map(slice, shape))]
+    return np.pad(part, [(0, size - own) for size, own in zip(shape, part.shape, strict=True)])
+
+
+def _filled(blank: dict[str, Vector], learned: dict[str, Vector], prefix: str) -> dict[str, Vector]:
+    """Copies of `blank`, whose beginnings are what was learned under `prefix` and its name."""
+    filled = {name: array.copy() for name, array in blank.items()}
+    for name, array in filled.items():
+        old = learned.get(prefix + name, array)
+        array[tuple(map(slice, old.shape))] = old
+    return filled

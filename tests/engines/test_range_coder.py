@@ -1,0 +1,117 @@
+"""The arithmetic coder: what was coded comes back, in as many bits as there should be."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.engines.kernels import range_coder
+from recurra.engines.kernels.range_coder import TOTAL
+
+
+def encoded(intervals):
+    words, state = np.zeros(len(intervals) + 1, np.uint32), np.zeros(3, np.uint64)
+    range_coder.start_encoding(state)
+    before, widths = (np.array([pair[i] for pair in intervals], np.int64) for i in range(2))
+    range_coder.encode_all(words, state, before, widths)
+    range_coder.finish(words, state)
+    return words[: int(state[2])]
+
+
+def assert_decodes(intervals):
+    words, state = encoded(intervals), np.zeros(3, np.uint64)
+    range_coder.start_decoding(state, words)
+    for before, width in intervals:
+        assert before <= range_coder.point(state) < before + width
+        range_coder.advance(words, state, before, width)
+    bits = sum(24 - math.log2(width) for _, width in intervals)
+    assert bits - 1 <= 32 * len(words) <= bits * (1 + 1e-4) + 64
+
+
+@st.composite
+def interval(draw):
+    before = draw(st.one_of(st.integers(0, TOTAL - 1), st.sampled_from([0, TOTAL - 1, TOTAL - 2])))
+    return before, draw(st.one_of(st.integers(1, TOTAL - before), st.just(TOTAL - before), st.just(1)))
+
+
+@given(st.lists(interval(), max_size=60))
+def test_what_was_coded_comes_back_in_as_many_bits(intervals):
+    assert_decodes(intervals)
+
+
+@pytest.mark.parametrize("pair", [(TOTAL - 1, 1), (0, 1), (0, TOTAL), (1, TOTAL - 1), (TOTAL // 2, 1)])
+def test_the_same_symbol_a_thousand_times(pair):
+    assert_decodes([pair] * 1000)
+
+
+def test_a_carry_runs_through_words_of_ones():
+    """low stays just below a multiple of 2^64 until the last symbol pushes it over."""
+    words, state = np.zeros(4, np.uint32), np.zeros(3, np.uint64)
+    words[:3] = 5, 2**32 - 1, 2**32 - 1
+    state[:] = 2**64 - 1, 2**40, 3
+    range_coder.encode(words, state, TOTAL - 1, 1)
+    assert words[:3].tolist() == [6, 0, 0]
+
+
+def test_no_coder_points_beyond_the_whole():
+    state = np.array([2**64 - 1, 2**63, 2], np.uint64)
+    assert range_coder.point(state) == TOTAL
+
+
+def frequencies_of(log_probabilities, total=TOTAL - 1):
+    K = len(log_probabilities)
+    room = np.zeros((1, -(-K // 8) * 8), np.float32)
+    padded = np.full(room.shape, -np.inf, np.float32)
+    padded[0, :K] = log_probabilities
+    found = np.zeros(K, np.int64)
+    range_coder.to_frequencies(padded, K, total, found, room)
+    return found
+
+
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=80))
+def test_frequencies_are_whole_positive_and_near_the_probabilities(heights):
+    weights = np.array(heights)
+    log_p = (weights - weights.max() - np.log(np.exp(weights - weights.max()).sum())).astype(np.float32)
+    found = frequencies_of(log_p)
+    assert found.sum() == TOTAL - 1
+    assert found.min() >= 1
+    np.testing.assert_allclose(found / TOTAL, np.exp(log_p.astype(float)), rtol=1e-4, atol=(2 + len(heights)) / TOTAL)
+
+
+def test_equal_probabilities_leave_the_rest_to_the_first():
+    assert (
+        frequencies_of(np.zeros(7, np.float32)).tolist()
+        == [(TOTAL - 1) - 6 * ((TOTAL - 8) // 7 + 1)] + [(TOTAL - 8) // 7 + 1] * 6
+    )
+
+
+def test_intervals_and_find_agree():
+    log_p = np.log(np.random.default_rng(3).dirichlet(np.ones(8), 5)).astype(np.float32)
+    ids, before, widths = np.array([0, 7, 3, 3, 1]), np.zeros(5, np.int64), np.zeros(5, np.int64)
+    range_coder.intervals(log_p, ids, TOTAL - 1, 8, before, widths, np.zeros((1, 8), np.float32))
+    for t, k in enumerate(ids.tolist()):
+        found = frequencies_of(log_p[t])
+        assert widths[t] == found[k]
+        for place in (before[t], before[t] + widths[t] - 1):
+            assert range_coder.find(found, 8, int(place)) == (k, before[t])
+    assert range_coder.find(found, 8, TOTAL - 1) == (8, TOTAL - 1)
+
+
+def test_constriction_writes_the_same_words():
+    """The coder of another library, given the same frequencies: an independent witness."""
+    constriction = pytest.importorskip("constriction")
+    generator = np.random.default_rng(0)
+    encoder, intervals = constriction.stream.queue.RangeEncoder(), []
+    for _ in range(500):
+        widths = generator.integers(1, 2 ** generator.integers(1, 18), 12)
+        found = 1 + widths * (TOTAL - 12) // widths.sum()
+        found[0] += TOTAL - found.sum()
+        symbol = int(generator.integers(12))
+        model = constriction.stream.model.Categorical(found / TOTAL, perfect=True)
+        encoder.encode(np.array([symbol], np.int32), model)
+        intervals.append((int(found[:symbol].sum()), int(found[symbol])))
+    assert encoded(intervals).tolist() == encoder.get_compressed().tolist()
