@@ -31,7 +31,7 @@ mission: .venv/installed
 	$(BIN)/recurra train kjv --preset seed --updates 660000 --run runs/mission --force
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 fuzz: .venv/installed-dev
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(BIN)/python -m pytest tests/fuzz

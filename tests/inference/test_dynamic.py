@@ -40,11 +40,11 @@ def by_reference(model: LanguageModel, text: str, how: DynamicConfig, norms: Any
     for start in range(0, len(ids) - 1, how.segment):
         x, y = ids[start : start + how.segment + 1][:-1, None], ids[start + 1 : start + how.segment + 1][:, None]
         now = LanguageModel(model.config, model.vocabulary, theta)
-        nats += (-now._network.log_probabilities(x[:, 0], state)[0][np.arange(len(y)), y[:, 0]]).tolist()
+        nats += (-now.reader.log_probabilities(x[:, 0], state)[0][np.arange(len(y)), y[:, 0]]).tolist()
         if len(y) < how.segment:
             break
         _, gradients = now.loss_and_gradients(x, y, state)
-        _, state = now._network.log_probabilities(x[:, 0], state)
+        _, state = now.reader.log_probabilities(x[:, 0], state)
         for name, own in theta.items():
             mean = gradients[name] / how.segment
             pull, scale = (how.decay, 1.0) if norms is None else (norms[0][name], norms[1][name])
@@ -83,7 +83,7 @@ def test_rms_follows_the_equations(config: ModelConfig) -> None:
         for start in range(place, place + length, 9):
             x, y = ids[start : start + 9, None], ids[start + 1 : start + 10, None]
             _, gradients = model.loss_and_gradients(x, y, state)
-            _, state = model._network.log_probabilities(x[:, 0], state)
+            _, state = model.reader.log_probabilities(x[:, 0], state)
             squares = {name: own + (gradients[name] / 9) ** 2 for name, own in squares.items()}
             count += 1
     rms = {name: np.sqrt(own / count) for name, own in squares.items()}

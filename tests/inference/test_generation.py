@@ -127,7 +127,7 @@ def test_samples_of_several_prompts() -> None:
 def test_log_probabilities_are_those_of_the_score() -> None:
     model = make_model(CELLS["lstm"])
     (sample,) = model.samples("abc", max_new_tokens=50, top_p=0.8, temperature=2)
-    network, ids = model._network, model.vocabulary.encode("\nabc" + sample.symbols)
+    network, ids = model.reader, model.vocabulary.encode("\nabc" + sample.symbols)
     logs, _ = network.log_probabilities(ids[:-1], model.zero_state())
     assert np.array_equal(sample.log_probabilities, logs[np.arange(3, 53), ids[4:]])
 

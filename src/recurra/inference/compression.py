@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from recurra.model import LanguageModel
+    from recurra.config import ModelConfig
+    from recurra.engines import Network
+    from recurra.network.network import State
+    from recurra.text.vocabulary import Vocabulary
 
     Words = NDArray[np.uint32]
     Integers = NDArray[np.int64]
@@ -32,12 +35,30 @@ CHUNK = 256  # characters that the network reads in one call: it changes no bit
 LANES = 8
 
 
+class Model(Protocol):
+    """What is compressed with: a `LanguageModel`."""
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its parameters."""
+
+    @property
+    def reader(self) -> Network:
+        """The network as it reads ids."""
+
+    def zero_state(self) -> State:
+        """The state before the first character."""
+
+
 class ModelCodec:
     """Blocks to words and back by a trained model."""
 
     kind = container.WITH_MODEL
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: Model) -> None:
         self.name = name_of(model)
         self._model, self._symbols = model, len(model.vocabulary)
         self._room = np.zeros((1, -(-self._symbols // LANES) * LANES), np.float32)
@@ -94,22 +115,20 @@ class ModelCodec:
         return [symbol.encode(encoding) for symbol in symbols]
 
 
-def name_of(model: LanguageModel) -> bytes:
+def name_of(model: Model) -> bytes:
     """16 bytes that no other model has: of its configuration, vocabulary and parameters."""
     config = json.dumps(model.config.to_table(), sort_keys=True, separators=(",", ":"))
     points = model.vocabulary.code_points.astype("<u4").tobytes()
     return hashlib.sha256(config.encode() + points + model.sha256.encode()).digest()[: container.NAME]
 
 
-def compress(
-    model: LanguageModel, source: BinaryIO, target: container.Target, told: container.Told = container.quiet
-) -> None:
+def compress(model: Model, source: BinaryIO, target: container.Target, told: container.Told = container.quiet) -> None:
     """Write `source`, read to its end, to `target`, so that `decompress` with the same model gives it back."""
     container.compress(source, target, ModelCodec(model), told)
 
 
 def decompress(
-    model: LanguageModel,
+    model: Model,
     source: BinaryIO,
     target: container.Target,
     told: container.Told = container.quiet,
