@@ -103,7 +103,7 @@ def test_intervals_and_find_agree():
 
 def test_constriction_writes_the_same_words():
     """The coder of another library, given the same frequencies: an independent witness."""
-    constriction = pytest.importorskip("constriction")
+    constriction = pytest.importorskip("constriction", reason="constriction is installed for this test alone")
     generator = np.random.default_rng(0)
     encoder, intervals = constriction.stream.queue.RangeEncoder(), []
     for _ in range(500):
