@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App
 
-from recurra.cli.options import OUTPUT, flag, text
+from recurra.cli import compression
+from recurra.cli.options import OUTPUT, flag
 
 EXAMPLES = """\
 Examples:
   recurra compress runs/kjv book.txt            writes book.txt.rcra
   recurra compress --adaptive book.txt          without a model
   tar c notes | recurra compress --adaptive - -o notes.tar.rcra"""
-HOW = Group("How", sort_key=1)
 
 app = App(name="compress", usage="Usage: recurra compress [MODEL] FILE [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -20,26 +20,13 @@ app = App(name="compress", usage="Usage: recurra compress [MODEL] FILE [OPTIONS]
 def compress(
     *texts: Annotated[
         str,
-        Parameter(
-            name="MODEL",
-            allow_leading_hyphen=True,
-            converter=text,
-            help="A run's folder or a checkpoint, and the file to compress; - reads standard input.",
-        ),
+        compression.files("A run's folder or a checkpoint, and the file to compress; - reads standard input."),
     ],
-    output: Annotated[
-        str | None,
-        Parameter(
-            name=["--output", "-o"],
-            converter=text,
-            allow_leading_hyphen=True,
-            help="The file to write, or - for standard output.",
-            show_default="FILE.rcra",
-            group=OUTPUT,
-        ),
-    ] = None,
-    adaptive: Annotated[bool, flag("No model: a small network learns the file as it is compressed.", HOW)] = False,
-    force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
+    output: Annotated[str | None, compression.written("FILE.rcra")] = None,
+    adaptive: Annotated[
+        bool, flag("No model: a small network learns the file as it is compressed.", compression.HOW)
+    ] = False,
+    force: Annotated[bool, compression.FORCE] = False,
     json: Annotated[bool, flag("The figures as one JSON object on stdout.", OUTPUT)] = False,
     quiet: Annotated[bool, flag("Say nothing.", OUTPUT)] = False,
 ) -> int:
@@ -49,7 +36,6 @@ def compress(
     it learned. Only the same model gives the file back. What was compressed
     here can be decompressed on any other machine.
     """
-    from recurra.cli import compression
     from recurra.cli.terminal import say, write_json
     from recurra.errors import UsageError
     from recurra.inference import adaptive_compression as learning

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from cyclopts import Group, Parameter
+
+from recurra.cli.options import OUTPUT, flag, text
 from recurra.errors import RecurraError, StorageError, TextError, UsageError
 from recurra.inert import inert
 
@@ -19,6 +22,25 @@ if TYPE_CHECKING:
 
 STDIO = "-"
 SUFFIX = ".rcra"
+HOW = Group("How", sort_key=1)
+FORCE = flag("Replace a file that is there.", OUTPUT)
+
+
+def files(help: str) -> Parameter:
+    """The model, where there is one, and the file."""
+    return Parameter(name="MODEL", allow_leading_hyphen=True, converter=text, help=help)
+
+
+def written(default: str) -> Parameter:
+    """The file to write, by default that which is named so."""
+    return Parameter(
+        name=["--output", "-o"],
+        converter=text,
+        allow_leading_hyphen=True,
+        help="The file to write, or - for standard output.",
+        show_default=default,
+        group=OUTPUT,
+    )
 
 
 def model_and_file(arguments: Sequence[str], *, adaptive: bool) -> tuple[str | None, str]:

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App
 
-from recurra.cli.options import OUTPUT, flag, text
+from recurra.cli import compression
+from recurra.cli.options import OUTPUT, flag
 
 EXAMPLES = """\
 Examples:
   recurra decompress runs/kjv book.txt.rcra     writes book.txt
   recurra decompress --adaptive notes.tar.rcra -o - | tar x"""
-HOW = Group("How", sort_key=1)
 
 app = App(name="decompress", usage="Usage: recurra decompress [MODEL] FILE [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -19,27 +19,12 @@ app = App(name="decompress", usage="Usage: recurra decompress [MODEL] FILE [OPTI
 def decompress(
     *texts: Annotated[
         str,
-        Parameter(
-            name="MODEL",
-            allow_leading_hyphen=True,
-            converter=text,
-            help="The model that it was compressed with, and the compressed file; - reads standard input.",
-        ),
+        compression.files("The model that it was compressed with, and the compressed file; - reads standard input."),
     ],
-    output: Annotated[
-        str | None,
-        Parameter(
-            name=["--output", "-o"],
-            converter=text,
-            allow_leading_hyphen=True,
-            help="The file to write, or - for standard output.",
-            show_default="FILE without .rcra",
-            group=OUTPUT,
-        ),
-    ] = None,
-    adaptive: Annotated[bool, flag("It was compressed without a model.", HOW)] = False,
+    output: Annotated[str | None, compression.written("FILE without .rcra")] = None,
+    adaptive: Annotated[bool, flag("It was compressed without a model.", compression.HOW)] = False,
     salvage: Annotated[bool, flag("Leave out damaged parts, name them, and write the others.", OUTPUT)] = False,
-    force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
+    force: Annotated[bool, compression.FORCE] = False,
     quiet: Annotated[bool, flag("Say nothing but what is damaged.", OUTPUT)] = False,
 ) -> int:
     """Decompress a file.
@@ -47,7 +32,6 @@ def decompress(
     Nothing is written that is not proved to be as it was: a file appears when
     all of it is right, and to standard output goes block after block.
     """
-    from recurra.cli import compression
     from recurra.cli.terminal import paint, say
     from recurra.errors import CompressedFileError
     from recurra.inference import adaptive_compression as learning
