@@ -89,6 +89,11 @@ def test_equal_probabilities_leave_the_rest_to_the_first():
     )
 
 
+def test_what_is_no_number_has_the_least_frequency():
+    assert frequencies_of(np.array([np.nan, 0, -np.inf], np.float32)).tolist() == [1, TOTAL - 3, 1]
+    assert frequencies_of(np.full(3, np.nan, np.float32)).tolist() == [TOTAL - 3, 1, 1]
+
+
 def test_intervals_and_find_agree():
     log_p = np.log(np.random.default_rng(3).dirichlet(np.ones(8), 5)).astype(np.float32)
     ids, before, widths = np.array([0, 7, 3, 3, 1]), np.zeros(5, np.int64), np.zeros(5, np.int64)

@@ -163,6 +163,31 @@ def test_a_damaged_block_fails_alone(monkeypatch):
     assert len(told) == 1
 
 
+def test_of_a_file_that_is_cut_off_the_whole_blocks_can_be_had(monkeypatch):
+    monkeypatch.setattr(container, "BLOCK", 40)
+    data = TEXT.encode()
+    blocks = list(container._blocks(io.BytesIO(data)))
+    told = []
+    assert decompressed(compressed(data)[:-20], damaged=told.append) == b"".join(blocks[:-1])
+    assert ["a part of it is missing" in str(error) for error in told][-1]
+
+
+def test_a_network_that_overflows_compresses_too():
+    config = ModelConfig(hidden_size=8, activation="relu")
+    parameters = initialise(config, len(SYMBOLS), seed=1, scale=1e6)
+    model = LanguageModel(config, Vocabulary.of(SYMBOLS), parameters)
+    logs, _ = model.reader.log_probabilities(model.vocabulary.encode("abba dad cab" * 9), model.zero_state())
+    assert np.isnan(logs).any()
+    assert decompressed(compressed(TEXT.encode(), model), model) == TEXT.encode()
+
+
+def test_all_bytes_are_told():
+    told = []
+    data = compressed(TEXT.encode())
+    compression.decompress(MODEL, io.BytesIO(data), io.BytesIO(), lambda *counts: told.append(counts))
+    assert told[-1] == (len(data), len(TEXT.encode()))
+
+
 def test_what_cannot_be_made_shorter_is_kept_as_it_is():
     data = bytes(range(128, 256)) * 2
     assert len(compressed(data)) == 22 + 16 + len(data) + 12

@@ -48,12 +48,11 @@ def compress(
         raise UsageError("`--json` and the compressed file both go to standard output.", hint="give `-o FILE`.")
     loaded = None if model is None else load(model)
     progress = compression.Progress(quiet=quiet)
-    with compression.source(name) as source, compression.target(there, force=force) as target:
+    with progress, compression.source(name) as source, compression.target(there, force=force) as target:
         if loaded is None:
             learning.compress(source, target, progress)
         else:
             modelled.compress(loaded, source, target, progress)
-    progress.end()
     if json:
         write_json(progress.figures(there))
     elif not quiet and there != compression.STDIO:

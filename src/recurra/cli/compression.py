@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from cyclopts import Group, Parameter
 
@@ -118,7 +119,10 @@ class _StandardOutput:
 
 
 class Progress:
-    """Told of bytes read and written: a line on a terminal that is written over, and the figures at the end."""
+    """Told of bytes read and written: a line on a terminal that is written over, and the figures at the end.
+
+    In a `with` block, at whose end the line is left for good.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         from recurra.cli.terminal import can_move
@@ -137,8 +141,10 @@ class Progress:
         """Since the beginning."""
         return time.perf_counter() - self._started
 
-    def end(self) -> None:
-        """Leave the line for good."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 

@@ -49,12 +49,11 @@ def decompress(
 
     progress = compression.Progress(quiet=quiet)
     told = damaged if salvage else None
-    with compression.source(name) as source, compression.target(there, force=force) as target:
+    with progress, compression.source(name) as source, compression.target(there, force=force) as target:
         if loaded is None:
             learning.decompress(source, target, progress, told)
         else:
             modelled.decompress(loaded, source, target, progress, told)
-    progress.end()
     if not quiet and there != compression.STDIO:
         say(progress.told(there))
     return CompressedFileError.exit_code if found else 0

@@ -40,6 +40,7 @@ class OnlineLearner:
         self._updates = 0
         self._schedule = schedule_of(training)
         self._make_room(min(3 * GROWTH, padded(most_symbols)))
+        self._take_over()
 
     @property
     def left(self) -> int:
@@ -109,9 +110,13 @@ class OnlineLearner:
         self.at = 0
         if self.is_full and self._capacity < padded(len(self._initial["c"])):
             self._make_room(self._capacity + GROWTH)
+        self._take_over()
+        self.feed(last)
+
+    def _take_over(self) -> None:
+        """Let the products know the weights."""
         self._panels.fill()
         self._panels.fill_back()
-        self.feed(last)
 
     def _make_room(self, capacity: int) -> None:
         """Lay everything out anew, for `capacity` symbols; what was learned of those admitted is kept."""
@@ -156,8 +161,6 @@ class OnlineLearner:
         assert layer.c is not None  # noqa: S101 - it is an LSTM
         room = np.zeros(self._capacity, np.int64), self.exponentials, shard.packed
         self._room = online.Room(layer.h, layer.c, layer.gates, shard.o, self.logs, self._sums, *room)
-        self._panels.fill()
-        self._panels.fill_back()
 
 
 def _corner(array: Vector, shape: tuple[int, ...]) -> Vector:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from recurra.engines.kernels import range_coder
+from recurra.engines.kernels.lanes import WIDTH
 from recurra.errors import ModelError
 from recurra.inference import container
 from recurra.inference.coding import BYTE, ESCAPE, NO_UTF8, Reader, encoded
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 CHUNK = 256  # characters that the network reads in one call: it changes no bit
-LANES = 8
 
 
 class Model(Protocol):
@@ -61,7 +61,7 @@ class ModelCodec:
     def __init__(self, model: Model) -> None:
         self.name = name_of(model)
         self._model, self._symbols = model, len(model.vocabulary)
-        self._room = np.zeros((1, -(-self._symbols // LANES) * LANES), np.float32)
+        self._room = np.zeros((1, -(-self._symbols // WIDTH) * WIDTH), np.float32)
 
     def encode(self, block: bytes) -> Words:
         """The words (n,) of a block."""

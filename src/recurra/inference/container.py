@@ -97,10 +97,21 @@ def decompress(
     """Write what `compress` read; `codec_of` the file's beginning gives what decodes it, or raises ModelError.
 
     Nothing of a block is written before all of it proved right. CompressedFileError at the first that does not,
-    or, where `damaged` is there to be told of it, go on with the next.
+    or, where `damaged` is there to be told of it, go on with the next; then it is told of a missing end, too.
     """
     start = _read(source, len(MAGIC) + 2 + NAME, "its beginning")
     codec = codec_of(_header(start))
+    try:
+        _decompress(source, target, start, codec, told, damaged)
+    except CompressedFileError as error:
+        if damaged is None:
+            raise
+        damaged(error)
+
+
+def _decompress(
+    source: BinaryIO, target: Target, start: bytes, codec: Codec, told: Told, damaged: Damaged | None
+) -> None:
     read, written, number, whole = len(start), 0, 0, True
     while length := _number(source):
         head = _Head(length, _number(source))
@@ -120,6 +131,7 @@ def decompress(
         raise CompressedFileError("the compressed file is damaged at its end.")
     if source.read(1):
         raise CompressedFileError("the compressed file goes on after its end.")
+    told(read + 4 + CHECK, written)
 
 
 class _Head(NamedTuple):

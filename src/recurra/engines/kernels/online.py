@@ -27,7 +27,7 @@ class Weights(NamedTuple):
 
 class Room(NamedTuple):
     """Of T steps: h, c (T + 1, H) with what came before in the first row, gates (T, 4 H), o (T, K) logits; and of one
-    step: logs (1, K), sums (1, 16), frequencies (K,), exponentials (1, K), packed (256, 8).
+    step: logs (1, K), sums (1, a multiple of 16), frequencies (K,), exponentials (1, K), packed (256, 8).
     """
 
     h: Vector

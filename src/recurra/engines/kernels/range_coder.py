@@ -108,20 +108,22 @@ def to_frequencies(log_probabilities: Vector, symbols: int, total: int, frequenc
 
         q_k = floor(2^24 e^{log p_k}),  f_k = 1 + floor(q_k (total - K) / sum q)
 
-    and what is missing from `total` goes to the first of the largest q. room (1, a multiple of 8, >= K): float32.
+    and what is missing from `total` goes to the first of the largest q. Where log p is NaN, as of a network that has
+    overflowed, q is 0; a sum of 0 counts as 1. room (1, a multiple of 8, >= K): float32.
     """
     for column in range(0, room.shape[1], WIDTH):
         store(room, 0, column, exp(load(log_probabilities, 0, column, GROUP)))
     whole, largest = np.int64(0), 0
     for k in range(symbols):
-        frequencies[k] = np.int64(min(room[0, k], np.float32(1)) * _SCALE)
+        p = room[0, k]
+        frequencies[k] = np.int64(min(p, np.float32(1)) * _SCALE) if p > 0 else 0
         whole += frequencies[k]
         if frequencies[k] > frequencies[largest]:
             largest = k
     missing = total - symbols
     spare = np.int64(missing)
     for k in range(symbols):
-        share = frequencies[k] * missing // whole
+        share = frequencies[k] * missing // max(whole, 1)
         spare -= share
         frequencies[k] = share + 1
     frequencies[largest] += spare
