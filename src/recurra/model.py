@@ -68,7 +68,8 @@ class LanguageModel:
         return create_network(self.config, self.parameters)
 
     @functools.cached_property
-    def _stepper(self) -> Stepper:
+    def stepper(self) -> Stepper:
+        """The network a step at a time, which writes and decodes."""
         return create_stepper(self.config, self.parameters)
 
     @property
@@ -137,7 +138,7 @@ class LanguageModel:
 
     def generator(self) -> generation.Generator:
         """What writes any number of texts side by side; they may begin and end at any time."""
-        return generation.Generator(self._stepper, self.vocabulary)
+        return generation.Generator(self.stepper, self.vocabulary)
 
     def _known(self, prompt: str, stacklevel: int) -> Array:
         """The ids of the prompt's characters; a warning names those that the model does not know."""

@@ -13,6 +13,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.online import OnlineLearner
 from recurra.errors import CompressedFileError
 from recurra.inference import adaptive_compression, container
+from recurra.inference.coding import ESCAPE
 
 TEXT = b"In the beginning God created the heaven and the earth. And the earth was without form, and void; " * 8
 
@@ -89,9 +90,10 @@ def test_symbols_fed_one_by_one_or_together_are_expected_alike(cuts):
     start = 0
     for cut in cuts:
         n = min(cut, together.left)
-        rows = together.feed(symbols[start : start + n])
-        single = [alone.feed(symbols[i : i + 1])[0] for i in range(start, start + n)]
-        assert np.array_equal(rows, np.stack(single))
+        found = together.encode(symbols[start : start + n], ESCAPE)
+        single = [alone.encode(symbols[i : i + 1], ESCAPE) for i in range(start, start + n)]
+        assert np.array_equal(found, np.concatenate(single, axis=1))
+        assert np.array_equal(together.logs, alone.logs)
         start += n
 
 
@@ -101,7 +103,7 @@ def test_room_for_more_symbols_changes_nothing_that_was_learned():
         small.admit()
     assert small.is_full
     for start in range(0, 40, 5):
-        small.feed(symbols[start : start + min(5, small.left)])
+        small.encode(symbols[start : start + min(5, small.left)], ESCAPE)
     assert not small.is_full
     assert small.logs.shape[1] == 128
     assert np.isclose(np.exp(small.logs[0, :96].astype(float)).sum(), 1, atol=1e-5)

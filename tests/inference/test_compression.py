@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.config import ModelConfig
+from recurra.engines import stepping
 from recurra.errors import CompressedFileError, ModelError
 from recurra.inference import compression, container
 from recurra.model import LanguageModel
@@ -77,6 +78,12 @@ def test_blocks_end_where_characters_do_and_come_back(monkeypatch, length):
     assert max(map(len, blocks)) <= length
     assert all(block[0] < 0x80 or block[0] >= 0xC0 for block in blocks)
     assert decompressed(compressed(data)) == data
+
+
+@pytest.mark.parametrize("symbols", [1, 3, 4096])
+def test_what_is_decoded_in_pieces_is_the_same(monkeypatch, symbols):
+    monkeypatch.setattr(stepping, "DECODED", symbols)
+    assert decompressed(compressed(TEXT.encode())) == TEXT.encode()
 
 
 def test_a_pipe_that_gives_little_at_a_time_makes_the_same_file():

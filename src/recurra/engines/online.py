@@ -21,6 +21,7 @@ from recurra.errors import NumericalError
 from recurra.network.optimizers import schedule_of
 from recurra.network.parameters import initialise
 
+Integers = NDArray[np.int64]
 GROWTH = 32  # symbols that room is made for at a time
 
 
@@ -58,25 +59,19 @@ class OnlineLearner:
         c[0, self.symbols] = c[0, : self.symbols].mean() if self.symbols else 0.0
         self.symbols += 1
 
-    def feed(self, symbols: NDArray[np.int64]) -> Vector:
-        """Read `symbols` (n,), n at most `left`: what was expected before each, log p (n, >= `symbols`)."""
-        n = len(symbols)
-        self.ids[self.at : self.at + n] = symbols
-        rows = aligned_zeros(n + 1, self._capacity)
-        rows[0] = self.logs[0]
-        read = min(n, self.left - 1)
-        if read:
-            part = self._shard.steps_from(self.at, read)
-            part.read(self._views, self._panels, symbols[:read])
-            rows[1 : read + 1] = part.o
-            output.log_softmax(rows[1 : read + 1], self._sums, self._tiles[1])
-            self.logs[0] = rows[read]
-        self._go_to(self.at + n)
-        return rows[:n]
+    def encode(self, symbols: Integers, total: int) -> Integers:
+        """Read `symbols` (n,), n at most `left`: where each begins in [0, `total`) and how wide it is, (2, n)."""
+        start, n = self.at, len(symbols)
+        self.ids[start : start + n] = symbols
+        found = np.zeros((2, n), np.int64)
+        before, widths = found
+        online.encode(self._weights, self._room, self.ids, start, self.symbols, total, before, widths, *self._tiles)
+        self._go_to(start + n)
+        return found
 
     def decode(
         self, words: NDArray[np.uint32], state: NDArray[np.uint64], total: int, most: int
-    ) -> tuple[NDArray[np.int64], bool]:
+    ) -> tuple[Integers, bool]:
         """Decode and read `most` symbols, or fewer: those before an escape, if one comes, or before it learns."""
         start, most = self.at, min(most, self.left)
         stop = int(
@@ -106,12 +101,11 @@ class OnlineLearner:
             gradient *= np.float32(limit / norm)
         self._optimizer.step(self._flat, gradient, self._schedule(self._updates))
         self._updates += 1
-        last = self.ids[-1:].copy()
-        self.at = 0
+        self.ids[0], self.at = self.ids[-1], 1
         if self.is_full and self._capacity < padded(len(self._initial["c"])):
             self._make_room(self._capacity + GROWTH)
         self._take_over()
-        self.feed(last)
+        online.expect(self._weights, self._room, self.ids, 0, *self._tiles)
 
     def _take_over(self) -> None:
         """Let the products know the weights."""
@@ -157,9 +151,8 @@ class OnlineLearner:
         p, layer = self._views, shard.layers[0]
         U, W, b = (p[f"layers.0.{name}"] for name in "UWb")
         self._weights = online.Weights(U, W, b, self._panels.across["V"], p["c"])
-        self.exponentials = aligned_zeros(1, self._capacity)
         assert layer.c is not None  # noqa: S101 - it is an LSTM
-        room = np.zeros(self._capacity, np.int64), self.exponentials, shard.packed
+        room = np.zeros(self._capacity, np.int64), aligned_zeros(1, self._capacity), shard.packed
         self._room = online.Room(layer.h, layer.c, layer.gates, shard.o, self.logs, self._sums, *room)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
 from recurra.engines.batched import GATES, Layout, padded, tile_of
-from recurra.engines.kernels import gemm, output, stepping
+from recurra.engines.kernels import decoding, gemm, output, stepping
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
 from recurra.engines.kernels.sampling import Rules
 from recurra.engines.team import Team
@@ -23,6 +23,15 @@ from recurra.network.network import State
 Array = NDArray[Any]
 Ids = NDArray[np.integer]
 SHARE = 16  # streams that a thread of its own is worth
+DECODED = 4096  # symbols of one call: a Ctrl-C is answered between two
+
+
+class Coded(NamedTuple):
+    """What a coder wrote, words (n,) uint32, how far it was read, state (3,), and what frequencies add up to."""
+
+    words: Vector
+    state: Vector
+    total: int
 
 
 class Carry(NamedTuple):
@@ -178,6 +187,31 @@ class Stepper:
 
         _share(given.shape[1], work)
         return written, found
+
+    def decode(
+        self, carry: Carry, logs: Vector, coded: Coded, lengths: NDArray[np.int64], length: int
+    ) -> tuple[NDArray[np.int64], bool]:
+        """Decode up to `DECODED` ids of one stream, and whether an escape is next: see the kernel of that name.
+
+        `carry`, `logs` (1, width) and the coder's state go on.
+        """
+        ids, frequencies = np.zeros(min(DECODED, length), np.int64), np.zeros(self.symbols, np.int64)
+        count, escape = decoding.decode(
+            self._weights[True],
+            *carry,
+            self._room(1),
+            logs,
+            coded.words,
+            coded.state,
+            coded.total,
+            frequencies,
+            lengths,
+            length,
+            ids,
+            self._tile,
+            self._symbol_tile,
+        )
+        return ids[:count], escape
 
 
 def _share(streams: int, work: Any) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.kernels import range_coder
 from recurra.engines.online import OnlineLearner
 from recurra.errors import ModelError
 from recurra.inference import container
@@ -46,26 +45,18 @@ class AdaptiveCodec:
     def encode(self, block: bytes) -> Words:
         """The words (n,) of a block."""
         data = np.frombuffer(block, np.uint8)
-        before, widths = [], []
-        start = 0
+        intervals, start = [np.zeros((2, 0), np.int64)], 0
         while start < len(data):
             ids = self._ids[data[start : start + self._learner.left]]
             known = int(np.argmax(ids < 0)) if np.any(ids < 0) else len(ids)
-            if known == 0:
+            if known:
+                intervals.append(self._learner.encode(ids[:known], ESCAPE))
+            else:
                 byte = int(data[start])
-                before.append(np.array([ESCAPE, byte << BYTE]))
-                widths.append(np.array([1, 1 << BYTE]))
+                intervals.append(np.array([[ESCAPE, byte << BYTE], [1, 1 << BYTE]]))
                 self._admit(byte)
-                start += 1
-                continue
-            symbols = self._learner.symbols
-            rows = self._learner.feed(ids[:known])
-            own = np.zeros((2, known), np.int64)
-            range_coder.intervals(rows, ids[:known], ESCAPE, symbols, own[0], own[1], self._learner.exponentials)
-            before.append(own[0])
-            widths.append(own[1])
-            start += known
-        return encoded(np.concatenate(before), np.concatenate(widths))
+            start += max(known, 1)
+        return encoded(*np.concatenate(intervals, axis=1))
 
     def decode(self, words: Words, length: int) -> bytes:
         """The block of `length` bytes that `words` are; CompressedFileError where they are none."""
@@ -74,7 +65,8 @@ class AdaptiveCodec:
             ids, escaped = self._learner.decode(words, reader.state, ESCAPE, length - len(block))
             block += self._bytes[ids].tobytes()
             if escaped:
-                byte = reader.escaped_byte()
+                reader.skip_escape()
+                byte = reader.byte()
                 block.append(byte)
                 self._admit(byte)
         return bytes(block)

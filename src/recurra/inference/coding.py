@@ -11,6 +11,7 @@ import numpy as np
 
 from recurra.engines.kernels import range_coder
 from recurra.engines.kernels.range_coder import PRECISION, TOTAL
+from recurra.engines.stepping import Coded
 from recurra.errors import CompressedFileError
 
 if TYPE_CHECKING:
@@ -40,26 +41,25 @@ class Reader:
         self._words, self.state = words, np.zeros(3, np.uint64)
         range_coder.start_decoding(self.state, words)
 
-    def symbol(self, frequencies: Integers, symbols: int) -> int:
-        """The next symbol; `symbols` for the escape."""
-        symbol, before = range_coder.find(frequencies, symbols, self._place())
-        self._advance(int(before), int(frequencies[symbol] if symbol < symbols else TOTAL - before))
-        return symbol
+    @property
+    def coded(self) -> Coded:
+        """The words and how far they were read, for a network that decodes."""
+        return Coded(self._words, self.state, ESCAPE)
 
-    def escaped_byte(self) -> int:
-        """The byte after an escape that is still to be read."""
+    def skip_escape(self) -> None:
+        """Go past the escape that is next."""
         self._advance(min(self._place(), ESCAPE), 1)
-        return self._byte()
 
     def escaped(self) -> bytes:
         """The character, or byte that is no UTF-8, after an escape."""
-        first = self._byte()
+        first = self.byte()
         if first == NO_UTF8:
-            return bytes([self._byte()])
+            return bytes([self.byte()])
         rest = 0 if first < 0x80 else 1 if first < 0xE0 else 2 if first < 0xF0 else 3
-        return bytes([first, *(self._byte() for _ in range(rest))])
+        return bytes([first, *(self.byte() for _ in range(rest))])
 
-    def _byte(self) -> int:
+    def byte(self) -> int:
+        """The byte that is next, of an escape."""
         byte = self._place() >> BYTE
         self._advance(byte << BYTE, 1 << BYTE)
         return byte

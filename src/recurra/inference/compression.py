@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from recurra.config import ModelConfig
     from recurra.engines import Network
+    from recurra.engines.stepping import Stepper
     from recurra.network.network import State
     from recurra.text.vocabulary import Vocabulary
 
@@ -48,6 +49,10 @@ class Model(Protocol):
     @property
     def reader(self) -> Network:
         """The network as it reads ids."""
+
+    @property
+    def stepper(self) -> Stepper:
+        """The network a step at a time."""
 
     def zero_state(self) -> State:
         """The state before the first character."""
@@ -75,21 +80,15 @@ class ModelCodec:
 
     def decode(self, words: Words, length: int) -> bytes:
         """The block of `length` bytes that `words` are; CompressedFileError where they are none."""
-        reader, block = Reader(words), bytearray()
-        spelled = self._spelled()
-        frequencies = np.zeros(self._symbols, np.int64)
-        state = self._model.zero_state()
-        logs = np.zeros((1, self._symbols), np.float32)
-        stale = True  # whether `frequencies` are those of the last symbol
+        reader, block, spelled = Reader(words), bytearray(), self._spelled()
+        lengths = np.array([len(symbol) for symbol in spelled], np.int64)
+        stepper = self._model.stepper
+        carry, logs = stepper.zeros(1), np.zeros((1, stepper.width), np.float32)
         while len(block) < length:
-            if stale:
-                range_coder.to_frequencies(self._padded(logs), self._symbols, ESCAPE, frequencies, self._room)
-            symbol = reader.symbol(frequencies, self._symbols)
-            stale = symbol < self._symbols
-            if stale:
-                block += spelled[symbol]
-                logs, state = self._model.reader.log_probabilities(np.array([symbol]), state)
-            else:
+            ids, escape = stepper.decode(carry, logs, reader.coded, lengths, length - len(block))
+            block += b"".join([spelled[i] for i in ids.tolist()])
+            if escape:
+                reader.skip_escape()
                 block += reader.escaped()
         return bytes(block)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from recurra.engines.kernels import lstm
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import multiply
@@ -55,6 +57,32 @@ def expect(weights: Weights, room: Room, ids: Vector, t: int, tile: Tile, symbol
     for column in range(0, o.shape[1], WIDTH * len(ROWS)):
         store(room.logs, 0, column, load(o, 0, column, ROWS))
     log_softmax(room.logs, room.sums, symbol_tile)
+
+
+@strict
+def encode(
+    weights: Weights,
+    room: Room,
+    ids: Vector,
+    start: int,
+    symbols: int,
+    total: int,
+    before: Vector,
+    widths: Vector,
+    tile: Tile,
+    symbol_tile: Tile,
+) -> None:
+    """The intervals, before and widths (n,), of the n ids from ids[start] on, each read after it; ids[T] is not read.
+
+    Of the K symbols the first `symbols` are known; their frequencies add up to `total`.
+    """
+    for i in range(before.shape[0]):
+        t = start + i
+        to_frequencies(room.logs, symbols, total, room.frequencies, room.exponentials)
+        before[i] = np.sum(room.frequencies[: ids[t]])
+        widths[i] = room.frequencies[ids[t]]
+        if t < room.o.shape[0]:
+            expect(weights, room, ids, t, tile, symbol_tile)
 
 
 @strict
