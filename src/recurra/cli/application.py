@@ -14,7 +14,7 @@ from recurra import __version__
 from recurra.cli.usage import explain
 from recurra.errors import UsageError
 
-COMMANDS = ("train", "sample", "score", "check", "compress", "decompress", "report", "books", "doctor")
+COMMANDS = ("train", "sample", "score", "check", "compress", "decompress", "report", "serve", "books", "doctor")
 EXAMPLES = """\
 Examples:
   recurra train                         a network learns the King James Bible
