@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, NamedTuple
 
 import httpx
@@ -59,10 +60,26 @@ async def ask(application: Any, method: str, path: str, headers: list[tuple[str,
     return Answer(start["status"], named, b"".join(part.get("body", b"") for part in found[1:]))
 
 
-def client(application: Any, **named: Any) -> httpx.AsyncClient:
-    """A client of the application in this process, on the same event loop."""
-    transport = httpx.ASGITransport(application, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", timeout=30, **named)
+@contextlib.asynccontextmanager
+async def client(guard: Any, **named: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application in this process, which lives as long, on the same event loop."""
+    transport = httpx.ASGITransport(guard, raise_app_exceptions=False)
+    async with (
+        guard.application.router.lifespan_context(guard.application),
+        httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", timeout=30, **named) as one,
+    ):
+        yield one
+
+
+def call(guard: Any, method: str, path: str, **named: Any) -> httpx.Response:
+    """One request in this process."""
+
+    async def work() -> httpx.Response:
+        async with client(guard) as one:
+            return await one.request(method, path, **named)
+
+    found: httpx.Response = run(work())
+    return found
 
 
 class Running(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from serving_client import HOST, client, run
+from serving_client import HOST, call, client, run
 
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
@@ -15,23 +15,15 @@ from recurra.serving.security import Guard
 KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 
 
-def get(guard: Guard, method: str, path: str, **named: Any) -> Any:
-    async def work() -> Any:
-        async with client(guard) as one:
-            return await one.request(method, path, **named)
-
-    return run(work())
-
-
 def test_health(guard: Guard) -> None:
-    found = get(guard, "GET", "/health")
+    found = call(guard, "GET", "/health")
     assert (found.status_code, found.json()) == (200, {"status": "ok"})
 
 
 def test_models(guard: Guard, registry: Registry) -> None:
-    found = get(guard, "GET", "/v1/models").json()
+    found = call(guard, "GET", "/v1/models").json()
     assert [one["id"] for one in found["data"]] == ["small", "bytes"]
-    assert found["data"][0] == get(guard, "GET", "/v1/models/small").json()
+    assert found["data"][0] == call(guard, "GET", "/v1/models/small").json()
     assert found["data"][0] == {
         "id": "small",
         "object": "model",
@@ -55,7 +47,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_path_is_a_name(guard: Guard, name: str) -> None:
-    found = get(guard, "GET", f"/v1/models/{name}")
+    found = call(guard, "GET", f"/v1/models/{name}")
     assert found.status_code == 404
     assert set(found.json()["error"]) == {"message", "type", "param", "code"}
     assert "passwd" not in found.text
@@ -65,7 +57,7 @@ def test_no_path_is_a_name(guard: Guard, name: str) -> None:
     ("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/health", 405), ("GET", "/docs", 404)]
 )
 def test_errors_of_the_framework_have_our_shape(guard: Guard, method: str, path: str, status: int) -> None:
-    found = get(guard, method, path)
+    found = call(guard, method, path)
     assert found.status_code == status
     assert found.json()["error"]["type"] == "invalid_request_error"
 
@@ -88,7 +80,7 @@ def test_errors_of_the_framework_have_our_shape(guard: Guard, method: str, path:
     ],
 )
 def test_bodies_that_make_no_sense(guard: Guard, body: bytes, status: int, words: str) -> None:
-    found = get(guard, "POST", "/session", content=body, headers={"Content-Type": "application/json"})
+    found = call(guard, "POST", "/session", content=body, headers={"Content-Type": "application/json"})
     assert found.status_code == status, found.text
     assert words in found.json()["error"]["message"]
 
@@ -114,7 +106,7 @@ def test_a_session(registry: Registry) -> None:
 
 
 def test_no_session_where_no_key_is_wanted(guard: Guard) -> None:
-    found = get(guard, "POST", "/session", json={"key": "x"})
+    found = call(guard, "POST", "/session", json={"key": "x"})
     assert found.status_code == 204
     assert "set-cookie" not in found.headers
 
@@ -129,7 +121,7 @@ def test_a_bug_is_told_without_its_words(registry: Registry) -> None:
         raise ValueError("secret words")
 
     guard = create_application(registry, Access(frozenset({HOST})), routers=[router])
-    found = get(guard, "GET", "/broken")
+    found = call(guard, "GET", "/broken")
     assert found.status_code == 500
     assert found.json()["error"]["code"] == "internal"
     assert "secret" not in found.text

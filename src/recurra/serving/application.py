@@ -6,8 +6,8 @@ A room of routes is a module with `router`, a `fastapi.APIRouter`, whose handler
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from recurra import __version__
-from recurra.serving import catalogue, session
+from recurra.errors import RecurraError
+from recurra.inert import inert
+from recurra.serving import catalogue, completion, scores, session
 from recurra.serving.access import Access
 from recurra.serving.limits import Limits
 from recurra.serving.refusals import Refusal
@@ -25,7 +27,7 @@ from recurra.serving.security import OPEN, Guard
 from recurra.serving.services import Services
 from recurra.serving.validation import refusal_of
 
-ROUTERS = (catalogue.router, session.router)
+ROUTERS = (catalogue.router, session.router, completion.router, scores.router)
 SILENT: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -59,6 +61,7 @@ def create_application(
     for router in routers:
         application.include_router(router)
     application.add_exception_handler(Refusal, _refused)
+    application.add_exception_handler(RecurraError, _ours)
     application.add_exception_handler(RequestValidationError, _invalid)
     application.add_exception_handler(HTTPException, _framework)
     application.add_exception_handler(Exception, _failed)
@@ -66,12 +69,7 @@ def create_application(
 
 
 def _living(services: Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(application: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - the framework passes it
-        yield
-        services.stopping.set()
-
-    return lifespan
+    return lambda _: services.open()
 
 
 def answer(refusal: Refusal) -> Response:
@@ -82,6 +80,11 @@ def answer(refusal: Refusal) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001 - as the framework calls it
     assert isinstance(error, Refusal)  # noqa: S101 - registered for it
     return answer(error)
+
+
+async def _ours(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, RecurraError)  # noqa: S101
+    return answer(Refusal(422, inert(error.message), code="invalid"))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001

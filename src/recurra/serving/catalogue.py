@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from recurra.serving.refusals import Refusal
 from recurra.serving.registry import Served
 from recurra.serving.replies import refusals
 from recurra.serving.services import Services, services_of
@@ -60,21 +58,7 @@ async def models(services: Annotated[Services, Depends(services_of)]) -> ModelLi
 @router.get("/v1/models/{model}", responses=refusals(404))
 async def one_model(model: str, services: Annotated[Services, Depends(services_of)]) -> ModelCard:
     """One of them."""
-    return card(find(services, model))
-
-
-def find(services: Services, name: str | None) -> Served:
-    """The model of that name; without a name, the first. Refusal where there is none."""
-    if name is None:
-        return next(iter(services.registry.values()))
-    if name not in services.registry:
-        raise Refusal(
-            HTTPStatus.NOT_FOUND,
-            "there is no model of that name; see /v1/models.",
-            param="model",
-            code="model_not_found",
-        )
-    return services.registry[name]
+    return card(services.desk(model).served)
 
 
 def card(served: Served) -> ModelCard:
