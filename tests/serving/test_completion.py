@@ -218,6 +218,20 @@ def test_an_echo_adds_up_to_the_score(
         )
 
 
+def test_what_was_expected_in_place_of_an_unknown_character(guard: Guard) -> None:
+    asked: dict[str, Any] = {"max_tokens": 0, "echo": True, "logprobs": 3}
+    logs = choices(guard, prompt="ßInßß th日", **asked)[0]["logprobs"]
+    plain = choices(guard, prompt="In the", **asked)[0]["logprobs"]
+    assert logs["top_logprobs"][:2] == [None, None]
+    assert [log is None for log in logs["token_logprobs"]] == [False, True] + [False] * 7
+    for place in (3, 4):
+        expected = list(plain["top_logprobs"][2].items())[:3]
+        assert list(logs["top_logprobs"][place].items()) == [*expected, ("ß", logs["token_logprobs"][place])]
+    assert list(logs["top_logprobs"][8].items())[:3] == list(plain["top_logprobs"][5].items())[:3]
+    assert logs["token_logprobs"][8] == pytest.approx(-(24 + 3 * 8) * math.log(2))
+    assert choices(guard, prompt="ß", **asked)[0]["logprobs"]["top_logprobs"] == [None]
+
+
 def test_an_echo_of_ids(guard: Guard, model: LanguageModel) -> None:
     ids = model.vocabulary.encode("In the").tolist()
     asked: dict[str, Any] = {"max_tokens": 0, "echo": True, "logprobs": 2}

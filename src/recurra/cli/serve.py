@@ -1,12 +1,15 @@
 """`recurra serve`: models and runs over HTTP."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Group, Parameter
 
 from recurra.cli.options import path, text, whole
 from recurra.errors import UsageError
+
+if TYPE_CHECKING:
+    from recurra.serving.registry import Registry
 
 EXAMPLES = """\
 Examples:
@@ -71,6 +74,7 @@ def serve(
     registry = scan(models)
     listening = bind(host, port)
     bound = listening.getsockname()[1]
+    _warm_up(registry)
     guard = create_application(registry, access(host, bound, names=names, key=key))
 
     def started() -> None:
@@ -79,6 +83,21 @@ def serve(
 
     run(guard, listening, started)
     return 0
+
+
+def _warm_up(registry: "Registry") -> None:
+    """Have the kernels compiled before anyone waits for them, and say so where that takes long."""
+    from recurra.cli.doctor import is_warm
+    from recurra.cli.progress import COMPILING
+    from recurra.cli.terminal import say
+    from recurra.engines.kernels.compilation import mark_warm
+
+    if not is_warm():
+        say(COMPILING)
+    for served in registry.values():
+        served.model.samples(max_new_tokens=1, num_return_sequences=2)
+        served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
+    mark_warm("sampling")
 
 
 def _require_packages() -> None:

@@ -15,11 +15,10 @@ import numpy as np
 from recurra.inference.sampling import start_ids
 from recurra.inference.surprise import escapes
 from recurra.serving.completion_reply import Spelling, as_number, token, top_of
-from recurra.serving.reader import Reader, Reading
+from recurra.serving.reader import Reader, Reading, Rows
 
 if TYPE_CHECKING:
     from recurra.serving.completion_request import Prompt, Wanted
-    from recurra.serving.reader import Rows
     from recurra.text.vocabulary import Vocabulary
 
 Top = list[dict[str, float] | None]
@@ -49,22 +48,28 @@ class PromptReader:
         return self._told
 
     async def _costs(self) -> tuple[list[float | None], Top | None]:
-        """Of each symbol its log p: of unknown ones that of their escape, of the first known one None."""
-        symbols, likeliest = self.prompt.symbols, self._likeliest
-        if likeliest is None:
+        """Of each symbol its log p, of unknown ones that of their escape, and what was likeliest at its place.
+
+        Of the first known one and of what stands before it the model expects nothing.
+        """
+        symbols, ids = self.prompt.symbols, self.prompt.ids
+        if self._likeliest is None:
             return [], None
         _, known = self._vocabulary.look_up(symbols)
-        rows = await Reading(self._reader, likeliest).read(self.prompt.ids)
-        logs: list[float | None] = (-escapes(symbols)).tolist()
-        top: Top = [None] * len(symbols)
-        places = np.flatnonzero(known).tolist()
-        tops = await self.tops(rows, "".join(symbols[place] for place in places[1:])) if likeliest else []
-        for row, place in enumerate(places[1:]):
-            logs[place] = as_number(float(rows.logs[row]))
-            top[place] = tops[row] if likeliest else None
-        for place in places[:1]:
-            logs[place] = None
-        return logs, top if likeliest else None
+        rows = await Reading(self._reader, self._likeliest).read(np.concatenate([ids, ids[-1:]]))  # and after the last
+        row: Any = np.cumsum(known) - known - 1  # that of each place: unknown ones are skipped
+        begun = row >= 0
+        costs = -escapes(symbols)
+        costs[known & begun] = rows.logs[row[known & begun]]
+        logs: list[float | None] = list(map(as_number, costs.tolist()))
+        for first in np.flatnonzero(known)[:1].tolist():
+            logs[first] = None
+        if not self._likeliest:
+            return logs, None
+        place = row[begun]
+        told = Rows(costs[begun], rows.likeliest[place], rows.their_logs[place])
+        top: Top = [None] * (len(symbols) - len(place))
+        return logs, top + await self.tops(told, symbols[len(top) :])
 
     async def after(self) -> Reading:
         """What goes on reading what is written after the prompt."""

@@ -32,7 +32,7 @@ PIECE = 8 * CHUNK  # symbols that are read before another text has its turn
 class Rows(NamedTuple):
     """Of N symbols log p of each (N,), and the k that were likeliest there: ids (N, k), and log p (N, k), falling."""
 
-    logs: NDArray[np.float32]
+    logs: NDArray[np.floating]
     likeliest: NDArray[np.int64]
     their_logs: NDArray[np.float32]
 
