@@ -132,6 +132,13 @@ def test_nulls_are_the_defaults(guard: Guard) -> None:
     assert len(found[0]["text"]) == 16
 
 
+def test_a_whole_number_may_be_written_with_a_point(guard: Guard) -> None:
+    expected = choices(guard, prompt=[1, 2], max_tokens=20, seed=3)
+    body = '{"prompt": [1.0, 2.0], "max_tokens": 20.0, "seed": 3e0}'
+    found = call(guard, "POST", "/v1/completions", content=body, headers={"Content-Type": "application/json"})
+    assert found.json()["choices"] == expected
+
+
 def test_the_shape(guard: Guard) -> None:
     found = ask(guard, prompt="In the", max_tokens=4, seed=0, user="someone").json()
     assert set(found) == {"id", "object", "created", "model", "choices", "usage", "warnings"}

@@ -43,7 +43,7 @@ class ModelList(BaseModel):
     data: list[ModelCard]
 
 
-@router.get("/health")
+@router.get("/health", responses=refusals())
 async def health() -> Health:
     """Whether the server answers; the one route that wants no key."""
     return Health()
@@ -55,7 +55,7 @@ async def models(services: Annotated[Services, Depends(services_of)]) -> ModelLi
     return ModelList(data=[card(served) for served in services.registry.values()])
 
 
-@router.get("/v1/models/{model}", responses=refusals(404))
+@router.get("/v1/models/{model}", responses=refusals(404, 422))
 async def one_model(model: str, services: Annotated[Services, Depends(services_of)]) -> ModelCard:
     """One of them."""
     return card(services.desk(model).served)

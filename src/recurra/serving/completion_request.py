@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from recurra.inference.sampling import STRONGEST, WEAKEST, SamplingConfig
 from recurra.serving import limits
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 
     from recurra.text.vocabulary import Vocabulary
 
-SEEDS = 2**62
+SEEDS = 2**53  # beyond it JSON numbers are not exact everywhere
 SYMBOLS = 0x110000
 
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 16.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
 Word = Annotated[str, Field(max_length=limits.PROMPT)]
-Id = Annotated[int, Field(ge=0, lt=SYMBOLS)]
+Id = Annotated[int, Field(ge=0, lt=SYMBOLS), WHOLE]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=limits.PROMPT)]
 Prompts = Annotated[list[Word], Field(min_length=1, max_length=limits.PROMPTS)]
 ListsOfIds = Annotated[list[Ids], Field(min_length=1, max_length=limits.PROMPTS)]
@@ -48,17 +55,17 @@ class CompletionRequest(BaseModel):
 
     model: Annotated[str, Field(max_length=256)] | None = None
     prompt: Word | Prompts | Ids | ListsOfIds | None = ""
-    max_tokens: Annotated[int, Field(ge=0, le=limits.TOKENS)] | None = 16
+    max_tokens: Annotated[int, Field(ge=0, le=limits.TOKENS), WHOLE] | None = 16
     temperature: Annotated[float, Field(ge=0, le=100)] | None = 1.0
     top_p: Annotated[float, Field(ge=0, le=1)] | None = 1.0
-    top_k: Annotated[int, Field(ge=-1, le=SYMBOLS)] | None = 0
+    top_k: Annotated[int, Field(ge=-1, le=SYMBOLS), WHOLE] | None = 0
     min_p: Annotated[float, Field(ge=0, le=1)] | None = 0.0
     repetition_penalty: Annotated[float, Field(ge=WEAKEST, le=STRONGEST)] | None = 1.0
-    n: Annotated[int, Field(ge=1, le=limits.TEXTS)] | None = 1
-    best_of: Annotated[int, Field(ge=1, le=limits.TEXTS)] | None = None
+    n: Annotated[int, Field(ge=1, le=limits.TEXTS), WHOLE] | None = 1
+    best_of: Annotated[int, Field(ge=1, le=limits.TEXTS), WHOLE] | None = None
     stop: StopWord | Annotated[list[StopWord], Field(max_length=limits.STOPS)] | None = None
-    seed: Annotated[int, Field(ge=0, le=SEEDS)] | None = None
-    logprobs: Annotated[int, Field(ge=0, le=limits.LOGPROBS)] | None = None
+    seed: Annotated[int, Field(ge=0, le=SEEDS), WHOLE] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=limits.LOGPROBS), WHOLE] | None = None
     echo: bool | None = False
     stream: bool | None = False
     stream_options: StreamOptions | None = None

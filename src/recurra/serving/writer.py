@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from recurra.model import LanguageModel
 
 
+NICE = 5  # of 19
 LOG = logging.getLogger("uvicorn.error")
 
 
@@ -118,6 +121,7 @@ class Writer:
         self._thread.join(seconds)
 
     def _work(self) -> None:
+        _step_back()
         generator, writings = self._model.generator(), dict[Writing, tuple[Order, int]]()
         while self._take(generator, writings):
             try:
@@ -164,3 +168,10 @@ def _deliver(events: list[tuple[Order, Event]]) -> None:
 
 def _failed() -> Refusal:
     return Refusal(500, "writing has failed; the server's log says more.", code="internal")
+
+
+def _step_back() -> None:
+    """Let the event loop go first where cores are scarce; on Linux a thread has its own priority, and gives it on."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
