@@ -9,7 +9,7 @@ from typing import Any
 from recurra.config import configs
 from recurra.errors import UsageError
 from recurra.model import LanguageModel, load
-from recurra.report import held_out
+from recurra.report import findings
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
 from recurra.text.vocabulary import Vocabulary
@@ -86,7 +86,7 @@ def train(
             force=force,
             **watched,
         )
-    held_out.add(trained, told[-1])
+    findings.add(trained, told[-1])
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained
