@@ -49,5 +49,6 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/batch_speed.py
 	$(BIN)/python benchmarks/sampling_speed.py
 	$(BIN)/python benchmarks/checkpoint_cost.py
+	$(BIN)/python benchmarks/compression.py
 
 .PHONY: help demo mission test test-durability fuzz lint bench
