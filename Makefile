@@ -10,6 +10,7 @@ help:
 	@echo "make fuzz      every loader fed with damaged files, FUZZ_SECONDS each (default 20)"
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make lint      ruff and mypy"
+	@echo "make docs      the documentation, docs/_build/html/index.html"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
 
 $(BIN)/python:
@@ -44,6 +45,14 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+.venv/installed-docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[books,docs]'
+	touch $@
+
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder doctest docs docs/_build/doctest
+
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py
 	$(BIN)/python benchmarks/batch_speed.py
@@ -51,4 +60,4 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/checkpoint_cost.py
 	$(BIN)/python benchmarks/compression.py
 
-.PHONY: help demo mission test test-durability fuzz lint bench
+.PHONY: help demo mission test test-durability fuzz lint docs bench

@@ -40,18 +40,29 @@ def train(
 ) -> Run:
     """Train a model; returns the Run: its best `model`, its `folder` and `summary`.
 
-    sources     a book's name, files or folders; none: the default book
-    text        the text itself, in place of sources
-    start       a run's folder or a checkpoint whose model learns on: its network and its characters are kept, and
-                with `extend_vocabulary` the text's other characters are added to them
-    run         the run's folder (default: runs/ and the text's name); `force` replaces an old run there
-    resume      go on with the training in `run`: its text is read again, unless another of its characters is given;
-                (with `extend_vocabulary`, of any); `settings` change its own, those that may change
-    encoding    of files: any codec (utf-8, unless given), or `bytes`
-    proof       check the gradients at the end; `report` writes report.html
-    listeners   functions called with every event of training; `announce` once before them
-    settings    the fields of `ModelConfig` and `TrainingConfig`, such as time_limit="2m", seed=0, hidden_size=100;
-                preset="auto", which holds unless another is named, chooses for the text and the time
+    sources
+        a book's name, files or folders; none: the default book
+    text
+        the text itself, in place of sources
+    start
+        a run's folder or a checkpoint whose model learns on: its network and its characters are kept, and with
+        `extend_vocabulary` the text's other characters are added to them
+    run
+        the run's folder (default: runs/ and the text's name); `force` replaces an old run there
+    resume
+        go on with the training in `run`: its text is read again, unless another of its characters is given (with
+        `extend_vocabulary`, of any); `settings` change its own, those that may change
+    encoding
+        of files: any codec (utf-8, unless given), or `bytes`
+    proof
+        check the gradients at the end; `report` writes report.html
+    listeners
+        functions called with every event of training; `announce` once before them
+    settings
+        the fields of `ModelConfig` and `TrainingConfig`, such as time_limit="2m", seed=0, hidden_size=100;
+        preset="auto", which holds unless another is named, chooses for the text and the time
+
+    ::
 
         run = recurra.train("book.txt", time_limit="10m")
         run = recurra.train("book.txt", preset="seed", updates=100_000, seed=0)
