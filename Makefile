@@ -11,6 +11,7 @@ help:
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      the documentation, docs/_build/html/index.html"
+	@echo "make numbers   docs/numbers-table.md: what the presets reach on the books; some minutes"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
 
 $(BIN)/python:
@@ -53,6 +54,9 @@ docs: .venv/installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder doctest docs docs/_build/doctest
 
+numbers: .venv/installed-dev
+	$(BIN)/python benchmarks/preset_numbers.py --presets seed small medium -o docs/numbers-table.md
+
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py
 	$(BIN)/python benchmarks/batch_speed.py
@@ -60,4 +64,4 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/checkpoint_cost.py
 	$(BIN)/python benchmarks/compression.py
 
-.PHONY: help demo mission test test-durability fuzz lint docs bench
+.PHONY: help demo mission test test-durability fuzz lint docs numbers bench
