@@ -1,0 +1,50 @@
+"""Files out and in: whole or not at all, never over another without being told to, and read in bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recurra import tensor_file, untrusted
+from recurra.errors import ModelError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from recurra.model import LanguageModel
+
+
+def require_free(paths: list[Path], *, force: bool) -> None:
+    """UsageError where one of `paths` is there already, and it is not to be replaced by `force`."""
+    there = next((path for path in paths if path.exists() or path.is_symlink()), None)
+    if there is not None and (not force or there.is_dir()):
+        hint = "give another name with `-o`" + ("." if there.is_dir() else ", or `--force` to replace it.")
+        raise UsageError(f"`{there}` is there already.", hint=hint)
+
+
+def write(files: Mapping[Path, bytes]) -> list[Path]:
+    """Write each file, whole or not at all, and make its folder. Raises StorageError."""
+    for path, data in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tensor_file.write_bytes(path, data)
+        except OSError as error:
+            hint = "choose another place with `-o`, or make room."
+            raise StorageError(f"cannot write `{path}`: {error.strerror or error}.", hint=hint) from error
+    return list(files)
+
+
+def read(path: Path, limit: int = untrusted.LONGEST) -> bytes:
+    """All of a regular file of up to `limit` bytes. Raises ModelError."""
+    try:
+        return untrusted.read(path, limit)
+    except OSError as error:
+        raise ModelError(f"cannot read `{path}`: {error.strerror or error}.") from error
+
+
+def write_model(model: LanguageModel, path: Path) -> None:
+    """Write a model file of ours, and make its folder. Raises StorageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise tensor_file.storage_error(path, error) from error
+    model.save(path)
