@@ -26,13 +26,13 @@ Value = Any  # an array of numbers, a str of one row of characters, or a dict of
 
 HEADER = 128
 MAX_BYTES = 1 << 28  # of a file
-MAX_INFLATED = 1 << 28  # of all that is compressed in it
+MAX_INFLATED = 1 << 25  # of all that is compressed in it, and four times the file's size besides
 MAX_DEPTH, MAX_FIELDS, MAX_VARIABLES = 4, 1000, 1000
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 MATRIX, COMPRESSED = 14, 15
 ENCODINGS = {1: "latin-1", 2: "latin-1", 3: "utf-16", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
-CELL, STRUCT, CHARACTERS = 1, 2, 4
-NUMBERS = range(6, 16)
+STRUCT, CHARACTERS, NUMBERS = 2, 4, range(6, 16)
+READ = (STRUCT, CHARACTERS, *NUMBERS)
 COMPLEX = 0x800  # in the flags
 
 
@@ -68,7 +68,7 @@ def variables(data: bytes, name: str) -> dict[str, Value]:
 
 
 class _Reader:
-    """Reads one file; `_inflated` counts the bytes that were compressed."""
+    """Reads one file; `_room` is left for what was compressed."""
 
     def __init__(self, data: bytes) -> None:
         version, mark = data[124:126], data[126:128]
@@ -78,30 +78,33 @@ class _Reader:
         if struct.unpack(f"{self._order}H", version)[0] != 0x0100:
             raise _FormatError("it is of another level")
         self._data = memoryview(data)[HEADER:]
-        self._inflated = 0
+        self._room = MAX_INFLATED + 4 * len(data)
 
     def variables(self) -> dict[str, Value]:
         found: dict[str, Value] = {}
         for element in self._elements(self._data):
             if element.type == COMPRESSED:
-                element = next(self._elements(self._inflate(element.data)), _Element(0, memoryview(b"")))
+                element = self._inflated_element(element.data)
             if element.type != MATRIX:
                 continue
             matrix = self._matrix(element.data)
-            value = self._value(matrix, 0)
-            if value is not None:
+            if (value := self._value(matrix, 0)) is not None:
                 found[matrix.name] = value
             if len(found) > MAX_VARIABLES:
                 raise _FormatError(f"it has more than {MAX_VARIABLES:,} variables")
         return found
 
+    def _inflated_element(self, data: memoryview) -> _Element:
+        """The element that is compressed in `data`: all of it, since Octave writes lengths that are too great by 4."""
+        inflated = self._inflate(data)
+        kind = struct.unpack_from(f"{self._order}I", inflated)[0]
+        return _Element(kind, inflated[8:])
+
     def _inflate(self, data: memoryview) -> memoryview:
-        inflater = zlib.decompressobj()
-        room = MAX_INFLATED - self._inflated
-        inflated = inflater.decompress(data, room + 1)
-        self._inflated += len(inflated)
-        if len(inflated) > room:
-            raise _FormatError(f"it inflates to more than {MAX_INFLATED:,} bytes")
+        inflated = zlib.decompressobj().decompress(data, self._room + 1)
+        self._room -= len(inflated)
+        if self._room < 0:
+            raise _FormatError("what is compressed in it is too large")
         return memoryview(inflated)
 
     def _elements(self, data: memoryview) -> Iterator[_Element]:
@@ -122,16 +125,20 @@ class _Reader:
 
     def _matrix(self, data: memoryview) -> _Matrix:
         elements = self._elements(data)
-        flags, dimensions, name = (next(elements, None) for _ in range(3))
-        if flags is None or dimensions is None or name is None or len(flags.data) < 8:
-            return _Matrix(0, False, (), "", iter(()))  # an empty matrix, or one of another kind
-        word = struct.unpack_from(f"{self._order}I", flags.data)[0]
+        flags = next(elements, None)
+        word = 0 if flags is None or len(flags.data) < 8 else struct.unpack_from(f"{self._order}I", flags.data)[0]
+        kind = word & 0xFF
+        if kind not in READ:
+            return _Matrix(kind, False, (), "", iter(()))
+        dimensions, name = next(elements, None), next(elements, None)
+        if dimensions is None or name is None:
+            raise _FormatError("a matrix is cut off")
         shape = tuple(int(n) for n in np.frombuffer(dimensions.data, f"{self._order}i4"))
         if len(shape) > 8 or any(n < 0 for n in shape):
             raise _FormatError(
                 f"a matrix has {len(shape)} sides" if len(shape) > 8 else "a matrix has a side below zero"
             )
-        return _Matrix(word & 0xFF, bool(word & COMPLEX), shape, _ascii(name.data), elements)
+        return _Matrix(kind, bool(word & COMPLEX), shape, _ascii(name.data), elements)
 
     def _value(self, matrix: _Matrix, depth: int) -> Value | None:
         """What a matrix holds; None where that is not read."""

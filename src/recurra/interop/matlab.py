@@ -74,11 +74,10 @@ def from_bytes(data: bytes, name: str) -> tuple[ModelConfig, dict[str, Array], S
     """
     found = mat_file.variables(data, name)
     fields = _struct(found, name)
-    U = _matrix(fields, "U", name)
-    m, K = U.shape
-    W, V = _of_shape(fields, "W", name, m, m), _of_shape(fields, "V", name, K, m)
-    b, c = (_of_shape(fields, field, name, size, 1).ravel() for field, size in (("b", m), ("c", K)))
-    parameters = {"layers.0.U": U, "layers.0.W": W, "layers.0.b": b, "V": V, "c": c}
+    m, K = len(_matrix(fields, "W", name)), _matrix(fields, "c", name).size
+    shapes = {"U": (m, K), "W": (m, m), "V": (K, m), "b": (m, 1), "c": (K, 1)}
+    U, W, V, b, c = (_of_shape(fields, field, name, m, K, *shape) for field, shape in shapes.items())
+    parameters = {"layers.0.U": U, "layers.0.W": W, "layers.0.b": b.ravel(), "V": V, "c": c.ravel()}
     try:
         config = ModelConfig(hidden_size=m)
     except UsageError as error:
@@ -108,15 +107,14 @@ def _matrix(fields: Mapping[str, Any], field: str, name: str) -> Array:
     return value
 
 
-def _of_shape(fields: Mapping[str, Any], field: str, name: str, rows: int, columns: int) -> Array:
-    """The field of that shape, m and K being those of U; a vector may lie on its side."""
+def _of_shape(fields: Mapping[str, Any], field: str, name: str, m: int, K: int, rows: int, columns: int) -> Array:
+    """The field of that shape; a vector may lie on its side. The sizes m and K are those of W and c."""
     value = _matrix(fields, field, name)
     if value.shape == (rows, columns) or (columns == 1 and value.shape == (1, rows)):
         return value
-    turned = f": is `{field}` or `U` transposed?" if value.shape == (columns, rows) or field != "W" else "."
-    m, K = _matrix(fields, "U", name).shape
+    turned = f": is `{field}` transposed?" if value.shape == (columns, rows) else "."
     raise ModelError(
-        f"`{field}` in `{name}` must be {rows} x {columns}, since U, m x K, is {m} x {K}; "
+        f"`{field}` in `{name}` must be {rows} x {columns}, since W is m x m with m = {m} and c K x 1 with K = {K}; "
         f"got {' x '.join(map(str, value.shape))}{turned}",
         hint="U is m x K, W m x m, V K x m, b m x 1 and c K x 1, for m units and K characters.",
     )

@@ -72,6 +72,7 @@ def _config(parts: Parts, activation: str) -> ModelConfig:
             f"`{parts.recurrent}weight_hh_l0` is {rows} x {m}; expected H x H of an RNN, 3H x H of a GRU or "
             "4H x H of an LSTM."
         )
+    ModelConfig(cell=cell, activation=activation)  # which the user may have given
     try:
         return ModelConfig(cell=cell, activation=activation, hidden_size=m, layers=parts.layers)
     except UsageError as error:
