@@ -103,7 +103,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         if LONG_NAME in tensors:
             metadata = parse_json(tensors.pop(LONG_NAME).tobytes()) | metadata
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"`{path}` is damaged: {error}.") from error
+        raise CheckpointError(f"`{path}` is damaged: {error!s:.200}.") from error
     del data
     _require_finite(path, tensors)
     return tensors, metadata
@@ -119,10 +119,10 @@ def read_foreign(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     try:
         tensors = parse(data)
     except (SafetensorError, ValueError, TypeError) as error:
-        raise CheckpointError(f"`{path}` is damaged: {error}.") from error
+        raise CheckpointError(f"`{path}` is damaged: {error!s:.200}.") from error
     except (KeyError, AttributeError) as error:
         raise ModelError(
-            f"`{path}` has numbers of a type that is not read: {error}.", hint="save them as floats of 32 bits."
+            f"`{path}` has numbers of a type that is not read: {error!s:.40}.", hint="save them as floats of 32 bits."
         ) from error
     del data
     _require_finite(path, tensors)

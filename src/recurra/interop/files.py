@@ -25,7 +25,7 @@ def write(files: Mapping[Path, bytes]) -> list[Path]:
     """Write each file, whole or not at all, and make its folder. Raises StorageError."""
     for path, data in files.items():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             tensor_file.write_bytes(path, data)
         except OSError as error:
             hint = "choose another place with `-o`, or make room."
@@ -44,7 +44,12 @@ def read(path: Path, limit: int = untrusted.LONGEST) -> bytes:
 def write_model(model: LanguageModel, path: Path) -> None:
     """Write a model file of ours, and make its folder. Raises StorageError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
     except OSError as error:
         raise tensor_file.storage_error(path, error) from error
     model.save(path)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)

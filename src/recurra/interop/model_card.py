@@ -98,7 +98,7 @@ def card(origin: Origin) -> str:
     rows = [f"| {name} | {_cell(value)} |" for name, value in origin.facts.items()]
     words = {
         "cell": model.config.cell,
-        "name": _cell(inert(origin.name)),
+        "name": _cell(origin.name),
         "facts": "\n".join(rows),
         "code": code(model),
         "module": module_of(model),
@@ -132,5 +132,5 @@ def _one(part: str, words: dict[str, str]) -> str:
 
 def _cell(text: str) -> str:
     """A text that Markdown shows as it is, in one line of a table."""
-    escaped = "".join(f"\\{character}" if character in "\\`*_{}[]<>|#!~&" else character for character in text)
-    return escaped.replace("\n", " ")
+    one_line = inert(text).replace("\n", " ")
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>|#!~&" else character for character in one_line)
