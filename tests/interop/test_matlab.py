@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mat_files import HEAD, characters, numbers, struct_of
 from networks import SYMBOLS, bible_ids, bible_log_probabilities, make, of_bible, same, small
 
 import recurra
+from mat_files import HEAD, characters, numbers, struct_of
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, RecurraError, UsageError
 from recurra.interop import matlab, matlab_script
@@ -143,6 +143,7 @@ WRONG: list[tuple[bytes, str]] = [
     (file(U=np.zeros((0, 0))), "`U` in `a.mat` is no matrix of numbers"),
     (file(b=FIELDS["b"] * np.nan), "parameter `layers.0.b` must be finite; got nan"),
     (file(V=FIELDS["V"] * 1e300), "parameter `V` must be finite; got "),
+    (file(W=np.zeros((5000, 1))), "the network in `a.mat`, m = 5000 and K = 8, has more than 16,777,216 parameters"),
     (HEAD, "has no struct with the fields U, W, V, b and c; it has nothing that is read"),
     (HEAD + numbers("W", FIELDS["W"]), "has no struct with the fields U, W, V, b and c; it has `W`"),
     (file() + numbers("code_points", [[97.5]]), "`code_points` are not the numbers of characters"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 FIELDS = {"U": "layers.0.U", "W": "layers.0.W", "V": "V", "b": "layers.0.b", "c": "c"}
 STRUCT = "RNN"
+MOST_NUMBERS = 1 << 24  # of a network that is read: a byte of a file may become a float32
 
 
 def require_course_network(config: ModelConfig) -> None:
@@ -75,6 +76,8 @@ def from_bytes(data: bytes, name: str) -> tuple[ModelConfig, dict[str, Array], S
     found = mat_file.variables(data, name)
     fields = _struct(found, name)
     m, K = len(_matrix(fields, "W", name)), _matrix(fields, "c", name).size
+    if m * (m + 2 * K) > MOST_NUMBERS:
+        raise ModelError(f"the network in `{name}`, m = {m} and K = {K}, has more than {MOST_NUMBERS:,} parameters.")
     shapes = {"U": (m, K), "W": (m, m), "V": (K, m), "b": (m, 1), "c": (K, 1)}
     U, W, V, b, c = (_of_shape(fields, field, name, m, K, *shape) for field, shape in shapes.items())
     parameters = {"layers.0.U": U, "layers.0.W": W, "layers.0.b": b.ravel(), "V": V, "c": c.ravel()}
