@@ -11,7 +11,7 @@ from networks import same, small
 
 import recurra
 from recurra.errors import StorageError, UsageError
-from recurra.interop import exporting, extras
+from recurra.interop import exporting, extras, files
 from recurra.interop.origin import Origin
 
 
@@ -108,6 +108,15 @@ def test_what_stands_in_the_way() -> None:
     with pytest.raises(StorageError, match=r"cannot write `/proc/nowhere/a`: ") as storage:
         recurra.export(small(), "/proc/nowhere/a", format="torch")
     assert storage.value.exit_code == 7
+    for name, words in (("x" * 300, "File name too long"), ("a\0b", "embedded null byte")):
+        for format in ("folder", "torch"):
+            with pytest.raises(StorageError, match=words):
+                recurra.export(small(), f"below/{name}", format=format)
+        with pytest.raises(StorageError, match=words):
+            files.write_model(small(), Path(f"{name}/model"))
+    with pytest.raises(StorageError, match=r"cannot write `folder`: ") as storage:
+        files.write_model(small(), Path("folder"))
+    assert storage.value.hint == files.HINT
 
 
 def test_formats_that_there_are_not() -> None:

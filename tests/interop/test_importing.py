@@ -147,6 +147,10 @@ def test_other_files(tmp_path: Path, name: str, data: bytes, words: str) -> None
 def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"there is no file or folder `.*nothing`"):
         recurra.import_model(tmp_path / "nothing")
+    with pytest.raises(ModelError, match=r"cannot read `x+`: File name too long"):
+        recurra.import_model("x" * 300)
+    with pytest.raises(ModelError, match=r"cannot read `.*`: Invalid argument"):
+        recurra.import_model("a\0b")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelError, match=r"cannot read `.*pipe`: it is no regular file"):
         recurra.import_model(tmp_path / "pipe")

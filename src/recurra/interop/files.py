@@ -12,10 +12,12 @@ from recurra.errors import ModelError, StorageError, UsageError
 if TYPE_CHECKING:
     from recurra.model import LanguageModel
 
+HINT = "choose another place with `-o`, or make room."
+
 
 def require_free(paths: list[Path], *, force: bool) -> None:
     """UsageError where one of `paths` is there already, and it is not to be replaced by `force`."""
-    there = next((path for path in paths if path.exists() or path.is_symlink()), None)
+    there = next((path for path in paths if _is_there(path)), None)
     if there is not None and (not force or there.is_dir()):
         hint = "give another name with `-o`" + ("." if there.is_dir() else ", or `--force` to replace it.")
         raise UsageError(f"`{there}` is there already.", hint=hint)
@@ -27,9 +29,8 @@ def write(files: Mapping[Path, bytes]) -> list[Path]:
         try:
             _make_folder(path.parent)
             tensor_file.write_bytes(path, data)
-        except OSError as error:
-            hint = "choose another place with `-o`, or make room."
-            raise StorageError(f"cannot write `{path}`: {error.strerror or error}.", hint=hint) from error
+        except (OSError, ValueError) as error:
+            raise _cannot_write(path, error) from error
     return list(files)
 
 
@@ -45,9 +46,28 @@ def write_model(model: LanguageModel, path: Path) -> None:
     """Write a model file of ours, and make its folder. Raises StorageError."""
     try:
         _make_folder(path.parent)
-    except OSError as error:
-        raise tensor_file.storage_error(path, error) from error
-    model.save(path)
+        model.save(path)
+    except StorageError as error:
+        error.hint = HINT
+        raise
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from error
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file, a folder or a link has that name. StorageError where the system refuses to tell."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from error
+    return True
+
+
+def _cannot_write(path: Path, error: OSError | ValueError) -> StorageError:
+    reason = getattr(error, "strerror", None) or error
+    return StorageError(f"cannot write `{path}`: {reason}.", hint=HINT)
 
 
 def _make_folder(folder: Path) -> None:

@@ -44,7 +44,7 @@ def load(path: Path, options: Options) -> LanguageModel:
     """
     if options.vocabulary is not None and options.sources is not None:
         raise UsageError("the characters are given twice, by `--vocabulary` and `--text`.", hint="leave out one.")
-    if path.is_dir():
+    if _is_folder(path):
         _require_none_given(path, options)
         return folder.load(path)
     head = _head(path)
@@ -52,6 +52,13 @@ def load(path: Path, options: Options) -> LanguageModel:
     if head.startswith(b"MATLAB 5") or path.suffix == ".mat":
         return _from_mat(path, options)
     return _from_safetensors(path, options)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise ModelError(f"cannot read `{path}`: {error.strerror or error}.") from error
 
 
 def _head(path: Path) -> bytes:
