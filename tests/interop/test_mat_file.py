@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mat_files import CELL, HEAD, characters, element, matrix, numbers, struct_of
 
+from mat_files import CELL, HEAD, characters, element, matrix, numbers, struct_of
 from recurra.errors import ModelError
 from recurra.interop import mat_file
 

@@ -53,6 +53,7 @@ def test_there_and_back_is_the_same_in_every_bit(tmp_path: Path, vocabulary: Voc
 
 
 def test_scipy_reads_it_and_says_the_same_of_10000_characters(tmp_path: Path) -> None:
+    scipy_io()
     path = recurra.export(of_bible(COURSE), tmp_path / "a.mat", format="matlab")
     found = scipy_io().loadmat(path, simplify_cells=True)
     U, W, V, b, c = (found["RNN"][name] for name in "UWVbc")
@@ -67,6 +68,7 @@ def test_scipy_reads_it_and_says_the_same_of_10000_characters(tmp_path: Path) ->
 
 
 def test_the_fields_are_columns_of_doubles_and_the_course_s_characters_where_octave_knows_them(tmp_path: Path) -> None:
+    scipy_io()
     path = recurra.export(make(ModelConfig(hidden_size=5), Vocabulary.of("\nabc")), tmp_path / "a.mat", format="matlab")
     found = scipy_io().loadmat(path)
     struct = found["RNN"][0, 0]
