@@ -111,10 +111,15 @@ def export(
 ) -> Path:
     """Write a model for another program; returns the path of the file or folder.
 
-    model       a model, a run's folder (its best checkpoint) or a checkpoint file; of the last two a model card tells
-                where they come from
-    path        the file or folder to write (default: here, named after the run)
-    format      folder, torch, onnx or matlab: see `recurra.interop`; `force` replaces files that are there
+    model
+        a model, a run's folder (its best checkpoint) or a checkpoint file; of the last two a model card tells where
+        they come from
+    path
+        the file or folder to write (default: here, named after the run)
+    format
+        folder, torch, onnx or matlab
+    force
+        replace files that are there
 
     Raises UsageError where the network does not fit the format or a package is missing, StorageError.
     """
@@ -138,11 +143,17 @@ def import_model(
 ) -> LanguageModel:
     """The model that another program has written, or `export`, but for ONNX; `LanguageModel.save` keeps it.
 
-    path        an exported folder, a state_dict as safetensors, or a MAT-file with the course's struct RNN
-    vocabulary  a JSON file with the character of each id, or "bytes"; `sources`, in `encoding`, in its place: a book's
-                name, files or folders whose characters, sorted, those of the network are
-    activation  of an nn.RNN: tanh, unless given, or relu
-    recurrent, projection, embedding    the names of the modules, where they do not tell themselves
+    path
+        an exported folder, a state_dict as safetensors, or a MAT-file with the course's struct RNN
+    vocabulary
+        a JSON file with the character of each id, or "bytes"
+    sources
+        in its place a book's name, files or folders, in `encoding`, whose characters, sorted, are the network's
+    activation
+        of an nn.RNN: tanh, unless given, or relu
+    recurrent
+        the name of the nn.RNN, LSTM or GRU, where it does not tell itself; `projection` that of the nn.Linear,
+        `embedding` that of an nn.Embedding before it
 
     Numbers are rounded to float32. Raises ModelError where the file is no such network or is damaged (CheckpointError),
     UsageError where it leaves something open that is not given.
