@@ -8,6 +8,9 @@ from typing import Any
 
 from recurra.config import configs
 from recurra.errors import UsageError
+from recurra.interop import exporting, importing
+from recurra.interop.origin import origin_of
+from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel, load
 from recurra.report import findings
 from recurra.report.document import write_report
@@ -101,6 +104,62 @@ def train(
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained
+
+
+def export(
+    model: LanguageModel | str | Path, path: str | Path | None = None, *, format: str = "folder", force: bool = False
+) -> Path:
+    """Write a model for another program; returns the path of the file or folder.
+
+    model
+        a model, a run's folder (its best checkpoint) or a checkpoint file; of the last two a model card tells where
+        they come from
+    path
+        the file or folder to write (default: here, named after the run)
+    format
+        folder, torch, onnx or matlab
+    force
+        replace files that are there
+
+    Raises UsageError where the network does not fit the format or a package is missing, StorageError.
+    """
+    exporting.require_format(format)
+    origin = origin_of(model)
+    target = exporting.default_path(origin, format) if path is None else Path(path)
+    exporting.write(origin, target, format, force=force)
+    return target
+
+
+def import_model(
+    path: str | Path,
+    *,
+    vocabulary: str | Path | None = None,
+    sources: Source | Sequence[Source] | None = None,
+    encoding: str = "utf-8",
+    activation: str | None = None,
+    recurrent: str | None = None,
+    projection: str | None = None,
+    embedding: str | None = None,
+) -> LanguageModel:
+    """The model that another program has written, or `export`, but for ONNX; `LanguageModel.save` keeps it.
+
+    path
+        an exported folder, a state_dict as safetensors, or a MAT-file with the course's struct RNN
+    vocabulary
+        a JSON file with the character of each id, or "bytes"
+    sources
+        in its place a book's name, files or folders, in `encoding`, whose characters, sorted, are the network's
+    activation
+        of an nn.RNN: tanh, unless given, or relu
+    recurrent
+        the name of the nn.RNN, LSTM or GRU, where it does not tell itself; `projection` that of the nn.Linear,
+        `embedding` that of an nn.Embedding before it
+
+    Numbers are rounded to float32. Raises ModelError where the file is no such network or is damaged (CheckpointError),
+    UsageError where it leaves something open that is not given.
+    """
+    names = Names(recurrent, projection, embedding)
+    return importing.load(Path(path), importing.Options(vocabulary, sources, encoding, names, activation))
 
 
 def _resumable(run: str | Path | None, *, force: bool, start: str | Path | None) -> str | Path:

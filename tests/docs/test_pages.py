@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 from pages import PAGES, ROOT, Shown, commands, shown, words_of
+from safetensors.numpy import save_file
 
 import recurra
+from mat_files import HEAD, numbers, struct_of
 from recurra.cli import main
 from recurra.cli.application import COMMANDS, build, parse
+from recurra.interop.matlab import FIELDS
+from recurra.interop.torch_state import to_state
 
 SHOWN = {page: page.relative_to(ROOT).as_posix() for page in PAGES}
 LINES = [pytest.param(words, id=f"{SHOWN[page]}: {' '.join(words)}") for page in PAGES for words in commands(page)]
@@ -79,7 +83,18 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recurra.train(folder / "book.txt", run=folder / "runs/mybook", proof=False, **settings)
     for name in ("kjv", "tinyshakespeare"):
         shutil.copytree(folder / "runs/mybook", folder / "runs" / name)
+    _of_others(folder)
     return folder
+
+
+def _of_others(folder: Path) -> None:
+    """What other programs have written: a state_dict, and the course's struct with its characters."""
+    model = recurra.load(folder / "runs/mybook")
+    save_file(to_state(model.config, model.parameters), folder / "theirs.safetensors")
+    arrays = {field: model.parameters[name] for field, name in FIELDS.items()}
+    fields = {field: numbers("", array.reshape(len(array), -1)) for field, array in arrays.items()}
+    characters = numbers("code_points", model.vocabulary.code_points.reshape(1, -1))
+    (folder / "RNN.mat").write_bytes(HEAD + struct_of("RNN", fields) + characters)
 
 
 @pytest.mark.parametrize("words", README, ids=" ".join)
@@ -91,6 +106,9 @@ def test_every_command_of_the_readme_runs(words: list[str], shelf: Path, monkeyp
         words += ["--updates", "70"]
     if words[0] == "decompress":
         words += ["--force"]
+    for format, package in {"onnx": "onnx", "matlab": "scipy"}.items():
+        if format in words:
+            pytest.importorskip(package, reason=f"the export is by {package}")
     assert main(words) == 0
 
 
