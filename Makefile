@@ -10,6 +10,8 @@ help:
 	@echo "make fuzz      every loader fed with damaged files, FUZZ_SECONDS each (default 20)"
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make lint      ruff and mypy"
+	@echo "make docs      the documentation, docs/_build/html/index.html"
+	@echo "make numbers   docs/numbers-table.md: what the presets reach on the books; some minutes"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
 
 $(BIN)/python:
@@ -44,11 +46,23 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+.venv/installed-docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[books,docs]'
+	touch $@
+
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder doctest docs docs/_build/doctest
+
+numbers: .venv/installed-dev
+	$(BIN)/python benchmarks/preset_numbers.py --presets seed small medium -o docs/numbers-table.md
+
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py
 	$(BIN)/python benchmarks/batch_speed.py
 	$(BIN)/python benchmarks/sampling_speed.py
 	$(BIN)/python benchmarks/checkpoint_cost.py
+	$(BIN)/python benchmarks/compression.py
 	$(BIN)/python benchmarks/serving_load.py
 
-.PHONY: help demo mission test test-durability fuzz lint bench
+.PHONY: help demo mission test test-durability fuzz lint docs numbers bench

@@ -3,7 +3,8 @@
     python benchmarks/compression.py book.txt other.txt
     python benchmarks/compression.py book.txt --model runs/book --bytes 200000
 
-What is decompressed is compared with the file: a line is only printed where all bytes came back.
+Without a file: the beginning of the King James Bible. What is decompressed is compared with the file: a line is only
+printed where all bytes came back.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from typing import Any
 
 import recurra
 from recurra.inference import adaptive_compression, compression
+from recurra.text.reading import read
 
 Both = tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]
+BEGINNING = 1 << 18  # characters of the book
 XZ = {"preset": 9 | lzma.PRESET_EXTREME}
 EVERYONE: dict[str, Both] = {
     "gzip -9": (lambda data: gzip.compress(data, 9, mtime=0), gzip.decompress),
@@ -61,7 +64,7 @@ def measure(name: str, data: bytes, both: Both) -> dict[str, Any]:
 def main() -> None:
     """Print a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--model", help="a run's folder or a checkpoint, to compress with, too")
     parser.add_argument(
         "--bytes", type=int, help="of the end of each file: of a model's own text, what it has not seen"
@@ -77,14 +80,16 @@ def main() -> None:
     for both in ours.values():
         both[1](both[0](b"compiled beforehand, so that it is not in the times. " * 4))
     found = []
-    for path in options.files:
-        data = path.read_bytes()[-options.bytes if options.bytes else None :]
+    book = {"kjv": read("kjv").part(0, BEGINNING).encode()} if not options.files else {}
+    texts = book or {path.name: path.read_bytes() for path in options.files}
+    for file, content in texts.items():
+        data = content[-options.bytes if options.bytes else None :]
         for name, both in (ours | EVERYONE).items():
-            found.append({"file": path.name, "of": len(data)} | measure(name, data, both))
+            found.append({"file": file, "of": len(data)} | measure(name, data, both))
             if not options.json:
                 row = found[-1]
                 print(
-                    f"{path.name[:28]:28}  {len(data):>10,}  {name:18}  {row['bytes']:>10,}  "
+                    f"{file[:28]:28}  {len(data):>10,}  {name:18}  {row['bytes']:>10,}  "
                     f"{row['bits_per_byte']:5.3f} bits a byte  {row['compress_seconds']:6.1f} s  "
                     f"{row['decompress_seconds']:6.1f} s back",
                     flush=True,

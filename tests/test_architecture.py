@@ -22,12 +22,13 @@ ROOMS = (
     ("model",),
     ("training",),
     ("report",),
+    ("interop",),
     ("serving",),
     ("api",),
     ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
-HEAVY = {"numpy", "numba", "llvmlite", "torch", "matplotlib", "scipy", "fastapi", "uvicorn", "starlette"}
+HEAVY = {"numpy", "numba", "llvmlite", "torch", "matplotlib", "scipy", "onnx", "fastapi", "uvicorn", "starlette"}
 MODULES = sorted(ROOT.rglob("*.py"))
 
 

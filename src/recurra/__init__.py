@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recurra.api import train
+    from recurra.api import export, import_model, train
     from recurra.config import ModelConfig, TrainingConfig
     from recurra.errors import (
         CheckpointError,
@@ -46,13 +46,15 @@ __all__ = [
     "TrainingConfig",
     "UsageError",
     "Vocabulary",
+    "export",
+    "import_model",
     "load",
     "novelty",
     "train",
 ]
 
 _HOMES = {
-    "recurra.api": ("train",),
+    "recurra.api": ("export", "import_model", "train"),
     "recurra.config": ("ModelConfig", "TrainingConfig"),
     "recurra.inference.novelty": ("novelty",),
     "recurra.inference.sampling": ("SamplingConfig",),

@@ -8,8 +8,11 @@ from typing import Any
 
 from recurra.config import configs
 from recurra.errors import UsageError
+from recurra.interop import exporting, importing
+from recurra.interop.origin import origin_of
+from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel, load
-from recurra.report import held_out
+from recurra.report import findings
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
 from recurra.text.vocabulary import Vocabulary
@@ -40,18 +43,29 @@ def train(
 ) -> Run:
     """Train a model; returns the Run: its best `model`, its `folder` and `summary`.
 
-    sources     a book's name, files or folders; none: the default book
-    text        the text itself, in place of sources
-    start       a run's folder or a checkpoint whose model learns on: its network and its characters are kept, and
-                with `extend_vocabulary` the text's other characters are added to them
-    run         the run's folder (default: runs/ and the text's name); `force` replaces an old run there
-    resume      go on with the training in `run`: its text is read again, unless another of its characters is given;
-                (with `extend_vocabulary`, of any); `settings` change its own, those that may change
-    encoding    of files: any codec (utf-8, unless given), or `bytes`
-    proof       check the gradients at the end; `report` writes report.html
-    listeners   functions called with every event of training; `announce` once before them
-    settings    the fields of `ModelConfig` and `TrainingConfig`, such as time_limit="2m", seed=0, hidden_size=100;
-                preset="auto", which holds unless another is named, chooses for the text and the time
+    sources
+        a book's name, files or folders; none: the default book
+    text
+        the text itself, in place of sources
+    start
+        a run's folder or a checkpoint whose model learns on: its network and its characters are kept, and with
+        `extend_vocabulary` the text's other characters are added to them
+    run
+        the run's folder (default: runs/ and the text's name); `force` replaces an old run there
+    resume
+        go on with the training in `run`: its text is read again, unless another of its characters is given (with
+        `extend_vocabulary`, of any); `settings` change its own, those that may change
+    encoding
+        of files: any codec (utf-8, unless given), or `bytes`
+    proof
+        check the gradients at the end; `report` writes report.html
+    listeners
+        functions called with every event of training; `announce` once before them
+    settings
+        the fields of `ModelConfig` and `TrainingConfig`, such as time_limit="2m", seed=0, hidden_size=100;
+        preset="auto", which holds unless another is named, chooses for the text and the time
+
+    ::
 
         run = recurra.train("book.txt", time_limit="10m")
         run = recurra.train("book.txt", preset="seed", updates=100_000, seed=0)
@@ -86,10 +100,66 @@ def train(
             force=force,
             **watched,
         )
-    held_out.add(trained, told[-1])
+    findings.add(trained, told[-1])
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained
+
+
+def export(
+    model: LanguageModel | str | Path, path: str | Path | None = None, *, format: str = "folder", force: bool = False
+) -> Path:
+    """Write a model for another program; returns the path of the file or folder.
+
+    model
+        a model, a run's folder (its best checkpoint) or a checkpoint file; of the last two a model card tells where
+        they come from
+    path
+        the file or folder to write (default: here, named after the run)
+    format
+        folder, torch, onnx or matlab
+    force
+        replace files that are there
+
+    Raises UsageError where the network does not fit the format or a package is missing, StorageError.
+    """
+    exporting.require_format(format)
+    origin = origin_of(model)
+    target = exporting.default_path(origin, format) if path is None else Path(path)
+    exporting.write(origin, target, format, force=force)
+    return target
+
+
+def import_model(
+    path: str | Path,
+    *,
+    vocabulary: str | Path | None = None,
+    sources: Source | Sequence[Source] | None = None,
+    encoding: str = "utf-8",
+    activation: str | None = None,
+    recurrent: str | None = None,
+    projection: str | None = None,
+    embedding: str | None = None,
+) -> LanguageModel:
+    """The model that another program has written, or `export`, but for ONNX; `LanguageModel.save` keeps it.
+
+    path
+        an exported folder, a state_dict as safetensors, or a MAT-file with the course's struct RNN
+    vocabulary
+        a JSON file with the character of each id, or "bytes"
+    sources
+        in its place a book's name, files or folders, in `encoding`, whose characters, sorted, are the network's
+    activation
+        of an nn.RNN: tanh, unless given, or relu
+    recurrent
+        the name of the nn.RNN, LSTM or GRU, where it does not tell itself; `projection` that of the nn.Linear,
+        `embedding` that of an nn.Embedding before it
+
+    Numbers are rounded to float32. Raises ModelError where the file is no such network or is damaged (CheckpointError),
+    UsageError where it leaves something open that is not given.
+    """
+    names = Names(recurrent, projection, embedding)
+    return importing.load(Path(path), importing.Options(vocabulary, sources, encoding, names, activation))
 
 
 def _resumable(run: str | Path | None, *, force: bool, start: str | Path | None) -> str | Path:

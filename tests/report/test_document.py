@@ -20,6 +20,7 @@ SECTIONS = [
     "2. The smooth loss",
     "3. What it wrote as it learned",
     "4. The final and the best model",
+    "What it has copied",
     "A page that it had not seen",
     "The honest figures",
     "Settings, text and machine",
@@ -288,3 +289,12 @@ def test_a_report_replaces_the_old_one_and_makes_its_folder(make_run: MakeRun, t
 def test_pyplot_is_never_loaded(make_run: MakeRun, tmp_path: Path) -> None:
     write_report([make_run()], tmp_path / "report.html")
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_the_held_out_text_as_a_file(make_run: MakeRun, tmp_path: Path) -> None:
+    sizes = {"bytes": 20000, "model": 5000, "gzip": 9000, "bzip2": 8000, "xz": 8500}
+    text, _ = report([make_run(held_out_compressed=sizes)], tmp_path / "report.html")
+    for part in ("20,000", "5,000", "25.0%", "2.000", "9,000", "8,500"):
+        assert f">{part}<" in text
+    text, _ = report([make_run("none", held_out_compressed={"bytes": 0, "model": 62})], tmp_path / "report.html")
+    assert "as it is" not in text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import recurra
+from recurra.inference.compression import compress
 from recurra.report.data import load
 
 BOOK = "A small book, of few words, read many times over.\n" * 60
@@ -34,9 +37,16 @@ def test_a_training_leaves_its_page(tmp_path: Path, settings: dict[str, Any]) ->
     assert len(passage["nats"]) == 300
     assert passage["nats"][5] != passage["nats"][6]
     assert list(summary["held_out_ngrams"]) == list("123456")
+    sizes = summary["held_out_compressed"]
+    assert sizes["bytes"] == 300
+    assert sizes["xz"] == len(lzma.compress(BOOK[-300:].encode(), preset=9 | lzma.PRESET_EXTREME))
+    target = io.BytesIO()
+    compress(run.model, io.BytesIO(BOOK[-300:].encode()), target)
+    assert sizes["model"] == len(target.getvalue())
     assert 'class="page"' in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_training_without_a_held_out_part_has_none(tmp_path: Path) -> None:
     run = recurra.train(text=BOOK, run=tmp_path / "run", updates=20, hidden_size=8, proof=False, preset="seed")
     assert "held_out_passage" not in run.summary
+    assert "held_out_compressed" not in run.summary

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from importlib import import_module
 from inspect import BoundArguments
+from keyword import iskeyword
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -14,7 +15,10 @@ from recurra import __version__
 from recurra.cli.usage import explain
 from recurra.errors import UsageError
 
-COMMANDS = ("train", "sample", "score", "check", "compress", "decompress", "report", "serve", "books", "doctor")
+COMMANDS = (
+    "train", "sample", "score", "check", "compress", "decompress", "report", "export", "import", "serve", "books",
+    "doctor",
+)  # fmt: skip
 EXAMPLES = """\
 Examples:
   recurra train                         a network learns the King James Bible
@@ -37,7 +41,7 @@ def build() -> App:
         suppress_keyboard_interrupt=False,
     )
     for place, name in enumerate(COMMANDS):
-        command = import_module(f"recurra.cli.{name}").app
+        command = import_module(f"recurra.cli.{name}{'_' if iskeyword(name) else ''}").app
         command.sort_key, command.default_parameter = place, app.default_parameter
         app.command(command)
     app["--help"].help = "Show this page."

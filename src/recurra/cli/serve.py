@@ -7,6 +7,7 @@ from cyclopts import App, Group, Parameter
 
 from recurra.cli.options import path, text, whole
 from recurra.errors import UsageError
+from recurra.interop.extras import require
 
 if TYPE_CHECKING:
     from recurra.serving.registry import Registry
@@ -17,7 +18,6 @@ Examples:
   recurra serve runs/kjv --port 0       at any free port
   curl http://127.0.0.1:8000/v1/models
   recurra serve runs/kjv --host 0.0.0.0 --allow-host gpu.example --api-key-file key.txt"""
-INSTALL_HINT = "pip install 'recurra[serve]'"
 NETWORK = Group("From where", sort_key=1)
 PORTS = 65535
 
@@ -61,7 +61,8 @@ def serve(
     """
     if not 0 <= port <= PORTS:
         raise UsageError(f"`--port` must be from 0 to {PORTS}; got {port}.")
-    _require_packages()
+    for package in ("fastapi", "uvicorn"):
+        require(package, "`recurra serve`", "serve")
     from recurra.cli.terminal import say, write_text
     from recurra.serving.access import access, read_key, require_guarded
     from recurra.serving.application import create_application
@@ -98,12 +99,3 @@ def _warm_up(registry: "Registry") -> None:
         served.model.samples(max_new_tokens=1, num_return_sequences=2)
         served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
     mark_warm("sampling")
-
-
-def _require_packages() -> None:
-    """UsageError where the packages of the extra `serve` are not installed."""
-    from importlib.util import find_spec
-
-    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise UsageError(f"`recurra serve` needs the package {missing[0]}, which is not installed.", hint=INSTALL_HINT)

@@ -1,5 +1,8 @@
 """One stream read symbol by symbol by an LSTM that learns every T symbols, for a text that it has never seen.
 
+The last symbols as contexts have logits of their own, which learn after each symbol: they know by heart what the
+network has not learned yet.
+
 Its alphabet grows: a symbol is admitted when it first comes. Whether symbols are read one by one or many at once, the
 bits are the same, so that a decoder, which must wait for each, learns what the encoder learned.
 """
@@ -7,6 +10,7 @@ bits are the same, so that a decoder, which must wait for each, learns what the 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +18,7 @@ from numpy.typing import NDArray
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.batched import Layout, Panels, Shard, padded
 from recurra.engines.kernels import online, output
+from recurra.engines.kernels.contexts import Contexts
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
 from recurra.engines.optimizing import FLAT, FlatOptimizer
@@ -25,20 +30,34 @@ Integers = NDArray[np.int64]
 GROWTH = 32  # symbols that room is made for at a time
 
 
+class ContextConfig(NamedTuple):
+    """The last 1 to `longest` symbols are contexts, hashed to `rows` (a power of two); see `kernels.contexts`."""
+
+    longest: int
+    rows: int
+    rate: float
+    least_rate: float
+
+
 class OnlineLearner:
-    """The network, its memory of T steps, and its optimiser.
+    """The network, its memory of T steps, its optimiser, and the contexts beside it.
 
     ids[: at] are the symbols of the T steps under way, all read; `logs` (1, >= symbols) is log p of what follows.
     ids[T] is the target of the last step, and the first that is read of the next T.
     """
 
-    def __init__(self, config: ModelConfig, training: TrainingConfig, most_symbols: int) -> None:
+    def __init__(
+        self, config: ModelConfig, training: TrainingConfig, most_symbols: int, contexts: ContextConfig
+    ) -> None:
         self._config, self._training = config, training
         self._initial = initialise(config, most_symbols, seed=training.seed, scale=training.initial_scale)
         self.symbols = 0  # admitted
         self.ids = np.zeros(training.sequence_length + 1, np.int64)
         self.at = 0
         self._updates = 0
+        last, rates = np.zeros(contexts.longest, np.int64), np.array([contexts.rate, contexts.least_rate], np.float32)
+        rows = np.zeros((contexts.rows, 0), np.float32)
+        self._contexts = Contexts(rows, np.zeros(contexts.rows, np.float32), last.copy(), last, rates)
         self._schedule = schedule_of(training)
         self._make_room(min(3 * GROWTH, padded(most_symbols)))
         self._take_over()
@@ -65,7 +84,7 @@ class OnlineLearner:
         self.ids[start : start + n] = symbols
         found = np.zeros((2, n), np.int64)
         before, widths = found
-        online.encode(self._weights, self._room, self.ids, start, self.symbols, total, before, widths, *self._tiles)
+        online.encode(*self._parts, self.ids, start, self.symbols, total, before, widths, *self._tiles)
         self._go_to(start + n)
         return found
 
@@ -74,11 +93,8 @@ class OnlineLearner:
     ) -> tuple[Integers, bool]:
         """Decode and read `most` symbols, or fewer: those before an escape, if one comes, or before it learns."""
         start, most = self.at, min(most, self.left)
-        stop = int(
-            online.decode(
-                self._weights, self._room, self.ids, start, most, self.symbols, total, words, state, *self._tiles
-            )
-        )
+        until = start, most, self.symbols, total
+        stop = int(online.decode(*self._parts, self.ids, *until, words, state, *self._tiles))
         decoded = self.ids[start:stop].copy()
         self._go_to(stop)
         return decoded, len(decoded) < most
@@ -105,7 +121,7 @@ class OnlineLearner:
         if self.is_full and self._capacity < padded(len(self._initial["c"])):
             self._make_room(self._capacity + GROWTH)
         self._take_over()
-        online.expect(self._weights, self._room, self.ids, 0, *self._tiles)
+        online.expect(*self._parts, self.ids, 0, *self._tiles)
 
     def _take_over(self) -> None:
         """Let the products know the weights."""
@@ -129,6 +145,7 @@ class OnlineLearner:
                 own[...] = learned[name]
         self._views = self._layout.views(self._flat)
         self._panels = Panels(self._views, alone=True)
+        self._contexts = _wider(self._contexts, capacity)
         self._make_memory()
 
     def _learned(self) -> dict[str, Vector]:
@@ -150,10 +167,19 @@ class OnlineLearner:
         self.logs, self._sums = aligned_zeros(1, self._capacity), aligned_zeros(1, padded(len(self.ids)))
         p, layer = self._views, shard.layers[0]
         U, W, b = (p[f"layers.0.{name}"] for name in "UWb")
-        self._weights = online.Weights(U, W, b, self._panels.across["V"], p["c"])
+        weights = online.Weights(U, W, b, self._panels.across["V"], p["c"])
         assert layer.c is not None  # noqa: S101 - it is an LSTM
         room = np.zeros(self._capacity, np.int64), aligned_zeros(1, self._capacity), shard.packed
-        self._room = online.Room(layer.h, layer.c, layer.gates, shard.o, self.logs, self._sums, *room)
+        memory = online.Room(layer.h, layer.c, layer.gates, shard.o, self.logs, self._sums, *room)
+        self._parts = weights, memory, self._contexts
+
+
+def _wider(contexts: Contexts, symbols: int) -> Contexts:
+    """With room for more symbols. Rows that have never learned stay untouched: no memory is spent on them."""
+    rows = aligned_zeros(len(contexts.rows), symbols)
+    used = np.flatnonzero(contexts.counts)
+    rows[used, : contexts.rows.shape[1]] = contexts.rows[used]
+    return contexts._replace(rows=rows)
 
 
 def _corner(array: Vector, shape: tuple[int, ...]) -> Vector:

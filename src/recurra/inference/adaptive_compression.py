@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.online import OnlineLearner
+from recurra.engines.online import ContextConfig, OnlineLearner
 from recurra.errors import ModelError
 from recurra.inference import container
 from recurra.inference.coding import BYTE, ESCAPE, Reader, encoded
@@ -26,6 +26,7 @@ MODEL = ModelConfig(cell="lstm", hidden_size=200)
 TRAINING = TrainingConfig(
     sequence_length=16, optimizer="adam", learning_rate=0.003, clip_value=None, clip_norm=20.0, initial_scale=None
 )  # fmt: skip
+CONTEXTS = ContextConfig(longest=6, rows=1 << 18, rate=0.7, least_rate=0.03)
 
 
 class AdaptiveCodec:
@@ -38,7 +39,7 @@ class AdaptiveCodec:
     name = bytes(container.NAME)
 
     def __init__(self) -> None:
-        self._learner = OnlineLearner(MODEL, TRAINING, BYTES)
+        self._learner = OnlineLearner(MODEL, TRAINING, BYTES, CONTEXTS)
         self._ids = np.full(BYTES, -1, np.int64)  # of a byte that has come
         self._bytes = np.zeros(BYTES, np.uint8)  # of an id
 

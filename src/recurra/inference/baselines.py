@@ -11,6 +11,7 @@ import gzip
 import lzma
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recurra.errors import TextError
@@ -18,8 +19,6 @@ from recurra.inference.ngram import NGram
 from recurra.inference.surprise import escapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from recurra.text.id_file import Ids
     from recurra.text.vocabulary import Vocabulary
 
@@ -40,22 +39,26 @@ def unigram(text: str) -> float:
     return math.log2(total) - math.fsum(count * math.log2(count) for count in counts.values()) / total
 
 
-def gzip_bits(text: str, encoding: str = UTF8) -> float:
-    """The text through `gzip -9` from a pipe: DEFLATE (RFC 1951), header and checksum included."""
-    return _compressed(text, lambda data: gzip.compress(data, compresslevel=9, mtime=0), encoding)
+def _gzip(data: bytes) -> bytes:
+    """As `gzip -9` from a pipe: DEFLATE (RFC 1951), header and checksum included."""
+    return gzip.compress(data, compresslevel=9, mtime=0)
 
 
-def bzip2_bits(text: str, encoding: str = UTF8) -> float:
-    """The text through `bzip2 -9`: Burrows-Wheeler blocks of 900 kB."""
-    return _compressed(text, lambda data: bz2.compress(data, compresslevel=9), encoding)
+def _bzip2(data: bytes) -> bytes:
+    """As `bzip2 -9`: Burrows-Wheeler blocks of 900 kB."""
+    return bz2.compress(data, compresslevel=9)
 
 
-def xz_bits(text: str, encoding: str = UTF8) -> float:
-    """The text through `xz -9e`: LZMA2 in the .xz container.
+def _xz(data: bytes) -> bytes:
+    """As `xz -9e`: LZMA2 in the .xz container. The window is no longer than the data needs, and 16 MiB at most."""
+    window = min(max(len(data), XZ_SMALLEST_DICTIONARY), XZ_LARGEST_DICTIONARY)
+    preset = 9 | lzma.PRESET_EXTREME
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": window}]
+    # CRC64 is the check that the xz command writes.
+    return lzma.compress(data, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC64, filters=filters)
 
-    The window is no longer than the text needs, which is the same size of output, and 16 MiB at most.
-    """
-    return _compressed(text, _xz, encoding)
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip, "bzip2": _bzip2, "xz": _xz}
 
 
 def baselines(text: str, *, is_bytes: bool = False) -> dict[str, float]:
@@ -67,9 +70,7 @@ def baselines(text: str, *, is_bytes: bool = False) -> dict[str, float]:
     return {
         "uniform": uniform(text),
         "unigram": unigram(text),
-        "gzip": gzip_bits(text, encoding),
-        "bzip2": bzip2_bits(text, encoding),
-        "xz": xz_bits(text, encoding),
+        **{name: _compressed(text, compress, encoding) for name, compress in COMPRESSORS.items()},
     }
 
 
@@ -83,14 +84,6 @@ def ngram_bits(training: Ids, vocabulary: Vocabulary, text: str) -> dict[str, fl
     missed = float(escapes(text)[~known].sum())
     nats = NGram(training, len(vocabulary)).nats(ids[known]).sum(axis=1)
     return {str(n): float(own + missed) / math.log(2) / len(text) for n, own in enumerate(nats, start=1)}
-
-
-def _xz(data: bytes) -> bytes:
-    window = min(max(len(data), XZ_SMALLEST_DICTIONARY), XZ_LARGEST_DICTIONARY)
-    preset = 9 | lzma.PRESET_EXTREME
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": window}]
-    # CRC64 is the check that the xz command writes.
-    return lzma.compress(data, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC64, filters=filters)
 
 
 def _counts(text: str) -> Counter[str]:

@@ -5,8 +5,8 @@ The other text is read once, through the suffix automaton of the first: time is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,10 @@ from recurra.text.vocabulary import CODE_POINTS, code_points
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Lengths = NDArray[np.int64]
+
 BLOCK = 1 << 20  # characters of the training text that are in memory at once
+SEPARATOR = CODE_POINTS  # between samples: a character that there is not
 LENGTHS = 20  # of the n-grams whose share is told
 
 
@@ -61,28 +64,55 @@ def novelty(sample: str, text: str | Text, *, passages: int = 10) -> Novelty:
 
     Raises TextError where the sample is empty.
     """
-    if not sample:
+    return novelties([sample], text, passages=passages)[0]
+
+
+def novelties(samples: Sequence[str], text: str | Text, *, passages: int = 10) -> list[Novelty]:
+    """`novelty` of each of `samples`; the text is read once."""
+    if not all(samples):
         raise TextError("an empty sample has copied nothing.", hint="give a text of one character or more.")
-    matched, places = _longest_matches(sample, text)
-    counts = [int((matched >= n).sum()) for n in range(1, min(LENGTHS, len(sample)) + 1)]
-    novel = tuple(1 - count / (len(sample) - n) for n, count in enumerate(counts))
-    chosen = _apart(matched, passages)
-    found = [(start, stop, int(places[stop - 1]) - (stop - start)) for start, stop in chosen]
-    lines = _lines(text, [offset for _, _, offset in found])
-    return Novelty(tuple(Passage(sample[a:b], a, offset, lines[offset]) for a, b, offset in found), novel)
+    if not samples:
+        return []
+    ends = np.cumsum([len(sample) + 1 for sample in samples])
+    parts = [slice(end - len(sample) - 1, end - 1) for sample, end in zip(samples, ends.tolist(), strict=True)]
+    matched, places = _longest_matches(samples, text)
+    copied = [
+        _passages(sample, matched[part], places[part], passages) for sample, part in zip(samples, parts, strict=True)
+    ]
+    lines = _lines(text, [passage.offset for own in copied for passage in own])
+    return [
+        Novelty(tuple(replace(passage, line=lines[passage.offset]) for passage in own), _novel(matched[part]))
+        for own, part in zip(copied, parts, strict=True)
+    ]
 
 
-def _longest_matches(sample: str, text: str | Text) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each end in the sample the length of the longest match that ends there, and where it first ends in `text`."""
-    characters, symbols = np.unique(code_points(sample), return_inverse=True)
-    size = 2 * len(sample)
+def _passages(sample: str, matched: Lengths, places: Lengths, count: int) -> list[Passage]:
+    """The longest passages of a sample, their lines still to be found."""
+    chosen = _apart(matched, count)
+    return [Passage(sample[a:b], a, int(places[b - 1]) - (b - a), 0) for a, b in chosen]
+
+
+def _novel(matched: Lengths) -> tuple[float, ...]:
+    """The share of n-grams that are new, by n: those that end where the longest match is shorter."""
+    total = len(matched)
+    return tuple(1 - int((matched >= n).sum()) / (total - n + 1) for n in range(1, min(LENGTHS, total) + 1))
+
+
+def _longest_matches(samples: Sequence[str], text: str | Text) -> tuple[Lengths, Lengths]:
+    """For each end in the samples the length of the longest match that ends there, and where it first ends in `text`.
+
+    After each sample stands a separator, which no text has and nothing matches.
+    """
+    joined = np.concatenate([np.append(code_points(sample).astype(np.int64), SEPARATOR) for sample in samples])
+    characters, symbols = np.unique(joined, return_inverse=True)
+    size = 2 * len(joined)
     automaton = Automaton(
         np.full((size, len(characters)), -1, np.int32), np.zeros(size, np.int64), np.zeros(size, np.int64)
     )
-    ends = np.zeros(len(sample), np.int64)
+    ends = np.zeros(len(joined), np.int64)
     states = build(symbols.astype(np.int64), automaton, ends)
     visits = Visits(np.zeros(size, np.int64), np.full(size, -1, np.int64), np.full(size, -1, np.int64))
-    table = np.full(CODE_POINTS, -1, np.int32)
+    table = np.full(CODE_POINTS + 1, -1, np.int32)
     table[characters] = np.arange(len(characters))
     at, place = np.zeros(2, np.int64), 0
     for part in _parts(text):
@@ -97,7 +127,7 @@ def _parts(text: str | Text) -> Iterator[str]:
         yield text[start : start + BLOCK] if isinstance(text, str) else text.part(start, min(start + BLOCK, len(text)))
 
 
-def _apart(matched: NDArray[np.int64], count: int) -> list[tuple[int, int]]:
+def _apart(matched: Lengths, count: int) -> list[tuple[int, int]]:
     """The longest matches that cannot be made longer, as places in the sample; at most `count`, none of which is for
     the most part in longer ones.
     """

@@ -45,12 +45,16 @@ WEAKEST, STRONGEST = 0.01, 100  # penalties: beyond them logits leave the range 
 class SamplingConfig:
     """How to write up to `max_new_tokens` characters; the module says what each setting means.
 
-    stop                  strings: the text ends before the first of them that it comes to; they are looked for in what
-                          is written, not in the prompt
-    seed                  with the prompt and the other settings it decides the text
-    num_return_sequences  texts for a prompt; number i (from 0) has the seed `seed` + i
-    best_of               each text is that of so many candidates whose characters have the highest mean log p, by the
-                          model itself, before the rules above; the first of them is the text of best_of = 1
+    stop
+        strings: the text ends before the first of them that it comes to; they are looked for in what is written, not
+        in the prompt
+    seed
+        with the prompt and the other settings it decides the text
+    num_return_sequences
+        texts for a prompt; number i (from 0) has the seed `seed` + i
+    best_of
+        each text is that of so many candidates whose characters have the highest mean log p, by the model itself,
+        before the rules above; the first of them is the text of best_of = 1
     """
 
     max_new_tokens: int = 200

@@ -17,6 +17,7 @@ from recurra.report.figures import draw_bits, draw_smooth_loss, run_bits, text_k
 from recurra.report.files import write
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, whole
 from recurra.report.page import page_section
+from recurra.report.passages import copies_section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +104,7 @@ def _parts(run: RunData, anchor: str) -> list[Part]:
         ("loss", "2. The smooth loss", sections.loss_section(run, f"{anchor}-loss-figure")),
         ("samples", "3. What it wrote as it learned", sections.samples_section(run)),
         ("models", "4. The final and the best model", sections.models_section(run)),
+        ("copies", "What it has copied", copies_section(run)),
         ("held-out", "A page that it had not seen", page_section(run)),
         ("honest", "The honest figures", sections.honest_section(run, f"{anchor}-bits-figure")),
         ("settings", "Settings, text and machine", sections.settings_section(run)),

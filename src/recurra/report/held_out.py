@@ -2,39 +2,35 @@
 
 held_out_passage   the first characters of that part, and the nats of each: {"text": …, "nats": […]}
 held_out_ngrams    bits per character by interpolated n-grams of the same training text, by order
+held_out_compressed  bytes of the UTF-8 of that part, or of its beginning: {"bytes": as it is, "model": …, "gzip": …, …}
 """
 
 from __future__ import annotations
 
+import io
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from recurra.inference.baselines import ngram_bits
+from recurra.inference.baselines import COMPRESSORS, ngram_bits
+from recurra.inference.compression import compress
 from recurra.inference.documents import NEWLINE
 from recurra.inference.surprise import characters
-from recurra.training.files import SUMMARY, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recurra.model import LanguageModel
     from recurra.training.provenance import Learned
-    from recurra.training.run import Run
 
 PASSAGE = 2000  # characters that are shown
 TRAINING, HELD_OUT = 1 << 22, 1 << 20  # the last symbols that n-grams learn from, and the first they predict
+COMPRESSED = 1 << 18  # characters that are compressed: some seconds
 DIGITS = 3
 LONGEST = 4  # bytes of a character in UTF-8
 
 
-def add(run: Run, learned: Learned) -> None:
-    """Put both into the summary of `run`, in memory and in its folder; nothing where no text was held out."""
-    run.summary.update(figures(run.model, learned))
-    write_json(run.folder / SUMMARY, run.summary)
-
-
 def figures(model: LanguageModel, learned: Learned) -> dict[str, Any]:
-    """The two keys, or none of them."""
+    """All keys, or none of them."""
     start, stop = learned.held_out
     if stop - start < 2:
         return {}
@@ -46,7 +42,17 @@ def figures(model: LanguageModel, learned: Learned) -> dict[str, Any]:
             "nats": [round(nats, DIGITS) for _, nats in shown],
         },
         "held_out_ngrams": ngram_bits(ids[max(len(ids) - TRAINING, 0) :], model.vocabulary, text),
+        "held_out_compressed": _compressed(model, text[:COMPRESSED]),
     }
+
+
+def _compressed(model: LanguageModel, text: str) -> dict[str, int]:
+    """The size of `text` as it is, and as each compresses it; the model's, what `recurra compress` would write."""
+    data = text.encode("latin-1") if model.vocabulary.is_bytes else text.encode("utf-8", "surrogatepass")
+    coded = io.BytesIO()
+    compress(model, io.BytesIO(data), coded)
+    sizes = {name: len(by(data)) for name, by in COMPRESSORS.items()}
+    return {"bytes": len(data), "model": len(coded.getvalue())} | sizes
 
 
 def _costs(model: LanguageModel, learned: Learned, text: str) -> Iterator[tuple[str, float]]:

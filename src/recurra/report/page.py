@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.markup import Html, fixed, join, tag, visible, whole
-from recurra.report.sections import absent
+from recurra.report.markup import Html, absent, fixed, join, tag, visible, whole
 
 if TYPE_CHECKING:
     from recurra.report.data import RunData

@@ -9,7 +9,8 @@ from recurra.network.gradient_check import COMPLEX_TOLERANCE
 from recurra.report.data import RunData, Sample, mapping, number
 from recurra.report.drawing import STAND_IN, inline, style
 from recurra.report.figures import BASELINES, draw_bits, draw_smooth_loss, held_out_bits
-from recurra.report.markup import Html, duration, fixed, join, power, table, tag, visible, whole
+from recurra.report.markup import Html, absent, duration, fixed, join, power, table, tag, visible, whole
+from recurra.report.passages import passage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,11 +30,6 @@ def section(identifier: str, title: str, *content: Html, level: int) -> Html:
     """A section with its heading, to which the table of contents points."""
     heading = tag(f"h{level}", title, id=identifier)
     return tag("section", heading, *content, aria_labelledby=identifier)
-
-
-def absent(sentence: str) -> Html:
-    """What is told where a part of the data is missing."""
-    return tag("p", sentence, class_="absent")
 
 
 def drawing(
@@ -158,28 +154,28 @@ def samples_section(run: RunData) -> Html:
         "Each passage starts from an empty memory. White space is as the network wrote it; "
         "control characters are shown by their codes."
     )
+    copies = mapping(run.summary.get("longest_copies"))
+    if copies:
+        words += " The longest copy is the longest passage that stands in the text word for word."
     if len(samples) <= OPEN_SAMPLES + 2:
-        return join([tag("p", words, class_="intro"), _sample_list(samples)])
+        return join([tag("p", words, class_="intro"), _sample_list(samples, copies)])
     middle = samples[OPEN_SAMPLES:-1]
     summary = f"{len(middle)} more, after {whole(middle[0].update)} to {whole(middle[-1].update)} updates"
-    folded = tag("details", tag("summary", summary), _sample_list(middle))
-    lists = [_sample_list(samples[:OPEN_SAMPLES]), folded, _sample_list(samples[-1:])]
+    folded = tag("details", tag("summary", summary), _sample_list(middle, copies))
+    lists = [_sample_list(samples[:OPEN_SAMPLES], copies), folded, _sample_list(samples[-1:], copies)]
     return join([tag("p", words, class_="intro"), *lists])
 
 
-def _sample_list(samples: Sequence[Sample]) -> Html:
-    return tag("ol", *(_sample(sample) for sample in samples), class_="samples")
+def _sample_list(samples: Sequence[Sample], copies: Mapping[str, Any]) -> Html:
+    return tag("ol", *(_sample(sample, number(copies, str(sample.update))) for sample in samples), class_="samples")
 
 
-def _sample(sample: Sample) -> Html:
+def _sample(sample: Sample, longest_copy: float | None) -> Html:
     when = "Before the first update" if sample.update == 0 else f"After {whole(sample.update)} updates"
     how = "" if sample.temperature is None else f"temperature {sample.temperature:g}"
+    if longest_copy is not None:
+        how += f"{', ' if how else ''}longest copy {whole(longest_copy)} characters"
     return tag("li", tag("p", tag("b", when), " ", tag("span", how), class_="when"), passage(sample.text))
-
-
-def passage(text: str) -> Html:
-    """Text of a network: any language, any direction, escaped, its hidden characters visible."""
-    return tag("blockquote", visible(text), dir="auto", lang="", translate="no")
 
 
 # 4. The final and the best model
@@ -207,12 +203,13 @@ def models_section(run: RunData) -> Html:
     if isinstance(digest, str):
         parts.append(tag("p", "SHA-256 of the final parameters: ", tag("code", digest), class_="note"))
     wrote = [("best_sample", "What the best model wrote"), ("final_sample", "What the final model wrote")]
-    found = [(title, text) for key, title in wrote if isinstance(text := run.summary.get(key), str) and text]
-    if len(found) == 2 and found[0][1] == found[1][1]:
-        found = [("What the best model, which is the final one, wrote", found[0][1])]
-    for title, text in found:
+    found = [(key, title, text) for key, title in wrote if isinstance(text := run.summary.get(key), str) and text]
+    if len(found) == 2 and found[0][-1] == found[1][-1]:
+        found = [("best_sample", "What the best model, which is the final one, wrote", found[0][-1])]
+    copied = mapping(run.summary.get("copied"))
+    for key, title, text in found:
         label = tag("p", tag("b", title), tag("span", f"{len(text):,} characters"), class_="when")
-        parts.append(tag("div", label, passage(text), class_="passage"))
+        parts.append(tag("div", label, passage(text, mapping(copied.get(key))), class_="passage"))
     if not found:
         parts.append(absent("Absent: the passage of the best model is written when the run ends."))
     return join(parts)
@@ -228,7 +225,7 @@ def _epoch(run: RunData, update: int) -> str:
 
 def honest_section(run: RunData, salt: str) -> Html:
     """Whole-epoch means and held-out text, beside what needs no learning."""
-    return join([*_comparison(run, salt), *_epochs(run), _easiest_chapter(run)])
+    return join([*_comparison(run, salt), *_as_a_file(run), *_epochs(run), _easiest_chapter(run)])
 
 
 def _comparison(run: RunData, salt: str) -> Iterator[Html]:
@@ -264,6 +261,35 @@ def _comparison(run: RunData, salt: str) -> Iterator[Html]:
     )  # fmt: skip
     if rows and figure is not None:
         yield figure
+
+
+def _as_a_file(run: RunData) -> Iterator[Html]:
+    """The size of the held-out text, compressed by the network and by the compressors that everyone has."""
+    sizes = mapping(run.summary.get("held_out_compressed"))
+    whole_size = number(sizes, "bytes")
+    if not whole_size:
+        return
+    names = {"bytes": "as it is"} | {name: label for name, label in BASELINES.items() if name in sizes}
+    rows = [_size_row(label, number(sizes, name), whole_size) for name, label in names.items()]
+    rows.append(
+        [tag("b", cell) for cell in _size_row("recurra compress, this network", number(sizes, "model"), whole_size)]
+    )
+    words = (
+        "Of the held-out text, or of its first 262,144 characters. The network's size is that of the file which "
+        "recurra compress writes, and which recurra decompress makes the text of again with the same model."
+    )
+    yield table("The held-out text, compressed", ["", "Bytes", "Of the file", "Bits per byte"], rows)
+    yield tag("p", words, class_="note")
+
+
+def _size_row(label: str, size: float | None, of: float) -> list[str]:
+    share = None if size is None else size / of
+    return [
+        label,
+        whole(size),
+        "\u2013" if share is None else f"{share:.1%}",
+        fixed(None if share is None else 8 * share),
+    ]
 
 
 def _comparison_words(run: RunData, mean: float | None, training: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""An LSTM of one layer reads one stream, a symbol at a time: what it expects, and the symbol that a coder wrote."""
+"""An LSTM of one layer and n-gram contexts read one stream, a symbol at a time: what is expected, and what has come."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra.engines.kernels import lstm
 from recurra.engines.kernels.compilation import strict
+from recurra.engines.kernels.contexts import Contexts, add, observe
 from recurra.engines.kernels.gemm import multiply
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
 from recurra.engines.kernels.output import log_softmax
@@ -44,7 +45,9 @@ class Room(NamedTuple):
 
 
 @strict
-def expect(weights: Weights, room: Room, ids: Vector, t: int, tile: Tile, symbol_tile: Tile) -> None:
+def expect(
+    weights: Weights, room: Room, contexts: Contexts, ids: Vector, t: int, tile: Tile, symbol_tile: Tile
+) -> None:
     """Read ids[t]; o[t] becomes the logits of what follows, logs their log p."""
     now = slice(t, t + 1)
     states = slice(t, t + 2)
@@ -54,6 +57,7 @@ def expect(weights: Weights, room: Room, ids: Vector, t: int, tile: Tile, symbol
     o = room.o[now]
     set_rows(o, weights.c, 0, symbol_tile)
     multiply(room.h[t + 1 : t + 2], False, weights.V, room.h.shape[1], o, room.packed, True)
+    add(contexts, o)
     for column in range(0, o.shape[1], WIDTH * len(ROWS)):
         store(room.logs, 0, column, load(o, 0, column, ROWS))
     log_softmax(room.logs, room.sums, symbol_tile)
@@ -63,6 +67,7 @@ def expect(weights: Weights, room: Room, ids: Vector, t: int, tile: Tile, symbol
 def encode(
     weights: Weights,
     room: Room,
+    contexts: Contexts,
     ids: Vector,
     start: int,
     symbols: int,
@@ -81,14 +86,16 @@ def encode(
         to_frequencies(room.logs, symbols, total, room.frequencies, room.exponentials)
         before[i] = np.sum(room.frequencies[: ids[t]])
         widths[i] = room.frequencies[ids[t]]
+        observe(contexts, room.exponentials, ids[t])
         if t < room.o.shape[0]:
-            expect(weights, room, ids, t, tile, symbol_tile)
+            expect(weights, room, contexts, ids, t, tile, symbol_tile)
 
 
 @strict
 def decode(
     weights: Weights,
     room: Room,
+    contexts: Contexts,
     ids: Vector,
     start: int,
     most: int,
@@ -115,6 +122,7 @@ def decode(
             return t
         advance(words, state, before, room.frequencies[symbol])
         ids[t] = symbol
+        observe(contexts, room.exponentials, symbol)
         if t < steps:
-            expect(weights, room, ids, t, tile, symbol_tile)
+            expect(weights, room, contexts, ids, t, tile, symbol_tile)
     return stop

@@ -1,0 +1,77 @@
+"""What each preset reaches on each text: held-out loss, time and speed, beside n-grams and compressors, in Markdown.
+
+    python benchmarks/preset_numbers.py                          presets seed and small on the books that ship
+    python benchmarks/preset_numbers.py book.txt --presets small medium -o docs/numbers-table.md
+
+Every training is `recurra train TEXT --preset PRESET --validation 0.1 --seed 0`, in a folder that is removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import math
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import one_core
+import recurra
+
+BOOKS = ["kjv", "python-docs"]
+PRESETS = ["seed", "small"]
+COMPRESSORS = {"gzip": "gzip -9", "bzip2": "bzip2 -9", "xz": "xz -9e"}
+HEADER = "| model | nats a character | bits a character | time | characters a second |\n|---|---|---|---|---|\n"
+
+
+def trained(text: str, folder: Path, **settings: Any) -> dict[str, Any]:
+    """The summary of a training."""
+    return recurra.train(text, validation=0.1, seed=0, proof=False, report=False, run=folder, **settings).summary
+
+
+def row(name: str, bits: float, seconds: float | None = None, speed: float | None = None) -> str:
+    """A line of the table."""
+    spent = "" if seconds is None else f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    rate = "" if speed is None else f"{speed:,.0f}"
+    return f"| {name} | {bits * math.log(2):.3f} | {bits:.3f} | {spent} | {rate} |\n"
+
+
+def section(text: str, summaries: dict[str, dict[str, Any]]) -> str:
+    """The table of one text."""
+    first = next(iter(summaries.values()))
+    own, ngrams = first["held_out_baselines"], first["held_out_ngrams"]
+    lines = [row("uniform", own["uniform"])] + [row(label, own[name]) for name, label in COMPRESSORS.items()]
+    lines += [row(f"{order}-gram", ngrams[order]) for order in "3456"]
+    for preset, summary in summaries.items():
+        name = f"`--preset {preset}`: {summary['cell']}, {summary['updates']:,} updates"
+        bits = summary["validation_bits_per_character"]
+        lines.append(row(name, bits, summary["seconds"], summary["characters_per_second"]))
+    return f"## {Path(text).stem}\n\n{HEADER}{''.join(lines)}\n"
+
+
+def main() -> None:
+    """Train, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("texts", nargs="*", default=BOOKS, help="books, or files in UTF-8")
+    parser.add_argument("--presets", nargs="+", default=PRESETS)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--updates", type=int, help="in place of the presets' own: to try this program out")
+    options = parser.parse_args()
+    fewer = {} if options.updates is None else {"updates": options.updates}
+    parts = [f"Measured on {dt.date.today():%Y-%m-%d}: {one_core.machine()}.\n\n"]
+    for text in options.texts:
+        with tempfile.TemporaryDirectory() as room:
+            summaries = {
+                preset: trained(text, Path(room) / preset, preset=preset, **fewer) for preset in options.presets
+            }
+        parts.append(section(text, summaries))
+        print(parts[-1], file=sys.stderr, flush=True)
+    if options.output is None:
+        print("".join(parts), end="")
+    else:
+        options.output.write_text("".join(parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

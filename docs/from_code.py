@@ -1,0 +1,87 @@
+"""The pages that are made from the code: commands, settings, presets, and the map of the modules."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import io
+import os
+from pathlib import Path
+from unittest import mock
+
+import recurra
+from recurra import presets
+from recurra.cli import main
+from recurra.cli.application import COMMANDS
+from recurra.config import ModelConfig, TrainingConfig
+
+SOURCE = Path(recurra.__file__).parent
+COLUMNS = "88"
+
+
+def write_pages(folder: Path) -> None:
+    """Write every page into `folder`."""
+    folder.mkdir(exist_ok=True)
+    pages = {"commands": commands(), "settings": settings(), "map": module_map()}
+    for name, text in pages.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def commands() -> str:
+    """The help of every command, as a user sees it."""
+    parts = ["# Commands\n\nWhat `--help` says.\n"]
+    parts += [f"## recurra {name}\n\n```text\n{help_of(name)}\n```\n" for name in COMMANDS]
+    return "\n".join(parts)
+
+
+def help_of(command: str) -> str:
+    """What `recurra COMMAND --help` prints."""
+    shown = io.StringIO()
+    plain = {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb"}
+    with mock.patch.dict(os.environ, plain), contextlib.redirect_stdout(shown):
+        main([command, "--help"])
+    return "\n".join(line.rstrip() for line in shown.getvalue().strip().splitlines())
+
+
+def settings() -> str:
+    """The fields of both configurations, their defaults, and what each preset makes of them."""
+    parts = ["# Settings\n"]
+    for config in (ModelConfig, TrainingConfig):
+        rows = [(f"`{field.name}`", f"`{_default(field)}`") for field in dataclasses.fields(config)]
+        parts.append(f"## {config.__name__}\n\n{_table(('setting', 'default'), rows)}")
+        parts.append(f"```text\n{(config.__doc__ or '').strip()}\n```\n")
+    rows = [
+        (f"`{name}`", ", ".join(f"`{key}={value}`" for key, value in changes.items()) or "as above")
+        for name, changes in presets.PRESETS.items()
+    ]
+    parts.append(f"## Presets\n\n{_table(('preset', 'what it sets'), rows)}")
+    return "\n".join(parts)
+
+
+def _default(field: dataclasses.Field[object]) -> object:
+    return "" if field.default is dataclasses.MISSING else field.default
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def module_map() -> str:
+    """Every module with the first line of its docstring, room by room."""
+    parts = ["# Every module in a line\n"]
+    rooms = sorted({path.parent for path in SOURCE.rglob("*.py")}, key=lambda room: (len(room.parts), str(room)))
+    for room in rooms:
+        modules = sorted(path for path in room.glob("*.py"))
+        rows = [(f"`{path.name}`", line) for path in modules if (line := first_line(path))]
+        if rows:
+            name = "recurra" if room == SOURCE else f"recurra/{room.relative_to(SOURCE)}"
+            parts.append(f"## {name}\n\n{_table(('module', 'what it is'), rows)}")
+    return "\n".join(parts)
+
+
+def first_line(path: Path) -> str:
+    """The first sentence of a module's docstring."""
+    told = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(told.split("\n\n")[0].split()).replace("|", "\\|")

@@ -1,0 +1,92 @@
+"""`recurra import`: a model of another program."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+from recurra.cli.options import OUTPUT, flag, path, text
+
+EXAMPLES = """\
+Examples:
+  recurra import kjv-model -o kjv.safetensors       an exported folder
+  recurra import lstm.safetensors --text book.txt   a state_dict of PyTorch
+  recurra import gru.safetensors --vocabulary ids.json
+  recurra import RNN.mat                            the course's struct RNN"""
+CHARACTERS = Group("Which characters", sort_key=1)
+MODULES = Group("Which modules", sort_key=2)
+
+app = App(name="import", usage="Usage: recurra import FILE [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+def named(help: str, group: Group, default: str | None = None, names: list[str] | None = None) -> Parameter:
+    """An option with a word."""
+    shown = False if default is None else default
+    return Parameter(name=names, converter=text, help=help, show_default=shown, group=group)
+
+
+@app.default
+def import_model(
+    file: Annotated[Path, Parameter(name="FILE", converter=path, help="A folder, a .safetensors file or a .mat file.")],
+    /,
+    *,
+    vocabulary: Annotated[
+        str | None,
+        named("A JSON file: a string or list of characters by id, or an object. Or: bytes.", CHARACTERS),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        Parameter(help="A text with just the network's characters: their order.", show_default=False, group=CHARACTERS),
+    ] = None,
+    encoding: Annotated[
+        str, named("Of that text: any codec that Python knows, or `bytes`.", CHARACTERS, "utf-8")
+    ] = "utf-8",
+    activation: Annotated[
+        str | None, named("Of an nn.RNN: tanh or relu; a file does not say it.", MODULES, "tanh")
+    ] = None,
+    recurrent: Annotated[str | None, named("The name of the nn.RNN, LSTM or GRU.", MODULES)] = None,
+    projection: Annotated[str | None, named("The name of the nn.Linear.", MODULES)] = None,
+    embedding: Annotated[str | None, named("The name of an nn.Embedding before it.", MODULES)] = None,
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"],
+            converter=path,
+            help="The model file to write.",
+            show_default="FILE-imported.safetensors, here",
+            group=OUTPUT,
+        ),
+    ] = None,
+    force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
+    quiet: Annotated[bool, flag("Say nothing but the path.", OUTPUT)] = False,
+) -> int:
+    """Make a model of what another program has written.
+
+    An nn.RNN, LSTM or GRU with an nn.Linear, perhaps after an nn.Embedding,
+    whose state_dict was saved as safetensors; the struct RNN of MATLAB with U,
+    W, V, b and c; and what `recurra export` writes, but for ONNX. The result
+    can be used wherever a MODEL is wanted. No code in a file is run: a pickle
+    (.pt, .pth) is refused.
+    """
+    from recurra.api import import_model as load
+    from recurra.cli.terminal import say, shown, write_text
+    from recurra.interop import files
+    from recurra.interop.origin import origin_of
+
+    target = output or Path(f"{file.absolute().stem}-imported.safetensors")
+    files.require_free([target], force=force)
+    model = load(
+        file,
+        vocabulary=vocabulary,
+        sources=text,
+        encoding=encoding,
+        activation=activation,
+        recurrent=recurrent,
+        projection=projection,
+        embedding=embedding,
+    )
+    files.write_model(model, target)
+    if not quiet:
+        say(*(f"{name:13}  {value}" for name, value in origin_of(model).facts.items()))
+    write_text(f"{shown(str(target))}\n")
+    return 0

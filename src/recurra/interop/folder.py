@@ -1,0 +1,125 @@
+"""A model folder in the convention of Hugging Face, out and in.
+
+model.safetensors   the state_dict of `torch_state`
+config.json         the network's settings and sizes
+vocab.json          character → id
+README.md           the model card
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import save as serialise
+
+from recurra import __version__, tensor_file
+from recurra.config import ModelConfig
+from recurra.errors import ModelError, RecurraError
+from recurra.interop import files, symbols
+from recurra.interop.model_card import MODULES, card
+from recurra.interop.torch_state import Network, from_state, to_state
+from recurra.model import LanguageModel
+from recurra.untrusted import parse_json
+
+if TYPE_CHECKING:
+    from recurra.interop.origin import Origin
+
+WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
+KEY = "recurra.export"  # of the metadata of a state_dict alone; `recurra` is that of a model file
+FORMAT = 1
+
+
+def content(origin: Origin) -> dict[str, bytes]:
+    """The files by name."""
+    model = origin.model
+    return {
+        CONFIG: _json(config_of(model), indent=2),
+        VOCABULARY: _json(symbols.to_json(model.vocabulary), indent=None),
+        CARD: card(origin).encode(),
+        WEIGHTS: serialise(_contiguous(model), metadata={"format": "pt"}),
+    }
+
+
+def state_dict(model: LanguageModel) -> bytes:
+    """The weights alone, with config and vocabulary in the metadata, under the key `KEY`."""
+    about = config_of(model) | {"vocabulary": model.vocabulary.symbols}
+    return serialise(_contiguous(model), metadata={"format": "pt", KEY: _json(about, indent=None).decode()})
+
+
+def config_of(model: LanguageModel) -> dict[str, Any]:
+    """config.json."""
+    config = model.config
+    return {
+        "model_type": "recurra",
+        "architectures": [MODULES[config.cell]],
+        "format": FORMAT,
+        "recurra_version": __version__,
+        **config.to_table(),
+        "vocab_size": len(model.vocabulary),
+        "bytes": model.vocabulary.is_bytes,
+        "dtype": "float32",
+    }
+
+
+def load(folder: Path) -> LanguageModel:
+    """The model in a folder that `content` has filled. Raises ModelError or CheckpointError."""
+    about = _about(files.read(folder / CONFIG), f"{folder / CONFIG}")
+    tensors, _ = tensor_file.read_foreign(folder / WEIGHTS)
+    named = symbols.from_json(files.read(folder / VOCABULARY), f"{folder / VOCABULARY}", is_bytes=about["bytes"])
+    return _model(f"{folder}", tensors, about, named)
+
+
+def from_metadata(name: str, tensors: dict[str, Any], metadata: dict[str, str]) -> LanguageModel | None:
+    """The model of a state_dict that `state_dict` has written; None where another program has."""
+    if KEY not in metadata:
+        return None
+    about = _about(metadata[KEY].encode("utf-8", "surrogatepass"), name)
+    vocabulary = about.get("vocabulary")
+    if not isinstance(vocabulary, str):
+        raise ModelError(f"`{name}` does not tell its vocabulary.")
+    points = symbols.from_json(json.dumps(vocabulary).encode(), name, is_bytes=about["bytes"])
+    return _model(name, tensors, about, points)
+
+
+def _about(data: bytes, name: str) -> dict[str, Any]:
+    """config.json, or the same in metadata."""
+    try:
+        about = parse_json(data)
+        good = isinstance(about, dict) and isinstance(about["bytes"], bool)
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"`{name}` is no config of an exported model: {error}.") from error
+    if not good or about.get("format") != FORMAT or isinstance(about["format"], bool):
+        raise ModelError(f"`{name}` is no config of an exported model of format {FORMAT}.")
+    return dict(about)
+
+
+def _model(name: str, tensors: dict[str, Any], about: dict[str, Any], named: symbols.Symbols) -> LanguageModel:
+    """The model, whose config must be that of its tensors."""
+    try:
+        told = ModelConfig.from_table({key: about[key] for key in ModelConfig().to_table()})
+        found = from_state(tensors, activation=told.activation)
+        if found.config != told:
+            raise ModelError(f"its config tells of {told}, its tensors are {found.config}.")
+        return model_of(found, named)
+    except KeyError as error:
+        raise ModelError(f"`{name}` is no exported model: its config has no {error}.") from error
+    except RecurraError as error:
+        raise ModelError(f"`{name}` is no exported model: {error.message}", hint=error.hint) from error
+
+
+def model_of(network: Network, named: symbols.Symbols) -> LanguageModel:
+    """The model whose ids are those of `named`, in our order."""
+    vocabulary, parameters = symbols.in_our_order(named, network.parameters)
+    return LanguageModel(network.config, vocabulary, parameters)
+
+
+def _contiguous(model: LanguageModel) -> dict[str, Any]:
+    state = to_state(model.config, model.parameters)
+    return {name: np.ascontiguousarray(array) for name, array in state.items()}
+
+
+def _json(value: Any, *, indent: int | None) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,135 @@
+"""The course's struct RNN with U, W, V, b and c in a MAT-file, out and in.
+
+    a_t = W h_{t-1} + U x_t + b      h_t = tanh(a_t)      o_t = V h_t + c
+
+U (m, K), W (m, m), V (K, m), b (m, 1) and c (K, 1) are float64, which holds a float32 exactly. Beside the struct lie
+code_points (K, 1), the character of each id, counted from 1 there; is_bytes, 1 where they are bytes; and, where all are
+ASCII, book_chars (1, K), as the course calls them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.config import ModelConfig
+from recurra.errors import ModelError, UsageError
+from recurra.interop import mat_file
+from recurra.interop.extras import require
+from recurra.interop.symbols import Symbols
+from recurra.text.vocabulary import code_points
+
+if TYPE_CHECKING:
+    from recurra.model import LanguageModel
+
+Array = npt.NDArray[Any]
+FIELDS = {"U": "layers.0.U", "W": "layers.0.W", "V": "V", "b": "layers.0.b", "c": "c"}
+STRUCT = "RNN"
+MOST_NUMBERS = 1 << 24  # of a network that is read: a byte of a file may become a float32
+
+
+def require_course_network(config: ModelConfig) -> None:
+    """UsageError unless the network is the course's: one layer of tanh units."""
+    if config != ModelConfig(hidden_size=config.hidden_size):
+        units = f"{config.cell} ({config.activation}), {config.layers} layers"
+        raise UsageError(
+            f"the struct RNN is an elman network of one layer with tanh; got {units}.",
+            hint="`--format torch`, `onnx` and `folder` take every network.",
+        )
+
+
+def to_bytes(model: LanguageModel) -> bytes:
+    """The MAT-file. UsageError for a network that the struct cannot be, or where the package scipy is missing."""
+    require_course_network(model.config)
+    require("scipy", "`--format matlab`", "matlab")
+    from scipy.io import savemat
+
+    file = io.BytesIO()
+    savemat(file, _variables(model), format="5", do_compression=False, oned_as="column")
+    data = bytearray(file.getvalue())
+    data[:116] = b"MATLAB 5.0 MAT-file, written by recurra".ljust(116)  # and not the date, so that a file is the same
+    return bytes(data)
+
+
+def _variables(model: LanguageModel) -> dict[str, Any]:
+    network = {field: model.parameters[name].astype(np.float64) for field, name in FIELDS.items()}
+    vocabulary = model.vocabulary
+    found: dict[str, Any] = {
+        STRUCT: network,
+        "code_points": vocabulary.code_points.astype(np.float64),
+        "is_bytes": float(vocabulary.is_bytes),
+    }
+    if vocabulary.symbols.isascii():
+        found["book_chars"] = vocabulary.symbols
+    return found
+
+
+def from_bytes(data: bytes, name: str) -> tuple[ModelConfig, dict[str, Array], Symbols | None]:
+    """The network in a MAT-file, rounded to float32, and its symbols, None where the file does not tell them.
+
+    Raises ModelError where there is no such struct, or a field has another shape.
+    """
+    found = mat_file.variables(data, name)
+    fields = _struct(found, name)
+    m, K = len(_matrix(fields, "W", name)), _matrix(fields, "c", name).size
+    if m * (m + 2 * K) > MOST_NUMBERS:
+        raise ModelError(f"the network in `{name}`, m = {m} and K = {K}, has more than {MOST_NUMBERS:,} parameters.")
+    shapes = {"U": (m, K), "W": (m, m), "V": (K, m), "b": (m, 1), "c": (K, 1)}
+    U, W, V, b, c = (_of_shape(fields, field, name, m, K, *shape) for field, shape in shapes.items())
+    parameters = {"layers.0.U": U, "layers.0.W": W, "layers.0.b": b.ravel(), "V": V, "c": c.ravel()}
+    try:
+        config = ModelConfig(hidden_size=m)
+    except UsageError as error:
+        raise ModelError(error.message) from error
+    with np.errstate(over="ignore"):  # infinity is found where the model is built
+        return config, {key: np.asarray(array, np.float32) for key, array in parameters.items()}, _symbols(found)
+
+
+def _struct(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The struct RNN, or the only one that has its fields, or the variables themselves."""
+    fitting = {key: value for key, value in found.items() if isinstance(value, dict) and set(value) >= set(FIELDS)}
+    if STRUCT in fitting or len(fitting) == 1:
+        chosen: dict[str, Any] = fitting.get(STRUCT) or next(iter(fitting.values()))
+        return chosen
+    if fitting:
+        raise ModelError(f"`{name}` has several networks: {', '.join(fitting)}.", hint="save one of them as `RNN`.")
+    if set(found) >= set(FIELDS):
+        return found
+    there = ", ".join(f"`{key:.40}`" for key in list(found)[:10]) or "nothing that is read"
+    raise ModelError(f"`{name}` has no struct with the fields U, W, V, b and c; it has {there}.")
+
+
+def _matrix(fields: Mapping[str, Any], field: str, name: str) -> Array:
+    value = fields[field]
+    if not isinstance(value, np.ndarray) or value.ndim != 2 or not value.size:
+        raise ModelError(f"`{field}` in `{name}` is no matrix of numbers.")
+    return value
+
+
+def _of_shape(fields: Mapping[str, Any], field: str, name: str, m: int, K: int, rows: int, columns: int) -> Array:
+    """The field of that shape; a vector may lie on its side. The sizes m and K are those of W and c."""
+    value = _matrix(fields, field, name)
+    if value.shape == (rows, columns) or (columns == 1 and value.shape == (1, rows)):
+        return value
+    turned = f": is `{field}` transposed?" if value.shape == (columns, rows) else "."
+    raise ModelError(
+        f"`{field}` in `{name}` must be {rows} x {columns}, since W is m x m with m = {m} and c K x 1 with K = {K}; "
+        f"got {' x '.join(map(str, value.shape))}{turned}",
+        hint="U is m x K, W m x m, V K x m, b m x 1 and c K x 1, for m units and K characters.",
+    )
+
+
+def _symbols(found: Mapping[str, Any]) -> Symbols | None:
+    """Those of code_points or of book_chars; None without any."""
+    points, characters = found.get("code_points"), found.get("book_chars")
+    if isinstance(points, np.ndarray):
+        whole = points.ravel().astype(np.float64)
+        if not np.array_equal(whole, np.clip(np.round(whole), 0, 2**31)):
+            raise ModelError("`code_points` are not the numbers of characters.")
+        flag = found.get("is_bytes")
+        return Symbols(whole.astype(np.int64), isinstance(flag, np.ndarray) and bool(flag.any()))
+    return Symbols(code_points(characters).astype(np.int64)) if isinstance(characters, str) else None

@@ -1,0 +1,162 @@
+"""The model as an ONNX graph, built node by node; ONNX files of others are never loaded.
+
+    inputs    ids (T, B) int64; h (L, B, H), and c (L, B, H) of an LSTM: float32, zeros before the first character
+    outputs   log_probabilities (T, B, K) float32, ln p of the next character after each; h_out, and c_out
+
+T and B are free. What h_out and c_out give goes into the next call, so that a text may be read in pieces of any length.
+ONNX stacks the gates of an LSTM as i o f c and those of a GRU as z r h; its GRU is ours with linear_before_reset = 1.
+A bias is two there: ours is the first, and the second is zero but for the h of a GRU, b_n.
+
+Source: the operators RNN, LSTM, GRU and OneHot of opset 14, https://onnx.ai/onnx/operators.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurra import __version__
+from recurra.errors import UsageError
+from recurra.interop.extras import require
+from recurra.network.parameters import count
+
+if TYPE_CHECKING:
+    from recurra.model import LanguageModel
+
+OPSET, IR_VERSION = 17, 8  # old enough for every runtime of the last years
+MOST_BYTES = 2**31 - 2**20  # of a protobuf message, with room for the graph itself
+OPERATORS = {"elman": "RNN", "lstm": "LSTM", "gru": "GRU"}
+ORDER = {"elman": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}  # of our gates in ONNX
+STATES = {"elman": "h", "lstm": "hc", "gru": "h"}
+
+
+def to_bytes(model: LanguageModel) -> bytes:
+    """The file. UsageError where the package onnx is missing, or the model is larger than such a file can be."""
+    require("onnx", "`--format onnx`", "onnx")
+    if 4 * count(model.parameters) > MOST_BYTES:
+        raise UsageError("the model has more than 2 GB: an ONNX file cannot hold it.", hint="use `--format torch`.")
+    import onnx
+
+    proto = _Builder(model).proto()
+    onnx.checker.check_model(proto, full_check=True)
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+class _Builder:
+    """Collects the nodes and the constants of one graph."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        from onnx import helper, numpy_helper
+
+        self._helper, self._from_array = helper, numpy_helper.from_array
+        self._model, self._config = model, model.config
+        self._states = STATES[self._config.cell]
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+
+    def proto(self) -> Any:
+        """The whole."""
+        x = self._one_hot()
+        starts = {name: self._layers_of(name) for name in self._states}
+        ends: dict[str, list[str]] = {name: [] for name in self._states}
+        for layer in range(self._config.layers):
+            x, final = self._layer(layer, x, [starts[name][layer] for name in self._states])
+            for name, end in zip(self._states, final, strict=True):
+                ends[name].append(end)
+        self._projection(x)
+        for name, parts in ends.items():
+            self._node("Concat", parts, [f"{name}_out"], axis=0)
+        return self._finished()
+
+    def _node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> str:
+        """A node; returns its first output."""
+        name = f"{operator}_{len(self._nodes)}"
+        self._nodes.append(self._helper.make_node(operator, inputs, outputs, name=name, **attributes))
+        return outputs[0]
+
+    def _constant(self, name: str, array: Any) -> str:
+        self._constants.append(self._from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def _one_hot(self) -> str:
+        """x (T, B, K) of the ids."""
+        depth = self._constant("symbols", np.array(len(self._model.vocabulary), np.int64))
+        values = self._constant("off_on", np.array([0, 1], np.float32))
+        return self._node("OneHot", ["ids", depth, values], ["x"], axis=-1)
+
+    def _layers_of(self, name: str) -> list[str]:
+        """(1, B, H) of each layer's field `name` of the state."""
+        layers = self._config.layers
+        sizes = self._constant(f"{name}_sizes", np.ones(layers, np.int64))
+        outputs = [f"{name}_{layer}" for layer in range(layers)]
+        self._node("Split", [name, sizes], outputs, axis=0)
+        return outputs
+
+    def _layer(self, layer: int, x: str, start: list[str]) -> tuple[str, list[str]]:
+        """What a layer gives, (T, B, H), and the fields of its last state, (1, B, H)."""
+        cell = self._config.cell
+        weights = [self._constant(f"layers.{layer}.{name}", array) for name, array in self._stacked(layer).items()]
+        attributes: dict[str, Any] = {"hidden_size": self._config.hidden_size}
+        if cell == "gru":
+            attributes["linear_before_reset"] = 1
+        elif cell == "elman":
+            attributes["activations"] = [self._config.activation.capitalize()]
+        final = [f"{name}_{layer}_out" for name in self._states]
+        inputs = [x, *weights, "", *start]  # the empty name: all sequences are of the same length
+        y = self._node(OPERATORS[cell], inputs, [f"y_{layer}", *final], **attributes)
+        axis = self._constant(f"direction_{layer}", np.array([1], np.int64))
+        return self._node("Squeeze", [y, axis], [f"layer_{layer}"]), final
+
+    def _stacked(self, layer: int) -> dict[str, Any]:
+        """ONNX's W (1, G·H, D), R (1, G·H, H) and B (1, 2·G·H) of a layer."""
+        U, W, b = (self._model.parameters[f"layers.{layer}.{name}"] for name in ("U", "W", "b"))
+        second = np.zeros_like(b)
+        if self._config.cell == "gru":
+            second[-self._config.hidden_size :] = self._model.parameters[f"layers.{layer}.b_n"]
+        W_in, R, first, second = (self._in_order(array) for array in (U, W, b, second))
+        return {"W": W_in[np.newaxis], "R": R[np.newaxis], "B": np.concatenate([first, second])[np.newaxis]}
+
+    def _in_order(self, array: Any) -> Any:
+        """The gates of `array` (G·H, …) as ONNX stacks them."""
+        order = ORDER[self._config.cell]
+        gates = np.split(array, len(order))
+        return np.concatenate([gates[gate] for gate in order])
+
+    def _projection(self, x: str) -> None:
+        weight = self._constant("output.weight", self._model.parameters["V"].T)
+        bias = self._constant("output.bias", self._model.parameters["c"])
+        product = self._node("MatMul", [x, weight], ["product"])
+        logits = self._node("Add", [product, bias], ["logits"])
+        self._node("LogSoftmax", [logits], ["log_probabilities"], axis=-1)
+
+    def _finished(self) -> Any:
+        from onnx import TensorProto
+
+        H, L, K = self._config.hidden_size, self._config.layers, len(self._model.vocabulary)
+
+        def value(name: str, kind: Any, shape: list[str | int]) -> Any:
+            return self._helper.make_tensor_value_info(name, kind, shape)
+
+        inputs = [value("ids", TensorProto.INT64, ["T", "B"])]
+        inputs += [value(name, TensorProto.FLOAT, [L, "B", H]) for name in self._states]
+        outputs = [value("log_probabilities", TensorProto.FLOAT, ["T", "B", K])]
+        outputs += [value(f"{name}_out", TensorProto.FLOAT, [L, "B", H]) for name in self._states]
+        graph = self._helper.make_graph(self._nodes, "recurra", inputs, outputs, self._constants)
+        opset = self._helper.make_opsetid("", OPSET)
+        proto = self._helper.make_model(
+            graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="recurra", producer_version=__version__
+        )
+        self._helper.set_model_props(proto, _properties(self._model))
+        return proto
+
+
+def _properties(model: LanguageModel) -> dict[str, str]:
+    """What a runtime can read beside the graph; `vocabulary` is that of vocab.json."""
+    from recurra.interop.symbols import to_json
+
+    table = {name: str(value) for name, value in model.config.to_table().items()}
+    words = json.dumps(to_json(model.vocabulary), ensure_ascii=False)
+    return table | {"bytes": json.dumps(model.vocabulary.is_bytes), "vocabulary": words}

@@ -1,0 +1,79 @@
+"""A model, and what its file tells of where it comes from."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recurra import tensor_file
+from recurra.inert import inert
+from recurra.model import CHECKPOINTS, OPTIMIZER, LanguageModel, from_tensors, locate, named
+from recurra.network.optimizers import average_of
+from recurra.network.parameters import count
+
+
+class Origin(NamedTuple):
+    """A model, its name, and facts about it for a reader: what each is called → what it is."""
+
+    model: LanguageModel
+    name: str
+    facts: dict[str, str]
+
+
+def origin_of(source: LanguageModel | str | Path) -> Origin:
+    """That of a model, of a run folder's best checkpoint, or of a checkpoint file. Raises the errors of `load`."""
+    if isinstance(source, LanguageModel):
+        return Origin(source, "model", _network(source))
+    found = locate(source)
+    tensors, metadata = tensor_file.read(found)
+    model = from_tensors(found, tensors, metadata)
+    averaged = average_of(named(tensors, OPTIMIZER)) is not None
+    facts = _network(model) | _weights(found, metadata, averaged=averaged) | _text(metadata)
+    return Origin(model, _name(found), facts)
+
+
+def _network(model: LanguageModel) -> dict[str, str]:
+    config = model.config
+    kind = f"{config.cell} ({config.activation})" if config.cell == "elman" else config.cell
+    return {
+        "network": f"{kind}, {config.layers} × {config.hidden_size} units, {count(model.parameters):,} parameters",
+        "symbols": f"{len(model.vocabulary):,} {'bytes' if model.vocabulary.is_bytes else 'characters'}",
+    }
+
+
+def _weights(path: Path, metadata: dict[str, Any], *, averaged: bool) -> dict[str, str]:
+    """Which of a training's weights these are."""
+    progress = _table(metadata, "progress")
+    update, loss = progress.get("update"), progress.get("validation")
+    which = "the best checkpoint" if path.stem == "best" else "a checkpoint" if update is not None else "a model file"
+    at = f", of update {update:,}" if _is_count(update) else ""
+    average = ", the moving average of the parameters" if averaged else ""
+    facts = {"weights": f"{which}{at}{average}"}
+    if isinstance(loss, float) and math.isfinite(loss):
+        facts["held-out loss"] = f"{loss:.4f} nats, {loss / math.log(2):.4f} bits a symbol"
+    return facts
+
+
+def _text(metadata: dict[str, Any]) -> dict[str, str]:
+    """The text that was learned."""
+    text = _table(metadata, "text")
+    name, length, sha256 = (text.get(key) for key in ("name", "characters", "sha256"))
+    if not isinstance(name, str) or not _is_count(length) or not isinstance(sha256, str):
+        return {}
+    return {"text": f"{inert(name)[:200]}, {length:,} symbols, sha256 {inert(sha256)[:64]}"}
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < 2**63
+
+
+def _table(metadata: dict[str, Any], name: str) -> dict[str, Any]:
+    table = metadata.get(name)
+    return table if isinstance(table, dict) else {}
+
+
+def _name(path: Path) -> str:
+    """The run's where the file is one of its checkpoints, else the file's own."""
+    folder = path.absolute().parent
+    return (folder.parent.name if folder.name == CHECKPOINTS else path.stem) or "model"

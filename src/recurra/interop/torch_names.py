@@ -1,0 +1,142 @@
+"""Which tensor of somebody's state_dict is what: the recurrent layers, the projection, and maybe an embedding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.errors import ModelError, UsageError
+
+Array = npt.NDArray[Any]
+FIRST = "weight_ih_l0"
+LAYER = re.compile(r"(weight|bias)_(ih|hh)_l(\d{1,4})")
+FLOATS = ("float16", "float32", "float64")
+
+
+class Names(NamedTuple):
+    """The names of the modules, where a user gives them: "rnn", "output" and "embedding", or others."""
+
+    recurrent: str | None = None
+    output: str | None = None
+    embedding: str | None = None
+
+
+class Parts:
+    """The tensors of a state_dict by what they are; every one has a place, and the shape that belongs there."""
+
+    def __init__(self, tensors: Mapping[str, Array], recurrent: str, output: str, embedding: str | None) -> None:
+        self.recurrent = recurrent  # with its dot
+        self._tensors = tensors
+        self.layers = len({match[3] for name in tensors if (match := _layer(name, recurrent))})
+        rows, m = self._get(f"{recurrent}weight_hh_l0", None, None).shape
+        self._rows, self._m = rows, m
+        self.output_weight = self._get(_dotted(output) + "weight", None, m)
+        K = len(self.output_weight)
+        self.output_bias = self._or_zeros(_dotted(output) + "bias", K)
+        self.embedding_weight = None if embedding is None else self._get(_dotted(embedding) + "weight", K, None)
+        self._width = K if self.embedding_weight is None else self.embedding_weight.shape[1]
+
+    def weight_ih(self, layer: int) -> Array:
+        """(G·H, D)."""
+        return self._get(f"{self.recurrent}weight_ih_l{layer}", self._rows, self._m if layer else self._width)
+
+    def weight_hh(self, layer: int) -> Array:
+        """(G·H, H)."""
+        return self._get(f"{self.recurrent}weight_hh_l{layer}", self._rows, self._m)
+
+    def bias(self, which: str, layer: int) -> Array:
+        """(G·H,); zeros where the module was made without biases."""
+        return self._or_zeros(f"{self.recurrent}bias_{which}_l{layer}", self._rows)
+
+    def _get(self, name: str, *shape: int | None) -> Array:
+        if name not in self._tensors:
+            raise ModelError(f"`{name:.80}` is missing.", hint=f"there are {_listed(self._tensors)}.")
+        array = self._tensors[name]
+        fits = array.ndim == len(shape) and all(n in (size, None) for n, size in zip(shape, array.shape, strict=True))
+        if not fits or 0 in array.shape:
+            expected = " x ".join("any" if n is None else str(n) for n in shape)
+            raise ModelError(f"`{name:.80}` must be {expected}; got {' x '.join(map(str, array.shape)) or 'a number'}.")
+        if array.dtype.name not in FLOATS:
+            raise ModelError(
+                f"`{name:.80}` must be {', '.join(FLOATS[:-1])} or {FLOATS[-1]}; got {array.dtype.name}.",
+                hint="save `model.float().state_dict()`.",
+            )
+        return array
+
+    def _or_zeros(self, name: str, size: int) -> Array:
+        return self._get(name, size) if name in self._tensors else np.zeros(size, np.float32)
+
+
+def parts_of(tensors: Mapping[str, Array], names: Names) -> Parts:
+    """The tensors by what they are; ModelError where one has no place, or a place more than one could have."""
+    recurrent = _recurrent(tensors, names)
+    others = {name: array for name, array in tensors.items() if not _layer(name, recurrent)}
+    modules = sorted({name.rpartition(".")[0] for name in others})
+    output = names.output if names.output is not None else _output(modules, others, names)
+    rest = [module for module in modules if module != output]
+    embedding = names.embedding if names.embedding is not None else _embedding(rest, others)
+    _require_no_more(others, output, embedding)
+    return Parts(tensors, recurrent, output, embedding)
+
+
+def _recurrent(tensors: Mapping[str, Array], names: Names) -> str:
+    """What the names of the recurrent layers begin with: "rnn.", or nothing."""
+    found = sorted(name.removesuffix(FIRST) for name in tensors if name == FIRST or name.endswith(f".{FIRST}"))
+    if names.recurrent is not None:
+        found = [prefix for prefix in found if prefix == _dotted(names.recurrent)]
+    if not found:
+        told = f"there are {_listed(tensors)}."
+        wanted = FIRST if names.recurrent is None else _dotted(names.recurrent) + FIRST
+        raise ModelError(f"it has no recurrent layers: `{wanted}` is missing.", hint=told)
+    if len(found) > 1:
+        shown = _listed([prefix.removesuffix(".") for prefix in found])
+        raise UsageError(f"it has several recurrent networks: {shown}.", hint="name one with `--recurrent`.")
+    return found[0]
+
+
+def _output(modules: list[str], others: Mapping[str, Array], names: Names) -> str:
+    """The module that projects: the one called output, else the only one, or the only one that has a bias."""
+    candidates = [module for module in modules if module != names.embedding]
+    if "output" in candidates or not candidates:
+        return "output"
+    biased = [module for module in candidates if _dotted(module) + "bias" in others]
+    chosen = candidates if len(candidates) == 1 else biased
+    if len(chosen) != 1:
+        raise UsageError(
+            f"which module projects to the characters: {_listed(candidates)}?", hint="name it with `--projection`."
+        )
+    return chosen[0]
+
+
+def _embedding(rest: list[str], others: Mapping[str, Array]) -> str | None:
+    """The only other module, where all it has is a weight."""
+    return rest[0] if len(rest) == 1 and set(others) >= {_dotted(rest[0]) + "weight"} else None
+
+
+def _require_no_more(others: Mapping[str, Array], output: str, embedding: str | None) -> None:
+    known = {_dotted(output) + "weight", _dotted(output) + "bias"}
+    known |= set() if embedding is None else {_dotted(embedding) + "weight"}
+    unknown = sorted(set(others) - known)
+    if unknown:
+        raise ModelError(
+            f"`{unknown[0]:.80}` has no place in a network of an embedding, recurrent layers and a projection.",
+            hint="with such a part it would be another network: it cannot be imported.",
+        )
+
+
+def _layer(name: str, recurrent: str) -> re.Match[str] | None:
+    """The name of a recurrent layer's tensor, taken apart; None of any other, such as one of a second direction."""
+    return LAYER.fullmatch(name.removeprefix(recurrent)) if name.startswith(recurrent) else None
+
+
+def _dotted(module: str) -> str:
+    return f"{module}." if module else ""
+
+
+def _listed(names: Mapping[str, Any] | list[str]) -> str:
+    shown = [f"`{name:.80}`" for name in names][:8]
+    return ", ".join(shown) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "") if shown else "none"

@@ -1,0 +1,91 @@
+"""What the network wrote, and which passages of it stand in its text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recurra.report.data import mapping, number
+from recurra.report.markup import Html, absent, join, table, tag, visible, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recurra.report.data import RunData
+
+MARKED = 20  # characters of a copied passage that are no accident
+EXCERPT = 80  # characters of a passage that the table shows
+SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # lengths of n-grams
+WROTE = {"best_sample": "the best model", "final_sample": "the final model"}
+
+
+def passage(text: str, copied: Mapping[str, Any] | None = None) -> Html:
+    """Text of a network: any language, any direction, escaped, its hidden characters visible; long copies marked."""
+    parts, at = [], 0
+    for start, stop in _marks(text, copied or {}):
+        parts += [visible(text[at:start]), tag("mark", visible(text[start:stop]))]
+        at = stop
+    return tag("blockquote", *parts, visible(text[at:]), dir="auto", lang="", translate="no")
+
+
+def _marks(text: str, copied: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Where copies of `MARKED` characters or more begin and end, in order; of two that overlap the later goes on."""
+    found: list[tuple[int, int]] = []
+    spans = ((row["start"], row["start"] + len(row["text"])) for row in _passages(copied) if _stands_in(text, row))
+    for start, stop in sorted(span for span in spans if span[1] - span[0] >= MARKED):
+        start = max(start, found[-1][1] if found else 0)
+        if start < stop:
+            found.append((start, stop))
+    return found
+
+
+def _stands_in(text: str, row: Mapping[str, Any]) -> bool:
+    start = number(row, "start")
+    return start is not None and start >= 0 and text.startswith(row["text"], int(start))
+
+
+def _passages(copied: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rows of a table of copies that are what they should be."""
+    listed = copied.get("passages")
+    rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
+    return [row for row in rows if isinstance(row.get("text"), str) and isinstance(row.get("start"), int)]
+
+
+def copies_section(run: RunData) -> Html:
+    """The longest passages of what the models wrote that stand in the text, and how much of it is new."""
+    found = mapping(run.summary.get("copied"))
+    tables = {name: mapping(found.get(name)) for name in WROTE if mapping(found.get(name))}
+    if not tables:
+        return absent("Absent: what the network has copied is looked for when the run ends.")
+    if len(tables) == 2 and run.summary.get("best_sample") == run.summary.get("final_sample"):
+        del tables["final_sample"]
+    words = (
+        "Are the words its own? These are the longest passages of what the network wrote that stand word for word in "
+        f"{run.text_name}, and the share of sequences of n characters that stand nowhere in it. Short ones are the "
+        f"language itself; those of {MARKED} characters and more are marked above, and many of them mean that the "
+        "network has learned by heart."
+    )
+    parts = [tag("p", words, class_="intro")]
+    for name, copied in tables.items():
+        parts += [_copies(WROTE[name], copied), _shares(WROTE[name], mapping(copied.get("novel_ngrams")))]
+    return join(parts)
+
+
+def _copies(writer: str, copied: Mapping[str, Any]) -> Html:
+    rows = [
+        [whole(len(row["text"])), _excerpt(row["text"]), whole(number(row, "offset")), whole(number(row, "line"))]
+        for row in _passages(copied)
+    ]
+    return table(f"Copied by {writer}", ["Characters", "Passage", "Begins at", "Line"], rows, kind="copies")
+
+
+def _excerpt(text: str) -> Html:
+    """The passage in one line: its newlines as signs, its end left out where it is long."""
+    cut = text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
+    return tag("code", visible(cut.replace("\n", "¶")))
+
+
+def _shares(writer: str, novel: Mapping[str, Any]) -> Html:
+    lengths = [n for n in SHOWN if number(novel, str(n)) is not None]
+    shares = [f"{number(novel, str(n)) or 0:.0%}" for n in lengths]
+    header = ["n", *(str(n) for n in lengths)]
+    return table(f"Sequences of n characters by {writer} that are new", header, [["new", *shares]], kind="wide")

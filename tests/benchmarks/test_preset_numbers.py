@@ -1,0 +1,23 @@
+"""The tables of what each preset reaches."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks/preset_numbers.py"
+
+
+def test_a_table_for_each_text(tmp_path: Path) -> None:
+    book, table = tmp_path / "fable.txt", tmp_path / "table.md"
+    book.write_text("The fox and the crow, a fable, read many times over.\n" * 200, encoding="utf-8")
+    options = ["--presets", "seed", "--updates", "30", "-o", str(table)]
+    subprocess.run([sys.executable, str(BENCHMARK), str(book), *options], check=True, capture_output=True)
+    text = table.read_text(encoding="utf-8")
+    assert "## fable" in text
+    names = ["uniform", "gzip -9", "bzip2 -9", "xz -9e", "3-gram", "6-gram", "`--preset seed`: elman, 30 updates"]
+    for name in names:
+        nats, bits = map(float, re.search(rf"\| {name} \| ([\d.]+) \| ([\d.]+) \|", text).groups())
+        assert abs(nats - bits * 0.6931) < 0.002

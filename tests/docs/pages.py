@@ -1,0 +1,63 @@
+"""The commands that stand in README and documentation, and the outputs that they show."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if not {"_build", "generated"} & set(page.parts) and page.name != "log.md"]
+
+
+class Shown(NamedTuple):
+    """A command, and the lines that a page shows below it."""
+
+    command: str
+    output: list[str]
+
+
+def code_lines(page: Path) -> Iterator[str]:
+    """The lines of a page's code blocks, fenced or indented by four."""
+    fenced = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif fenced:
+            yield line
+        elif line.startswith("    "):
+            yield line[4:]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The arguments of every `recurra …` in the code of a page, in pipes too."""
+    found = []
+    for line in code_lines(page):
+        for part in re.split(r"(?<!\S)\|(?!\S)", line.removeprefix("$ ")):
+            words = words_of(part)
+            if words[:1] == ["recurra"] and len(words) > 1 and not words[1].startswith("│"):
+                found.append(words[1:])
+    return found
+
+
+def words_of(line: str) -> list[str]:
+    """A shell's words, without comments and redirections."""
+    try:
+        words = shlex.split(re.sub(r"\$'\\n'", "'\n'", line), comments=True)
+    except ValueError:
+        return []
+    return words[: words.index(">")] if ">" in words else words
+
+
+def shown(page: Path) -> list[Shown]:
+    """The commands of a page that are shown with a `$`, and the output that stands below each."""
+    found: list[Shown] = []
+    for line in code_lines(page):
+        if line.startswith("$ "):
+            found.append(Shown(line[2:], []))
+        elif found and line:
+            found[-1].output.append(line)
+    return found

@@ -1,0 +1,140 @@
+"""What README and documentation say is true of the code: commands parse, options and names exist, outputs come."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import PAGES, ROOT, Shown, commands, shown, words_of
+from safetensors.numpy import save_file
+
+import recurra
+from mat_files import HEAD, numbers, struct_of
+from recurra.cli import main
+from recurra.cli.application import COMMANDS, build, parse
+from recurra.interop.matlab import FIELDS
+from recurra.interop.torch_state import to_state
+
+SHOWN = {page: page.relative_to(ROOT).as_posix() for page in PAGES}
+LINES = [pytest.param(words, id=f"{SHOWN[page]}: {' '.join(words)}") for page in PAGES for words in commands(page)]
+PSALM = (
+    "The LORD is my shepherd; I shall not want.\n"
+    "He maketh me to lie down in green pastures: he leadeth me beside the still waters.\n"
+)
+
+
+def test_the_pages_show_many_commands() -> None:
+    assert len(LINES) > 35
+    assert {values.values[0][0] for values in LINES} >= set(COMMANDS) - {"books", "doctor"}
+
+
+@pytest.mark.parametrize("words", LINES)
+def test_every_command_on_a_page_is_one(words: list[str]) -> None:
+    if words[0] in COMMANDS and "COMMAND" not in words:
+        parse(build(), words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=list(SHOWN.values()))
+def test_every_option_on_a_page_exists(page: Path) -> None:
+    known = {"--help", "--version", "--nproc-per-node", "--max-restarts", "--nnodes", "--node-rank", "--rounds"}
+    for command in COMMANDS:
+        arguments = build()[command].assemble_argument_collection()
+        known |= {name for argument in arguments for name in argument.names}
+    words = set(re.findall(r"(?<=`)--[a-z][a-z-]*", page.read_text(encoding="utf-8")))
+    assert words <= known
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = [ROOT / "docs/reference/python.md", ROOT / "docs/reference/errors.md"]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    missing = [name for name in recurra.__all__ if not re.search(rf"recurra\.(errors\.)?{name}\b", text)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", recurra.__all__)
+def test_every_public_name_is_explained_and_the_parameters_named_exist(name: str) -> None:
+    value = getattr(recurra, name)
+    told = inspect.getdoc(value) or ""
+    assert len(told) > 20
+    terms = re.findall(r"^(\w+)\n    \S", told, flags=re.MULTILINE)
+    parameters = inspect.signature(value).parameters
+    assert set(terms) <= set(parameters)
+
+
+BOOK = "In the beginning was a small book, and God said: let it be read often.\n" * 40
+MORE = {"400000": "70", "2000": "200", "kjv": "book.txt", "more.txt": "book.txt"}  # smaller than on the page
+README = [words for words in commands(ROOT / "README.md") if words[0] in COMMANDS and words[0] != "check"]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the texts and runs that the README speaks of."""
+    folder = tmp_path_factory.mktemp("shelf")
+    for name in ("book.txt", "mine.txt", "psalm23.txt"):
+        (folder / name).write_text(BOOK, encoding="utf-8")
+    settings: dict[str, Any] = {"preset": "seed", "updates": 40, "hidden_size": 8, "validation": 0.1}
+    recurra.train(folder / "book.txt", run=folder / "runs/mybook", proof=False, **settings)
+    for name in ("kjv", "tinyshakespeare"):
+        shutil.copytree(folder / "runs/mybook", folder / "runs" / name)
+    _of_others(folder)
+    return folder
+
+
+def _of_others(folder: Path) -> None:
+    """What other programs have written: a state_dict, and the course's struct with its characters."""
+    model = recurra.load(folder / "runs/mybook")
+    save_file(to_state(model.config, model.parameters), folder / "theirs.safetensors")
+    arrays = {field: model.parameters[name] for field, name in FIELDS.items()}
+    fields = {field: numbers("", array.reshape(len(array), -1)) for field, array in arrays.items()}
+    characters = numbers("code_points", model.vocabulary.code_points.reshape(1, -1))
+    (folder / "RNN.mat").write_bytes(HEAD + struct_of("RNN", fields) + characters)
+
+
+@pytest.mark.parametrize("words", README, ids=" ".join)
+def test_every_command_of_the_readme_runs(words: list[str], shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shelf)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"notes"), encoding="utf-8"))
+    words = [MORE.get(word, word) for word in words]
+    if words[0] == "train" and "--updates" not in words:
+        words += ["--updates", "70"]
+    if words[0] == "decompress":
+        words += ["--force"]
+    for format, package in {"onnx": "onnx", "matlab": "scipy"}.items():
+        if format in words:
+            pytest.importorskip(package, reason=f"the export is by {package}")
+    assert main(words) == 0
+
+
+def test_the_start_page_is_what_happens(tmp_path: Path) -> None:
+    (tmp_path / "psalm.txt").write_text(PSALM, encoding="utf-8")
+    pairs = [pair for pair in shown(ROOT / "docs/start.md") if pair.command.startswith("recurra")]
+    assert len(pairs) == 6
+    for pair in pairs:
+        if "check" not in pair.command:  # eight seconds that tests/cli/test_cli_check.py takes already
+            _run(pair, tmp_path)
+    assert (tmp_path / "back.txt").read_bytes() == PSALM.encode()
+
+
+def _run(pair: Shown, folder: Path) -> None:
+    """Run a command in `folder`: each line that the page shows comes, in its order; `…` stands for anything."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words_of(pair.command)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    came = iter(done.stdout.splitlines())
+    for expected in pair.output:
+        if expected != "…":
+            pattern = ".*".join(re.escape(part) for part in expected.rstrip().split("…"))
+            assert any(re.fullmatch(pattern, own.rstrip()) for own in came), f"{expected}\n---\n{done.stdout}"

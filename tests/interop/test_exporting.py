@@ -1,0 +1,126 @@
+"""Where exports go, what they never replace, and what they need."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from networks import same, small
+
+import recurra
+from recurra.errors import StorageError, UsageError
+from recurra.interop import exporting, extras, files
+from recurra.interop.origin import Origin
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else real(name))
+
+
+@pytest.mark.parametrize(("format", "package"), [("onnx", "onnx"), ("matlab", "scipy")])
+def test_without_its_package_the_command_that_installs_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, format: str, package: str
+) -> None:
+    without(monkeypatch, package)
+    words = f"`--format {format}` needs the package {package}, which is not installed."
+    with pytest.raises(UsageError, match=words) as error:
+        recurra.export(small(), "out.mat", format=format)
+    assert error.value.hint == f"pip install 'recurra[{format}]'"
+    assert list(Path().iterdir()) == []
+
+
+def test_folders_state_dicts_and_imports_need_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("onnx", "scipy", "torch"):
+        without(monkeypatch, package)
+    monkeypatch.setattr(extras, "require", lambda *_: pytest.fail("a package was wanted"))
+    for format in ("folder", "torch"):
+        assert same(recurra.import_model(recurra.export(small(), format, format=format)), small())
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "expected"),
+    [
+        ("kjv", "folder", "kjv-model"),
+        ("kjv", "torch", "kjv.safetensors"),
+        ("my run", "onnx", "my_run.onnx"),
+        ("a/b\n\x1b", "matlab", "a_b__.mat"),
+        ("日本", "torch", "日本.safetensors"),
+    ],
+)
+def test_names_of_exports(name: str, format: str, expected: str) -> None:
+    assert exporting.default_path(Origin(small(), name, {}), format) == Path(expected)
+
+
+def test_without_a_path_it_is_written_here() -> None:
+    assert recurra.export(small(), format="torch") == Path("model.safetensors")
+    assert Path("model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("format", ["folder", "torch"])
+def test_nothing_is_replaced_unless_it_is_to_be(format: str) -> None:
+    recurra.export(small(), "out", format=format)
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    other = small()
+    other.parameters["c"][:] = 7
+    with pytest.raises(UsageError, match="is there already") as error:
+        recurra.export(other, "out", format=format)
+    assert error.value.hint == "give another name with `-o`, or `--force` to replace it."
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+    recurra.export(other, "out", format=format, force=True)
+    assert same(recurra.import_model("out"), other)
+
+
+def test_a_folder_keeps_what_else_is_in_it() -> None:
+    Path("out").mkdir()
+    Path("out/mine.txt").write_text("mine")
+    recurra.export(small(), "out")
+    assert Path("out/mine.txt").read_text() == "mine"
+
+
+def test_either_file_of_matlab_s_two_is_kept() -> None:
+    pytest.importorskip("scipy", reason="the export is by SciPy")
+    Path("sample_a.m").write_text("mine")
+    with pytest.raises(UsageError, match=r"`sample_a.m` is there already"):
+        recurra.export(small(), "a.mat", format="matlab")
+    assert not Path("a.mat").exists()
+    recurra.export(small(), "a.mat", format="matlab", force=True)
+    assert Path("sample_a.m").read_text().startswith("function ")
+
+
+def test_what_stands_in_the_way() -> None:
+    Path("file").write_text("mine")
+    Path("folder").mkdir()
+    with pytest.raises(UsageError, match="`file` is there already, and is no folder"):
+        recurra.export(small(), "file", force=True)
+    with pytest.raises(UsageError, match="`folder` is there already") as error:
+        recurra.export(small(), "folder", format="torch", force=True)
+    assert error.value.hint == "give another name with `-o`."
+    with pytest.raises(StorageError, match="cannot write `file/below`: Not a directory"):
+        recurra.export(small(), "file/below", format="torch")
+    with pytest.raises(StorageError, match=r"cannot write `/proc/nowhere/a`: ") as storage:
+        recurra.export(small(), "/proc/nowhere/a", format="torch")
+    assert storage.value.exit_code == 7
+    for name, words in (("x" * 300, "File name too long"), ("a\0b", "embedded null byte")):
+        for format in ("folder", "torch"):
+            with pytest.raises(StorageError, match=words):
+                recurra.export(small(), f"below/{name}", format=format)
+        with pytest.raises(StorageError, match=words):
+            files.write_model(small(), Path(f"{name}/model"))
+    with pytest.raises(StorageError, match=r"cannot write `folder`: ") as storage:
+        files.write_model(small(), Path("folder"))
+    assert storage.value.hint == files.HINT
+
+
+def test_formats_that_there_are_not() -> None:
+    with pytest.raises(UsageError, match="`format` must be one of folder, torch, onnx, matlab; got 'keras'"):
+        recurra.export(small(), "out", format="keras")
+    with pytest.raises(UsageError, match=re.escape("a MAT-file's name ends in .mat; got `out`.")):
+        recurra.export(small(), "out", format="matlab")

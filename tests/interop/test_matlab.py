@@ -1,0 +1,258 @@
+"""The struct RNN: SciPy and GNU Octave read it and say what we say, and what they write is imported."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from networks import SYMBOLS, bible_ids, bible_log_probabilities, make, of_bible, same, small
+
+import recurra
+from mat_files import HEAD, characters, numbers, struct_of
+from recurra.config import ModelConfig
+from recurra.errors import ModelError, RecurraError, UsageError
+from recurra.interop import matlab, matlab_script
+from recurra.text.vocabulary import Vocabulary
+
+COURSE = ModelConfig(hidden_size=24)
+MODEL = small()
+FIELDS = {name: MODEL.parameters[own].astype(float) for name, own in matlab.FIELDS.items()}
+FIELDS |= {name: FIELDS[name][:, np.newaxis] for name in ("b", "c")}
+OCTAVE = shutil.which("octave-cli")
+
+
+def scipy_io() -> Any:
+    return pytest.importorskip("scipy.io", reason="the export is by SciPy")
+
+
+def file(**changes: Any) -> bytes:
+    """A MAT-file of the network `MODEL`, with other fields; it tells its characters."""
+    fields = {name: numbers("", array) for name, array in (FIELDS | changes).items()}
+    return HEAD + struct_of("RNN", fields) + numbers("code_points", MODEL.vocabulary.code_points[:, np.newaxis])
+
+
+def load(tmp_path: Path, data: bytes, **named: Any) -> recurra.LanguageModel:
+    (tmp_path / "a.mat").write_bytes(data)
+    return recurra.import_model(tmp_path / "a.mat", **named)
+
+
+@pytest.mark.parametrize(
+    "vocabulary", [Vocabulary.of("\nabc"), Vocabulary.of(SYMBOLS), Vocabulary.bytes()], ids=["ASCII", "others", "bytes"]
+)
+def test_there_and_back_is_the_same_in_every_bit(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    scipy_io()
+    model = make(ModelConfig(hidden_size=5), vocabulary)
+    path = recurra.export(model, tmp_path / "a.mat", format="matlab")
+    assert same(recurra.import_model(path), model)
+    assert path.read_bytes() == matlab.to_bytes(model)  # there is no date in it
+
+
+def test_scipy_reads_it_and_says_the_same_of_10000_characters(tmp_path: Path) -> None:
+    scipy_io()
+    path = recurra.export(of_bible(COURSE), tmp_path / "a.mat", format="matlab")
+    found = scipy_io().loadmat(path, simplify_cells=True)
+    U, W, V, b, c = (found["RNN"][name] for name in "UWVbc")
+    assert all(array.dtype == np.float64 for array in (U, W, V, b, c))
+    h, logs = np.zeros(len(W)), []
+    for x in bible_ids()[:-1]:
+        h = np.tanh(W @ h + U[:, x] + b)
+        o = V @ h + c
+        logs.append(o - np.log(np.exp(o).sum()))
+    np.testing.assert_allclose(logs, bible_log_probabilities(COURSE), rtol=0, atol=1e-5)
+    assert "".join(map(chr, found["code_points"].astype(int))) == of_bible(COURSE).vocabulary.symbols
+
+
+def test_the_fields_are_columns_of_doubles_and_the_course_s_characters_where_octave_knows_them(tmp_path: Path) -> None:
+    scipy_io()
+    path = recurra.export(make(ModelConfig(hidden_size=5), Vocabulary.of("\nabc")), tmp_path / "a.mat", format="matlab")
+    found = scipy_io().loadmat(path)
+    struct = found["RNN"][0, 0]
+    shapes = {name: struct[name].shape for name in "UWVbc"}
+    assert shapes == {"U": (5, 4), "W": (5, 5), "V": (4, 5), "b": (5, 1), "c": (4, 1)}
+    assert found["code_points"].shape == (4, 1)
+    assert found["book_chars"][0] == "\nabc"
+    assert "book_chars" not in scipy_io().loadmat(recurra.export(MODEL, tmp_path / "b.mat", format="matlab"))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_only_the_course_s_network_fits(tmp_path: Path, cell: str, layers: int, activation: str) -> None:
+    if (cell, layers, activation) == ("elman", 1, "tanh") or (cell != "elman" and activation == "relu"):
+        return
+    model = small(ModelConfig(cell=cell, activation=activation, hidden_size=5, layers=layers))
+    words = re.escape(f"one layer with tanh; got {cell} ({activation}), {layers} layers.")
+    with pytest.raises(UsageError, match=words) as error:
+        recurra.export(model, tmp_path / "a.mat", format="matlab")
+    assert error.value.hint == "`--format torch`, `onnx` and `folder` take every network."
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("changes", [{}, {"b": FIELDS["b"].T, "c": FIELDS["c"].T}], ids=["columns", "rows"])
+def test_vectors_may_lie_on_their_side(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert same(load(tmp_path, file(**changes)), MODEL)
+
+
+def test_other_names_and_no_struct(tmp_path: Path) -> None:
+    points = numbers("code_points", MODEL.vocabulary.code_points[:, np.newaxis])
+    fields = {name: numbers("", array) for name, array in FIELDS.items()}
+    assert same(load(tmp_path, HEAD + struct_of("best", fields) + points), MODEL)
+    flat = b"".join(numbers(name, array) for name, array in FIELDS.items())
+    assert same(load(tmp_path, HEAD + flat + points), MODEL)
+    other = {name: numbers("", -array) for name, array in FIELDS.items()}
+    assert same(load(tmp_path, HEAD + struct_of("RNN", fields) + struct_of("m", other) + points), MODEL)
+    with pytest.raises(ModelError, match=r"`.*a.mat` has several networks: best, m\."):
+        load(tmp_path, HEAD + struct_of("best", fields) + struct_of("m", other) + points)
+
+
+def test_the_characters_may_be_in_any_order(tmp_path: Path) -> None:
+    order = np.random.default_rng(2).permutation(len(SYMBOLS))
+    moved = FIELDS | {"U": FIELDS["U"][:, order], "V": FIELDS["V"][order], "c": FIELDS["c"][order]}
+    fields = struct_of("RNN", {name: numbers("", array) for name, array in moved.items()})
+    symbols = "".join(MODEL.vocabulary.symbols[i] for i in order)
+    assert same(load(tmp_path, HEAD + fields + characters("book_chars", symbols, 17, "utf-16-le")), MODEL)
+    (tmp_path / "book.txt").write_text(symbols * 3, encoding="utf-8")
+    (tmp_path / "ids.json").write_text(str(list(map(ord, symbols))))
+    assert same(load(tmp_path, HEAD + fields, vocabulary=tmp_path / "ids.json"), MODEL)
+    assert same(load(tmp_path, file(), sources=tmp_path / "book.txt"), MODEL)
+    with pytest.raises(UsageError, match="does not tell which characters its ids are") as error:
+        load(tmp_path, HEAD + fields)
+    assert error.value.hint == "give `--vocabulary FILE.json`, or `--text` with all that it was trained on."
+
+
+K, m = len(SYMBOLS), 5
+WRONG: list[tuple[bytes, str]] = [
+    (
+        file(U=FIELDS["U"].T),
+        f"must be {m} x {K}, since W is m x m with m = 5 and c K x 1 with K = 8; got 8 x 5: is `U`",
+    ),
+    (
+        file(V=FIELDS["V"].T),
+        "`V` in `a.mat` must be 8 x 5, since W is m x m with m = 5 and c K x 1 with K = 8; got 5 x 8",
+    ),
+    (file(W=FIELDS["W"][:, :4]), "`W` in `a.mat` must be 5 x 5, since W is m x m with m = 5"),
+    (file(c=FIELDS["b"]), "must be 5 x 5, since W is m x m with m = 5 and c K x 1 with K = 5; got 5 x 8."),
+    (
+        file(b=FIELDS["c"]),
+        "`b` in `a.mat` must be 5 x 1, since W is m x m with m = 5 and c K x 1 with K = 8; got 8 x 1.",
+    ),
+    (file(b=FIELDS["b"][:, :, np.newaxis]), "`b` in `a.mat` is no matrix of numbers"),
+    (file(U=np.zeros((0, 0))), "`U` in `a.mat` is no matrix of numbers"),
+    (file(b=FIELDS["b"] * np.nan), "parameter `layers.0.b` must be finite; got nan"),
+    (file(V=FIELDS["V"] * 1e300), "parameter `V` must be finite; got "),
+    (file(W=np.zeros((5000, 1))), "the network in `a.mat`, m = 5000 and K = 8, has more than 16,777,216 parameters"),
+    (HEAD, "has no struct with the fields U, W, V, b and c; it has nothing that is read"),
+    (HEAD + numbers("W", FIELDS["W"]), "has no struct with the fields U, W, V, b and c; it has `W`"),
+    (file() + numbers("code_points", [[97.5]]), "`code_points` are not the numbers of characters"),
+    (file() + numbers("code_points", [[np.nan]]), "`code_points` are not the numbers of characters"),
+    (file() + numbers("code_points", [range(7)]), "the vocabulary has 7 characters, the network 8."),
+    (file() + numbers("code_points", [[7] * 8]), "not in ascending order, each character once"),
+    (file() + numbers("code_points", [range(2**30, 2**30 + 8)]), "a number that is no code point of Unicode"),
+    (file() + numbers("is_bytes", [[1]]), "should be the 256 bytes, and is not"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), WRONG, ids=[words[-60:] for _, words in WRONG])
+def test_what_is_wrong_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, words: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.mat").write_bytes(data)
+    with pytest.raises(RecurraError, match=re.escape(words)):
+        recurra.import_model("a.mat")
+
+
+def test_files_that_are_known_and_not_read(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"is a MAT-file of level 7.3, which is not read") as error:
+        load(tmp_path, b"MATLAB 7.3 MAT-file".ljust(512))
+    assert error.value.hint == "save it with `-v7`."
+    with pytest.raises(ModelError, match="is in Octave's own format"):
+        load(tmp_path, b"# Created by Octave 7.3.0")
+    with pytest.raises(UsageError, match="a MAT-file is the course's network"):
+        load(tmp_path, file(), activation="relu")
+
+
+@pytest.mark.parametrize("name", ["kjv", "my model", "it's", "a-b.c", "日本"])
+def test_the_function_has_a_name_that_matlab_takes(name: str) -> None:
+    assert re.fullmatch(r"sample_[A-Za-z0-9_]{1,50}", matlab_script.function_name(name))
+    text = matlab_script.script(f"{name}.mat").decode()
+    assert text.startswith(f"function [text, log_p] = {matlab_script.function_name(name)}(n, prompt, temperature)\n")
+    quoted = name.replace("'", "''")
+    assert f"load(fullfile(here, '{quoted}.mat'))" in text
+
+
+def test_a_name_that_would_end_a_line_is_refused() -> None:
+    with pytest.raises(UsageError, match="a MAT-file's name must be printable"):
+        matlab_script.script("a\nb.mat")
+
+
+def octave(folder: Path, code: str) -> str:
+    """What GNU Octave prints; it says what is wrong with its exit code."""
+    if OCTAVE is None:
+        pytest.skip("GNU Octave is not installed: what runs the .m text")
+    line = [OCTAVE, "--quiet", "--norc", "--no-history", "--eval", code]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True, encoding="utf-8").stdout
+
+
+def test_octave_says_the_same_of_10000_characters(tmp_path: Path) -> None:
+    scipy_io()
+    recurra.export(of_bible(COURSE), tmp_path / "kjv.mat", format="matlab")
+    ids = bible_ids()
+    (tmp_path / "text").write_text(of_bible(COURSE).vocabulary.decode(ids), encoding="utf-8")
+    printed = octave(tmp_path, "sample_kjv(0, fileread('text'))")
+    ours = bible_log_probabilities(COURSE)[np.arange(10_000), ids[1:]]
+    np.testing.assert_allclose([float(line) for line in printed.split()], ours, rtol=0, atol=1e-5)
+
+
+def test_octave_writes_what_the_network_has_learned_by_heart(tmp_path: Path) -> None:
+    """Characters of one to four bytes, and one that the network does not know in the prompt."""
+    scipy_io()
+    vocabulary = Vocabulary.of("\né—😀a")
+    text = "a\né—😀"
+    model = make(ModelConfig(hidden_size=5), vocabulary)
+    ids = vocabulary.encode(text)
+    for name, array in model.parameters.items():
+        array[:] = np.eye(5) * 50 if name == "layers.0.U" else 0
+    for now, then in zip(ids, [*ids[1:], ids[0]], strict=True):
+        model.parameters["V"][then, now] = 100
+    recurra.export(model, tmp_path / "it's.mat", format="matlab")
+    printed = octave(
+        tmp_path,
+        "warning('off'); sample_it_s(9, 'x—'); sample_it_s(5); "
+        "[t, p] = sample_it_s(3, 'a', 0.5); printf('%d %d %.3f', numel(p), ischar(t), abs(sum(p)))",
+    )
+    assert printed == "😀a\né—😀a\né\né—😀a\n\n3 1 0.000"
+
+
+def test_octave_samples_bytes(tmp_path: Path) -> None:
+    scipy_io()
+    model = make(ModelConfig(hidden_size=5), Vocabulary.bytes())
+    recurra.export(model, tmp_path / "b.mat", format="matlab")
+    text = "é and é"
+    printed = octave(tmp_path, f"sample_b(0, '{text}')")
+    ids = model.vocabulary.encode(model.vocabulary.spell(text)).astype(np.int64)
+    ours = model.reader.log_probabilities(ids[:-1], model.zero_state())[0][np.arange(len(ids) - 1), ids[1:]]
+    np.testing.assert_allclose([float(line) for line in printed.split()], ours, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("level", ["-v6", "-v7"])
+def test_what_octave_saves_is_imported(tmp_path: Path, level: str) -> None:
+    scipy_io()
+    model = make(ModelConfig(hidden_size=5), Vocabulary.of("abcd\n"))
+    recurra.export(model, tmp_path / "a.mat", format="matlab")
+    octave(
+        tmp_path,
+        "d = load('a.mat'); RNN = d.RNN; book_chars = d.book_chars; cells = {1, 'a'}; on = true; z = 1 + 2i; "
+        f"s = sparse(eye(3)); e = []; save('{level}', 'o.mat')",
+    )
+    assert same(recurra.import_model(tmp_path / "o.mat"), model)
+
+
+def test_what_scipy_saves_compressed_is_imported(tmp_path: Path) -> None:
+    points = MODEL.vocabulary.code_points.astype(float)
+    saved = {"RNN": FIELDS, "code_points": points, "note": "x", "list": [1, "a"]}
+    scipy_io().savemat(tmp_path / "a.mat", saved, do_compression=True)
+    assert same(recurra.import_model(tmp_path / "a.mat"), MODEL)

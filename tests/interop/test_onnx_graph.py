@@ -1,0 +1,92 @@
+"""onnxruntime reads what is exported and says what we say, at once or in pieces, of one text or of many."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from networks import CONFIGS, H, bible_ids, bible_log_probabilities, make, name_of, of_bible, small
+
+import recurra
+from recurra.config import ModelConfig
+from recurra.errors import UsageError
+from recurra.interop import onnx_graph
+from recurra.text.vocabulary import Vocabulary
+
+onnx: Any = pytest.importorskip("onnx", reason="the export is by the package onnx")
+
+
+def session(model: recurra.LanguageModel) -> Any:
+    runtime: Any = pytest.importorskip("onnxruntime", reason="what runs the graph")
+    return runtime.InferenceSession(onnx_graph.to_bytes(model), providers=["CPUExecutionProvider"])
+
+
+def zeros(config: ModelConfig, batch: int = 1) -> dict[str, Any]:
+    names = "hc" if config.cell == "lstm" else "h"
+    return {name: np.zeros((config.layers, batch, config.hidden_size), np.float32) for name in names}
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name_of)
+def test_it_says_the_same_of_10000_characters(config: ModelConfig) -> None:
+    run = session(of_bible(config))
+    found, *_ = run.run(None, {"ids": bible_ids()[:-1, np.newaxis], **zeros(config)})
+    ours = bible_log_probabilities(config)
+    assert found.shape == (10_000, 1, len(of_bible(config).vocabulary))
+    np.testing.assert_allclose(found[:, 0], ours, rtol=0, atol=1e-5)
+    assert np.ptp(ours, axis=0).min() > 0.1  # it depends on what was read
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name_of)
+def test_pieces_with_the_state_carried_on_are_the_whole(config: ModelConfig) -> None:
+    run = session(of_bible(config))
+    ids = bible_ids()[:90].reshape(3, 30).T  # three texts side by side
+    whole, *last = run.run(None, {"ids": ids, **zeros(config, 3)})
+    state, parts = zeros(config, 3), []
+    for start, stop in ((0, 1), (1, 2), (2, 17), (17, 30)):
+        part, *fields = run.run(None, {"ids": ids[start:stop], **state})
+        parts.append(part)
+        state = dict(zip(state, fields, strict=True))
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=0, atol=1e-6)
+    for field, end in zip(state.values(), last, strict=True):
+        np.testing.assert_allclose(field, end, rtol=0, atol=1e-6)
+    model = of_bible(config)
+    ours, ended = model.reader.log_probabilities(ids, model.zero_state(3))
+    np.testing.assert_allclose(whole, ours, rtol=0, atol=1e-5)
+    for end, field in zip(last, ended, strict=True):
+        assert end.shape == (config.layers, 3, H)
+        np.testing.assert_allclose(end, field, rtol=0, atol=1e-5)
+
+
+def test_the_file_is_whole_checked_and_tells_what_it_is() -> None:
+    model = small(ModelConfig(cell="gru", hidden_size=5, layers=2))
+    proto = onnx.load_from_string(onnx_graph.to_bytes(model))
+    onnx.checker.check_model(proto, full_check=True)
+    assert not [one for one in proto.graph.initializer if one.external_data]
+    table = {one.key: one.value for one in proto.metadata_props}
+    assert json.loads(table["vocabulary"]) == {c: i for i, c in enumerate(model.vocabulary.symbols)}
+    assert (table["cell"], table["bytes"]) == ("gru", "false")
+    nodes = [node.op_type for node in proto.graph.node]
+    assert nodes.count("GRU") == 2
+    assert [one.name for one in proto.graph.input] == ["ids", "h"]
+    assert [one.name for one in proto.graph.output] == ["log_probabilities", "h_out"]
+    assert [side.dim_param for side in proto.graph.input[0].type.tensor_type.shape.dim] == ["T", "B"]
+
+
+def test_a_model_of_bytes() -> None:
+    model = make(ModelConfig(cell="lstm", hidden_size=5), Vocabulary.bytes())
+    ids = np.arange(256)[:, np.newaxis]
+    found, *_ = session(model).run(None, {"ids": ids, **zeros(model.config)})
+    ours = model.reader.log_probabilities(ids[:, 0], model.zero_state())[0]
+    np.testing.assert_allclose(found[:, 0], ours, rtol=0, atol=1e-5)
+
+
+def test_the_same_model_is_the_same_file() -> None:
+    assert onnx_graph.to_bytes(small()) == onnx_graph.to_bytes(small())
+
+
+def test_what_no_file_can_hold_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_graph, "MOST_BYTES", 4 * 100)
+    with pytest.raises(UsageError, match="the model has more than 2 GB: an ONNX file cannot hold it"):
+        onnx_graph.to_bytes(small())

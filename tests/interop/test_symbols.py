@@ -1,0 +1,102 @@
+"""The characters of somebody else's ids, in every way that people write them down."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import small
+
+from recurra.errors import ModelError
+from recurra.interop import symbols
+from recurra.interop.symbols import Symbols, from_json, in_our_order, symbols_of, to_json
+from recurra.text.vocabulary import Vocabulary
+
+ORDER = "b\n😀a"
+WAYS: list[Any] = [
+    ORDER,
+    list(ORDER),
+    [ord(character) for character in ORDER],
+    {character: i for i, character in enumerate(ORDER)},
+    {character: i for i, character in reversed(list(enumerate(ORDER)))},
+    {str(i): character for i, character in enumerate(ORDER)},
+]
+
+
+@pytest.mark.parametrize("value", WAYS, ids=str)
+def test_every_way_says_the_same(value: Any) -> None:
+    found = from_json(json.dumps(value).encode(), "ids.json")
+    assert found.points.tolist() == [ord(character) for character in ORDER]
+    assert not found.is_bytes
+
+
+def test_digits_are_characters_too() -> None:
+    assert from_json(b'{"1": 0, "0": 1}', "ids.json").points.tolist() == [ord("1"), ord("0")]
+
+
+WRONG: list[tuple[bytes, str]] = [
+    (b"{", "`ids.json` is no vocabulary: Expecting property name"),
+    (b"3", "it is a int"),
+    (b"null", "it is a NoneType"),
+    (b'["a", "<unk>"]', "'<unk>' is no single character"),
+    (b'["a", null]', "None is no single character"),
+    (b"[1.5]", "1.5 is no single character"),
+    (b"[true]", "True is no single character"),
+    (b"[-1]", "-1 is no single character"),
+    (b"[1114112]", "1114112 is no single character"),
+    (b'{"a": 1, "b": 2}', "the ids of 2 characters are not 0 to 1"),
+    (b'{"a": 0, "b": 0}', "the ids of 2 characters are not 0 to 1"),
+    (b'{"a": true, "b": 0}', "the ids of 2 characters are not 0 to 1"),
+    (b'{"a": "b"}', "invalid literal for int()"),
+    (b'{"a": 0, "a": 1}', "a name comes twice in one object"),
+    (b'{"a": [0]}', "invalid literal for int()"),
+    (b'{"0": [0]}', "[0] is no single character"),
+    (b"[" * 100_000, "it is nested too deeply"),
+    (b"[" + b"1," * 400_000 + b"1]", "it has more than 300,000 values"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), WRONG, ids=[words for _, words in WRONG])
+def test_what_is_no_vocabulary_is_told(data: bytes, words: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(words)) as error:
+        from_json(data, "ids.json")
+    assert error.value.hint == symbols.EXPECTED
+
+
+@given(st.permutations(range(8)))
+def test_rows_and_columns_move_with_their_characters(order: list[int]) -> None:
+    model = small()
+    points = symbols_of(model.vocabulary).points[order]
+    moved = model.parameters | {name: model.parameters[name][order] for name in ("V", "c")}
+    moved |= {"layers.0.U": model.parameters["layers.0.U"][:, order]}
+    vocabulary, parameters = in_our_order(Symbols(points), moved)
+    assert vocabulary == model.vocabulary
+    for name, array in parameters.items():
+        np.testing.assert_array_equal(array, model.parameters[name])
+        assert array.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (range(7), "the vocabulary has 7 characters, the network 8."),
+        ([1, 1, 2, 3, 4, 5, 6, 7], "not in ascending order, each character once"),
+        ([0xD800, 1, 2, 3, 4, 5, 6, 7], "has a surrogate, which is no character"),
+    ],
+)
+def test_characters_that_do_not_fit(points: list[int], words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        in_our_order(Symbols(np.array(points)), small().parameters)
+
+
+def test_ours_as_json_is_read_again() -> None:
+    for vocabulary in (small().vocabulary, Vocabulary.bytes()):
+        data = json.dumps(to_json(vocabulary)).encode()
+        found = from_json(data, "vocab.json", is_bytes=vocabulary.is_bytes)
+        assert found.points.tolist() == vocabulary.code_points.tolist()
+        assert found.is_bytes == vocabulary.is_bytes
