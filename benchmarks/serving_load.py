@@ -84,7 +84,7 @@ async def completions(port: int, clients: int, requests: int, tokens: int) -> fl
 
 async def flood(port: int, pid: int, clients: int, seconds: float, tokens: int) -> dict[str, Any]:
     """What so many clients get in so many seconds, and what `/health` takes meanwhile."""
-    end, statuses, waits, sizes, first = time.monotonic() + seconds, Counter[int](), [], [], memory(pid)
+    end, statuses, sizes, first = time.monotonic() + seconds, Counter[int](), list[float](), memory(pid)
 
     async def one(number: int) -> None:
         async with Client(port) as client:
@@ -93,17 +93,17 @@ async def flood(port: int, pid: int, clients: int, seconds: float, tokens: int) 
                 status, _ = await client.ask("/v1/completions", asked)
                 statuses[status] += 1
 
-    async def probe() -> None:
-        async with Client(port) as client:
-            while time.monotonic() < end:
-                begun = time.perf_counter()
-                status, _ = await client.ask("/health")
-                waits.append(1000 * (time.perf_counter() - begun))
-                statuses[status] += status != 200
-                sizes.append(memory(pid))
-                await asyncio.sleep(1 / PROBES)
+    async def watch() -> None:
+        while time.monotonic() < end:
+            sizes.append(memory(pid))
+            await asyncio.sleep(0.1)
 
-    await asyncio.gather(probe(), *map(one, range(clients)))
+    # In a process of its own: here it would wait for the other clients.
+    line = [sys.executable, __file__, "--probe", str(port), "--seconds", str(seconds)]
+    probing = await asyncio.create_subprocess_exec(*line, stdout=subprocess.PIPE)
+    await asyncio.gather(watch(), *map(one, range(clients)))
+    told, _ = await probing.communicate()
+    waits = json.loads(told)
     p50, p99, most = np.percentile(waits, [50, 99, 100])
     return {
         "completions_per_second": sum(statuses.values()) / seconds,
@@ -111,6 +111,19 @@ async def flood(port: int, pid: int, clients: int, seconds: float, tokens: int) 
         "health_ms": {"p50": p50, "p99": p99, "max": most},
         "memory_mb": {"before": first, "most": max(sizes), "end": sizes[-1]},
     }
+
+
+async def probe(port: int, seconds: float) -> list[float]:
+    """What `/health` takes, in ms, some times a second."""
+    end, waits = time.monotonic() + seconds, []
+    async with Client(port) as client:
+        while time.monotonic() < end:
+            begun = time.perf_counter()
+            status, _ = await client.ask("/health")
+            assert status == 200
+            waits.append(1000 * (time.perf_counter() - begun))
+            await asyncio.sleep(1 / PROBES)
+    return waits
 
 
 def memory(pid: int) -> float:
@@ -157,7 +170,11 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--probe", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.probe:
+        print(json.dumps(asyncio.run(probe(options.probe, options.seconds))))
+        return
     config = ModelConfig(cell=options.cell, hidden_size=options.hidden_size, layers=options.layers)
     with server(config) as (port, pid):
         found = asyncio.run(measure(port, pid, options))
