@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from recurra.cli.progress import COMPILING
+
 HOST = "127.0.0.1:8000"
 
 
@@ -118,7 +120,7 @@ class Running(NamedTuple):
     def ended(self) -> tuple[int, str]:
         """Its exit code and what it has said, once it has ended."""
         _, said = self.process.communicate(timeout=30)
-        return self.process.returncode, said
+        return self.process.returncode, said.removeprefix(f"{COMPILING}\n")  # of the first server on a machine
 
 
 def rest_of(connection: socket.socket) -> bytes:

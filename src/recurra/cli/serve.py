@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 Examples:
-  recurra serve                         every run in runs/, at http://127.0.0.1:8000
-  recurra serve runs/kjv --port 0       at any free port
+  recurra serve                         every run in runs/, at port 8000
+  recurra serve runs/kjv --port 0       one, at any free port
   curl http://127.0.0.1:8000/v1/models
-  recurra serve runs/kjv --host 0.0.0.0 --allow-host gpu.example --api-key-file key.txt"""
+  recurra serve --host 0.0.0.0 --allow-host gpu.example --api-key-file key"""
 NETWORK = Group("From where", sort_key=1)
 PORTS = 65535
 
@@ -54,7 +54,7 @@ def serve(
         ),
     ] = None,
 ) -> int:
-    """Serve models: an API that OpenAI's clients talk to, and the live page.
+    """Serve models: an API that OpenAI's clients talk to.
 
     The address goes to stdout once the server listens. SIGTERM or Ctrl-C
     stops it within five seconds, and what is under way may end before.
