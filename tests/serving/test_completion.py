@@ -8,9 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from serving_client import call
 
 from recurra import LanguageModel
+from recurra.serving.completion_request import CompletionRequest
 from recurra.serving.security import Guard
 
 
@@ -321,7 +323,8 @@ def test_what_is_out_of_range(guard: Guard, name: str, value: Any) -> None:
     [
         ({"prompt": ["a"] * 100, "n": 3}, "n", "prompts times choices may be 256, and are 300"),
         ({"prompt": ["a"] * 10, "best_of": 26}, "n", "prompts times choices may be 256, and are 260"),
-        ({"n": 17, "max_tokens": 65_536}, "max_tokens", "all choices together may have 1,048,576 tokens"),
+        ({"n": 17, "max_tokens": 65_536}, "max_tokens", "all choices together may read and write 1,048,576 tokens"),
+        ({"prompt": "x" * 65_536, "n": 16}, "max_tokens", "may read and write 1,048,576 tokens"),
         ({"max_tokens": 65_536, "logprobs": 3}, "logprobs", "tokens times logprobs may be 131,072"),
         ({"prompt": "x" * 60_000, "n": 3, "max_tokens": 0, "echo": True, "logprobs": 1}, "logprobs", "131,072"),
     ],
@@ -330,6 +333,23 @@ def test_what_is_too_much_together(guard: Guard, body: dict[str, Any], param: st
     found = ask(guard, **body)
     assert (found.status_code, found.json()["error"]["param"]) == (422, param)
     assert words in found.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {f"k{number}": 1 for number in range(60_000)},
+        {"prompt": ["a"] * 60_000},
+        {"prompt": [["a"] * 1500] * 100},
+        {"prompt": [[[]] * 60_000]},
+    ],
+    ids=["fields", "strings", "lists", "nothing"],
+)
+def test_a_body_of_nothing_but_errors_has_few(body: dict[str, Any]) -> None:
+    """An error for each of its parts would take a second, in which nobody is answered."""
+    with pytest.raises(ValidationError) as caught:
+        CompletionRequest.model_validate(body)
+    assert caught.value.error_count() < 5
 
 
 def test_what_is_not_supported_is_named(guard: Guard) -> None:

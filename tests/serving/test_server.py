@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -191,6 +195,15 @@ def test_a_signal_stops_it(start: Callable[..., Running], signal: int, code: int
     ended, said = running.ended()
     assert ended == code
     assert said.splitlines() == ["serving   small", "Ctrl-C stops it.", f"stopped by {name}."]
+
+
+def test_an_address_that_cannot_be_told_ends_it(model_file: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    line = f"exec {sys.executable} -m recurra serve {model_file} --port 0 >&-"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 7
+    assert done.stderr.endswith("error: standard output is closed: there is nowhere to write.\n")
+    assert "Traceback" not in done.stderr
 
 
 def test_what_clients_do_wrong_is_not_said(start: Callable[..., Running]) -> None:

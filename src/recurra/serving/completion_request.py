@@ -7,11 +7,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from recurra.inference.sampling import STRONGEST, WEAKEST, SamplingConfig
 from recurra.serving import limits
 from recurra.serving.refusals import Refusal
+from recurra.serving.request_body import RequestBody
 from recurra.text.vocabulary import name_characters
 
 if TYPE_CHECKING:
@@ -31,27 +32,24 @@ def _whole(value: object) -> object:
 WHOLE = BeforeValidator(_whole)
 Word = Annotated[str, Field(max_length=limits.PROMPT)]
 Id = Annotated[int, Field(ge=0, lt=SYMBOLS), WHOLE]
-Ids = Annotated[list[Id], Field(min_length=1, max_length=limits.PROMPT)]
-Prompts = Annotated[list[Word], Field(min_length=1, max_length=limits.PROMPTS)]
-ListsOfIds = Annotated[list[Ids], Field(min_length=1, max_length=limits.PROMPTS)]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=limits.PROMPT, fail_fast=True)]
+Prompts = Annotated[list[Word], Field(min_length=1, max_length=limits.PROMPTS, fail_fast=True)]
+ListsOfIds = Annotated[list[Ids], Field(min_length=1, max_length=limits.PROMPTS, fail_fast=True)]
 StopWord = Annotated[str, Field(min_length=1, max_length=limits.STOP)]
 Zero = Annotated[float, Field(ge=0, le=0)]
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(RequestBody):
     """What a stream tells besides."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
     include_usage: bool | None = None
 
 
-class CompletionRequest(BaseModel):
+class CompletionRequest(RequestBody):
     """A completion as OpenAI's API has it; null is the default. A token is a character, or a byte of a model of bytes.
 
     top_k, min_p and repetition_penalty are besides, under the names of Hugging Face's `generate`.
     """
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     model: Annotated[str, Field(max_length=256)] | None = None
     prompt: Word | Prompts | Ids | ListsOfIds | None = ""
@@ -155,8 +153,8 @@ def _require_few(found: Wanted) -> None:
         raise _wrong("prompt", f"all prompts together may have {limits.PROMPT:,} tokens")
     if texts > limits.TEXTS:
         raise _wrong("n", f"prompts times choices may be {limits.TEXTS}, and are {texts}")
-    if texts * found.config.max_new_tokens > limits.ALL_TOKENS:
-        raise _wrong("max_tokens", f"all choices together may have {limits.ALL_TOKENS:,} tokens")
+    if texts * (found.config.max_new_tokens + max(lengths)) > limits.ALL_TOKENS:
+        raise _wrong("max_tokens", f"all choices together may read and write {limits.ALL_TOKENS:,} tokens")
     if found.likeliest is not None:
         places = found.n * (len(lengths) * found.config.max_new_tokens + found.echo * sum(lengths))
         if places * max(found.likeliest, 1) > limits.ROWS:

@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from recurra.inference.scoring import Score
@@ -17,18 +17,18 @@ from recurra.serving.completion_request import Word
 from recurra.serving.reader import PIECE, Reader
 from recurra.serving.refusals import Refusal
 from recurra.serving.replies import refusals
+from recurra.serving.request_body import RequestBody
 from recurra.serving.services import Desk, Services, services_of
 
 router = APIRouter()
 Text = Annotated[Word, Field(min_length=1)]
 
 
-class ScoreRequest(BaseModel):
+class ScoreRequest(RequestBody):
     """Texts to be scored, each by itself; with `logprobs`, each of their characters."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
     model: Annotated[str, Field(max_length=256)] | None = None
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=limits.PROMPTS)]
+    input: Text | Annotated[list[Text], Field(min_length=1, max_length=limits.PROMPTS, fail_fast=True)]
     logprobs: bool | None = False
 
 

@@ -57,6 +57,7 @@ class Server(uvicorn.Server):
     def __init__(self, guard: Guard, on_start: Callable[[], None]) -> None:
         self.guard, self._on_start = guard, on_start
         self.received: list[int] = []
+        self.failure: Exception | None = None
         limits: Limits = guard.limits
         super().__init__(
             uvicorn.Config(
@@ -77,8 +78,11 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
-        if not self.should_exit:
-            self._on_start()
+        try:
+            if not self.should_exit:
+                self._on_start()
+        except Exception as error:  # nobody can be told the address: stop in order, and raise it then
+            self.failure, self.should_exit = error, True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing new; what is under way has `drain_time` to end."""
@@ -114,6 +118,8 @@ def serve(guard: Guard, listening: socket.socket, on_start: Callable[[], None]) 
     logging.getLogger("uvicorn.error").addFilter(_is_failure)
     server = Server(guard, on_start)
     server.run([listening])
+    if server.failure is not None:
+        raise server.failure
     if server.received:
         name = signal.Signals(server.received[0]).name
         raise Interrupted(f"stopped by {name}.", signal=server.received[0])

@@ -10,21 +10,21 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from recurra.serving.access import LONGEST_KEY
 from recurra.serving.refusals import Refusal
 from recurra.serving.replies import refusals
+from recurra.serving.request_body import RequestBody
 from recurra.serving.services import Services, services_of
 
 router = APIRouter()
 DAY = 86_400
 
 
-class Login(BaseModel):
+class Login(RequestBody):
     """The key."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
     key: str = Field(max_length=LONGEST_KEY)
 
 
