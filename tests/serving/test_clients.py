@@ -153,7 +153,16 @@ def completion(running: Running, body: dict[str, object]) -> bytes:
 
 def test_a_signal_ends_streams_soon_and_says_why(start: Callable[..., Running]) -> None:
     running = start()
-    with running.connect() as stream, running.connect() as waiting:
+    with (
+        running.connect() as stream,
+        running.connect() as waiting,
+        running.connect() as mute,
+        running.connect() as read,
+    ):
+        mute.sendall(completion(running, {"max_tokens": 60_000, "n": 16, "stream": True}))  # whose answer nobody takes
+        data = json.dumps({"input": "In the word " * 5_000}).encode()
+        head = f"{JSON}Content-Length: {len(data)}\r\n"
+        read.sendall(request(running.host, "/v1/score", method="POST", extra=head) + data)
         stream.sendall(completion(running, {"max_tokens": 65_536, "n": 16, "stream": True}))
         waiting.sendall(completion(running, {"max_tokens": 65_536, "n": 16, "temperature": 0.1}))
         assert stream.recv(1) == b"H"

@@ -14,7 +14,7 @@ import numpy as np
 
 from recurra.engines import create_network
 from recurra.inference.scoring import CHUNK
-from recurra.serving.refusals import busy
+from recurra.serving.refusals import STOPPING, busy, unavailable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class Reader:
 
     def __init__(self, model: LanguageModel, name: str, queue: int) -> None:
         self.model, self._queue = model, queue
-        self._waiting = 0
+        self._waiting, self._closed = 0, False
         self._network: Network | None = None
         self._pool = ThreadPoolExecutor(1, f"reader {name}")
 
@@ -50,11 +50,17 @@ class Reader:
         self, work: Callable[Arguments, Result], *given: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
         """Have `work` done in the thread; Refusal where too many wait for it."""
+        if self._closed:
+            raise unavailable(STOPPING)
         if self._waiting >= self._queue:
             raise busy(f"{self._waiting} texts wait to be read; try again soon.")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*given, **named))
+        except asyncio.CancelledError:
+            if self._closed:  # it waited for the thread, which has ended
+                raise unavailable(STOPPING) from None
+            raise
         finally:
             self._waiting -= 1
 
@@ -66,6 +72,7 @@ class Reader:
 
     def close(self) -> None:
         """End, without what waits."""
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

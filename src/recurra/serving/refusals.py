@@ -9,6 +9,8 @@ from typing import Any
 
 INVALID, DENIED, BUSY, FAILED = "invalid_request_error", "authentication_error", "rate_limit_error", "server_error"
 
+STOPPING = "the server is about to stop."
+
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a failure
     """A request is answered with `status` and a message in place of what it asked for.

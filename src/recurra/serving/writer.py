@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from recurra.inference.generation import AT_ONCE, Generator, Writing
-from recurra.serving.refusals import Refusal, busy, unavailable
+from recurra.serving.refusals import STOPPING, Refusal, busy, unavailable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,7 @@ class Writer:
         """Put its texts in the queue; Refusal where there is no room for them."""
         with self._changed:
             if self._closed:
-                raise unavailable("the server is about to stop.")
+                raise unavailable(STOPPING)
             if len(self._waiting) + len(order.texts) > self._queue:
                 raise busy(f"{len(self._waiting)} texts wait to be written; try again soon.")
             self._orders.add(order)
@@ -114,7 +114,7 @@ class Writer:
             broken, self._orders = self._orders, set()
             self._changed.notify()
         for order in broken:
-            order.deliver(unavailable("the server is about to stop."))
+            order.deliver(unavailable(STOPPING))
 
     def join(self, seconds: float) -> None:
         """Wait for the thread to end, after `close`."""
