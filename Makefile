@@ -11,6 +11,8 @@ help:
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      the documentation, docs/_build/html/index.html"
+	@echo "make release-check   the wheel, built and used in fresh environments with each extra; its inventory"
+	@echo "make online-check    what needs the internet: links of the documentation, known holes of dependencies"
 	@echo "make numbers   docs/numbers-table.md: what the presets reach on the books; some minutes"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
 
@@ -54,6 +56,17 @@ docs: .venv/installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder doctest docs docs/_build/doctest
 
+.venv/installed-release: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	touch $@
+
+release-check: .venv/installed-release
+	$(BIN)/python release/check.py
+
+online-check: .venv/installed-docs .venv/installed-release
+	$(BIN)/sphinx-build --quiet --builder linkcheck docs docs/_build/linkcheck
+	$(BIN)/pip-audit --skip-editable
+
 numbers: .venv/installed-dev
 	$(BIN)/python benchmarks/preset_numbers.py --presets seed small medium -o docs/numbers-table.md
 
@@ -64,4 +77,4 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/checkpoint_cost.py
 	$(BIN)/python benchmarks/compression.py
 
-.PHONY: help demo mission test test-durability fuzz lint docs numbers bench
+.PHONY: help demo mission test test-durability fuzz lint docs release-check online-check numbers bench
