@@ -9,6 +9,7 @@ help:
 	@echo "make test      the tests"
 	@echo "make fuzz      every loader fed with damaged files, FUZZ_SECONDS each (default 20)"
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
+	@echo "make mutants   whether the tests notice a changed sign, index or bound; MUTANT_SECONDS (default 3600)"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      the documentation, docs/_build/html/index.html"
 	@echo "make release-check   the wheel, built and used in fresh environments with each extra; its inventory"
@@ -42,6 +43,9 @@ fuzz: .venv/installed-dev
 
 test-durability: .venv/installed-dev
 	$(BIN)/python -m pytest -m durability -rA tests/training
+
+mutants: .venv/installed-dev
+	$(BIN)/python tests/mutation/mutants.py --seconds $${MUTANT_SECONDS:-3600}
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check
@@ -77,4 +81,4 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/checkpoint_cost.py
 	$(BIN)/python benchmarks/compression.py
 
-.PHONY: help demo mission test test-durability fuzz lint docs release-check online-check numbers bench
+.PHONY: mutants help demo mission test test-durability fuzz lint docs release-check online-check numbers bench
