@@ -9,8 +9,11 @@ help:
 	@echo "make test      the tests"
 	@echo "make fuzz      every loader fed with damaged files, FUZZ_SECONDS each (default 20)"
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
+	@echo "make mutants   whether the tests notice a changed sign, index or bound; MUTANT_SECONDS (default 3600)"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      the documentation, docs/_build/html/index.html"
+	@echo "make release-check   the wheel, built and used in fresh environments with each extra; its inventory"
+	@echo "make online-check    what needs the internet: links of the documentation, known holes of dependencies"
 	@echo "make numbers   docs/numbers-table.md: what the presets reach on the books; some minutes"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
 
@@ -41,6 +44,9 @@ fuzz: .venv/installed-dev
 test-durability: .venv/installed-dev
 	$(BIN)/python -m pytest -m durability -rA tests/training
 
+mutants: .venv/installed-dev
+	$(BIN)/python tests/mutation/mutants.py --seconds $${MUTANT_SECONDS:-3600}
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -54,6 +60,17 @@ docs: .venv/installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder doctest docs docs/_build/doctest
 
+.venv/installed-release: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	touch $@
+
+release-check: .venv/installed-release
+	$(BIN)/python release/check.py
+
+online-check: .venv/installed-docs .venv/installed-release
+	$(BIN)/sphinx-build --quiet --builder linkcheck docs docs/_build/linkcheck
+	$(BIN)/pip-audit --skip-editable
+
 numbers: .venv/installed-dev
 	$(BIN)/python benchmarks/preset_numbers.py --presets seed small medium -o docs/numbers-table.md
 
@@ -65,4 +82,4 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/compression.py
 	$(BIN)/python benchmarks/serving_load.py
 
-.PHONY: help demo mission test test-durability fuzz lint docs numbers bench
+.PHONY: mutants help demo mission test test-durability fuzz lint docs release-check online-check numbers bench

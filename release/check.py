@@ -1,0 +1,113 @@
+"""The package as a stranger gets it: built, installed without the source tree, and used, with each extra in turn.
+
+python release/check.py            all of it, into dist/: sdist, wheel, sbom.json
+python release/check.py --extras base onnx
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DIST = ROOT / "dist"
+BOOK = "In the beginning was a small book, and God said: let it be read, and read again.\n" * 60
+TRAIN = "train book.txt --preset seed --updates 60 --hidden-size 12 --run run"
+# What is run with each extra, and whether it must succeed: 0, or the exit code where the extra is missing.
+USES: dict[str, list[tuple[str, int]]] = {
+    "base": [
+        ("--version", 0),
+        (f"{TRAIN} --json", 0),
+        ("train --resume --run run --updates 80", 0),
+        ("sample run --prompt God --max-new-tokens 40 --novelty", 0),
+        ("score run book.txt --baselines", 0),
+        ("compress run book.txt", 0),
+        ("decompress run book.txt.rcra -o back.txt", 0),
+        ("report run -o report.html", 0),
+        ("export run --format torch -o model.safetensors", 0),
+        ("import model.safetensors -o mine", 0),
+        ("check --preset seed", 0),
+        ("export run --format onnx -o model.onnx", 2),
+        ("export run --format matlab -o model.mat", 2),
+        ("serve run", 2),
+        ("doctor", 0),
+    ],
+    "books": [("train kjv --preset seed --updates 60 --run run", 0)],
+    "onnx": [(TRAIN, 0), ("export run --format onnx -o model.onnx", 0)],
+    "matlab": [(TRAIN, 0), ("export run --format matlab -o model.mat", 0)],
+    "serve": [(TRAIN, 0), ("serve run --host 192.0.2.7", 2)],
+}
+STOPPED = 143  # by SIGTERM
+
+
+def run(*line: str | Path, folder: Path = ROOT, expected: int = 0) -> None:
+    """A command; SystemExit with what it wrote where it ends otherwise than expected."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    words = [str(word) for word in line]
+    done = subprocess.run(words, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+    if done.returncode != expected:
+        raise SystemExit(f"{' '.join(words)}: exit code {done.returncode}, not {expected}\n{done.stdout}{done.stderr}")
+
+
+def build() -> Path:
+    """sdist and wheel in dist/, from a clean start; the wheel's content is looked at."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    run(sys.executable, "-m", "build", "--outdir", DIST)
+    wheel = next(DIST.glob("*.whl"))
+    run(Path(sys.executable).with_name("check-wheel-contents"), wheel)
+    return wheel
+
+
+def serve(recurra: Path, folder: Path) -> None:
+    """Start a server, ask it, and stop it."""
+    with subprocess.Popen([recurra, "serve", "run", "--port", "0"], cwd=folder, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().decode().strip()
+        with urllib.request.urlopen(f"{url}/v1/models", timeout=30) as answer:
+            found = answer.read()
+        server.terminate()
+    if server.returncode != STOPPED or b'"id":"run"' not in found:
+        raise SystemExit(f"recurra serve: exit code {server.returncode}, not {STOPPED}; it told {found!r}")
+
+
+def use(wheel: Path, extra: str) -> None:
+    """Install the wheel in a fresh environment, away from the source, and use it."""
+    with tempfile.TemporaryDirectory() as room:
+        folder = Path(room)
+        environment = folder / "environment"
+        run(sys.executable, "-m", "venv", environment)
+        python, recurra = environment / "bin/python", environment / "bin/recurra"
+        wanted = str(wheel) if extra == "base" else f"{wheel}[{extra}]"
+        run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wanted, folder=folder)
+        (folder / "book.txt").write_text(BOOK, encoding="utf-8")
+        for words, expected in USES[extra]:
+            run(recurra, *words.split(), folder=folder, expected=expected)
+        if extra == "serve":
+            serve(recurra, folder)
+        if extra == "base":
+            if (folder / "back.txt").read_bytes() != BOOK.encode():
+                raise SystemExit("the decompressed text is another one.")
+            run(Path(sys.executable).with_name("cyclonedx-py"), "environment", python, "-o", DIST / "sbom.json")
+
+
+def main() -> None:
+    """Build, then use with each extra."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--extras", nargs="+", default=list(USES), choices=list(USES))
+    options = parser.parse_args()
+    wheel = build()
+    print(f"built         {wheel.name}", flush=True)
+    for extra in options.extras:
+        use(wheel, extra)
+        print(f"works with    {extra}", flush=True)
+    print("inventory     dist/sbom.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The package, its changelog and its release check speak of the same things."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from types import ModuleType
+
+import pytest
+from pages import ROOT
+
+import recurra
+from recurra.cli.application import COMMANDS
+
+
+@pytest.fixture(scope="module")
+def check() -> ModuleType:
+    """release/check.py as a module."""
+    spec = importlib.util.spec_from_file_location("release_check", ROOT / "release/check.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_newest_version_of_the_changelog_is_the_packages() -> None:
+    versions = re.findall(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert versions[0] == recurra.__version__
+
+
+def test_every_extra_for_users_is_tried_by_the_release_check_and_told_in_the_readme(check: ModuleType) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = set(project["optional-dependencies"]) - {"dev", "docs", "release"}
+    assert extras - set(check.USES) == {"all", "torch"}  # the others together, and one that is large
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [extra for extra in extras if f"| `{extra}` |" not in readme] == []
+
+
+def test_every_command_is_used_by_the_release_check(check: ModuleType) -> None:
+    used = {words.split()[0] for uses in check.USES.values() for words, _ in uses}
+    assert set(COMMANDS) - used <= {"books"}
+
+
+def test_a_use_that_ends_otherwise_is_told(check: ModuleType) -> None:
+    with pytest.raises(SystemExit, match=r"exit code 1, not 0"):
+        check.run("false")
+    check.run("false", expected=1)
