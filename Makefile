@@ -80,5 +80,6 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/sampling_speed.py
 	$(BIN)/python benchmarks/checkpoint_cost.py
 	$(BIN)/python benchmarks/compression.py
+	$(BIN)/python benchmarks/serving_load.py
 
 .PHONY: mutants help demo mission test test-durability fuzz lint docs release-check online-check numbers bench

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -34,12 +35,15 @@ USES: dict[str, list[tuple[str, int]]] = {
         ("check --preset seed", 0),
         ("export run --format onnx -o model.onnx", 2),
         ("export run --format matlab -o model.mat", 2),
+        ("serve run", 2),
         ("doctor", 0),
     ],
     "books": [("train kjv --preset seed --updates 60 --run run", 0)],
     "onnx": [(TRAIN, 0), ("export run --format onnx -o model.onnx", 0)],
     "matlab": [(TRAIN, 0), ("export run --format matlab -o model.mat", 0)],
+    "serve": [(TRAIN, 0), ("serve run --host 192.0.2.7", 2)],
 }
+STOPPED = 143  # by SIGTERM
 
 
 def run(*line: str | Path, folder: Path = ROOT, expected: int = 0) -> None:
@@ -60,6 +64,18 @@ def build() -> Path:
     return wheel
 
 
+def serve(recurra: Path, folder: Path) -> None:
+    """Start a server, ask it, and stop it."""
+    with subprocess.Popen([recurra, "serve", "run", "--port", "0"], cwd=folder, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().decode().strip()
+        with urllib.request.urlopen(f"{url}/v1/models", timeout=30) as answer:
+            found = answer.read()
+        server.terminate()
+    if server.returncode != STOPPED or b'"id":"run"' not in found:
+        raise SystemExit(f"recurra serve: exit code {server.returncode}, not {STOPPED}; it told {found!r}")
+
+
 def use(wheel: Path, extra: str) -> None:
     """Install the wheel in a fresh environment, away from the source, and use it."""
     with tempfile.TemporaryDirectory() as room:
@@ -72,6 +88,8 @@ def use(wheel: Path, extra: str) -> None:
         (folder / "book.txt").write_text(BOOK, encoding="utf-8")
         for words, expected in USES[extra]:
             run(recurra, *words.split(), folder=folder, expected=expected)
+        if extra == "serve":
+            serve(recurra, folder)
         if extra == "base":
             if (folder / "back.txt").read_bytes() != BOOK.encode():
                 raise SystemExit("the decompressed text is another one.")

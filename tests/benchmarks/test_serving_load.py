@@ -1,0 +1,28 @@
+"""The bench of the server, short: what it prints is what was measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads the server's memory from /proc")
+def test_it_measures() -> None:
+    for package in ("fastapi", "uvicorn"):
+        pytest.importorskip(package, reason="the server needs the extra `serve`")
+    options = ["--cell", "elman", "--hidden-size", "16", "--layers", "1", "--tokens", "20", "--requests", "2"]
+    options += ["--clients", "10", "--seconds", "1", "--rounds", "1"]
+    command = [sys.executable, str(BENCHMARKS / "serving_load.py"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found = json.loads(done.stdout)
+    assert set(found["statuses"]) == {"200"}
+    assert found["statuses"]["200"] >= 10
+    assert found["ratio"] == found["together"] / found["one_at_a_time"]
+    assert 0 < found["health_ms"]["p50"] <= found["health_ms"]["p99"] <= found["health_ms"]["max"]
+    assert 0 < found["memory_mb"]["before"] <= found["memory_mb"]["most"]

@@ -1,0 +1,47 @@
+"""The server does what its own schema says, for whatever schemathesis thinks of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving_client import Running, call
+
+from recurra.serving.security import Guard
+
+
+def test_schemathesis_finds_nothing(running: Running) -> None:
+    pytest.importorskip("schemathesis", reason="CI installs schemathesis for this test alone: it brings many packages")
+    line = [
+        str(Path(sys.executable).parent / "st"),
+        "--config-file",
+        str(Path(__file__).with_name("schemathesis.toml")),
+    ]
+    line += ["run", f"{running.url}/openapi.json", "--no-color", "--max-examples", "20", "--seed", "1"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    assert httpx.get(f"{running.url}/health").status_code == 200
+
+
+def schema(guard: Guard) -> Any:
+    return call(guard, "GET", "/openapi.json").json()
+
+
+def test_the_schema_has_every_route(guard: Guard) -> None:
+    expected = {"/health", "/v1/models", "/v1/models/{model}", "/v1/completions", "/v1/score", "/session"}
+    assert set(schema(guard)["paths"]) == expected
+
+
+def test_the_schema_has_every_refusal_in_our_shape(guard: Guard) -> None:
+    found = schema(guard)
+    for path, methods in found["paths"].items():
+        for method in methods.values():
+            for status, told in method["responses"].items():
+                if status[0] in "45":
+                    content = told["content"]["application/json"]["schema"]
+                    assert content == {"$ref": "#/components/schemas/ErrorReply"}, (path, status)
+    assert "HTTPValidationError" not in found["components"]["schemas"]

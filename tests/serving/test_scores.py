@@ -1,0 +1,59 @@
+"""`/v1/score`: what `recurra score` says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from serving_client import call
+
+from recurra import LanguageModel
+from recurra.serving.security import Guard
+
+TEXTS = ["In the beginning", "I", "a wordß 日", "the\nword\n" * 1000]
+
+
+@pytest.mark.parametrize("name", ["small", "bytes"])
+def test_scores_are_those_of_the_model(
+    guard: Guard, model: LanguageModel, bytes_model: LanguageModel, name: str
+) -> None:
+    own = {"small": model, "bytes": bytes_model}[name]
+    found = call(guard, "POST", "/v1/score", json={"model": name, "input": TEXTS}).json()
+    assert (found["object"], found["model"]) == ("list", name)
+    for index, (text, told) in enumerate(zip(TEXTS, found["data"], strict=True)):
+        score = own.score(text)
+        assert told == {
+            "index": index,
+            "characters": score.characters,
+            "unknown_characters": score.unknown_characters,
+            "nats": score.nats,
+            "nats_per_character": score.nats_per_character,
+            "bits_per_character": score.bits_per_character,
+            "bits_per_byte": score.bits_per_byte,
+            "perplexity": score.perplexity,
+            "log_probabilities": None,
+        }
+
+
+def test_log_probabilities(guard: Guard, model: LanguageModel) -> None:
+    found = call(guard, "POST", "/v1/score", json={"input": TEXTS[0], "logprobs": True}).json()["data"]
+    losses = model.score(TEXTS[0]).losses
+    assert losses is not None
+    assert found[0]["log_probabilities"] == (-losses).tolist()
+
+
+WRONG: list[dict[str, Any]] = [
+    {}, {"input": ""}, {"input": []}, {"input": [""]}, {"input": 1}, {"input": ["a"] * 129}, {"input": "x" * 65_537},
+    {"input": ["x" * 40_000] * 2}, {"input": "a", "logprobs": 1}, {"input": "a", "more": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", WRONG, ids=lambda body: repr(body)[:30])
+def test_what_is_out_of_range(guard: Guard, body: dict[str, Any]) -> None:
+    found = call(guard, "POST", "/v1/score", json=body)
+    assert found.status_code == 422
+    assert found.json()["error"]["param"] in ("input", "logprobs", "more")
+
+
+def test_an_unknown_model(guard: Guard) -> None:
+    assert call(guard, "POST", "/v1/score", json={"model": "x", "input": "a"}).status_code == 404

@@ -1,0 +1,245 @@
+"""Nothing that a foreign page, name or form can send reaches the application."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from serving_client import HOST, Answer, Running, ask, request, run
+
+from recurra.serving.access import Access
+from recurra.serving.limits import Limits
+from recurra.serving.security import HEADERS, OPEN, Guard, read_body
+
+JSON = ("Content-Type", "application/json")
+KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
+
+
+class Reached:
+    """An application that counts who reaches it, and gives back the body."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002 - an application's
+        self.count += 1
+        message = await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"max-age=1")]})
+        await send({"type": "http.response.body", "body": message.get("body", b"")})
+
+
+def answer(
+    headers: list[tuple[str, str]],
+    *,
+    method: str = "GET",
+    path: str = "/v1/models",
+    key: str | None = None,
+    **named: Any,
+) -> tuple[Answer, int]:
+    """What the guard answers, and how often the application was reached."""
+    reached = Reached()
+    hosts = frozenset({HOST, "localhost:8000", "[::1]:8000"})
+    guard = Guard(reached, Access(hosts, key), named.pop("limits", Limits()))
+    return run(ask(guard, method, path, headers, **named)), reached.count
+
+
+GOOD_HOSTS = ["127.0.0.1:8000", "localhost:8000", "LocalHost:8000", "[::1]:8000"]
+BAD_HOSTS = [
+    "", " ", "evil.example", "evil.example:8000", "127.0.0.1", "localhost", "[::1]", "127.0.0.1:80", "127.0.0.1:8001",
+    "127.0.0.1:08000", "127.0.0.1:8000:8000", "127.0.0.1.evil.example:8000", "localhost.evil.example:8000",
+    "localhost:8000@evil.example", "evil@localhost:8000", "localhost.:8000", "127.0.0.1.:8000", "127.1:8000",
+    "2130706433:8000", "0x7f000001:8000", "0177.0.0.1:8000", "0.0.0.0:8000", "[::ffff:127.0.0.1]:8000",
+    "[0:0:0:0:0:0:0:1]:8000", "::1:8000", "localhost:8000/", "http://localhost:8000", "localhost:8000, evil.example",
+    "localhost:8000\tevil", "www.localhost:8000", "localhost :8000", "loc\xe4lhost:8000", "localhost:8000?x",
+    "localhost:80%30",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", GOOD_HOSTS)
+def test_its_own_names_are_answered(host: str) -> None:
+    found, reached = answer([("Host", host)])
+    assert (found.status, reached) == (200, 1)
+
+
+@pytest.mark.parametrize("host", BAD_HOSTS)
+@pytest.mark.parametrize("path", ["/health", "/", "/runs/kjv/events"])
+def test_other_names_are_not_answered_on_any_path(host: str, path: str) -> None:
+    found, reached = answer([("Host", host)], path=path)
+    assert (found.status, reached) == (421, 0)
+    assert json.loads(found.body)["error"]["code"] == "host"
+
+
+@pytest.mark.parametrize("headers", [[], [("Host", HOST), ("Host", HOST)], [("Host", HOST), ("Host", "evil.example")]])
+def test_one_name_is_wanted(headers: list[tuple[str, str]]) -> None:
+    found, reached = answer(headers)
+    assert (found.status, reached) == (421, 0)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /health HTTP/1.0\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",
+        b"GET /health HTTP/1.0\r\nHost: evil.example\r\n\r\n",
+        b"GET /health\r\n\r\n",
+        b"GET http://HOST/health HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET http://evil.example/health HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: HOST\r\nHost: HOST\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: HOST\r\nHost: evil.example\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: HOST\r\n .evil.example\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost : HOST\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: HOST\x00\r\n\r\n",
+        b"CONNECT HOST HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_requests_on_the_wire_that_are_not_for_it(running: Running, sent: bytes) -> None:
+    found = running.raw(sent.replace(b"HOST", running.host.encode()))
+    status = found.split(b" ", 2)[1:2] or [b"none"]
+    assert status[0] in (b"400", b"421", b"none"), found
+    assert b'"status"' not in found
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_request_on_the_wire_that_is(running: Running, version: str) -> None:
+    found = running.raw(request(running.host, version=version))
+    assert found.startswith(b"HTTP/1.1 200 ")
+    assert found.endswith(b'{"status":"ok"}')
+    for name, value in HEADERS.items():
+        assert name + b": " + value in found
+    assert b"server:" not in found.lower()
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "", "http://localhost:9000", "file://", HOST])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_pages_of_other_origins_are_refused(origin: str, method: str) -> None:
+    found, reached = answer([("Host", HOST), JSON, ("Origin", origin)], method=method)
+    assert (found.status, reached) == (403, 0)
+    assert not [name for name in found.headers if name.startswith("access-control")]
+
+
+def test_its_own_pages_are_answered() -> None:
+    own = [("Host", HOST), JSON, ("Origin", "http://localhost:8000"), ("Sec-Fetch-Site", "same-origin")]
+    assert answer(own, method="POST", body=b"{}")[0].status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/models"])
+def test_requests_across_sites_are_refused(path: str) -> None:
+    found, reached = answer([("Host", HOST), ("Sec-Fetch-Site", "Cross-Site")], path=path)
+    assert (found.status, reached) == (403, 0)
+
+
+FORMS = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", ""]
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_a_form_is_no_request(kind: str) -> None:
+    found, reached = answer([("Host", HOST), ("Content-Type", kind)], method="POST")
+    assert (found.status, reached) == (415, 0)
+
+
+@pytest.mark.parametrize("headers", [[], [JSON, JSON], [JSON, ("Content-Type", "text/plain")]])
+def test_one_content_type_is_wanted(headers: list[tuple[str, str]]) -> None:
+    assert answer([("Host", HOST), *headers], method="POST")[0].status == 415
+
+
+def test_a_content_type_may_have_parameters() -> None:
+    sent = [("Host", HOST), ("Content-Type", "Application/JSON; charset=utf-8")]
+    assert answer(sent, method="POST", body=b"[1]")[0].body == b"[1]"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        [],
+        [("Authorization", KEY)],
+        [("Authorization", "Bearer")],
+        [("Authorization", f"Basic {KEY}")],
+        [("Authorization", f"Bearer {KEY}x")],
+        [("Authorization", f"Bearer {KEY[:-1]}")],
+        [("Authorization", f"Bearer {KEY.lower()}")],
+        [("Authorization", "Bearer k\xe9y")],
+        [("Authorization", f"Bearer {KEY}"), ("Authorization", f"Bearer {KEY}")],
+        [("X-API-Key", KEY)],
+        [("Cookie", f"recurra={KEY}")],
+        [("Cookie", "recurra=")],
+        [("Cookie", 'recurra="\\400"; a b=c')],
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/v1/models", "/nothing", "/health/", "//health", "/openapi.json"])
+def test_without_the_key_nothing_is_answered(shown: list[tuple[str, str]], path: str) -> None:
+    found, reached = answer([("Host", HOST), *shown], path=path, key=KEY)
+    assert (found.status, reached) == (401, 0)
+    assert found.headers["www-authenticate"] == "Bearer"
+    assert KEY not in found.body.decode()
+
+
+@pytest.mark.parametrize("path", sorted(OPEN))
+def test_what_is_open_wants_no_key(path: str) -> None:
+    assert answer([("Host", HOST)], path=path, key=KEY)[0].status == 200
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_key_opens(scheme: str) -> None:
+    assert answer([("Host", HOST), ("Authorization", f"{scheme} {KEY}")], key=KEY)[0].status == 200
+
+
+def test_the_cookie_opens() -> None:
+    cookie = f"other=1; recurra={Access(frozenset(), KEY).session}"
+    assert answer([("Host", HOST), ("Cookie", cookie)], key=KEY)[0].status == 200
+    found, _ = answer([("Host", HOST), ("Cookie", f"recurra={Access(frozenset(), KEY + 'x').session}")], key=KEY)
+    assert found.status == 401
+
+
+@pytest.mark.parametrize("declared", ["11", "9" * 18, "9" * 5000])
+def test_a_body_that_says_it_is_too_large_is_not_read(declared: str) -> None:
+    sent = [("Host", HOST), JSON, ("Content-Length", declared)]
+    found, reached = answer(sent, method="POST", limits=Limits(body=10))
+    assert (found.status, reached) == (413, 0)
+
+
+def test_a_body_that_is_too_large_is_refused() -> None:
+    sent = [("Host", HOST), JSON]
+    assert answer(sent, method="POST", limits=Limits(body=10), body=b"1" * 11)[0].status == 413
+    assert answer(sent, method="POST", limits=Limits(body=10), body=b"1" * 10)[0].body == b"1" * 10
+
+
+def test_a_body_without_an_end_is_dropped_at_the_limit() -> None:
+    read = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read
+        read += 1
+        return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+
+    with pytest.raises(Exception, match="the body has more than 1,000 bytes"):
+        run(read_body({"headers": []}, receive, 1000))
+    assert read == 11
+
+
+def test_requests_beyond_the_bound_are_told_to_come_again() -> None:
+    found, reached = answer([("Host", HOST), JSON], method="POST", limits=Limits(requests=0))
+    assert (found.status, reached, found.headers["retry-after"]) == (503, 0, "1")
+
+
+def test_every_answer_has_the_headers_and_its_own_cache_rule() -> None:
+    found, _ = answer([("Host", HOST)])
+    expected = {name.decode(): value.decode() for name, value in HEADERS.items()} | {"cache-control": "max-age=1"}
+    assert found.headers == expected
+    refused, _ = answer([("Host", "evil.example")])
+    for name, value in HEADERS.items():
+        assert refused.headers[name.decode()] == value.decode()
+    assert "unsafe" not in found.headers["content-security-policy"]
+
+
+def test_a_websocket_is_closed() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    guard = Guard(Reached(), Access(frozenset({HOST})), Limits())
+    run(guard({"type": "websocket", "headers": []}, None, send))  # type: ignore[arg-type]
+    assert sent == [{"type": "websocket.close", "code": 1008}]

@@ -1,0 +1,241 @@
+"""The server as a process: its deadlines, what a client that misbehaves costs others, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import APIRouter, Request
+from serving_client import HOST, Running, await_until, request, rest_of
+from starlette.responses import StreamingResponse
+
+from recurra.errors import RecurraError
+from recurra.serving.access import Access
+from recurra.serving.application import create_application
+from recurra.serving.limits import Limits
+from recurra.serving.registry import Registry
+from recurra.serving.server import Server, bind, url
+from recurra.serving.services import services_of
+
+QUICK = Limits(header_time=0.3, body_time=0.3, idle_time=1, send_time=0.3, connections=20)
+POST = "Content-Type: application/json\r\nContent-Length: 100\r\n"
+
+
+@contextlib.contextmanager
+def in_a_thread(registry: Registry, limits: Limits, **named: object) -> Iterator[tuple[Server, int]]:
+    """A server with its own limits, and its port."""
+    listening = bind("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    access = Access(frozenset({f"127.0.0.1:{port}"}))
+    started = threading.Event()
+    server = Server(create_application(registry, access, limits, **named), started.set)  # type: ignore[arg-type]
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    assert started.wait(20)
+    try:
+        yield server, port
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def quick(registry: Registry) -> Iterator[int]:
+    """The port of a server that is soon out of patience."""
+    with in_a_thread(registry, QUICK) as (_, port):
+        yield port
+
+
+def connect(port: int, data: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection.sendall(data)
+    return connection
+
+
+def whole(port: int) -> bytes:
+    """A request that is as it should be, and its answer."""
+    with connect(port, request(f"127.0.0.1:{port}")) as connection:
+        return rest_of(connection)
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET /health HTTP/1.1\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\nA: b"])
+def test_half_a_head_is_not_waited_for(quick: int, begun: bytes) -> None:
+    with connect(quick, begun) as connection:
+        assert rest_of(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_head_that_trickles_has_no_more_time(quick: int) -> None:
+    with connect(quick, b"GET /health HTTP/1.1\r\n") as connection:
+        connection.settimeout(0.05)
+        answer, end = b"", time.monotonic() + 20
+        while not answer:
+            assert time.monotonic() < end
+            with contextlib.suppress(TimeoutError):
+                connection.sendall(b"A: b\r\n")
+                answer = connection.recv(100)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_half_a_body_is_not_waited_for(quick: int) -> None:
+    with connect(quick, request(f"127.0.0.1:{quick}", "/session", method="POST", extra=POST) + b"{") as connection:
+        found = rest_of(connection)
+        assert found.startswith(b"HTTP/1.1 408 ")
+        assert b"the body of the request did not come in time" in found
+
+
+def test_a_second_head_has_a_deadline_too(quick: int) -> None:
+    with connect(quick, request(f"127.0.0.1:{quick}").replace(b"Connection: close\r\n", b"")) as connection:
+        connection.recv(65536)
+        connection.sendall(b"GET /heal")
+        assert b"HTTP/1.1 408 " in rest_of(connection)
+
+
+def test_an_idle_connection_is_closed(quick: int) -> None:
+    with connect(quick, request(f"127.0.0.1:{quick}").replace(b"Connection: close\r\n", b"")) as connection:
+        assert b"200 OK" in rest_of(connection)
+
+
+def test_a_connection_serves_several_requests(quick: int) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{quick}") as client:
+        for _ in range(5):
+            assert client.get("/health").json() == {"status": "ok"}
+            time.sleep(0.15)  # longer together than the deadline of a head
+
+
+def test_many_half_open_connections_keep_nobody_out(registry: Registry) -> None:
+    patient = Limits(connections=20)
+    with in_a_thread(registry, patient) as (server, port):
+        held = [connect(port, b"GET /health HTTP/1.1\r\nHost:") for _ in range(40)]
+        held += [connect(port, request(f"127.0.0.1:{port}", "/session", method="POST", extra=POST)) for _ in range(40)]
+        for _ in range(5):
+            assert b"200 OK" in whole(port)
+        assert len(server.server_state.connections) <= 20
+        for connection in held:
+            connection.close()
+        await_until(lambda: not server.server_state.connections)
+        assert b"200 OK" in whole(port)
+
+
+def endless(router: object) -> None:
+    """Routes that stream without an end, or wait until the server stops."""
+
+    @router.get("/endless")  # type: ignore[attr-defined, untyped-decorator]
+    async def stream() -> StreamingResponse:
+        async def parts() -> object:
+            while True:
+                await asyncio.sleep(0)
+                yield b"x" * 65536
+
+        return StreamingResponse(parts())  # type: ignore[arg-type]
+
+    @router.get("/waiting")  # type: ignore[attr-defined, untyped-decorator]
+    async def wait(request: Request) -> str:
+        await services_of(request).stopping.wait()
+        return "stopped"
+
+
+def test_a_reader_who_does_not_read_is_dropped(registry: Registry) -> None:
+    router = APIRouter()
+    endless(router)
+    with (
+        in_a_thread(registry, QUICK, routers=[router]) as (server, port),
+        connect(port, request(f"127.0.0.1:{port}", "/endless")) as connection,
+    ):
+        connection.recv(100)
+        await_until(lambda: not server.server_state.connections and not server.server_state.tasks)
+        with contextlib.suppress(ConnectionResetError):
+            assert not rest_of(connection).endswith(b"\r\n0\r\n\r\n")
+
+
+def test_where_all_are_busy_a_new_one_is_told(registry: Registry) -> None:
+    router = APIRouter()
+    endless(router)
+    with in_a_thread(registry, Limits(connections=3, drain_time=0.2), routers=[router]) as (server, port):
+        busy = [connect(port, request(f"127.0.0.1:{port}", "/waiting")) for _ in range(3)]
+        await_until(lambda: len(server.server_state.tasks) == 3)
+        with connect(port) as connection:
+            found = rest_of(connection)
+        assert found.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 1" in found
+        server.should_exit = True
+        for connection in busy:
+            with connection:
+                assert b"stopped" in rest_of(connection)
+
+
+def test_a_stopped_server_ends_soon_and_lets_streams_end(registry: Registry) -> None:
+    router = APIRouter()
+    endless(router)
+    with in_a_thread(registry, Limits(drain_time=0.2), routers=[router]) as (server, port):
+        held = connect(port, b"GET /health HTTP/1.1\r\nHost:")
+        with connect(port, request(f"127.0.0.1:{port}", "/waiting")) as connection:
+            await_until(lambda: len(server.server_state.tasks) == 1)
+            server.should_exit = True
+            assert b"stopped" in rest_of(connection)
+        held.close()
+
+
+@pytest.mark.parametrize(("signal", "code", "name"), [(15, 143, "SIGTERM"), (2, 130, "SIGINT")])
+def test_a_signal_stops_it(start: Callable[..., Running], signal: int, code: int, name: str) -> None:
+    running = start()
+    assert httpx.get(f"{running.url}/health").status_code == 200
+    running.process.send_signal(signal)
+    ended, said = running.ended()
+    assert ended == code
+    assert said.splitlines() == ["serving   small", "Ctrl-C stops it.", f"stopped by {name}."]
+
+
+def test_an_address_that_cannot_be_told_ends_it(model_file: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    line = f"exec {sys.executable} -m recurra serve {model_file} --port 0 >&-"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 7
+    assert done.stderr.endswith("error: standard output is closed: there is nowhere to write.\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_what_clients_do_wrong_is_not_said(start: Callable[..., Running]) -> None:
+    running = start()
+    running.raw(b"nonsense\r\n\r\n")
+    running.raw(request("evil.example"))
+    assert running.stop()[1].splitlines() == ["serving   small", "Ctrl-C stops it.", "stopped by SIGTERM."]
+
+
+def test_a_taken_port(running: Running) -> None:
+    with pytest.raises(
+        RecurraError, match=rf"cannot listen at http://127.0.0.1:{running.port}: Address already in use"
+    ):
+        bind("127.0.0.1", running.port)
+
+
+def test_an_address_that_is_not_ours() -> None:
+    with pytest.raises(RecurraError, match="cannot listen at"):
+        bind("192.0.2.7", 0)
+    with pytest.raises(RecurraError, match="cannot listen at `not a name`"):
+        bind("not a name", 0)
+
+
+def test_urls() -> None:
+    assert url("127.0.0.1", 8000) == f"http://{HOST}"
+    assert url("::1", 8000) == "http://[::1]:8000"
+
+
+def test_uvicorn_has_what_is_built_on() -> None:
+    """What the connection relies on inside uvicorn: a new version without it must fail here."""
+    from recurra.serving.protocol import Connection
+
+    for name in ("connection_made", "connection_lost", "data_received", "on_response_complete", "pause_writing"):
+        assert callable(getattr(Connection.__mro__[1], name))
+    assert callable(uvicorn.Server.capture_signals)
