@@ -4,6 +4,7 @@ reference   float64 NumPy, the equations as they stand: the truth in every test
 compiled    strict float32 kernels, the same bits on every CPU: `compiled.py` has the mission's training, one elman
             layer and AdaGrad on one stream, in one fused kernel; `batched.py` everything else, on several cores;
             `stepping.py` writes
+torch       PyTorch in float32, on a CPU or a GPU: an extra, imported where it is asked for
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
     from recurra.engines.batched import BatchedEngine, BatchedNetwork
     from recurra.engines.compiled import CompiledEngine, CompiledNetwork
+    from recurra.engines.pytorch import TorchEngine
     from recurra.engines.reference import ReferenceEngine
     from recurra.engines.stepping import Stepper
 
-    Engine = CompiledEngine | BatchedEngine | ReferenceEngine
+    Engine = CompiledEngine | BatchedEngine | ReferenceEngine | TorchEngine
     Network = CompiledNetwork | BatchedNetwork
 
 
@@ -27,6 +29,13 @@ def create(config: ModelConfig, training: TrainingConfig, *arguments: Any, **nam
         from recurra.engines.reference import ReferenceEngine
 
         return ReferenceEngine(config, training, *arguments, **named)
+    if training.engine == "torch":
+        from recurra.engines.torch_extra import required
+
+        required()
+        from recurra.engines.pytorch import TorchEngine
+
+        return TorchEngine(config, training, *arguments, **named)
     from recurra.engines import compiled
 
     if compiled.supports(config, training):

@@ -398,6 +398,7 @@ class BatchedEngine:
     """Training, one update after the other, each on all cores."""
 
     name = "compiled"
+    device = "cpu"
     block = 20  # updates in one call at most, so that progress is seen
 
     def __init__(

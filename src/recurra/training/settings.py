@@ -21,7 +21,7 @@ from recurra.text.vocabulary import Vocabulary
 from recurra.training.files import SETTINGS, write
 from recurra.training.trainer import Trainer
 
-PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib")
+PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
 
 _OTHER_RUN = "leave it out, or train another run with it."
 _ONCE = "a time becomes a number of updates once, at the start: give `--updates` to train longer."
@@ -76,7 +76,7 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
         "model": trainer.config.to_table() | {"parameters": count(trainer.initial)},
         "training": trainer.training.to_table(),
         "text": {**text, "source": list(source)},
-        "engine": {"name": trainer.engine.name},
+        "engine": {"name": trainer.engine.name, "device": trainer.engine.device},
         "versions": versions(),
         "machine": machine(),
     }
