@@ -240,8 +240,7 @@ class Trainer:
         self._last_rate = float(rates[-1])
         self.update += count
         _require_finite(self.engine.parameters(), self.update)
-        characters = np.count_nonzero(chunk.targets >= 0, axis=(1, 2))
-        self.history.extend(result.losses.tolist(), characters.tolist())
+        self.history.extend(result.losses.tolist(), self.stream.characters.tolist())
         for norm in result.gradient_norms.tolist():
             self._norm_sum += norm
 
