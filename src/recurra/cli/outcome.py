@@ -95,7 +95,8 @@ def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
 
 def _engine(trainer: Trainer) -> str:
     engine = trainer.engine
-    return f"engine {engine.name}{f' on {engine.device}' if engine.name == 'torch' else ''}"
+    device = f" on {engine.device}" if engine.name == "torch" else ""
+    return f"engine {engine.name}{device}{f', {trainer.crew.size} processes' if trainer.crew.size > 1 else ''}"
 
 
 def _network(trainer: Trainer) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recurra.engines.batched import BatchedEngine, BatchedNetwork
     from recurra.engines.compiled import CompiledEngine, CompiledNetwork
     from recurra.engines.pytorch import TorchEngine
+    from recurra.engines.ranks import Ranks
     from recurra.engines.reference import ReferenceEngine
     from recurra.engines.stepping import Stepper
 
@@ -23,26 +24,39 @@ if TYPE_CHECKING:
     Network = CompiledNetwork | BatchedNetwork
 
 
-def create(config: ModelConfig, training: TrainingConfig, *arguments: Any, **named: Any) -> Engine:
-    """The engine of `training`, `auto` being compiled, built with the arguments that every engine takes."""
+def create(
+    config: ModelConfig, training: TrainingConfig, *arguments: Any, ranks: Ranks | None = None, **named: Any
+) -> Engine:
+    """The engine of `training`, `auto` being compiled, built with the arguments that every engine takes.
+
+    As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
+    """
+    from recurra.engines import compiled
+    from recurra.engines.sharing import parts
+
+    if ranks is not None:
+        parts(training, ranks.size)  # refuses what trains in one process
+        named["ranks"] = ranks
+    if training.engine == "torch":
+        return _create_torch(config, training, *arguments, **named)
     if training.engine == "reference":
         from recurra.engines.reference import ReferenceEngine
 
         return ReferenceEngine(config, training, *arguments, **named)
-    if training.engine == "torch":
-        from recurra.engines.torch_extra import required
-
-        required()
-        from recurra.engines.pytorch import TorchEngine
-
-        return TorchEngine(config, training, *arguments, **named)
-    from recurra.engines import compiled
-
     if compiled.supports(config, training):
         return compiled.CompiledEngine(config, training, *arguments, **named)
     from recurra.engines.batched import BatchedEngine
 
     return BatchedEngine(config, training, *arguments, **named)
+
+
+def _create_torch(*arguments: Any, **named: Any) -> TorchEngine:
+    from recurra.engines.torch_extra import required
+
+    required()
+    from recurra.engines.pytorch import TorchEngine
+
+    return TorchEngine(*arguments, **named)
 
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:

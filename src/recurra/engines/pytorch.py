@@ -17,14 +17,17 @@ import torch
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.ranks import Ranks
 from recurra.engines.result import TrainResult
+from recurra.engines.sharing import parts
 from recurra.engines.torch_extra import device_of
-from recurra.engines.torch_network import Array, Flat, Tensor, TorchNetwork
+from recurra.engines.torch_network import Array, Carried, Flat, Tensor, TorchNetwork
 from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
 from recurra.network.dropout import masks_of_update
 from recurra.network.network import State
 from recurra.network.optimizers import OPTIMIZERS, Optimizer, optimizer_of
+from recurra.network.state import map_state
 
 FLAT = "all"  # the name of the parameters laid end to end
 ROOTED = ("adagrad", "rmsprop", "adam", "adamw")  # those that take square roots
@@ -49,20 +52,21 @@ class TorchEngine:
         optimizer_state: Mapping[str, Array] | None = None,
         state: State | None = None,
         updates_done: int = 0,
+        ranks: Ranks | None = None,
     ) -> None:
         self.updates_done = updates_done
-        self._config, self._training = config, training
-        self._device = device_of(training.device)
+        self._config, self._training, self._ranks = config, training, ranks
+        self.part = parts(training, 1 if ranks is None else ranks.size)[0 if ranks is None else ranks.rank]
+        self._device = device_of(training.device, 0 if ranks is None else ranks.local_rank)
         self._layout = Flat(config, len(parameters["c"]))
         self._network = TorchNetwork(config, len(parameters["c"]), self._device)
         self._flat = self._on_device(self._layout.pack(parameters))
         self._network.put(self._flat)
         self._optimizer = optimizer_of(training, IN_TORCH)
         self._optimizer_state = self._loaded(optimizer_state)
-        self._threads = training.threads or usable_cpus()
-        self.zero_state()
-        if state is not None:
-            self._carried = self._network.carried(state)
+        self._threads = training.threads or (usable_cpus() if ranks is None else ranks.cpus)
+        self._carried: Carried = []
+        self._put_state(network.zero_state(config, training.batch_size) if state is None else state)
 
     @property
     def device(self) -> str:
@@ -107,6 +111,8 @@ class TorchEngine:
 
     def _update(self, x: Tensor, y: Tensor, rate: float) -> tuple[float, float]:
         loss_there, gradient, self._carried = self._network.loss_and_gradient(x, y, self._carried, self._masks())
+        if self._ranks is not None:
+            loss_there, gradient = self._summed(self._ranks, loss_there, gradient)
         squares = gradient.to(torch.float64).square().sum()
         loss, square = torch.stack([loss_there, squares]).tolist()  # one wait for the device
         norm = math.sqrt(square) if square >= 0 else math.nan
@@ -116,10 +122,17 @@ class TorchEngine:
         self.updates_done += 1
         return loss, norm
 
+    @staticmethod
+    def _summed(ranks: Ranks, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and gradient of all streams: one message, so that a loss is rounded to float32."""
+        both = torch.cat([gradient, loss.to(torch.float32).reshape(1)])
+        ranks.add(both)
+        return both[-1].to(torch.float64), both[:-1]
+
     def _masks(self) -> Tensor | None:
         training = self._training
         masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self.updates_done)
-        return None if masks is None else self._on_device(masks)
+        return None if masks is None else self._on_device(masks[:, self.part])
 
     def _clipped(self, gradient: Tensor, norm: float) -> Tensor:
         limit, value = self._training.clip_norm, self._training.clip_value
@@ -141,7 +154,7 @@ class TorchEngine:
 
     def warm_up(self) -> None:
         """One pass that changes nothing: the device's libraries are loaded before the clock runs."""
-        ids = self._on_device(np.zeros((1, self._training.batch_size), np.int64))
+        ids = self._on_device(np.zeros((1, self.part.stop - self.part.start), np.int64))
         with _settings(self._threads):
             self._network.loss_and_gradient(ids, ids, self._carried, None)[0].item()
 
@@ -159,12 +172,16 @@ class TorchEngine:
         return found
 
     def state(self) -> State:
-        """A copy of the carried state, each field (L, B, m)."""
+        """A copy of the carried state, each field (L, B, m), of the streams of `part`."""
         return self._network.state(self._carried)
+
+    def _put_state(self, state: State) -> None:
+        """Begin from the `state` of all streams."""
+        self._carried = self._network.carried(map_state(lambda field: field[:, self.part], state))
 
     def zero_state(self) -> None:
         """Every stream begins anew."""
-        self._carried = self._network.carried(network.zero_state(self._config, self._training.batch_size))
+        self._put_state(network.zero_state(self._config, self._training.batch_size))
 
 
 @contextlib.contextmanager

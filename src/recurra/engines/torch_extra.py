@@ -18,8 +18,8 @@ def required(what: str = "engine torch") -> Any:
     return torch
 
 
-def device_of(name: str) -> Any:
-    """The torch.device that the setting `device` names; UsageError for `cuda` where PyTorch finds no GPU."""
+def device_of(name: str, number: int = 0) -> Any:
+    """The torch.device of the setting `device`, the GPU `number` of several; UsageError where there is no such GPU."""
     torch = required()
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
@@ -28,4 +28,11 @@ def device_of(name: str) -> Any:
             f"`device` is cuda, and there is no GPU to be used: PyTorch {torch.__version__} {build}.",
             hint="`--device auto` takes the CPU where there is no GPU; pytorch.org has builds for GPUs.",
         )
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
+    if not there or name == "cpu":
+        return torch.device("cpu")
+    if number >= torch.cuda.device_count():
+        raise UsageError(
+            f"process {number} of this machine has no GPU to itself: there are {torch.cuda.device_count()}.",
+            hint="start as many processes a machine as it has GPUs: `--nproc-per-node gpu`.",
+        )
+    return torch.device("cuda", number)

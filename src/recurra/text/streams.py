@@ -283,7 +283,7 @@ class DocumentStream(TextStream):
         return Chunk(self._lines[places][np.newaxis], targets[np.newaxis])
 
     def _predicted(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:  # noqa: ARG002 - always one update
-        return self._lengths_of(epoch, start).sum(keepdims=True)
+        return np.array([self._lengths_of(epoch, start).sum()])
 
     def _lengths_of(self, epoch: int, update: int) -> NDArray[np.int64]:
         """Characters of each stream of an update, (B,)."""
