@@ -42,10 +42,14 @@ class Ranks:
         self._distributed = self._torch.distributed
 
     def join(self) -> None:
-        """Meet the others."""
+        """Meet the others, at the address that is in the environment."""
         backend = "cpu:gloo,cuda:nccl" if self._torch.cuda.is_available() else "gloo"
+        distributed, named = self._distributed, {"rank": self.rank, "world_size": self.size}
         with _watched():
-            self._distributed.init_process_group(backend, rank=self.rank, world_size=self.size, timeout=PATIENCE)
+            meeting, *_ = next(distributed.rendezvous("env://", **named, timeout=PATIENCE))
+            # The place is that of before a restart, and has the addresses of those that have ended.
+            own = distributed.PrefixStore(f"recurra {_number('TORCHELASTIC_RESTART_COUNT', 0)} {self.size}", meeting)
+            distributed.init_process_group(backend, store=own, **named, timeout=PATIENCE)
 
     def leave(self) -> None:
         """Be done: nothing more is exchanged."""
@@ -121,7 +125,7 @@ class Ranks:
     def collect(self, got: Any, own: Any) -> None:
         """got[i] becomes `own` of process i."""
         with _watched():
-            self._distributed.all_gather_into_tensor(got.view(-1), own)
+            self._distributed.all_gather(list(got), own)
 
 
 @functools.cache
