@@ -43,7 +43,10 @@ class Ranks:
 
     def join(self) -> None:
         """Meet the others, at the address that is in the environment."""
-        backend = "cpu:gloo,cuda:nccl" if self._torch.cuda.is_available() else "gloo"
+        cuda = self._torch.cuda
+        backend = "cpu:gloo,cuda:nccl" if cuda.is_available() else "gloo"
+        if cuda.is_available() and self.local_rank < cuda.device_count():  # else it is told by `device_of`
+            cuda.set_device(self.local_rank)
         distributed, named = self._distributed, {"rank": self.rank, "world_size": self.size}
         with _watched():
             meeting, *_ = next(distributed.rendezvous("env://", **named, timeout=PATIENCE))
@@ -166,7 +169,7 @@ def _watched() -> Iterator[None]:
     """LostProcess in place of what PyTorch raises where a connection ends."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # the latter where this process has left before
         hint = "torchrun says which and why; with --max-restarts it goes on from the last checkpoint."
         raise LostProcess(f"{LOST}, or cannot be reached.", hint=hint) from error
 
