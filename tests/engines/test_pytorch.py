@@ -223,7 +223,12 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--device auto" in str(caught.value.hint)
     assert engines.create(ModelConfig(), settings(engine="torch"), initialise(ModelConfig(), K, seed=0)).device == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert [torch_extra.device_of(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    assert torch_extra.device_of("cuda", 1) == torch.device("cuda:1")
+    with pytest.raises(UsageError, match="process 2 of this machine has no GPU to itself: there are 2") as caught:
+        torch_extra.device_of("auto", 2)
+    assert "--nproc-per-node gpu" in str(caught.value.hint)
 
 
 def test_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ from recurra.engines.kernels.products import (
 from recurra.engines.optimizing import FLAT, FlatOptimizer, pieces
 from recurra.engines.ranks import Ranks
 from recurra.engines.result import TrainResult
-from recurra.engines.sharing import parts
+from recurra.engines.sharing import default_shards, parts, shard_bounds
 from recurra.engines.team import Team
 from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
@@ -380,21 +380,6 @@ def _joined(parts: list[State]) -> State:
     """The states of shards as one."""
     fields = (np.concatenate(field, axis=1) for field in zip(*parts, strict=True))
     return type(parts[0])(*fields)
-
-
-def default_shards(batch_size: int) -> int:
-    """How many shards a batch is cut into unless told otherwise: 1, 2, 4 or 8, of 16 streams or more each.
-
-    A power of two, so that two or four threads have equal work.
-    """
-    return next((shards for shards in (8, 4, 2) if batch_size >= 16 * shards), 1)
-
-
-def shard_bounds(batch_size: int, shards: int) -> list[int]:
-    """Where shards begin and end: whole groups of 8 streams where there are enough of them, none without a stream."""
-    shards = min(shards, batch_size)
-    unit = gemm.ROWS if batch_size >= gemm.ROWS * shards else 1
-    return [round(i * batch_size / shards / unit) * unit for i in range(shards)] + [batch_size]
 
 
 class BatchedEngine:

@@ -7,10 +7,9 @@ keeps, so that no other engine could go on from theirs.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.ranks import Ranks
 from recurra.engines.result import TrainResult
 from recurra.engines.sharing import parts
-from recurra.engines.torch_extra import device_of
+from recurra.engines.torch_extra import device_of, settings_of_training
 from recurra.engines.torch_network import Array, Carried, Flat, Tensor, TorchNetwork
 from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
@@ -101,7 +100,7 @@ class TorchEngine:
         Raises NumericalError at the update whose loss or gradient is not finite: the engine is then of no more use.
         """
         losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
-        with _settings(self._threads):
+        with settings_of_training(self._threads):
             x, y = (self._on_device(np.ascontiguousarray(ids, np.int64)) for ids in (inputs, targets))
             for i, rate in enumerate(rates):
                 if not carry:
@@ -155,7 +154,7 @@ class TorchEngine:
     def warm_up(self) -> None:
         """One pass that changes nothing: the device's libraries are loaded before the clock runs."""
         ids = self._on_device(np.zeros((1, self.part.stop - self.part.start), np.int64))
-        with _settings(self._threads):
+        with settings_of_training(self._threads):
             self._network.loss_and_gradient(ids, ids, self._carried, None)[0].item()
 
     def parameters(self) -> dict[str, Array]:
@@ -182,19 +181,3 @@ class TorchEngine:
     def zero_state(self) -> None:
         """Every stream begins anew."""
         self._put_state(network.zero_state(self._config, self._training.batch_size))
-
-
-@contextlib.contextmanager
-def _settings(threads: int) -> Iterator[None]:
-    """PyTorch's settings while it trains, and after that what they were: so many threads, and float32 in full.
-
-    On GPUs with tensor cores cuDNN would multiply 10 bits of 23 unless told otherwise.
-    """
-    before, rounded = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        torch.backends.cudnn.allow_tf32 = rounded

@@ -15,15 +15,13 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra import errors
+from recurra.engines.messages import Array, Message, packed, unpacked
 from recurra.engines.torch_extra import required
 from recurra.errors import RecurraError, UsageError
 from recurra.machine import usable_cpus
 
-Array = NDArray[Any]
-Message = dict[str, Any]
 Result = TypeVar("Result")
 PATIENCE = timedelta(hours=2)  # for another process: it may be scoring a long text
 LOST = "another process of this training has ended"
@@ -71,11 +69,11 @@ class Ranks:
 
     def tell(self, message: Message, arrays: Mapping[str, Array] | None = None) -> None:
         """Process 0 says something that the others `hear`."""
-        self._broadcast(_packed(message, arrays or {}))
+        self._broadcast(packed(message, arrays or {}))
 
     def hear(self) -> tuple[Message, dict[str, Array]]:
         """What process 0 tells."""
-        return _unpacked(self._broadcast(None))
+        return unpacked(self._broadcast(None))
 
     def _broadcast(self, data: bytes | None) -> bytes:
         length = self._torch.tensor([0 if data is None else len(data)])
@@ -97,7 +95,7 @@ class Ranks:
 
     def gather_arrays(self, arrays: Mapping[str, Array]) -> list[dict[str, Array]]:
         """The arrays that each process has brought, in their order."""
-        return [_unpacked(data)[1] for data in self.gather(_packed({}, arrays))]
+        return [unpacked(data)[1] for data in self.gather(packed({}, arrays))]
 
     def together(self, work: Callable[[], Result]) -> Result:
         """What `work` gives here, once all have done it; where it fails in any process, its error in all."""
@@ -185,18 +183,3 @@ def _again(rank: int, told: Message) -> RecurraError:
 
 def _bytes(torch: Any, data: bytes) -> Any:
     return torch.from_numpy(np.frombuffer(data, np.uint8).copy())
-
-
-def _packed(message: Message, arrays: Mapping[str, Array]) -> bytes:
-    """The length of the message, the message, and the arrays."""
-    from safetensors.numpy import save
-
-    words = json.dumps(message).encode()
-    return len(words).to_bytes(8, "little") + words + save({n: np.ascontiguousarray(a) for n, a in arrays.items()})
-
-
-def _unpacked(data: bytes) -> tuple[Message, dict[str, Array]]:
-    from safetensors.numpy import load
-
-    end = 8 + int.from_bytes(data[:8], "little")
-    return json.loads(data[8:end]), load(data[end:])

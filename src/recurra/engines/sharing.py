@@ -1,4 +1,4 @@
-"""Which of the B streams each of several processes trains."""
+"""How the B streams of a batch are cut into shards, and which of them each of several processes trains."""
 
 from __future__ import annotations
 
@@ -6,9 +6,25 @@ import itertools
 import math
 
 from recurra.config import TrainingConfig
+from recurra.engines.kernels import gemm
 from recurra.errors import UsageError
 
 FEWER = "start as many processes as divide it, or give another"
+
+
+def default_shards(batch_size: int) -> int:
+    """How many shards a batch is cut into unless told otherwise: 1, 2, 4 or 8, of 16 streams or more each.
+
+    A power of two, so that two or four threads have equal work.
+    """
+    return next((shards for shards in (8, 4, 2) if batch_size >= 16 * shards), 1)
+
+
+def shard_bounds(batch_size: int, shards: int) -> list[int]:
+    """Where shards begin and end: whole groups of 8 streams where there are enough of them, none without a stream."""
+    shards = min(shards, batch_size)
+    unit = gemm.ROWS if batch_size >= gemm.ROWS * shards else 1
+    return [round(i * batch_size / shards / unit) * unit for i in range(shards)] + [batch_size]
 
 
 def parts(training: TrainingConfig, processes: int) -> list[slice]:
@@ -42,8 +58,6 @@ def parts(training: TrainingConfig, processes: int) -> list[slice]:
 
 
 def _shared_shards(training: TrainingConfig, processes: int) -> list[int]:
-    from recurra.engines.batched import default_shards, shard_bounds
-
     bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
     shards = len(bounds) - 1
     if shards % processes:

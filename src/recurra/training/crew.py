@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.ranks import Array, Ranks
+from recurra.engines.messages import Array
+from recurra.engines.ranks import Ranks
 from recurra.engines.result import TrainResult
 from recurra.engines.sharing import parts
 from recurra.network.network import State

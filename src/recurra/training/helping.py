@@ -10,7 +10,8 @@ from typing import Any
 
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.ranks import Array, LostProcess, Message, Ranks
+from recurra.engines.messages import Array, Message
+from recurra.engines.ranks import LostProcess, Ranks
 from recurra.engines.sharing import parts
 from recurra.errors import NumericalError, RecurraError, TextError
 from recurra.network.state import named_state, state_of
