@@ -28,6 +28,7 @@ from side_by_side import OURS, Side, format_range, off_by, progress, quotients, 
 PEERS = {
     "recurra": ("recurra", "recurra_batch"),
     "torch": ("torch", "pytorch_batch"),
+    "engine-torch": ("torch", "recurra_torch_batch"),
     "jax": ("jax", "jax_batch"),
 }
 SHAPES = (
@@ -40,6 +41,7 @@ SHAPES = (
     "lstm-1-50-128-1",
     "gru-1-50-128-1",
 )
+USUAL = ("recurra", "torch", "jax")  # engine-torch is ours too: `--peers recurra,engine-torch` sets them side by side
 COMPARED = 3  # first losses: beyond them rounding errors have grown too large to compare
 AGREEMENT = 1e-4  # how far these may be apart
 
@@ -235,7 +237,9 @@ def arguments() -> argparse.Namespace:
     side_by_side.add_options(parser, rounds=3, seconds=0.5)
     parser.add_argument("--shapes", default=",".join(SHAPES), help="CELL-B-T-H-L, with commas (default %(default)s)")
     parser.add_argument("--threads", help="numbers of threads, with commas (default 1,2; 1 where there is one core)")
-    parser.add_argument("--peers", default=",".join(PEERS), help="sides, with commas (default %(default)s)")
+    parser.add_argument(
+        "--peers", default=",".join(USUAL), help=f"of {', '.join(PEERS)}, with commas (default %(default)s)"
+    )
     parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     side_by_side.check_options(parser, options, PEERS)

@@ -30,7 +30,7 @@ def test_the_defaults_are_the_missions_training():
         ({"initial_scale": float("inf")}, "`initial_scale` must be a positive finite number; got inf."),
         ({"validation": 0.95}, "`validation` must be a number from 0 to 0.9; got 0.95."),
         ({"checkpoint_every": -1}, "`checkpoint_every` must be a finite number, at least 0; got -1."),
-        ({"engine": "gpu"}, "`engine` must be one of auto, compiled, reference; got 'gpu'."),
+        ({"engine": "gpu"}, "`engine` must be one of auto, compiled, reference, torch; got 'gpu'."),
         ({"order": "x"}, "`order` must be one of sequential, shuffled, random; got 'x'."),
         ({"documents": "x"}, "`documents` must be one of none, lines; got 'x'."),
         ({"documents": "lines", "order": "random"}, "`order` must be sequential with documents, .*; got 'random'."),

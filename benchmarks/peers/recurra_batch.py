@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Peer:
     """A training that `train` continues."""
 
+    engine_name = "auto"
+
     def __init__(self, shape: Shape, parameters: Parameters, threads: int) -> None:
         training = TrainingConfig(
             sequence_length=shape.steps,
@@ -27,6 +29,8 @@ class Peer:
             clip_norm=CLIP_NORM,
             initial_scale=None,
             threads=threads,
+            engine=self.engine_name,
+            device="auto",
         )
         self.engine = engines.create(shape.config(), training, parameters)
         self.engine.warm_up()

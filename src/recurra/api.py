@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from recurra.config import configs
+from recurra.engines.ranks import Ranks, current
 from recurra.errors import UsageError
 from recurra.interop import exporting, importing
 from recurra.interop.origin import origin_of
@@ -17,8 +19,10 @@ from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.files import REPORT
+from recurra.training.helping import ending, help_out
 from recurra.training.learning_text import read_text
 from recurra.training.provenance import Learned
+from recurra.training.restarting import begun_by_this_start
 from recurra.training.run import Announce, Listener, Run
 from recurra.training.run import resume as resume_run
 from recurra.training.run import train as train_run
@@ -72,10 +76,16 @@ def train(
         run = recurra.train(run="runs/book", resume=True, updates=200_000)
         print(run.model.sample("In the beginning", temperature=0.7))
 
+    Where torchrun has started several processes they train together: the first does all that is said here, and in the
+    others `train` ends the process when the training ends. After a restart it goes on with the run that it began.
+
     Raises the errors of `recurra.errors`.
     """
     if extend_vocabulary and start is None and not resume:
         raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
+    ranks = current()
+    if ranks is not None and not ranks.is_lead:
+        raise SystemExit(help_out(ranks, text))
     told: list[Learned] = []
 
     def tell(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path) -> None:
@@ -83,27 +93,41 @@ def train(
         if announce is not None:
             announce(text, vocabulary, trainer, folder)
 
-    watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": tell}
-    if resume:
-        folder = _resumable(run, force=force, start=start)
-        watched |= {"extend_vocabulary": extend_vocabulary, "encoding": encoding}
-        trained = resume_run(folder, sources, text=text, settings=settings, **watched)
-    else:
-        trained = _train_anew(
-            sources,
-            text,
-            start,
-            settings,
-            encoding,
-            extend_vocabulary=extend_vocabulary,
-            run=run,
-            force=force,
-            **watched,
-        )
+    watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": tell, "ranks": ranks}
+    with ending(ranks):
+        _refuse_standard_input(sources, ranks)
+        begun = None if resume else begun_by_this_start(run, force=force)
+        if begun is not None and begun.has_checkpoint:
+            trained = resume_run(begun.folder, text=text, **watched)
+        elif resume:
+            folder = _resumable(run, force=force, start=start)
+            watched |= {"extend_vocabulary": extend_vocabulary, "encoding": encoding}
+            trained = resume_run(folder, sources, text=text, settings=settings, **watched)
+        else:
+            trained = _train_anew(
+                sources,
+                text,
+                start,
+                settings,
+                encoding,
+                extend_vocabulary=extend_vocabulary,
+                run=run if begun is None else begun.folder,
+                force=force or begun is not None,
+                **watched,
+            )
     findings.add(trained, told[-1])
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained
+
+
+def _refuse_standard_input(sources: Source | Sequence[Source], ranks: Ranks | None) -> None:
+    """UsageError where several processes would each have to read it."""
+    named = (sources,) if isinstance(sources, (str, os.PathLike)) else sources
+    if ranks is not None and "-" in map(str, named):
+        raise UsageError(
+            f"{ranks.size} processes cannot all read standard input.", hint="write the text to a file, and name that."
+        )
 
 
 def export(

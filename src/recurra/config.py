@@ -14,7 +14,8 @@ from recurra.presets import PRESETS, choose
 
 CELLS = ("elman", "lstm", "gru")
 ACTIVATIONS = ("tanh", "relu")
-ENGINES = ("auto", "compiled", "reference")
+ENGINES = ("auto", "compiled", "reference", "torch")
+DEVICES = ("auto", "cpu", "cuda")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 ORDERS = ("sequential", "shuffled", "random")
 DOCUMENTS = ("none", "lines")
@@ -127,7 +128,8 @@ class TrainingConfig(_Table):
     end) the held-out text is scored.
 
     A batch is computed in `shards` (0: 1, 2, 4 or 8, of 16 streams or more each) by as many `threads` (0: a CPU each);
-    the shards decide its bits, the threads only its speed.
+    the shards decide its bits, the threads only its speed. Engine `torch` computes on a `device`, the GPU where `auto`
+    finds one; there are no shards to it.
     """
 
     preset: str = "seed"
@@ -160,6 +162,7 @@ class TrainingConfig(_Table):
     checkpoint_every: float = 30.0
     keep: int = 3
     engine: str = "auto"
+    device: str = "auto"
     shards: int = 0
     threads: int = 0
 
@@ -208,6 +211,9 @@ class TrainingConfig(_Table):
         _require_number("checkpoint_every", self.checkpoint_every, low=0)
         _require_integer("keep", self.keep, low=1)
         _require_choice("engine", self.engine, ENGINES)
+        _require_choice("device", self.device, DEVICES)
+        fits = self.device != "cuda" or self.engine == "torch"
+        _require(fits, "device", f"auto or cpu with engine {self.engine}", self.device)
 
 
 DURATIONS = {"s": 1.0, "m": 60.0, "h": 3600.0}

@@ -1,4 +1,4 @@
-"""What this process may use of the machine."""
+"""What this process may use of the machine, and whether it is one of several."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ import os
 def usable_cpus() -> int:
     """How many CPUs this process may run on; all there are, where the system does not say."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def is_silent() -> bool:
+    """Whether another process speaks for this one: it is one of several, and not the first."""
+    return os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("RANK", "0") != "0"

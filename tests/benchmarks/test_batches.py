@@ -38,10 +38,11 @@ def drawn(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("module", ["pytorch_batch", "recurra_torch_batch"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_pytorch_peer_learns_what_ours_learns(shape: str) -> None:
+def test_what_trains_in_pytorch_learns_what_ours_learns(shape: str, module: str) -> None:
     pytest.importorskip("torch", reason="PyTorch is an extra")
-    np.testing.assert_allclose(losses_of("pytorch_batch", shape), losses_of("recurra_batch", shape), rtol=1e-4)
+    np.testing.assert_allclose(losses_of(module, shape), losses_of("recurra_batch", shape), rtol=1e-4)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -2,8 +2,10 @@
 
 import json
 import re
+import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from calling import Call
@@ -12,7 +14,9 @@ from recurra.cli import doctor
 from recurra.cli.doctor import BAD, OK, WARN, Finding
 from recurra.text import books
 
-NAMES = ["processor", "compiler", "BLAS", "kernel cache", "text cache", "default book", "extras", "disk"]
+NAMES = [
+    "processor", "compiler", "BLAS", "PyTorch", "kernel cache", "text cache", "default book", "extras", "disk",
+]  # fmt: skip
 
 
 def test_every_line_has_a_sign_and_a_word(call: Call) -> None:
@@ -49,6 +53,22 @@ def test_what_is_bad_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.search(r"^✗ bad   rich +not installed\n +hint: pip install rich$", out, re.MULTILINE)
     assert re.search(r"^✗ bad   disk +OSError: no such thing$", out, re.MULTILINE)
     assert json.loads(call("doctor", "--json").out)["passed"] is False
+
+
+def test_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(package: str) -> str:
+        raise metadata.PackageNotFoundError(package)
+
+    cuda = SimpleNamespace(is_available=lambda: True, device_count=lambda: 2, get_device_name=lambda n: f"GPU {n}")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    monkeypatch.setattr(metadata, "version", lambda package: "2.13.0")
+    assert doctor._torch().value == "2.13.0, engine torch computes on GPU 0, GPU 1"
+    cuda.is_available = lambda: False
+    assert doctor._torch() == Finding("PyTorch", "2.13.0, engine torch computes on the CPU")
+    monkeypatch.setattr(metadata, "version", missing)
+    found = doctor._torch()
+    assert (found.verdict, found.hint) == (OK, "pip install 'recurra[torch]'")
+    assert found.value == "not installed; `--engine torch` and several processes need it"
 
 
 def test_a_forced_blas_kernel_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ def test_every_command_on_a_page_is_one(words: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=list(SHOWN.values()))
 def test_every_option_on_a_page_exists(page: Path) -> None:
     known = {"--help", "--version", "--nproc-per-node", "--max-restarts", "--nnodes", "--node-rank", "--rounds"}
+    known |= {"--rdzv-id"}
     for command in COMMANDS:
         arguments = build()[command].assemble_argument_collection()
         known |= {name for argument in arguments for name in argument.names}
@@ -110,6 +111,8 @@ def test_every_command_of_the_readme_runs(words: list[str], shelf: Path, monkeyp
     for format, package in {"onnx": "onnx", "matlab": "scipy"}.items():
         if format in words:
             pytest.importorskip(package, reason=f"the export is by {package}")
+    if words[-4:-2] == ["--engine", "torch"]:
+        pytest.importorskip("torch", reason="engine torch is an extra: pip install 'recurra[torch]'")
     assert main(words) == 0
 
 

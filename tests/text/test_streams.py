@@ -354,3 +354,49 @@ def test_split_of_known_size() -> None:
 def test_impossible_shares(v: float, t: float) -> None:
     with pytest.raises(UsageError, match="must be at least 0 and together below 1; got"):
         cuts(10, v, t)
+
+
+@given(sizes, orders, st.integers(1, 4))
+def test_parts_of_the_streams_are_those_of_all(size: tuple[int, int, int], order: str, first: int) -> None:
+    N, T, B = size
+    whole, *parts = (stream_of(N, T, B, order, 5) for _ in range(3))
+    assume(first < B)
+    parts[0].part, parts[1].part = slice(0, first), slice(first, B)
+    for n in (2, 1):
+        taken, *shares = (stream.take(n) for stream in (whole, *parts))
+        for name in ("inputs", "targets"):
+            joined = np.concatenate([getattr(share, name) for share in shares], axis=2)
+            assert np.array_equal(joined, getattr(taken, name))
+        for stream in (whole, *parts):
+            assert stream.characters.tolist() == [T * B] * len(taken.inputs)
+
+
+@given(texts, st.integers(1, 9), st.integers(2, 5), st.data())
+def test_parts_of_documents_are_those_of_all(text: str, T: int, B: int, data: st.DataObject) -> None:
+    whole, *parts = (documents_of(text, T, B, 3) for _ in range(3))
+    first = data.draw(st.integers(1, B - 1))
+    parts[0].part, parts[1].part = slice(0, first), slice(first, B)
+    for _ in range(3):
+        taken, *shares = (stream.take(1) for stream in (whole, *parts))
+        for name in ("inputs", "targets"):
+            joined = np.concatenate([getattr(share, name) for share in shares], axis=2)
+            assert np.array_equal(joined, getattr(taken, name))
+        for stream in (whole, *parts):
+            assert stream.characters.tolist() == [np.count_nonzero(taken.targets >= 0)]
+
+
+def test_a_part_reads_its_own_streams_only() -> None:
+    read = []
+
+    class Ids(np.ndarray):
+        def __getitem__(self, key):  # type: ignore[no-untyped-def]
+            read.append((key.start, key.stop))
+            return np.asarray(self)[key]
+
+    stream = SequentialStream(np.arange(81).view(Ids), 5, 4)
+    stream.part = slice(2, 4)
+    told: list[tuple[Cursor, int]] = []
+    stream.before_take = lambda cursor, n: told.append((cursor, n))
+    stream.take(2)
+    assert read == [(40, 51), (60, 71)]
+    assert told == [(Cursor(0, 0), 2)]

@@ -183,7 +183,7 @@ def test_run_toml_tells_what_was_trained() -> None:
     assert {"python", "recurra", "numpy", "numba", "llvmlite", "safetensors"} <= set(table["versions"])
     assert table["versions"]["numpy"] == np.__version__
     assert set(table["machine"]) == {"system", "cpu", "cores"}
-    assert table["engine"] == {"name": "compiled"}
+    assert table["engine"] == {"name": "compiled", "device": "cpu", "processes": 1}
     assert ModelConfig.from_table({n: v for n, v in table["model"].items() if n != "parameters"}) == run.model.config
     assert TrainingConfig.from_table(table["training"]) == training
 

@@ -18,7 +18,7 @@ FREE = {
     "updates": 200, "learning_rate": 0.01, "schedule": "cosine", "warm_up": 5, "final_rate": 0.1, "clip_value": None,
     "clip_norm": 3.0, "dropout": 0.1, "patience": 2, "plateau": 3, "log_every": 7, "sample_every": 0,
     "sample_length": 9, "evaluate_every": 8, "checkpoint_every": "1m", "keep": 9, "engine": "reference", "shards": 2,
-    "threads": 1,
+    "threads": 1, "device": "cpu",
 }  # fmt: skip
 OTHER = {
     "cell": "gru", "activation": "relu", "hidden_size": 99, "layers": 2, "preset": "small", "time_limit": "2m",
@@ -62,7 +62,7 @@ def test_a_setting_that_is_none() -> None:
 
 
 def test_a_run_toml_that_is_not_there(tmp_path: Path) -> None:
-    assert read_settings(tmp_path) == {"model": {}, "training": {}, "text": {}}
+    assert read_settings(tmp_path) == {"model": {}, "training": {}, "text": {}, "engine": {}}
 
 
 @pytest.mark.parametrize("content", ["= 3", "[model\n", "\udcff"])
@@ -75,11 +75,11 @@ def test_a_run_toml_that_cannot_be_read(tmp_path: Path, content: str) -> None:
 
 def test_a_run_toml_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / SETTINGS).write_text('training = "hard"\n')
-    with pytest.raises(ModelError, match=r"is no run\.toml: `model`, `training` and `text` must be tables"):
+    with pytest.raises(ModelError, match=r"is no run\.toml: `model`, `training`, `text` and `engine` must be tables"):
         read_settings(tmp_path)
 
 
 def test_the_count_of_parameters_is_no_setting(tmp_path: Path) -> None:
     (tmp_path / SETTINGS).write_text("[model]\nlayers = 2\nparameters = 7\n")
-    expected: dict[str, Any] = {"model": {"layers": 2}, "training": {}, "text": {}}
+    expected: dict[str, Any] = {"model": {"layers": 2}, "training": {}, "text": {}, "engine": {}}
     assert read_settings(tmp_path) == expected

@@ -146,6 +146,20 @@ def _blas() -> Finding:
     return Finding("BLAS", value)
 
 
+def _torch() -> Finding:
+    from importlib import metadata
+
+    from recurra.engines.torch_extra import HINT, required
+
+    try:
+        version = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return Finding("PyTorch", "not installed; `--engine torch` and several processes need it", OK, HINT)
+    cuda = required().cuda
+    names = [cuda.get_device_name(number) for number in range(cuda.device_count())] if cuda.is_available() else []
+    return Finding("PyTorch", f"{version}, engine torch computes on {', '.join(names) or 'the CPU'}")
+
+
 def _cache() -> Finding:
     from recurra.engines.kernels.compilation import cache_folder
 
@@ -211,6 +225,7 @@ LOOKS: tuple[tuple[str, Callable[[], Finding]], ...] = (
     ("processor", _processor),
     ("compiler", _numba),
     ("BLAS", _blas),
+    ("PyTorch", _torch),
     ("kernel cache", _cache),
     ("text cache", _texts),
     ("default book", _book),

@@ -10,6 +10,7 @@ import traceback
 from recurra.cli.terminal import paint, say
 from recurra.errors import Interrupted, RecurraError, StorageError
 from recurra.inert import inert
+from recurra.machine import is_silent
 
 INTERRUPTED = 130
 READER_GONE = 141  # as if SIGPIPE had ended the process
@@ -18,6 +19,8 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 def tell(error: BaseException) -> int:
     """Say what happened; returns the exit code."""
+    if isinstance(error, RecurraError) and is_silent():
+        return error.exit_code  # the first process says it
     if isinstance(error, Interrupted):
         say(inert(error.message))
         return error.exit_code

@@ -43,7 +43,7 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
         yield _line("", f"note: {inert(note)}")
     yield _line(
         "network",
-        f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; engine {trainer.engine.name}",
+        f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; {_engine(trainer)}",
     )
     if training.preset == "auto" and not trainer.is_resumed:
         yield from _choice(len(text), trainer)
@@ -91,6 +91,12 @@ def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
     ):  # what another one reaches, or one that learns on, was not measured
         nats = expected(choice.rung, trainer.training.updates * trainer.characters_per_update)
         yield _line("", f"to expect: about {loss_words(nats)}, if the text is like Shakespeare's plays")
+
+
+def _engine(trainer: Trainer) -> str:
+    engine = trainer.engine
+    device = f" on {engine.device}" if engine.name == "torch" else ""
+    return f"engine {engine.name}{device}{f', {trainer.crew.size} processes' if trainer.crew.size > 1 else ''}"
 
 
 def _network(trainer: Trainer) -> str:

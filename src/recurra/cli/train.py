@@ -21,7 +21,7 @@ from recurra.cli.options import (
     setting,
     text,
 )
-from recurra.config import ACTIVATIONS, CELLS, DOCUMENTS, ENGINES, OPTIMIZERS, ORDERS, SCHEDULES
+from recurra.config import ACTIVATIONS, CELLS, DEVICES, DOCUMENTS, ENGINES, OPTIMIZERS, ORDERS, SCHEDULES
 from recurra.errors import Interrupted
 from recurra.presets import PRESETS
 
@@ -123,6 +123,9 @@ def train(
         setting("ema", "Keep a moving average of the parameters, with this decay: it is the model.", group=HOW),
     ] = None,
     engine: Annotated[str | None, setting("engine", f"What computes: {', '.join(ENGINES)}.", group=HOW)] = None,
+    device: Annotated[
+        str | None, setting("device", f"Where engine torch computes: {', '.join(DEVICES)}.", group=HOW)
+    ] = None,
     threads: Annotated[int | None, setting("threads", "How many; 0: one for each CPU.", group=HOW)] = None,
     shards: Annotated[
         int | None, setting("shards", "Parts that a batch is computed in; 0: by its size.", group=HOW)
@@ -190,7 +193,8 @@ def train(
         initial_scale=initial_scale, preset=preset, time_limit=time_limit, max_epochs=max_epochs, updates=updates,
         seed=seed, sequence_length=sequence_length, batch_size=batch_size, order=order, documents=documents,
         optimizer=optimizer, learning_rate=learning_rate, schedule=schedule, warm_up=warm_up, final_rate=final_rate,
-        clip_value=clip_value, clip_norm=clip_norm, ema=ema, engine=engine, threads=threads, shards=shards,
+        clip_value=clip_value, clip_norm=clip_norm, ema=ema, engine=engine, device=device, threads=threads,
+        shards=shards,
         validation=validation, test=test, evaluate_every=evaluate_every, patience=patience, plateau=plateau,
         log_every=log_every, sample_every=sample_every, sample_length=sample_length,
         checkpoint_every=checkpoint_every, keep=keep,

@@ -4,6 +4,7 @@ reference   float64 NumPy, the equations as they stand: the truth in every test
 compiled    strict float32 kernels, the same bits on every CPU: `compiled.py` has the mission's training, one elman
             layer and AdaGrad on one stream, in one fused kernel; `batched.py` everything else, on several cores;
             `stepping.py` writes
+torch       PyTorch in float32, on a CPU or a GPU: an extra, imported where it is asked for
 """
 
 from __future__ import annotations
@@ -14,26 +15,48 @@ if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
     from recurra.engines.batched import BatchedEngine, BatchedNetwork
     from recurra.engines.compiled import CompiledEngine, CompiledNetwork
+    from recurra.engines.pytorch import TorchEngine
+    from recurra.engines.ranks import Ranks
     from recurra.engines.reference import ReferenceEngine
     from recurra.engines.stepping import Stepper
 
-    Engine = CompiledEngine | BatchedEngine | ReferenceEngine
+    Engine = CompiledEngine | BatchedEngine | ReferenceEngine | TorchEngine
     Network = CompiledNetwork | BatchedNetwork
 
 
-def create(config: ModelConfig, training: TrainingConfig, *arguments: Any, **named: Any) -> Engine:
-    """The engine of `training`, `auto` being compiled, built with the arguments that every engine takes."""
+def create(
+    config: ModelConfig, training: TrainingConfig, *arguments: Any, ranks: Ranks | None = None, **named: Any
+) -> Engine:
+    """The engine of `training`, `auto` being compiled, built with the arguments that every engine takes.
+
+    As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
+    """
+    from recurra.engines import compiled
+    from recurra.engines.sharing import parts
+
+    if ranks is not None:
+        parts(training, ranks.size)  # refuses what trains in one process
+        named["ranks"] = ranks
+    if training.engine == "torch":
+        return _create_torch(config, training, *arguments, **named)
     if training.engine == "reference":
         from recurra.engines.reference import ReferenceEngine
 
         return ReferenceEngine(config, training, *arguments, **named)
-    from recurra.engines import compiled
-
     if compiled.supports(config, training):
         return compiled.CompiledEngine(config, training, *arguments, **named)
     from recurra.engines.batched import BatchedEngine
 
     return BatchedEngine(config, training, *arguments, **named)
+
+
+def _create_torch(*arguments: Any, **named: Any) -> TorchEngine:
+    from recurra.engines.torch_extra import required
+
+    required()
+    from recurra.engines.pytorch import TorchEngine
+
+    return TorchEngine(*arguments, **named)
 
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:

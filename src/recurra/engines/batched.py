@@ -2,7 +2,7 @@
 
 The streams are cut into shards; each runs forward and backward on its own thread without the GIL, and the gradients are
 added in the order of the shards. Every sum has a fixed order, so that the bits depend on the number of shards and on
-nothing else: not on the threads, not on the CPU.
+nothing else: not on the threads, not on the CPU, not on how many processes share the shards.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.exchange import Exchange
 from recurra.engines.kernels import compilation, elman_batch, gemm, gru, lstm, output
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import (
@@ -28,7 +29,9 @@ from recurra.engines.kernels.products import (
     transpose_matrix,
 )
 from recurra.engines.optimizing import FLAT, FlatOptimizer, pieces
+from recurra.engines.ranks import Ranks
 from recurra.engines.result import TrainResult
+from recurra.engines.sharing import default_shards, parts, shard_bounds
 from recurra.engines.team import Team
 from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
@@ -379,25 +382,11 @@ def _joined(parts: list[State]) -> State:
     return type(parts[0])(*fields)
 
 
-def default_shards(batch_size: int) -> int:
-    """How many shards a batch is cut into unless told otherwise: 1, 2, 4 or 8, of 16 streams or more each.
-
-    A power of two, so that two or four threads have equal work.
-    """
-    return next((shards for shards in (8, 4, 2) if batch_size >= 16 * shards), 1)
-
-
-def shard_bounds(batch_size: int, shards: int) -> list[int]:
-    """Where shards begin and end: whole groups of 8 streams where there are enough of them, none without a stream."""
-    shards = min(shards, batch_size)
-    unit = gemm.ROWS if batch_size >= gemm.ROWS * shards else 1
-    return [round(i * batch_size / shards / unit) * unit for i in range(shards)] + [batch_size]
-
-
 class BatchedEngine:
     """Training, one update after the other, each on all cores."""
 
     name = "compiled"
+    device = "cpu"
     block = 20  # updates in one call at most, so that progress is seen
 
     def __init__(
@@ -409,6 +398,7 @@ class BatchedEngine:
         optimizer_state: Mapping[str, Array] | None = None,
         state: State | None = None,
         updates_done: int = 0,
+        ranks: Ranks | None = None,
     ) -> None:
         self.updates_done = updates_done
         self._config, self._training = config, training
@@ -416,10 +406,14 @@ class BatchedEngine:
         self._flat = self._layout.pack_weights(parameters)
         self._views = self._layout.views(self._flat)
         self._panels = Panels(self._views, alone=training.batch_size == 1)
-        self._bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
+        bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
+        own = parts(training, 1 if ranks is None else ranks.size)[0 if ranks is None else ranks.rank]
+        self.part = own  # of the streams
+        self._bounds = [bound - own.start for bound in bounds if own.start <= bound <= own.stop]
         sizes = np.diff(self._bounds).tolist()
         self._shards = [Shard(config, self._layout, training.sequence_length, size) for size in sizes]
-        self._threads = min(len(sizes), training.threads or usable_cpus())
+        self._exchange = None if ranks is None else Exchange(ranks, self._layout.length, len(sizes))
+        self._threads = min(len(sizes), training.threads or (usable_cpus() if ranks is None else ranks.cpus))
         self._optimizer = FlatOptimizer(training, self._flat)
         if optimizer_state is not None:
             self._load_optimizer_state(optimizer_state)
@@ -452,7 +446,10 @@ class BatchedEngine:
             own = None if masks is None else masks[:, part]
             return self._shards[k].steps_from(0, len(x)).run(self._views, self._panels, x[:, part], y[:, part], own)
 
-        loss = sum(team.each(run, len(self._shards)))
+        losses = team.each(run, len(self._shards))
+        if self._exchange is not None:
+            losses = self._exchange.summed([shard.gradient for shard in self._shards], losses)
+        loss = sum(losses)
         gradient, norm = self._summed(team)
         if not math.isfinite(loss + norm):
             self._raise_not_finite(loss, gradient)
@@ -463,6 +460,8 @@ class BatchedEngine:
     def _summed(self, team: Team) -> tuple[Vector, float]:
         """The sum of the shards' gradients, in that of the first, and its norm."""
         total, *others = (shard.gradient for shard in self._shards)
+        if self._exchange is not None:
+            others = []  # they are in it
         parts = pieces(total.shape[1])
 
         def add(number: int) -> float:
@@ -478,7 +477,7 @@ class BatchedEngine:
         masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self.updates_done)
         if masks is None:
             return None
-        m = self._config.hidden_size
+        m, masks = self._config.hidden_size, masks[:, self.part]
         return np.pad(masks, [(0, 0), (0, 0), (0, padded(m) - m)])
 
     def _clipped(self, gradient: Vector, norm: float) -> Vector:
@@ -512,13 +511,15 @@ class BatchedEngine:
         return found
 
     def state(self) -> State:
-        """A copy of the carried state, each field (L, B, m)."""
+        """A copy of the carried state, each field (L, B, m), of the streams of `part`."""
         return _joined([shard.state(self._config) for shard in self._shards])
 
     def _put_state(self, state: State) -> None:
+        """Begin from the `state` of all streams."""
+        own = map_state(lambda field: field[:, self.part], state)
         for k, shard in enumerate(self._shards):
             part = slice(self._bounds[k], self._bounds[k + 1])
-            shard.put_state(map_state(lambda field: field[:, part], state))  # noqa: B023 - called at once
+            shard.put_state(map_state(lambda field: field[:, part], own))  # noqa: B023 - called at once
 
     def zero_state(self) -> None:
         """Every stream begins anew."""

@@ -137,6 +137,7 @@ class CompiledEngine:
     """Training, many updates in one call."""
 
     name = "compiled"
+    device = "cpu"
     block = 1000  # updates in one call at most, so that an interrupt is heard
 
     def __init__(

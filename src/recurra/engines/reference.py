@@ -21,6 +21,7 @@ class ReferenceEngine:
     """Training as the equations say it, for any network and batch."""
 
     name = "reference"
+    device = "cpu"
     block = 20  # updates in one call at most, so that progress is seen
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -82,6 +83,9 @@ class TextStream(ABC):
     an update goes on where that of the update before ended, but `at_epoch_start`: there the state must be set to zero.
     Where it does not, every update begins with a zero state.
 
+    A process that trains a `part` of the streams reads no others: its chunks have b of the B. After a `take` there is
+    `characters`, how many each update predicts in all streams. `before_take(cursor, n)` is told of each.
+
     Raises UsageError for T or B below 1, TextError where the ids do not give one update.
     """
 
@@ -94,6 +98,9 @@ class TextStream(ABC):
             )
         self.sequence_length = sequence_length
         self.batch_size = batch_size
+        self.part = slice(0, batch_size)
+        self.characters: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.before_take: Callable[[Cursor, int], None] | None = None
         self._ids, self._seed = ids, seed
         self._cursor = Cursor(0, 0)
         self.updates_per_epoch = self._count_updates()
@@ -137,15 +144,22 @@ class TextStream(ABC):
         """The next n updates, or fewer where the epoch ends sooner; both arrays are C-contiguous."""
         if n < 1:
             raise UsageError(f"`n` must be at least 1; got {n}.")
+        if self.before_take is not None:
+            self.before_take(self._cursor, n)
         epoch, start = self._cursor
         stop = min(start + n, self.updates_per_epoch)
         chunk = self._read(epoch, start, stop)
+        self.characters = self._predicted(epoch, start, stop)
         self._cursor = Cursor(epoch, stop) if stop < self.updates_per_epoch else Cursor(epoch + 1, 0)
         return chunk
 
     @abstractmethod
     def _read(self, epoch: int, start: int, stop: int) -> Chunk:
         """Updates `start` to `stop` of `epoch`."""
+
+    def _predicted(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:  # noqa: ARG002 - documents need it
+        """How many characters each of these updates predicts."""
+        return np.full(stop - start, self.sequence_length * self.batch_size)
 
     def _beside(self, begins: NDArray[np.int64], length: int) -> NDArray[Any]:
         """The ids from each of `begins` on, side by side: (length, begins), C-contiguous."""
@@ -163,10 +177,10 @@ class SequentialStream(TextStream):
     carries = True
 
     def _read(self, epoch: int, start: int, stop: int) -> Chunk:  # noqa: ARG002 - all epochs are alike
-        T, B = self.sequence_length, self.batch_size
-        span = (len(self._ids) - 1) // B
-        block = self._beside(np.arange(B) * span + start * T, (stop - start) * T + 1)
-        shape = (stop - start, T, B)
+        T, readers = self.sequence_length, np.arange(self.batch_size)[self.part]
+        span = (len(self._ids) - 1) // self.batch_size
+        block = self._beside(readers * span + start * T, (stop - start) * T + 1)
+        shape = (stop - start, T, len(readers))
         return Chunk(block[:-1].reshape(shape), block[1:].reshape(shape))
 
 
@@ -176,8 +190,9 @@ class _ScatteredStream(TextStream):
     carries = False
 
     def _read(self, epoch: int, start: int, stop: int) -> Chunk:
-        T, B = self.sequence_length, self.batch_size
-        block = self._beside(self._starts(epoch, start, stop), T + 1).reshape(T + 1, stop - start, B)
+        T = self.sequence_length
+        starts = self._starts(epoch, start, stop).reshape(stop - start, self.batch_size)[:, self.part]
+        block = self._beside(starts.ravel(), T + 1).reshape(T + 1, *starts.shape)
         updates = np.ascontiguousarray(block.transpose(1, 0, 2))
         return Chunk(np.ascontiguousarray(updates[:, :-1]), np.ascontiguousarray(updates[:, 1:]))
 
@@ -259,13 +274,22 @@ class DocumentStream(TextStream):
         return super().take(min(n, 1))
 
     def _read(self, epoch: int, start: int, stop: int) -> Chunk:  # noqa: ARG002 - always one update
-        pieces = self._batches(epoch)[start]
-        lengths = np.where(pieces == PADDING, 0, self._lengths[pieces])
+        lengths = self._lengths_of(epoch, start)
         steps = np.arange(lengths.max())[:, np.newaxis]
+        pieces, lengths = self._batches(epoch)[start][self.part], lengths[self.part]
         inside = steps < lengths
         places = np.where(inside, self._starts[pieces] + steps, 0)  # the text begins with a newline
         targets = np.where(inside, self._lines[places + 1].astype(np.int64), PADDING)
         return Chunk(self._lines[places][np.newaxis], targets[np.newaxis])
+
+    def _predicted(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:  # noqa: ARG002 - always one update
+        return np.array([self._lengths_of(epoch, start).sum()])
+
+    def _lengths_of(self, epoch: int, update: int) -> NDArray[np.int64]:
+        """Characters of each stream of an update, (B,)."""
+        pieces = self._batches(epoch)[update]
+        lengths: NDArray[np.int64] = np.where(pieces == PADDING, 0, self._lengths[pieces])
+        return lengths
 
     def _draw(self, epoch: int) -> NDArray[np.int64]:
         """The pieces of each update of `epoch`, (updates, B); `PADDING` where a stream has none."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
@@ -18,8 +16,12 @@ from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
 from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
+from recurra.training.crew import ALONE, Alone
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from recurra.engines import Engine
+    from recurra.training.crew import SharedEngine
+
 MEASURED = 0.01  # of the time limit is spent on measuring, and
 LEAST, MOST = 0.3, 3.0  # seconds, at least and at most
 MARGIN = 0.98  # of the time is planned: records and checkpoints take some, and clocks vary
@@ -34,13 +36,15 @@ def updates_within(
     vocabulary: Vocabulary,
     stream: TextStream,
     validation_ids: Ids,
+    crew: Alone = ALONE,
 ) -> int:
     """The updates on `stream`, one at least, that training does in `seconds`, with its evaluations and samples.
 
     No more than `max_epochs` of them, where there is such a limit.
     """
     initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
-    update = _seconds_of_update(config, training, initial, stream, min(max(MEASURED * seconds, LEAST), MOST))
+    engine = crew.engine(config, training, initial)
+    update = _seconds_of_update(engine, stream, min(max(MEASURED * seconds, LEAST), MOST))
     model = LanguageModel(config, vocabulary, initial)
     once, each = _seconds_of_events(model, training, stream, validation_ids)
     fitting = (MARGIN * seconds - once) / (update + each)
@@ -48,10 +52,7 @@ def updates_within(
     return max(1, int(min(fitting, most)))
 
 
-def _seconds_of_update(
-    config: ModelConfig, training: TrainingConfig, initial: dict[str, Array], stream: TextStream, patience: float
-) -> float:
-    engine = engines.create(config, training, initial)
+def _seconds_of_update(engine: Engine | SharedEngine, stream: TextStream, patience: float) -> float:
     engine.warm_up()
 
     def some() -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.model import CHECKPOINTS, LanguageModel
 from recurra.tensor_file import storage_error
@@ -21,10 +22,11 @@ from recurra.text.reading import Source
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.budget import updates_within
 from recurra.training.checkpoint import LATEST, START, CheckpointFolder, Snapshot
+from recurra.training.crew import crew_of
 from recurra.training.events import Event
 from recurra.training.files import SUMMARY, Logs, write_json
 from recurra.training.folder import new_folder
-from recurra.training.learning_text import prepared, read_text, stream_of
+from recurra.training.learning_text import prepared, read_text
 from recurra.training.lock import locked
 from recurra.training.resuming import continued
 from recurra.training.settings import text_table, write_settings
@@ -68,6 +70,7 @@ def train(
     with_proof: bool = True,
     listeners: Sequence[Listener] = (),
     announce: Announce | None = None,
+    ranks: Ranks | None = None,
 ) -> Run:
     """Train on `sources` (see `text.reading.read`; none: the default book) or on `text`, in the folder `run`.
 
@@ -76,19 +79,22 @@ def train(
     Every event of the trainer goes to the files of the run folder and to `listeners`; `announce` is told of text,
     trainer and folder before the first. Unless `with_proof` is false, the gradients are checked at the end, at the
     initial and the trained weights.
+    Of several processes, `ranks`, this is the first: the others `help_out`.
     SIGINT and SIGTERM, where this is the main thread, end training after a checkpoint with `Interrupted`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
     learned = prepared(read_text(sources, text, encoding), training, None if start is None else start.vocabulary)
     if training.time_limit is not None:
-        stream = stream_of(training, learned.parts[0], learned.newline)
-        fitting = updates_within(training.time_limit, config, training, learned.vocabulary, stream, learned.parts[1])
+        crew = crew_of(ranks, learned)
+        stream = crew.stream(training, learned.parts[0], learned.newline)
+        read = learned.vocabulary, stream, learned.parts[1]
+        fitting = updates_within(training.time_limit, config, training, *read, crew)
         training = dataclasses.replace(training, updates=fitting)
     told = text_table(learned.text, learned.vocabulary)
     task = Task(config, training, learned, told, learned.text.source, start)
     # The folder is made when all settings have proved good.
     place = new_folder(run, learned.text.name, force=force)
-    return _run(task, place, _Watchers(listeners, announce, with_proof))
+    return _run(task, place, _Watchers(listeners, announce, with_proof), ranks)
 
 
 def resume(
@@ -102,6 +108,7 @@ def resume(
     with_proof: bool = True,
     listeners: Sequence[Listener] = (),
     announce: Announce | None = None,
+    ranks: Ranks | None = None,
 ) -> Run:
     """Go on with the training in the folder `run` from its newest whole checkpoint, as if it had never stopped.
 
@@ -115,10 +122,10 @@ def resume(
         raise ModelError(f"there is no run `{folder}`.", hint="give the folder of one, or leave out `--resume`.")
     with locked(folder):
         task = continued(folder, sources, text, settings or {}, encoding, extend_vocabulary=extend_vocabulary)
-        return _run(task, contextlib.nullcontext(folder), _Watchers(listeners, announce, with_proof))
+        return _run(task, contextlib.nullcontext(folder), _Watchers(listeners, announce, with_proof), ranks)
 
 
-def _run(task: Task, place: AbstractContextManager[Path], watchers: _Watchers) -> Run:
+def _run(task: Task, place: AbstractContextManager[Path], watchers: _Watchers, ranks: Ranks | None) -> Run:
     settings = {"training": task.training.to_table(), "text": task.text}
 
     def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
@@ -138,6 +145,7 @@ def _run(task: Task, place: AbstractContextManager[Path], watchers: _Watchers) -
                 resumed=task.resumed,
                 commit=commit,
                 should_stop=lambda: bool(stop),
+                crew=crew_of(ranks, task.learned),
             )
             folder = held.enter_context(place)
             best_file = None if task.resumed is None else task.resumed.best_file

@@ -14,6 +14,7 @@ import tomli_w
 
 from recurra import untrusted
 from recurra.config import NONE, ModelConfig, TrainingConfig, in_seconds, told_apart
+from recurra.engines.ranks import launch
 from recurra.errors import ModelError, UsageError
 from recurra.network.parameters import count
 from recurra.text.decoding import Text
@@ -21,7 +22,8 @@ from recurra.text.vocabulary import Vocabulary
 from recurra.training.files import SETTINGS, write
 from recurra.training.trainer import Trainer
 
-PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib")
+PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
+LAUNCH = "launch"
 
 _OTHER_RUN = "leave it out, or train another run with it."
 _ONCE = "a time becomes a number of updates once, at the start: give `--updates` to train longer."
@@ -76,15 +78,22 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
         "model": trainer.config.to_table() | {"parameters": count(trainer.initial)},
         "training": trainer.training.to_table(),
         "text": {**text, "source": list(source)},
-        "engine": {"name": trainer.engine.name},
+        "engine": _engine(trainer),
         "versions": versions(),
         "machine": machine(),
     }
     write(folder / SETTINGS, tomli_w.dumps(table).encode())
 
 
+def _engine(trainer: Trainer) -> dict[str, Any]:
+    """What computes; of a start by torchrun what it is known by, so that a restart finds its run."""
+    start = launch()
+    told = {"name": trainer.engine.name, "device": trainer.engine.device, "processes": trainer.crew.size}
+    return told if start is None else told | {LAUNCH: start}
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
-    """The tables "model", "training" and "text" of run.toml, each empty where it is missing.
+    """The tables "model", "training", "text" and "engine" of run.toml, each empty where it is missing.
 
     Raises ModelError where the file is there and cannot be understood.
     """
@@ -97,9 +106,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"`{path}` cannot be read: {error}.", hint="correct it, or remove it: the checkpoint has the settings too."
         ) from error
-    found = {name: table.get(name, {}) for name in ("model", "training", "text")}
+    found = {name: table.get(name, {}) for name in ("model", "training", "text", "engine")}
     if not all(isinstance(value, dict) for value in found.values()):
-        raise ModelError(f"`{path}` is no run.toml: `model`, `training` and `text` must be tables.")
+        raise ModelError(f"`{path}` is no run.toml: `model`, `training`, `text` and `engine` must be tables.")
     found["model"].pop("parameters", None)  # told there, and no setting
     return found
 

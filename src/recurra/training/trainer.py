@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import NumericalError, TextError
 from recurra.inference.sampling import SamplingConfig
@@ -22,6 +21,7 @@ from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import Resumed, Snapshot
+from recurra.training.crew import ALONE, Alone
 from recurra.training.events import (
     Checkpointed,
     Compiling,
@@ -34,7 +34,7 @@ from recurra.training.events import (
     Saving,
 )
 from recurra.training.history import History
-from recurra.training.learning_text import newline_of, stream_of
+from recurra.training.learning_text import newline_of
 
 Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
@@ -48,8 +48,8 @@ class Trainer:
 
     Training starts from the parameters `start`, else from new ones; or it goes on from `resumed`, with the best so far.
     `commit(snapshot, best)` makes a checkpoint durable and returns its path, in a thread of its own while training goes
-    on; `should_stop()` is asked between blocks of updates. After `events()` has ended there are `history`, `best`,
-    `snapshot()` and `seconds`, and `stopped` says whether it was told to stop.
+    on; `should_stop()` is asked between blocks of updates; the `crew` is who computes. After `events()` has ended there
+    are `history`, `best`, `snapshot()` and `seconds`, and `stopped` says whether it was told to stop.
     """
 
     def __init__(
@@ -64,7 +64,9 @@ class Trainer:
         start: Mapping[str, NDArray[Any]] | None = None,
         resumed: Resumed | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        crew: Alone = ALONE,
     ) -> None:
+        self.crew = crew
         self.config, self.training, self.vocabulary = config, training, vocabulary
         with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
             new = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
@@ -74,7 +76,7 @@ class Trainer:
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
         self._newline = newline_of(training, vocabulary)
-        self.stream = stream_of(training, train_ids, self._newline)
+        self.stream = crew.stream(training, train_ids, self._newline)
         if self._newline is not None and len(validation_ids) and np.all(validation_ids[:] == self._newline):
             raise TextError("all lines held out are empty.", hint="give another `--validation`.")
         self.history = History(per_character=training.preset != "seed" or training.documents is not None)
@@ -95,14 +97,14 @@ class Trainer:
         self._saved: int | None = None  # the update of the last checkpoint
         self._writing: Future[Path] | None = None
         if resumed is None:
-            self.engine = engines.create(config, training, self.initial)
+            self.engine = crew.engine(config, training, self.initial)
         else:
             self._restore(resumed)
 
     def _restore(self, resumed: Resumed) -> None:
         """Be where a training was when it took the snapshot."""
         snapshot, progress = resumed.snapshot, resumed.snapshot.progress
-        self.engine = engines.create(
+        self.engine = self.crew.engine(
             self.config,
             self.training,
             snapshot.parameters,
@@ -240,8 +242,7 @@ class Trainer:
         self._last_rate = float(rates[-1])
         self.update += count
         _require_finite(self.engine.parameters(), self.update)
-        characters = np.count_nonzero(chunk.targets >= 0, axis=(1, 2))
-        self.history.extend(result.losses.tolist(), characters.tolist())
+        self.history.extend(result.losses.tolist(), self.stream.characters.tolist())
         for norm in result.gradient_norms.tolist():
             self._norm_sum += norm
 

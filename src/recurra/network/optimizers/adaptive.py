@@ -1,8 +1,12 @@
-"""Optimisers with a rate for each number, from the squares of its past gradients: AdaGrad, RMSprop, Adam, AdamW."""
+"""Optimisers with a rate for each number, from the squares of its past gradients: AdaGrad, RMSprop, Adam, AdamW.
+
+Their equations are + - * / and `sqrt`, so that with another library's root they hold for its arrays.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,6 +14,7 @@ from recurra.network.optimizers.descent import OptimizerState
 from recurra.network.parameters import Array, Parameters
 
 ADAGRAD_EPSILON: Final = 1e-8
+Sqrt = Callable[[Any], Any]
 
 
 def adagrad_init(parameters: Parameters) -> OptimizerState:
@@ -18,7 +23,7 @@ def adagrad_init(parameters: Parameters) -> OptimizerState:
 
 
 def adagrad_update(
-    parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float
+    parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, *, sqrt: Sqrt = np.sqrt
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of AdaGrad at learning rate `rate`.
 
@@ -33,7 +38,7 @@ def adagrad_update(
     for name, theta in parameters.items():
         g = gradients[name]
         s = state[f"squares.{name}"] + g * g
-        new_parameters[name] = theta - rate * g / np.sqrt(s + ADAGRAD_EPSILON)
+        new_parameters[name] = theta - rate * g / sqrt(s + ADAGRAD_EPSILON)
         new_state[f"squares.{name}"] = s
     return new_parameters, new_state
 
@@ -46,6 +51,7 @@ def rmsprop_update(
     *,
     decay: float = 0.99,
     epsilon: float = 1e-8,
+    sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of RMSprop at learning rate `rate`; its state is that of `adagrad_init`.
 
@@ -60,7 +66,7 @@ def rmsprop_update(
     for name, theta in parameters.items():
         g = gradients[name]
         s = decay * state[f"squares.{name}"] + (1 - decay) * (g * g)
-        new_parameters[name] = theta - rate * g / (np.sqrt(s) + epsilon)
+        new_parameters[name] = theta - rate * g / (sqrt(s) + epsilon)
         new_state[f"squares.{name}"] = s
     return new_parameters, new_state
 
@@ -82,6 +88,7 @@ def adam_update(
     beta1: float = 0.9,
     beta2: float = 0.999,
     epsilon: float = 1e-8,
+    sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of Adam at learning rate `rate`.
 
@@ -94,7 +101,8 @@ def adam_update(
     D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, arXiv:1412.6980, algorithm 1.
     PyTorch is as here; TensorFlow adds epsilon to sqrt(s), before s is divided.
     """
-    return adamw_update(parameters, gradients, state, rate, beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=0.0)
+    options: dict[str, Any] = {"beta1": beta1, "beta2": beta2, "epsilon": epsilon, "sqrt": sqrt}
+    return adamw_update(parameters, gradients, state, rate, weight_decay=0.0, **options)
 
 
 def adamw_update(
@@ -107,6 +115,7 @@ def adamw_update(
     beta2: float = 0.999,
     epsilon: float = 1e-8,
     weight_decay: float = 0.01,
+    sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of Adam with decoupled weight decay at learning rate `rate`; its state is that of `adam_init`.
 
@@ -118,12 +127,12 @@ def adamw_update(
     """
     w1 = beta1 * state["mean_weight"] + (1 - beta1)
     w2 = beta2 * state["squares_weight"] + (1 - beta2)
-    step, scale = rate / w1, 1 / np.sqrt(w2)
+    step, scale = rate / w1, 1 / sqrt(w2)
     new_parameters, new_state = {}, {"mean_weight": w1, "squares_weight": w2}
     for name, theta in parameters.items():
         g = gradients[name]
         m = beta1 * state[f"mean.{name}"] + (1 - beta1) * g
         s = beta2 * state[f"squares.{name}"] + (1 - beta2) * (g * g)
-        new_parameters[name] = theta * (1 - rate * weight_decay) - step * m / (np.sqrt(s) * scale + epsilon)
+        new_parameters[name] = theta * (1 - rate * weight_decay) - step * m / (sqrt(s) * scale + epsilon)
         new_state |= {f"mean.{name}": m, f"squares.{name}": s}
     return new_parameters, {name: new_state[name] for name in state}

@@ -1,0 +1,183 @@
+"""Training in PyTorch, float32, on a CPU or a GPU: autograd makes the gradients, our own optimisers the steps.
+
+The optimisers are those of `network.optimizers`: their equations hold for torch tensors as they stand, on all
+parameters laid end to end. PyTorch's own ones differ in where epsilon stands, in AdaGrad's and in what a checkpoint
+keeps, so that no other engine could go on from theirs.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.ranks import Ranks
+from recurra.engines.result import TrainResult
+from recurra.engines.sharing import parts
+from recurra.engines.torch_extra import device_of, settings_of_training
+from recurra.engines.torch_network import Array, Carried, Flat, Tensor, TorchNetwork
+from recurra.machine import usable_cpus
+from recurra.network import network, optimizers
+from recurra.network.dropout import masks_of_update
+from recurra.network.network import State
+from recurra.network.optimizers import OPTIMIZERS, Optimizer, optimizer_of
+from recurra.network.state import map_state
+
+FLAT = "all"  # the name of the parameters laid end to end
+ROOTED = ("adagrad", "rmsprop", "adam", "adamw")  # those that take square roots
+IN_TORCH = OPTIMIZERS | {
+    name: Optimizer(OPTIMIZERS[name].init, functools.partial(OPTIMIZERS[name].update, sqrt=torch.sqrt))
+    for name in ROOTED
+}
+
+
+class TorchEngine:
+    """Training, one update after the other."""
+
+    name = "torch"
+    block = 20  # updates in one call at most, so that progress is seen
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        training: TrainingConfig,
+        parameters: Mapping[str, Array],
+        *,
+        optimizer_state: Mapping[str, Array] | None = None,
+        state: State | None = None,
+        updates_done: int = 0,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.updates_done = updates_done
+        self._config, self._training, self._ranks = config, training, ranks
+        self.part = parts(training, 1 if ranks is None else ranks.size)[0 if ranks is None else ranks.rank]
+        self._device = device_of(training.device, 0 if ranks is None else ranks.local_rank)
+        self._layout = Flat(config, len(parameters["c"]))
+        self._network = TorchNetwork(config, len(parameters["c"]), self._device)
+        self._flat = self._on_device(self._layout.pack(parameters))
+        self._network.put(self._flat)
+        self._optimizer = optimizer_of(training, IN_TORCH)
+        self._optimizer_state = self._loaded(optimizer_state)
+        self._threads = training.threads or (usable_cpus() if ranks is None else ranks.cpus)
+        self._carried: Carried = []
+        self._put_state(network.zero_state(config, training.batch_size) if state is None else state)
+
+    @property
+    def device(self) -> str:
+        """What it computes on: the GPU's name, or cpu."""
+        return "cpu" if self._device.type == "cpu" else str(torch.cuda.get_device_name(self._device))
+
+    def _on_device(self, array: Array) -> Tensor:
+        return torch.tensor(array, device=self._device)
+
+    def _loaded(self, saved: Mapping[str, Array] | None) -> dict[str, Tensor]:
+        """The optimiser's state on the device: new, or of what another engine may have `saved`."""
+        arrays = self._optimizer.init({FLAT: np.zeros(len(self._flat), np.float32)})
+        if saved is not None:
+            for name in arrays:
+                kind, _, of = name.rpartition(".")
+                arrays[name] = self._layout.pack(saved, kind + ".") if of == FLAT else np.asarray(saved[name])
+        return {name: self._on_device(array.astype(np.float32)) for name, array in arrays.items()}
+
+    def train(
+        self,
+        inputs: NDArray[np.integer],
+        targets: NDArray[np.integer],
+        rates: NDArray[np.float32],
+        *,
+        carry: bool = True,
+    ) -> TrainResult:
+        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,).
+
+        Where `carry`, the state goes on from update to update; else every update begins with a zero state. A target
+        below 0 is padding, without loss and gradient.
+
+        Raises NumericalError at the update whose loss or gradient is not finite: the engine is then of no more use.
+        """
+        losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
+        with settings_of_training(self._threads):
+            x, y = (self._on_device(np.ascontiguousarray(ids, np.int64)) for ids in (inputs, targets))
+            for i, rate in enumerate(rates):
+                if not carry:
+                    self.zero_state()
+                losses[i], norms[i] = self._update(x[i], y[i], float(rate))
+        return TrainResult(losses, norms)
+
+    def _update(self, x: Tensor, y: Tensor, rate: float) -> tuple[float, float]:
+        loss_there, gradient, self._carried = self._network.loss_and_gradient(x, y, self._carried, self._masks())
+        if self._ranks is not None:
+            loss_there, gradient = self._summed(self._ranks, loss_there, gradient)
+        squares = gradient.to(torch.float64).square().sum()
+        loss, square = torch.stack([loss_there, squares]).tolist()  # one wait for the device
+        norm = math.sqrt(square) if square >= 0 else math.nan
+        if not math.isfinite(loss + norm):
+            optimizers.require_finite(loss, self._layout.unpack(gradient.cpu().numpy()), self.updates_done + 1)
+        self._step(self._clipped(gradient, norm), rate)
+        self.updates_done += 1
+        return loss, norm
+
+    @staticmethod
+    def _summed(ranks: Ranks, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and gradient of all streams: one message, so that a loss is rounded to float32."""
+        both = torch.cat([gradient, loss.to(torch.float32).reshape(1)])
+        ranks.add(both)
+        return both[-1].to(torch.float64), both[:-1]
+
+    def _masks(self) -> Tensor | None:
+        training = self._training
+        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self.updates_done)
+        return None if masks is None else self._on_device(masks[:, self.part])
+
+    def _clipped(self, gradient: Tensor, norm: float) -> Tensor:
+        limit, value = self._training.clip_norm, self._training.clip_value
+        if limit is not None and norm > limit:
+            gradient = gradient * (limit / norm)
+        return gradient if value is None else gradient.clamp(-value, value)
+
+    def _step(self, gradient: Tensor, rate: float) -> None:
+        parameters, self._optimizer_state = self._optimizer.update(
+            {FLAT: self._flat}, {FLAT: gradient}, self._optimizer_state, rate
+        )
+        self._flat = parameters[FLAT]
+        self._network.put(self._flat)
+
+    @property
+    def is_warm(self) -> bool:
+        """Always: nothing is compiled."""
+        return True
+
+    def warm_up(self) -> None:
+        """One pass that changes nothing: the device's libraries are loaded before the clock runs."""
+        ids = self._on_device(np.zeros((1, self.part.stop - self.part.start), np.int64))
+        with settings_of_training(self._threads):
+            self._network.loss_and_gradient(ids, ids, self._carried, None)[0].item()
+
+    def parameters(self) -> dict[str, Array]:
+        """Copies of the parameters, float32, in the mission's orientation."""
+        return self._layout.unpack(self._flat.cpu().numpy())
+
+    def optimizer_state(self) -> dict[str, Array]:
+        """Copies of the optimiser's state, as `KIND.NAME`, and what it has besides, float32."""
+        found: dict[str, Array] = {}
+        for name, own in self._optimizer_state.items():
+            kind, _, of = name.rpartition(".")
+            array = own.cpu().numpy()
+            found |= self._layout.unpack(array, kind + ".") if of == FLAT else {name: array.copy()}
+        return found
+
+    def state(self) -> State:
+        """A copy of the carried state, each field (L, B, m), of the streams of `part`."""
+        return self._network.state(self._carried)
+
+    def _put_state(self, state: State) -> None:
+        """Begin from the `state` of all streams."""
+        self._carried = self._network.carried(map_state(lambda field: field[:, self.part], state))
+
+    def zero_state(self) -> None:
+        """Every stream begins anew."""
+        self._put_state(network.zero_state(self._config, self._training.batch_size))

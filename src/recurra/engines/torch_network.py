@@ -1,0 +1,128 @@
+"""The network as torch modules: one nn.RNN, nn.LSTM or nn.GRU a layer, our dropout masks between them.
+
+PyTorch has two biases a layer where one is enough: `bias_ih` is b, and `bias_hh` stays zero and does not learn, or b
+would learn at twice its rate. The n of a GRU is the exception: there the second one is b_n, inside the product with r.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from recurra.config import ModelConfig
+from recurra.network.cells import CELLS
+from recurra.network.network import State
+from recurra.network.parameters import parameter_shapes
+from recurra.text.streams import PADDING
+
+Array = NDArray[Any]
+Tensor = Any  # a torch.Tensor: mypy judges alike where PyTorch is not installed
+Carried = list[tuple[Tensor, ...]]  # of each layer h, and c of an LSTM: (1, B, H)
+KINDS = {"elman": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+THEIRS = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b": "bias_ih_l0", "b_n": "bias_hh_l0"}
+
+
+class Flat:
+    """All parameters of a network laid end to end in canonical order, float32 (N,)."""
+
+    def __init__(self, config: ModelConfig, symbols: int) -> None:
+        self.shapes = parameter_shapes(config, symbols)
+        self.sizes = [math.prod(shape) for shape in self.shapes.values()]
+
+    def pack(self, values: Mapping[str, Array], prefix: str = "") -> Array:
+        """The flat array of `values`, whose names begin with `prefix`."""
+        return np.concatenate([np.asarray(values[prefix + name], np.float32).ravel() for name in self.shapes])
+
+    def unpack(self, flat: Array, prefix: str = "") -> dict[str, Array]:
+        """Copies of the values in `flat`, by name."""
+        parts = np.split(flat, np.cumsum(self.sizes)[:-1])
+        return {
+            prefix + name: part.reshape(shape).copy()
+            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+        }
+
+
+class _Learned(NamedTuple):
+    """A tensor of a module, and the part of it that is a parameter of ours."""
+
+    tensor: Tensor
+    part: slice
+
+
+class TorchNetwork:
+    """The modules on their device, for K = `symbols` characters."""
+
+    def __init__(self, config: ModelConfig, symbols: int, device: Any) -> None:
+        self._config, self._symbols, self._device = config, symbols, device
+        sizes = [symbols] + [config.hidden_size] * (config.layers - 1)
+        self._layers = [self._layer(size).to(device) for size in sizes]
+        self._output = nn.Linear(config.hidden_size, symbols).to(device)
+        self._learned = [self._place(name) for name in parameter_shapes(config, symbols)]
+        self._sizes = [learned.tensor[learned.part].numel() for learned in self._learned]
+
+    def _layer(self, inputs: int) -> Any:
+        options = {"nonlinearity": self._config.activation} if self._config.cell == "elman" else {}
+        layer = KINDS[self._config.cell](inputs, self._config.hidden_size, **options)
+        with torch.no_grad():
+            layer.bias_hh_l0.zero_()
+        layer.bias_hh_l0.requires_grad_(self._config.cell == "gru")
+        return layer
+
+    def _place(self, name: str) -> _Learned:
+        """Where the parameter `name` lies."""
+        if name in {"V", "c"}:
+            return _Learned(self._output.weight if name == "V" else self._output.bias, slice(None))
+        _, number, own = name.split(".")
+        part = slice(2 * self._config.hidden_size, None) if own == "b_n" else slice(None)
+        return _Learned(getattr(self._layers[int(number)], THEIRS[own]), part)
+
+    def put(self, flat: Tensor) -> None:
+        """Take over the parameters `flat` (N,), on the device."""
+        with torch.no_grad():
+            for learned, values in zip(self._learned, flat.split(self._sizes), strict=True):
+                own = learned.tensor[learned.part]
+                own.copy_(values.view_as(own))
+
+    def loss_and_gradient(
+        self, x: Tensor, y: Tensor, state: Carried, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor, Carried]:
+        """The loss of ids `x` and `y` (T, B), a sum in nats; its gradient (N,); and the state after the last step.
+
+        A target below 0 is padding, without loss and gradient. `masks` (L - 1, B, H) multiply what goes up.
+        """
+        outputs, ends = self._forward(x, state, masks)
+        logits = self._output(outputs.flatten(0, 1))
+        losses = nn.functional.cross_entropy(logits, y.flatten(), ignore_index=PADDING, reduction="none")
+        loss = losses.sum(dtype=torch.float64)
+        found = torch.autograd.grad(loss, [learned.tensor for learned in self._learned])
+        pairs = zip(self._learned, found, strict=True)
+        gradient = torch.cat([tensor[learned.part].flatten() for learned, tensor in pairs])
+        return loss.detach(), gradient, [tuple(field.detach() for field in fields) for fields in ends]
+
+    def _forward(self, x: Tensor, state: Carried, masks: Tensor | None) -> tuple[Tensor, Carried]:
+        # Ones where the ids are, and a product: the layers have no input of ids, and its gradient adds in one order.
+        h = torch.zeros(*x.shape, self._symbols, device=self._device).scatter_(2, x.unsqueeze(2), 1.0)
+        ends = []
+        for number, (layer, fields) in enumerate(zip(self._layers, state, strict=True)):
+            if number > 0 and masks is not None:
+                h = h * masks[number - 1]
+            h, end = layer(h, fields if len(fields) > 1 else fields[0])
+            ends.append(end if isinstance(end, tuple) else (end,))
+        return h, ends
+
+    def carried(self, state: State) -> Carried:
+        """`state`, each field (L, B, H), as the layers take it."""
+        fields = [torch.tensor(np.asarray(field, np.float32), device=self._device) for field in state]
+        return [tuple(field[number : number + 1] for field in fields) for number in range(self._config.layers)]
+
+    def state(self, carried: Carried) -> State:
+        """A copy of what is carried, each field (L, B, H)."""
+        fields = [torch.cat(field).cpu().numpy().copy() for field in zip(*carried, strict=True)]
+        state: State = CELLS[self._config.cell].State(*fields)
+        return state

@@ -1,0 +1,160 @@
+"""Who trains: this process alone, or a crew of several, of which it leads.
+
+The leading process is a training like any other, with all its decisions, files and words; only its engine and its
+stream tell the helpers, who sit in `helping`, what to do at the same time. So nothing can be decided differently in two
+processes, and what a training writes does not hang on how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra import engines
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.messages import Array
+from recurra.engines.ranks import Ranks
+from recurra.engines.result import TrainResult
+from recurra.engines.sharing import parts
+from recurra.network.network import State
+from recurra.network.state import named_state, state_of
+from recurra.text.id_file import Ids
+from recurra.text.streams import Cursor, TextStream
+from recurra.training.learning_text import LearningText, stream_of
+
+if TYPE_CHECKING:
+    from recurra.engines import Engine
+
+    AnyEngine: TypeAlias = "Engine | SharedEngine"
+
+PARAMETERS, OPTIMIZER = "parameters/", "optimizer/"  # before the names of arrays that are sent
+
+
+class Alone:
+    """One process: its own engine, and all the streams."""
+
+    size = 1
+
+    def stream(self, training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
+        """How `training` reads `ids`."""
+        return stream_of(training, ids, newline)
+
+    def engine(self, config: ModelConfig, training: TrainingConfig, *arguments: Any, **named: Any) -> AnyEngine:
+        """What computes; the arguments are those of `engines.create`."""
+        return engines.create(config, training, *arguments, **named)
+
+
+ALONE = Alone()
+
+
+class Crew(Alone):
+    """Several processes, this one being the first; all of them read the text that is `learned`."""
+
+    def __init__(self, ranks: Ranks, learned: LearningText) -> None:
+        self._ranks, self._learned, self.size = ranks, learned, ranks.size
+
+    def stream(self, training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
+        """How `training` reads `ids`, this process's part of them; the helpers take what it takes."""
+        text, vocabulary = self._learned.text, self._learned.vocabulary
+        part = parts(training, self._ranks.size)[0]
+        stream = super().stream(training, ids, newline)
+        told = {"source": list(text.source), "encoding": text.encoding, "sha256": text.sha256, "name": text.name}
+        what = {"do": "stream", "text": told, "training": training.to_table(), "bytes": vocabulary.is_bytes}
+        self._ranks.tell(what, {"vocabulary": vocabulary.code_points})
+        self._ranks.together(lambda: None)
+        stream.part, stream.before_take = part, self._take
+        return stream
+
+    def _take(self, cursor: Cursor, count: int) -> None:
+        self._ranks.tell({"do": "take", "cursor": list(cursor), "count": count})
+
+    def engine(self, config: ModelConfig, training: TrainingConfig, *arguments: Any, **named: Any) -> AnyEngine:
+        """What computes, in all processes; the arguments are those of `engines.create`."""
+        return SharedEngine(self._ranks, config, training, *arguments, **named)
+
+
+class SharedEngine:
+    """The engine of this process and those of the helpers as one: what each does all do."""
+
+    def __init__(
+        self,
+        ranks: Ranks,
+        config: ModelConfig,
+        training: TrainingConfig,
+        parameters: Mapping[str, Array],
+        *,
+        optimizer_state: Mapping[str, Array] | None = None,
+        state: State | None = None,
+        updates_done: int = 0,
+    ) -> None:
+        self._ranks, self._config = ranks, config
+        what = {"do": "engine", "model": config.to_table(), "training": training.to_table(), "done": updates_done}
+        arrays = {PARAMETERS + name: array for name, array in parameters.items()}
+        if optimizer_state is not None:
+            what["optimizer"] = list(optimizer_state)
+            arrays |= {OPTIMIZER + name: array for name, array in optimizer_state.items()}
+        arrays |= {} if state is None else named_state(state)
+        named: dict[str, Any] = {"optimizer_state": optimizer_state, "state": state, "updates_done": updates_done}
+        parts(training, ranks.size)
+        ranks.tell(what, arrays)
+        self._own = ranks.together(lambda: engines.create(config, training, parameters, ranks=ranks, **named))
+        self.name, self.block, self.device = self._own.name, self._own.block, self._own.device
+
+    @property
+    def updates_done(self) -> int:
+        """How many updates were done."""
+        return self._own.updates_done
+
+    def train(
+        self,
+        inputs: NDArray[np.integer],
+        targets: NDArray[np.integer],
+        rates: NDArray[np.float32],
+        *,
+        carry: bool = True,
+    ) -> TrainResult:
+        """As any engine, on this process's streams of what was taken last; losses and norms are those of all streams.
+
+        Raises NumericalError, as all processes do, at the update whose loss or gradient is not finite.
+        """
+        self._ranks.tell({"do": "train", "carry": carry}, {"rates": rates})
+        return self._own.train(inputs, targets, rates, carry=carry)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the kernels for this cell have been compiled on this machine before."""
+        return self._own.is_warm
+
+    def warm_up(self) -> None:
+        """Compile here, and after that in the others: they find what this process has left in the cache."""
+        self._own.warm_up()
+        self._ranks.tell({"do": "warm up"})
+
+    def parameters(self) -> dict[str, Array]:
+        """Copies of the parameters: they are the same in every process."""
+        return self._own.parameters()
+
+    def optimizer_state(self) -> dict[str, Array]:
+        """Copies of the optimiser's state: it is the same in every process."""
+        return self._own.optimizer_state()
+
+    def state(self) -> State:
+        """A copy of the state of all streams, each field (L, B, m)."""
+        self._ranks.tell({"do": "state"})
+        gathered = self._ranks.gather_arrays(named_state(self._own.state()))
+        joined = {name: np.concatenate([own[name] for own in gathered], axis=1) for name in gathered[0]}
+        state: State = state_of(self._config, joined)
+        return state
+
+    def zero_state(self) -> None:
+        """Every stream begins anew."""
+        self._ranks.tell({"do": "zero state"})
+        self._own.zero_state()
+
+
+def crew_of(ranks: Ranks | None, learned: LearningText) -> Alone:
+    """Those who train on the text that is `learned`: the processes of `ranks`, or this one alone."""
+    return ALONE if ranks is None else Crew(ranks, learned)

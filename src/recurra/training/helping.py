@@ -1,0 +1,137 @@
+"""A process that helps with a training: it does what the leading one tells, and decides, writes and says nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from recurra import engines
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.messages import Array, Message
+from recurra.engines.ranks import LostProcess, Ranks
+from recurra.engines.sharing import parts
+from recurra.errors import NumericalError, RecurraError, TextError
+from recurra.network.state import named_state, state_of
+from recurra.text.decoding import Text
+from recurra.text.streams import Chunk, TextStream
+from recurra.text.vocabulary import Vocabulary
+from recurra.training import learning_text
+from recurra.training.crew import OPTIMIZER, PARAMETERS
+
+Arrays = dict[str, Array]
+
+
+def help_out(ranks: Ranks, text: str | Text | None = None) -> int:
+    """Do what process 0 tells, on its text or on `text`, until it ends; its exit code.
+
+    SIGINT and SIGTERM are for process 0 to heed: it saves, and then tells all to end.
+    """
+    helper = Helper(ranks, text)
+    with _deaf():
+        while helper.code is None:
+            helper.do(*ranks.hear())
+    ranks.leave()
+    return helper.code
+
+
+@contextlib.contextmanager
+def ending(ranks: Ranks | None) -> Iterator[None]:
+    """At the end, however it comes, let process 0 tell the helpers, if there are any, to end as it does itself."""
+    code = 1
+    try:
+        yield
+        code = 0
+    except RecurraError as error:
+        code = error.exit_code
+        raise
+    finally:
+        if ranks is not None:
+            with contextlib.suppress(LostProcess):
+                ranks.tell({"do": "end", "code": code})
+            ranks.leave()
+
+
+class Helper:
+    """What a helper has: the text, its part of the streams, its engine, and what was taken last."""
+
+    def __init__(self, ranks: Ranks, text: str | Text | None) -> None:
+        self.code: int | None = None
+        self._ranks, self._given = ranks, text
+        self._text: Text | None = None
+        self._stream: TextStream
+        self._engine: Any
+        self._chunk: Chunk
+
+    def do(self, message: Message, arrays: Arrays) -> None:
+        """One thing that was told."""
+        match message["do"]:
+            case "take":
+                self._stream.cursor = message["cursor"]
+                self._chunk = self._stream.take(message["count"])
+            case "train":
+                with contextlib.suppress(NumericalError):  # process 0 has the same, and tells it
+                    self._engine.train(*self._chunk, arrays["rates"], carry=message["carry"])
+            case "zero state":
+                self._engine.zero_state()
+            case "state":
+                self._ranks.gather_arrays(named_state(self._engine.state()))
+            case "warm up":
+                self._engine.warm_up()
+            case "stream":
+                self._stream = self._together(lambda: self._new_stream(message, arrays["vocabulary"]))
+            case "engine":
+                self._engine = self._together(lambda: self._new_engine(message, arrays))
+            case _:
+                self.code = int(message["code"])
+
+    def _together(self, work: Any) -> Any:
+        """What `work` gives; where it fails in any process, process 0 tells the error and then the end."""
+        with contextlib.suppress(RecurraError):
+            return self._ranks.together(work)
+        return None
+
+    def _new_stream(self, message: Message, code_points: Array) -> TextStream:
+        training = TrainingConfig.from_table(message["training"])
+        known = Vocabulary.from_code_points(code_points, is_bytes=message["bytes"])
+        learned = learning_text.prepared(self._read(message["text"]), training, known)
+        stream = learning_text.stream_of(training, learned.parts[0], learned.newline)
+        stream.part = parts(training, self._ranks.size)[self._ranks.rank]
+        return stream
+
+    def _read(self, told: dict[str, Any]) -> Text:
+        """The text, read once."""
+        if self._text is None or self._text.sha256 != told["sha256"]:
+            source = () if self._given is not None else tuple(told["source"])
+            self._text = learning_text.read_text(list(source), self._given, told["encoding"])
+        if self._text.sha256 != told["sha256"]:
+            raise TextError(
+                f"the text `{told['name']}` is another one here: its sha256 is {self._text.sha256}, "
+                f"and in process 0 {told['sha256']}.",
+                hint="every machine needs the same text in the same place.",
+            )
+        return self._text
+
+    def _new_engine(self, message: Message, arrays: Arrays) -> Any:
+        config = ModelConfig.from_table(message["model"])
+        named: dict[str, Any] = {"updates_done": message["done"], "ranks": self._ranks}
+        if "optimizer" in message:
+            named["optimizer_state"] = {name: arrays[OPTIMIZER + name] for name in message["optimizer"]}
+        if "state.h" in arrays:
+            named["state"] = state_of(config, arrays)
+        parameters = {n.removeprefix(PARAMETERS): a for n, a in arrays.items() if n.startswith(PARAMETERS)}
+        return engines.create(config, TrainingConfig.from_table(message["training"]), parameters, **named)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Take no notice of SIGINT and SIGTERM, in the main thread."""
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
