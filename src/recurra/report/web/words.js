@@ -1,0 +1,26 @@
+// Numbers as a person reads them.
+
+export const whole = (value) => Math.round(value).toLocaleString("en");
+export const fixed = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–");
+export const percent = (share) => (share > 0 && share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`);
+export const bits = (nats) => nats / Math.LN2;
+
+/** 3.1e-8 as 3.1 × 10⁻⁸. */
+export function power(value, digits = 1) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  const [mantissa, exponent] = value.toExponential(digits).split("e");
+  const raised = [...exponent.replace("+", "")].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign]));
+  return `${mantissa} × 10${raised.join("")}`;
+}
+
+/** Seconds in the largest unit that fits. */
+export function duration(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** "1 update", "2 updates". */
+export const plural = (count, word) => `${whole(count)} ${word}${count === 1 ? "" : "s"}`;
