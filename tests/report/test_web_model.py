@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 TEXT = "a bad cab, é😀\n\tfed a bee; ab" * 3
 KINDS = [("elman", "tanh"), ("elman", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
 LAYERS = [1, 2]
-HARNESS = script("model.js") + "\n" + script("sampling.js") + "\nObject.assign(window, { unpack, fromBase64, shaped });"
+HARNESS = script("report.js") + "\nObject.assign(window, modules.model, modules.sampling);"
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +196,49 @@ def test_the_weights_in_the_report_are_those_of_the_model(report: tuple[Language
     weights = text.split('class="weights">')[1].split("<")[0]
     assert base64.b64decode(weights) == pack(model)
     json.loads(text.split('class="data">')[1].split("<")[0])
+
+
+def test_every_panel_of_a_report_answers(browser: Any, report: tuple[LanguageModel, Path]) -> None:
+    model, path = report
+    size(browser, 1366, 768)
+    browser.get(path.as_uri())
+    text = browser.execute_script(
+        "return [...document.querySelectorAll('.panel-surprise .page')].map((n) => n.textContent)"
+    )
+    known = {symbol for symbol in "The best passage <i>of all</i>" if symbol in model.vocabulary.symbols}
+    assert set(text[0].replace("¶\n", "\n")) <= known
+    answers = {
+        "next": "Most likely",
+        "maths": "The page agrees with Python",
+        "learning": "3.03 bits a character",
+        "writes": "After 4,000 updates",
+        "surprise": "bits a character",
+        "neuron": "follows",
+        "memory": "Half of what counts",
+    }
+    for name, words in answers.items():
+        panel = browser.find_element("css selector", f".panel-{name}")
+        wait(lambda panel=panel, words=words: words in panel.get_attribute("textContent"), f"{name}: {words}")
+    cost = model.score("".join(symbol for symbol in "The best passage <i>of all</i>" if symbol in known))
+    told = browser.find_element("css selector", ".panel-surprise .answer b").text
+    assert told == f"{cost.bits_per_character:.2f} bits a character"
+    assert "✓ This page computes what Python does" in browser.find_element("css selector", ".badge").text
+    assert complaints(browser) == []
+
+
+def test_charts_zoom_and_are_read_by_keyboard(browser: Any, report: tuple[LanguageModel, Path]) -> None:
+    browser.get(report[1].as_uri())
+    plot = wait(lambda: browser.find_elements("css selector", ".panel-learning .plot .line.first"), "the line") and (
+        browser.find_element("css selector", ".panel-learning .plot")
+    )
+    shown = browser.find_element("css selector", ".panel-learning .readout")
+    plot.send_keys("\ue014")  # arrow right
+    wait(lambda: shown.text.startswith("updates "), "the values at the pointer")
+    labels = [tick.text for tick in plot.find_elements("css selector", ".tick.middle")]
+    plot.send_keys("+")
+    button = browser.find_element("css selector", ".panel-learning .tools button")
+    wait(lambda: [t.text for t in plot.find_elements("css selector", ".tick.middle")] != labels, "a narrower range")
+    assert button.is_displayed()
+    plot.send_keys("0")
+    wait(lambda: [t.text for t in plot.find_elements("css selector", ".tick.middle")] == labels, "all again")
+    assert not button.is_displayed()

@@ -37,7 +37,13 @@ Examples:
 
 REAL: dict[str, Any] = {"converter": real_or_none, "metavar": "FLOAT"}
 HYPHEN: dict[str, Any] = {"allow_leading_hyphen": True}  # a duration below zero has an error of its own
-LONG = ("best_sample", "final_sample", "held_out_passage", "copied")  # texts that the report has, and --json has not
+LONG = (
+    "best_sample",
+    "final_sample",
+    "held_out_passage",
+    "copied",
+    "sample_marks",
+)  # what the report has, and --json has not
 
 app = App(name="train", usage="Usage: recurra train [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
 

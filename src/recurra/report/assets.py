@@ -1,8 +1,7 @@
 """What the browser gets of ours: the modules of web/ as one script, and style sheets.
 
-The script is made of the modules, each after those that it imports, without their import and export words; so their
-top-level names must differ, which a test looks after. One script can stand in a page that is opened from a file, where
-modules cannot be loaded, and its hash can stand in the page's security policy.
+In the script each module is a function that gives back what it exports, after those that it imports. One script can
+stand in a page that is opened from a file, where modules cannot be loaded, and its hash in the page's security policy.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z]+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:const|class|function) (\w+))", re.MULTILINE)
 
 
 @cache
@@ -24,8 +24,15 @@ def asset(name: str) -> str:
 
 @cache
 def script(entry: str) -> str:
-    """The module `entry` and all that it imports, as one script of type module."""
-    return "\n".join(re.sub(r"^export ", "", _IMPORT.sub("", asset(name)), flags=re.MULTILINE) for name in order(entry))
+    """The module `entry`, NAME.js, and all that it imports, as one script of type module."""
+    return "\n".join(["const modules = {};", *map(_wrapped, order(entry))])
+
+
+def _wrapped(name: str) -> str:
+    code = asset(name)
+    body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = modules.\2;\n", code))
+    exported = ", ".join(_EXPORT.findall(code))
+    return f"modules.{name.removesuffix('.js')} = (() => {{\n{body}return {{ {exported} }};\n}})();"
 
 
 def order(entry: str) -> list[str]:
@@ -33,9 +40,9 @@ def order(entry: str) -> list[str]:
     found: dict[str, None] = {}
 
     def visit(name: str) -> None:
-        for imported in _IMPORT.findall(asset(name)):
-            if imported not in found:
-                visit(imported)
+        for _, imported in _IMPORT.findall(asset(name)):
+            if f"{imported}.js" not in found:
+                visit(f"{imported}.js")
         found[name] = None
 
     visit(entry)

@@ -41,6 +41,7 @@ class Record(NamedTuple):
     smooth: float
     epoch: float | None
     validation: float | None  # nats per character
+    norm: float | None = None  # of the gradient
 
 
 class Sample(NamedTuple):
@@ -231,6 +232,7 @@ def _record(where: str, line: dict[str, Any]) -> Record:
         smooth=_required(where, line, "smooth_loss"),
         epoch=number(line, "epoch"),
         validation=number(line, "validation"),
+        norm=number(line, "gradient_norm"),
     )
 
 

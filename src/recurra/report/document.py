@@ -111,14 +111,24 @@ def _article(run: RunData, model: Inlined, anchor: str) -> Html:
 
 
 def _parts(run: RunData, model: Inlined, anchor: str, level: int) -> list[Part]:
+    def panel(name: str) -> Html:
+        return interactive.place(name, level + 1)
+
+    loss = sections.loss_section(run, f"{anchor}-loss-figure")
+    samples, page = sections.samples_section(run), page_section(run)
+    gradients = sections.gradient_section(run)
+    if model.data is not None:
+        page = join([panel("surprise"), interactive.paper(page)])
+        gradients = join([gradients, panel("maths")])
     parts = [
         ("ask", "Ask it yourself", interactive.ask_section(model, level + 1)),
-        ("gradients", "1. The gradients", sections.gradient_section(run)),
-        ("loss", "2. The smooth loss", sections.loss_section(run, f"{anchor}-loss-figure")),
-        ("samples", "3. What it wrote as it learned", sections.samples_section(run)),
+        ("gradients", "1. The gradients", gradients),
+        ("loss", "2. The smooth loss", join([panel("learning"), interactive.paper(loss)]) if run.records else loss),
+        ("samples", "3. What it wrote as it learned", join([panel("writes"), samples]) if run.samples else samples),
         ("models", "4. The final and the best model", sections.models_section(run)),
         ("copies", "What it has copied", copies_section(run)),
-        ("held-out", "A page that it had not seen", page_section(run)),
+        ("held-out", "A page that it had not seen", page),
+        ("inside", "Look inside", interactive.look_section(model, level + 1)),
         ("honest", "The honest figures", sections.honest_section(run, f"{anchor}-bits-figure")),
         ("settings", "Settings, text and machine", sections.settings_section(run)),
     ]

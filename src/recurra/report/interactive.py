@@ -9,16 +9,14 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.data import mapping
-from recurra.report.markup import Html, join, tag
-from recurra.report.sections import absent
+from recurra.report import panels
+from recurra.report.markup import Html, absent, join, tag
 
 if TYPE_CHECKING:
     from recurra.report.data import RunData
     from recurra.report.inlined import Inlined
 
 ENTRY = "report.js"
-BEGINNING = 24  # characters of the text that the reader finds to go on from
 
 
 def ask_section(inlined: Inlined, level: int) -> Html:
@@ -32,6 +30,18 @@ def ask_section(inlined: Inlined, level: int) -> Html:
     return join([tag("p", words, class_="intro"), place("next", level)])
 
 
+def look_section(inlined: Inlined, level: int) -> Html:
+    """What can be seen inside of the network."""
+    if inlined.data is None:
+        return absent(inlined.absent)
+    return join([place(name, level) for name in ("neuron", "memory")])
+
+
+def paper(*content: Html) -> Html:
+    """What a panel shows better on a screen: it remains for paper, and where there is no JavaScript."""
+    return tag("div", *content, class_="paper")
+
+
 def place(name: str, level: int) -> Html:
     """Where the script puts a panel."""
     reader = tag("noscript", tag("p", "This part needs JavaScript, which is switched off.", class_="absent"))
@@ -40,7 +50,7 @@ def place(name: str, level: int) -> Html:
 
 def blocks(run: RunData, inlined: Inlined) -> list[Html]:
     """The data of the panels, and the model."""
-    found = [_block("data", "application/json", _json(_data(run)))]
+    found = [_block("data", "application/json", _json(_data(run, inlined)))]
     if inlined.data is not None:
         found.append(_block("weights", "text/plain", base64.b64encode(inlined.data).decode()))
     return found
@@ -55,13 +65,13 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _data(run: RunData) -> dict[str, Any]:
-    return {"beginning": _beginning(run)}
-
-
-def _beginning(run: RunData) -> str:
-    """The first words of the text that was held out, or of what the best model wrote."""
-    passage = mapping(run.summary.get("held_out_passage")).get("text")
-    text = passage if isinstance(passage, str) else run.summary.get("best_sample")
-    words = text[:BEGINNING].lstrip().rpartition(" ")[0] if isinstance(text, str) else ""
-    return words.partition("\n")[0]
+def _data(run: RunData, inlined: Inlined) -> dict[str, Any]:
+    text = panels.passage(run)
+    return {
+        "beginning": panels.beginning(text),
+        "metrics": panels.columns(run.records, run.span),
+        "rules": panels.rules(run.summary),
+        "samples": panels.samples(run.samples, run.summary.get("sample_marks")),
+        "passage": text,
+        "witness": inlined.witness,
+    }

@@ -24,3 +24,9 @@ export function duration(seconds) {
 
 /** "1 update", "2 updates". */
 export const plural = (count, word) => `${whole(count)} ${word}${count === 1 ? "" : "s"}`;
+
+/** 12,000 as 12k. */
+export function short(value) {
+  if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
+  return value >= 1e4 ? `${Number((value / 1e3).toPrecision(4))}k` : whole(value);
+}

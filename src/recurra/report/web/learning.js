@@ -1,0 +1,63 @@
+// Is it learning? The loss over the updates, beside what needs no network.
+import { Chart } from "./chart.js";
+import { makePanel } from "./panel.js";
+import { element } from "./dom.js";
+import { fixed, short } from "./words.js";
+
+/** `metrics` is a signal of the records' columns in bits per character, `rules` of [{name, value}]. */
+export function learningPanel({ metrics, rules }, level) {
+  const panel = makePanel("learning", "Is it learning?", level);
+  const chart = new Chart({
+    label: "Bits per character over the updates",
+    xName: "updates",
+    yName: "bits per character",
+    xShown: short,
+    yShown: (value) => fixed(value),
+    canLogX: true,
+  });
+  panel.body.append(chart.root);
+  const show = () => {
+    const columns = metrics.value;
+    chart.set(seriesOf(columns), rules.value);
+    panel.answer(...answerOf(columns, rules.value));
+  };
+  metrics.watch(show);
+  rules.watch(show);
+  return panel.root;
+}
+
+function seriesOf({ update, mean, smooth, validation }) {
+  const held = validation.map((value, index) => [update[index], value]).filter(([, value]) => value !== null);
+  return [
+    { name: "smooth loss", x: update, y: smooth, look: "first" },
+    { name: "held-out text", x: held.map(([x]) => x), y: held.map(([, y]) => y), look: "second" },
+    { name: "loss", x: update, y: mean, look: "faint" },
+  ];
+}
+
+function answerOf({ update, smooth, validation }, rules) {
+  if (!update.length) return ["The first record is still to come."];
+  const last = smooth[smooth.length - 1];
+  const held = validation.findLast((value) => value !== null);
+  const words = [element("b", {}, `${fixed(last)} bits a character`), change(update, smooth)];
+  if (held !== undefined) words.push(`; held out ${fixed(held)}`);
+  return [...words, beside(last, rules), "."];
+}
+
+/** How much it changed over the last tenth. */
+function change(update, smooth) {
+  const end = update[update.length - 1];
+  const before = update.findLastIndex((at) => at <= 0.9 * end);
+  if (before < 0) return "";
+  const difference = smooth[smooth.length - 1] - smooth[before];
+  const sign = difference > 0 ? "+" : "";
+  return `, ${sign}${fixed(difference)} in the last ${short(end - update[before])} updates`;
+}
+
+/** The best that needs no network and is worse, or else the next that is better. */
+function beside(last, rules) {
+  const worse = rules.filter((rule) => rule.value > last).sort((a, b) => a.value - b.value)[0];
+  const better = rules.filter((rule) => rule.value <= last).sort((a, b) => b.value - a.value)[0];
+  if (better) return `; ${better.name} needs ${fixed(better.value)}`;
+  return worse ? `; better than ${worse.name} with ${fixed(worse.value)}` : "";
+}
