@@ -13,7 +13,7 @@ import recurra
 from recurra.report.assets import asset, order, policy_hash, script
 
 WEB = Path(recurra.__file__).parent / "report" / "web"
-ENTRIES = ["report.js"]
+ENTRIES = ["report.js", "page.js"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

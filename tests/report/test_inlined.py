@@ -27,13 +27,7 @@ def with_model(folder: Path, units: int) -> LanguageModel:
 def test_a_small_model_lies_in_the_report(make_run: MakeRun) -> None:
     folder = make_run()
     model = with_model(folder, 20)
-    found = inlined(folder, with_model=False)
-    assert found[:2] == (pack(model), "")
-    assert found.witness is not None
-    losses = model.score("\nabc").losses
-    assert losses is not None
-    assert found.witness["text"] == "\nabc"
-    assert found.witness["nats"] == pytest.approx(losses[1:].tolist(), abs=1e-6)
+    assert inlined(folder, with_model=False) == (pack(model), "")
 
 
 def test_a_large_one_only_where_it_is_asked_for(make_run: MakeRun, tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ def test_what_was_packed_can_be_read(update: int | None) -> None:
     assert length % 4 == 0
     assert header["vocabulary"] == [ord(character) for character in "\nabé😀"]
     assert (header["update"], header["cell"], header["layers"], header["hidden_size"]) == (update, "gru", 2, 5)
+    losses = model.score(header["witness"]["text"]).losses
+    assert losses is not None
+    assert header["witness"]["nats"] == pytest.approx(losses[1:].tolist(), abs=1e-6)
     numbers = np.frombuffer(data, "<f4", offset=4 + length)
     for name, shape in header["tensors"]:
         size = int(np.prod(shape))

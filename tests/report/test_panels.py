@@ -61,10 +61,3 @@ def test_the_text_to_look_at(make_run: MakeRun, tmp_path: Path) -> None:
     (folder / "summary.json").write_text(json.dumps({}))
     assert panels.passage(load(folder)) == "The crow said"
     assert panels.passage(load(make_run("four", without=("summary.json", "samples.jsonl")))) == ""
-
-
-def test_the_words_to_go_on_from() -> None:
-    assert panels.beginning("In the beginning God created the heaven") == "In the beginning God"
-    assert panels.beginning("\n Short\nand more") == "Short"
-    assert panels.beginning("x" * 40) == "x" * 24
-    assert panels.beginning("") == ""

@@ -50,7 +50,7 @@ def place(name: str, level: int) -> Html:
 
 def blocks(run: RunData, inlined: Inlined) -> list[Html]:
     """The data of the panels, and the model."""
-    found = [_block("data", "application/json", _json(_data(run, inlined)))]
+    found = [_block("data", "application/json", _json(_data(run)))]
     if inlined.data is not None:
         found.append(_block("weights", "text/plain", base64.b64encode(inlined.data).decode()))
     return found
@@ -65,13 +65,10 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _data(run: RunData, inlined: Inlined) -> dict[str, Any]:
-    text = panels.passage(run)
+def _data(run: RunData) -> dict[str, Any]:
     return {
-        "beginning": panels.beginning(text),
         "metrics": panels.columns(run.records, run.span),
         "rules": panels.rules(run.summary),
         "samples": panels.samples(run.samples, run.summary.get("sample_marks")),
-        "passage": text,
-        "witness": inlined.witness,
+        "passage": panels.passage(run),
     }

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from recurra.report.data import Record, RunData, Sample
 
-BEGINNING = 24  # characters that the reader finds to go on from
 PASSAGE = 600  # characters of the text that is looked at
 DIGITS = 6  # significant ones
 NGRAMS = ("3", "6")  # the orders that are drawn
@@ -75,9 +74,3 @@ def passage(run: RunData) -> str:
     held_out = mapping(run.summary.get("held_out_passage")).get("text")
     texts = [held_out, run.summary.get("best_sample"), *(sample.text for sample in reversed(run.samples))]
     return next((text[:PASSAGE] for text in texts if isinstance(text, str) and text), "")
-
-
-def beginning(text: str) -> str:
-    """The first words of a text, for the reader to go on from."""
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= BEGINNING else line[:BEGINNING].rpartition(" ")[0] or line[:BEGINNING]

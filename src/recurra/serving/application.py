@@ -19,6 +19,7 @@ from recurra import __version__
 from recurra.errors import RecurraError
 from recurra.inert import inert
 from recurra.serving import catalogue, completion, scores, session
+from recurra.serving import catalogue, page, session
 from recurra.serving.access import Access
 from recurra.serving.limits import Limits
 from recurra.serving.refusals import Refusal
@@ -28,6 +29,8 @@ from recurra.serving.services import Services
 from recurra.serving.validation import refusal_of
 
 ROUTERS = (catalogue.router, session.router, completion.router, scores.router)
+ROUTERS = (catalogue.router, session.router, page.router)
+OPEN_PATHS = OPEN | page.OPEN
 SILENT: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -43,7 +46,7 @@ def create_application(
     limits: Limits | None = None,
     *,
     routers: Sequence[APIRouter] = ROUTERS,
-    open_paths: frozenset[str] = OPEN,
+    open_paths: frozenset[str] = OPEN_PATHS,
 ) -> Guard:
     """The guarded application; `guard.application` is the FastAPI within, its services in `.state.services`."""
     services = Services(registry, access, limits or Limits())

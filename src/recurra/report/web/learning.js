@@ -4,9 +4,13 @@ import { makePanel } from "./panel.js";
 import { element } from "./dom.js";
 import { fixed, short } from "./words.js";
 
-/** `metrics` is a signal of the records' columns in bits per character, `rules` of [{name, value}]. */
-export function learningPanel({ metrics, rules }, level) {
+/**
+ * `metrics` is a signal of the records' columns in bits per character, `rules` of [{name, value}]; `detail`, where there
+ * is a server, gives the records of a range from nearer; `tall` is the chart's height in pixels.
+ */
+export function learningPanel({ metrics, rules, detail, tall }, level) {
   const panel = makePanel("learning", "Is it learning?", level);
+  let near = null; // what is shown from nearer
   const chart = new Chart({
     label: "Bits per character over the updates",
     xName: "updates",
@@ -14,16 +18,33 @@ export function learningPanel({ metrics, rules }, level) {
     xShown: short,
     yShown: (value) => fixed(value),
     canLogX: true,
+    height: tall ?? 230,
+    onzoom: async (range) => {
+      near = range && detail ? await detail(range) : null;
+      show();
+    },
   });
   panel.body.append(chart.root);
   const show = () => {
     const columns = metrics.value;
-    chart.set(seriesOf(columns), rules.value);
+    chart.set(seriesOf(near ? around(columns, near) : columns), rules.value);
     panel.answer(...answerOf(columns, rules.value));
   };
   metrics.watch(show);
   rules.watch(show);
   return panel.root;
+}
+
+/** All the points, those of the part that is looked at from nearer in place of the few that were there. */
+function around(columns, near) {
+  if (!near.update.length) return columns;
+  const [first, last] = [near.update[0], near.update[near.update.length - 1]];
+  const join = (name) => [
+    ...columns[name].filter((_, index) => columns.update[index] < first),
+    ...near[name],
+    ...columns[name].filter((_, index) => columns.update[index] > last),
+  ];
+  return Object.fromEntries(Object.keys(columns).map((name) => [name, join(name)]));
 }
 
 function seriesOf({ update, mean, smooth, validation }) {

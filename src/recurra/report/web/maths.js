@@ -6,16 +6,15 @@ import { power } from "./words.js";
 const CLOSE = 1e-5; // nats: how far the page may be from Python
 
 /**
- * `check` is a signal of summary.json's gradient_check or null, `witness` a signal of {text, nats}: what Python says of
- * a text by the same model; `checkNow`, where there is a server, asks for a check and gives it back.
+ * `check` is a signal of summary.json's gradient_check, or null; `checkNow`, where there is a server, asks for a check and
+ * gives it back. The model brings its witness: a text, and what Python says of it.
  */
-export function mathsPanel({ check, witness, model, checkNow, sha256 }, level) {
+export function mathsPanel({ check, model, checkNow }, level) {
   const panel = makePanel("maths", "Can I trust the maths?", level);
   const grid = element("div", {});
   const badge = element("p", { class: "badge" });
   panel.body.append(badge, grid);
   if (checkNow) panel.body.append(button(checkNow, check));
-  if (sha256) panel.body.append(element("p", { class: "note" }, "SHA-256 of the parameters: ", element("code", {}, sha256)));
   const told = { gradients: null, page: null };
   const tell = () => panel.answer(...answerOf(told));
   check?.watch((value) => {
@@ -23,33 +22,31 @@ export function mathsPanel({ check, witness, model, checkNow, sha256 }, level) {
     grid.replaceChildren(...(value ? tablesOf(value) : []));
     tell();
   });
-  const compare = () => {
-    const difference = model.value && witness.value ? differenceOf(model.value, witness.value) : null;
-    told.page = difference;
-    badge.replaceChildren(...badgeOf(difference));
+  model.watch((value) => {
+    told.page = value && differenceOf(value);
+    badge.replaceChildren(...badgeOf(told.page));
     tell();
-  };
-  witness.watch(compare);
+  });
   return panel.root;
 }
 
-/** The greatest difference in nats between the page's costs and Python's; null of another model. */
-function differenceOf(model, { text, nats, update }) {
-  if (update !== model.update) return null;
+/** The greatest difference in nats between the page's costs of the witness and Python's. */
+function differenceOf(model) {
+  const { text, nats } = model.witness;
   const { ids } = model.vocabulary.encode(text);
   const states = model.readAll(ids);
-  return Math.max(...nats.map((cost, at) => Math.abs(cost + model.logProbabilities(states[at + 1])[ids[at + 1]])));
+  return Math.max(0, ...nats.map((cost, at) => Math.abs(cost + model.logProbabilities(states[at + 1])[ids[at + 1]])));
 }
 
 function badgeOf(difference) {
-  if (difference === null) return [];
+  if (difference == null) return [];
   const good = difference <= CLOSE;
   const words = `${good ? "✓" : "✗"} This page computes ${good ? "what" : "something other than"} Python does: log p differs by at most ${power(difference)} nats.`;
   return [element("span", { class: good ? "good" : "bad" }, words)];
 }
 
 function answerOf({ gradients, page }) {
-  if (!gradients) return [page === null ? "The gradients are checked when the training ends." : "The page agrees with Python; see above for the gradients."];
+  if (!gradients) return [page == null ? "The gradients are checked when the training ends." : "The page agrees with Python; see above for the gradients."];
   const errors = rowsOf(gradients).map(([, row]) => row.max_rel_complex).filter(Number.isFinite);
   const words = gradients.passed === true ? "Every gradient agrees with numerical ones" : "Not every gradient agrees with numerical ones";
   return [element("b", {}, words), errors.length ? `: within ${power(Math.max(...errors))} of the largest, by the complex step.` : "."];

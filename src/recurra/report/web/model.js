@@ -2,7 +2,7 @@
 import { CELLS, addProduct, addTransposed } from "./cells.js";
 import { Vocabulary } from "./vocabulary.js";
 
-/** The model in an ArrayBuffer: the length of a header of JSON (uint32), the header, float32 after float32. */
+/** The model in an ArrayBuffer: the length of a header of JSON (uint32), the header, float32 after float32 (report/packed.py). */
 export function unpack(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
@@ -31,7 +31,7 @@ function transposed(A, rows, columns) {
 
 export class Model {
   constructor(header, tensors) {
-    Object.assign(this, { update: header.update, hidden: header.hidden_size, kind: header.cell });
+    Object.assign(this, { update: header.update, hidden: header.hidden_size, kind: header.cell, witness: header.witness });
     this.cell = CELLS[header.cell];
     this.vocabulary = new Vocabulary(header.vocabulary, header.bytes);
     this.parameters = Object.values(tensors).reduce((sum, tensor) => sum + tensor.length, 0);

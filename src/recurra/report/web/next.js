@@ -8,18 +8,16 @@ import { bits, fixed, percent, whole } from "./words.js";
 const SHOWN = 8; // bars
 const LENGTH = 400; // characters that are written at once
 
-export function nextPanel({ model, beginning }, level) {
+export function nextPanel({ model, passage }, level) {
   const panel = makePanel("next", "What would it say next?", level);
   const settings = { ...AS_LEARNED };
   const id = newId();
   const box = element("textarea", { id, rows: 2, spellcheck: "false", autocapitalize: "off" });
-  box.value = beginning;
   const bars = element("ol", { class: "bars", "aria-label": "The likeliest next characters" });
   const written = element("blockquote", { class: "written", lang: "", dir: "auto", translate: "no" });
   const note = element("p", { class: "note", role: "status" });
   const button = element("button", { type: "button", class: "main" }, "Write on");
-  let reader = null;
-  let stop = null;
+  let [reader, stop, isOwn] = [null, null, false];
 
   const distribution = (state) => {
     const logs = reader.model.logProbabilities(state);
@@ -34,6 +32,7 @@ export function nextPanel({ model, beginning }, level) {
     bars.replaceChildren(...barsOf(reader.model.vocabulary, logs, shares, accept));
   });
   const accept = (symbol) => {
+    isOwn = true;
     box.value += symbol;
     show();
   };
@@ -65,7 +64,10 @@ export function nextPanel({ model, beginning }, level) {
     });
   };
   button.addEventListener("click", () => (stop ? end() : reader && write()));
-  box.addEventListener("input", show);
+  box.addEventListener("input", () => {
+    isOwn = true;
+    show();
+  });
   panel.body.append(
     element("label", { for: id, class: "quiet" }, "Type a beginning"),
     box,
@@ -80,6 +82,11 @@ export function nextPanel({ model, beginning }, level) {
     button.disabled = !value;
     if (value) show();
     else panel.answer("There is no model yet: the first checkpoint is still to come.");
+  });
+  passage.found.watch(() => {
+    if (isOwn) return;
+    box.value = passage.beginning;
+    show();
   });
   return panel.root;
 }

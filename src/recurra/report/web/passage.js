@@ -3,6 +3,7 @@ import { inSlices } from "./dom.js";
 import { Signal } from "./signal.js";
 
 const LONGEST = 1500; // characters
+const BEGINNING = 24; // characters of a beginning
 export const NONE = -1;
 
 export class Passage {
@@ -16,9 +17,25 @@ export class Passage {
     model.watch(() => this.#read());
   }
 
+  /** The reader's own text: nothing offered replaces it. */
   setText(text) {
+    this.isOwn = true;
     this.text = text;
     this.#read();
+  }
+
+  /** A text to look at, unless the reader has chosen one. */
+  offer(text) {
+    if (this.isOwn || !text || text === this.text) return;
+    this.text = text;
+    this.#read();
+  }
+
+  /** The first words, to go on from. */
+  get beginning() {
+    const line = this.text.trim().split("\n")[0];
+    const cut = line.slice(0, BEGINNING);
+    return line.length <= BEGINNING ? line : cut.slice(0, cut.lastIndexOf(" ")).trim() || cut;
   }
 
   /** The probabilities (K) before the character at `index`. */
@@ -31,7 +48,7 @@ export class Passage {
   #read() {
     this.stop();
     const model = this.model.value;
-    if (!model) return;
+    if (!model || !this.text) return;
     const encoded = model.vocabulary.encode(this.text);
     const [ids, symbols] = [encoded.ids.slice(0, LONGEST), encoded.symbols.slice(0, LONGEST)];
     const states = [model.zeroState()];

@@ -10,13 +10,11 @@ function mount(root) {
   const model = new Signal(weights && unpack(fromBase64(weights.textContent)));
   mountPanels(root, {
     model,
-    beginning: data.beginning,
     metrics: new Signal(data.metrics),
     rules: new Signal(data.rules),
     samples: new Signal(data.samples),
     passage: new Passage(model, data.passage),
     check: null,
-    witness: new Signal(data.witness),
   });
   root.classList.add("live");
 }

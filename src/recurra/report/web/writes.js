@@ -1,12 +1,16 @@
 // What does it write now? A strip of what it wrote on the way: words of the book, and what it has copied, are marked.
-import { element, visible } from "./dom.js";
+import { element, newId, visible } from "./dom.js";
 import { makePanel, slider } from "./panel.js";
 import { percent, plural, whole } from "./words.js";
 
 const FRAME = 700; // milliseconds that a sample stands while the strip plays
 
-/** `samples` is a signal of [{update, temperature, text, words, copied}]: spans [start, length] of the text. */
-export function writesPanel({ samples }, level) {
+/**
+ * `samples` is a signal of [{update, temperature, text, words, copied}]: spans [start, length] of the text; `frames`, where
+ * the page follows a training, of what each checkpoint writes in the page itself, from the same start and seed.
+ */
+export function writesPanel({ samples: recorded, frames }, level) {
+  let samples = recorded;
   const panel = makePanel("writes", "What does it write now?", level);
   const text = element("blockquote", { class: "strip", lang: "", dir: "auto", translate: "no", tabindex: 0, "aria-label": "What it wrote" });
   const play = element("button", { type: "button" }, "Play");
@@ -46,13 +50,29 @@ export function writesPanel({ samples }, level) {
     timer = setInterval(step, FRAME);
     return undefined;
   });
+  const fill = () => {
+    const last = Math.max(0, samples.value.length - 1);
+    pick.input.max = last;
+    pick.input.disabled = play.disabled = last < 1;
+    if (follows) goTo(last);
+  };
+  const source = (chosen) => {
+    samples = chosen;
+    follows = true;
+    fill();
+  };
   panel.body.append(element("div", { class: "row wide" }, pick.root, play), text, legend());
-  samples.watch((all) => {
-    pick.input.max = Math.max(0, all.length - 1);
-    pick.input.disabled = play.disabled = all.length < 2;
-    if (follows) goTo(Math.max(0, all.length - 1));
-  });
+  if (frames) panel.body.prepend(sourceChoice(() => source(recorded), () => source(frames)));
+  [recorded, ...(frames ? [frames] : [])].forEach((signal) => signal.watch(() => signal === samples && fill()));
   return panel.root;
+}
+
+/** Which texts: those that the training recorded, each with a seed of its own, or the page's own. */
+function sourceChoice(first, second) {
+  const id = newId();
+  const change = (event) => (event.target.selectedIndex === 0 ? first() : second());
+  const options = ["recorded by the training", "same start and seed, by this page"].map((name) => element("option", {}, name));
+  return element("p", { class: "row" }, element("label", { for: id }, "Texts"), element("select", { id, onchange: change }, ...options));
 }
 
 const when = (sample) => (sample ? whole(sample.update) : "–");
