@@ -74,3 +74,22 @@ def test_a_text_that_is_not_the_same_is_not_shown(run: recurra.Run, tmp_path: Pa
     (folder / "run.toml").write_text(text.replace(old, new))
     (folder / "samples.jsonl").write_text(json.dumps({"update": 0, "temperature": 1.0, "text": "A small book"}) + "\n")
     assert looked(folder).extra == {}
+
+
+def test_samples_that_come_later_are_marked_too(run: recurra.Run, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    (folder / "run.toml").write_text((run.folder / "run.toml").read_text())
+    log, watch = folder / "samples.jsonl", Watch(folder)
+    insight = Insight(watch)
+
+    def marked(*updates: int) -> list[int]:
+        log.write_text("".join(f'{{"update": {n}, "temperature": 1.0, "text": "small {n}"}}\n' for n in updates))
+        watch._looked = 0.0
+        watch.refresh()
+        insight.look()
+        return [table["update"] for table in watch.extra["marks"] if table["words"]]
+
+    assert marked(0, 1) == [0, 1]
+    assert marked(0, 1, 2) == [0, 1, 2]
+    assert marked(0, 5) == [0, 5]

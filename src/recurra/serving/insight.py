@@ -5,14 +5,16 @@ It is found in a thread, once, while someone looks at the page; the marks again 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from recurra.config import TrainingConfig
 from recurra.errors import RecurraError, TextError
-from recurra.inference.baselines import LIMIT, baselines, ngram_bits
+from recurra.inference.baselines import LIMIT, baselines, ngram_bits, uniform, unigram
 from recurra.report import held_out, panels
-from recurra.report.marks import mark
+from recurra.report.data import Sample
+from recurra.report.marks import MOST, mark
 from recurra.serving.watching import Watch
 from recurra.text import books
 from recurra.text.reading import read
@@ -25,7 +27,8 @@ class Insight:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._learned: Learned | None = None
-        self._marked = -1  # samples
+        self._marked: list[Sample] = []
+        self._marks: list[dict[str, Any]] = []
         self._gave_up = False
 
     def look(self) -> None:
@@ -37,17 +40,26 @@ class Insight:
             if self._learned is None:
                 self._learned = learned_of(watch.tables)
                 watch.add(passage=passage_of(self._learned))
+                self._find_rules(self._learned)
             self._mark(self._learned)
-            if not panels.rules(watch.summary) and "rules" not in watch.extra:
-                watch.add(rules=rules_of(self._learned))
         except (RecurraError, TypeError, ValueError):
             self._gave_up = True
 
+    def _find_rules(self, learned: Learned) -> None:
+        if not panels.rules(self._watch.summary):
+            for found in rules_of(learned):
+                self._watch.add(rules=found)
+
     def _mark(self, learned: Learned) -> None:
+        """Mark the samples that are new; all of them, where the run was cut back."""
         samples = list(self._watch.samples)
-        if len(samples) != self._marked and "sample_marks" not in self._watch.summary:
-            self._watch.add(marks=mark(samples, learned.text))
-        self._marked = len(samples)
+        if samples[: len(self._marked)] != self._marked:
+            self._marks, self._marked = [], []
+        new = samples[len(self._marked) :]
+        if new and "sample_marks" not in self._watch.summary:
+            self._marks = (self._marks + mark(new, learned.text))[-MOST:]
+            self._watch.add(marks=self._marks)
+        self._marked = samples
 
 
 def learned_of(tables: dict[str, Any]) -> Learned:
@@ -75,13 +87,16 @@ def _readable(learned: Learned, start: int, stop: int) -> str:
     return part.encode("latin-1").decode("utf-8", "replace") if learned.text.is_bytes else part
 
 
-def rules_of(learned: Learned) -> list[dict[str, Any]]:
-    """What needs no network, as `panels.rules` has it when the run has ended."""
+def rules_of(learned: Learned) -> Iterator[list[dict[str, Any]]]:
+    """What needs no network, as `panels.rules` has it when the run has ended: what is found at once, then all."""
     start, stop = learned.held_out
-    text, is_bytes = learned.text, learned.text.is_bytes
-    if stop - start < 2:
-        return panels.rules({"baselines": baselines(text.part(0, min(start, LIMIT)), is_bytes=is_bytes)})
-    held = text.part(start, min(stop, start + LIMIT))
-    ids = learned.ids(text.vocabulary)
-    grams = ngram_bits(ids[max(len(ids) - held_out.TRAINING, 0) :], text.vocabulary, held[: held_out.HELD_OUT])
-    return panels.rules({"held_out_baselines": baselines(held, is_bytes=is_bytes), "held_out_ngrams": grams})
+    text, is_held_out = learned.text, stop - start >= 2
+    part = text.part(start, min(stop, start + LIMIT)) if is_held_out else text.part(0, min(start, LIMIT))
+    name = "held_out_baselines" if is_held_out else "baselines"
+    yield panels.rules({name: {"uniform": uniform(part), "unigram": unigram(part)}})
+    found: dict[str, Any] = {}
+    if is_held_out:
+        ids = learned.ids(text.vocabulary)
+        ids = ids[max(len(ids) - held_out.TRAINING, 0) :]
+        found["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out.HELD_OUT])
+    yield panels.rules(found | {name: baselines(part, is_bytes=text.is_bytes)})

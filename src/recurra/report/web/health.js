@@ -48,7 +48,7 @@ function factsOf({ seconds, rate, perUpdate, memory, checkpoint, learningRate })
     ["trained for", Number.isFinite(seconds) ? duration(seconds) : null],
     ["learning rate", Number.isFinite(learningRate) ? String(Number(learningRate.toPrecision(3))) : null],
     ["memory", memory ? `${whole(memory / 2 ** 20)} MiB` : null],
-    ["newest checkpoint", checkpoint ? `update ${whole(checkpoint)}` : null],
+    ["newest checkpoint", checkpoint == null ? null : whole(checkpoint)],
   ];
   return found.filter(([, value]) => value !== null);
 }

@@ -16,7 +16,7 @@ export function mathsPanel({ check, model, checkNow }, level) {
   panel.body.append(badge, grid);
   if (checkNow) panel.body.append(button(checkNow, check));
   const told = { gradients: null, page: null };
-  const tell = () => panel.answer(...answerOf(told));
+  const tell = () => panel.answer(...answerOf(told, checkNow ? "" : "; the gradients are above"));
   check?.watch((value) => {
     told.gradients = value;
     grid.replaceChildren(...(value ? tablesOf(value) : []));
@@ -45,8 +45,8 @@ function badgeOf(difference) {
   return [element("span", { class: good ? "good" : "bad" }, words)];
 }
 
-function answerOf({ gradients, page }) {
-  if (!gradients) return [page == null ? "The gradients are checked when the training ends." : "The page agrees with Python; see above for the gradients."];
+function answerOf({ gradients, page }, elsewhere) {
+  if (!gradients) return [page == null ? "The first checkpoint is still to come." : `This page agrees with Python${elsewhere}.`];
   const errors = rowsOf(gradients).map(([, row]) => row.max_rel_complex).filter(Number.isFinite);
   const words = gradients.passed === true ? "Every gradient agrees with numerical ones" : "Not every gradient agrees with numerical ones";
   return [element("b", {}, words), errors.length ? `: within ${power(Math.max(...errors))} of the largest, by the complex step.` : "."];

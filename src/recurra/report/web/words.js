@@ -5,13 +5,15 @@ export const fixed = (value, digits = 2) => (Number.isFinite(value) ? value.toFi
 export const percent = (share) => (share > 0 && share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`);
 export const bits = (nats) => nats / Math.LN2;
 
-/** 3.1e-8 as 3.1 × 10⁻⁸. */
+const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+
+/** 3.1e-8 as 3.1 × 10⁻⁸; without digits 1e-8 as 10⁻⁸. */
 export function power(value, digits = 1) {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const [mantissa, exponent] = value.toExponential(digits).split("e");
-  const raised = [...exponent.replace("+", "")].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign]));
-  return `${mantissa} × 10${raised.join("")}`;
+  const raised = [...exponent.replace("+", "")].map((sign) => SUPERSCRIPT[sign]).join("");
+  return mantissa === "1" ? `10${raised}` : `${mantissa} × 10${raised}`;
 }
 
 /** Seconds in the largest unit that fits. */
