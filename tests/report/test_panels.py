@@ -17,18 +17,21 @@ def test_losses_are_in_bits_per_character(make_run: MakeRun) -> None:
     found = panels.columns(run.records, run.span)
     assert found["update"][-1] == 4000
     assert found["smooth"][-1] == float(f"{52.5 / 25 / math.log(2):.6g}")
-    assert found["validation"] == [None] * 40
+    assert found["scoredAt"] == found["scored"] == []
     assert found["norm"] == [None] * 40
 
 
 def test_a_long_run_has_two_thousand_points_at_most(make_run: MakeRun) -> None:
     folder = make_run()
-    rows = [record(update) | {"gradient_norm": 1.25, "validation": 2.0} for update in range(1, 20_001)]
+    rows = [record(update) | {"gradient_norm": 1.25} for update in range(1, 20_001)]
+    for n in range(0, 20_000, 1000):
+        rows[n]["validation"] = 2.0
     (folder / "metrics.jsonl").write_text(lines(rows))
     found = panels.columns(load(folder).records, 25)
     assert {name: len(column) <= 2000 for name, column in found.items()} == dict.fromkeys(found, True)
     assert found["norm"][3] == 1.25
-    assert found["validation"][3] == float(f"{2 / math.log(2):.6g}")
+    assert found["scoredAt"] == list(range(1, 20_001, 1000))  # none is lost
+    assert found["scored"] == [float(f"{2 / math.log(2):.6g}")] * 20
 
 
 def test_baselines_are_those_of_the_held_out_text_where_there_is_one(make_run: MakeRun) -> None:

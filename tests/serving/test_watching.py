@@ -65,7 +65,8 @@ def test_a_page_that_knows_nothing_is_told_all(folder: Path) -> None:
     assert told["anew"] is True
     assert told["metrics"]["update"] == [10, 20]
     assert told["metrics"]["smooth"][0] == pytest.approx(1.5 / math.log(2), rel=1e-5)
-    assert told["metrics"]["validation"][1] == pytest.approx(1.25 / math.log(2), rel=1e-5)
+    assert told["metrics"]["scoredAt"] == [20]
+    assert told["metrics"]["scored"][0] == pytest.approx(1.25 / math.log(2), rel=1e-5)
     assert told["metrics"]["norm"] == [2.5, 2.5]
     assert told["samples"] == [{"update": 0, "temperature": 1.0, "text": "<b>"}]
     assert told["health"] == {

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from recurra.report.data import mapping, number
-from recurra.report.figures import BASELINES, decimate
+from recurra.report.figures import BASELINES, MAX_POINTS, decimate
 from recurra.report.marks import valid
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ COMPRESSOR = "xz"
 
 
 def columns(records: Sequence[Record], span: int) -> dict[str, list[Any]]:
-    """The records column by column, at most 2,000 of them, that draw the same picture."""
-    kept = decimate(records)
-    nats = span * math.log(2)
+    """The records column by column, at most 2,000 that draw the same picture; the held-out losses by themselves."""
+    kept, nats = decimate(records), span * math.log(2)
+    scored = [(record.update, record.validation) for record in records if record.validation is not None]
+    scored = scored[:: math.ceil(len(scored) / MAX_POINTS) or 1]
     return {
         "update": [record.update for record in kept],
         "mean": [short(record.mean / nats) for record in kept],
         "smooth": [short(record.smooth / nats) for record in kept],
-        "validation": [
-            short(None if record.validation is None else record.validation / math.log(2)) for record in kept
-        ],
         "norm": [short(record.norm) for record in kept],
+        "scoredAt": [update for update, _ in scored],
+        "scored": [short(loss / math.log(2)) for _, loss in scored],
     }
 
 

@@ -4,7 +4,11 @@ import { decimated } from "./scale.js";
 
 const MOST = 6000; // points that are kept; then half of that
 const PATIENCE = [500, 1000, 2000, 5000]; // milliseconds until the next try
-const NOTHING = { update: [], mean: [], smooth: [], validation: [], norm: [] };
+const RECORDS = ["update", "mean", "smooth", "norm"];
+const SCORES = ["scoredAt", "scored"];
+
+/** The columns of a run of which nothing is known. */
+export const NOTHING = Object.fromEntries([...RECORDS, ...SCORES].map((name) => [name, []]));
 
 export class Feed {
   /** `context` has the signals of the panels; `told` is called with true and false as the line stands or is cut. */
@@ -96,11 +100,10 @@ export class Feed {
   }
 }
 
-/** The columns one after the other, thinned out where they grow long. */
-export function joined(before, after) {
-  const names = Object.keys(NOTHING);
-  const all = Object.fromEntries(names.map((name) => [name, [...before[name], ...after[name]]]));
+/** The columns one after the other, the records thinned out where they grow long. */
+function joined(before, after) {
+  const all = Object.fromEntries([...RECORDS, ...SCORES].map((name) => [name, [...before[name], ...after[name]]]));
   if (all.update.length <= MOST) return all;
   const kept = decimated(all.smooth, 0, all.update.length, MOST / 4);
-  return Object.fromEntries(names.map((name) => [name, kept.map((index) => all[name][index])]));
+  return { ...all, ...Object.fromEntries(RECORDS.map((name) => [name, kept.map((index) => all[name][index])])) };
 }

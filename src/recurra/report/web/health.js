@@ -37,7 +37,7 @@ export function healthPanel({ metrics, health, passage }, level) {
 }
 
 function answerOf({ state, update, updates, rate }) {
-  const left = updates > update && rate ? `, ${duration((updates - update) / rate)} left` : "";
+  const left = state === "Training" && updates > update && rate ? `, ${duration((updates - update) / rate)} left` : "";
   return [element("b", {}, `${state}`), `: update ${whole(update)}${updates ? ` of ${whole(updates)}` : ""}${left}.`];
 }
 

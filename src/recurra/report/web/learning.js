@@ -37,31 +37,31 @@ export function learningPanel({ metrics, rules, detail, tall }, level) {
 
 /** All the points, those of the part that is looked at from nearer in place of the few that were there. */
 function around(columns, near) {
-  if (!near.update.length) return columns;
-  const [first, last] = [near.update[0], near.update[near.update.length - 1]];
-  const join = (name) => [
-    ...columns[name].filter((_, index) => columns.update[index] < first),
-    ...near[name],
-    ...columns[name].filter((_, index) => columns.update[index] > last),
-  ];
-  return Object.fromEntries(Object.keys(columns).map((name) => [name, join(name)]));
+  const joined = (x, names) => {
+    const [first, last] = [near[x][0], near[x][near[x].length - 1]];
+    const join = (name) => [
+      ...columns[name].filter((_, index) => columns[x][index] < first),
+      ...near[name],
+      ...columns[name].filter((_, index) => columns[x][index] > last),
+    ];
+    return near[x].length ? Object.fromEntries(names.map((name) => [name, join(name)])) : {};
+  };
+  return { ...columns, ...joined("update", ["update", "mean", "smooth"]), ...joined("scoredAt", ["scoredAt", "scored"]) };
 }
 
-function seriesOf({ update, mean, smooth, validation }) {
-  const held = validation.map((value, index) => [update[index], value]).filter(([, value]) => value !== null);
+function seriesOf({ update, mean, smooth, scoredAt, scored }) {
   return [
     { name: "smooth loss", x: update, y: smooth, look: "first" },
-    { name: "held-out text", x: held.map(([x]) => x), y: held.map(([, y]) => y), look: "second" },
+    { name: "held-out text", x: scoredAt, y: scored, look: "second" },
     { name: "loss", x: update, y: mean, look: "faint" },
   ];
 }
 
-function answerOf({ update, smooth, validation }, rules) {
+function answerOf({ update, smooth, scored }, rules) {
   if (!update.length) return ["The first record is still to come."];
   const last = smooth[smooth.length - 1];
-  const held = validation.findLast((value) => value !== null);
   const words = [element("b", {}, `${fixed(last)} bits a character`), change(update, smooth)];
-  if (held !== undefined) words.push(`; held out ${fixed(held)}`);
+  if (scored.length) words.push(`; held out ${fixed(scored[scored.length - 1])}`);
   return [...words, beside(last, rules), "."];
 }
 

@@ -14,7 +14,7 @@ export function nextPanel({ model, passage }, level) {
   const id = newId();
   const box = element("textarea", { id, rows: 2, spellcheck: "false", autocapitalize: "off" });
   const bars = element("ol", { class: "bars", "aria-label": "The likeliest next characters" });
-  const written = element("blockquote", { class: "written", lang: "", dir: "auto", translate: "no" });
+  const written = element("blockquote", { class: "written", lang: "", dir: "auto", translate: "no", role: "group", tabindex: 0, "aria-label": "What it writes on" });
   const note = element("p", { class: "note", role: "status" });
   const button = element("button", { type: "button", class: "main" }, "Write on");
   let [reader, stop, isOwn] = [null, null, false];

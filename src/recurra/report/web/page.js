@@ -1,6 +1,6 @@
 // The live page of a run: its panels, and the line to the server that fills them.
 import { element, inSlices } from "./dom.js";
-import { Feed } from "./feed.js";
+import { Feed, NOTHING } from "./feed.js";
 import { mountPanels } from "./panels.js";
 import { Passage } from "./passage.js";
 import { draw, shaped, uniforms } from "./sampling.js";
@@ -31,7 +31,7 @@ function contextOf() {
   const model = new Signal(null);
   return {
     model,
-    metrics: new Signal({ update: [], mean: [], smooth: [], validation: [], norm: [] }),
+    metrics: new Signal(NOTHING),
     rules: new Signal([]),
     samples: new Signal([]),
     frames: new Signal([]),

@@ -12,7 +12,7 @@ const FRAME = 700; // milliseconds that a sample stands while the strip plays
 export function writesPanel({ samples: recorded, frames }, level) {
   let samples = recorded;
   const panel = makePanel("writes", "What does it write now?", level);
-  const text = element("blockquote", { class: "strip", lang: "", dir: "auto", translate: "no", tabindex: 0, "aria-label": "What it wrote" });
+  const text = element("blockquote", { class: "strip", lang: "", dir: "auto", translate: "no", role: "group", tabindex: 0, "aria-label": "What it wrote" });
   const play = element("button", { type: "button" }, "Play");
   const pick = slider("update", { min: 0, max: 0, step: 1, value: 0, shown: (index) => when(samples.value[index]) }, (index) => {
     follows = index === samples.value.length - 1;
