@@ -75,11 +75,11 @@ def test_where_the_port_is_taken_it_is_another(tmp_path: Path) -> None:
 
 
 def test_without_the_packages_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
-    monkeypatch.setattr(live, "find_spec", lambda name: None if name == "uvicorn" else object())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else object())
     monkeypatch.chdir(tmp_path)
     code, _, said = call("train", "python-docs", "--live", "--updates", "1")
     assert code == 2
-    assert "`--live` needs the package uvicorn, which is not installed." in said
+    assert "`recurra train --live` needs the package uvicorn, which is not installed." in said
     assert "pip install 'recurra[serve]'" in said
     assert list(tmp_path.iterdir()) == []
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from recurra.errors import UsageError
+from recurra.interop.extras import require
 
 PACKAGES = ("fastapi", "uvicorn")
 PORT = 8000  # or any that is free
@@ -18,11 +17,8 @@ PATIENCE = 5  # seconds for it to end
 
 def require_packages() -> None:
     """UsageError where the packages of the extra `serve` are not installed."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"`--live` needs the package {missing[0]}, which is not installed.", hint="pip install 'recurra[serve]'"
-        )
+    for package in PACKAGES:
+        require(package, "`recurra train --live`", "serve")
 
 
 class Page:

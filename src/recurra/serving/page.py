@@ -21,12 +21,11 @@ from recurra.errors import RecurraError
 from recurra.report.assets import asset, script
 from recurra.serving.insight import Insight
 from recurra.serving.refusals import Refusal, unavailable
-from recurra.serving.replies import refusals
 from recurra.serving.services import Services, services_of
 from recurra.serving.snapshot import Snapshots
 from recurra.serving.watching import Watch, place_of
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)  # of the page alone
 OPEN = frozenset({"/", "/page.css", "/page.js"})  # they hold nothing of a run
 STREAMS = 16  # pages at once
 PAUSE = 0.2  # seconds between two messages, at least
@@ -68,20 +67,20 @@ def watch_of(name: str, show: Shown) -> Watch:
 Watched = Annotated[Watch, Depends(watch_of)]
 
 
-@router.get("/", include_in_schema=False)
+@router.get("/")
 async def page() -> Response:
     """The page itself, the same one for every run."""
     return Response(asset("page.html"), media_type="text/html")
 
 
-@router.get("/page.css", include_in_schema=False)
+@router.get("/page.css")
 async def style() -> Response:
     """Its style sheet."""
     sheet = "".join(map(asset, ("palette.css", "panels.css", "page.css")))
     return Response(sheet, media_type="text/css")
 
 
-@router.get("/page.js", include_in_schema=False)
+@router.get("/page.js")
 async def code() -> Response:
     """Its script."""
     return Response(script("page.js"), media_type="text/javascript")
@@ -93,13 +92,13 @@ class RunList(BaseModel):
     runs: list[str]
 
 
-@router.get("/runs", responses=refusals())
+@router.get("/runs")
 async def runs(show: Shown) -> RunList:
     """What there is to look at."""
     return RunList(runs=list(show.watches))
 
 
-@router.get("/runs/{name}/events", responses=refusals(404))
+@router.get("/runs/{name}/events")
 async def events(
     name: str,
     watch: Watched,
@@ -155,7 +154,7 @@ async def _look(name: str, show: Show) -> None:
         await asyncio.sleep(1)
 
 
-@router.get("/runs/{name}/points", responses=refusals(404, 422))
+@router.get("/runs/{name}/points")
 async def points(
     watch: Watched,
     first: Annotated[float, Query(ge=0, le=1e15)],
@@ -166,7 +165,7 @@ async def points(
     return watch.part(first, last)
 
 
-@router.get("/runs/{name}/model", responses=refusals(404))
+@router.get("/runs/{name}/model")
 async def model(name: str, watch: Watched, show: Shown) -> Response:  # noqa: ARG001 - it must be a run
     """The newest checkpoint's model in the bytes of `report.packed`."""
     try:
@@ -182,7 +181,7 @@ class Nothing(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-@router.post("/runs/{name}/check", responses=refusals(404, 422, 429))
+@router.post("/runs/{name}/check")
 async def check(name: str, _: Nothing, watch: Watched, show: Shown) -> dict[str, Any]:  # noqa: ARG001
     """Check the gradients of the newest checkpoint, on a copy: the object of `recurra check --json`."""
     try:

@@ -31,6 +31,7 @@ export class TextView {
     const before = this.chosen;
     this.chosen = at;
     [before, at].forEach((place) => this.spans[place] && this.#dress(this.spans[place], place));
+    if (at !== before && this.spans[at]) this.#keepInView(this.spans[at]);
   }
 
   #dress(span, at) {
@@ -43,9 +44,7 @@ export class TextView {
     const step = steps[event.key];
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const at = Math.min(Math.max(this.chosen + step, 0), this.spans.length - 1);
-    this.choose(at);
-    this.#keepInView(this.spans[at]);
+    this.choose(Math.min(Math.max(this.chosen + step, 0), this.spans.length - 1));
   }
 
   /** Scroll the text, and not the page. */
