@@ -86,5 +86,4 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/compression.py
 	$(BIN)/python benchmarks/serving_load.py
 
-.PHONY: mutants help demo mission test test-durability fuzz lint docs release-check online-check numbers bench
-.PHONY: help demo mission test test-browser test-durability fuzz lint docs numbers bench
+.PHONY: mutants help demo mission test test-browser test-durability fuzz lint docs release-check online-check numbers bench
