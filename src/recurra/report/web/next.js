@@ -13,7 +13,6 @@ export function nextPanel({ model, passage }, level) {
   const settings = { ...AS_LEARNED };
   const id = newId();
   const box = element("textarea", { id, rows: 2, spellcheck: "false", autocapitalize: "off" });
-  const bars = element("ol", { class: "bars", "aria-label": "The likeliest next characters" });
   const written = element("blockquote", { class: "written", lang: "", dir: "auto", translate: "no", role: "group", tabindex: 0, "aria-label": "What it writes on" });
   const note = element("p", { class: "note", role: "status" });
   const button = element("button", { type: "button", class: "main" }, "Write on");
@@ -29,13 +28,14 @@ export function nextPanel({ model, passage }, level) {
     const { logs, shares } = distribution(reader.after(ids));
     note.replaceChildren(unknown.length ? `It does not know ${unknown.slice(0, 5).map(spoken).join(", ")}: left out.` : "");
     panel.answer(...answer(reader.model.vocabulary, shares));
-    bars.replaceChildren(...barsOf(reader.model.vocabulary, logs, shares, accept));
+    bars.fill(reader.model.vocabulary, logs, shares);
   });
   const accept = (symbol) => {
     isOwn = true;
     box.value += symbol;
     show();
   };
+  const bars = makeBars(accept);
   const end = () => {
     stop?.();
     stop = null;
@@ -72,7 +72,7 @@ export function nextPanel({ model, passage }, level) {
     element("label", { for: id, class: "quiet" }, "Type a beginning"),
     box,
     element("div", { class: "sliders" }, ...sliders(settings, show)),
-    bars,
+    bars.root,
     element("p", { class: "row" }, button, note),
     written,
   );
@@ -116,27 +116,35 @@ function answer(vocabulary, shares) {
   ];
 }
 
-/** A button for each of the likeliest: the full bar is after the sliders, the line marks the model's own share. */
-function barsOf(vocabulary, logs, shares, accept) {
-  const order = [...logs.keys()].sort((a, b) => logs[b] - logs[a]).slice(0, SHOWN);
-  return order.map((k) => {
-    const before = Math.exp(logs[k]);
-    const bar = element("span", { class: "bar" });
-    const line = element("span", { class: "before" });
-    bar.style.width = `${100 * shares[k]}%`;
+/** Buttons for the likeliest, which stay as they are filled anew, so that none loses the keyboard. */
+function makeBars(accept) {
+  const rows = Array.from({ length: SHOWN }, () => makeBar(accept));
+  const root = element("ol", { class: "bars", "aria-label": "The likeliest next characters" }, ...rows.map((row) => row.item));
+  const fill = (vocabulary, logs, shares) => {
+    const order = [...logs.keys()].sort((x, y) => logs[y] - logs[x]);
+    rows.forEach((row, place) => {
+      row.item.hidden = place >= order.length;
+      if (!row.item.hidden) row.fill(vocabulary.shown(order[place]), Math.exp(logs[order[place]]), shares[order[place]]);
+    });
+  };
+  return { root, fill };
+}
+
+/** One of them: the full bar is after the sliders, the line marks the model's own share. */
+function makeBar(accept) {
+  const [sym, bar, line, share] = ["symbol", "bar", "before", "share"].map((name) => element("span", { class: name }));
+  let symbol = "";
+  const choose = () => accept(symbol);
+  const track = element("span", { class: "track" }, bar, line);
+  const button = element("button", { type: "button", class: "choice", onclick: choose }, sym, track, share);
+  const fill = (character, before, after) => {
+    symbol = character;
+    sym.replaceChildren(sign(character));
+    share.replaceChildren(percent(after));
+    bar.style.width = `${100 * after}%`;
     line.style.left = `${100 * before}%`;
-    const symbol = vocabulary.shown(k);
-    const name = `${spoken(symbol)}: ${percent(shares[k])}, as learned ${percent(before)}. Add it to the text`;
-    return element(
-      "li",
-      {},
-      element(
-        "button",
-        { type: "button", class: "choice", "aria-label": name, onclick: () => accept(symbol), disabled: symbol.length > 2 },
-        element("span", { class: "symbol" }, sign(symbol)),
-        element("span", { class: "track" }, bar, line),
-        element("span", { class: "share" }, percent(shares[k])),
-      ),
-    );
-  });
+    button.disabled = character.length > 2; // a byte that is no character by itself
+    button.setAttribute("aria-label", `${spoken(character)}: ${percent(after)}, as learned ${percent(before)}. Add it to the text`);
+  };
+  return { item: element("li", {}, button), fill };
 }
