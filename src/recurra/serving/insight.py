@@ -11,7 +11,7 @@ from typing import Any
 
 from recurra.config import TrainingConfig
 from recurra.errors import RecurraError, TextError
-from recurra.inference.baselines import LIMIT, baselines, ngram_bits, uniform, unigram
+from recurra.inference.baselines import COMPRESSORS, LIMIT, ngram_bits, uniform, unigram
 from recurra.report import held_out, panels
 from recurra.report.data import Sample
 from recurra.report.marks import MOST, mark
@@ -19,6 +19,8 @@ from recurra.serving.watching import Watch
 from recurra.text import books
 from recurra.text.reading import read
 from recurra.training.provenance import Learned
+
+XZ = panels.COMPRESSOR
 
 
 class Insight:
@@ -93,10 +95,17 @@ def rules_of(learned: Learned) -> Iterator[list[dict[str, Any]]]:
     text, is_held_out = learned.text, stop - start >= 2
     part = text.part(start, min(stop, start + LIMIT)) if is_held_out else text.part(0, min(start, LIMIT))
     name = "held_out_baselines" if is_held_out else "baselines"
-    yield panels.rules({name: {"uniform": uniform(part), "unigram": unigram(part)}})
+    quick = {"uniform": uniform(part), "unigram": unigram(part)}
+    yield panels.rules({name: quick})
     found: dict[str, Any] = {}
     if is_held_out:
         ids = learned.ids(text.vocabulary)
         ids = ids[max(len(ids) - held_out.TRAINING, 0) :]
         found["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out.HELD_OUT])
-    yield panels.rules(found | {name: baselines(part, is_bytes=text.is_bytes)})
+    yield panels.rules(found | {name: quick | {XZ: _xz_bits(part, is_bytes=text.is_bytes)}})
+
+
+def _xz_bits(text: str, *, is_bytes: bool) -> float:
+    """Bits per character of the one compressor that is drawn: each takes seconds, which training would rather have."""
+    data = text.encode("latin-1" if is_bytes else "utf-8", "surrogatepass")
+    return 8 * len(COMPRESSORS[XZ](data)) / len(text)

@@ -21,7 +21,7 @@ from recurra.serving.registry import Registry, name_of
 from recurra.serving.server import bind, serve, url
 
 HOST = "127.0.0.1"
-LESS_URGENT = 10  # of nice: the training goes first
+LESS_URGENT = 19  # of nice: the training goes first
 
 
 class Training(Registry):

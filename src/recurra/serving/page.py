@@ -28,7 +28,7 @@ from recurra.serving.watching import Watch, place_of
 router = APIRouter(include_in_schema=False)  # of the page alone
 OPEN = frozenset({"/", "/page.css", "/page.js"})  # they hold nothing of a run
 STREAMS = 16  # pages at once
-PAUSE = 0.2  # seconds between two messages, at least
+PAUSE = 0.4  # seconds between two messages, at least
 SILENCE = 10.0  # seconds after which a page is told that the server is still there
 NO_MODEL = "there is no whole checkpoint yet."
 RETRY = 1000  # milliseconds after which a browser asks again
