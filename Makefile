@@ -8,6 +8,7 @@ help:
 	@echo "make mission   the whole of it: 660,000 updates on the whole book"
 	@echo "make test      the tests"
 	@echo "make fuzz      every loader fed with damaged files, FUZZ_SECONDS each (default 20)"
+	@echo "make test-browser   the live page and the report in Chromium, where that and its driver are installed"
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make mutants   whether the tests notice a changed sign, index or bound; MUTANT_SECONDS (default 3600)"
 	@echo "make lint      ruff and mypy"
@@ -40,6 +41,9 @@ test: .venv/installed-dev
 
 fuzz: .venv/installed-dev
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(BIN)/python -m pytest tests/fuzz
+
+test-browser: .venv/installed-dev
+	$(BIN)/python -m pytest -m browser
 
 test-durability: .venv/installed-dev
 	$(BIN)/python -m pytest -m durability -rA tests/training
@@ -82,4 +86,4 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/compression.py
 	$(BIN)/python benchmarks/serving_load.py
 
-.PHONY: mutants help demo mission test test-durability fuzz lint docs release-check online-check numbers bench
+.PHONY: mutants help demo mission test test-browser test-durability fuzz lint docs release-check online-check numbers bench

@@ -150,6 +150,11 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
     yield from _beginning(summary["best_sample"])
 
 
+def page(address: str | None) -> Iterator[str]:
+    """Where the live page is."""
+    yield _line("live", address or "no page: its server did not start; the training goes on without it")
+
+
 def next_steps(run: Run, report: Path) -> Iterator[str]:
     """Where the report is, and the command to try."""
     yield _line("report", _shown(report))

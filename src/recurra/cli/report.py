@@ -5,12 +5,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import path, text
+from recurra.cli.options import flag, path, text
 from recurra.errors import UsageError
 
 EXAMPLES = """\
 Examples:
   recurra report runs/kjv               writes runs/kjv/report.html
+  recurra report runs/large --with-model
+                                        the page holds the model, and writes
   recurra report runs/* -o all.html     several runs side by side
   recurra report runs/kjv --figures figures --format svg"""
 FORMATS = ("pdf", "png", "svg")
@@ -32,6 +34,10 @@ def report(
             show_default="RUN/report.html; of several runs: report.html",
         ),
     ] = None,
+    with_model: Annotated[
+        bool,
+        flag("Put the model into the page, so that it writes, however large; one of 200 kB lies in it anyway."),
+    ] = False,
     figures: Annotated[
         Path | None, Parameter(name="--figures", converter=path, help="A folder to write the figures to, too.")
     ] = None,
@@ -59,7 +65,8 @@ def report(
     from recurra.report.figures import write_figures
     from recurra.training.files import REPORT
 
-    written = [write_report(folders, output or (run / REPORT if len(folders) == 1 else Path(REPORT)))]
+    place = output or (run / REPORT if len(folders) == 1 else Path(REPORT))
+    written = [write_report(folders, place, with_model=with_model)]
     if figures is not None:
         written += write_figures(folders, figures, format or FORMATS[0])
     write_text("".join(f"{shown(str(path))}\n" for path in written))

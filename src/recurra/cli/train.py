@@ -33,11 +33,18 @@ Examples:
   recurra train more.txt --from runs/mybook
   recurra train --resume --run runs/mybook          go on where it stopped
   recurra train --resume --run runs/mybook --updates 400000
+  recurra train mybook.txt --live       with a page to watch it learn
   cat *.md | recurra train - --run runs/notes"""
 
 REAL: dict[str, Any] = {"converter": real_or_none, "metavar": "FLOAT"}
 HYPHEN: dict[str, Any] = {"allow_leading_hyphen": True}  # a duration below zero has an error of its own
-LONG = ("best_sample", "final_sample", "held_out_passage", "copied")  # texts that the report has, and --json has not
+LONG = (
+    "best_sample",
+    "final_sample",
+    "held_out_passage",
+    "copied",
+    "sample_marks",
+)  # what the report has, and --json has not
 
 app = App(name="train", usage="Usage: recurra train [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -178,6 +185,7 @@ def train(
     ] = None,
     keep: Annotated[int | None, setting("keep", "How many checkpoints to keep, besides the best.", group=WATCH)] = None,
     no_proof: Annotated[bool, flag("Leave out the check of the gradients.", WATCH)] = False,
+    live: Annotated[bool, flag("Serve a page that shows the training as it goes on, on this machine.", WATCH)] = False,
     json: Annotated[bool, flag("One JSON object on stdout at the end.", OUTPUT)] = False,
     quiet: Annotated[bool, flag("Say nothing but errors.", OUTPUT)] = False,
 ) -> int:
@@ -204,28 +212,34 @@ def train(
         "encoding": encoding,
         "proof": not no_proof,
     }  # fmt: skip
-    return _train(list(texts), json=json, quiet=quiet, **named, **settings)
+    return _train(list(texts), json=json, quiet=quiet, live=live, **named, **settings)
 
 
-def _train(texts: list[str], *, json: bool, quiet: bool, **named: Any) -> int:
+def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: Any) -> int:
     from recurra import api
+    from recurra.cli import live as live_page
     from recurra.cli import outcome
     from recurra.cli.progress import watcher
     from recurra.cli.terminal import await_input, say, warnings_said, write_json
     from recurra.report.document import write_report
     from recurra.training.files import REPORT
 
+    if live:
+        live_page.require_packages()
     if "-" in texts and not quiet:
         await_input("the text")
+    page = live_page.Page()
     watch = watcher(quiet=quiet)
 
     def announce(text: Any, vocabulary: Any, trainer: Any, folder: Path) -> None:
         watch.begin(trainer)
         if not quiet:
             say(*outcome.before(text, vocabulary, trainer, folder, is_default=not (texts or trainer.is_resumed)))
+        if live:
+            say(*outcome.page(page.open(folder)))
 
     try:
-        with watch, warnings_said(quiet=quiet):
+        with page, watch, warnings_said(quiet=quiet):
             result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
         if not quiet:
             say(*outcome.after(result, watch))

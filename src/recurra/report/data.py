@@ -41,6 +41,7 @@ class Record(NamedTuple):
     smooth: float
     epoch: float | None
     validation: float | None  # nats per character
+    norm: float | None = None  # of the gradient
 
 
 class Sample(NamedTuple):
@@ -140,15 +141,15 @@ def load(folder: Path) -> RunData:
         hint = "give a folder that `recurra train` wrote, such as runs/kjv."
         raise ModelError(f"{folder} {problem}: expected run.toml and metrics.jsonl in it.", hint=hint)
     notes = [f"{name} is absent: {consequence}." for name, consequence in CONSEQUENCES.items() if name not in there]
-    records = tuple(_record(where, line) for where, line in _lines(folder / "metrics.jsonl", notes))
-    samples = tuple(_sample(where, line) for where, line in _lines(folder / "samples.jsonl", notes))
+    records = tuple(record_of(where, line) for where, line in _lines(folder / "metrics.jsonl", notes))
+    samples = tuple(sample_of(where, line) for where, line in _lines(folder / "samples.jsonl", notes))
     timings = [line for _, line in _lines(folder / "timings.jsonl", notes)]
-    summary = _summary(folder / "summary.json")
+    summary = summary_of(folder / "summary.json")
     if summary and "baselines" not in summary:
         notes.append(f"The run was stopped before its last update: {UNFINISHED}.")
     return RunData(
         name=inert(folder.resolve().name),
-        tables=_settings(folder / "run.toml"),
+        tables=settings_of(folder / "run.toml"),
         records=records,
         samples=samples,
         timings=timings[-1] if timings else {},
@@ -221,7 +222,8 @@ def _required(where: str, table: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def _record(where: str, line: dict[str, Any]) -> Record:
+def record_of(where: str, line: dict[str, Any]) -> Record:
+    """A line of metrics.jsonl; ModelError where it is none."""
     loss = mapping(line.get("loss"))
     return Record(
         update=int(_required(where, line, "update")),
@@ -231,24 +233,28 @@ def _record(where: str, line: dict[str, Any]) -> Record:
         smooth=_required(where, line, "smooth_loss"),
         epoch=number(line, "epoch"),
         validation=number(line, "validation"),
+        norm=number(line, "gradient_norm"),
     )
 
 
-def _sample(where: str, line: dict[str, Any]) -> Sample:
+def sample_of(where: str, line: dict[str, Any]) -> Sample:
+    """A line of samples.jsonl; ModelError where it is none."""
     text = line.get("text")
     if not isinstance(text, str):
         raise ModelError(f"{where}: expected a string as `text`, got {text!r:.40}.")
     return Sample(int(_required(where, line, "update")), number(line, "temperature"), text)
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def settings_of(path: Path) -> dict[str, Any]:
+    """The tables of run.toml, none where there is no such file; ModelError where it cannot be understood."""
     try:
         return untrusted.parse_toml(_read(path))
     except ValueError as error:
         raise ModelError(f"{path} is not TOML: {error}.") from error
 
 
-def _summary(path: Path) -> dict[str, Any]:
+def summary_of(path: Path) -> dict[str, Any]:
+    """The object of summary.json, an empty one where there is no such file; ModelError where it is no object."""
     data = _read(path)
     try:
         value = untrusted.parse_json(data, strict=False) if data else {}

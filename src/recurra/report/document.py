@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything, runs nothing and loads nothing.
+"""The report: one HTML file that holds everything and loads nothing; the one script in it is ours.
 
 One run gives the full report. Several give an overview, with their smooth losses in one figure, and then the
 full report of each. The same folders give the same bytes.
@@ -11,10 +11,12 @@ from string import Template
 from typing import TYPE_CHECKING, NamedTuple
 
 from recurra.errors import UsageError
-from recurra.report import sections
+from recurra.report import interactive, sections
+from recurra.report.assets import asset, policy_hash, script
 from recurra.report.data import RunData, load, number
 from recurra.report.figures import draw_bits, draw_smooth_loss, run_bits, text_key
 from recurra.report.files import write
+from recurra.report.inlined import Inlined, inlined
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, whole
 from recurra.report.page import page_section
 from recurra.report.passages import copies_section
@@ -32,31 +34,36 @@ class Part(NamedTuple):
     content: Html
 
 
-def write_report(folders: Sequence[Path], output: Path) -> Path:
+def write_report(folders: Sequence[Path], output: Path, *, with_model: bool = False) -> Path:
     """Make the report of one or several run folders and write it to `output`, whole or not at all.
+
+    Small models lie in it, so that it writes by itself; large ones only `with_model`.
 
     Raises UsageError without any folder, ModelError where a folder is no run or a file in it is broken, and
     StorageError where `output` cannot be written.
     """
     if not folders:
         raise UsageError("a report needs at least one run folder.")
-    return write(output, render([load(folder) for folder in folders]).encode("utf-8"))
+    runs = [load(folder) for folder in folders]
+    models = [inlined(folder, with_model=with_model) for folder in folders]
+    return write(output, render(runs, models).encode("utf-8"))
 
 
-def render(runs: Sequence[RunData]) -> str:
-    """The page of the runs."""
-    page = _single(runs[0]) if len(runs) == 1 else _several(runs)
+def render(runs: Sequence[RunData], models: Sequence[Inlined]) -> str:
+    """The page of the runs, with the model of each."""
+    title, body = _single(runs[0], models[0]) if len(runs) == 1 else _several(runs, models)
     room = files("recurra.report")
-    title, body = page
     template = Template((room / "template.html").read_text(encoding="utf-8"))
-    style = (room / "style.css").read_text(encoding="utf-8")
+    style = asset("palette.css") + (room / "style.css").read_text(encoding="utf-8") + asset("panels.css")
+    code = script(interactive.ENTRY)
+    page = template.substitute(title=tag("title", title), style=style, body=body, script=code, policy=policy_hash(code))
     # Characters that UTF-8 has not can only come from names; the passages show theirs as signs.
-    return template.substitute(title=tag("title", title), style=style, body=body).encode("utf-8", "replace").decode()
+    return page.encode("utf-8", "replace").decode()
 
 
-def _single(run: RunData) -> tuple[str, Html]:
+def _single(run: RunData, model: Inlined) -> tuple[str, Html]:
     title = heading(run)
-    parts = _parts(run, "run")
+    parts = _parts(run, model, "run", level=2)
     body = join(
         [
             tag(
@@ -67,13 +74,14 @@ def _single(run: RunData) -> tuple[str, Html]:
             ),
             _contents([(part.anchor, part.title) for part in parts]),
             *(sections.section(*part, level=2) for part in parts),
+            *interactive.blocks(run, model),
         ],
         "\n",
     )
-    return title, body
+    return title, tag("div", body, data_run="run")
 
 
-def _several(runs: Sequence[RunData]) -> tuple[str, Html]:
+def _several(runs: Sequence[RunData], models: Sequence[Inlined]) -> tuple[str, Html]:
     title = f"{len(runs)} runs side by side"
     lead = tag("p", *_several_words(runs), class_="lead")
     links = [
@@ -85,27 +93,42 @@ def _several(runs: Sequence[RunData]) -> tuple[str, Html]:
             tag("header", tag("p", "recurra · training report", class_="eyebrow"), tag("h1", title), lead),
             _contents(links),
             sections.section("overview", "Overview", *_overview(runs), level=2),
-            *(_article(run, f"run-{index}") for index, run in enumerate(runs, start=1)),
+            *(
+                _article(run, model, f"run-{index}")
+                for index, (run, model) in enumerate(zip(runs, models, strict=True), start=1)
+            ),
         ],
         "\n",
     )
     return title, body
 
 
-def _article(run: RunData, anchor: str) -> Html:
-    inner = (sections.section(*part, level=3) for part in _parts(run, anchor))
+def _article(run: RunData, model: Inlined, anchor: str) -> Html:
+    inner = (sections.section(*part, level=3) for part in _parts(run, model, anchor, level=3))
     head = tag("h2", run.name, id=anchor)
-    return tag("article", head, *_lead(run), *inner, aria_labelledby=anchor)
+    data = interactive.blocks(run, model)
+    return tag("article", head, *_lead(run), *inner, *data, aria_labelledby=anchor, data_run=anchor)
 
 
-def _parts(run: RunData, anchor: str) -> list[Part]:
+def _parts(run: RunData, model: Inlined, anchor: str, level: int) -> list[Part]:
+    def panel(name: str) -> Html:
+        return interactive.place(name, level + 1)
+
+    loss = sections.loss_section(run, f"{anchor}-loss-figure")
+    samples, page = sections.samples_section(run), page_section(run)
+    gradients = sections.gradient_section(run)
+    if model.data is not None:
+        page = join([panel("surprise"), interactive.paper(page)])
+        gradients = join([gradients, panel("maths")])
     parts = [
-        ("gradients", "1. The gradients", sections.gradient_section(run)),
-        ("loss", "2. The smooth loss", sections.loss_section(run, f"{anchor}-loss-figure")),
-        ("samples", "3. What it wrote as it learned", sections.samples_section(run)),
+        ("ask", "Ask it yourself", interactive.ask_section(model, level + 1)),
+        ("gradients", "1. The gradients", gradients),
+        ("loss", "2. The smooth loss", join([panel("learning"), interactive.paper(loss)]) if run.records else loss),
+        ("samples", "3. What it wrote as it learned", join([panel("writes"), samples]) if run.samples else samples),
         ("models", "4. The final and the best model", sections.models_section(run)),
         ("copies", "What it has copied", copies_section(run)),
-        ("held-out", "A page that it had not seen", page_section(run)),
+        ("held-out", "A page that it had not seen", page),
+        ("inside", "Look inside", interactive.look_section(model, level + 1)),
         ("honest", "The honest figures", sections.honest_section(run, f"{anchor}-bits-figure")),
         ("settings", "Settings, text and machine", sections.settings_section(run)),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recurra.report import copies, held_out
+from recurra.report import copies, held_out, marks
 from recurra.report.data import load
 from recurra.training.files import SUMMARY, write_json
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def add(run: Run, learned: Learned) -> None:
-    """Put what `held_out` and `copies` find into the summary of `run`, in memory and in its folder."""
+    """Put what `held_out`, `copies` and `marks` find into the summary of `run`, in memory and in its folder."""
+    samples = load(run.folder).samples
     run.summary.update(held_out.figures(run.model, learned))
-    run.summary.update(copies.figures(run, load(run.folder).samples, learned.text))
+    run.summary.update(copies.figures(run, samples, learned.text))
+    run.summary["sample_marks"] = marks.mark(samples, learned.text)
     write_json(run.folder / SUMMARY, run.summary)

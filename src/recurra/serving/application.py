@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from recurra import __version__
 from recurra.errors import RecurraError
 from recurra.inert import inert
-from recurra.serving import catalogue, completion, scores, session
+from recurra.serving import catalogue, completion, page, scores, session
 from recurra.serving.access import Access
 from recurra.serving.limits import Limits
 from recurra.serving.refusals import Refusal
@@ -27,7 +27,8 @@ from recurra.serving.security import OPEN, Guard
 from recurra.serving.services import Services
 from recurra.serving.validation import refusal_of
 
-ROUTERS = (catalogue.router, session.router, completion.router, scores.router)
+ROUTERS = (catalogue.router, session.router, completion.router, scores.router, page.router)
+OPEN_PATHS = OPEN | page.OPEN
 SILENT: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -43,7 +44,7 @@ def create_application(
     limits: Limits | None = None,
     *,
     routers: Sequence[APIRouter] = ROUTERS,
-    open_paths: frozenset[str] = OPEN,
+    open_paths: frozenset[str] = OPEN_PATHS,
 ) -> Guard:
     """The guarded application; `guard.application` is the FastAPI within, its services in `.state.services`."""
     services = Services(registry, access, limits or Limits())

@@ -78,7 +78,7 @@ def findings(trainer: Trainer, text: Text, parts: tuple[Ids, Ids, Ids], *, proof
 
 def _baselines(text: Text, start: int, stop: int) -> dict[str, float]:
     """Those of the characters `start` to `stop`, or of the first of them: more would take many minutes."""
-    return baselines.baselines(text.part(start, min(stop, start + BASELINE_LIMIT)))
+    return baselines.baselines(text.part(start, min(stop, start + BASELINE_LIMIT)), is_bytes=text.is_bytes)
 
 
 def _proof(trainer: Trainer, ids: Ids) -> dict[str, Any]:

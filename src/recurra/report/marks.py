@@ -1,0 +1,96 @@
+"""What of the samples stands in the text that was learned: words, and passages long enough to be called copied."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING, Any
+
+from recurra.inference.novelty import novelties
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from recurra.report.data import Sample
+    from recurra.text.decoding import Text
+
+COPIED = 20  # characters, at least, of a passage that is called copied
+PASSAGES = 5  # of a sample
+MOST = 500  # samples, the last ones
+TOGETHER = 4096  # characters of the last samples whose copies are looked for, in one reading of the text
+READ = 1 << 24  # characters of the text's beginning in which is looked
+BLOCK = 1 << 20
+WORD = re.compile(r"\w+")
+
+
+def mark(samples: Sequence[Sample], text: Text) -> list[dict[str, Any]]:
+    """For each of the last samples its update, the spans [start, length] of the text's words, and how many it has.
+
+    The newest have the spans of what they have copied, too. Of a longer text only the first `READ` characters are read.
+    """
+    book = _readable(text.part(0, min(len(text), READ)), is_bytes=text.is_bytes)
+    samples = [sample for sample in samples if sample.text][-MOST:]
+    known = _known({word for sample in samples for word in WORD.findall(sample.text)}, book)
+    newest = _newest(samples)
+    copies = novelties([sample.text for sample in newest], book, passages=PASSAGES)
+    copied = {
+        sample.update: [[p.start, p.length] for p in found.passages if p.length >= COPIED]
+        for sample, found in zip(newest, copies, strict=True)
+    }
+    return [
+        {
+            "update": sample.update,
+            "words": [[m.start(), len(m[0])] for m in WORD.finditer(sample.text) if m[0] in known],
+            "total": len(WORD.findall(sample.text)),
+        }
+        | ({"copied": copied[sample.update]} if sample.update in copied else {})
+        for sample in samples
+    ]
+
+
+def _readable(book: str, *, is_bytes: bool) -> str:
+    """The text as its samples are written: a text of bytes decoded."""
+    return book.encode("latin-1").decode("utf-8", "replace") if is_bytes else book
+
+
+def _newest(samples: Sequence[Sample]) -> list[Sample]:
+    """The last of them, as many as one search takes."""
+    lengths = itertools.accumulate(len(sample.text) for sample in reversed(samples))
+    count = sum(length <= TOGETHER for length in lengths)
+    return list(samples[len(samples) - count :])
+
+
+def _known(wanted: set[str], book: str) -> set[str]:
+    """Those of `wanted` that are words of the book."""
+    found: set[str] = set()
+    for block in _blocks(book):
+        found |= wanted.intersection(WORD.findall(block))
+    return found
+
+
+def _blocks(book: str) -> Iterator[str]:
+    """The book in pieces that end between words, where there is a space within reach."""
+    start = 0
+    while start < len(book):
+        stop = start + BLOCK
+        if stop < len(book):
+            stop = (
+                max(book.rfind(" ", start + BLOCK // 2, stop), book.rfind("\n", start + BLOCK // 2, stop)) + 1 or stop
+            )
+        yield book[start:stop]
+        start = stop
+
+
+def valid(marks: object, length: int) -> list[list[int]]:
+    """Spans that lie in a text of `length` characters; whatever else a file may hold is left out."""
+    return [list(span) for span in _lists(marks) if _is_span(span, length)]
+
+
+def _lists(value: object) -> Iterable[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_span(span: object, length: int) -> bool:
+    if not isinstance(span, list) or len(span) != 2 or not all(type(number) is int for number in span):
+        return False
+    return bool(span[0] >= 0 and span[1] > 0 and sum(span) <= length)

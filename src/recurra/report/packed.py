@@ -1,0 +1,60 @@
+"""A model as the browser reads it: the bytes that web/model.js unpacks, inlined in a report or sent by the live page.
+
+The length of the header (uint32), the header in JSON, and the parameters in its order, float32; all little-endian.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurra.network import network
+from recurra.network.parameters import parameter_shapes
+
+if TYPE_CHECKING:
+    from recurra.config import ModelConfig
+    from recurra.model import LanguageModel
+
+WITNESS = 32  # characters: few, so that the least difference stays small in a chaotic network
+DIGITS = 9
+ALIGNED = 4  # bytes: where the numbers begin
+
+
+def pack(model: LanguageModel, update: int | None = None) -> bytes:
+    """The bytes of `model`, of which `update` tells how long it has learned."""
+    names = parameter_shapes(model.config, len(model.vocabulary))
+    tensors = {name: np.ascontiguousarray(model.parameters[name], "<f4") for name in names}
+    header = {
+        "update": update,
+        "cell": _kind(model.config),
+        "layers": model.config.layers,
+        "hidden_size": model.config.hidden_size,
+        "vocabulary": model.vocabulary.code_points.tolist(),
+        "bytes": model.vocabulary.is_bytes,
+        "witness": _witness(model),
+        "tensors": [[name, list(array.shape)] for name, array in tensors.items()],
+    }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNED)
+    return b"".join([len(text).to_bytes(4, "little"), text, *(array.tobytes() for array in tensors.values())])
+
+
+def _witness(model: LanguageModel) -> dict[str, Any]:
+    """A text of the model's own characters, and the nats of each but the first, for the page to compute again.
+
+    They are the float64 reference's: the page computes in float64 too, and differs where it is wrong alone.
+    """
+    symbols = [symbol for symbol in model.vocabulary.symbols if not model.vocabulary.is_bytes or symbol.isascii()]
+    text = "".join(symbols[:: max(1, len(symbols) // WITNESS)][:WITNESS])
+    ids = model.vocabulary.encode(text).astype(np.int64)[:, np.newaxis]
+    parameters = {name: array.astype(np.float64) for name, array in model.parameters.items()}
+    logs = network.forward(model.config, parameters, ids[:-1], model.zero_state()).log_probabilities
+    nats = -np.take_along_axis(logs, ids[1:, :, np.newaxis], -1).ravel()
+    return {"text": text, "nats": np.round(nats, DIGITS).tolist()}
+
+
+def _kind(config: ModelConfig) -> str:
+    """The name of the cell in web/cells.js."""
+    return "elman_relu" if (config.cell, config.activation) == ("elman", "relu") else config.cell

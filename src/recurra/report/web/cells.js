@@ -1,0 +1,120 @@
+// The cells: one step forward, and one step of the gradient backward. The equations are those of network/cells.
+// A matrix is a Float32Array, row after row; sums are in double precision.
+
+/** y += A x, A (rows, x.length). */
+export function addProduct(y, A, x) {
+  const columns = x.length;
+  for (let row = 0, at = 0; row < y.length; row += 1) {
+    let sum = 0;
+    for (let column = 0; column < columns; column += 1, at += 1) sum += A[at] * x[column];
+    y[row] += sum;
+  }
+}
+
+/** y += A^T x, A (x.length, y.length). */
+export function addTransposed(y, A, x) {
+  const columns = y.length;
+  for (let row = 0, at = 0; row < x.length; row += 1) {
+    const value = x[row];
+    for (let column = 0; column < columns; column += 1, at += 1) y[column] += value * A[at];
+  }
+}
+
+function sigmoid(a) {
+  return 1 / (1 + Math.exp(-a));
+}
+
+/** a_t = W h_{t-1} + (U x_t + b), h_t = f(a_t), with f' from h. */
+function elman(f, slope) {
+  return {
+    gates: 1,
+    forward(layer, u, past) {
+      addProduct(u, layer.W, past.h);
+      return { h: u.map(f), c: past.c };
+    },
+    backward(layer, step, past, dh, dc) {
+      const du = step.h.map((h, j) => dh[j] * slope(h));
+      const dhPast = new Float64Array(du.length);
+      addTransposed(dhPast, layer.W, du);
+      return { du, dh: dhPast, dc };
+    },
+  };
+}
+
+/** c_t = f c_{t-1} + i g, h_t = o tanh(c_t); the rows of i, f, g, o are stacked. */
+const lstm = {
+  gates: 4,
+  forward(layer, u, past) {
+    addProduct(u, layer.W, past.h);
+    const H = past.h.length;
+    const [h, c] = [new Float64Array(H), new Float64Array(H)];
+    for (let j = 0; j < H; j += 1) {
+      u[j] = sigmoid(u[j]);
+      u[H + j] = sigmoid(u[H + j]);
+      u[2 * H + j] = Math.tanh(u[2 * H + j]);
+      u[3 * H + j] = sigmoid(u[3 * H + j]);
+      c[j] = u[H + j] * past.c[j] + u[j] * u[2 * H + j];
+      h[j] = u[3 * H + j] * Math.tanh(c[j]);
+    }
+    return { h, c, u };
+  },
+  backward(layer, step, past, dh, dc) {
+    const H = dh.length;
+    const [du, dcPast, dhPast] = [new Float64Array(4 * H), new Float64Array(H), new Float64Array(H)];
+    for (let j = 0; j < H; j += 1) {
+      const [i, f, g, o] = [step.u[j], step.u[H + j], step.u[2 * H + j], step.u[3 * H + j]];
+      const tanh = Math.tanh(step.c[j]);
+      const d = dh[j] * o * (1 - tanh * tanh) + dc[j];
+      du[j] = d * g * i * (1 - i);
+      du[H + j] = d * past.c[j] * f * (1 - f);
+      du[2 * H + j] = d * i * (1 - g * g);
+      du[3 * H + j] = dh[j] * tanh * o * (1 - o);
+      dcPast[j] = d * f;
+    }
+    addTransposed(dhPast, layer.W, du);
+    return { du, dh: dhPast, dc: dcPast };
+  },
+};
+
+/** n = tanh(u^n + r q), q = w^n + b_n, h_t = (1 - z) n + z h_{t-1}; the rows of r, z, n are stacked. */
+const gru = {
+  gates: 3,
+  forward(layer, u, past) {
+    const H = past.h.length;
+    const w = new Float64Array(3 * H);
+    addProduct(w, layer.W, past.h);
+    const [h, q] = [new Float64Array(H), new Float64Array(H)];
+    for (let j = 0; j < H; j += 1) {
+      u[j] = sigmoid(u[j] + w[j]);
+      u[H + j] = sigmoid(u[H + j] + w[H + j]);
+      q[j] = w[2 * H + j] + layer.b_n[j];
+      u[2 * H + j] = Math.tanh(u[2 * H + j] + u[j] * q[j]);
+      h[j] = (1 - u[H + j]) * u[2 * H + j] + u[H + j] * past.h[j];
+    }
+    return { h, c: past.c, u, q };
+  },
+  backward(layer, step, past, dh, dc) {
+    const H = dh.length;
+    const [du, dw, dhPast] = [new Float64Array(3 * H), new Float64Array(3 * H), new Float64Array(H)];
+    for (let j = 0; j < H; j += 1) {
+      const [r, z, n] = [step.u[j], step.u[H + j], step.u[2 * H + j]];
+      const dn = dh[j] * (1 - z) * (1 - n * n);
+      du[2 * H + j] = dn;
+      du[H + j] = dh[j] * (past.h[j] - n) * z * (1 - z);
+      du[j] = dn * step.q[j] * r * (1 - r);
+      dw[j] = du[j];
+      dw[H + j] = du[H + j];
+      dw[2 * H + j] = dn * r;
+      dhPast[j] = dh[j] * z;
+    }
+    addTransposed(dhPast, layer.W, dw);
+    return { du, dh: dhPast, dc };
+  },
+};
+
+export const CELLS = {
+  elman: elman(Math.tanh, (h) => 1 - h * h),
+  elman_relu: elman((a) => (a <= 0 ? 0 : a), (h) => (h > 0 ? 1 : 0)),
+  lstm,
+  gru,
+};

@@ -1,0 +1,111 @@
+"""What takes a while to find out of a run that still goes on: baselines, the held-out text, and marks on its samples.
+
+It is found in a thread, once, while someone looks at the page; the marks again when there are new samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from recurra.config import TrainingConfig
+from recurra.errors import RecurraError, TextError
+from recurra.inference.baselines import COMPRESSORS, LIMIT, ngram_bits, uniform, unigram
+from recurra.report import held_out, panels
+from recurra.report.data import Sample
+from recurra.report.marks import MOST, mark
+from recurra.serving.watching import Watch
+from recurra.text import books
+from recurra.text.reading import read
+from recurra.training.provenance import Learned
+
+XZ = panels.COMPRESSOR
+
+
+class Insight:
+    """What `look` finds it adds to the watch."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._learned: Learned | None = None
+        self._marked: list[Sample] = []
+        self._marks: list[dict[str, Any]] = []
+        self._gave_up = False
+
+    def look(self) -> None:
+        """Find what is new; takes some seconds at first. Where the text cannot be read, nothing is found."""
+        watch = self._watch
+        if self._gave_up or not watch.tables:
+            return
+        try:
+            if self._learned is None:
+                self._learned = learned_of(watch.tables)
+                watch.add(passage=passage_of(self._learned))
+                self._find_rules(self._learned)
+            self._mark(self._learned)
+        except (RecurraError, TypeError, ValueError):
+            self._gave_up = True
+
+    def _find_rules(self, learned: Learned) -> None:
+        if not panels.rules(self._watch.summary):
+            for found in rules_of(learned):
+                self._watch.add(rules=found)
+
+    def _mark(self, learned: Learned) -> None:
+        """Mark the samples that are new; all of them, where the run was cut back."""
+        samples = list(self._watch.samples)
+        if samples[: len(self._marked)] != self._marked:
+            self._marks, self._marked = [], []
+        new = samples[len(self._marked) :]
+        if new and "sample_marks" not in self._watch.summary:
+            self._marks = (self._marks + mark(new, learned.text))[-MOST:]
+            self._watch.add(marks=self._marks)
+        self._marked = samples
+
+
+def learned_of(tables: dict[str, Any]) -> Learned:
+    """The text that run.toml names; TextError where it is another now, or cannot be read again."""
+    table = tables.get("text")
+    told = table if isinstance(table, dict) else {}
+    source = [str(place) for place in told.get("source", [])]
+    if not source or not all(place in books.NAMES or Path(place).is_absolute() for place in source):
+        raise TextError("where the text lies is not known.")
+    text = read(source, str(told.get("encoding", "utf-8")))
+    if text.sha256 != told.get("sha256"):
+        raise TextError("the text has changed.")
+    return Learned(text, TrainingConfig.from_table(tables.get("training", {})))
+
+
+def passage_of(learned: Learned) -> str:
+    """The beginning of the text that is held out, else of all."""
+    start, stop = learned.held_out
+    first = start if stop - start >= panels.PASSAGE else 0
+    return _readable(learned, first, first + panels.PASSAGE)
+
+
+def _readable(learned: Learned, start: int, stop: int) -> str:
+    part = learned.text.part(start, min(stop, len(learned.text)))
+    return part.encode("latin-1").decode("utf-8", "replace") if learned.text.is_bytes else part
+
+
+def rules_of(learned: Learned) -> Iterator[list[dict[str, Any]]]:
+    """What needs no network, as `panels.rules` has it when the run has ended: what is found at once, then all."""
+    start, stop = learned.held_out
+    text, is_held_out = learned.text, stop - start >= 2
+    part = text.part(start, min(stop, start + LIMIT)) if is_held_out else text.part(0, min(start, LIMIT))
+    name = "held_out_baselines" if is_held_out else "baselines"
+    quick = {"uniform": uniform(part), "unigram": unigram(part)}
+    yield panels.rules({name: quick})
+    found: dict[str, Any] = {}
+    if is_held_out:
+        ids = learned.ids(text.vocabulary)
+        ids = ids[max(len(ids) - held_out.TRAINING, 0) :]
+        found["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out.HELD_OUT])
+    yield panels.rules(found | {name: quick | {XZ: _xz_bits(part, is_bytes=text.is_bytes)}})
+
+
+def _xz_bits(text: str, *, is_bytes: bool) -> float:
+    """Bits per character of the one compressor that is drawn: each takes seconds, which training would rather have."""
+    data = text.encode("latin-1" if is_bytes else "utf-8", "surrogatepass")
+    return 8 * len(COMPRESSORS[XZ](data)) / len(text)
