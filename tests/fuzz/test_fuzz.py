@@ -32,6 +32,7 @@ from recurra.errors import RecurraError, UsageError
 from recurra.network.parameters import initialise
 from recurra.report import data as report_data
 from recurra.report.document import render
+from recurra.report.inlined import inlined
 from recurra.text import id_file
 from recurra.text.reading import read
 from recurra.text.vocabulary import Vocabulary
@@ -208,7 +209,7 @@ def test_run_folders(tmp_path: Path, name: str) -> None:
         def load(*, drawn: bool = drawn) -> None:
             run = report_data.load(tmp_path)
             if drawn or SECONDS:
-                render([run])
+                render([run], [inlined(tmp_path, with_model=True)])
 
         survives(load, tmp_path / name)
 
