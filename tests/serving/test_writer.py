@@ -20,7 +20,7 @@ from recurra.serving.limits import Limits
 from recurra.serving.refusals import Refusal
 from recurra.serving.registry import Registry
 from recurra.serving.security import Guard
-from recurra.serving.writer import Order, Text, Writer
+from recurra.serving.writer import AT_A_TIME, Order, Text, Writer, Written
 
 FOREVER = 50_000_000
 
@@ -192,3 +192,19 @@ def test_no_time_is_told(registry: Registry) -> None:
             assert not busy(guard)
 
     run(work())
+
+
+def test_what_is_handed_on_lets_others_have_their_turn_and_keeps_its_order(model: LanguageModel) -> None:
+    async def work(writer: Writer) -> tuple[list[int], int]:
+        one, turns = order(model, *[1] * 9), 0
+        events = [Written(number, "a", [0.0], None) for number in range(9)]
+        writer._put_out([(one, event) for event in events[:6]])
+        writer._put_out([(one, event) for event in events[6:]])
+        while one._events.qsize() < 9:
+            turns += 1
+            await asyncio.sleep(0)
+        return [one._events.get_nowait().number for _ in range(9)], turns
+
+    found, turns = with_writer(model, work)
+    assert found == list(range(9))
+    assert turns == -(-9 // AT_A_TIME) - 1

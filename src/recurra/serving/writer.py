@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 NICE = 5  # of 19
+AT_A_TIME = 4  # pieces that the event loop hands on before it looks for requests
 LOG = logging.getLogger("uvicorn.error")
 
 
@@ -86,6 +87,7 @@ class Writer:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Order, int]] = deque()
         self._orders: set[Order] = set()
+        self._outbox: deque[tuple[Order, Event]] = deque()  # of the event loop
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name=f"writer {name}", daemon=True)
@@ -158,12 +160,21 @@ class Writer:
     def _to_loop(self, events: list[tuple[Order, Event]]) -> None:
         """Hand over a block's pieces in one call, unless the loop has ended."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_deliver, events)
+            self._loop.call_soon_threadsafe(self._put_out, events)
 
+    def _put_out(self, events: list[tuple[Order, Event]]) -> None:
+        """In the event loop: deliver some now and the others in turn, so that who asks something else is answered."""
+        idle = not self._outbox
+        self._outbox.extend(events)
+        if idle:
+            self._deliver()
 
-def _deliver(events: list[tuple[Order, Event]]) -> None:
-    for order, event in events:
-        order.deliver(event)
+    def _deliver(self) -> None:
+        for _ in range(min(AT_A_TIME, len(self._outbox))):
+            order, event = self._outbox.popleft()
+            order.deliver(event)
+        if self._outbox:
+            self._loop.call_soon(self._deliver)
 
 
 def _failed() -> Refusal:
