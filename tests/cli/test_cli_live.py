@@ -50,9 +50,12 @@ def answers(url: str) -> bool:
 def test_the_page_is_there_while_it_trains_and_gone_afterwards(tmp_path: Path, how: signal.Signals | None) -> None:
     process, url = begin(tmp_path, 50_000 if how is None else 50_000_000)
     assert answers(url)
-    if how is not None:
-        process.send_signal(how)
-    _, said = process.communicate(timeout=60)
+    with urllib.request.urlopen(f"{url}/runs/run/events", timeout=10) as page:  # noqa: S310 - loopback
+        assert page.readline()  # a page is looking
+        if how is not None:
+            process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
     assert process.returncode == {None: 0, signal.SIGINT: 130, signal.SIGKILL: -9}[how], said
     until = time.monotonic() + 20
     while answers(url):

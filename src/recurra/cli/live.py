@@ -44,8 +44,7 @@ class Page:
     ) -> None:
         if self._process is None:
             return
-        self._process.terminate()
         try:
-            self._process.communicate(timeout=PATIENCE)
+            self._process.communicate(timeout=PATIENCE)  # closes its standard input, which asks it to end
         except subprocess.TimeoutExpired:
             self._process.kill()

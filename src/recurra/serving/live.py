@@ -17,11 +17,13 @@ from recurra.errors import RecurraError
 from recurra.serving import catalogue, page, session
 from recurra.serving.access import access
 from recurra.serving.application import create_application
+from recurra.serving.limits import Limits
 from recurra.serving.registry import Registry, name_of
 from recurra.serving.server import bind, serve, url
 
 HOST = "127.0.0.1"
 LESS_URGENT = 19  # of nice: the training goes first
+DRAIN = 0.3  # seconds: the training waits for its end
 
 
 class Training(Registry):
@@ -46,7 +48,7 @@ def main(folder: Path, port: int) -> None:
         listening = bind(HOST, 0)
     bound = listening.getsockname()[1]
     routers = (catalogue.router, session.router, page.router)
-    guard = create_application(Training(folder), access(HOST, bound), routers=routers)
+    guard = create_application(Training(folder), access(HOST, bound), Limits(drain_time=DRAIN), routers=routers)
     threading.Thread(target=_end_with_the_training, daemon=True).start()
     serve(guard, listening, lambda: print(url(HOST, bound), flush=True))
 

@@ -20,6 +20,7 @@ from recurra.serving.security import Guard
 
 BACKLOG = 512
 GRACE = 1  # seconds more, in which what was broken off says so
+CANCELLED = f"{asyncio.CancelledError.__module__}.{asyncio.CancelledError.__qualname__}"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -128,4 +129,5 @@ def serve(guard: Guard, listening: socket.socket, on_start: Callable[[], None]) 
 def _is_failure(record: logging.LogRecord) -> bool:
     """Whether a message is one for the person: what clients do wrong is not, nor what a stop has broken off."""
     broken_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
-    return record.levelno >= logging.ERROR and not broken_off
+    told = record.getMessage().rstrip().endswith(CANCELLED)  # as the lifespan tells it: a traceback in words
+    return record.levelno >= logging.ERROR and not broken_off and not told
