@@ -88,6 +88,18 @@ def words(browser: Any, name: str) -> str:
     return str(browser.execute_script(script, f".panel-{name}"))
 
 
+def each(browser: Any, selector: str, what: str = "textContent") -> list[str]:
+    """The text of every element there, or another property: asked at once, since the page goes on changing."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((one) => one[arguments[1]])"
+    return list(browser.execute_script(script, selector, what))
+
+
+def places(browser: Any, selector: str) -> list[str]:
+    """Where in the text the elements stand."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.dataset.at)"
+    return list(browser.execute_script(script, selector))
+
+
 ANSWERS = {
     "learning": "bits a character",
     "writes": "of its words",
@@ -158,7 +170,7 @@ def test_every_panel_can_be_used(browser: Any, server: Server) -> None:
     opened(browser, server.url)
 
     def first_shares() -> list[str]:
-        return [share.text for share in browser.find_elements("css selector", ".bars .share")]
+        return each(browser, ".bars .share", "innerText")
 
     before = first_shares()
     slider = browser.find_element("css selector", ".panel-next input[type=range]")
@@ -171,17 +183,16 @@ def test_every_panel_can_be_used(browser: Any, server: Server) -> None:
     assert len(box.get_property("value")) == typed + 1
 
     page = browser.find_element("css selector", ".panel-surprise .page")
-    told = browser.find_element("css selector", ".panel-surprise .readout").text
+    told = each(browser, ".panel-surprise .readout")
     page.send_keys("\ue014")  # the next character is chosen, in all three panels
-    wait(lambda: browser.find_element("css selector", ".panel-surprise .readout").text != told, "the next character")
-    chosen = [found.get_attribute("data-at") for found in browser.find_elements("css selector", ".page .chosen")]
-    assert len(chosen) == 3
-    assert len(set(chosen)) == 1
+    wait(lambda: each(browser, ".panel-surprise .readout") != told, "the next character")
+    wait(lambda: len(places(browser, ".page .chosen")) == 3, "a character chosen in three panels")
+    assert len(set(places(browser, ".page .chosen"))) == 1
 
     units = browser.find_element("css selector", ".panel-neuron select")
-    told = browser.find_element("css selector", ".panel-neuron .answer b").text
+    told = each(browser, ".panel-neuron .answer b")
     units.send_keys("\ue015")  # the next unit
-    wait(lambda: browser.find_element("css selector", ".panel-neuron .answer b").text != told, "another unit")
+    wait(lambda: each(browser, ".panel-neuron .answer b") != told, "another unit")
 
     source = browser.find_element("css selector", ".panel-writes select")
     source.send_keys("\ue015")
