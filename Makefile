@@ -13,7 +13,7 @@ help:
 	@echo "make mutants   whether the tests notice a changed sign, index or bound; MUTANT_SECONDS (default 3600)"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      the documentation, docs/_build/html/index.html"
-	@echo "make release-check   the wheel, built and used in fresh environments with each extra; its inventory"
+	@echo "make release-check   the wheel, built and used in fresh environments with each extra and each Python on the PATH (or PYTHONS); its inventory"
 	@echo "make online-check    what needs the internet: links of the documentation, known holes of dependencies"
 	@echo "make numbers   docs/numbers-table.md: what the presets reach on the books; some minutes"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
@@ -69,7 +69,7 @@ docs: .venv/installed-docs
 	touch $@
 
 release-check: .venv/installed-release
-	$(BIN)/python release/check.py
+	$(BIN)/python release/check.py $(if $(PYTHONS),--pythons $(PYTHONS))
 
 online-check: .venv/installed-docs .venv/installed-release
 	$(BIN)/sphinx-build --quiet --builder linkcheck docs docs/_build/linkcheck

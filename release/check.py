@@ -2,11 +2,16 @@
 
 python release/check.py            all of it, into dist/: sdist, wheel, sbom.json
 python release/check.py --extras base onnx
+python release/check.py --pythons python3.12 /opt/python3.14/bin/python
+
+The base is used with every Python of `--pythons` that is there (else 3.11 to 3.14 on the PATH), and trains the
+same bits with each; the extras with the Python that runs this program, whose packages with the base sbom.json lists.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -43,6 +48,7 @@ USES: dict[str, list[tuple[str, int]]] = {
     "matlab": [(TRAIN, 0), ("export run --format matlab -o model.mat", 0)],
     "serve": [(TRAIN, 0), ("serve run --host 192.0.2.7", 2)],
 }
+PYTHONS = [f"python3.{minor}" for minor in range(11, 15)]
 STOPPED = 143  # by SIGTERM
 
 
@@ -76,15 +82,32 @@ def serve(recurra: Path, folder: Path) -> None:
         raise SystemExit(f"recurra serve: exit code {server.returncode}, not {STOPPED}; it told {found!r}")
 
 
-def use(wheel: Path, extra: str) -> None:
-    """Install the wheel in a fresh environment, away from the source, and use it."""
+def version(python: str) -> str | None:
+    """`3.12`, of a Python that runs here; None of any other command."""
+    told = "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}')"
+    try:
+        done = subprocess.run([python, "-c", told], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # not there, or a name that a version manager keeps for it
+        return None
+    return done.stdout.strip()
+
+
+def others(pythons: list[str]) -> dict[str, str]:
+    """Version and command of the Pythons that are not this one."""
+    found = {told: python for python in pythons if (told := version(python)) is not None}
+    found.pop(version(sys.executable) or "", None)
+    return found
+
+
+def use(wheel: Path, extra: str, python: str = sys.executable) -> str:
+    """Install the wheel in a fresh environment of `python`, away from the source, and use it: its model's sha256."""
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room)
         environment = folder / "environment"
-        run(sys.executable, "-m", "venv", environment)
-        python, recurra = environment / "bin/python", environment / "bin/recurra"
+        run(python, "-m", "venv", environment)
+        inside, recurra = environment / "bin/python", environment / "bin/recurra"
         wanted = str(wheel) if extra == "base" else f"{wheel}[{extra}]"
-        run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wanted, folder=folder)
+        run(inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wanted, folder=folder)
         (folder / "book.txt").write_text(BOOK, encoding="utf-8")
         for words, expected in USES[extra]:
             run(recurra, *words.split(), folder=folder, expected=expected)
@@ -93,20 +116,31 @@ def use(wheel: Path, extra: str) -> None:
         if extra == "base":
             if (folder / "back.txt").read_bytes() != BOOK.encode():
                 raise SystemExit("the decompressed text is another one.")
-            run(Path(sys.executable).with_name("cyclonedx-py"), "environment", python, "-o", DIST / "sbom.json")
+            run(Path(sys.executable).with_name("cyclonedx-py"), "environment", inside, "-o", DIST / "sbom.json")
+        return str(json.loads((folder / "run/summary.json").read_text(encoding="utf-8"))["model_sha256"])
 
 
 def main() -> None:
     """Build, then use with each extra."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extras", nargs="+", default=list(USES), choices=list(USES))
+    parser.add_argument("--pythons", nargs="+", default=PYTHONS, metavar="COMMAND")
     options = parser.parse_args()
     wheel = build()
     print(f"built         {wheel.name}", flush=True)
+    trained = {}
+    for number, python in others(options.pythons).items():
+        trained[number] = use(wheel, "base", python)
+        print(f"works with    Python {number}", flush=True)
     for extra in options.extras:
-        use(wheel, extra)
+        bits = use(wheel, extra)
+        if extra == "base":
+            trained[f"{version(sys.executable)}"] = bits
         print(f"works with    {extra}", flush=True)
-    print("inventory     dist/sbom.json")
+    if len(set(trained.values())) > 1:
+        raise SystemExit(f"not the same bits: {trained}")
+    if "base" in options.extras:
+        print("inventory     dist/sbom.json")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 import tomllib
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -47,3 +49,12 @@ def test_a_use_that_ends_otherwise_is_told(check: ModuleType) -> None:
     with pytest.raises(SystemExit, match=r"exit code 1, not 0"):
         check.run("false")
     check.run("false", expected=1)
+
+
+def test_other_pythons_are_those_that_run(check: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "python3.99").write_text("#!/bin/sh\necho 3.99\n", encoding="utf-8")
+    (tmp_path / "kept").write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
+    for path in tmp_path.iterdir():
+        path.chmod(0o755)
+    names = [sys.executable, str(tmp_path / "python3.99"), str(tmp_path / "kept"), str(tmp_path / "none")]
+    assert check.others(names) == {"3.99": names[1]}
