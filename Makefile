@@ -12,10 +12,10 @@ help:
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make mutants   whether the tests notice a changed sign, index or bound; MUTANT_SECONDS (default 3600)"
 	@echo "make lint      ruff and mypy"
-	@echo "make docs      the documentation, docs/_build/html/index.html"
-	@echo "make release-check   the wheel, built and used in fresh environments with each extra and each Python on the PATH (or PYTHONS); its inventory"
+	@echo "make docs      the documentation, docs/_build/html/index.html; what it shows is run"
+	@echo "make release-check   the wheel, built and used in fresh environments: each Python on the PATH (or PYTHONS), each extra"
 	@echo "make online-check    what needs the internet: links of the documentation, known holes of dependencies"
-	@echo "make numbers   docs/numbers-table.md: what the presets reach on the books; some minutes"
+	@echo "make numbers   docs/numbers-table.md: what the presets reach on the books (or TEXTS); half an hour"
 	@echo "make bench     our speed beside NumPy, PyTorch and JAX (those that are installed)"
 
 $(BIN)/python:
@@ -60,9 +60,10 @@ lint: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[books,docs]'
 	touch $@
 
-docs: .venv/installed-docs
+docs: .venv/installed-docs .venv/installed-dev
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder doctest docs docs/_build/doctest
+	$(BIN)/python -m pytest -m pages tests/docs
 
 .venv/installed-release: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
@@ -76,7 +77,7 @@ online-check: .venv/installed-docs .venv/installed-release
 	$(BIN)/pip-audit --skip-editable
 
 numbers: .venv/installed-dev
-	$(BIN)/python benchmarks/preset_numbers.py --presets seed small medium -o docs/numbers-table.md
+	$(BIN)/python benchmarks/preset_numbers.py $(TEXTS) --presets seed small medium -o docs/numbers-table.md
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/seed_speed.py

@@ -21,7 +21,7 @@ class Shown(NamedTuple):
 
 
 def code_lines(page: Path) -> Iterator[str]:
-    """The lines of a page's code blocks, fenced or indented by four."""
+    """The lines of a page's code blocks, fenced or indented by four, and what tables have to type."""
     fenced = False
     for line in page.read_text(encoding="utf-8").splitlines():
         if line.lstrip().startswith("```"):
@@ -30,6 +30,8 @@ def code_lines(page: Path) -> Iterator[str]:
             yield line
         elif line.startswith("    "):
             yield line[4:]
+        elif line.startswith("| ") and (typed := re.search(r"\| `(recurra [^`]+)` \|", line)):
+            yield typed[1]
 
 
 def commands(page: Path) -> list[list[str]]:
