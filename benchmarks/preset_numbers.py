@@ -3,7 +3,8 @@
     python benchmarks/preset_numbers.py                          presets seed and small on the books that ship
     python benchmarks/preset_numbers.py book.txt --presets small medium -o docs/numbers-table.md
 
-Every training is `recurra train TEXT --preset PRESET --validation 0.1 --seed 0`, in a folder that is removed.
+Every training is COMMAND, in a folder that is removed. A time is that of updates and evaluations, without the proof and
+the report.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import datetime as dt
 import math
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,14 @@ import recurra
 BOOKS = ["kjv", "python-docs"]
 PRESETS = ["seed", "small"]
 COMPRESSORS = {"gzip": "gzip -9", "bzip2": "bzip2 -9", "xz": "xz -9e"}
+COMMAND = "recurra train {text} --preset {preset} --validation 0.1 --seed 0"
 HEADER = "| model | nats a character | bits a character | time | characters a second |\n|---|---|---|---|---|\n"
 
 
 def trained(text: str, folder: Path, **settings: Any) -> dict[str, Any]:
-    """The summary of a training."""
-    return recurra.train(text, validation=0.1, seed=0, proof=False, report=False, run=folder, **settings).summary
+    """The summary of a training, and what run.toml tells of its text."""
+    run = recurra.train(text, validation=0.1, seed=0, proof=False, report=False, run=folder, **settings)
+    return run.summary | {"text": tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))["text"]}
 
 
 def row(name: str, bits: float, seconds: float | None = None, speed: float | None = None) -> str:
@@ -40,6 +44,8 @@ def row(name: str, bits: float, seconds: float | None = None, speed: float | Non
 def section(text: str, summaries: dict[str, dict[str, Any]]) -> str:
     """The table of one text."""
     first = next(iter(summaries.values()))
+    size = f"{first['text']['characters']:,} characters, {first['text']['symbols']} symbols"
+    command = COMMAND.format(text=Path(text).name, preset="PRESET")
     own, ngrams = first["held_out_baselines"], first["held_out_ngrams"]
     lines = [row("uniform", own["uniform"])] + [row(label, own[name]) for name, label in COMPRESSORS.items()]
     lines += [row(f"{order}-gram", ngrams[order]) for order in "3456"]
@@ -47,7 +53,7 @@ def section(text: str, summaries: dict[str, dict[str, Any]]) -> str:
         name = f"`--preset {preset}`: {summary['cell']}, {summary['updates']:,} updates"
         bits = summary["validation_bits_per_character"]
         lines.append(row(name, bits, summary["seconds"], summary["characters_per_second"]))
-    return f"## {Path(text).stem}\n\n{HEADER}{''.join(lines)}\n"
+    return f"## {Path(text).stem}\n\n{size}; `{command}`.\n\n{HEADER}{''.join(lines)}\n"
 
 
 def main() -> None:
