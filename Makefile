@@ -74,7 +74,9 @@ release-check: .venv/installed-release
 
 online-check: .venv/installed-docs .venv/installed-release
 	$(BIN)/sphinx-build --quiet --builder linkcheck docs docs/_build/linkcheck
-	$(BIN)/pip-audit --skip-editable
+	mkdir -p dist
+	$(BIN)/pip freeze --exclude-editable > dist/installed.txt
+	$(BIN)/pip-audit --strict --disable-pip --no-deps -r dist/installed.txt
 
 numbers: .venv/installed-dev
 	$(BIN)/python benchmarks/preset_numbers.py $(TEXTS) --presets seed small medium -o docs/numbers-table.md
