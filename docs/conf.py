@@ -16,7 +16,7 @@ project = "recurra"
 author = "The recurra developers"
 release = version = recurra.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest"]
-exclude_patterns = ["_build", "README.md"]
+exclude_patterns = ["_build", "numbers-table.md"]  # the table is included
 default_role = "code"
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist", "colon_fence"]
@@ -24,6 +24,7 @@ html_theme = "furo"
 html_title = "recurra"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"source_repository": "", "top_of_page_buttons": []}
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
