@@ -35,7 +35,7 @@ from recurra.engines.sharing import default_shards, parts, shard_bounds
 from recurra.engines.team import Team
 from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
-from recurra.network.cells import CELLS
+from recurra.network.cells import cell_of
 from recurra.network.dropout import masks_of_update
 from recurra.network.network import State
 from recurra.network.parameters import parameter_shapes
@@ -44,7 +44,6 @@ from recurra.network.state import map_state
 Array = NDArray[Any]
 Ids = NDArray[np.integer]
 PAD = gemm.PANEL
-GATES = {"elman": 1, "lstm": 4, "gru": 3}
 
 
 def padded(size: int) -> int:
@@ -165,8 +164,8 @@ class Panels:
 class _Layer:
     """One layer's memory in a shard: states before and after every step, and what its cell keeps."""
 
-    def __init__(self, cell: str, steps: int, streams: int, width: int) -> None:
-        n, gates = steps * streams, GATES[cell]
+    def __init__(self, config: ModelConfig, steps: int, streams: int, width: int) -> None:
+        n, cell, gates = steps * streams, config.cell, cell_of(config).gates
         self.h = aligned_zeros(n + streams, width)
         self.c = aligned_zeros(n + streams, width) if cell == "lstm" else None
         self.gates = aligned_zeros(streams if cell == "elman" else n, gates * width)
@@ -196,7 +195,7 @@ class Shard:
         self.width = padded(config.hidden_size)
         symbols = layout.slots["c"].width
         n = steps * streams
-        self.layers = [_Layer(config.cell, steps, streams, self.width) for _ in range(config.layers)]
+        self.layers = [_Layer(config, steps, streams, self.width) for _ in range(config.layers)]
         self.gradient = aligned_zeros(1, layout.length)
         self.d = layout.views(self.gradient)
         self.o = aligned_zeros(n, symbols)
@@ -204,7 +203,7 @@ class Shard:
         self.dh_out = aligned_zeros(n, self.width)
         self.dh, self.dc = aligned_zeros(streams, self.width), aligned_zeros(streams, self.width)
         self.packed = aligned_zeros(gemm.DEPTH, gemm.ROWS)
-        widest = max(GATES[config.cell] * self.width, symbols)
+        widest = max(cell_of(config).gates * self.width, symbols)
         self.panel_room = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, widest))
         self.rows = np.arange(n)
         self.tile, self.symbol_tile = tile_of(self.width), tile_of(symbols)
@@ -253,7 +252,7 @@ class Shard:
 
     def state(self, config: ModelConfig) -> State:
         """A copy of the state before the first step, each field (L, B, m)."""
-        kind, m = CELLS[config.cell].State, config.hidden_size
+        kind, m = cell_of(config).State, config.hidden_size
         fields = ([getattr(layer, field)[: self.streams, :m] for layer in self.layers] for field in kind._fields)
         state: State = kind(*map(np.stack, fields))
         return state

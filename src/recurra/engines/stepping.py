@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
-from recurra.engines.batched import GATES, Layout, padded, tile_of
+from recurra.engines.batched import Layout, padded, tile_of
 from recurra.engines.kernels import decoding, gemm, output, stepping
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
 from recurra.engines.kernels.sampling import Rules
@@ -17,7 +17,7 @@ from recurra.engines.team import Team
 from recurra.engines.tiles import Layout as Tiles
 from recurra.engines.tiles import reads
 from recurra.machine import usable_cpus
-from recurra.network.cells import CELLS
+from recurra.network.cells import cell_of
 from recurra.network.network import State
 
 Array = NDArray[Any]
@@ -109,7 +109,7 @@ class Stepper:
         return wide
 
     def _room(self, streams: int) -> stepping.Room:
-        gates, alone = GATES[self._config.cell] * self._hidden, self._weights[True]
+        gates, alone = cell_of(self._config).gates * self._hidden, self._weights[True]
         halved = alone.second is not None
         return stepping.Room(
             gates=aligned_zeros(streams, gates),
@@ -155,7 +155,7 @@ class Stepper:
 
         _share(streams, work)
         fields = [field[:, :, :m] for field in carry if field is not None]
-        return logs[:, :, : self.symbols], CELLS[self._config.cell].State(*fields)
+        return logs[:, :, : self.symbols], cell_of(self._config).State(*fields)
 
     def write(
         self, carry: Carry, current: Ids, given: Ids, uniforms: Array, rules: Rules

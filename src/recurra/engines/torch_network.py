@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from recurra.config import ModelConfig
-from recurra.network.cells import CELLS
+from recurra.network.cells import cell_of
 from recurra.network.network import State
 from recurra.network.parameters import parameter_shapes
 from recurra.text.streams import PADDING
@@ -124,5 +124,5 @@ class TorchNetwork:
     def state(self, carried: Carried) -> State:
         """A copy of what is carried, each field (L, B, H)."""
         fields = [torch.cat(field).cpu().numpy().copy() for field in zip(*carried, strict=True)]
-        state: State = CELLS[self._config.cell].State(*fields)
+        state: State = cell_of(self._config).State(*fields)
         return state
