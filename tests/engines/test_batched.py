@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.batched import BatchedEngine, BatchedNetwork, Layout, default_shards, padded, shard_bounds
+from recurra.engines.batched import BatchedEngine, BatchedNetwork
+from recurra.engines.layout import Layout, padded
 from recurra.engines.reference import ReferenceEngine
+from recurra.engines.sharing import default_shards, shard_bounds
 from recurra.errors import NumericalError
 from recurra.network import network
 from recurra.network.parameters import initialise

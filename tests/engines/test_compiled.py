@@ -11,9 +11,10 @@ import pytest
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine
-from recurra.engines.compiled import CompiledEngine, CompiledNetwork, Layout
+from recurra.engines.compiled import CompiledEngine, CompiledNetwork
 from recurra.engines.kernels import compilation
 from recurra.engines.reference import ReferenceEngine
+from recurra.engines.tiles import Tiling
 from recurra.errors import NumericalError
 from recurra.network import network
 from recurra.network.parameters import initialise
@@ -243,7 +244,7 @@ def test_engines_are_chosen_by_what_is_to_be_trained():
     ("size", "width", "groups"), [(1, 8, 1), (16, 16, 2), (100, 104, 13), (130, 144, 9), (512, 512, 16)]
 )
 def test_sizes_are_padded_to_whole_tiles(size, width, groups):
-    assert Layout.of(size) == Layout(size, width, (0,) * groups)
+    assert Tiling.of(size) == Tiling(size, width, (0,) * groups)
 
 
 def test_a_folder_that_cannot_be_written_means_no_cache(monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ from problems import Array
 
 from recurra.config import ModelConfig
 from recurra.network.cells import elman, gru, lstm
-from recurra.network.state import map_state, named_state, state_of, zero_state
+from recurra.network.state import join_states, map_state, named_state, state_of, zero_state
 
 
 @pytest.mark.parametrize(("cell", "kind"), [("elman", elman.State), ("gru", gru.State), ("lstm", lstm.State)])
@@ -32,3 +32,12 @@ def test_names() -> None:
 def test_a_function_of_every_field() -> None:
     doubled = map_state(lambda field: 2 * field, lstm.State(h=np.ones(1), c=np.full(1, 3)))
     assert doubled == lstm.State(h=np.array([2.0]), c=np.array([6]))
+
+
+def test_the_states_of_some_streams_become_one() -> None:
+    parts = [lstm.State(h=np.full((2, n, 3), n), c=np.full((2, n, 3), -n)) for n in (1, 4)]
+    joined = join_states(parts)
+    assert type(joined) is lstm.State
+    assert joined.h[0, :, 0].tolist() == [1, 4, 4, 4, 4]
+    assert np.array_equal(joined.c, -joined.h)
+    assert joined.h.shape == (2, 5, 3)

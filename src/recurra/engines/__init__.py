@@ -61,9 +61,9 @@ def _create_torch(*arguments: Any, **named: Any) -> TorchEngine:
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:
     """The trained network for sampling and scoring, in the arithmetic of its training."""
-    from recurra.engines.tiles import reads
+    from recurra.engines.tiles import is_single_tanh_layer
 
-    if reads(config):
+    if is_single_tanh_layer(config):
         from recurra.engines.compiled import CompiledNetwork
 
         return CompiledNetwork(parameters)

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
 from recurra.engines import compiled
-from recurra.engines.batched import Ids, Layout, Panels, Shard
 from recurra.engines.kernels import output
 from recurra.engines.kernels.lanes import Vector
 from recurra.engines.kernels.optimizers import adapt
-from recurra.engines.tiles import reads
+from recurra.engines.layout import Layout, Panels
+from recurra.engines.shard import Ids, Shard
+from recurra.engines.tiles import is_single_tanh_layer
 from recurra.network.network import State
 from recurra.network.optimizers import not_finite
 
@@ -39,7 +40,7 @@ class AdaptiveNetwork:
         self.gradient = self._whole.gradient
         self._learned = 0
         # The kernels of one elman layer add in another order than those of batches: they predict, and these learn.
-        self._reads_apart = reads(config)
+        self._reads_apart = is_single_tanh_layer(config)
         self._state = self._next = state
         self._take_over()
 

@@ -14,7 +14,7 @@ from recurra.engines.kernels.lanes import WIDTH, Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
 from recurra.engines.result import TrainResult
 from recurra.engines.stepping import Stepper
-from recurra.engines.tiles import Layout, reads
+from recurra.engines.tiles import Tiling, is_single_tanh_layer
 from recurra.errors import NumericalError
 from recurra.network.network import State
 from recurra.network.optimizers import not_finite
@@ -25,10 +25,10 @@ TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order o
 def supports(config: ModelConfig, training: TrainingConfig) -> bool:
     """Whether the fused kernel does this training: such a network, one stream, AdaGrad and clipping by value alone."""
     plain = training.optimizer == "adagrad" and training.clip_norm is None and not training.ema
-    return reads(config) and training.batch_size == 1 and plain
+    return is_single_tanh_layer(config) and training.batch_size == 1 and plain
 
 
-def _room(hidden: Layout, symbols: Layout, steps: int) -> elman.Room:
+def _room(hidden: Tiling, symbols: Tiling, steps: int) -> elman.Room:
     sums = aligned_zeros(1, -(-steps // WIDTH) * WIDTH)
     return elman.Room(
         h=aligned_zeros(steps + 1, hidden.width),
@@ -54,7 +54,7 @@ def _first_steps(room: elman.Room, steps: int) -> elman.Room:
     )
 
 
-def _blank(hidden: Layout, symbols: Layout) -> elman.Weights:
+def _blank(hidden: Tiling, symbols: Tiling) -> elman.Weights:
     return elman.Weights(
         U=aligned_zeros(symbols.size, hidden.width),
         W=aligned_zeros(hidden.width, hidden.width),
@@ -64,7 +64,7 @@ def _blank(hidden: Layout, symbols: Layout) -> elman.Weights:
     )
 
 
-def _views(weights: elman.Weights, hidden: Layout, symbols: Layout) -> dict[str, Vector]:
+def _views(weights: elman.Weights, hidden: Tiling, symbols: Tiling) -> dict[str, Vector]:
     """The unpadded parameters by name, in the mission's orientation, as views."""
     m, K = hidden.size, symbols.size
     return {
@@ -76,7 +76,7 @@ def _views(weights: elman.Weights, hidden: Layout, symbols: Layout) -> dict[str,
     }
 
 
-def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Layout, symbols: Layout) -> None:
+def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Tiling, symbols: Tiling) -> None:
     for name, view in _views(weights, hidden, symbols).items():
         view[...] = values[name]
 
@@ -87,8 +87,8 @@ class CompiledNetwork:
     reads_side_by_side = False
 
     def __init__(self, parameters: Mapping[str, Vector]) -> None:
-        self._hidden = Layout.of(parameters["V"].shape[1])
-        self._symbols = Layout.of(parameters["V"].shape[0])
+        self._hidden = Tiling.of(parameters["V"].shape[1])
+        self._symbols = Tiling.of(parameters["V"].shape[0])
         self._weights = _blank(self._hidden, self._symbols)
         self._weights.c[:] = output.LOWEST
         _fill(self._weights, parameters, self._hidden, self._symbols)
@@ -151,8 +151,8 @@ class CompiledEngine:
         updates_done: int = 0,
     ) -> None:
         self.updates_done = updates_done
-        self._hidden = Layout.of(parameters["V"].shape[1])
-        self._symbols = Layout.of(parameters["V"].shape[0])
+        self._hidden = Tiling.of(parameters["V"].shape[1])
+        self._symbols = Tiling.of(parameters["V"].shape[0])
         self._clip = np.float32(np.inf if training.clip_value is None else training.clip_value)
         self._weights = _blank(self._hidden, self._symbols)
         self._weights.c[:] = output.LOWEST

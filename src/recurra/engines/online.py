@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.batched import Layout, Panels, Shard, padded
 from recurra.engines.kernels import online, output
 from recurra.engines.kernels.contexts import Contexts
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
+from recurra.engines.layout import Layout, Panels, padded
 from recurra.engines.optimizing import FLAT, FlatOptimizer
+from recurra.engines.shard import Shard
 from recurra.errors import NumericalError
 from recurra.network.optimizers import schedule_of
 from recurra.network.parameters import initialise
@@ -159,7 +160,7 @@ class OnlineLearner:
     def _make_memory(self) -> None:
         """The shard, its parts, and views of both for the kernel that decodes."""
         self._shard: Shard
-        before = self._shard.state(self._config) if self.symbols else None
+        before = self._shard.state() if self.symbols else None
         shard = self._shard = Shard(self._config, self._layout, len(self.ids) - 1, 1)
         if before is not None:
             shard.put_state(before)

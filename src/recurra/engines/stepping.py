@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
-from recurra.engines.batched import Layout, padded, tile_of
 from recurra.engines.kernels import decoding, gemm, output, stepping
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
 from recurra.engines.kernels.sampling import Rules
+from recurra.engines.layout import Layout, padded, tile_of
 from recurra.engines.team import Team
-from recurra.engines.tiles import Layout as Tiles
-from recurra.engines.tiles import reads
+from recurra.engines.tiles import Tiling, is_single_tanh_layer
 from recurra.machine import usable_cpus
 from recurra.network.cells import cell_of
 from recurra.network.network import State
@@ -61,13 +60,13 @@ def symbols_of(config: ModelConfig, symbols: int) -> tuple[int, Tile]:
 
     A sum that goes on over zeros is the same: one lane group more, or where there are several tiles one tile more.
     """
-    if not reads(config):
+    if not is_single_tanh_layer(config):
         return padded(symbols), tile_of(padded(symbols))
-    layout = Tiles.of(symbols)
-    if layout.width % gemm.PANEL == 0:
-        return layout.width, layout.tile
-    one = layout.width == WIDTH * len(layout.tile)
-    return (layout.width + WIDTH, (*layout.tile, 0)) if one else (layout.width + WIDTH * len(layout.tile), layout.tile)
+    tiling = Tiling.of(symbols)
+    if tiling.width % gemm.PANEL == 0:
+        return tiling.width, tiling.tile
+    one = tiling.width == WIDTH * len(tiling.tile)
+    return (tiling.width + WIDTH, (*tiling.tile, 0)) if one else (tiling.width + WIDTH * len(tiling.tile), tiling.tile)
 
 
 class Stepper:
@@ -84,7 +83,7 @@ class Stepper:
 
     def _arranged(self, alone: bool) -> stepping.Weights:
         """The weights for many streams, or for one, which reads them as they stand."""
-        middle = (self._config.hidden_size + 1) // 2 if reads(self._config) else 0
+        middle = (self._config.hidden_size + 1) // 2 if is_single_tanh_layer(self._config) else 0
         W = self._each("W")
         return stepping.Weights(
             table=self._views["layers.0.U"],

@@ -10,7 +10,7 @@ from recurra.engines.kernels.lanes import WIDTH, Tile
 MAX_GROUPS = 16  # of 8 lanes: what stays in the registers of a CPU with AVX-512
 
 
-class Layout(NamedTuple):
+class Tiling(NamedTuple):
     """A size, padded to whole tiles: `width` lanes in tiles of 8 · len(tile)."""
 
     size: int
@@ -18,7 +18,7 @@ class Layout(NamedTuple):
     tile: Tile
 
     @classmethod
-    def of(cls, size: int) -> Layout:
+    def of(cls, size: int) -> Tiling:
         """As few tiles as the registers allow, and those as narrow as can be."""
         groups = -(-size // WIDTH)
         tiles = -(-groups // MAX_GROUPS)
@@ -26,6 +26,6 @@ class Layout(NamedTuple):
         return cls(size, WIDTH * per_tile * tiles, (0,) * per_tile)
 
 
-def reads(config: ModelConfig) -> bool:
+def is_single_tanh_layer(config: ModelConfig) -> bool:
     """Whether there are kernels for this network: one elman layer with tanh."""
     return (config.cell, config.activation, config.layers) == ("elman", "tanh", 1)

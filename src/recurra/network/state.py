@@ -12,7 +12,7 @@ import numpy as np
 from recurra.network.cells import cell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -31,6 +31,11 @@ def zero_state(config: ModelConfig, batch: int, dtype: npt.DTypeLike = np.float6
 def map_state(function: Callable[[Array], Array], state: Any) -> Any:
     """The state of the same cell with `function` applied to every field."""
     return type(state)._make(map(function, state))
+
+
+def join_states(parts: Sequence[Any]) -> Any:
+    """The states (L, B, m) of some streams each as one of all, in their order."""
+    return type(parts[0])._make(np.concatenate(fields, axis=1) for fields in zip(*parts, strict=True))
 
 
 def named_state(state: Any) -> dict[str, Array]:

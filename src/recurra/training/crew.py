@@ -20,7 +20,7 @@ from recurra.engines.ranks import Ranks
 from recurra.engines.result import TrainResult
 from recurra.engines.sharing import parts
 from recurra.network.network import State
-from recurra.network.state import named_state, state_of
+from recurra.network.state import join_states, named_state, state_of
 from recurra.text.id_file import Ids
 from recurra.text.streams import Cursor, TextStream
 from recurra.training.learning_text import LearningText, stream_of
@@ -145,8 +145,7 @@ class SharedEngine:
         """A copy of the state of all streams, each field (L, B, m)."""
         self._ranks.tell({"do": "state"})
         gathered = self._ranks.gather_arrays(named_state(self._own.state()))
-        joined = {name: np.concatenate([own[name] for own in gathered], axis=1) for name in gathered[0]}
-        state: State = state_of(self._config, joined)
+        state: State = join_states([state_of(self._config, own) for own in gathered])
         return state
 
     def zero_state(self) -> None:
