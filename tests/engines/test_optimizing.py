@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recurra.config import OPTIMIZERS, TrainingConfig
+from recurra.config import OPTIMIZERS, ModelConfig, TrainingConfig
 from recurra.engines import optimizing
+from recurra.engines.flat import FLAT, by_name
 from recurra.engines.kernels.lanes import aligned_zeros
-from recurra.engines.optimizing import FLAT, FlatOptimizer
+from recurra.engines.layout import Layout
+from recurra.engines.optimizing import FlatOptimizer, clipped
 from recurra.engines.team import Team
 from recurra.network.optimizers import optimizer_of
 
@@ -48,3 +50,29 @@ def test_what_is_too_large_becomes_infinite_without_a_warning():
     for _ in range(2):
         own.step(found, np.full((1, N), 3e38, np.float32), 1e38)
     assert not np.isfinite(found).any()
+
+
+def test_a_saved_state_goes_on_where_it_was():
+    layout = Layout(ModelConfig(cell="lstm", hidden_size=5), 7)
+    training = TrainingConfig(optimizer="adam", ema=0.9)
+    parameters = {name: np.full(shape, 0.1, np.float32) for name, shape in layout.shapes.items()}
+    first, start = FlatOptimizer(training, layout.pack(parameters)), layout.pack(parameters)
+    first.step(start, layout.pack(parameters), 0.1)
+    saved = by_name(first.state, layout)
+    second = FlatOptimizer(training, start)
+    second.load(saved, layout)
+    again = by_name(second.state, layout)
+    assert saved["mean.layers.0.W"].shape == (20, 5)
+    assert saved["mean_weight"] > 0
+    assert list(again) == list(saved)
+    assert all(np.array_equal(again[name], array) for name, array in saved.items())
+    assert not any(np.shares_memory(saved[name], own) for name in saved for own in first.state.values())
+
+
+def test_clipping_by_norm_and_then_by_value_in_place():
+    gradient = np.array([[3, -4]], np.float32)
+    for limits, expected in (({}, [3, -4]), ({"clip_norm": 5.0}, [3, -4]), ({"clip_norm": 2.5}, [1.5, -2])):
+        found = gradient.copy()
+        assert clipped(found, 5.0, TrainingConfig(**{"clip_value": None, **limits})) is found
+        assert found.tolist() == [expected]
+    assert clipped(gradient, 5.0, TrainingConfig(clip_value=1.75, clip_norm=2.5)).tolist() == [[1.5, -1.75]]

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.exchange import Exchange
+from recurra.engines.flat import by_name
 from recurra.engines.kernels import compilation, output
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
 from recurra.engines.layout import PAD, Layout, Panels, padded
-from recurra.engines.optimizing import FLAT, FlatOptimizer, pieces
+from recurra.engines.optimizing import FlatOptimizer, clipped, pieces
 from recurra.engines.ranks import Ranks
 from recurra.engines.result import TrainResult
 from recurra.engines.shard import Ids, Shard
@@ -116,7 +117,7 @@ class BatchedEngine:
         self._threads = min(len(sizes), training.threads or (usable_cpus() if ranks is None else ranks.cpus))
         self._optimizer = FlatOptimizer(training, self._flat)
         if optimizer_state is not None:
-            self._load_optimizer_state(optimizer_state)
+            self._optimizer.load(optimizer_state, self._layout)
         if state is not None:
             self._put_state(state)
 
@@ -153,7 +154,7 @@ class BatchedEngine:
         gradient, norm = self._summed(team)
         if not math.isfinite(loss + norm):
             self._raise_not_finite(loss, gradient)
-        self._optimizer.step(self._flat, self._clipped(gradient, norm), rate, team)
+        self._optimizer.step(self._flat, clipped(gradient, norm, self._training), rate, team)
         self.updates_done += 1
         return loss, norm
 
@@ -180,23 +181,10 @@ class BatchedEngine:
         m, masks = self._config.hidden_size, masks[:, self.part]
         return np.pad(masks, [(0, 0), (0, 0), (0, padded(m) - m)])
 
-    def _clipped(self, gradient: Vector, norm: float) -> Vector:
-        limit = self._training.clip_norm
-        if limit is not None and norm > limit:
-            gradient *= np.float32(limit / norm)
-        if self._training.clip_value is not None:
-            np.clip(gradient, -self._training.clip_value, self._training.clip_value, out=gradient)
-        return gradient
-
     def _raise_not_finite(self, loss: float, gradient: Vector) -> None:
         found = self._layout.unpack(gradient)
         optimizers.require_finite(loss, found, self.updates_done + 1)
         raise optimizers.not_finite("all", "too large", self.updates_done + 1)
-
-    def _load_optimizer_state(self, state: Mapping[str, Array]) -> None:
-        for name, own in self._optimizer.state.items():
-            kind, _, of = name.rpartition(".")
-            own[...] = self._layout.pack(state, kind + ".") if of == FLAT else state[name]
 
     def parameters(self) -> dict[str, Vector]:
         """Copies of the parameters, float32, in the mission's orientation."""
@@ -204,11 +192,7 @@ class BatchedEngine:
 
     def optimizer_state(self) -> dict[str, Vector]:
         """Copies of the optimiser's state, as `KIND.NAME`, and what it has besides."""
-        found: dict[str, Vector] = {}
-        for name, own in self._optimizer.state.items():
-            kind, _, of = name.rpartition(".")
-            found |= self._layout.unpack(own, kind + ".") if of == FLAT else {name: own.copy()}
-        return found
+        return by_name(self._optimizer.state, self._layout)
 
     def state(self) -> State:
         """A copy of the carried state, each field (L, B, m), of the streams of `part`."""

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.flat import by_name
 from recurra.engines.kernels import online, output
 from recurra.engines.kernels.contexts import Contexts
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
 from recurra.engines.layout import Layout, Panels, padded
-from recurra.engines.optimizing import FLAT, FlatOptimizer
+from recurra.engines.optimizing import FlatOptimizer, clipped
 from recurra.engines.shard import Shard
 from recurra.errors import NumericalError
 from recurra.network.optimizers import schedule_of
@@ -113,10 +114,7 @@ class OnlineLearner:
         norm = math.sqrt(sum_of_squares(gradient))
         if not math.isfinite(loss + norm):
             raise NumericalError("the loss or a gradient is not finite.", update=self._updates + 1, tensor="all")
-        limit = self._training.clip_norm
-        if limit is not None and norm > limit:
-            gradient *= np.float32(limit / norm)
-        self._optimizer.step(self._flat, gradient, self._schedule(self._updates))
+        self._optimizer.step(self._flat, clipped(gradient, norm, self._training), self._schedule(self._updates))
         self._updates += 1
         self.ids[0], self.at = self.ids[-1], 1
         if self.is_full and self._capacity < padded(len(self._initial["c"])):
@@ -135,15 +133,10 @@ class OnlineLearner:
         self._capacity, self._layout = capacity, Layout(self._config, capacity)
         blank = {name: _corner(self._initial[name], shape) for name, shape in self._layout.shapes.items()}
         blank["c"] = np.full(capacity, output.LOWEST)
-        self._flat = self._layout.pack(_filled(blank, learned, ""))
+        self._flat = self._layout.pack(_filled(blank, learned))
         self._optimizer = FlatOptimizer(self._training, self._flat)
-        for name, own in self._optimizer.state.items():
-            kind, _, of = name.rpartition(".")
-            if of == FLAT:
-                zeros = {n: np.zeros_like(array) for n, array in blank.items()}
-                own[...] = self._layout.pack(_filled(zeros, learned, f"{kind}."))
-            elif name in learned:
-                own[...] = learned[name]
+        nothing = by_name(self._optimizer.state, self._layout)
+        self._optimizer.load(_filled(nothing, learned), self._layout)
         self._views = self._layout.views(self._flat)
         self._panels = Panels(self._views, alone=True)
         self._contexts = _wider(self._contexts, capacity)
@@ -151,11 +144,7 @@ class OnlineLearner:
 
     def _learned(self) -> dict[str, Vector]:
         """Copies of the parameters and of the optimiser's state, by name."""
-        found = self._layout.unpack(self._flat)
-        for name, own in self._optimizer.state.items():
-            kind, _, of = name.rpartition(".")
-            found |= self._layout.unpack(own, f"{kind}.") if of == FLAT else {name: own}
-        return found
+        return self._layout.unpack(self._flat) | by_name(self._optimizer.state, self._layout)
 
     def _make_memory(self) -> None:
         """The shard, its parts, and views of both for the kernel that decodes."""
@@ -189,10 +178,10 @@ def _corner(array: Vector, shape: tuple[int, ...]) -> Vector:
     return np.pad(part, [(0, size - own) for size, own in zip(shape, part.shape, strict=True)])
 
 
-def _filled(blank: dict[str, Vector], learned: dict[str, Vector], prefix: str) -> dict[str, Vector]:
-    """Copies of `blank`, whose beginnings are what was learned under `prefix` and its name."""
+def _filled(blank: dict[str, Vector], learned: dict[str, Vector]) -> dict[str, Vector]:
+    """Copies of `blank`, whose beginnings are what was learned under its name."""
     filled = {name: array.copy() for name, array in blank.items()}
     for name, array in filled.items():
-        old = learned.get(prefix + name, array)
+        old = learned.get(name, array)
         array[tuple(map(slice, old.shape))] = old
     return filled

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from recurra.config import TrainingConfig
+from recurra.engines.flat import FLAT, FlatLayout, laid_flat
 from recurra.engines.kernels import optimizers as kernels
 from recurra.engines.kernels.lanes import Vector
 from recurra.engines.team import ALONE, Team
@@ -15,7 +16,6 @@ from recurra.network.optimizers import OPTIMIZERS, Optimizer, OptimizerState, ad
 from recurra.network.parameters import Array, Parameters
 
 PIECE = 32768  # numbers; Adam's four arrays of it are 512 KiB
-FLAT = "all"  # the name of the parameters laid end to end
 
 
 def adamw_update(
@@ -50,6 +50,16 @@ def adam_update(
 COMPILED = OPTIMIZERS | {"adam": Optimizer(adam_init, adam_update), "adamw": Optimizer(adam_init, adamw_update)}
 
 
+def clipped(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
+    """The `gradient` of this norm, in place: clipped as the settings say, by norm and then by value."""
+    limit, value = training.clip_norm, training.clip_value
+    if limit is not None and norm > limit:
+        gradient *= np.float32(limit / norm)
+    if value is not None:
+        np.clip(gradient, -value, value, out=gradient)
+    return gradient
+
+
 def pieces(numbers: int) -> list[slice]:
     """Where the pieces of so many numbers lie."""
     return [slice(start, start + PIECE) for start in range(0, numbers, PIECE)]
@@ -61,6 +71,11 @@ class FlatOptimizer:
     def __init__(self, training: TrainingConfig, flat: Vector) -> None:
         self._optimizer = optimizer_of(training, COMPILED)
         self.state = self._optimizer.init({FLAT: flat})
+
+    def load(self, saved: OptimizerState, layout: FlatLayout) -> None:
+        """Go on from a state that was `saved` by the parameters' names."""
+        for name, array in laid_flat(self.state, saved, layout).items():
+            self.state[name][...] = array
 
     def step(self, flat: Vector, gradient: Vector, rate: float, team: Team = ALONE) -> None:
         """One update of `flat` in place, the pieces shared out in `team`."""

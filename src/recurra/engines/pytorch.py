@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.flat import FLAT, by_name, laid_flat
 from recurra.engines.ranks import Ranks
 from recurra.engines.result import TrainResult
 from recurra.engines.sharing import parts
@@ -28,7 +29,6 @@ from recurra.network.network import State
 from recurra.network.optimizers import OPTIMIZERS, Optimizer, optimizer_of
 from recurra.network.state import map_state
 
-FLAT = "all"  # the name of the parameters laid end to end
 ROOTED = ("adagrad", "rmsprop", "adam", "adamw")  # those that take square roots
 IN_TORCH = OPTIMIZERS | {
     name: Optimizer(OPTIMIZERS[name].init, functools.partial(OPTIMIZERS[name].update, sqrt=torch.sqrt))
@@ -77,12 +77,10 @@ class TorchEngine:
 
     def _loaded(self, saved: Mapping[str, Array] | None) -> dict[str, Tensor]:
         """The optimiser's state on the device: new, or of what another engine may have `saved`."""
-        arrays = self._optimizer.init({FLAT: np.zeros(len(self._flat), np.float32)})
+        state = self._optimizer.init({FLAT: np.zeros(len(self._flat), np.float32)})
         if saved is not None:
-            for name in arrays:
-                kind, _, of = name.rpartition(".")
-                arrays[name] = self._layout.pack(saved, kind + ".") if of == FLAT else np.asarray(saved[name])
-        return {name: self._on_device(array.astype(np.float32)) for name, array in arrays.items()}
+            state = laid_flat(state, saved, self._layout)
+        return {name: self._on_device(array.astype(np.float32)) for name, array in state.items()}
 
     def train(
         self,
@@ -163,12 +161,8 @@ class TorchEngine:
 
     def optimizer_state(self) -> dict[str, Array]:
         """Copies of the optimiser's state, as `KIND.NAME`, and what it has besides, float32."""
-        found: dict[str, Array] = {}
-        for name, own in self._optimizer_state.items():
-            kind, _, of = name.rpartition(".")
-            array = own.cpu().numpy()
-            found |= self._layout.unpack(array, kind + ".") if of == FLAT else {name: array.copy()}
-        return found
+        state = {name: own.cpu().numpy() for name, own in self._optimizer_state.items()}
+        return by_name(state, self._layout)
 
     def state(self) -> State:
         """A copy of the carried state, each field (L, B, m), of the streams of `part`."""
