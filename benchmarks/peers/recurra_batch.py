@@ -9,6 +9,7 @@ import numpy as np
 from peers.batch_setting import CLIP_NORM, RATE, Ids, Parameters, Shape
 from recurra import engines
 from recurra.config import TrainingConfig
+from recurra.engines.engine import Start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Peer:
             engine=self.engine_name,
             device="auto",
         )
-        self.engine = engines.create(shape.config(), training, parameters)
+        self.engine = engines.create(shape.config(), training, Start(parameters))
         self.engine.warm_up()
 
     def train(self, inputs: Ids, targets: Ids) -> NDArray[np.float64]:

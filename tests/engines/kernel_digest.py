@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.compiled import CompiledEngine, CompiledNetwork
+from recurra.engines.engine import Start
 from recurra.network.parameters import initialise
 from recurra.randomness import stream
 
@@ -17,7 +18,7 @@ from recurra.randomness import stream
 def digest(hidden: int, symbols: int, steps: int, updates: int) -> str:
     config = ModelConfig(hidden_size=hidden)
     training = TrainingConfig(sequence_length=steps)
-    engine = CompiledEngine(config, training, initialise(config, symbols, seed=1, scale=0.3))
+    engine = CompiledEngine(config, training, Start(initialise(config, symbols, seed=1, scale=0.3)))
     ids = (stream(2, "ids").uniform(updates * steps + 1) * symbols).astype(np.int64)
     inputs, targets = ids[:-1].reshape(updates, steps, 1), ids[1:].reshape(updates, steps, 1)
     result = engine.train(inputs, targets, np.full(updates, 0.1, np.float32))

@@ -10,6 +10,7 @@ import pytest
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine, BatchedNetwork
+from recurra.engines.engine import Start
 from recurra.engines.layout import Layout, padded
 from recurra.engines.reference import ReferenceEngine
 from recurra.engines.sharing import default_shards, shard_bounds
@@ -45,10 +46,10 @@ def random_state(config, streams=B):
     )
 
 
-def engines(config, training, **named):
+def engines(config, training):
     parameters = initialise(config, K, seed=1, scale=0.3)
-    state = random_state(config, training.batch_size)
-    return [kind(config, training, parameters, state=state, **named) for kind in (BatchedEngine, ReferenceEngine)]
+    start = Start(parameters, state=random_state(config, training.batch_size))
+    return [kind(config, training, start) for kind in (BatchedEngine, ReferenceEngine)]
 
 
 @by_network
@@ -86,10 +87,8 @@ def test_padding_and_fewer_steps_equal_the_reference(config):
     inputs, targets, rates = updates(1, T - 2)
     targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # 0 to T - 2 of each
     batched, reference = engines(config, settings(dropout=0.2))
-    shortened = BatchedEngine(
-        config, settings(dropout=0.2, sequence_length=T - 2), initialise(config, K, seed=1, scale=0.3)
-    )
-    shortened._put_state(random_state(config))
+    start = Start(initialise(config, K, seed=1, scale=0.3), state=random_state(config))
+    shortened = BatchedEngine(config, settings(dropout=0.2, sequence_length=T - 2), start)
     found, expected, exact = (e.train(inputs, targets, rates) for e in (batched, reference, shortened))
     assert found.losses == exact.losses
     assert found.losses == pytest.approx(expected.losses, rel=1e-5)
@@ -134,14 +133,8 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config):
     unbroken.train(inputs, targets, rates)
     first, _ = engines(config, training)
     first.train(inputs[:2], targets[:2], rates[:2])
-    second = BatchedEngine(
-        config,
-        training,
-        first.parameters(),
-        optimizer_state=first.optimizer_state(),
-        state=first.state(),
-        updates_done=2,
-    )
+    start = Start(first.parameters(), first.optimizer_state(), first.state(), updates_done=2)
+    second = BatchedEngine(config, training, start)
     second.train(inputs[2:], targets[2:], rates[2:])
     for name, array in unbroken.parameters().items():
         assert np.array_equal(array, second.parameters()[name]), name
@@ -169,9 +162,8 @@ def test_dropout_changes_with_the_update_and_with_the_seed():
     config = NETWORKS[5]
     losses = []
     for seed, done in ((0, 0), (0, 1), (1, 0)):
-        engine = BatchedEngine(
-            config, settings(dropout=0.5, seed=seed), initialise(config, K, seed=1, scale=0.3), updates_done=done
-        )
+        start = Start(initialise(config, K, seed=1, scale=0.3), updates_done=done)
+        engine = BatchedEngine(config, settings(dropout=0.5, seed=seed), start)
         losses.append(engine.train(*updates(1)).losses[0])
     assert len(set(losses)) == 3
 
@@ -180,9 +172,9 @@ def test_a_stream_alone_and_among_others_has_the_same_loss():
     config = NETWORKS[4]
     inputs, targets, rates = updates(1)
     parameters = initialise(config, K, seed=1, scale=0.3)
-    whole = BatchedEngine(config, settings(), parameters).train(inputs, targets, rates).losses[0]
+    whole = BatchedEngine(config, settings(), Start(parameters)).train(inputs, targets, rates).losses[0]
     alone = [
-        BatchedEngine(config, settings(batch_size=1, shards=1), parameters)
+        BatchedEngine(config, settings(batch_size=1, shards=1), Start(parameters))
         .train(inputs[:, :, s : s + 1], targets[:, :, s : s + 1], rates)
         .losses[0]
         for s in range(B)
@@ -195,7 +187,7 @@ def test_nan_is_found_at_its_update(place):
     config = NETWORKS[4]
     parameters = initialise(config, K, seed=1, scale=0.3)
     parameters[place][0, 0] = np.nan
-    engine = BatchedEngine(config, settings(), parameters, updates_done=9)
+    engine = BatchedEngine(config, settings(), Start(parameters, updates_done=9))
     with pytest.raises(NumericalError, match="the loss became nan at update 10; it must be finite") as caught:
         engine.train(*updates(1))
     assert caught.value.update == 10
@@ -245,7 +237,7 @@ def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
 @pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
 def test_what_it_gives_away_is_a_copy(cell: str) -> None:
     config, training = ModelConfig(cell=cell, hidden_size=16), TrainingConfig(batch_size=2, optimizer="adam", ema=0.5)
-    engine = BatchedEngine(config, training, initialise(config, 16, seed=0))
+    engine = BatchedEngine(config, training, Start(initialise(config, 16, seed=0)))
     arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), *engine.state()]
     own = [engine._flat, *engine._optimizer.state.values(), *(layer.h for layer in engine._shards[0].layers)]
     assert not any(np.shares_memory(array, other) for array in arrays for other in own)

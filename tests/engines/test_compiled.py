@@ -12,6 +12,7 @@ from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine
 from recurra.engines.compiled import CompiledEngine, CompiledNetwork
+from recurra.engines.engine import Start
 from recurra.engines.kernels import compilation
 from recurra.engines.reference import ReferenceEngine
 from recurra.engines.tiles import Tiling
@@ -35,7 +36,7 @@ def updates(count, steps=T, symbols=K, name="ids"):
 
 
 def new_engine(kind=CompiledEngine, training=TRAINING, **named):
-    return kind(CONFIG, training, initialise(CONFIG, K, seed=1, scale=0.3), **named)
+    return kind(CONFIG, training, Start(initialise(CONFIG, K, seed=1, scale=0.3), **named))
 
 
 def compiled_gradients(config, parameters, state, inputs, targets):
@@ -43,7 +44,7 @@ def compiled_gradients(config, parameters, state, inputs, targets):
     steps = len(inputs)
     training = TrainingConfig(sequence_length=steps, clip_value=None)
     squares = {f"squares.{name}": np.full_like(array, 1e8) for name, array in parameters.items()}
-    engine = CompiledEngine(config, training, parameters, optimizer_state=squares, state=state)
+    engine = CompiledEngine(config, training, Start(parameters, squares, state))
     result = engine.train(inputs[np.newaxis], targets[np.newaxis], np.full(1, 1e4, np.float32))
     after = engine.parameters()
     return result, {name: parameters[name].astype(np.float64) - after[name] for name in parameters}
@@ -57,8 +58,10 @@ def test_one_update_equals_one_of_the_reference(hidden, symbols, steps):
     engine = CompiledEngine(
         config,
         TrainingConfig(sequence_length=steps),
-        initialise(config, symbols, seed=1, scale=0.1),
-        state=network.State(h=stream(1, "h").normal(hidden).reshape(1, 1, hidden).clip(-0.9, 0.9)),
+        Start(
+            initialise(config, symbols, seed=1, scale=0.1),
+            state=network.State(h=stream(1, "h").normal(hidden).reshape(1, 1, hidden).clip(-0.9, 0.9)),
+        ),
     )
     inputs, targets, rates = updates(1001, steps, symbols)
     done = 0
@@ -119,10 +122,8 @@ def test_fewer_steps_in_the_memory_of_more_are_the_same_bits():
     inputs, targets, rates = updates(6, steps=4)
     long = new_engine()
     long.train(*updates(2))
-    short = CompiledEngine(
-        CONFIG, TrainingConfig(sequence_length=4), long.parameters(),
-        optimizer_state=long.optimizer_state(), state=long.state(),
-    )  # fmt: skip
+    start = Start(long.parameters(), long.optimizer_state(), long.state())
+    short = CompiledEngine(CONFIG, TrainingConfig(sequence_length=4), start)
     found, expected = long.train(inputs, targets, rates), short.train(inputs, targets, rates)
     assert np.array_equal(found.losses, expected.losses)
     assert np.array_equal(found.gradient_norms, expected.gradient_norms)
@@ -135,9 +136,7 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits():
     unbroken, first = new_engine(), new_engine()
     unbroken.train(inputs, targets, rates)
     first.train(inputs[:7], targets[:7], rates[:7])
-    second = CompiledEngine(
-        CONFIG, TRAINING, first.parameters(), optimizer_state=first.optimizer_state(), state=first.state()
-    )
+    second = CompiledEngine(CONFIG, TRAINING, Start(first.parameters(), first.optimizer_state(), first.state()))
     second.train(inputs[7:], targets[7:], rates[7:])
     for name, array in unbroken.parameters().items():
         assert np.array_equal(array, second.parameters()[name]), name
@@ -207,7 +206,7 @@ def test_log_probabilities_equal_the_reference_and_sum_to_one():
 def test_nan_is_found_at_its_update(kind, tensor, place, message):
     parameters = initialise(CONFIG, K, seed=1, scale=0.3)
     parameters[tensor][place] = np.nan
-    engine = kind(CONFIG, TRAINING, parameters, updates_done=41)
+    engine = kind(CONFIG, TRAINING, Start(parameters, updates_done=41))
     with pytest.raises(NumericalError, match=message) as caught:
         engine.train(*updates(3))
     assert (caught.value.update, caught.value.tensor, caught.value.exit_code) == (42, "loss", 5)
@@ -218,7 +217,7 @@ def test_an_infinite_gradient_is_found_before_clipping_hides_it():
     parameters["V"][:, 0] = np.where(np.arange(K) % 2, 3e38, -3e38).astype(np.float32)
     parameters["layers.0.U"][0] = 0
     parameters["layers.0.W"][0] = 0  # unit 0 is always 0, so that the loss is finite and dL/dh is not
-    engine = CompiledEngine(CONFIG, TRAINING, parameters)
+    engine = CompiledEngine(CONFIG, TRAINING, Start(parameters))
     with pytest.raises(NumericalError, match=r"the gradient of `.*` became too large, infinite or NaN at update 1"):
         engine.train(*updates(1))
 
@@ -226,7 +225,7 @@ def test_an_infinite_gradient_is_found_before_clipping_hides_it():
 def test_engines_are_chosen_by_what_is_to_be_trained():
     def kind(config, **changes):
         training = TrainingConfig(sequence_length=T, **changes)
-        return type(engines.create(config, training, initialise(config, K, seed=1)))
+        return type(engines.create(config, training, Start(initialise(config, K, seed=1))))
 
     assert kind(CONFIG) is kind(CONFIG, engine="compiled") is CompiledEngine
     assert kind(CONFIG, engine="reference") is ReferenceEngine

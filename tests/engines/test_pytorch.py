@@ -11,6 +11,7 @@ import pytest
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines import torch_extra
+from recurra.engines.engine import Start
 from recurra.errors import NumericalError, UsageError
 from recurra.network import network
 from recurra.network.parameters import initialise
@@ -52,12 +53,17 @@ def random_state(config: ModelConfig, streams: int = B) -> Any:
     )
 
 
-def pair(config: ModelConfig, training: TrainingConfig, other: str = "reference", **named: Any) -> list[Any]:
+def pair(config: ModelConfig, training: TrainingConfig, other: str = "reference") -> list[Any]:
     """The torch engine and another from the same parameters and state."""
     parameters = initialise(config, K, seed=1, scale=0.3)
-    named = {"state": random_state(config, training.batch_size)} | named
+    start = Start(parameters, state=random_state(config, training.batch_size))
     changed = (TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", other))
-    return [engines.create(config, own, parameters, **named) for own in changed]
+    return [engines.create(config, own, start) for own in changed]
+
+
+def so_far(engine: Any, updates_done: int) -> Start:
+    """Where it has come to."""
+    return Start(engine.parameters(), engine.optimizer_state(), engine.state(), updates_done)
 
 
 def _none(training: TrainingConfig) -> dict[str, None]:
@@ -70,7 +76,7 @@ def test_losses_are_those_of_the_compiled_engine_over_a_hundred_updates(config: 
     training = settings(optimizer="adam", clip_norm=5.0, clip_value=1.0, dropout=0.2, ema=0.9)
     parameters = initialise(config, K, seed=5, scale=None)
     named = [TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", "auto")]
-    own, compiled = (engines.create(config, training, parameters) for training in named)
+    own, compiled = (engines.create(config, training, Start(parameters)) for training in named)
     given = updates(100, rate=5e-3)
     found, expected = own.train(*given), compiled.train(*given)
     assert np.abs(found.losses - expected.losses).max() / (T * B) < 1e-4
@@ -131,15 +137,13 @@ def test_every_optimiser_steps_as_in_the_reference(optimizer: str) -> None:
 @needs_torch
 def test_single_updates_of_the_mission_from_equal_states() -> None:
     config, training = ModelConfig(hidden_size=M), TrainingConfig(sequence_length=25)
-    compiled = engines.create(config, training, initialise(config, K, seed=0))
+    compiled = engines.create(config, training, Start(initialise(config, K, seed=0)))
     inputs, targets, rates = updates(400, 25, 0.1, 1)
-    for done in (0, 10, 300):
-        left = done - compiled.updates_done
+    for left, done in ((0, 0), (10, 10), (290, 300)):
         compiled.train(inputs[:left], targets[:left], rates[:left])
-        before = compiled.parameters()
-        saved = {"optimizer_state": compiled.optimizer_state(), "state": compiled.state(), "updates_done": done}
-        own = engines.create(config, TrainingConfig(sequence_length=25, engine="torch", threads=1), before, **saved)
-        other = engines.create(config, training, before, **saved)
+        start = so_far(compiled, done)
+        own = engines.create(config, TrainingConfig(sequence_length=25, engine="torch", threads=1), start)
+        other = engines.create(config, training, start)
         one = slice(done, done + 1)
         found, expected = (e.train(inputs[one], targets[one], rates[one]) for e in (own, other))
         assert found.losses == pytest.approx(expected.losses, rel=1e-6)
@@ -157,13 +161,11 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config: Mo
     training = settings(optimizer="adam", dropout=0.2, ema=0.9, engine="torch")
     inputs, targets, rates = updates(5)
     parameters = initialise(config, K, seed=1, scale=0.3)
-    unbroken, first = (engines.create(config, training, parameters) for _ in range(2))
+    unbroken, first = (engines.create(config, training, Start(parameters)) for _ in range(2))
     unbroken.train(inputs, targets, rates)
     first.train(inputs[:2], targets[:2], rates[:2])
-    saved = {"optimizer_state": first.optimizer_state(), "state": first.state(), "updates_done": 2}
-    second = engines.create(config, training, first.parameters(), **saved)
+    second = engines.create(config, training, so_far(first, 2))
     second.train(inputs[2:], targets[2:], rates[2:])
-    assert second.updates_done == 5
     for name, array in {**unbroken.parameters(), **unbroken.optimizer_state()}.items():
         assert np.array_equal(array, {**second.parameters(), **second.optimizer_state()}[name]), name
 
@@ -185,7 +187,7 @@ def test_infinity_is_found_at_its_update_and_named(clip: dict[str, float]) -> No
     config = ModelConfig(hidden_size=M, activation="relu", layers=2)
     parameters = initialise(config, K, seed=1, scale=0.3)
     parameters["layers.0.W"] = np.full_like(parameters["layers.0.W"], 1e10)
-    own = engines.create(config, settings(engine="torch", **clip), parameters, updates_done=7)
+    own = engines.create(config, settings(engine="torch", **clip), Start(parameters, updates_done=7))
     with pytest.raises(NumericalError, match=r"the loss became (nan|inf) at update 8") as caught:
         own.train(*updates(2))
     assert (caught.value.update, caught.value.tensor) == (8, "loss")
@@ -195,7 +197,7 @@ def test_infinity_is_found_at_its_update_and_named(clip: dict[str, float]) -> No
     parameters["layers.0.W"] = np.full((M, M), 1e3, np.float32)
     found = []
     for name in ("torch", "auto"):
-        engine = engines.create(config, settings(engine=name, **clip), parameters, updates_done=7)
+        engine = engines.create(config, settings(engine=name, **clip), Start(parameters, updates_done=7))
         with pytest.raises(NumericalError, match=r"the gradient of `layers.\d.\w+` became \S+ at update 8") as caught:
             engine.train(*updates(2))
         found.append(caught.value.tensor)
@@ -221,7 +223,10 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"`device` is cuda, and there is no GPU to be used: PyTorch .+") as caught:
         pair(ModelConfig(), settings(engine="torch", device="cuda"), "torch")
     assert "--device auto" in str(caught.value.hint)
-    assert engines.create(ModelConfig(), settings(engine="torch"), initialise(ModelConfig(), K, seed=0)).device == "cpu"
+    assert (
+        engines.create(ModelConfig(), settings(engine="torch"), Start(initialise(ModelConfig(), K, seed=0))).device
+        == "cpu"
+    )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert [torch_extra.device_of(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
@@ -234,7 +239,7 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UsageError, match=r"engine torch needs PyTorch, which cannot be imported: .*torch") as caught:
-        engines.create(ModelConfig(), settings(engine="torch"), initialise(ModelConfig(), K, seed=0))
+        engines.create(ModelConfig(), settings(engine="torch"), Start(initialise(ModelConfig(), K, seed=0)))
     assert caught.value.hint == "pip install 'recurra[torch]'"
 
 

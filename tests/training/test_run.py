@@ -428,7 +428,7 @@ def test_nan_ends_the_run_with_its_last_good_checkpoint(monkeypatch: pytest.Monk
     train = CompiledEngine.train
 
     def poisoned(self: CompiledEngine, *arguments: Any, **named: Any) -> Any:
-        if self.updates_done >= 40:
+        if self._updates_done >= 40:
             raise NumericalError("the loss became nan at update 41; it must be finite.", update=41, tensor="loss")
         return train(self, *arguments, **named)
 
@@ -526,7 +526,7 @@ def test_a_numerical_error_names_the_command_that_goes_on_at_half_the_rate(
     train = CompiledEngine.train
 
     def poisoned(self: CompiledEngine, *arguments: Any, **named: Any) -> Any:
-        if self.updates_done >= 40:
+        if self._updates_done >= 40:
             self._weights.V[0, 0] = np.nan
         return train(self, *arguments, **named)
 

@@ -13,21 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
-    from recurra.engines.batched import BatchedEngine, BatchedNetwork
-    from recurra.engines.compiled import CompiledEngine, CompiledNetwork
-    from recurra.engines.pytorch import TorchEngine
+    from recurra.engines.batched import BatchedNetwork
+    from recurra.engines.compiled import CompiledNetwork
+    from recurra.engines.engine import Engine, Start
     from recurra.engines.ranks import Ranks
-    from recurra.engines.reference import ReferenceEngine
     from recurra.engines.stepping import Stepper
 
-    Engine = CompiledEngine | BatchedEngine | ReferenceEngine | TorchEngine
     Network = CompiledNetwork | BatchedNetwork
 
 
-def create(
-    config: ModelConfig, training: TrainingConfig, *arguments: Any, ranks: Ranks | None = None, **named: Any
-) -> Engine:
-    """The engine of `training`, `auto` being compiled, built with the arguments that every engine takes.
+def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> Engine:
+    """The engine of `training`, `auto` being compiled, that goes on from `start`.
 
     As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
     """
@@ -36,27 +32,22 @@ def create(
 
     if ranks is not None:
         parts(training, ranks.size)  # refuses what trains in one process
-        named["ranks"] = ranks
     if training.engine == "torch":
-        return _create_torch(config, training, *arguments, **named)
+        from recurra.engines.torch_extra import required
+
+        required()
+        from recurra.engines.pytorch import TorchEngine
+
+        return TorchEngine(config, training, start, ranks)
     if training.engine == "reference":
         from recurra.engines.reference import ReferenceEngine
 
-        return ReferenceEngine(config, training, *arguments, **named)
+        return ReferenceEngine(config, training, start)
     if compiled.supports(config, training):
-        return compiled.CompiledEngine(config, training, *arguments, **named)
+        return compiled.CompiledEngine(config, training, start)
     from recurra.engines.batched import BatchedEngine
 
-    return BatchedEngine(config, training, *arguments, **named)
-
-
-def _create_torch(*arguments: Any, **named: Any) -> TorchEngine:
-    from recurra.engines.torch_extra import required
-
-    required()
-    from recurra.engines.pytorch import TorchEngine
-
-    return TorchEngine(*arguments, **named)
+    return BatchedEngine(config, training, start, ranks)
 
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:

@@ -7,14 +7,14 @@ nothing else: not on the threads, not on the CPU, not on how many processes shar
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
 from recurra.engines.exchange import Exchange
 from recurra.engines.flat import by_name
 from recurra.engines.kernels import compilation, output
@@ -23,17 +23,14 @@ from recurra.engines.kernels.products import sum_of_squares
 from recurra.engines.layout import PAD, Layout, Panels, padded
 from recurra.engines.optimizing import FlatOptimizer, clipped, pieces
 from recurra.engines.ranks import Ranks
-from recurra.engines.result import TrainResult
 from recurra.engines.shard import Ids, Shard
 from recurra.engines.sharing import default_shards, parts, shard_bounds
 from recurra.engines.team import Team
 from recurra.machine import usable_cpus
-from recurra.network import network, optimizers
+from recurra.network import optimizers
 from recurra.network.dropout import masks_of_update
 from recurra.network.network import State
 from recurra.network.state import join_states, map_state
-
-Array = NDArray[Any]
 
 
 class BatchedNetwork:
@@ -83,28 +80,16 @@ class BatchedNetwork:
         return self._shards[key]
 
 
-class BatchedEngine:
+class BatchedEngine(StepwiseEngine):
     """Training, one update after the other, each on all cores."""
 
     name = "compiled"
     device = "cpu"
-    block = 20  # updates in one call at most, so that progress is seen
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        training: TrainingConfig,
-        parameters: Mapping[str, Array],
-        *,
-        optimizer_state: Mapping[str, Array] | None = None,
-        state: State | None = None,
-        updates_done: int = 0,
-        ranks: Ranks | None = None,
-    ) -> None:
-        self.updates_done = updates_done
-        self._config, self._training = config, training
-        self._layout = Layout(config, len(parameters["c"]))
-        self._flat = self._layout.pack_weights(parameters)
+    def __init__(self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> None:
+        super().__init__(config, training, start)
+        self._layout = Layout(config, len(start.parameters["c"]))
+        self._flat = self._layout.pack_weights(start.parameters)
         self._views = self._layout.views(self._flat)
         self._panels = Panels(self._views, alone=training.batch_size == 1)
         bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
@@ -116,26 +101,15 @@ class BatchedEngine:
         self._exchange = None if ranks is None else Exchange(ranks, self._layout.length, len(sizes))
         self._threads = min(len(sizes), training.threads or (usable_cpus() if ranks is None else ranks.cpus))
         self._optimizer = FlatOptimizer(training, self._flat)
-        if optimizer_state is not None:
-            self._optimizer.load(optimizer_state, self._layout)
-        if state is not None:
-            self._put_state(state)
+        if start.optimizer_state is not None:
+            self._optimizer.load(start.optimizer_state, self._layout)
+        if start.state is not None:
+            self._put_state(start.state)
 
-    def train(self, inputs: Ids, targets: Ids, rates: NDArray[np.float32], *, carry: bool = True) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,), T at most `sequence_length`.
-
-        Where `carry`, the state goes on from update to update; else every update begins with a zero state. A target
-        below 0 is padding, without loss and gradient.
-
-        Raises NumericalError at the update whose loss or gradient is not finite.
-        """
-        losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
+    @contextlib.contextmanager
+    def _updating(self, inputs: Batches, targets: Batches) -> Iterator[Update]:
         with Team(self._threads) as team:
-            for i, rate in enumerate(rates):
-                if not carry:
-                    self.zero_state()
-                losses[i], norms[i] = self._update(team, inputs[i], targets[i], float(rate))
-        return TrainResult(losses, norms)
+            yield lambda i, rate: self._update(team, inputs[i], targets[i], rate)
 
     def _update(self, team: Team, x: Ids, y: Ids, rate: float) -> tuple[float, float]:
         self._panels.fill()
@@ -155,7 +129,6 @@ class BatchedEngine:
         if not math.isfinite(loss + norm):
             self._raise_not_finite(loss, gradient)
         self._optimizer.step(self._flat, clipped(gradient, norm, self._training), rate, team)
-        self.updates_done += 1
         return loss, norm
 
     def _summed(self, team: Team) -> tuple[Vector, float]:
@@ -175,7 +148,7 @@ class BatchedEngine:
 
     def _masks(self) -> Vector | None:
         training = self._training
-        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self.updates_done)
+        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self._updates_done)
         if masks is None:
             return None
         m, masks = self._config.hidden_size, masks[:, self.part]
@@ -183,39 +156,30 @@ class BatchedEngine:
 
     def _raise_not_finite(self, loss: float, gradient: Vector) -> None:
         found = self._layout.unpack(gradient)
-        optimizers.require_finite(loss, found, self.updates_done + 1)
-        raise optimizers.not_finite("all", "too large", self.updates_done + 1)
+        optimizers.require_finite(loss, found, self._updates_done + 1)
+        raise optimizers.not_finite("all", "too large", self._updates_done + 1)
 
     def parameters(self) -> dict[str, Vector]:
-        """Copies of the parameters, float32, in the mission's orientation."""
         return self._layout.unpack(self._flat)
 
     def optimizer_state(self) -> dict[str, Vector]:
-        """Copies of the optimiser's state, as `KIND.NAME`, and what it has besides."""
         return by_name(self._optimizer.state, self._layout)
 
     def state(self) -> State:
-        """A copy of the carried state, each field (L, B, m), of the streams of `part`."""
-        return join_states([shard.state() for shard in self._shards])
+        state: State = join_states([shard.state() for shard in self._shards])
+        return state
 
     def _put_state(self, state: State) -> None:
-        """Begin from the `state` of all streams."""
         own = map_state(lambda field: field[:, self.part], state)
         for k, shard in enumerate(self._shards):
             part = slice(self._bounds[k], self._bounds[k + 1])
             shard.put_state(map_state(lambda field: field[:, part], own))  # noqa: B023 - called at once
 
-    def zero_state(self) -> None:
-        """Every stream begins anew."""
-        self._put_state(network.zero_state(self._config, self._training.batch_size))
-
     @property
     def is_warm(self) -> bool:
-        """Whether the kernels for this cell have been compiled on this machine before."""
         return compilation.is_warm(self._key)
 
     def warm_up(self) -> None:
-        """Compile the kernels, or fetch them from the cache, without touching the network."""
         shard = Shard(self._config, self._layout, 1, 1)
         ids = np.zeros((1, 1), np.int64)
         masks = np.ones((max(self._config.layers - 1, 1), 1, shard.width), np.float32)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.engine import Batches, Engine, Rates, Start, TrainResult
 from recurra.engines.kernels import compilation, elman, output
 from recurra.engines.kernels.lanes import WIDTH, Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
-from recurra.engines.result import TrainResult
 from recurra.engines.stepping import Stepper
 from recurra.engines.tiles import Tiling, is_single_tanh_layer
 from recurra.errors import NumericalError
@@ -133,24 +133,20 @@ class CompiledNetwork:
         return room.o[:, : self._symbols.size].copy(), State(h=room.h[-1:, None, :m].copy())
 
 
-class CompiledEngine:
+class CompiledEngine(Engine):
     """Training, many updates in one call."""
 
     name = "compiled"
     device = "cpu"
-    block = 1000  # updates in one call at most, so that an interrupt is heard
+    block = 1000
 
     def __init__(
         self,
         config: ModelConfig,  # noqa: ARG002 - what every engine takes; `supports` has seen it
         training: TrainingConfig,
-        parameters: Mapping[str, Vector],
-        *,
-        optimizer_state: Mapping[str, Vector] | None = None,
-        state: State | None = None,
-        updates_done: int = 0,
+        start: Start,
     ) -> None:
-        self.updates_done = updates_done
+        parameters, optimizer_state, state, self._updates_done = start
         self._hidden = Tiling.of(parameters["V"].shape[1])
         self._symbols = Tiling.of(parameters["V"].shape[0])
         self._clip = np.float32(np.inf if training.clip_value is None else training.clip_value)
@@ -167,20 +163,7 @@ class CompiledEngine:
         transpose_matrix(self._weights.W, self._room.W)
         transpose_matrix(self._weights.V, self._room.V)
 
-    def train(
-        self,
-        inputs: NDArray[np.integer],
-        targets: NDArray[np.integer],
-        rates: NDArray[np.float32],
-        *,
-        carry: bool = True,
-    ) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, 1) at `rates` (n,), T at most `sequence_length`.
-
-        Where `carry`, the state goes on from update to update; else every update begins with a zero state.
-
-        Raises NumericalError at the update whose loss or gradient is not finite: the engine is then of no more use.
-        """
+    def train(self, inputs: Batches, targets: Batches, rates: Rates, *, carry: bool = True) -> TrainResult:
         count, steps, _ = inputs.shape
         losses = np.zeros(count)
         squares = np.zeros((count, len(TENSORS)), np.float32)
@@ -201,11 +184,11 @@ class CompiledEngine:
         )
         if done < count:
             raise self._not_finite(done, float(losses[done]), squares[done])
-        self.updates_done += count
+        self._updates_done += count
         return TrainResult(losses, np.sqrt(squares.sum(axis=1, dtype=np.float64)))
 
     def _not_finite(self, done: int, loss: float, squares: Vector) -> NumericalError:
-        update = self.updates_done + done + 1
+        update = self._updates_done + done + 1
         if not np.isfinite(loss):
             return not_finite("loss", str(loss), update)
         tensor = next(name for name, square in zip(TENSORS, squares, strict=True) if not np.isfinite(square))
@@ -213,11 +196,9 @@ class CompiledEngine:
 
     @property
     def is_warm(self) -> bool:
-        """Whether the kernels for these sizes have been compiled on this machine before."""
         return compilation.is_warm(self._key)
 
     def warm_up(self) -> None:
-        """Compile the kernels, or fetch them from the cache, without touching the network."""
         empty = np.zeros((0, self._room.o.shape[0], 1), np.int64)
         self.train(empty, empty, np.zeros(0, np.float32))
         compilation.mark_warm(self._key)
@@ -227,19 +208,15 @@ class CompiledEngine:
         return f"elman-{len(self._hidden.tile)}-{len(self._symbols.tile)}"
 
     def parameters(self) -> dict[str, Vector]:
-        """Copies of the parameters, float32, in the mission's orientation."""
         views = _views(self._weights, self._hidden, self._symbols)
         return {name: np.ascontiguousarray(view).copy() for name, view in views.items()}
 
     def optimizer_state(self) -> dict[str, Vector]:
-        """Copies of AdaGrad's sums of squared gradients, as `squares.NAME`."""
         views = _views(self._squares, self._hidden, self._symbols)
         return {f"squares.{name}": np.ascontiguousarray(view).copy() for name, view in views.items()}
 
     def state(self) -> State:
-        """A copy of the carried state, h (1, 1, m)."""
         return State(h=self._room.h[0, : self._hidden.size].reshape(1, 1, -1).copy())
 
     def zero_state(self) -> None:
-        """h_0 = 0: the book starts again."""
         self._room.h[0] = 0

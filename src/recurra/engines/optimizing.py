@@ -5,6 +5,8 @@ Every optimiser works on each number alone, so that neither the pieces nor the c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from recurra.config import TrainingConfig
@@ -72,7 +74,7 @@ class FlatOptimizer:
         self._optimizer = optimizer_of(training, COMPILED)
         self.state = self._optimizer.init({FLAT: flat})
 
-    def load(self, saved: OptimizerState, layout: FlatLayout) -> None:
+    def load(self, saved: Mapping[str, Array], layout: FlatLayout) -> None:
         """Go on from a state that was `saved` by the parameters' names."""
         for name, array in laid_flat(self.state, saved, layout).items():
             self.state[name][...] = array

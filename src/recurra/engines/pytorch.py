@@ -7,21 +7,21 @@ keeps, so that no other engine could go on from theirs.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
 from recurra.engines.flat import FLAT, by_name, laid_flat
 from recurra.engines.ranks import Ranks
-from recurra.engines.result import TrainResult
 from recurra.engines.sharing import parts
 from recurra.engines.torch_extra import device_of, settings_of_training
-from recurra.engines.torch_network import Array, Carried, Flat, Tensor, TorchNetwork
+from recurra.engines.torch_network import Carried, Flat, Tensor, TorchNetwork
 from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
 from recurra.network.dropout import masks_of_update
@@ -36,41 +36,28 @@ IN_TORCH = OPTIMIZERS | {
 }
 
 
-class TorchEngine:
+class TorchEngine(StepwiseEngine):
     """Training, one update after the other."""
 
     name = "torch"
-    block = 20  # updates in one call at most, so that progress is seen
+    is_warm = True
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        training: TrainingConfig,
-        parameters: Mapping[str, Array],
-        *,
-        optimizer_state: Mapping[str, Array] | None = None,
-        state: State | None = None,
-        updates_done: int = 0,
-        ranks: Ranks | None = None,
-    ) -> None:
-        self.updates_done = updates_done
-        self._config, self._training, self._ranks = config, training, ranks
+    def __init__(self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> None:
+        super().__init__(config, training, start)
+        self._ranks = ranks
         self.part = parts(training, 1 if ranks is None else ranks.size)[0 if ranks is None else ranks.rank]
         self._device = device_of(training.device, 0 if ranks is None else ranks.local_rank)
-        self._layout = Flat(config, len(parameters["c"]))
-        self._network = TorchNetwork(config, len(parameters["c"]), self._device)
-        self._flat = self._on_device(self._layout.pack(parameters))
+        self.device = "cpu" if self._device.type == "cpu" else str(torch.cuda.get_device_name(self._device))
+        symbols = len(start.parameters["c"])
+        self._layout = Flat(config, symbols)
+        self._network = TorchNetwork(config, symbols, self._device)
+        self._flat = self._on_device(self._layout.pack(start.parameters))
         self._network.put(self._flat)
         self._optimizer = optimizer_of(training, IN_TORCH)
-        self._optimizer_state = self._loaded(optimizer_state)
+        self._optimizer_state = self._loaded(start.optimizer_state)
         self._threads = training.threads or (usable_cpus() if ranks is None else ranks.cpus)
         self._carried: Carried = []
-        self._put_state(network.zero_state(config, training.batch_size) if state is None else state)
-
-    @property
-    def device(self) -> str:
-        """What it computes on: the GPU's name, or cpu."""
-        return "cpu" if self._device.type == "cpu" else str(torch.cuda.get_device_name(self._device))
+        self._put_state(network.zero_state(config, training.batch_size) if start.state is None else start.state)
 
     def _on_device(self, array: Array) -> Tensor:
         return torch.tensor(array, device=self._device)
@@ -82,29 +69,11 @@ class TorchEngine:
             state = laid_flat(state, saved, self._layout)
         return {name: self._on_device(array.astype(np.float32)) for name, array in state.items()}
 
-    def train(
-        self,
-        inputs: NDArray[np.integer],
-        targets: NDArray[np.integer],
-        rates: NDArray[np.float32],
-        *,
-        carry: bool = True,
-    ) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,).
-
-        Where `carry`, the state goes on from update to update; else every update begins with a zero state. A target
-        below 0 is padding, without loss and gradient.
-
-        Raises NumericalError at the update whose loss or gradient is not finite: the engine is then of no more use.
-        """
-        losses, norms = np.zeros(len(inputs)), np.zeros(len(inputs))
+    @contextlib.contextmanager
+    def _updating(self, inputs: Batches, targets: Batches) -> Iterator[Update]:
         with settings_of_training(self._threads):
             x, y = (self._on_device(np.ascontiguousarray(ids, np.int64)) for ids in (inputs, targets))
-            for i, rate in enumerate(rates):
-                if not carry:
-                    self.zero_state()
-                losses[i], norms[i] = self._update(x[i], y[i], float(rate))
-        return TrainResult(losses, norms)
+            yield lambda i, rate: self._update(x[i], y[i], rate)
 
     def _update(self, x: Tensor, y: Tensor, rate: float) -> tuple[float, float]:
         loss_there, gradient, self._carried = self._network.loss_and_gradient(x, y, self._carried, self._masks())
@@ -114,9 +83,8 @@ class TorchEngine:
         loss, square = torch.stack([loss_there, squares]).tolist()  # one wait for the device
         norm = math.sqrt(square) if square >= 0 else math.nan
         if not math.isfinite(loss + norm):
-            optimizers.require_finite(loss, self._layout.unpack(gradient.cpu().numpy()), self.updates_done + 1)
+            optimizers.require_finite(loss, self._layout.unpack(gradient.cpu().numpy()), self._updates_done + 1)
         self._step(self._clipped(gradient, norm), rate)
-        self.updates_done += 1
         return loss, norm
 
     @staticmethod
@@ -128,7 +96,7 @@ class TorchEngine:
 
     def _masks(self) -> Tensor | None:
         training = self._training
-        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self.updates_done)
+        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self._updates_done)
         return None if masks is None else self._on_device(masks[:, self.part])
 
     def _clipped(self, gradient: Tensor, norm: float) -> Tensor:
@@ -144,11 +112,6 @@ class TorchEngine:
         self._flat = parameters[FLAT]
         self._network.put(self._flat)
 
-    @property
-    def is_warm(self) -> bool:
-        """Always: nothing is compiled."""
-        return True
-
     def warm_up(self) -> None:
         """One pass that changes nothing: the device's libraries are loaded before the clock runs."""
         ids = self._on_device(np.zeros((1, self.part.stop - self.part.start), np.int64))
@@ -156,22 +119,14 @@ class TorchEngine:
             self._network.loss_and_gradient(ids, ids, self._carried, None)[0].item()
 
     def parameters(self) -> dict[str, Array]:
-        """Copies of the parameters, float32, in the mission's orientation."""
         return self._layout.unpack(self._flat.cpu().numpy())
 
     def optimizer_state(self) -> dict[str, Array]:
-        """Copies of the optimiser's state, as `KIND.NAME`, and what it has besides, float32."""
         state = {name: own.cpu().numpy() for name, own in self._optimizer_state.items()}
         return by_name(state, self._layout)
 
     def state(self) -> State:
-        """A copy of the carried state, each field (L, B, m), of the streams of `part`."""
         return self._network.state(self._carried)
 
     def _put_state(self, state: State) -> None:
-        """Begin from the `state` of all streams."""
         self._carried = self._network.carried(map_state(lambda field: field[:, self.part], state))
-
-    def zero_state(self) -> None:
-        """Every stream begins anew."""
-        self._put_state(network.zero_state(self._config, self._training.batch_size))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.engine import Engine, Start
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialise
@@ -17,10 +18,6 @@ from recurra.text.id_file import Ids
 from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.crew import ALONE, Alone
-
-if TYPE_CHECKING:
-    from recurra.engines import Engine
-    from recurra.training.crew import SharedEngine
 
 MEASURED = 0.01  # of the time limit is spent on measuring, and
 LEAST, MOST = 0.3, 3.0  # seconds, at least and at most
@@ -43,7 +40,7 @@ def updates_within(
     No more than `max_epochs` of them, where there is such a limit.
     """
     initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
-    engine = crew.engine(config, training, initial)
+    engine = crew.engine(config, training, Start(initial))
     update = _seconds_of_update(engine, stream, min(max(MEASURED * seconds, LEAST), MOST))
     model = LanguageModel(config, vocabulary, initial)
     once, each = _seconds_of_events(model, training, stream, validation_ids)
@@ -52,7 +49,7 @@ def updates_within(
     return max(1, int(min(fitting, most)))
 
 
-def _seconds_of_update(engine: Engine | SharedEngine, stream: TextStream, patience: float) -> float:
+def _seconds_of_update(engine: Engine, stream: TextStream, patience: float) -> float:
     engine.warm_up()
 
     def some() -> int:

@@ -7,28 +7,16 @@ processes, and what a training writes does not hang on how many there are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
-
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.messages import Array
+from recurra.engines.engine import Array, Batches, Engine, Rates, Start, TrainResult
 from recurra.engines.ranks import Ranks
-from recurra.engines.result import TrainResult
 from recurra.engines.sharing import parts
 from recurra.network.network import State
 from recurra.network.state import join_states, named_state, state_of
 from recurra.text.id_file import Ids
 from recurra.text.streams import Cursor, TextStream
 from recurra.training.learning_text import LearningText, stream_of
-
-if TYPE_CHECKING:
-    from recurra.engines import Engine
-
-    AnyEngine: TypeAlias = "Engine | SharedEngine"
 
 PARAMETERS, OPTIMIZER = "parameters/", "optimizer/"  # before the names of arrays that are sent
 
@@ -42,9 +30,9 @@ class Alone:
         """How `training` reads `ids`."""
         return stream_of(training, ids, newline)
 
-    def engine(self, config: ModelConfig, training: TrainingConfig, *arguments: Any, **named: Any) -> AnyEngine:
-        """What computes; the arguments are those of `engines.create`."""
-        return engines.create(config, training, *arguments, **named)
+    def engine(self, config: ModelConfig, training: TrainingConfig, start: Start) -> Engine:
+        """What computes."""
+        return engines.create(config, training, start)
 
 
 ALONE = Alone()
@@ -71,61 +59,36 @@ class Crew(Alone):
     def _take(self, cursor: Cursor, count: int) -> None:
         self._ranks.tell({"do": "take", "cursor": list(cursor), "count": count})
 
-    def engine(self, config: ModelConfig, training: TrainingConfig, *arguments: Any, **named: Any) -> AnyEngine:
-        """What computes, in all processes; the arguments are those of `engines.create`."""
-        return SharedEngine(self._ranks, config, training, *arguments, **named)
+    def engine(self, config: ModelConfig, training: TrainingConfig, start: Start) -> Engine:
+        """What computes, in all processes."""
+        return SharedEngine(self._ranks, config, training, start)
 
 
-class SharedEngine:
-    """The engine of this process and those of the helpers as one: what each does all do."""
+class SharedEngine(Engine):
+    """The engine of this process and those of the helpers as one: what each does all do.
 
-    def __init__(
-        self,
-        ranks: Ranks,
-        config: ModelConfig,
-        training: TrainingConfig,
-        parameters: Mapping[str, Array],
-        *,
-        optimizer_state: Mapping[str, Array] | None = None,
-        state: State | None = None,
-        updates_done: int = 0,
-    ) -> None:
+    It trains on this process's streams of what was taken last; losses and norms are those of all streams.
+    """
+
+    def __init__(self, ranks: Ranks, config: ModelConfig, training: TrainingConfig, start: Start) -> None:
         self._ranks, self._config = ranks, config
-        what = {"do": "engine", "model": config.to_table(), "training": training.to_table(), "done": updates_done}
-        arrays = {PARAMETERS + name: array for name, array in parameters.items()}
-        if optimizer_state is not None:
-            what["optimizer"] = list(optimizer_state)
-            arrays |= {OPTIMIZER + name: array for name, array in optimizer_state.items()}
-        arrays |= {} if state is None else named_state(state)
-        named: dict[str, Any] = {"optimizer_state": optimizer_state, "state": state, "updates_done": updates_done}
+        what = {"do": "engine", "model": config.to_table(), "training": training.to_table(), "done": start.updates_done}
+        arrays = {PARAMETERS + name: array for name, array in start.parameters.items()}
+        if start.optimizer_state is not None:
+            what["optimizer"] = list(start.optimizer_state)
+            arrays |= {OPTIMIZER + name: array for name, array in start.optimizer_state.items()}
+        arrays |= {} if start.state is None else named_state(start.state)
         parts(training, ranks.size)
         ranks.tell(what, arrays)
-        self._own = ranks.together(lambda: engines.create(config, training, parameters, ranks=ranks, **named))
+        self._own = ranks.together(lambda: engines.create(config, training, start, ranks))
         self.name, self.block, self.device = self._own.name, self._own.block, self._own.device
 
-    @property
-    def updates_done(self) -> int:
-        """How many updates were done."""
-        return self._own.updates_done
-
-    def train(
-        self,
-        inputs: NDArray[np.integer],
-        targets: NDArray[np.integer],
-        rates: NDArray[np.float32],
-        *,
-        carry: bool = True,
-    ) -> TrainResult:
-        """As any engine, on this process's streams of what was taken last; losses and norms are those of all streams.
-
-        Raises NumericalError, as all processes do, at the update whose loss or gradient is not finite.
-        """
+    def train(self, inputs: Batches, targets: Batches, rates: Rates, *, carry: bool = True) -> TrainResult:
         self._ranks.tell({"do": "train", "carry": carry}, {"rates": rates})
         return self._own.train(inputs, targets, rates, carry=carry)
 
     @property
     def is_warm(self) -> bool:
-        """Whether the kernels for this cell have been compiled on this machine before."""
         return self._own.is_warm
 
     def warm_up(self) -> None:
@@ -134,22 +97,18 @@ class SharedEngine:
         self._ranks.tell({"do": "warm up"})
 
     def parameters(self) -> dict[str, Array]:
-        """Copies of the parameters: they are the same in every process."""
         return self._own.parameters()
 
     def optimizer_state(self) -> dict[str, Array]:
-        """Copies of the optimiser's state: it is the same in every process."""
         return self._own.optimizer_state()
 
     def state(self) -> State:
-        """A copy of the state of all streams, each field (L, B, m)."""
         self._ranks.tell({"do": "state"})
         gathered = self._ranks.gather_arrays(named_state(self._own.state()))
         state: State = join_states([state_of(self._config, own) for own in gathered])
         return state
 
     def zero_state(self) -> None:
-        """Every stream begins anew."""
         self._ranks.tell({"do": "zero state"})
         self._own.zero_state()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.engine import Engine, Start
 from recurra.engines.messages import Array, Message
 from recurra.engines.ranks import LostProcess, Ranks
 from recurra.engines.sharing import parts
@@ -62,7 +63,7 @@ class Helper:
         self._ranks, self._given = ranks, text
         self._text: Text | None = None
         self._stream: TextStream
-        self._engine: Any
+        self._engine: Engine
         self._chunk: Chunk
 
     def do(self, message: Message, arrays: Arrays) -> None:
@@ -114,15 +115,15 @@ class Helper:
             )
         return self._text
 
-    def _new_engine(self, message: Message, arrays: Arrays) -> Any:
+    def _new_engine(self, message: Message, arrays: Arrays) -> Engine:
         config = ModelConfig.from_table(message["model"])
-        named: dict[str, Any] = {"updates_done": message["done"], "ranks": self._ranks}
-        if "optimizer" in message:
-            named["optimizer_state"] = {name: arrays[OPTIMIZER + name] for name in message["optimizer"]}
-        if "state.h" in arrays:
-            named["state"] = state_of(config, arrays)
-        parameters = {n.removeprefix(PARAMETERS): a for n, a in arrays.items() if n.startswith(PARAMETERS)}
-        return engines.create(config, TrainingConfig.from_table(message["training"]), parameters, **named)
+        start = Start(
+            {name.removeprefix(PARAMETERS): array for name, array in arrays.items() if name.startswith(PARAMETERS)},
+            {name: arrays[OPTIMIZER + name] for name in message["optimizer"]} if "optimizer" in message else None,
+            state_of(config, arrays) if "state.h" in arrays else None,
+            message["done"],
+        )
+        return engines.create(config, TrainingConfig.from_table(message["training"]), start, self._ranks)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recurra import engines, tensor_file
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.engine import Start
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import from_tensors, locate
 from recurra.network import gradient_check, gradient_survey
@@ -96,7 +97,7 @@ def figures(
 def _train(
     config: ModelConfig, training: TrainingConfig, initial: Mapping[str, Array], ids: Ids
 ) -> tuple[dict[str, Array], State]:
-    engine = engines.create(config, training, initial)
+    engine = engines.create(config, training, Start(initial))
     stream = SequentialStream(ids, training.sequence_length, 1)
     done = 0
     while done < TRAINED_UPDATES:

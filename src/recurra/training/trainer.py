@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.engine import Start
 from recurra.errors import NumericalError, TextError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
@@ -97,21 +98,15 @@ class Trainer:
         self._saved: int | None = None  # the update of the last checkpoint
         self._writing: Future[Path] | None = None
         if resumed is None:
-            self.engine = crew.engine(config, training, self.initial)
+            self.engine = crew.engine(config, training, Start(self.initial))
         else:
             self._restore(resumed)
 
     def _restore(self, resumed: Resumed) -> None:
         """Be where a training was when it took the snapshot."""
         snapshot, progress = resumed.snapshot, resumed.snapshot.progress
-        self.engine = self.crew.engine(
-            self.config,
-            self.training,
-            snapshot.parameters,
-            optimizer_state=snapshot.optimizer_state,
-            state=snapshot.state,
-            updates_done=snapshot.update,
-        )
+        start = Start(snapshot.parameters, snapshot.optimizer_state, snapshot.state, snapshot.update)
+        self.engine = self.crew.engine(self.config, self.training, start)
         self.update = self._saved = snapshot.update
         self.stream.cursor = progress["cursor"]
         self.history = History(**progress["history"])
