@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ import pytest
 import recurra
 from recurra.config import TrainingConfig
 from recurra.engines import ranks
-from recurra.engines.sharing import parts
+from recurra.engines.sharing import own_part, parts, threads_of
 from recurra.errors import UsageError
-from recurra.machine import is_silent
+from recurra.machine import is_silent, usable_cpus
 
 TALK = Path(__file__).with_name("ranks_talk.py")
 
@@ -76,6 +77,15 @@ def test_streams_are_shared_out_whole() -> None:
             assert [part.start for part in found] == list(range(0, 64, 64 // processes))
     assert parts(settings(batch_size=40, shards=4), 2) == [slice(0, 16), slice(16, 40)]  # eights are not parted
     assert parts(settings(batch_size=1), 1) == [slice(0, 1)]
+
+
+def test_the_streams_and_threads_of_this_process() -> None:
+    assert own_part(settings(), None) == slice(0, 64)
+    both: Any = [SimpleNamespace(size=2, rank=rank, cpus=3) for rank in (0, 1)]
+    assert [own_part(settings(), ranks) for ranks in both] == [slice(0, 32), slice(32, 64)]
+    assert threads_of(settings(), None) == usable_cpus()
+    assert threads_of(settings(), both[1]) == 3
+    assert threads_of(settings(threads=5), None) == threads_of(settings(threads=5), both[1]) == 5
 
 
 @pytest.mark.parametrize(

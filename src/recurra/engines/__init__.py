@@ -28,10 +28,9 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: R
     As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
     """
     from recurra.engines import compiled
-    from recurra.engines.sharing import parts
+    from recurra.engines.sharing import own_part
 
-    if ranks is not None:
-        parts(training, ranks.size)  # refuses what trains in one process
+    own_part(training, ranks)  # refuses what trains in one process
     if training.engine == "torch":
         from recurra.engines.torch_extra import required
 

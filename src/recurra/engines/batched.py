@@ -24,7 +24,7 @@ from recurra.engines.layout import PAD, Layout, Panels, padded
 from recurra.engines.optimizing import FlatOptimizer, clipped, pieces
 from recurra.engines.ranks import Ranks
 from recurra.engines.shard import Ids, Shard
-from recurra.engines.sharing import default_shards, parts, shard_bounds
+from recurra.engines.sharing import default_shards, own_part, shard_bounds, shards_of, threads_of
 from recurra.engines.team import Team
 from recurra.machine import usable_cpus
 from recurra.network import optimizers
@@ -92,14 +92,12 @@ class BatchedEngine(StepwiseEngine):
         self._flat = self._layout.pack_weights(start.parameters)
         self._views = self._layout.views(self._flat)
         self._panels = Panels(self._views, alone=training.batch_size == 1)
-        bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
-        own = parts(training, 1 if ranks is None else ranks.size)[0 if ranks is None else ranks.rank]
-        self.part = own  # of the streams
-        self._bounds = [bound - own.start for bound in bounds if own.start <= bound <= own.stop]
+        self._part = own = own_part(training, ranks)  # of the streams
+        self._bounds = [bound - own.start for bound in shards_of(training) if own.start <= bound <= own.stop]
         sizes = np.diff(self._bounds).tolist()
         self._shards = [Shard(config, self._layout, training.sequence_length, size) for size in sizes]
         self._exchange = None if ranks is None else Exchange(ranks, self._layout.length, len(sizes))
-        self._threads = min(len(sizes), training.threads or (usable_cpus() if ranks is None else ranks.cpus))
+        self._threads = min(len(sizes), threads_of(training, ranks))
         self._optimizer = FlatOptimizer(training, self._flat)
         if start.optimizer_state is not None:
             self._optimizer.load(start.optimizer_state, self._layout)
@@ -147,11 +145,10 @@ class BatchedEngine(StepwiseEngine):
         return total, math.sqrt(sum(team.each(add, len(parts))))
 
     def _masks(self) -> Vector | None:
-        training = self._training
-        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self._updates_done)
+        masks = masks_of_update(self._config, self._training, self._updates_done)
         if masks is None:
             return None
-        m, masks = self._config.hidden_size, masks[:, self.part]
+        m, masks = self._config.hidden_size, masks[:, self._part]
         return np.pad(masks, [(0, 0), (0, 0), (0, padded(m) - m)])
 
     def _raise_not_finite(self, loss: float, gradient: Vector) -> None:
@@ -170,7 +167,7 @@ class BatchedEngine(StepwiseEngine):
         return state
 
     def _put_state(self, state: State) -> None:
-        own = map_state(lambda field: field[:, self.part], state)
+        own = map_state(lambda field: field[:, self._part], state)
         for k, shard in enumerate(self._shards):
             part = slice(self._bounds[k], self._bounds[k + 1])
             shard.put_state(map_state(lambda field: field[:, part], own))  # noqa: B023 - called at once

@@ -1,7 +1,4 @@
-"""Parameters laid end to end under one name, and what an optimiser keeps for them by their own names.
-
-Free of Numba, so that engine `torch` may import it.
-"""
+"""Parameters laid end to end under one name, and what an optimiser keeps for them by their own names."""
 
 from __future__ import annotations
 

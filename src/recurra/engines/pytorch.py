@@ -19,10 +19,9 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
 from recurra.engines.flat import FLAT, by_name, laid_flat
 from recurra.engines.ranks import Ranks
-from recurra.engines.sharing import parts
+from recurra.engines.sharing import own_part, threads_of
 from recurra.engines.torch_extra import device_of, settings_of_training
 from recurra.engines.torch_network import Carried, Flat, Tensor, TorchNetwork
-from recurra.machine import usable_cpus
 from recurra.network import network, optimizers
 from recurra.network.dropout import masks_of_update
 from recurra.network.network import State
@@ -45,7 +44,7 @@ class TorchEngine(StepwiseEngine):
     def __init__(self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> None:
         super().__init__(config, training, start)
         self._ranks = ranks
-        self.part = parts(training, 1 if ranks is None else ranks.size)[0 if ranks is None else ranks.rank]
+        self._part = own_part(training, ranks)
         self._device = device_of(training.device, 0 if ranks is None else ranks.local_rank)
         self.device = "cpu" if self._device.type == "cpu" else str(torch.cuda.get_device_name(self._device))
         symbols = len(start.parameters["c"])
@@ -55,7 +54,7 @@ class TorchEngine(StepwiseEngine):
         self._network.put(self._flat)
         self._optimizer = optimizer_of(training, IN_TORCH)
         self._optimizer_state = self._loaded(start.optimizer_state)
-        self._threads = training.threads or (usable_cpus() if ranks is None else ranks.cpus)
+        self._threads = threads_of(training, ranks)
         self._carried: Carried = []
         self._put_state(network.zero_state(config, training.batch_size) if start.state is None else start.state)
 
@@ -95,9 +94,8 @@ class TorchEngine(StepwiseEngine):
         return both[-1].to(torch.float64), both[:-1]
 
     def _masks(self) -> Tensor | None:
-        training = self._training
-        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self._updates_done)
-        return None if masks is None else self._on_device(masks[:, self.part])
+        masks = masks_of_update(self._config, self._training, self._updates_done)
+        return None if masks is None else self._on_device(masks[:, self._part])
 
     def _clipped(self, gradient: Tensor, norm: float) -> Tensor:
         limit, value = self._training.clip_norm, self._training.clip_value
@@ -114,7 +112,7 @@ class TorchEngine(StepwiseEngine):
 
     def warm_up(self) -> None:
         """One pass that changes nothing: the device's libraries are loaded before the clock runs."""
-        ids = self._on_device(np.zeros((1, self.part.stop - self.part.start), np.int64))
+        ids = self._on_device(np.zeros((1, self._part.stop - self._part.start), np.int64))
         with settings_of_training(self._threads):
             self._network.loss_and_gradient(ids, ids, self._carried, None)[0].item()
 
@@ -129,4 +127,4 @@ class TorchEngine(StepwiseEngine):
         return self._network.state(self._carried)
 
     def _put_state(self, state: State) -> None:
-        self._carried = self._network.carried(map_state(lambda field: field[:, self.part], state))
+        self._carried = self._network.carried(map_state(lambda field: field[:, self._part], state))

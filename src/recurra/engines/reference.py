@@ -37,8 +37,7 @@ class ReferenceEngine(StepwiseEngine):
             yield lambda i, rate: self._update(inputs[i], targets[i], rate)
 
     def _update(self, inputs: Array, targets: Array, rate: float) -> tuple[float, float]:
-        training = self._training
-        masks = masks_of_update(self._config, training.batch_size, training.dropout, training.seed, self._updates_done)
+        masks = masks_of_update(self._config, self._training, self._updates_done)
         loss, gradients, state = network.loss_and_gradients(
             self._config, self._parameters, inputs, targets, self._state, masks=masks
         )

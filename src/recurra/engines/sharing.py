@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 from recurra.config import TrainingConfig
 from recurra.engines.kernels import gemm
 from recurra.errors import UsageError
+from recurra.machine import usable_cpus
+
+if TYPE_CHECKING:
+    from recurra.engines.ranks import Ranks
 
 FEWER = "start as many processes as divide it, or give another"
 
@@ -25,6 +30,11 @@ def shard_bounds(batch_size: int, shards: int) -> list[int]:
     shards = min(shards, batch_size)
     unit = gemm.ROWS if batch_size >= gemm.ROWS * shards else 1
     return [round(i * batch_size / shards / unit) * unit for i in range(shards)] + [batch_size]
+
+
+def shards_of(training: TrainingConfig) -> list[int]:
+    """Where the shards of its batch begin and end."""
+    return shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
 
 
 def parts(training: TrainingConfig, processes: int) -> list[slice]:
@@ -57,8 +67,18 @@ def parts(training: TrainingConfig, processes: int) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
+def own_part(training: TrainingConfig, ranks: Ranks | None) -> slice:
+    """The streams of this process: all of them where it is alone; UsageError where they cannot be shared."""
+    return parts(training, 1)[0] if ranks is None else parts(training, ranks.size)[ranks.rank]
+
+
+def threads_of(training: TrainingConfig, ranks: Ranks | None) -> int:
+    """How many threads this process trains on: as many as it is told, else one for each CPU that is its own."""
+    return training.threads or (usable_cpus() if ranks is None else ranks.cpus)
+
+
 def _shared_shards(training: TrainingConfig, processes: int) -> list[int]:
-    bounds = shard_bounds(training.batch_size, training.shards or default_shards(training.batch_size))
+    bounds = shards_of(training)
     shards = len(bounds) - 1
     if shards % processes:
         raise UsageError(

@@ -17,7 +17,7 @@ from recurra.errors import UsageError
 from recurra.randomness import stream as new_stream
 
 if TYPE_CHECKING:
-    from recurra.config import ModelConfig
+    from recurra.config import ModelConfig, TrainingConfig
     from recurra.randomness import Stream
 
 
@@ -34,11 +34,10 @@ def dropout_masks(config: ModelConfig, batch: int, p: float, stream: Stream) -> 
     return np.where(kept, np.float32(1 / (1 - p)), np.float32(0)).reshape(shape)
 
 
-def masks_of_update(
-    config: ModelConfig, batch: int, p: float, seed: int, update: int
-) -> npt.NDArray[np.float32] | None:
-    """The masks of update number `update` (from 0) of a training with `seed`; None where nothing is dropped."""
+def masks_of_update(config: ModelConfig, training: TrainingConfig, update: int) -> npt.NDArray[np.float32] | None:
+    """The masks of update number `update` (from 0) of all streams; None where nothing is dropped."""
+    p, batch = training.dropout, training.batch_size
     if p == 0 or config.layers == 1:
         return None
     drawn = (config.layers - 1) * batch * config.hidden_size
-    return dropout_masks(config, batch, p, new_stream(seed, "dropout", update * drawn))
+    return dropout_masks(config, batch, p, new_stream(training.seed, "dropout", update * drawn))

@@ -11,7 +11,7 @@ from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Array, Batches, Engine, Rates, Start, TrainResult
 from recurra.engines.ranks import Ranks
-from recurra.engines.sharing import parts
+from recurra.engines.sharing import own_part
 from recurra.network.network import State
 from recurra.network.state import join_states, named_state, state_of
 from recurra.text.id_file import Ids
@@ -47,7 +47,7 @@ class Crew(Alone):
     def stream(self, training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
         """How `training` reads `ids`, this process's part of them; the helpers take what it takes."""
         text, vocabulary = self._learned.text, self._learned.vocabulary
-        part = parts(training, self._ranks.size)[0]
+        part = own_part(training, self._ranks)
         stream = super().stream(training, ids, newline)
         told = {"source": list(text.source), "encoding": text.encoding, "sha256": text.sha256, "name": text.name}
         what = {"do": "stream", "text": told, "training": training.to_table(), "bytes": vocabulary.is_bytes}
@@ -78,7 +78,6 @@ class SharedEngine(Engine):
             what["optimizer"] = list(start.optimizer_state)
             arrays |= {OPTIMIZER + name: array for name, array in start.optimizer_state.items()}
         arrays |= {} if start.state is None else named_state(start.state)
-        parts(training, ranks.size)
         ranks.tell(what, arrays)
         self._own = ranks.together(lambda: engines.create(config, training, start, ranks))
         self.name, self.block, self.device = self._own.name, self._own.block, self._own.device

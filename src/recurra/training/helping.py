@@ -13,7 +13,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Engine, Start
 from recurra.engines.messages import Array, Message
 from recurra.engines.ranks import LostProcess, Ranks
-from recurra.engines.sharing import parts
+from recurra.engines.sharing import own_part
 from recurra.errors import NumericalError, RecurraError, TextError
 from recurra.network.state import named_state, state_of
 from recurra.text.decoding import Text
@@ -99,7 +99,7 @@ class Helper:
         known = Vocabulary.from_code_points(code_points, is_bytes=message["bytes"])
         learned = learning_text.prepared(self._read(message["text"]), training, known)
         stream = learning_text.stream_of(training, learned.parts[0], learned.newline)
-        stream.part = parts(training, self._ranks.size)[self._ranks.rank]
+        stream.part = own_part(training, self._ranks)
         return stream
 
     def _read(self, told: dict[str, Any]) -> Text:
