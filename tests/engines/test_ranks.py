@@ -17,8 +17,9 @@ import recurra
 from recurra.config import TrainingConfig
 from recurra.engines import ranks
 from recurra.engines.sharing import own_part, parts, threads_of
-from recurra.errors import UsageError
+from recurra.errors import TextError, UsageError
 from recurra.machine import is_silent, usable_cpus
+from recurra.text.decoding import Undecodable
 
 TALK = Path(__file__).with_name("ranks_talk.py")
 
@@ -63,6 +64,23 @@ def test_shards_are_summed_in_their_order(found: list[dict[str, Any]]) -> None:
     for own in found:
         assert own["losses"] == [1 / 3, 1e-9, 1 + 1 / 3, 1 + 1e-9]
         assert own["sum"] == [[0, 3, 6, 9, 12]]
+
+
+def test_an_error_of_its_own_kind_is_told_as_what_has_its_exit_code() -> None:
+    def failing() -> None:
+        raise Undecodable("no such bytes.", hint="give its encoding.")
+
+    def gather(data: bytes) -> list[bytes]:
+        sent.append(data)
+        return sent
+
+    sent: list[bytes] = []
+    here: Any = SimpleNamespace(gather=gather)
+    with pytest.raises(Undecodable):
+        ranks.Ranks.together(here, failing)
+    with pytest.raises(TextError, match=r"^in process 0: no such bytes\.") as caught:
+        ranks.Ranks.together(here, lambda: None)
+    assert (caught.value.exit_code, caught.value.hint) == (3, "give its encoding.")
 
 
 def settings(**changes: Any) -> TrainingConfig:

@@ -104,7 +104,7 @@ class Ranks:
             result = work()
         except RecurraError as error:
             failure = error
-        told = {} if failure is None else {"is": type(failure).__name__, "says": failure.message, "hint": failure.hint}
+        told = {} if failure is None else {"is": _kind(failure), "says": failure.message, "hint": failure.hint}
         found = [json.loads(data) for data in self.gather(json.dumps(told).encode())]
         if failure is not None:
             raise failure
@@ -172,9 +172,14 @@ def _watched() -> Iterator[None]:
         raise LostProcess(f"{LOST}, or cannot be reached.", hint=hint) from error
 
 
+def _kind(error: RecurraError) -> str:
+    """What all processes know an error as: the class of `errors` that it is of, which has its exit code."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+
+
 def _again(rank: int, told: Message) -> RecurraError:
     """The error that another process has told of."""
-    kind = getattr(errors, told["is"], RecurraError)
+    kind = getattr(errors, told["is"])
     if kind in (errors.NumericalError, errors.Interrupted):  # which tell more than words
         kind = RecurraError
     error: RecurraError = kind(f"in process {rank}: {told['says']}", hint=told["hint"])
