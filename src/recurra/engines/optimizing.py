@@ -15,9 +15,11 @@ from recurra.engines.kernels import optimizers as kernels
 from recurra.engines.kernels.lanes import Vector
 from recurra.engines.team import ALONE, Team
 from recurra.network.optimizers import OPTIMIZERS, Optimizer, OptimizerState, adam_init, optimizer_of
+from recurra.network.optimizers.adaptive import BETA1, BETA2, EPSILON, WEIGHT_DECAY
 from recurra.network.parameters import Array, Parameters
 
 PIECE = 32768  # numbers; Adam's four arrays of it are 512 KiB
+BETAS = np.array([BETA1, 1 - BETA1, BETA2, 1 - BETA2], np.float32)
 
 
 def adamw_update(
@@ -26,19 +28,15 @@ def adamw_update(
     state: OptimizerState,
     rate: float,
     *,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
-    weight_decay: float = 0.01,
+    weight_decay: float = WEIGHT_DECAY,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """`adaptive.adamw_update` in one pass of a kernel, the same bits in float32; arrays (1, n), changed in place."""
-    w1 = beta1 * state["mean_weight"] + (1 - beta1)
-    w2 = beta2 * state["squares_weight"] + (1 - beta2)
-    betas = np.array([beta1, 1 - beta1, beta2, 1 - beta2], np.float32)
+    w1 = BETA1 * state["mean_weight"] + (1 - BETA1)
+    w2 = BETA2 * state["squares_weight"] + (1 - BETA2)
     kept, step, scale = np.float32(1 - rate * weight_decay), (rate / w1)[0], (1 / np.sqrt(w2))[0]
     for name, theta in parameters.items():
         own = (theta, state[f"mean.{name}"], state[f"squares.{name}"], gradients[name])
-        kernels.adamw(*own, kept, step, scale, betas, np.float32(epsilon))
+        kernels.adamw(*own, kept, step, scale, BETAS, np.float32(EPSILON))
     return dict(parameters), state | {"mean_weight": w1, "squares_weight": w2}
 
 

@@ -14,6 +14,10 @@ from recurra.network.optimizers.descent import OptimizerState
 from recurra.network.parameters import Array, Parameters
 
 ADAGRAD_EPSILON: Final = 1e-8
+BETA1: Final = 0.9  # of Adam
+BETA2: Final = 0.999
+EPSILON: Final = 1e-8
+WEIGHT_DECAY: Final = 0.01  # of AdamW
 Sqrt = Callable[[Any], Any]
 
 
@@ -85,9 +89,9 @@ def adam_update(
     state: OptimizerState,
     rate: float,
     *,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
+    beta1: float = BETA1,
+    beta2: float = BETA2,
+    epsilon: float = EPSILON,
     sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of Adam at learning rate `rate`.
@@ -111,10 +115,10 @@ def adamw_update(
     state: OptimizerState,
     rate: float,
     *,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
-    weight_decay: float = 0.01,
+    beta1: float = BETA1,
+    beta2: float = BETA2,
+    epsilon: float = EPSILON,
+    weight_decay: float = WEIGHT_DECAY,
     sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of Adam with decoupled weight decay at learning rate `rate`; its state is that of `adam_init`.
