@@ -76,7 +76,7 @@ def _parts(network: Network, ids: Ids, state: State) -> Iterator[NDArray[np.floa
         stop = min(start + CHUNK, len(ids) - 1)
         part = ids[start : stop + 1]
         log_probabilities, state = network.log_probabilities(part[:-1], state)
-        yield -log_probabilities[np.arange(stop - start), part[1:]]
+        yield _nats_of(log_probabilities, part[1:])
 
 
 def _sum_after(network: Network, ids: Ids, state: State) -> float:
@@ -106,7 +106,7 @@ def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> 
         begun = (starts > 0)[:, np.newaxis]
         state = map_state(partial(np.multiply, begun), state)  # the text begins with a zero state
         logs, state = network.log_probabilities(windows[:-1], state)
-        losses = -np.take_along_axis(logs, windows[1:, :, np.newaxis], -1)[..., 0]
+        losses = _nats_of(logs, windows[1:])
         offset = step + np.arange(STEPS)[:, np.newaxis]
         counted = (offset >= 0) & (offset < span) & (starts - step + offset < len(ids) - 1)
         total += math.fsum(losses[counted].tolist())
@@ -154,8 +154,14 @@ def _losses(network: Network, block: NDArray[np.int64], state: State) -> NDArray
         window = block[start : start + STEPS + 1]
         logs, state = network.log_probabilities(window[:-1] if block.shape[1] > 1 else window[:-1, 0], state)
         logs = logs.reshape(len(window) - 1, block.shape[1], -1)
-        parts.append(-np.take_along_axis(logs, window[1:, :, np.newaxis], -1)[..., 0])
+        parts.append(_nats_of(logs, window[1:]))
     return np.concatenate(parts)
+
+
+def _nats_of(logs: NDArray[np.float32], following: NDArray[np.integer]) -> NDArray[np.float32]:
+    """-log p of each of the ids `following` (…), where `logs` (…, K) are log p of all that may follow."""
+    found: NDArray[np.float32] = -np.take_along_axis(logs, following[..., np.newaxis], -1)[..., 0]
+    return found
 
 
 def _window(ids: Ids, start: int, length: int) -> NDArray[np.int64]:
