@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from recurra.config import ModelConfig
 from recurra.network.cells import cell_of
+from recurra.network.gradient_check import COMPLEX_TOLERANCE, Figures
 from recurra.network.parameters import parameter_shapes
 
 Array = npt.NDArray[Any]
@@ -64,3 +65,8 @@ def masks_of(p: Problem, dropped: float = 0.4, seed: int = 1) -> Array:
     kept = np.random.default_rng(seed).random(shape) >= dropped
     kept[..., 0], kept[..., -1] = True, False
     return kept / (1 - dropped)
+
+
+def failures(figures: dict[str, Figures], tolerance: float = COMPLEX_TOLERANCE) -> list[str]:
+    """The names whose gradient the complex step does not confirm; NaN confirms nothing."""
+    return [name for name, figure in figures.items() if not figure.max_rel_complex <= tolerance]

@@ -8,11 +8,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from problems import CELLS, masks_of, problem
+from problems import CELLS, failures, masks_of, problem
 
 from recurra.network import gradient_check, network, output
 from recurra.network.cells import elman, elman_relu, gru, lstm
-from recurra.network.gradient_check import Figures, check, check_direction, check_seed, failures, to_table
+from recurra.network.gradient_check import Figures, check, check_seed, to_table
 from recurra.network.network import State
 from recurra.network.state import named_state
 
@@ -36,7 +36,6 @@ def test_the_network_passes(sizes: tuple[int, int, int, int], drops: bool, layer
         if cell != "relu":  # whose kinks a step of 1e-4 may cross
             assert 0 < figure.max_abs_central < 1e-6, name
             assert 0 < figure.max_rel_central < 1e-6, name
-    assert check_direction(*p, masks=masks) < 1e-13
 
 
 # Each: the module and function to break, the right fragment, the wrong one, and what must be found wrong.
@@ -93,7 +92,6 @@ def test_every_broken_formula_is_found(
     p = problem(T=4, B=2, H=3, K=3)  # H = K, so that a transposed matrix still fits
     break_formula(monkeypatch, module, right, wrong)
     assert sorted(failures(check(*p))) == sorted(found)
-    assert check_direction(*p) > 1e-6
 
 
 LSTM = [*RECURRENT, "state.c"]
@@ -189,7 +187,6 @@ def test_every_broken_formula_of_a_gated_cell_is_found(
     p = problem(module.__name__.rpartition(".")[2], T=3, B=2, H=2, K=3)
     break_formula(monkeypatch, module, right, wrong)
     assert sorted(failures(check(*p))) == sorted(found)
-    assert check_direction(*p) > 1e-6
 
 
 def test_a_broken_slope_of_relu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +211,6 @@ def test_every_broken_step_between_layers_is_found(
     p = problem(T=4, B=2, H=3, K=3, layers=2)
     break_formula(monkeypatch, network, right, wrong)
     assert sorted(failures(check(*p))) == sorted(found)
-    assert check_direction(*p) > 1e-6
 
 
 DROPS = [
@@ -240,7 +236,6 @@ def test_one_wrong_element_is_found(name: str) -> None:
     gradients = own.parameters | {"state.h": own.state.h, "inputs": own.inputs}
     gradients[name].flat[-1] += 1e-9
     assert failures(check(*p, gradients)) == [name]
-    assert check_direction(*p, gradients) > 1e-12
 
 
 def test_gradients_of_elsewhere_are_checked_by_their_names() -> None:
@@ -287,8 +282,10 @@ def test_the_figures_are_relative_to_the_largest_gradient() -> None:
 
 def test_neither_threads_nor_the_copies_at_once_change_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     p = problem(layers=2)
-    figures = check(*p, threads=1)
-    assert check(*p, threads=3) == figures
+    monkeypatch.setattr(gradient_check, "usable_cpus", lambda: 1)
+    figures = check(*p)
+    monkeypatch.setattr(gradient_check, "usable_cpus", lambda: 3)
+    assert check(*p) == figures
     monkeypatch.setattr(gradient_check, "_COPIES_AT_ONCE", 4)
     for name, figure in check(*p).items():
         assert figure.max_rel_complex < 1e-13
@@ -297,7 +294,7 @@ def test_neither_threads_nor_the_copies_at_once_change_a_figure(monkeypatch: pyt
 
 def test_the_seed_s_check_passes_with_its_own_figures() -> None:
     initial, trained = problem(T=8, B=1, scale=0.01), problem(T=8, B=1, scale=0.5, seed=1)
-    figures = check_seed(*initial[:2], trained.parameters, *initial[2:4], trained.state, threads=1)
+    figures = check_seed(*initial[:2], trained.parameters, *initial[2:4], trained.state)
     assert list(figures) == ["U", "W", "b", "V", "c", "h0", "x"]
     assert [figures[letter].seed_tolerance for letter in figures] == [1e-7, 1e-9, 1e-6, 1e-7, 1e-5, None, None]
     at_start = check(*initial._replace(state=State(h=np.zeros((1, 1, 3)))))
@@ -356,10 +353,3 @@ def test_layers_are_one_letter_each_the_worst() -> None:
     each = check(*p._replace(state=zeros))
     assert list(figures) == ["U", "W", "b", "V", "c", "h0", "x"]
     assert figures["U"].max_abs_central == max(each[f"layers.{i}.U"].max_abs_central for i in (0, 1))
-
-
-def test_the_direction_is_drawn_from_the_seed() -> None:
-    p = problem()
-    gradients = {"c": np.ones(5)}
-    assert check_direction(*p, gradients, seed=1) == check_direction(*p, gradients, seed=1)
-    assert check_direction(*p, gradients, seed=1) != check_direction(*p, gradients, seed=2)

@@ -12,7 +12,6 @@ network sits at place p of the batch axis, and the cells of any network run unch
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -23,7 +22,6 @@ from recurra.machine import usable_cpus
 from recurra.network import network, output
 from recurra.network.perturbation import perturbed
 from recurra.network.state import map_state, named_state
-from recurra.randomness import stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,25 +105,19 @@ def check(
     gradients: Parameters | None = None,
     *,
     masks: Array | None = None,
-    threads: int | None = None,
 ) -> dict[str, Figures]:
     """How far every element of every gradient lies from the numerical ones, by the names of `gradients`.
 
     `inputs` and `targets` are ids (T, B), `state` (L, B, H), `masks` (L - 1, B, H) what dropout drops. `gradients`
     may hold parameters, "state.h" ("state.c") and "inputs" (the one-hot inputs (T, B, K) taken as numbers); None
     means the network's own, all of them.
-    The figures do not depend on `threads` (default: one for each CPU).
+    The figures do not depend on how many CPUs there are.
     """
     problem = _problem(config, parameters, inputs, targets, state, masks)
     if gradients is None:
         gradients = _own_gradients(problem)
-    numerical = _numerical_gradients(problem, list(gradients), threads)
+    numerical = _numerical_gradients(problem, list(gradients))
     return {name: _figures(gradients[name], *numerical[name]) for name in gradients}
-
-
-def failures(figures: dict[str, Figures], tolerance: float = COMPLEX_TOLERANCE) -> list[str]:
-    """The names whose gradient the complex step does not confirm; NaN confirms nothing."""
-    return [name for name, figure in figures.items() if not figure.max_rel_complex <= tolerance]
 
 
 def check_seed(
@@ -135,8 +127,6 @@ def check_seed(
     inputs: Array,
     targets: Array,
     trained_state: AnyState,
-    *,
-    threads: int | None = None,
 ) -> dict[str, SeedFigures]:
     """The check under preset seed: at initial weights and a zero state, and at trained ones and their state.
 
@@ -146,8 +136,8 @@ def check_seed(
     that is not the report's, by the complex step alone.
     """
     zeros = network.zero_state(config, inputs.shape[1])
-    first = by_letter(check(config, initial, inputs, targets, zeros, threads=threads))
-    second = by_letter(check(config, trained, inputs, targets, trained_state, threads=threads))
+    first = by_letter(check(config, initial, inputs, targets, zeros))
+    second = by_letter(check(config, trained, inputs, targets, trained_state))
     tolerances = SEED_TOLERANCES if (config.cell, config.activation) == ("elman", "tanh") else {}
     return {letter: _verdict(figures, second[letter], tolerances.get(letter)) for letter, figures in first.items()}
 
@@ -156,36 +146,6 @@ def to_table(cells: dict[str, dict[str, SeedFigures]]) -> dict[str, Any]:
     """The figures by cell and letter as JSON: {"cells": {cell: {letter: figures}}, "passed": all of them}."""
     rows = {cell: {letter: row._asdict() for letter, row in figures.items()} for cell, figures in cells.items()}
     return {"cells": rows, "passed": all(row.passed for figures in cells.values() for row in figures.values())}
-
-
-def check_direction(
-    config: ModelConfig,
-    parameters: Parameters,
-    inputs: Array,
-    targets: Array,
-    state: AnyState,
-    gradients: Parameters | None = None,
-    *,
-    masks: Array | None = None,
-    seed: int = 0,
-) -> float:
-    """One number for a network of any size: the relative error of the slope along a random direction v.
-
-    |<gradient, v> - Im L(theta + i d v) / d| / sqrt(n), with v normal and divided by each of the n tensors'
-    own gradient norm, so that a small gradient counts as much as a large one. Of the order of 1e-15 when
-    all is right; `COMPLEX_TOLERANCE` is a sensible limit.
-    """
-    problem = _problem(config, parameters, inputs, targets, state, masks)
-    if gradients is None:
-        gradients = _own_gradients(problem)
-    slope, stepped = 0.0, problem
-    for name, gradient in gradients.items():
-        norm = float(np.linalg.norm(gradient)) or 1.0
-        direction = stream(seed, f"direction.{name}").normal(gradient.size).reshape(gradient.shape) / norm
-        slope += float(np.sum(gradient * direction))
-        stepped = stepped.put(name, problem.tensor(name) + 1j * COMPLEX_STEP * direction)
-    numerical = float(stepped.losses().imag.sum()) / COMPLEX_STEP
-    return abs(slope - numerical) / math.sqrt(len(gradients))
 
 
 def _problem(
@@ -216,7 +176,7 @@ class _Task(NamedTuple):
     elements: Array
 
 
-def _numerical_gradients(problem: _Problem, names: list[str], threads: int | None) -> dict[str, tuple[Array, Array]]:
+def _numerical_gradients(problem: _Problem, names: list[str]) -> dict[str, tuple[Array, Array]]:
     """The central and the complex-step gradient of each tensor.
 
     The streams of a batch share parameters but nothing else: the gradient of the loss, a sum over streams, is
@@ -226,7 +186,7 @@ def _numerical_gradients(problem: _Problem, names: list[str], threads: int | Non
     results = {name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in names}
     tasks = list(_tasks(streams, names))
     # Each thread works on arrays that stay in its own core's cache; BLAS's threads would only get in the way.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or usable_cpus()) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(usable_cpus()) as pool:
         for task, slopes in zip(tasks, pool.map(lambda task: _slopes(streams[task.b], task), tasks), strict=True):
             for result, slope in zip(results[task.name], slopes, strict=True):
                 whole = result if task.name in problem.parameters else result[:, task.b : task.b + 1]
