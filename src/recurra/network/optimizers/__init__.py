@@ -32,16 +32,7 @@ from recurra.network.optimizers.descent import (
     sgd_update,
 )
 from recurra.network.optimizers.finiteness import not_finite, require_finite
-from recurra.network.optimizers.schedules import (
-    SCHEDULES,
-    Schedule,
-    constant,
-    cosine,
-    exponential,
-    schedule,
-    schedule_of,
-    step,
-)
+from recurra.network.optimizers.schedules import Schedule, schedule_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +40,10 @@ if TYPE_CHECKING:
     from recurra.config import TrainingConfig
 
 __all__ = [
-    "ADAGRAD_EPSILON", "OPTIMIZERS", "SCHEDULES", "Optimizer", "OptimizerState", "Schedule", "adagrad_init",
-    "adagrad_update", "adam_init", "adam_update", "adamw_update", "average_of", "averaged",
-    "clip_by_norm", "clip_by_value", "constant", "cosine", "exponential", "global_norm", "momentum_init",
-    "momentum_update", "nesterov_update", "not_finite", "optimizer_of", "require_finite", "rmsprop_update",
-    "schedule", "schedule_of", "sgd_init", "sgd_update", "step",
+    "ADAGRAD_EPSILON", "OPTIMIZERS", "Optimizer", "OptimizerState", "Schedule", "adagrad_init", "adagrad_update",
+    "adam_init", "adam_update", "adamw_update", "average_of", "averaged", "clip_by_norm", "clip_by_value",
+    "global_norm", "momentum_init", "momentum_update", "nesterov_update", "not_finite", "optimizer_of",
+    "require_finite", "rmsprop_update", "schedule_of", "sgd_init", "sgd_update",
 ]  # fmt: skip
 
 OPTIMIZERS: Final[dict[str, Optimizer]] = {

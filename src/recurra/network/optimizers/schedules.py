@@ -6,14 +6,11 @@ so that they are the same bits on every machine: powers by repeated squaring, th
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
-from recurra.errors import UsageError
 
 if TYPE_CHECKING:
     from recurra.config import TrainingConfig
@@ -32,22 +29,18 @@ def constant(rate: float) -> Schedule:
     return lambda update: rounded  # noqa: ARG005 - a schedule's signature
 
 
-def step(rate: float, *, every: int, factor: float = 0.5) -> Schedule:
+def step(rate: float, *, every: int, factor: float) -> Schedule:
     """rate * factor^floor(update / every): a drop after each `every` updates."""
-    _require(every >= 1, "every", "a whole number, at least 1", every)
-    _require(0 < factor <= 1, "factor", "a number above 0, at most 1", factor)
     return lambda update: _float32(rate * _power(factor, update // every))
 
 
-def exponential(rate: float, *, updates: int, final: float = 0.01) -> Schedule:
+def exponential(rate: float, *, updates: int, final: float) -> Schedule:
     """rate * final^(update / updates): the same factor at every update, `final` of the rate after `updates`."""
-    _require(updates >= 1, "updates", "a whole number, at least 1", updates)
-    _require(0 < final <= 1, "final", "a number above 0, at most 1", final)
     factor = _root(final, updates)
     return lambda update: _float32(rate * _power(factor, update))
 
 
-def cosine(rate: float, *, updates: int, warm_up: int = 0, final: float = 0.0) -> Schedule:
+def cosine(rate: float, *, updates: int, warm_up: int, final: float) -> Schedule:
     """A straight line up to the rate in `warm_up` updates, then half a cosine down to `final` of it.
 
         update < warm_up:   rate * (update + 1) / (warm_up + 1)
@@ -57,8 +50,6 @@ def cosine(rate: float, *, updates: int, warm_up: int = 0, final: float = 0.0) -
     Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, equation 5,
     one cycle of it; the line is that of P. Goyal et al., arXiv:1706.02677 (2017).
     """
-    _require(0 <= warm_up < updates, "warm_up", f"a whole number from 0 to below {updates}, the updates", warm_up)
-    _require(0 <= final <= 1, "final", "a number from 0 to 1", final)
 
     def at(update: int) -> float:
         if update < warm_up:
@@ -67,24 +58,6 @@ def cosine(rate: float, *, updates: int, warm_up: int = 0, final: float = 0.0) -
         return _float32(rate * (final + (1 - final) * (0.5 + 0.5 * _cosine_of_pi(share))))
 
     return at
-
-
-SCHEDULES: Final[dict[str, Callable[..., Schedule]]] = {
-    "constant": constant,
-    "step": step,
-    "exponential": exponential,
-    "cosine": cosine,
-}
-
-
-def schedule(name: str, rate: float, **options: Any) -> Schedule:
-    """The schedule `name` that begins at `rate`, with the options that it takes; another option is an error."""
-    _require(name in SCHEDULES, "schedule", "one of " + ", ".join(SCHEDULES), name)
-    known = list(inspect.signature(SCHEDULES[name]).parameters)[1:]
-    for option in options:
-        if option not in known:
-            raise UsageError(f"schedule {name} takes {', '.join(known) or 'no options'}; got `{option}`.")
-    return SCHEDULES[name](rate, **options)
 
 
 def schedule_of(training: TrainingConfig) -> Schedule:
@@ -98,11 +71,6 @@ def schedule_of(training: TrainingConfig) -> Schedule:
     if name == "exponential":
         return exponential(rate, updates=updates, final=final)
     return step(rate, every=-(-updates // STEPS), factor=_root(final, STEPS - 1))
-
-
-def _require(good: bool, name: str, expected: str, got: object) -> None:
-    if not good:
-        raise UsageError(f"`{name}` must be {expected}; got {got!r}.")
 
 
 def _float32(rate: float) -> float:
