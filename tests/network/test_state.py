@@ -13,11 +13,11 @@ from recurra.network.state import join_states, map_state, named_state, state_of,
 
 @pytest.mark.parametrize(("cell", "kind"), [("elman", elman.State), ("gru", gru.State), ("lstm", lstm.State)])
 def test_zero_state(cell: str, kind: type[tuple[Array, ...]]) -> None:
-    zeros = zero_state(ModelConfig(cell=cell, hidden_size=3, layers=2), 5, np.float32)
+    zeros = zero_state(ModelConfig(cell=cell, hidden_size=3, layers=2), 5)
     assert type(zeros) is kind
     for field in zeros:
         assert field.shape == (2, 5, 3)
-        assert field.dtype == np.float32
+        assert field.dtype == np.float64
         assert not field.any()
 
 

@@ -16,7 +16,6 @@ from recurra.text.decoding import (
     Journal,
     Text,
     check_encoding,
-    decode,
     decoded,
     normalise,
     normalised,
@@ -53,6 +52,11 @@ def at_once(data: bytes, encoding: str) -> str:
     except TextError as error:
         return error.message
     return text
+
+
+def decode(data: bytes, name: str, encoding: str) -> str:
+    """The characters of all bytes, given as one piece."""
+    return "".join(decoded(iter([data]), name, encoding))
 
 
 def in_pieces(data: bytes, encoding: str, size: int) -> str:

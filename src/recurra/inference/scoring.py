@@ -65,28 +65,18 @@ class Score:
             return math.inf
 
 
-def nats_after(network: Network, ids: Ids, state: State) -> NDArray[np.float32]:
-    """-log p of ids[1:], each given all before it: (N - 1,) in nats; `state` is what came before ids[0]."""
-    return np.concatenate([np.zeros(0, np.float32), *_parts(network, ids, state)])
-
-
 def _parts(network: Network, ids: Ids, state: State) -> Iterator[NDArray[np.float32]]:
-    """The parts of `nats_after`, up to `CHUNK` characters each."""
+    """-log p of ids[1:], each given all before it, in nats, `CHUNK` at a time; `state` is what came before ids[0]."""
     for start in range(0, len(ids) - 1, CHUNK):
-        stop = min(start + CHUNK, len(ids) - 1)
-        part = ids[start : stop + 1]
-        log_probabilities, state = network.log_probabilities(part[:-1], state)
-        yield _nats_of(log_probabilities, part[1:])
-
-
-def _sum_after(network: Network, ids: Ids, state: State) -> float:
-    """The exact sum of `nats_after`, rounded once; no more than a part is held in memory."""
-    return math.fsum(itertools.chain.from_iterable(part.tolist() for part in _parts(network, ids, state)))
+        part = ids[start : start + CHUNK + 1]
+        logs, state = network.log_probabilities(part[:-1], state)
+        yield _nats_of(logs, part[1:])
 
 
 def evaluate(network: Network, ids: Ids, state: State) -> float:
     """Mean nats a character of held-out ids: zero `state`, the first character given, every other counted."""
-    return _sum_after(network, ids, state) / (len(ids) - 1)
+    losses = itertools.chain.from_iterable(part.tolist() for part in _parts(network, ids, state))
+    return math.fsum(losses) / (len(ids) - 1)
 
 
 def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> float:

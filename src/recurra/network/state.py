@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
-def zero_state(config: ModelConfig, batch: int, dtype: npt.DTypeLike = np.float64) -> Any:
+def zero_state(config: ModelConfig, batch: int) -> Any:
     """The state before the first character: zeros (L, B, H) in every field."""
     cell_state = cell_of(config).State
     shape = (config.layers, batch, config.hidden_size)
-    return cell_state._make(np.zeros(shape, dtype) for _ in cell_state._fields)
+    return cell_state._make(np.zeros(shape) for _ in cell_state._fields)
 
 
 def map_state(function: Callable[[Array], Array], state: Any) -> Any:

@@ -137,13 +137,11 @@ def check_encoding(encoding: str) -> str:
     return codecs.lookup(encoding).name
 
 
-def decode(data: bytes, name: str, encoding: str) -> str:
-    """The characters of `data`, strictly; TextError gives `name`, the offset of the bad byte and its line."""
-    return "".join(decoded(iter([data]), name, encoding))
-
-
 def decoded(pieces: Iterator[bytes], name: str, encoding: str) -> Iterator[str]:
-    """The characters of `pieces`, which may be cut anywhere, strictly; Undecodable is worded as in `decode`."""
+    """The characters of `pieces`, which may be cut anywhere, strictly.
+
+    Undecodable gives `name`, the offset of the bad byte and its line.
+    """
     start = 0  # of the characters to come
     for text in _whole(pieces, name, encoding) if encoding in _INDIVISIBLE else _Decoder(name, encoding).run(pieces):
         reject_surrogates(text, name, start)
