@@ -3,7 +3,7 @@
 NumPy's `Philox` (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) gives the raw
 64-bit words, whose sequence NumPy promises to keep. NumPy's distributions carry no such promise and take
 their logarithms from the platform's libm, so the words become numbers here, by operations that IEEE 754
-rounds alike on every machine. One word makes one number: a stream's counter is how many numbers it has given.
+rounds alike on every machine. One word makes one number: a place in a stream is how many numbers come before it.
 """
 
 from __future__ import annotations
@@ -65,29 +65,18 @@ class Stream:
     """One named sequence of random numbers; the same seed and name give the same bits everywhere.
 
     The key is the first 128 bits of sha256("SEED:NAME"), so streams of different names are independent.
-    Setting `counter` to a saved value continues the sequence from there.
+    It begins after `counter` numbers, wherever that is.
     """
 
     def __init__(self, seed: int, name: str, counter: int = 0) -> None:
         digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-        self._key = np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
-        self.counter = counter
-
-    @property
-    def counter(self) -> int:
-        """How many numbers were given since the beginning of the stream."""
-        return self._counter
-
-    @counter.setter
-    def counter(self, value: int) -> None:
-        block, within = divmod(value, _WORDS_PER_BLOCK)
-        self._philox = np.random.Philox(key=self._key, counter=block)
+        block, within = divmod(counter, _WORDS_PER_BLOCK)
+        key = np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
+        self._philox = np.random.Philox(key=key, counter=block)
         self._philox.random_raw(within)
-        self._counter = value
 
     def words(self, n: int) -> npt.NDArray[np.uint64]:
         """The next n raw words, (n,) uint64."""
-        self._counter += n
         return self._philox.random_raw(n)
 
     def uniform(self, n: int) -> Floats:
@@ -104,7 +93,7 @@ class Stream:
 
 
 def stream(seed: int, name: str, counter: int = 0) -> Stream:
-    """The stream `name` of the run's `seed`, from its beginning or from a saved `counter`."""
+    """The stream `name` of the run's `seed`, from its beginning or after `counter` numbers."""
     return Stream(seed, name, counter)
 
 

@@ -30,14 +30,14 @@ def test_nothing_is_dropped_at_zero() -> None:
 def test_one_layer_has_nothing_between() -> None:
     numbers = stream(0, "dropout")
     assert dropout_masks(ModelConfig(hidden_size=5), 4, 0.5, numbers).shape == (0, 4, 5)
-    assert numbers.counter == 0
+    assert numbers.words(1) == stream(0, "dropout").words(1)
 
 
 def test_chunk_after_chunk_the_stream_goes_on_and_can_be_taken_up_again() -> None:
     numbers = stream(3, "dropout")
     first, second = (dropout_masks(CONFIG, 2, 0.5, numbers) for _ in range(2))
     assert not np.array_equal(first, second)
-    assert numbers.counter == 2 * 2 * 2 * 50
+    assert numbers.words(1) == stream(3, "dropout", counter=2 * 2 * 2 * 50).words(1)
     assert np.array_equal(dropout_masks(CONFIG, 2, 0.5, stream(3, "dropout", counter=200)), second)
 
 
