@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recurra.config import ModelConfig
 from recurra.engines import create_network
-from recurra.engines.compiled import CompiledNetwork
+from recurra.engines.fused import FusedNetwork
 from recurra.inference import scoring
 from recurra.inference.scoring import Score, evaluate
 from recurra.model import LanguageModel
@@ -85,7 +85,7 @@ def test_the_chunk_changes_no_bit(monkeypatch: pytest.MonkeyPatch, chunk: int) -
 
 
 def test_texts_of_many_lengths_do_not_fill_the_memory() -> None:
-    trained = CompiledNetwork(MODEL.parameters)
+    trained = FusedNetwork(MODEL.parameters)
     for length in (5, 1, 6, 300, 1, 7, 8):
         trained.log_probabilities(np.zeros(length, np.int64), MODEL.zero_state())
     assert list(trained._rooms) == [1, 8]

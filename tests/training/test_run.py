@@ -25,7 +25,7 @@ from small_training import PACKAGE, SETTINGS, TEXT, K, T, resume_small, rows, tr
 from recurra import tensor_file
 from recurra.api import configs
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.compiled import CompiledEngine
+from recurra.engines.fused import FusedEngine
 from recurra.errors import Interrupted, NumericalError, StorageError, TextError, UsageError
 from recurra.inference.baselines import baselines
 from recurra.model import BEST, CHECKPOINTS, LanguageModel, load
@@ -425,14 +425,14 @@ def finite(folder: Path) -> bool:
 
 
 def test_nan_ends_the_run_with_its_last_good_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = CompiledEngine.train
+    train = FusedEngine.train
 
-    def poisoned(self: CompiledEngine, *arguments: Any, **named: Any) -> Any:
+    def poisoned(self: FusedEngine, *arguments: Any, **named: Any) -> Any:
         if self._updates_done >= 40:
             raise NumericalError("the loss became nan at update 41; it must be finite.", update=41, tensor="loss")
         return train(self, *arguments, **named)
 
-    monkeypatch.setattr(CompiledEngine, "train", poisoned)
+    monkeypatch.setattr(FusedEngine, "train", poisoned)
     with pytest.raises(NumericalError, match="the loss became nan at update 41") as caught:
         train_small("here", checkpoint_every=0.0)
     assert (caught.value.exit_code, caught.value.update, caught.value.tensor) == (5, 41, "loss")
@@ -523,14 +523,14 @@ def test_another_thread_trains_without_handlers() -> None:
 def test_a_numerical_error_names_the_command_that_goes_on_at_half_the_rate(
     monkeypatch: pytest.MonkeyPatch, folder: str, quoted: str
 ) -> None:
-    train = CompiledEngine.train
+    train = FusedEngine.train
 
-    def poisoned(self: CompiledEngine, *arguments: Any, **named: Any) -> Any:
+    def poisoned(self: FusedEngine, *arguments: Any, **named: Any) -> Any:
         if self._updates_done >= 40:
             self._weights.V[0, 0] = np.nan
         return train(self, *arguments, **named)
 
-    monkeypatch.setattr(CompiledEngine, "train", poisoned)
+    monkeypatch.setattr(FusedEngine, "train", poisoned)
     with pytest.raises(NumericalError, match="at update 41; it must be finite") as caught:
         train_small(folder, checkpoint_every=0.0, learning_rate=0.3)
     command = f"recurra train --resume --run {quoted} --learning-rate 0.15"
@@ -541,7 +541,7 @@ def test_a_numerical_error_names_the_command_that_goes_on_at_half_the_rate(
     assert caught.value.hint == (
         "train again at half the rate: the same command with --run another --force --learning-rate 0.15"
     )
-    monkeypatch.setattr(CompiledEngine, "train", train)
+    monkeypatch.setattr(FusedEngine, "train", train)
     assert resume_small(folder, learning_rate=0.15).summary["updates"] == 100
 
 

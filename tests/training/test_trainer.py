@@ -13,8 +13,8 @@ import pytest
 from small_training import TEXT, K, T, committed, make_trainer, of_kind
 
 from recurra.config import ModelConfig
-from recurra.engines.compiled import CompiledEngine
 from recurra.engines.engine import Start
+from recurra.engines.fused import FusedEngine
 from recurra.engines.kernels import compilation
 from recurra.errors import NumericalError, TextError, UsageError
 from recurra.model import LanguageModel
@@ -117,7 +117,7 @@ def test_the_state_is_carried_within_an_epoch_and_zero_at_its_start() -> None:
     run(trainer)
     assert trainer.engine.state().h.any()
     ids = Vocabulary.of(SHORT).encode(SHORT).astype(np.int64)
-    engine = CompiledEngine(trainer.config, trainer.training, Start(trainer.initial))
+    engine = FusedEngine(trainer.config, trainer.training, Start(trainer.initial))
     for epoch_updates in (4, 4, 3):
         engine.zero_state()
         for i in range(0, epoch_updates * T, T):
@@ -145,7 +145,7 @@ def test_every_order_trains_alike_on_every_engine(order: str, batch: int, layers
 def test_scattered_chunks_begin_with_a_zero_state_whatever_the_blocks(order: str) -> None:
     trainer = make_trainer(order=order, updates=90, seed=4, log_every=7)
     run(trainer)
-    engine = CompiledEngine(trainer.config, trainer.training, Start(trainer.initial))
+    engine = FusedEngine(trainer.config, trainer.training, Start(trainer.initial))
     stream = STREAMS[order](Vocabulary.of(TEXT).encode(TEXT), T, 1, 4)
     for _ in range(90):
         engine.zero_state()
@@ -395,7 +395,7 @@ def test_a_snapshot_has_all_that_is_needed_to_go_on() -> None:
     list(events)
     again = make_trainer(updates=45, log_every=20, sample_every=0)
     start = Start(snapshot.parameters, snapshot.optimizer_state, snapshot.state, snapshot.update)
-    again.engine = CompiledEngine(again.config, again.training, start)
+    again.engine = FusedEngine(again.config, again.training, start)
     again.stream.cursor = snapshot.progress["cursor"]
     again.history = type(again.history)(**snapshot.progress["history"])
     again.update = snapshot.update

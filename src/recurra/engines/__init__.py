@@ -1,9 +1,9 @@
 """The same mathematics, executed.
 
 reference   float64 NumPy, the equations as they stand: the truth in every test
-compiled    strict float32 kernels, the same bits on every CPU: `compiled.py` has the mission's training, one elman
-            layer and AdaGrad on one stream, in one fused kernel; `batched.py` everything else, on several cores;
-            `stepping.py` writes
+compiled    strict float32 kernels, the same bits on every CPU: `fused.py` has the mission's training, one elman layer
+            and AdaGrad on one stream, in one kernel; `batched.py` everything else, on several cores; `stepping.py`
+            writes
 torch       PyTorch in float32, on a CPU or a GPU: an extra, imported where it is asked for
 """
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
     from recurra.engines.batched import BatchedNetwork
-    from recurra.engines.compiled import CompiledNetwork
     from recurra.engines.engine import Engine, Start
+    from recurra.engines.fused import FusedNetwork
     from recurra.engines.ranks import Ranks
     from recurra.engines.stepping import Stepper
 
-    Network = CompiledNetwork | BatchedNetwork
+    Network = FusedNetwork | BatchedNetwork
 
 
 def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> Engine:
@@ -27,7 +27,7 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: R
 
     As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
     """
-    from recurra.engines import compiled
+    from recurra.engines import fused
     from recurra.engines.sharing import own_part
 
     own_part(training, ranks)  # refuses what trains in one process
@@ -42,8 +42,8 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: R
         from recurra.engines.reference import ReferenceEngine
 
         return ReferenceEngine(config, training, start)
-    if compiled.supports(config, training):
-        return compiled.CompiledEngine(config, training, start)
+    if fused.trains(config, training):
+        return fused.FusedEngine(config, training, start)
     from recurra.engines.batched import BatchedEngine
 
     return BatchedEngine(config, training, start, ranks)
@@ -54,9 +54,9 @@ def create_network(config: ModelConfig, parameters: Any) -> Network:
     from recurra.engines.tiles import is_single_tanh_layer
 
     if is_single_tanh_layer(config):
-        from recurra.engines.compiled import CompiledNetwork
+        from recurra.engines.fused import FusedNetwork
 
-        return CompiledNetwork(parameters)
+        return FusedNetwork(parameters)
     from recurra.engines.batched import BatchedNetwork
 
     return BatchedNetwork(config, parameters)

@@ -17,11 +17,11 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
 from recurra.engines.exchange import Exchange
 from recurra.engines.flat import by_name
+from recurra.engines.flat_optimizer import FlatOptimizer, clipped, pieces
 from recurra.engines.kernels import compilation, output
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
 from recurra.engines.layout import PAD, Layout, Panels, padded
-from recurra.engines.optimizing import FlatOptimizer, clipped, pieces
 from recurra.engines.ranks import Ranks
 from recurra.engines.shard import Ids, Shard
 from recurra.engines.sharing import default_shards, own_part, shard_bounds, shards_of, threads_of

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.flat import by_name
+from recurra.engines.flat_optimizer import FlatOptimizer, clipped
 from recurra.engines.kernels import online, output
 from recurra.engines.kernels.contexts import Contexts
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
 from recurra.engines.layout import Layout, Panels, padded
-from recurra.engines.optimizing import FlatOptimizer, clipped
 from recurra.engines.shard import Shard
 from recurra.errors import NumericalError
 from recurra.network.optimizers import schedule_of

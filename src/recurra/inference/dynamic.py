@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra.engines.adaptive import AdaptiveNetwork
+from recurra.engines.dynamic import DynamicNetwork
 from recurra.errors import NumericalError, TextError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Dynamic:
     pieces is read anew from its beginning, so that how a text is cut changes no bit.
     """
 
-    def __init__(self, network: AdaptiveNetwork, pull: Vector, step: Vector, segment: int) -> None:
+    def __init__(self, network: DynamicNetwork, pull: Vector, step: Vector, segment: int) -> None:
         self._network, self._pull, self._step, self._segment = network, pull, step, segment
         self._waiting: tuple[Ids, Ids] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
@@ -115,7 +115,7 @@ def learning(
     learned: LongIds | None,
 ) -> Dynamic:
     """The network of `parameters`, which are copied, as one that learns; rms wants the ids that it has `learned`."""
-    network = AdaptiveNetwork(config, parameters, state, how.segment)
+    network = DynamicNetwork(config, parameters, state, how.segment)
     if how.method == "sgd":
         pull, step = sgd_steps(how, network.gradient)
     elif learned is None or len(learned) <= how.segment:
@@ -124,7 +124,7 @@ def learning(
             hint="give the folder of its run, or use the method sgd.",
         )
     else:
-        measured = AdaptiveNetwork(config, parameters, state, how.segment)
+        measured = DynamicNetwork(config, parameters, state, how.segment)
         pull, step = rms_steps(how, root_mean_squares(measured, learned, how.segment))
     return Dynamic(network, pull, step, how.segment)
 
@@ -143,7 +143,7 @@ def rms_steps(how: DynamicConfig, rms: Vector) -> tuple[Vector, Vector]:
     return pull, np.where(used, rate / (rms + np.float32(mean)), np.float32(0))
 
 
-def root_mean_squares(network: AdaptiveNetwork, ids: LongIds, segment: int) -> Vector:
+def root_mean_squares(network: DynamicNetwork, ids: LongIds, segment: int) -> Vector:
     """sqrt of the mean of (dL)^2 (1, N) over `SAMPLES` segments of `ids`, or all; the state is carried through them."""
     squares, count = np.zeros_like(network.gradient), 0
     length = RUN * segment

@@ -7,7 +7,7 @@ import pytest
 
 from recurra.config import ModelConfig
 from recurra.engines import create_network
-from recurra.engines.adaptive import AdaptiveNetwork
+from recurra.engines.dynamic import DynamicNetwork
 from recurra.engines.kernels.optimizers import adapt
 from recurra.network import network
 from recurra.network.parameters import initialise
@@ -34,7 +34,7 @@ def parts(config):
 @pytest.mark.parametrize("steps", [1, 6])
 def test_its_gradient_is_that_of_the_reference(config, steps):
     parameters, state = parts(config)
-    own = AdaptiveNetwork(config, parameters, state, 6)
+    own = DynamicNetwork(config, parameters, state, 6)
     x, y = IDS[:steps], IDS[1 : steps + 1]
     own.read(x)
     own.differentiate(x, y)
@@ -47,7 +47,7 @@ def test_its_gradient_is_that_of_the_reference(config, steps):
 @by_network
 def test_until_it_has_learned_it_is_the_network(config):
     parameters, state = parts(config)
-    own, plain = AdaptiveNetwork(config, parameters, state, 6), create_network(config, parameters)
+    own, plain = DynamicNetwork(config, parameters, state, 6), create_network(config, parameters)
     for start in (0, 6, 12):
         x, y = IDS[start : start + 6], IDS[start + 1 : start + 7]
         expected, state = plain.log_probabilities(x, state)
@@ -60,7 +60,7 @@ def test_until_it_has_learned_it_is_the_network(config):
 def test_it_learns_and_the_parameters_given_are_left(config):
     parameters, state = parts(config)
     before = {name: array.copy() for name, array in parameters.items()}
-    own = AdaptiveNetwork(config, parameters, state, 6)
+    own = DynamicNetwork(config, parameters, state, 6)
     pull, step = np.zeros_like(own.gradient), np.full_like(own.gradient, 0.1)
     losses = []
     for _ in range(30):

@@ -1,4 +1,4 @@
-"""The compiled engine: equal to the float64 reference within float32, and to itself in every mode to the last bit."""
+"""The fused engine: equal to the float64 reference within float32, and to itself in every mode to the last bit."""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ import pytest
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine
-from recurra.engines.compiled import CompiledEngine, CompiledNetwork
 from recurra.engines.engine import Start
+from recurra.engines.fused import FusedEngine, FusedNetwork
 from recurra.engines.kernels import compilation
 from recurra.engines.reference import ReferenceEngine
 from recurra.engines.tiles import Tiling
@@ -35,16 +35,16 @@ def updates(count, steps=T, symbols=K, name="ids"):
     return ids[:-1].reshape(count, steps, 1), ids[1:].reshape(count, steps, 1), np.full(count, 0.1, np.float32)
 
 
-def new_engine(kind=CompiledEngine, training=TRAINING, **named):
+def new_engine(kind=FusedEngine, training=TRAINING, **named):
     return kind(CONFIG, training, Start(initialise(CONFIG, K, seed=1, scale=0.3), **named))
 
 
-def compiled_gradients(config, parameters, state, inputs, targets):
+def fused_gradients(config, parameters, state, inputs, targets):
     """Gradients read off one update: with s = 1e8 and rate 1e4, AdaGrad subtracts the gradient itself."""
     steps = len(inputs)
     training = TrainingConfig(sequence_length=steps, clip_value=None)
     squares = {f"squares.{name}": np.full_like(array, 1e8) for name, array in parameters.items()}
-    engine = CompiledEngine(config, training, Start(parameters, squares, state))
+    engine = FusedEngine(config, training, Start(parameters, squares, state))
     result = engine.train(inputs[np.newaxis], targets[np.newaxis], np.full(1, 1e4, np.float32))
     after = engine.parameters()
     return result, {name: parameters[name].astype(np.float64) - after[name] for name in parameters}
@@ -55,7 +55,7 @@ def compiled_gradients(config, parameters, state, inputs, targets):
 )
 def test_one_update_equals_one_of_the_reference(hidden, symbols, steps):
     config = ModelConfig(hidden_size=hidden)
-    engine = CompiledEngine(
+    engine = FusedEngine(
         config,
         TrainingConfig(sequence_length=steps),
         Start(
@@ -70,7 +70,7 @@ def test_one_update_equals_one_of_the_reference(hidden, symbols, steps):
         done = count
         parameters, state = engine.parameters(), engine.state()
         assert np.abs(state.h).max() > 1e-3
-        result, found = compiled_gradients(config, parameters, state, inputs[count], targets[count])
+        result, found = fused_gradients(config, parameters, state, inputs[count], targets[count])
         loss, expected, _ = network.loss_and_gradients(config, parameters, inputs[count], targets[count], state)
         assert result.losses[0] == pytest.approx(loss, rel=1e-5)
         for name, gradient in found.items():
@@ -84,14 +84,14 @@ def test_one_update_equals_one_of_the_reference(hidden, symbols, steps):
 def test_a_whole_update_with_clipping_equals_the_reference():
     training = TrainingConfig(sequence_length=T, clip_value=0.05)
     inputs, targets, rates = updates(1)
-    compiled, reference = new_engine(training=training), new_engine(ReferenceEngine, training)
-    for engine in (compiled, reference):
+    fused, reference = new_engine(training=training), new_engine(ReferenceEngine, training)
+    for engine in (fused, reference):
         engine.train(inputs, targets, rates)
     for name, array in reference.parameters().items():
-        assert np.allclose(compiled.parameters()[name], array, atol=5e-5), name
+        assert np.allclose(fused.parameters()[name], array, atol=5e-5), name
     for name, array in reference.optimizer_state().items():
-        assert np.allclose(compiled.optimizer_state()[name], array, rtol=2e-3, atol=1e-7), name
-    assert np.allclose(compiled.state().h, reference.state().h, atol=1e-5)
+        assert np.allclose(fused.optimizer_state()[name], array, rtol=2e-3, atol=1e-7), name
+    assert np.allclose(fused.state().h, reference.state().h, atol=1e-5)
 
 
 def test_blocks_of_any_size_give_the_same_bits():
@@ -103,7 +103,7 @@ def test_blocks_of_any_size_give_the_same_bits():
     assert all(np.array_equal(a, parts.parameters()[name]) for name, a in whole.parameters().items())
 
 
-@pytest.mark.parametrize("kind", [CompiledEngine, BatchedEngine, ReferenceEngine])
+@pytest.mark.parametrize("kind", [FusedEngine, BatchedEngine, ReferenceEngine])
 def test_without_carry_every_update_begins_with_a_zero_state(kind):
     inputs, targets, rates = updates(6)
     before = network.State(h=np.full((1, 1, M), 0.5))
@@ -123,7 +123,7 @@ def test_fewer_steps_in_the_memory_of_more_are_the_same_bits():
     long = new_engine()
     long.train(*updates(2))
     start = Start(long.parameters(), long.optimizer_state(), long.state())
-    short = CompiledEngine(CONFIG, TrainingConfig(sequence_length=4), start)
+    short = FusedEngine(CONFIG, TrainingConfig(sequence_length=4), start)
     found, expected = long.train(inputs, targets, rates), short.train(inputs, targets, rates)
     assert np.array_equal(found.losses, expected.losses)
     assert np.array_equal(found.gradient_norms, expected.gradient_norms)
@@ -136,7 +136,7 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits():
     unbroken, first = new_engine(), new_engine()
     unbroken.train(inputs, targets, rates)
     first.train(inputs[:7], targets[:7], rates[:7])
-    second = CompiledEngine(CONFIG, TRAINING, Start(first.parameters(), first.optimizer_state(), first.state()))
+    second = FusedEngine(CONFIG, TRAINING, Start(first.parameters(), first.optimizer_state(), first.state()))
     second.train(inputs[7:], targets[7:], rates[7:])
     for name, array in unbroken.parameters().items():
         assert np.array_equal(array, second.parameters()[name]), name
@@ -158,7 +158,7 @@ def test_ten_golden_losses():
 
 
 def run_digest(**environment):
-    script = Path(__file__).with_name("kernel_digest.py")
+    script = Path(__file__).with_name("fused_digest.py")
     command = [sys.executable, str(script), "5,7,3,4", "140,33,9,3"]
     variables = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | environment
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
@@ -172,7 +172,7 @@ def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
 
 
 def test_a_sequence_at_once_equals_one_character_at_a_time():
-    trained = CompiledNetwork(initialise(CONFIG, K, seed=1, scale=0.5))
+    trained = FusedNetwork(initialise(CONFIG, K, seed=1, scale=0.5))
     ids = random_ids(37)
     whole, final = trained.log_probabilities(ids, network.zero_state(CONFIG, 1))
     state, rows = network.zero_state(CONFIG, 1), []
@@ -187,14 +187,14 @@ def test_log_probabilities_equal_the_reference_and_sum_to_one():
     parameters = initialise(CONFIG, K, seed=1, scale=0.2)
     state = network.State(h=stream(1, "h").normal(M).reshape(1, 1, M).clip(-0.9, 0.9))
     ids = random_ids(21)
-    found, final = CompiledNetwork(parameters).log_probabilities(ids, state)
+    found, final = FusedNetwork(parameters).log_probabilities(ids, state)
     expected = network.forward(CONFIG, parameters, ids[:, np.newaxis], state)
     assert np.allclose(found, expected.log_probabilities[:, 0], atol=5e-6)
     assert np.allclose(final.h, expected.state.h, atol=1e-6)
     assert np.allclose(np.exp(found.astype(np.float64)).sum(axis=1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [CompiledEngine, ReferenceEngine])
+@pytest.mark.parametrize("kind", [FusedEngine, ReferenceEngine])
 @pytest.mark.parametrize(
     ("tensor", "place", "message"),
     [
@@ -217,7 +217,7 @@ def test_an_infinite_gradient_is_found_before_clipping_hides_it():
     parameters["V"][:, 0] = np.where(np.arange(K) % 2, 3e38, -3e38).astype(np.float32)
     parameters["layers.0.U"][0] = 0
     parameters["layers.0.W"][0] = 0  # unit 0 is always 0, so that the loss is finite and dL/dh is not
-    engine = CompiledEngine(CONFIG, TRAINING, Start(parameters))
+    engine = FusedEngine(CONFIG, TRAINING, Start(parameters))
     with pytest.raises(NumericalError, match=r"the gradient of `.*` became too large, infinite or NaN at update 1"):
         engine.train(*updates(1))
 
@@ -227,7 +227,7 @@ def test_engines_are_chosen_by_what_is_to_be_trained():
         training = TrainingConfig(sequence_length=T, **changes)
         return type(engines.create(config, training, Start(initialise(config, K, seed=1))))
 
-    assert kind(CONFIG) is kind(CONFIG, engine="compiled") is CompiledEngine
+    assert kind(CONFIG) is kind(CONFIG, engine="compiled") is FusedEngine
     assert kind(CONFIG, engine="reference") is ReferenceEngine
     for changes in ({"batch_size": 2}, {"optimizer": "adam"}, {"clip_norm": 1.0}):
         assert kind(CONFIG, **changes) is BatchedEngine

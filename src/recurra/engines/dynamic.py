@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
-from recurra.engines import compiled
+from recurra.engines.fused import FusedNetwork
 from recurra.engines.kernels import output
 from recurra.engines.kernels.lanes import Vector
 from recurra.engines.kernels.optimizers import adapt
@@ -21,7 +21,7 @@ from recurra.network.network import State
 from recurra.network.optimizers import not_finite
 
 
-class AdaptiveNetwork:
+class DynamicNetwork:
     """One stream, in the arithmetic of training: until it has learned it gives the bits of `create_network`.
 
     `gradient` (1, N) is that of the loss of the segment that was read last, a sum, all parameters laid end to end and
@@ -47,7 +47,7 @@ class AdaptiveNetwork:
     def _take_over(self) -> None:
         self._panels.fill()
         if self._reads_apart:
-            self._reader = compiled.CompiledNetwork(self._layout.unpack(self._flat))
+            self._reader = FusedNetwork(self._layout.unpack(self._flat))
 
     def read(self, ids: Ids) -> Vector:
         """log p (T, K) in nats of what follows each of `ids` (T,), T at most a segment; the state is not carried on."""

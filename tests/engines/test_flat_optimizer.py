@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from recurra.config import OPTIMIZERS, ModelConfig, TrainingConfig
-from recurra.engines import optimizing
+from recurra.engines import flat_optimizer
 from recurra.engines.flat import FLAT, by_name
+from recurra.engines.flat_optimizer import FlatOptimizer, clipped
 from recurra.engines.kernels.lanes import aligned_zeros
 from recurra.engines.layout import Layout
-from recurra.engines.optimizing import FlatOptimizer, clipped
 from recurra.engines.team import Team
 from recurra.network.optimizers import optimizer_of
 
@@ -27,7 +27,7 @@ def flat(seed):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(("piece", "threads"), [(16, 1), (304, 2), (10**6, 1)])
 def test_every_step_has_the_bits_of_the_equations(monkeypatch, optimizer, ema, piece, threads):
-    monkeypatch.setattr(optimizing, "PIECE", piece)
+    monkeypatch.setattr(flat_optimizer, "PIECE", piece)
     training = TrainingConfig(optimizer=optimizer, ema=ema)
     plain, expected = optimizer_of(training), flat(0)
     state = plain.init({FLAT: expected})

@@ -22,7 +22,7 @@ from recurra.network.optimizers import not_finite
 TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the kernel's norms
 
 
-def supports(config: ModelConfig, training: TrainingConfig) -> bool:
+def trains(config: ModelConfig, training: TrainingConfig) -> bool:
     """Whether the fused kernel does this training: such a network, one stream, AdaGrad and clipping by value alone."""
     plain = training.optimizer == "adagrad" and training.clip_norm is None and not training.ema
     return is_single_tanh_layer(config) and training.batch_size == 1 and plain
@@ -81,7 +81,7 @@ def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Tiling, 
         view[...] = values[name]
 
 
-class CompiledNetwork:
+class FusedNetwork:
     """The trained network for scoring: one stream in the kernel of training, many side by side with the same bits."""
 
     reads_side_by_side = False
@@ -133,7 +133,7 @@ class CompiledNetwork:
         return room.o[:, : self._symbols.size].copy(), State(h=room.h[-1:, None, :m].copy())
 
 
-class CompiledEngine(Engine):
+class FusedEngine(Engine):
     """Training, many updates in one call."""
 
     name = "compiled"
@@ -142,7 +142,7 @@ class CompiledEngine(Engine):
 
     def __init__(
         self,
-        config: ModelConfig,  # noqa: ARG002 - what every engine takes; `supports` has seen it
+        config: ModelConfig,  # noqa: ARG002 - what every engine takes; `trains` has seen it
         training: TrainingConfig,
         start: Start,
     ) -> None:
