@@ -112,7 +112,7 @@ def test_the_public_names_are_sorted_and_all_there():
 
 RUNS_CODE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml", "code", "runpy", "pty"}
 LISTENS = {"asyncio", "http", "socket"}  # what the server is made of: it answers, and calls nobody
-OWN_PROCESS = {"recurra.cli.live": {"subprocess"}}  # this Python, for the live page
+OWN_PROCESS = {"recurra.cli.live_page": {"subprocess"}}  # this Python, for the live page
 STARTS_PROCESSES = {"subprocess", "multiprocessing", "pexpect"}
 NETWORK = {
     "socket", "socketserver", "ssl", "http", "urllib", "urllib3", "requests", "httpx", "aiohttp", "asyncio", "ftplib",
@@ -187,11 +187,11 @@ def test_what_would_do_so_is_found(source, found):
 def test_the_one_process_is_this_python_with_a_module_of_ours():
     (call,) = [
         node
-        for node in ast.walk(ast.parse((ROOT / "cli" / "live.py").read_text()))
+        for node in ast.walk(ast.parse((ROOT / "cli" / "live_page.py").read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("subprocess.")
     ]
     assert ast.unparse(call.args[0]) == "line"
-    line = (ROOT / "cli" / "live.py").read_text()
+    line = (ROOT / "cli" / "live_page.py").read_text()
     assert 'line = [sys.executable, "-m", "recurra.serving.live", str(folder), str(PORT)]' in line
 
 

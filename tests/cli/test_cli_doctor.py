@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from calling import Call
 
-from recurra.cli import doctor
-from recurra.cli.doctor import BAD, OK, WARN, Finding
+from recurra.cli.commands import doctor
+from recurra.cli.commands.doctor import BAD, OK, WARN, Finding
 from recurra.text import books
 
 NAMES = [

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from calling import Call
 
-from recurra.cli import live
+from recurra.cli import live_page
 
 ROOT = Path(__file__).parents[2]
 BOOK = "A small book, of few words, read many times over.\n" * 60
@@ -68,12 +68,12 @@ def test_where_the_port_is_taken_it_is_another(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            taken.bind(("127.0.0.1", live.PORT))
+            taken.bind(("127.0.0.1", live_page.PORT))
         except OSError:
-            pytest.skip(f"port {live.PORT} is taken by another program")
+            pytest.skip(f"port {live_page.PORT} is taken by another program")
         taken.listen()
         process, url = begin(tmp_path, 20_000)
-        assert not url.endswith(f":{live.PORT}")
+        assert not url.endswith(f":{live_page.PORT}")
         process.communicate(timeout=60)
 
 
@@ -90,8 +90,8 @@ def test_without_the_packages_nothing_is_trained(tmp_path: Path, monkeypatch: py
 def test_a_server_that_does_not_come_up_keeps_nobody_from_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
-    monkeypatch.setattr(live, "require_packages", lambda: None)
-    monkeypatch.setattr(live.sys, "executable", "/bin/false")
+    monkeypatch.setattr(live_page, "require_packages", lambda: None)
+    monkeypatch.setattr(live_page.sys, "executable", "/bin/false")
     book = tmp_path / "book.txt"
     book.write_text(BOOK, encoding="utf-8")
     settings = ["--preset", "seed", "--hidden-size", "8", "--updates", "20", "--no-proof"]

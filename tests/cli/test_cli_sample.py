@@ -14,7 +14,7 @@ import pytest
 from calling import Call
 
 from recurra import LanguageModel, ModelConfig, Vocabulary, load
-from recurra.cli import writing
+from recurra.cli import sample_output
 from recurra.inference.novelty import as_table, novelty
 from recurra.inference.sampling import SamplingConfig
 from recurra.network.parameters import initialise
@@ -123,7 +123,7 @@ def test_json_of_bytes_is_text(call: Call, bytes_model: Path) -> None:
 def test_bytes_are_shown_as_whole_characters_to_a_terminal() -> None:
     bytes_only: Any = SimpleNamespace(vocabulary=Vocabulary.bytes())
     symbols = "aé日\x1b[31m".encode().decode("latin-1")
-    shown = b"".join(writing.shown(bytes_only, iter(symbols + "\xe9")))
+    shown = b"".join(sample_output.shown(bytes_only, iter(symbols + "\xe9")))
     assert shown.decode() == "aé日\\x1b[31m\ufffd"
 
 
@@ -148,7 +148,7 @@ def test_a_text_is_written_while_it_grows(trained: Path, command: list[str], env
 def test_kernels_that_must_be_compiled_are_announced(
     call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recurra.cli.doctor.is_warm", lambda: False)
+    monkeypatch.setattr("recurra.cli.commands.doctor.is_warm", lambda: False)
     assert call("sample", trained, "--max-new-tokens", 1).err.startswith("compiling the kernels, once for this machine")
 
 

@@ -9,7 +9,7 @@ import pytest
 from calling import Call
 
 from recurra import load
-from recurra.cli import score_tables
+from recurra.cli import score_output
 from recurra.cli.surprise_view import SHADES, Glyph, glyphs, legend, lines
 from recurra.inference.surprise import Surprise
 
@@ -52,7 +52,7 @@ def test_the_legend_says_what_the_marks_mean() -> None:
 def test_on_a_terminal(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch, colours: bool) -> None:
     Path("some.txt").write_text("A small\x07 book\n" * 3, encoding="utf-8")
     monkeypatch.setattr("recurra.cli.terminal.is_terminal", lambda stream: True)
-    monkeypatch.setattr("recurra.cli.score_tables.has_colour", lambda stream: colours)
+    monkeypatch.setattr("recurra.cli.score_output.has_colour", lambda stream: colours)
     code, out, _ = call("score", trained, "some.txt", "--per-character")
     assert code == 0
     assert ("\x1b[48;5;" in out) == colours
@@ -61,18 +61,18 @@ def test_on_a_terminal(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_piece_comes_through(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_tables, "write", lambda data: None)
-    monkeypatch.setattr(score_tables, "write_text", lambda text: None)
+    monkeypatch.setattr(score_output, "write", lambda data: None)
+    monkeypatch.setattr(score_output, "write_text", lambda text: None)
     model = load(trained)
     pieces = ["A small book\n", "of", " few", " words"]
-    assert [piece.symbols for piece in score_tables.view(model.surprises(pieces), model)] == pieces
+    assert [piece.symbols for piece in score_output.view(model.surprises(pieces), model)] == pieces
 
 
 def test_lines_of_json_on_a_terminal_have_nothing_that_it_would_obey(
     call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("some.txt").write_text("A\u202e\x9b book", encoding="utf-8")
-    monkeypatch.setattr("recurra.cli.score_tables.is_terminal", lambda stream: True)
+    monkeypatch.setattr("recurra.cli.score_output.is_terminal", lambda stream: True)
     code, out, _ = call("score", trained, "some.txt", "--per-character", "--json")
     assert code == 0
     assert "\\u202e" in out

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from calling import Call, on_a_terminal
 
-from recurra.cli import terminal, writing
+from recurra.cli import sample_output, terminal
 from recurra.errors import StorageError
 from recurra.inert import inert
 
@@ -94,8 +94,8 @@ def test_an_interrupt_of_what_is_typed_begins_a_new_line(monkeypatch: pytest.Mon
         return line
 
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=SimpleNamespace(readline=typed)))
-    monkeypatch.setattr(writing, "write", written.append)
-    assert list(writing._lines(True)) == ["a"]
+    monkeypatch.setattr(sample_output, "write", written.append)
+    assert list(sample_output._lines(True)) == ["a"]
     assert b"".join(written) == b"> \n> > \n"
 
 

@@ -1,4 +1,7 @@
-"""The command `recurra`: thin commands that parse, call and print. Data goes to stdout, all else to stderr."""
+"""The command `recurra`: thin commands that parse, call and print. Data goes to stdout, all else to stderr.
+
+`application` finds a command in `commands/`, a module each; the modules here are what those share or leave to others.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter
 
 from recurra import __version__
-from recurra.cli.usage import explain
+from recurra.cli.parser_errors import explain
 from recurra.errors import UsageError
 
 COMMANDS = (
@@ -41,7 +41,7 @@ def build() -> App:
         suppress_keyboard_interrupt=False,
     )
     for place, name in enumerate(COMMANDS):
-        command = import_module(f"recurra.cli.{name}{'_' if iskeyword(name) else ''}").app
+        command = import_module(f"recurra.cli.commands.{name}{'_' if iskeyword(name) else ''}").app
         command.sort_key, command.default_parameter = place, app.default_parameter
         app.command(command)
     app["--help"].help = "Show this page."

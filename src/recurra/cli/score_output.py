@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from recurra.cli import surprise_view
-from recurra.cli.scores import Found, Reading, Result
+from recurra.cli.scoring import Found, Reading, Result
 from recurra.cli.terminal import columns, encoded, has_colour, is_terminal, write, write_text
 from recurra.cli.words import plural
 from recurra.inert import inert

@@ -94,7 +94,7 @@ def sample(
     escaped. Into a file or a pipe goes the new text alone, as it is, in UTF-8
     (of a model of bytes: the bytes) and a newline; an empty line between two.
     """
-    from recurra.cli import writing
+    from recurra.cli import sample_output
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import load
 
@@ -121,11 +121,11 @@ def sample(
     learned = _learned(model, training_text) if novelty else None
     _warm_up(loaded)
     if interactive:
-        writing.converse(loaded, config)
+        sample_output.converse(loaded, config)
     elif json:
-        writing.write_object(loaded, beginning, config, learned, with_logs=logprobs)
+        sample_output.write_object(loaded, beginning, config, learned, with_logs=logprobs)
     else:
-        writing.write_texts(loaded, beginning, config, learned)
+        sample_output.write_texts(loaded, beginning, config, learned)
     return 0
 
 
@@ -166,7 +166,7 @@ def _beginning(prompt: str | None, prompt_file: Path | None) -> str:
 
 def _learned(model: str, training_text: str | None) -> Any:
     """The text that the model has learned from, as far as it can be told."""
-    from recurra.cli.copies import text_of_run
+    from recurra.cli.sample_copies import text_of_run
     from recurra.text.reading import read
 
     return text_of_run(model) if training_text is None else read(training_text)
@@ -174,9 +174,9 @@ def _learned(model: str, training_text: str | None) -> Any:
 
 def _warm_up(model: "LanguageModel") -> None:
     """Have the kernels compiled, and say so where that takes long."""
-    from recurra.cli.doctor import is_warm
-    from recurra.cli.progress import COMPILING
+    from recurra.cli.commands.doctor import is_warm
     from recurra.cli.terminal import say
+    from recurra.cli.train_progress import COMPILING
     from recurra.engines.kernels.compilation import mark_warm
 
     if not is_warm():

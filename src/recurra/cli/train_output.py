@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recurra.cli.progress import Silent
 from recurra.cli.terminal import paint
+from recurra.cli.train_progress import Silent
 from recurra.cli.words import duration, loss_words, plural
 from recurra.config import TrainingConfig, configs
 from recurra.inert import inert

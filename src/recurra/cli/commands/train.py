@@ -217,10 +217,9 @@ def train(
 
 def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: Any) -> int:
     from recurra import api
-    from recurra.cli import live as live_page
-    from recurra.cli import outcome
-    from recurra.cli.progress import watcher
+    from recurra.cli import live_page, train_output
     from recurra.cli.terminal import await_input, say, warnings_said, write_json
+    from recurra.cli.train_progress import watcher
     from recurra.report.document import write_report
     from recurra.training.files import REPORT
 
@@ -234,20 +233,20 @@ def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: An
     def announce(text: Any, vocabulary: Any, trainer: Any, folder: Path) -> None:
         watch.begin(trainer)
         if not quiet:
-            say(*outcome.before(text, vocabulary, trainer, folder, is_default=not (texts or trainer.is_resumed)))
+            say(*train_output.before(text, vocabulary, trainer, folder, is_default=not (texts or trainer.is_resumed)))
         if live:
-            say(*outcome.page(page.open(folder)))
+            say(*train_output.page(page.open(folder)))
 
     try:
         with page, watch, warnings_said(quiet=quiet):
             result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
         if not quiet:
-            say(*outcome.after(result, watch))
+            say(*train_output.after(result, watch))
         report = write_report([result.folder], result.folder / REPORT)
     except KeyboardInterrupt:
         raise _interrupted(watch.saved) from None
     if not quiet:
-        say(*outcome.next_steps(result, report))
+        say(*train_output.next_steps(result, report))
     if json:
         write_json(
             {name: value for name, value in result.summary.items() if name not in LONG} | {"report": str(report)}

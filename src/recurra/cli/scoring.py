@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from recurra.cli.doctor import is_warm
-from recurra.cli.progress import COMPILING
+from recurra.cli.commands.doctor import is_warm
 from recurra.cli.terminal import await_input, can_move, say
+from recurra.cli.train_progress import COMPILING
 from recurra.cli.words import duration, plural
 from recurra.engines.kernels.compilation import mark_warm
 from recurra.errors import ModelError, TextError, UsageError

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import App
 
-from recurra.cli import compression
+from recurra.cli import compress_files
 from recurra.cli.options import OUTPUT, flag
 
 EXAMPLES = """\
@@ -19,12 +19,12 @@ app = App(name="decompress", usage="Usage: recurra decompress [MODEL] FILE [OPTI
 def decompress(
     *texts: Annotated[
         str,
-        compression.files("The model that it was compressed with, and the compressed file; - reads standard input."),
+        compress_files.files("The model that it was compressed with, and the compressed file; - reads standard input."),
     ],
-    output: Annotated[str | None, compression.written("FILE without .rcra")] = None,
-    adaptive: Annotated[bool, flag("It was compressed without a model.", compression.HOW)] = False,
+    output: Annotated[str | None, compress_files.written("FILE without .rcra")] = None,
+    adaptive: Annotated[bool, flag("It was compressed without a model.", compress_files.HOW)] = False,
     salvage: Annotated[bool, flag("Leave out damaged parts, name them, and write the others.", OUTPUT)] = False,
-    force: Annotated[bool, compression.FORCE] = False,
+    force: Annotated[bool, compress_files.FORCE] = False,
     quiet: Annotated[bool, flag("Say nothing but what is damaged.", OUTPUT)] = False,
 ) -> int:
     """Decompress a file.
@@ -38,8 +38,8 @@ def decompress(
     from recurra.inference import compression as modelled
     from recurra.model import load
 
-    model, name = compression.model_and_file(texts, adaptive=adaptive)
-    there = output or compression.without_suffix(name)
+    model, name = compress_files.model_and_file(texts, adaptive=adaptive)
+    there = output or compress_files.without_suffix(name)
     loaded = None if model is None else load(model)
     found: list[CompressedFileError] = []
 
@@ -47,13 +47,13 @@ def decompress(
         found.append(error)
         say(f"{paint('warning:', 'yellow')} {error.message} It is left out.")
 
-    progress = compression.Progress(quiet=quiet)
+    progress = compress_files.Progress(quiet=quiet)
     told = damaged if salvage else None
-    with progress, compression.source(name) as source, compression.target(there, force=force) as target:
+    with progress, compress_files.source(name) as source, compress_files.target(there, force=force) as target:
         if loaded is None:
             learning.decompress(source, target, progress, told)
         else:
             modelled.decompress(loaded, source, target, progress, told)
-    if not quiet and there != compression.STDIO:
+    if not quiet and there != compress_files.STDIO:
         say(progress.told(there))
     return CompressedFileError.exit_code if found else 0

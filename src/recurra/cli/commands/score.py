@@ -79,11 +79,10 @@ def score(
         raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r}.")
     _refuse("`--documents`", documents, dynamic=dynamic, per_character=per_character)
     _refuse("`--per-character`", per_character, also=also)
-    from recurra.cli import score_tables as tables
-    from recurra.cli import scores
+    from recurra.cli import score_output, scoring
     from recurra.cli.terminal import is_terminal, say, write_json, write_text
 
-    wanted = scores.Wanted(
+    wanted = scoring.Wanted(
         [model, *(also or [])],
         list(texts),
         encoding,
@@ -93,13 +92,13 @@ def score(
     )
     if per_character:
         shown = is_terminal(sys.stdout) and not json
-        say(*tables.lines(scores.score(wanted, tables.view if shown else tables.json_lines)))
+        say(*score_output.lines(scoring.score(wanted, score_output.view if shown else score_output.json_lines)))
         return 0
-    found = scores.score(wanted)
+    found = scoring.score(wanted)
     if json:
-        write_json(tables.as_json(found))
+        write_json(score_output.as_json(found))
     else:
-        write_text("\n".join(tables.lines(found)) + "\n")
+        write_text("\n".join(score_output.lines(found)) + "\n")
     return 0
 
 

@@ -97,7 +97,7 @@ def _versions() -> Iterator[Finding]:
 
     from recurra import __version__
 
-    yield Finding("recurra", f"{__version__} in {Path(__file__).parents[1]}")
+    yield Finding("recurra", f"{__version__} in {Path(__file__).parents[2]}")
     yield Finding("Python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}")
     for package in PACKAGES:
         try:

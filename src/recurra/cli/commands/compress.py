@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import App
 
-from recurra.cli import compression
+from recurra.cli import compress_files
 from recurra.cli.options import OUTPUT, flag
 
 EXAMPLES = """\
@@ -20,13 +20,13 @@ app = App(name="compress", usage="Usage: recurra compress [MODEL] FILE [OPTIONS]
 def compress(
     *texts: Annotated[
         str,
-        compression.files("A run's folder or a checkpoint, and the file to compress; - reads standard input."),
+        compress_files.files("A run's folder or a checkpoint, and the file to compress; - reads standard input."),
     ],
-    output: Annotated[str | None, compression.written("FILE.rcra")] = None,
+    output: Annotated[str | None, compress_files.written("FILE.rcra")] = None,
     adaptive: Annotated[
-        bool, flag("No model: a small network learns the file as it is compressed.", compression.HOW)
+        bool, flag("No model: a small network learns the file as it is compressed.", compress_files.HOW)
     ] = False,
-    force: Annotated[bool, compression.FORCE] = False,
+    force: Annotated[bool, compress_files.FORCE] = False,
     json: Annotated[bool, flag("The figures as one JSON object on stdout.", OUTPUT)] = False,
     quiet: Annotated[bool, flag("Say nothing.", OUTPUT)] = False,
 ) -> int:
@@ -42,19 +42,19 @@ def compress(
     from recurra.inference import compression as modelled
     from recurra.model import load
 
-    model, name = compression.model_and_file(texts, adaptive=adaptive)
-    there = output or (compression.STDIO if name == compression.STDIO else name + compression.SUFFIX)
-    if json and there == compression.STDIO:
+    model, name = compress_files.model_and_file(texts, adaptive=adaptive)
+    there = output or (compress_files.STDIO if name == compress_files.STDIO else name + compress_files.SUFFIX)
+    if json and there == compress_files.STDIO:
         raise UsageError("`--json` and the compressed file both go to standard output.", hint="give `-o FILE`.")
     loaded = None if model is None else load(model)
-    progress = compression.Progress(quiet=quiet)
-    with progress, compression.source(name) as source, compression.target(there, force=force) as target:
+    progress = compress_files.Progress(quiet=quiet)
+    with progress, compress_files.source(name) as source, compress_files.target(there, force=force) as target:
         if loaded is None:
             learning.compress(source, target, progress)
         else:
             modelled.compress(loaded, source, target, progress)
     if json:
         write_json(progress.figures(there))
-    elif not quiet and there != compression.STDIO:
+    elif not quiet and there != compress_files.STDIO:
         say(progress.told(there))
     return 0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from recurra.cli.copies import copied_lines, copied_table
+from recurra.cli.sample_copies import copied_lines, copied_table
 from recurra.cli.terminal import encoded, is_terminal, paint, say, write, write_json
 from recurra.inert import inert
 from recurra.text.vocabulary import name_characters

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from recurra.cli import progress
-from recurra.cli.progress import Live, Plain, Seen, Silent, drawing, milestones, watcher
+from recurra.cli import train_progress
+from recurra.cli.train_progress import Live, Plain, Seen, Silent, drawing, milestones, watcher
 from recurra.training import events
 
 
@@ -48,8 +48,8 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
             watch(at(update, seconds=update / 100))
         watch(events.Checkpointed(1000, Path("c")))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == progress.COMPILING
-    assert lines[-1] == progress.FINISHING
+    assert lines[0] == train_progress.COMPILING
+    assert lines[-1] == train_progress.FINISHING
     assert lines[1:-1] == [
         f"{tenth * 10:3} %  {tenth * 100:,} of 1,000 updates  smooth loss 50.00 nats per 25 characters, "
         f"2.885 bits a character  100 updates/s  {10 - tenth:.1f} s left"
@@ -88,7 +88,7 @@ def test_it_remembers_the_last_checkpoint(capsys: pytest.CaptureFixture[str]) ->
 def test_the_way_to_watch_suits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(watcher(quiet=True)) is Silent
     assert type(watcher(quiet=False)) is Plain
-    monkeypatch.setattr(progress, "can_move", lambda stream: stream is sys.stderr)
+    monkeypatch.setattr(train_progress, "can_move", lambda stream: stream is sys.stderr)
     assert type(watcher(quiet=False)) is Live
 
 
@@ -111,7 +111,7 @@ def test_the_drawing() -> None:
         "  \\x1b[31mred\\r",
         "  " + ("long " * 50)[:77] + "…",
     ]
-    assert len(lines) == 3 + progress.SAMPLE_LINES
+    assert len(lines) == 3 + train_progress.SAMPLE_LINES
     assert len(shown(Seen(25, "character", at(500)))) == 2
     held_out = shown(Seen(25, "character", at(500), None, events.Evaluated(400, 2.0, best=True)))
     assert held_out[2:] == ["held out 2.000 nats, 2.885 bits a character"]
@@ -135,13 +135,13 @@ def test_it_redraws_seldom_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         clock.now += 0.002
         return ""
 
-    monkeypatch.setattr(progress, "drawing", draw)
+    monkeypatch.setattr(train_progress, "drawing", draw)
     monkeypatch.setattr(watch, "_display", SimpleNamespace(start=int, stop=int, update=lambda *_, **__: None))
     with watch:
         for update in range(1, 50 * 60 + 1):  # a minute of fifty events a second
             clock.now += 0.02
             watch(at(update, 100_000))
-    assert min(later - earlier for later, earlier in zip(drawn[1:], drawn, strict=False)) >= progress.REDRAW
+    assert min(later - earlier for later, earlier in zip(drawn[1:], drawn, strict=False)) >= train_progress.REDRAW
     assert 0.002 * len(drawn) < 0.01 * 60
     assert len(drawn) > 60
 

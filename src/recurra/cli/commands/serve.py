@@ -88,9 +88,9 @@ def serve(
 
 def _warm_up(registry: "Registry") -> None:
     """Have the kernels compiled before anyone waits for them, and say so where that takes long."""
-    from recurra.cli.doctor import is_warm
-    from recurra.cli.progress import COMPILING
+    from recurra.cli.commands.doctor import is_warm
     from recurra.cli.terminal import say
+    from recurra.cli.train_progress import COMPILING
     from recurra.engines.kernels.compilation import mark_warm
 
     if not is_warm():
