@@ -12,6 +12,7 @@ from calling import Call
 
 from recurra.cli.commands import doctor
 from recurra.cli.commands.doctor import BAD, OK, WARN, Finding
+from recurra.engines.kernels import compilation
 from recurra.text import books
 
 NAMES = [
@@ -85,15 +86,14 @@ def test_no_blas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_kernel_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module = "recurra.engines.kernels.compilation"
-    monkeypatch.setattr(f"{module}.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path)
     assert doctor._cache() == Finding("kernel cache", f"{tmp_path}, empty: the first run compiles")
-    monkeypatch.setattr(f"{module}.source_hash", lambda: "0123")
+    monkeypatch.setattr(compilation, "source_hash", lambda: "0123")
     (tmp_path / "0123-key.compiled").touch()
     assert doctor._cache() == Finding("kernel cache", f"{tmp_path}, warm")
-    monkeypatch.setattr(f"{module}.cache_folder", lambda: None)
+    monkeypatch.setattr(compilation, "cache_folder", lambda: None)
     assert doctor._cache().verdict == WARN
-    assert not doctor.is_warm()
+    assert not compilation.has_compiled()
 
 
 def test_the_cache_of_long_texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

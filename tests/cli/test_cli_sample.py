@@ -148,7 +148,7 @@ def test_a_text_is_written_while_it_grows(trained: Path, command: list[str], env
 def test_kernels_that_must_be_compiled_are_announced(
     call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recurra.cli.commands.doctor.is_warm", lambda: False)
+    monkeypatch.setattr("recurra.engines.kernels.compilation.has_compiled", lambda: False)
     assert call("sample", trained, "--max-new-tokens", 1).err.startswith("compiling the kernels, once for this machine")
 
 

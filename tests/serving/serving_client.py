@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from recurra.cli.train_progress import COMPILING
+from recurra.cli.warming import COMPILING
 
 HOST = "127.0.0.1:8000"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from cyclopts import Group, Parameter
 
-from recurra.cli.options import OUTPUT, flag, text
+from recurra.cli.options import OUTPUT, flag, output, text
 from recurra.errors import RecurraError, StorageError, TextError, UsageError
 from recurra.inert import inert
 
@@ -34,14 +34,8 @@ def files(help: str) -> Parameter:
 
 def written(default: str) -> Parameter:
     """The file to write, by default that which is named so."""
-    return Parameter(
-        name=["--output", "-o"],
-        converter=text,
-        allow_leading_hyphen=True,
-        help="The file to write, or - for standard output.",
-        show_default=default,
-        group=OUTPUT,
-    )
+    help = "The file to write, or - for standard output."
+    return output(help, default, converter=text, allow_leading_hyphen=True)
 
 
 def model_and_file(arguments: Sequence[str], *, adaptive: bool) -> tuple[str | None, str]:

@@ -29,28 +29,6 @@ WATCH = Group("What is written down", sort_key=5)
 OUTPUT = Group("Output", sort_key=6)
 
 
-def setting(name: str, help: str, **named: Any) -> Parameter:
-    """The option for a setting of `ModelConfig` or `TrainingConfig`: not given, it is left to their default."""
-    default = _DEFAULTS[name]
-    reader = whole if type(default) is int else real if type(default) is float else text
-    return Parameter(
-        name=f"--{name.replace('_', '-')}",
-        help=help,
-        show_default="by preset" if name in _VARIED else NONE if default is None else str(default),
-        **{"converter": reader} | named,
-    )
-
-
-def flag(help: str, group: Group | None = None) -> Parameter:
-    """An option without a value: given or not."""
-    return Parameter(help=help, show_default=False, **given(group=group))  # a group of None would hide it
-
-
-def given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def whole(_type: Any, tokens: Sequence[Token]) -> int:
     """A whole number: 100000, 100_000 or 1e5; its range is checked where it is used."""
     value = tokens[0].value
@@ -91,6 +69,46 @@ def text(_type: Any, tokens: Sequence[Token]) -> str:
 def path(_type: Any, tokens: Sequence[Token]) -> Path:
     """A path; never empty."""
     return Path(text(_type, tokens))
+
+
+MODEL = Parameter(name="MODEL", converter=text, help="A run's folder (its best checkpoint) or a checkpoint file.")
+
+
+def setting(name: str, help: str, **named: Any) -> Parameter:
+    """The option for a setting of `ModelConfig` or `TrainingConfig`: not given, it is left to their default."""
+    default = _DEFAULTS[name]
+    reader = whole if type(default) is int else real if type(default) is float else text
+    return Parameter(
+        name=f"--{name.replace('_', '-')}",
+        help=help,
+        show_default="by preset" if name in _VARIED else NONE if default is None else str(default),
+        **{"converter": reader} | named,
+    )
+
+
+def flag(help: str, group: Group | None = None) -> Parameter:
+    """An option without a value: given or not."""
+    return Parameter(help=help, show_default=False, **given(group=group))  # a group of None would hide it
+
+
+def output(help: str, default: str, group: Group | None = OUTPUT, **named: Any) -> Parameter:
+    """The option for what is to be written; `default` says in words where, unless it is given."""
+    return Parameter(
+        name=["--output", "-o"], help=help, show_default=default, **{"converter": path} | given(group=group) | named
+    )
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def refuse_besides(message: str, hint: str | None = "leave out one of them.", **others: Any) -> None:
+    """UsageError where one of the `others` was given, whose name stands in the message for {}."""
+    for name, value in others.items():
+        if value is not None and value is not False:
+            option = name if name.isupper() else f"`--{name.replace('_', '-')}`"
+            raise UsageError(message.format(option), hint=hint)
 
 
 def _name(tokens: Sequence[Token]) -> str:

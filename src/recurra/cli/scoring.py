@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from recurra.cli.commands.doctor import is_warm
-from recurra.cli.terminal import await_input, can_move, say
-from recurra.cli.train_progress import COMPILING
+from recurra.cli.terminal import await_input, can_move
+from recurra.cli.warming import compiling
 from recurra.cli.words import duration, plural
-from recurra.engines.kernels.compilation import mark_warm
 from recurra.errors import ModelError, TextError, UsageError
 from recurra.inference import baselines
 from recurra.inference.documents import Line
@@ -126,15 +124,13 @@ def _notes(wanted: Wanted, readers: list[Reader], passage: Passage) -> Iterator[
 
 
 def _warm_up(readers: list[Reader], wanted: Wanted) -> None:
-    """Have the kernels compiled before any clock runs, and say so where that takes long."""
-    if not is_warm():
-        say(COMPILING)
+    """Have the kernels compiled before any clock runs."""
     how = None if wanted.dynamic is None else DynamicConfig(segment=1)
-    for reader in readers:
-        symbol = reader.model.vocabulary.symbols[0]
-        for settings in {None, how}:
-            tally(reader.model.surprises([symbol * 3], settings))
-    mark_warm("sampling")
+    with compiling():
+        for reader in readers:
+            symbol = reader.model.vocabulary.symbols[0]
+            for settings in {None, how}:
+                tally(reader.model.surprises([symbol * 3], settings))
 
 
 def _passage(wanted: Wanted, readers: list[Reader]) -> Passage:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from recurra.cli.terminal import can_move, has_colour, say
+from recurra.cli.warming import COMPILING
 from recurra.cli.words import duration, loss_words
 from recurra.inert import inert
 from recurra.training import events
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from recurra.training.trainer import Trainer
 
-COMPILING = "compiling the kernels, once for this machine: about ten seconds"
 FINISHING = "gathering what the report shows: samples, baselines, the check of the gradients"
 REDRAW = 0.125  # seconds, at least, between two drawings
 SHARE = 0.007  # of the time, at most, that drawing may take

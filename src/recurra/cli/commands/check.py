@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import OUTPUT, flag, given, setting, text
+from recurra.cli.options import OUTPUT, flag, given, refuse_besides, setting, text
 from recurra.config import ACTIVATIONS, CELLS, configs
-from recurra.errors import UsageError
 from recurra.presets import PRESETS
 
 EXAMPLES = """\
@@ -67,9 +66,9 @@ def check(
     of_text = given(text=texts, encoding=encoding)
     if every:
         others = given(MODEL=model, preset=preset, sequence_length=sequence_length)
-        _refuse("`--every` has its own networks and texts", others | of_network | of_text)
+        refuse_besides("`--every` has its own networks and texts; got {} besides.", **others, **of_network, **of_text)
     if model is not None:
-        _refuse("MODEL has its own network and text", of_network | of_text)
+        refuse_besides("MODEL has its own network and text; got {} besides.", **of_network, **of_text)
     from recurra.cli.terminal import await_input, say, write_json, write_text
     from recurra.training import proof
 
@@ -87,12 +86,6 @@ def check(
     else:
         write_text("\n".join(lines(found)) + "\n")
     return 0 if found["passed"] else 1
-
-
-def _refuse(why: str, options: dict[str, Any]) -> None:
-    for name in options:
-        option = name if name.isupper() else f"`--{name.replace('_', '-')}`"
-        raise UsageError(f"{why}; got {option} besides.", hint="leave out one of them.")
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:

@@ -161,7 +161,7 @@ def _torch() -> Finding:
 
 
 def _cache() -> Finding:
-    from recurra.engines.kernels.compilation import cache_folder
+    from recurra.engines.kernels.compilation import cache_folder, has_compiled
 
     folder = cache_folder()
     if folder is None:
@@ -169,15 +169,7 @@ def _cache() -> Finding:
             "give a folder that can be written, in NUMBA_CACHE_DIR: else each process compiles anew, about ten seconds."
         )
         return Finding("kernel cache", "cannot be written", WARN, hint)
-    return Finding("kernel cache", f"{folder}, {'warm' if is_warm() else 'empty: the first run compiles'}")
-
-
-def is_warm() -> bool:
-    """Whether any kernels of this version lie compiled in the cache."""
-    from recurra.engines.kernels.compilation import cache_folder, source_hash
-
-    folder = cache_folder()
-    return folder is not None and any(folder.glob(f"{source_hash()}-*.compiled"))
+    return Finding("kernel cache", f"{folder}, {'warm' if has_compiled() else 'empty: the first run compiles'}")
 
 
 def _texts() -> Finding:

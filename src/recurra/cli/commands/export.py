@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import OUTPUT, flag, path, text
+from recurra.cli.options import MODEL, OUTPUT, flag, output, text
 
 EXAMPLES = """\
 Examples:
@@ -19,24 +19,13 @@ app = App(name="export", usage="Usage: recurra export MODEL [OPTIONS]", help_epi
 
 @app.default
 def export(
-    model: Annotated[
-        str, Parameter(name="MODEL", converter=text, help="A run's folder (its best checkpoint) or a checkpoint file.")
-    ],
+    model: Annotated[str, MODEL],
     /,
     *,
     format: Annotated[
         str, Parameter(converter=text, help="folder, torch, onnx or matlab.", show_default="folder", group=OUTPUT)
     ] = "folder",
-    output: Annotated[
-        Path | None,
-        Parameter(
-            name=["--output", "-o"],
-            converter=path,
-            help="The file or folder to write.",
-            show_default="here, named after MODEL",
-            group=OUTPUT,
-        ),
-    ] = None,
+    output: Annotated[Path | None, output("The file or folder to write.", "here, named after MODEL")] = None,
     force: Annotated[bool, flag("Replace files that are there.", OUTPUT)] = False,
     quiet: Annotated[bool, flag("Say nothing but the paths.", OUTPUT)] = False,
 ) -> int:

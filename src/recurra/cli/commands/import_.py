@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import OUTPUT, flag, path, text
+from recurra.cli.options import OUTPUT, flag, output, path, text
 
 EXAMPLES = """\
 Examples:
@@ -47,16 +47,7 @@ def import_model(
     recurrent: Annotated[str | None, named("The name of the nn.RNN, LSTM or GRU.", MODULES)] = None,
     projection: Annotated[str | None, named("The name of the nn.Linear.", MODULES)] = None,
     embedding: Annotated[str | None, named("The name of an nn.Embedding before it.", MODULES)] = None,
-    output: Annotated[
-        Path | None,
-        Parameter(
-            name=["--output", "-o"],
-            converter=path,
-            help="The model file to write.",
-            show_default="FILE-imported.safetensors, here",
-            group=OUTPUT,
-        ),
-    ] = None,
+    output: Annotated[Path | None, output("The model file to write.", "FILE-imported.safetensors, here")] = None,
     force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
     quiet: Annotated[bool, flag("Say nothing but the path.", OUTPUT)] = False,
 ) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import flag, path, text
+from recurra.cli.options import flag, output, path, text
 from recurra.errors import UsageError
 
 EXAMPLES = """\
@@ -26,13 +26,7 @@ def report(
     /,
     *runs: Annotated[Path, Parameter(show=False)],
     output: Annotated[
-        Path | None,
-        Parameter(
-            name=["--output", "-o"],
-            converter=path,
-            help="The page to write.",
-            show_default="RUN/report.html; of several runs: report.html",
-        ),
+        Path | None, output("The page to write.", "RUN/report.html; of several runs: report.html", group=None)
     ] = None,
     with_model: Annotated[
         bool,

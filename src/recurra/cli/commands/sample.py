@@ -1,15 +1,12 @@
 """`recurra sample`: a trained network writes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import OUTPUT, flag, given, path, real, text, whole
+from recurra.cli.options import MODEL, OUTPUT, flag, given, path, real, refuse_besides, text, whole
 from recurra.errors import UsageError
-
-if TYPE_CHECKING:
-    from recurra.model import LanguageModel
 
 EXAMPLES = """\
 Examples:
@@ -34,9 +31,7 @@ def number(help: str, default: str, group: Group, converter: Any = whole) -> Par
 
 @app.default
 def sample(
-    model: Annotated[
-        str, Parameter(name="MODEL", converter=text, help="A run's folder (its best checkpoint) or a checkpoint file.")
-    ],
+    model: Annotated[str, MODEL],
     /,
     *,
     prompt: Annotated[
@@ -95,6 +90,7 @@ def sample(
     (of a model of bytes: the bytes) and a newline; an empty line between two.
     """
     from recurra.cli import sample_output
+    from recurra.cli.warming import compiling
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import load
 
@@ -119,7 +115,8 @@ def sample(
     loaded = load(model)
     config.check(loaded.vocabulary)
     learned = _learned(model, training_text) if novelty else None
-    _warm_up(loaded)
+    with compiling():
+        loaded.sample(max_new_tokens=1)
     if interactive:
         sample_output.converse(loaded, config)
     elif json:
@@ -141,10 +138,9 @@ def _refuse(
     """UsageError for options that do not go together."""
     if prompt is not None and prompt_file is not None:
         raise UsageError("the prompt is given twice, by `--prompt` and `--prompt-file`.", hint="leave out one.")
-    others = {"--prompt": prompt, "--prompt-file": prompt_file, "--json": json, "--novelty": novelty}
-    wrong = next((name for name, value in others.items() if value not in (None, False)), None)
-    if interactive and wrong:
-        raise UsageError(f"`--interactive` asks for beginnings itself; got `{wrong}` besides.")
+    if interactive:
+        others = {"prompt": prompt, "prompt_file": prompt_file, "json": json, "novelty": novelty}
+        refuse_besides("`--interactive` asks for beginnings itself; got {} besides.", None, **others)
     if training_text is not None and not novelty:
         raise UsageError("`--training-text` is for `--novelty`, which is not asked for.")
     if logprobs and not json:
@@ -170,16 +166,3 @@ def _learned(model: str, training_text: str | None) -> Any:
     from recurra.text.reading import read
 
     return text_of_run(model) if training_text is None else read(training_text)
-
-
-def _warm_up(model: "LanguageModel") -> None:
-    """Have the kernels compiled, and say so where that takes long."""
-    from recurra.cli.commands.doctor import is_warm
-    from recurra.cli.terminal import say
-    from recurra.cli.train_progress import COMPILING
-    from recurra.engines.kernels.compilation import mark_warm
-
-    if not is_warm():
-        say(COMPILING)
-    model.sample(max_new_tokens=1)
-    mark_warm("sampling")

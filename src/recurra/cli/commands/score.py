@@ -1,11 +1,11 @@
 """`recurra score`: how well models predict a text."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import OUTPUT, flag, given, real, text
+from recurra.cli.options import MODEL, OUTPUT, flag, given, real, refuse_besides, text
 from recurra.errors import UsageError
 
 EXAMPLES = """\
@@ -22,9 +22,7 @@ app = App(name="score", usage="Usage: recurra score MODEL [TEXT ...] [OPTIONS]",
 
 @app.default
 def score(
-    model: Annotated[
-        str, Parameter(name="MODEL", converter=text, help="A run's folder (its best checkpoint) or a checkpoint file.")
-    ],
+    model: Annotated[str, MODEL],
     /,
     *texts: Annotated[
         str,
@@ -77,8 +75,10 @@ def score(
         raise UsageError(f"`--dynamic-{next(iter(rate))}` is for dynamic evaluation.", hint="add `--dynamic`.")
     if documents is not None and documents not in DOCUMENTS:
         raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r}.")
-    _refuse("`--documents`", documents, dynamic=dynamic, per_character=per_character)
-    _refuse("`--per-character`", per_character, also=also)
+    if documents is not None:
+        refuse_besides("`--documents` does not go with {}.", dynamic=dynamic, per_character=per_character)
+    if per_character:
+        refuse_besides("`--per-character` does not go with {}.", also=also)
     from recurra.cli import score_output, scoring
     from recurra.cli.terminal import is_terminal, say, write_json, write_text
 
@@ -100,9 +100,3 @@ def score(
     else:
         write_text("\n".join(score_output.lines(found)) + "\n")
     return 0
-
-
-def _refuse(what: str, is_given: Any, **others: Any) -> None:
-    for name, value in others.items():
-        if is_given and value:
-            raise UsageError(f"{what} does not go with `--{name.replace('_', '-')}`.", hint="leave out one of them.")

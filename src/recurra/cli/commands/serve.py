@@ -1,16 +1,13 @@
 """`recurra serve`: models and runs over HTTP."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
 from recurra.cli.options import path, text, whole
 from recurra.errors import UsageError
 from recurra.interop.extras import require
-
-if TYPE_CHECKING:
-    from recurra.serving.registry import Registry
 
 EXAMPLES = """\
 Examples:
@@ -64,6 +61,7 @@ def serve(
     for package in ("fastapi", "uvicorn"):
         require(package, "`recurra serve`", "serve")
     from recurra.cli.terminal import say, write_text
+    from recurra.cli.warming import compiling
     from recurra.serving.access import access, read_key, require_guarded
     from recurra.serving.application import create_application
     from recurra.serving.registry import scan
@@ -75,7 +73,10 @@ def serve(
     registry = scan(models)
     listening = bind(host, port)
     bound = listening.getsockname()[1]
-    _warm_up(registry)
+    with compiling():  # before anyone waits
+        for served in registry.values():
+            served.model.samples(max_new_tokens=1, num_return_sequences=2)
+            served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
     guard = create_application(registry, access(host, bound, names=names, key=key))
 
     def started() -> None:
@@ -84,18 +85,3 @@ def serve(
 
     run(guard, listening, started)
     return 0
-
-
-def _warm_up(registry: "Registry") -> None:
-    """Have the kernels compiled before anyone waits for them, and say so where that takes long."""
-    from recurra.cli.commands.doctor import is_warm
-    from recurra.cli.terminal import say
-    from recurra.cli.train_progress import COMPILING
-    from recurra.engines.kernels.compilation import mark_warm
-
-    if not is_warm():
-        say(COMPILING)
-    for served in registry.values():
-        served.model.samples(max_new_tokens=1, num_return_sequences=2)
-        served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
-    mark_warm("sampling")

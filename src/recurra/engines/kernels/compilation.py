@@ -53,6 +53,12 @@ def is_warm(key: str) -> bool:
     return folder is not None and (folder / f"{source_hash()}-{key}.compiled").exists()
 
 
+def has_compiled() -> bool:
+    """Whether any of these kernels lie compiled in the cache."""
+    folder = cache_folder()
+    return folder is not None and any(folder.glob(f"{source_hash()}-*.compiled"))
+
+
 def mark_warm(key: str) -> None:
     """Note that the kernels for the sizes `key` lie in the cache."""
     folder = cache_folder()
