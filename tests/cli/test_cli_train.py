@@ -12,6 +12,7 @@ import pytest
 from calling import Call
 
 from recurra.cli import main
+from recurra.cli.options import SETTINGS
 from recurra.config import TrainingConfig
 from recurra.model import load
 from recurra.network.parameters import count
@@ -83,6 +84,13 @@ def test_options_given_override_the_preset_and_others_stay(call: Call, book: Pat
     assert settings["model"]["hidden_size"] == 5
     assert "held out  the last 10 % of the text" in err
     assert re.search(r"^held out  \d\.\d{3} nats, \d\.\d{3} bits a character, the lowest, at update \d+$", err, re.M)
+
+
+def test_every_setting_is_an_option_and_arrives(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, Any] = {}
+    monkeypatch.setattr("recurra.cli.commands.train._train", lambda texts, **named: found.update(named))
+    assert call("train", *(f"--{name.replace('_', '-')}=1" for name in SETTINGS)).code == 0
+    assert {name: float(found[name]) for name in SETTINGS} == dict.fromkeys(SETTINGS, 1.0)
 
 
 def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: Path) -> None:

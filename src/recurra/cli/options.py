@@ -16,7 +16,7 @@ from recurra.presets import PRESETS
 
 NONE = "none"
 EXACT = 2.0**53  # beyond it not every whole number is a float
-_DEFAULTS = {
+SETTINGS = {  # and their defaults
     field.name: field.default for config in (ModelConfig, TrainingConfig) for field in dataclasses.fields(config)
 }
 _VARIED = {name for settings in PRESETS.values() for name in settings}
@@ -76,7 +76,7 @@ MODEL = Parameter(name="MODEL", converter=text, help="A run's folder (its best c
 
 def setting(name: str, help: str, **named: Any) -> Parameter:
     """The option for a setting of `ModelConfig` or `TrainingConfig`: not given, it is left to their default."""
-    default = _DEFAULTS[name]
+    default = SETTINGS[name]
     reader = whole if type(default) is int else real if type(default) is float else text
     return Parameter(
         name=f"--{name.replace('_', '-')}",

@@ -1,5 +1,6 @@
 """`recurra sample`: a trained network writes."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,28 +90,14 @@ def sample(
     escaped. Into a file or a pipe goes the new text alone, as it is, in UTF-8
     (of a model of bytes: the bytes) and a newline; an empty line between two.
     """
+    arguments = locals()
     from recurra.cli import sample_output
     from recurra.cli.warming import compiling
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import load
 
     _refuse(prompt, prompt_file, interactive, novelty, training_text, logprobs, json)
-    config = SamplingConfig(
-        **given(
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            stop=stop,
-            allow=allow,
-            ban=ban,
-            seed=seed,
-            num_return_sequences=num_return_sequences,
-            best_of=best_of,
-        )
-    )
+    config = SamplingConfig(**given(**{field.name: arguments[field.name] for field in fields(SamplingConfig)}))
     beginning = _beginning(prompt, prompt_file)
     loaded = load(model)
     config.check(loaded.vocabulary)

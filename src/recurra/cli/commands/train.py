@@ -12,6 +12,7 @@ from recurra.cli.options import (
     NETWORK,
     NONE,
     OUTPUT,
+    SETTINGS,
     WATCH,
     WHAT,
     flag,
@@ -196,17 +197,8 @@ def train(
     report, report.html. Ctrl-C saves and stops; --resume goes on, and comes
     to the same result as a run that never stopped.
     """
-    settings = given(
-        cell=cell, activation=activation, hidden_size=hidden_size, layers=layers, dropout=dropout,
-        initial_scale=initial_scale, preset=preset, time_limit=time_limit, max_epochs=max_epochs, updates=updates,
-        seed=seed, sequence_length=sequence_length, batch_size=batch_size, order=order, documents=documents,
-        optimizer=optimizer, learning_rate=learning_rate, schedule=schedule, warm_up=warm_up, final_rate=final_rate,
-        clip_value=clip_value, clip_norm=clip_norm, ema=ema, engine=engine, device=device, threads=threads,
-        shards=shards,
-        validation=validation, test=test, evaluate_every=evaluate_every, patience=patience, plateau=plateau,
-        log_every=log_every, sample_every=sample_every, sample_length=sample_length,
-        checkpoint_every=checkpoint_every, keep=keep,
-    )  # fmt: skip
+    arguments = locals()
+    settings = given(**{name: arguments[name] for name in SETTINGS})
     named = {
         "start": start, "extend_vocabulary": extend_vocabulary, "run": run, "force": force, "resume": resume,
         "encoding": encoding,
