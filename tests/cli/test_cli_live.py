@@ -90,7 +90,7 @@ def test_without_the_packages_nothing_is_trained(tmp_path: Path, monkeypatch: py
 def test_a_server_that_does_not_come_up_keeps_nobody_from_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
-    monkeypatch.setattr(live_page, "require_packages", lambda: None)
+    monkeypatch.setattr("recurra.extras.require", lambda *_: None)
     monkeypatch.setattr(live_page.sys, "executable", "/bin/false")
     book = tmp_path / "book.txt"
     book.write_text(BOOK, encoding="utf-8")

@@ -10,8 +10,9 @@ import pytest
 from networks import same, small
 
 import recurra
+from recurra import extras
 from recurra.errors import StorageError, UsageError
-from recurra.interop import exporting, extras, files
+from recurra.interop import exporting, files
 from recurra.interop.origin import Origin
 
 

@@ -8,17 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from recurra.interop.extras import require
-
-PACKAGES = ("fastapi", "uvicorn")
 PORT = 8000  # or any that is free
 PATIENCE = 5  # seconds for it to end
-
-
-def require_packages() -> None:
-    """UsageError where the packages of the extra `serve` are not installed."""
-    for package in PACKAGES:
-        require(package, "`recurra train --live`", "serve")
 
 
 class Page:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from recurra.errors import UsageError
+from recurra.extras import install
 
-HINT = "pip install 'recurra[torch]'"
+HINT = install("torch")
 
 
 def required(what: str = "engine torch") -> Any:

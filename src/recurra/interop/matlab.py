@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from recurra import extras
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
 from recurra.interop import mat_file
-from recurra.interop.extras import require
 from recurra.interop.symbols import Symbols
 from recurra.text.vocabulary import code_points
 
@@ -45,7 +45,7 @@ def require_course_network(config: ModelConfig) -> None:
 def to_bytes(model: LanguageModel) -> bytes:
     """The MAT-file. UsageError for a network that the struct cannot be, or where the package scipy is missing."""
     require_course_network(model.config)
-    require("scipy", "`--format matlab`", "matlab")
+    extras.require("matlab", "`--format matlab`")
     from scipy.io import savemat
 
     file = io.BytesIO()

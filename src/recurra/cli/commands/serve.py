@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
+from recurra import extras
 from recurra.cli.options import path, text, whole
 from recurra.errors import UsageError
-from recurra.interop.extras import require
 
 EXAMPLES = """\
 Examples:
@@ -58,8 +58,7 @@ def serve(
     """
     if not 0 <= port <= PORTS:
         raise UsageError(f"`--port` must be from 0 to {PORTS}; got {port}.")
-    for package in ("fastapi", "uvicorn"):
-        require(package, "`recurra serve`", "serve")
+    extras.require("serve", "`recurra serve`")
     from recurra.cli.terminal import say, write_text
     from recurra.cli.warming import compiling
     from recurra.serving.access import access, read_key, require_guarded

@@ -208,7 +208,7 @@ def train(
 
 
 def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: Any) -> int:
-    from recurra import api
+    from recurra import api, extras
     from recurra.cli import live_page, train_output
     from recurra.cli.terminal import await_input, say, warnings_said, write_json
     from recurra.cli.train_progress import watcher
@@ -216,7 +216,7 @@ def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: An
     from recurra.training.files import REPORT
 
     if live:
-        live_page.require_packages()
+        extras.require("serve", "`recurra train --live`")
     if "-" in texts and not quiet:
         await_input("the text")
     page = live_page.Page()
