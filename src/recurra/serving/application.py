@@ -18,9 +18,10 @@ from starlette.responses import JSONResponse, Response
 from recurra import __version__
 from recurra.errors import RecurraError
 from recurra.inert import inert
-from recurra.serving import catalogue, completion, page, scores, session
+from recurra.serving import catalogue, completion, scores, session
 from recurra.serving.access import Access
 from recurra.serving.limits import Limits
+from recurra.serving.page import routes as page
 from recurra.serving.refusals import Refusal
 from recurra.serving.registry import Registry
 from recurra.serving.security import OPEN, Guard

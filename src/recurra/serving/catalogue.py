@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from recurra.serving.error_schema import refusals
 from recurra.serving.registry import Served
-from recurra.serving.replies import refusals
 from recurra.serving.services import Services, services_of
 
 router = APIRouter()

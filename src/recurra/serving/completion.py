@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Annotated, Any, TypeVar
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
 from recurra.inference.generation import LENGTH
+from recurra.serving.answers import Stream, encode, event, unless_gone
 from recurra.serving.choices import tellers
 from recurra.serving.completion_reply import Completion
 from recurra.serving.completion_request import CompletionRequest, Wanted, wanted
+from recurra.serving.error_schema import refusals
 from recurra.serving.refusals import Refusal
-from recurra.serving.replies import refusals
 from recurra.serving.services import Desk, Services, services_of
 from recurra.serving.writer import Order, Text
 
 router = APIRouter()
-Result = TypeVar("Result")
-GONE = 499  # nginx's word for a client that has left; nobody reads it
 DONE = b"data: [DONE]\n\n"
 RESPONSES = refusals(404, 422, 429, 504) | {
     200: {"model": Completion, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
@@ -131,47 +127,3 @@ async def _choices(completing: Completing) -> AsyncIterator[dict[str, Any]]:
     async for piece in completing.order.pieces():
         if piece.symbols or piece.ended is not None:
             yield await completing.tellers[piece.number].piece(piece.symbols, piece.logs, piece.ended)
-
-
-def encode(value: Any) -> bytes:
-    """JSON in ASCII."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
-
-
-def event(value: Any) -> bytes:
-    """A server-sent event."""
-    return b"data: " + encode(value) + b"\n\n"
-
-
-class Stream(StreamingResponse):
-    """Server-sent events; `on_end` is called however it ends."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, content: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
-        super().__init__(content, headers={"X-Accel-Buffering": "no"})
-        self._on_end = on_end
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._on_end()
-
-
-async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
-    """What `work` gives; where the client leaves before, it is broken off."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else Response(status_code=GONE)
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -14,10 +14,11 @@ import threading
 from pathlib import Path
 
 from recurra.errors import RecurraError
-from recurra.serving import catalogue, page, session
+from recurra.serving import catalogue, session
 from recurra.serving.access import access
 from recurra.serving.application import create_application
 from recurra.serving.limits import Limits
+from recurra.serving.page import routes as page
 from recurra.serving.registry import Registry, name_of
 from recurra.serving.server import bind, serve, url
 

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from recurra.inference.scoring import Score
 from recurra.inference.surprise import Steady, Surprise, surprises, tally
 from recurra.serving import limits
-from recurra.serving.completion import encode, unless_gone
+from recurra.serving.answers import encode, unless_gone
 from recurra.serving.completion_request import Word
+from recurra.serving.error_schema import refusals
 from recurra.serving.reader import PIECE, Reader
 from recurra.serving.refusals import Refusal
-from recurra.serving.replies import refusals
 from recurra.serving.request_body import RequestBody
 from recurra.serving.services import Desk, Services, services_of
 

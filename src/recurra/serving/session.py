@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from recurra.serving.access import LONGEST_KEY
+from recurra.serving.error_schema import refusals
 from recurra.serving.refusals import Refusal
-from recurra.serving.replies import refusals
 from recurra.serving.request_body import RequestBody
 from recurra.serving.services import Services, services_of
 

@@ -15,7 +15,7 @@ from recurra.inference.baselines import COMPRESSORS, LIMIT, ngram_bits, uniform,
 from recurra.report import held_out, panels
 from recurra.report.data import Sample
 from recurra.report.marks import MOST, mark
-from recurra.serving.watching import Watch
+from recurra.serving.page.watching import Watch
 from recurra.text import books
 from recurra.text.reading import read
 from recurra.training.provenance import Learned

@@ -13,8 +13,8 @@ from recurra.model import from_tensors, locate
 from recurra.network.parameters import count
 from recurra.report.inlined import update_of
 from recurra.report.packed import pack
+from recurra.serving.page.watching import newest
 from recurra.serving.refusals import Refusal, busy
-from recurra.serving.watching import newest
 from recurra.training.proof import prove_model
 from recurra.training.summary import PROOF_LIMIT
 

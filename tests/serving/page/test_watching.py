@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from recurra.serving import watching
-from recurra.serving.watching import Place, Watch, newest, place_of
+from recurra.serving.page import watching
+from recurra.serving.page.watching import Place, Watch, newest, place_of
 
 TOML = """\
 [model]

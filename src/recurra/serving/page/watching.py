@@ -13,7 +13,7 @@ from recurra.errors import ModelError
 from recurra.model import CHECKPOINTS
 from recurra.report import data, panels
 from recurra.report.data import Record, RunData, Sample
-from recurra.serving.tail import Tail
+from recurra.serving.page.tail import Tail
 from recurra.training.checkpoint import LATEST
 from recurra.training.files import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from recurra.serving import tail
-from recurra.serving.tail import Tail
+from recurra.serving.page import tail
+from recurra.serving.page.tail import Tail
 
 
 def row(n: int) -> str:

@@ -13,9 +13,9 @@ from serving_client import HOST, ask, client, run
 import recurra
 from recurra.report.assets import script
 from recurra.report.packed import pack
-from recurra.serving import page, snapshot
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
+from recurra.serving.page import routes, snapshot
 from recurra.serving.registry import scan
 from recurra.serving.security import Guard
 
@@ -117,7 +117,7 @@ def test_a_run_without_a_whole_checkpoint_has_no_model_yet(guard: Guard, folder:
 
     for answer in run(get()):
         assert answer.status_code == 404
-        assert answer.json()["error"]["message"] == page.NO_MODEL
+        assert answer.json()["error"]["message"] == routes.NO_MODEL
         assert str(tmp_path) not in answer.text
 
 
@@ -153,7 +153,7 @@ def test_a_stream_begins_with_all_and_goes_on_where_a_page_was(guard: Guard) -> 
 
 
 def test_no_more_pages_than_there_is_room_for(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "STREAMS", 0)
+    monkeypatch.setattr(routes, "STREAMS", 0)
     answer = run(ask(guard, "GET", "/runs/fable/events", [("Host", HOST)]))
     assert answer.status == 503
     assert answer.headers["retry-after"] == "5"

@@ -9,8 +9,8 @@ import pytest
 
 import recurra
 from recurra.report import panels
-from recurra.serving.insight import Insight
-from recurra.serving.watching import Watch
+from recurra.serving.page.insight import Insight
+from recurra.serving.page.watching import Watch
 
 BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 80
 

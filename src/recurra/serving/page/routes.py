@@ -15,15 +15,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from recurra.errors import RecurraError
 from recurra.report.assets import asset, script
-from recurra.serving.insight import Insight
+from recurra.serving.page.insight import Insight
+from recurra.serving.page.snapshot import Snapshots
+from recurra.serving.page.watching import Watch, place_of
 from recurra.serving.refusals import Refusal, unavailable
+from recurra.serving.request_body import RequestBody
 from recurra.serving.services import Services, services_of
-from recurra.serving.snapshot import Snapshots
-from recurra.serving.watching import Watch, place_of
 
 router = APIRouter(include_in_schema=False)  # of the page alone
 OPEN = frozenset({"/", "/page.css", "/page.js"})  # they hold nothing of a run
@@ -175,10 +176,8 @@ async def model(name: str, watch: Watched, show: Shown) -> Response:  # noqa: AR
     return Response(packed, media_type="application/octet-stream")
 
 
-class Nothing(BaseModel):
+class Nothing(RequestBody):
     """A body without fields."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 @router.post("/runs/{name}/check")
