@@ -13,7 +13,7 @@ from run_folder import MakeRun
 
 from recurra.errors import ModelError, StorageError, UsageError
 from recurra.report.data import Record, load
-from recurra.report.drawing import PAPER, STAND_IN, VARIABLES, inline, style
+from recurra.report.drawing import PAPER, STAND_IN, inline, style
 from recurra.report.figures import bars, decimate, draw_bits, draw_smooth_loss, write_figures
 
 SIGNATURES = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml"}
@@ -133,7 +133,7 @@ def test_an_inline_figure_takes_its_colours_from_the_page(make_run: MakeRun) -> 
         drawn = inline(figure, "one", "The loss.")
     assert drawn.startswith("<svg viewBox=")
     assert "#0a0b" not in drawn
-    for variable in (VARIABLES.ink, VARIABLES.muted, VARIABLES.grid, VARIABLES.lowest, VARIABLES.series[0]):
+    for variable in ("--ink", "--muted", "--rule", "--lowest", "--series-1"):
         assert f"var({variable})" in drawn
     assert "http" not in drawn
     assert 'id="figure_1"' not in drawn

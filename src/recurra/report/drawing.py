@@ -42,25 +42,14 @@ PAPER = Palette(
     final="#b3410e",
     series=("#1d5b9e", "#b3410e", "#0f766e", "#7a3fb0", "#8a6a00", "#b02a63"),
 )
-VARIABLES = Palette(
-    ink="--ink",
-    muted="--muted",
-    grid="--rule",
-    paper="--paper",
-    lowest="--lowest",
-    final="--final",
-    series=tuple(f"--series-{number}" for number in range(1, 1 + len(PAPER.series))),
-)
+VARIABLES = (  # of the page's style sheet, in the order of `Palette`
+    "--ink", "--muted", "--rule", "--paper", "--lowest", "--final",
+    *(f"--series-{number}" for number in range(1, 1 + len(PAPER.series))),
+)  # fmt: skip
 # Colours that nothing else draws with: 0a0b01, 0a0b02, ...
-STAND_IN = Palette(
-    ink="#0a0b01",
-    muted="#0a0b02",
-    grid="#0a0b03",
-    paper="#0a0b04",
-    lowest="#0a0b05",
-    final="#0a0b06",
-    series=tuple(f"#0a0b{number:02x}" for number in range(7, 7 + len(PAPER.series))),
-)
+_COLOURS = tuple(f"#0a0b{number:02x}" for number in range(1, 1 + len(VARIABLES)))
+_SINGLE = len(Palette._fields) - 1
+STAND_IN = Palette._make([*_COLOURS[:_SINGLE], _COLOURS[_SINGLE:]])
 
 
 @contextmanager
@@ -120,7 +109,7 @@ def inline(figure: Figure, salt: str, description: str) -> Html:
     figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :]
-    for colour, variable in _pairs():
+    for colour, variable in zip(_COLOURS, VARIABLES, strict=True):
         drawing = drawing.replace(colour, f"var({variable})")
     # The page's own letters; matplotlib measured with DejaVu Sans, which is as wide as any of them or wider.
     drawing = re.sub(r"font: ([0-9.]+px) [^;\"]*", r"font-size: \1", drawing)
@@ -130,13 +119,6 @@ def inline(figure: Figure, salt: str, description: str) -> Html:
     label = escape(description)
     drawing = re.sub(r"<svg[^>]*>", lambda _: f'<svg {box} role="img" aria-label="{label}">', drawing, count=1)
     return Html(drawing.strip())
-
-
-def _pairs() -> Iterator[tuple[str, str]]:
-    for colour, variable in zip(STAND_IN, VARIABLES, strict=True):
-        if isinstance(colour, str) and isinstance(variable, str):
-            yield colour, variable
-    yield from zip(STAND_IN.series, VARIABLES.series, strict=True)
 
 
 def _private_names(drawing: str, salt: str) -> str:
