@@ -37,6 +37,7 @@ FORMAT = 1
 PREFIX, OPTIMIZER = "parameters.", "optimizer."
 CHECKPOINTS = "checkpoints"
 BEST = "best.safetensors"
+UPDATES = "update-*.safetensors"  # with the number of updates done
 STATE = "state."
 
 
@@ -290,7 +291,7 @@ def locate(path: str | Path) -> Path:
 
 def _newest(folder: Path) -> Path | None:
     """The best checkpoint in `folder`, else the latest; None without any."""
-    candidates = [folder / BEST, *sorted(folder.glob("update-*.safetensors"), reverse=True)]
+    candidates = [folder / BEST, *sorted(folder.glob(UPDATES), reverse=True)]
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 

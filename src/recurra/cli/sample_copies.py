@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra.cli.terminal import columns, paint
-from recurra.cli.words import plural
 from recurra.errors import RecurraError
 from recurra.inert import inert
+from recurra.words import plural
 
 if TYPE_CHECKING:
     from recurra.text.decoding import Text
 
 EXCERPT = 60  # characters of a passage that are shown
-SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # lengths of n-grams
 
 
 def text_of_run(model: str) -> Text:
@@ -36,7 +35,7 @@ def copied_table(symbols: str, learned: Text) -> dict[str, Any] | None:
 
 def copied_lines(symbols: str, learned: Text) -> list[str]:
     """What was copied, for a person."""
-    from recurra.inference.novelty import novelty
+    from recurra.inference.novelty import SHOWN, novelty
 
     if not symbols:
         return ["the text is empty: nothing is copied"]

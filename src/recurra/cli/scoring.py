@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from recurra.cli.terminal import await_input, can_move
 from recurra.cli.warming import compiling
-from recurra.cli.words import duration, plural
 from recurra.errors import ModelError, TextError, UsageError
 from recurra.inference import baselines
 from recurra.inference.documents import Line
@@ -23,6 +22,7 @@ from recurra.text.decoding import BYTES, Text
 from recurra.text.id_file import Ids
 from recurra.text.reading import read
 from recurra.training.provenance import HINT, Provenance
+from recurra.words import duration, plural
 
 PIECE = 1 << 12  # symbols that are read between two looks at the clock
 PATIENCE, REDRAW = 1.0, 0.25  # seconds before progress is first shown, and between two showings

@@ -9,9 +9,8 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from recurra.inert import inert
-from recurra.inference.surprise import Surprise, characters
+from recurra.inference.surprise import SHADES_AT, Surprise, characters, shade
 
-LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at which the next shade begins
 SHADES = ("", "48;5;230;38;5;16", "48;5;222;38;5;16", "48;5;215;38;5;16", "48;5;202;38;5;16", "48;5;124;38;5;231;1")
 SIGNS = {"\n": "¶", "\t": "\\t"}  # what would move the cursor
 FIGURES = "below each character its surprise in nats, rounded: nothing below 0.5, 9 for more than 9"
@@ -53,20 +52,20 @@ def legend(*, colours: bool) -> str:
     """What the marks mean."""
     if not colours:
         return FIGURES
-    names = [f"under {LIMITS[0]:g}", *(f"{limit:g} and more" for limit in LIMITS)]
+    names = [f"under {SHADES_AT[0]:g}", *(f"{limit:g} and more" for limit in SHADES_AT)]
     return "nats: " + "  ".join(_shaded(f" {name} ", level) for level, name in enumerate(names))
 
 
 def _drawn(line: list[Glyph], *, colours: bool) -> Iterator[str]:
     if colours:
-        yield "".join(_shaded(glyph.shown, sum(glyph.nats >= limit for limit in LIMITS)) for glyph in line)
+        yield "".join(_shaded(glyph.shown, shade(glyph.nats)) for glyph in line)
         return
     yield "".join(glyph.shown for glyph in line)
     yield "".join(_figure(glyph.nats).ljust(cell_len(glyph.shown)) for glyph in line if cell_len(glyph.shown)).rstrip()
 
 
 def _figure(nats: float) -> str:
-    return " " if nats < LIMITS[0] else str(min(math.floor(nats + 0.5), 9))
+    return " " if nats < SHADES_AT[0] else str(min(math.floor(nats + 0.5), 9))
 
 
 def _shaded(text: str, level: int) -> str:

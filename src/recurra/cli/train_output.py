@@ -13,7 +13,6 @@ from typing import Any
 
 from recurra.cli.terminal import paint
 from recurra.cli.train_progress import Silent
-from recurra.cli.words import duration, loss_words, plural
 from recurra.config import TrainingConfig, configs
 from recurra.inert import inert
 from recurra.network.parameters import count
@@ -23,6 +22,7 @@ from recurra.text.decoding import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run import Run
 from recurra.training.trainer import Trainer
+from recurra.words import duration, loss_words, plural
 
 LABEL = 10  # the width of the column of labels
 BEGINNING = 8  # lines, and

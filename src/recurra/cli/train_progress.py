@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from recurra.cli.terminal import can_move, has_colour, say
 from recurra.cli.warming import COMPILING
-from recurra.cli.words import duration, loss_words
 from recurra.inert import inert
 from recurra.training import events
 from recurra.training.events import Event
+from recurra.words import duration, loss_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

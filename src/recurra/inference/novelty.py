@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20  # characters of the training text that are in memory at once
 SEPARATOR = CODE_POINTS  # between samples: a character that there is not
 LENGTHS = 20  # of the n-grams whose share is told
+SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # those that a person is shown
+COPIED = 20  # characters of a passage that stands in the text by no accident
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Logs = NDArray[np.float32]
 
 NO_GUESS = -1
+SHADES_AT = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at which a character that is shown gets the next shade
 
 
 class Surprise(NamedTuple):
@@ -119,6 +120,11 @@ def tally(found: Iterable[Surprise], *, is_bytes: bool = False, keep: bool = Fal
 
     total = math.fsum(nats())
     return Score(characters, total, unknown, size, np.concatenate(kept) if kept else None)
+
+
+def shade(nats: float) -> int:
+    """How strongly a character that costs so much is marked, from 0."""
+    return sum(nats >= limit for limit in SHADES_AT)
 
 
 def characters(found: Iterable[tuple[str, NDArray[np.float64]]], *, is_bytes: bool) -> Iterator[tuple[str, float]]:

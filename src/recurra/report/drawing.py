@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+FORMATS = ("pdf", "png", "svg")
+
 
 class Palette(NamedTuple):
     """Colours by what they are for; `series` tells runs apart, also for colour-blind eyes."""
@@ -95,7 +97,7 @@ def style(palette: Palette, salt: str) -> Iterator[None]:
 
 
 def as_file(figure: Figure, kind: str) -> bytes:
-    """The figure as "pdf", "png" or "svg", without a date."""
+    """The figure in one of `FORMATS`, without a date."""
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recurra.errors import ModelError, UsageError
 from recurra.report.data import Point, Record, RunData, load, mapping, number
-from recurra.report.drawing import PAPER, Palette, as_file, style
+from recurra.report.drawing import FORMATS, PAPER, Palette, as_file, style
 from recurra.report.files import write
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("pdf", "png", "svg")
 MAX_POINTS = 2000
 # A run this short has no level part to look at from nearer.
 LONG_RUN = 20

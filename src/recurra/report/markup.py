@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from recurra import inert
+from recurra import inert, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,10 +94,4 @@ def power(value: float | None, digits: int = 1) -> Html:
 
 def duration(seconds: float | None) -> str:
     """Seconds as a person says them; a dash for none."""
-    if seconds is None:
-        return "\u2013"
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return "\u2013" if seconds is None else words.duration(seconds)

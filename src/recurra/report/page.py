@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from recurra.inference.surprise import SHADES_AT, shade
 from recurra.report.markup import Html, absent, fixed, join, tag, visible, whole
 
 if TYPE_CHECKING:
     from recurra.report.data import RunData
-
-LIMITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at which the next shade begins
 
 
 def page_section(run: RunData) -> Html:
@@ -40,20 +39,16 @@ def _passage(value: Any) -> tuple[str, list[float]]:
     return (text, nats) if good else ("", [])
 
 
-def _level(nats: float) -> int:
-    return sum(nats >= limit for limit in LIMITS)
-
-
 def _character(character: str, nats: float) -> Html:
     shown = tag("span", "¶", class_="end") if character == "\n" else visible(character)
-    marked = tag("span", shown, class_=f"s{_level(nats)}", title=f"{nats:.2f}")
+    marked = tag("span", shown, class_=f"s{shade(nats)}", title=f"{nats:.2f}")
     return Html(marked + character) if character == "\n" else marked
 
 
 def _legend(nats: list[float]) -> Html:
     """The shades, their limits, and the share of the page that has each."""
-    names = [f"under {LIMITS[0]:g}", *(f"from {limit:g}" for limit in LIMITS)]
-    counts = [sum(_level(cost) == level for cost in nats) for level in range(len(names))]
+    names = [f"under {SHADES_AT[0]:g}", *(f"from {limit:g}" for limit in SHADES_AT)]
+    counts = [sum(shade(cost) == level for cost in nats) for level in range(len(names))]
     items = (
         tag("li", tag("span", "abc", class_=f"s{level}"), f" {name} nats: {count / len(nats):.0%}")
         for level, (name, count) in enumerate(zip(names, counts, strict=True))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recurra.inference.novelty import COPIED, SHOWN
 from recurra.report.data import mapping, number
 from recurra.report.markup import Html, absent, join, table, tag, visible, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recurra.report.data import RunData
+    from recurra.inference.novelty import COPIED, SHOWN
+from recurra.report.data import RunData
 
-MARKED = 20  # characters of a copied passage that are no accident
 EXCERPT = 80  # characters of a passage that the table shows
-SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # lengths of n-grams
 WROTE = {"best_sample": "the best model", "final_sample": "the final model"}
 
 
@@ -28,10 +28,10 @@ def passage(text: str, copied: Mapping[str, Any] | None = None) -> Html:
 
 
 def _marks(text: str, copied: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Where copies of `MARKED` characters or more begin and end, in order; of two that overlap the later goes on."""
+    """Where copies of `COPIED` characters or more begin and end, in order; of two that overlap the later goes on."""
     found: list[tuple[int, int]] = []
     spans = ((row["start"], row["start"] + len(row["text"])) for row in _passages(copied) if _stands_in(text, row))
-    for start, stop in sorted(span for span in spans if span[1] - span[0] >= MARKED):
+    for start, stop in sorted(span for span in spans if span[1] - span[0] >= COPIED):
         start = max(start, found[-1][1] if found else 0)
         if start < stop:
             found.append((start, stop))
@@ -61,7 +61,7 @@ def copies_section(run: RunData) -> Html:
     words = (
         "Are the words its own? These are the longest passages of what the network wrote that stand word for word in "
         f"{run.text_name}, and the share of sequences of n characters that stand nowhere in it. Short ones are the "
-        f"language itself; those of {MARKED} characters and more are marked above, and many of them mean that the "
+        f"language itself; those of {COPIED} characters and more are marked above, and many of them mean that the "
         "network has learned by heart."
     )
     parts = [tag("p", words, class_="intro")]

@@ -15,14 +15,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from recurra import tensor_file
-from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, LanguageModel
+from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, UPDATES, LanguageModel
 from recurra.network.network import State
 from recurra.network.state import named_state
 
 Array = NDArray[Any]
 LATEST = "latest.json"
 START = "start.safetensors"  # the model that a training with `--from` began with
-UPDATES, BESTS, BAD = "update-*.safetensors", "best-*.safetensors", "bad-"
+BESTS, BAD = "best-*.safetensors", "bad-"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class CheckpointFolder:
         if best is not None:
             digest = self._write(best_path(self.path, best.update), best, settings)
             self._best = {"update": best.update, "sha256": digest}
-        path = self.path / f"update-{snapshot.update:012d}.safetensors"
+        path = self.path / UPDATES.replace("*", f"{snapshot.update:012d}")
         digest = self._write(path, snapshot, settings | {"best": self._best})
         write_latest(path, snapshot.update, digest)
         if self._best is not None:

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 from recurra import tensor_file, untrusted
 from recurra.errors import CheckpointError, ModelError, RecurraError
-from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, from_tensors, named
+from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, UPDATES, from_tensors, named
 from recurra.network.parameters import parameter_shapes
 from recurra.network.state import state_of
 from recurra.training.checkpoint import (
     BAD,
     BESTS,
     LATEST,
-    UPDATES,
     Array,
     Snapshot,
     best_path,

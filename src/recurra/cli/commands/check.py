@@ -91,7 +91,7 @@ def check(
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The table of the report, with a verdict in words for each parameter and for all."""
     from recurra.cli.terminal import columns, paint
-    from recurra.cli.words import duration
+    from recurra.words import duration
 
     for cell, figures in found["cells"].items():
         rows = [_row(letter, figure) for letter, figure in figures.items()]

@@ -12,6 +12,7 @@ from cyclopts import App
 
 from recurra import extras
 from recurra.cli.options import OUTPUT, flag
+from recurra.machine import usable_cpus
 
 EXAMPLES = """\
 Examples:
@@ -114,8 +115,7 @@ def _processor() -> Finding:
     features = config.CPU_FEATURES or binding.get_host_cpu_features().flatten()
     vectors = [name for name in VECTORS if f"+{name}" in features.split(",")]
     name = config.CPU_NAME or binding.get_host_cpu_name()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    value = f"{platform.machine()} {name}, {cores} usable cores, vectors: {', '.join(vectors) or 'none'}"
+    value = f"{platform.machine()} {name}, {usable_cpus()} usable cores, vectors: {', '.join(vectors) or 'none'}"
     if not vectors:
         return Finding("processor", value, WARN, "training is several times slower without vector instructions.")
     return Finding("processor", value)

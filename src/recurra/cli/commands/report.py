@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from recurra.cli.options import flag, output, path, text
 from recurra.errors import UsageError
+from recurra.report.drawing import FORMATS
 
 EXAMPLES = """\
 Examples:
@@ -15,7 +16,6 @@ Examples:
                                         the page holds the model, and writes
   recurra report runs/* -o all.html     several runs side by side
   recurra report runs/kjv --figures figures --format svg"""
-FORMATS = ("pdf", "png", "svg")
 
 app = App(name="report", usage="Usage: recurra report RUN [RUN ...] [OPTIONS]", help_epilogue=EXAMPLES)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from recurra import untrusted
 from recurra.errors import ModelError
-from recurra.model import CHECKPOINTS
+from recurra.model import CHECKPOINTS, UPDATES
 from recurra.report import data, panels
 from recurra.report.data import Record, RunData, Sample
 from recurra.serving.page.tail import Tail
@@ -20,7 +20,7 @@ from recurra.training.files import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
 OFTEN = 0.1  # seconds, at least, between two looks at the files
 TIMINGS_KEPT = 100  # lines, one a second
 RECENT = 10  # seconds, about, over which the speed is told
-_CHECKPOINT = re.compile(r"update-(\d{1,18})\.safetensors")
+_CHECKPOINT = re.compile(re.escape(UPDATES).replace(r"\*", r"(\d{1,18})"))
 
 
 class Place(NamedTuple):
