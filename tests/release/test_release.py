@@ -10,10 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pages import ROOT
 
 import recurra
 from recurra.cli.application import COMMANDS
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
