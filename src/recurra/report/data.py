@@ -85,6 +85,11 @@ class RunData:
         return max(1, int(steps or 25) * int(streams or 1))
 
     @property
+    def unit(self) -> str:
+        """That of its losses, in words."""
+        return unit_of(self.span)
+
+    @property
     def text_name(self) -> str:
         """The text's name; the folder's where run.toml tells none."""
         return inert(str(self.table("text").get("name") or self.name))
@@ -156,6 +161,11 @@ def load(folder: Path) -> RunData:
         summary=summary,
         notes=tuple(notes),
     )
+
+
+def unit_of(span: int) -> str:
+    """What a loss that is summed over so many characters is told in."""
+    return f"nats per {span} characters" if span > 1 else "nats per character"
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -11,19 +11,28 @@ from string import Template
 from typing import TYPE_CHECKING, NamedTuple
 
 from recurra.errors import UsageError
-from recurra.report import interactive, sections
+from recurra.report import interactive
 from recurra.report.assets import asset, policy_hash, script
 from recurra.report.data import RunData, load, number
 from recurra.report.figures import draw_bits, draw_smooth_loss, run_bits, text_key
 from recurra.report.files import write
 from recurra.report.inlined import Inlined, inlined
+from recurra.report.layout import drawing, section
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, whole
-from recurra.report.page import page_section
-from recurra.report.passages import copies_section
+from recurra.report.sections.comparison import comparison_section
+from recurra.report.sections.copies import copies_section
+from recurra.report.sections.gradients import gradient_section
+from recurra.report.sections.held_out import held_out_section
+from recurra.report.sections.loss import loss_section
+from recurra.report.sections.models import models_section
+from recurra.report.sections.samples import samples_section
+from recurra.report.sections.settings import settings_section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+CELLS = {"elman": "vanilla recurrent", "lstm": "LSTM", "gru": "GRU"}
 
 
 class Part(NamedTuple):
@@ -73,7 +82,7 @@ def _single(run: RunData, model: Inlined) -> tuple[str, Html]:
                 *_lead(run),
             ),
             _contents([(part.anchor, part.title) for part in parts]),
-            *(sections.section(*part, level=2) for part in parts),
+            *(section(*part, level=2) for part in parts),
             *interactive.blocks(run, model),
         ],
         "\n",
@@ -92,7 +101,7 @@ def _several(runs: Sequence[RunData], models: Sequence[Inlined]) -> tuple[str, H
         [
             tag("header", tag("p", "recurra · training report", class_="eyebrow"), tag("h1", title), lead),
             _contents(links),
-            sections.section("overview", "Overview", *_overview(runs), level=2),
+            section("overview", "Overview", *_overview(runs), level=2),
             *(
                 _article(run, model, f"run-{index}")
                 for index, (run, model) in enumerate(zip(runs, models, strict=True), start=1)
@@ -104,7 +113,7 @@ def _several(runs: Sequence[RunData], models: Sequence[Inlined]) -> tuple[str, H
 
 
 def _article(run: RunData, model: Inlined, anchor: str) -> Html:
-    inner = (sections.section(*part, level=3) for part in _parts(run, model, anchor, level=3))
+    inner = (section(*part, level=3) for part in _parts(run, model, anchor, level=3))
     head = tag("h2", run.name, id=anchor)
     data = interactive.blocks(run, model)
     return tag("article", head, *_lead(run), *inner, *data, aria_labelledby=anchor, data_run=anchor)
@@ -114,9 +123,9 @@ def _parts(run: RunData, model: Inlined, anchor: str, level: int) -> list[Part]:
     def panel(name: str) -> Html:
         return interactive.place(name, level + 1)
 
-    loss = sections.loss_section(run, f"{anchor}-loss-figure")
-    samples, page = sections.samples_section(run), page_section(run)
-    gradients = sections.gradient_section(run)
+    loss = loss_section(run, f"{anchor}-loss-figure")
+    samples, page = samples_section(run), held_out_section(run)
+    gradients = gradient_section(run)
     if model.data is not None:
         page = join([panel("surprise"), interactive.paper(page)])
         gradients = join([gradients, panel("maths")])
@@ -125,12 +134,12 @@ def _parts(run: RunData, model: Inlined, anchor: str, level: int) -> list[Part]:
         ("gradients", "1. The gradients", gradients),
         ("loss", "2. The smooth loss", join([panel("learning"), interactive.paper(loss)]) if run.records else loss),
         ("samples", "3. What it wrote as it learned", join([panel("writes"), samples]) if run.samples else samples),
-        ("models", "4. The final and the best model", sections.models_section(run)),
+        ("models", "4. The final and the best model", models_section(run)),
         ("copies", "What it has copied", copies_section(run)),
         ("held-out", "A page that it had not seen", page),
         ("inside", "Look inside", interactive.look_section(model, level + 1)),
-        ("honest", "The honest figures", sections.honest_section(run, f"{anchor}-bits-figure")),
-        ("settings", "Settings, text and machine", sections.settings_section(run)),
+        ("honest", "The honest figures", comparison_section(run, f"{anchor}-bits-figure")),
+        ("settings", "Settings, text and machine", settings_section(run)),
     ]
     return [Part(f"{anchor}-{name}", title, content) for name, title, content in parts]
 
@@ -166,7 +175,7 @@ def _lead(run: RunData) -> list[Html]:
 def _words(run: RunData) -> list[str]:
     text, model = run.table("text"), run.table("model")
     cell, units = (
-        sections.CELLS.get(str(model.get("cell", "elman")), str(model.get("cell"))),
+        CELLS.get(str(model.get("cell", "elman")), str(model.get("cell"))),
         model.get("hidden_size"),
     )
     size = f" of {units} units" if units is not None else ""
@@ -179,7 +188,7 @@ def _words(run: RunData) -> list[str]:
         return [*words, "No loss has been recorded yet."]
     words += [
         f"After {whole(run.updates)} updates its smooth loss is ",
-        tag("b", f"{fixed(run.final.loss, 2)} {sections.unit_words(run)}"),
+        tag("b", f"{fixed(run.final.loss, 2)} {run.unit}"),
         f", which is {fixed(run.bits(run.final.loss))} bits per character",
     ]
     if run.lowest is not None and run.lowest.update != run.final.update:
@@ -208,7 +217,7 @@ def _speed_words(run: RunData) -> list[str]:
 
 
 def _cards(run: RunData) -> list[tuple[str, str]]:
-    cards, unit = [], sections.unit_words(run)
+    cards, unit = [], run.unit
     if run.final is not None:
         cards.append((f"Final smooth loss, {unit}", fixed(run.final.loss, 2)))
     if run.lowest is not None:
@@ -246,11 +255,11 @@ def _overview(runs: Sequence[RunData]) -> list[Html]:
         )
     )
     names = ", ".join(run.name for run in runs)
-    loss = sections.drawing(
+    loss = drawing(
         draw_smooth_loss, runs, "all-loss-figure", f"The smooth losses of {names} over their updates.",
         tag("b", "Smooth losses. "), "All runs, in full above and from nearer below.",
     )  # fmt: skip
-    bits = sections.drawing(
+    bits = drawing(
         draw_bits, runs, "all-bits-figure", f"Bits per character of {names} and of the baselines.",
         tag("b", "Bits per character. "), "Shorter is better.",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from recurra.errors import ModelError, UsageError
-from recurra.report.data import Point, Record, RunData, load, mapping, number
+from recurra.report.data import Point, Record, RunData, load, mapping, number, unit_of
 from recurra.report.drawing import FORMATS, PAPER, Palette, as_file, style
 from recurra.report.files import write
 
@@ -123,7 +123,7 @@ def _scale(axes: Axes, span: int, palette: Palette) -> None:
 
     axes.margins(x=0.01)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_ylabel(f"nats per {span} characters" if span > 1 else "nats per character")
+    axes.set_ylabel(unit_of(span))
     unit = span * math.log(2)
     to_bits, to_nats = (lambda nats: np.asarray(nats) / unit), (lambda bits: np.asarray(bits) * unit)
     right = axes.secondary_yaxis("right", functions=(to_bits, to_nats))

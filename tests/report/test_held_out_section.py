@@ -12,11 +12,11 @@ from run_folder import HOSTILE, MakeRun
 
 from recurra.report.data import load
 from recurra.report.document import write_report
-from recurra.report.page import page_section
+from recurra.report.sections.held_out import held_out_section
 
 
 def page(make_run: MakeRun, passage: Any) -> str:
-    return page_section(load(make_run(held_out_passage=passage)))
+    return held_out_section(load(make_run(held_out_passage=passage)))
 
 
 def test_each_character_with_its_shade_and_number(make_run: MakeRun) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from recurra.report.data import RunData
 
 
-def page_section(run: RunData) -> Html:
+def held_out_section(run: RunData) -> Html:
     """The page, its legend, and what it says."""
     text, nats = _passage(run.summary.get("held_out_passage"))
     if not text:

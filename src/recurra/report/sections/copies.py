@@ -1,4 +1,4 @@
-"""What the network wrote, and which passages of it stand in its text."""
+"""The longest passages of what the models wrote that stand in the text, and how much of it is new."""
 
 from __future__ import annotations
 
@@ -6,48 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.inference.novelty import COPIED, SHOWN
 from recurra.report.data import mapping, number
+from recurra.report.layout import copied_rows
 from recurra.report.markup import Html, absent, join, table, tag, visible, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recurra.inference.novelty import COPIED, SHOWN
-from recurra.report.data import RunData
+    from recurra.report.data import RunData
 
 EXCERPT = 80  # characters of a passage that the table shows
 WROTE = {"best_sample": "the best model", "final_sample": "the final model"}
-
-
-def passage(text: str, copied: Mapping[str, Any] | None = None) -> Html:
-    """Text of a network: any language, any direction, escaped, its hidden characters visible; long copies marked."""
-    parts, at = [], 0
-    for start, stop in _marks(text, copied or {}):
-        parts += [visible(text[at:start]), tag("mark", visible(text[start:stop]))]
-        at = stop
-    return tag("blockquote", *parts, visible(text[at:]), dir="auto", lang="", translate="no")
-
-
-def _marks(text: str, copied: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Where copies of `COPIED` characters or more begin and end, in order; of two that overlap the later goes on."""
-    found: list[tuple[int, int]] = []
-    spans = ((row["start"], row["start"] + len(row["text"])) for row in _passages(copied) if _stands_in(text, row))
-    for start, stop in sorted(span for span in spans if span[1] - span[0] >= COPIED):
-        start = max(start, found[-1][1] if found else 0)
-        if start < stop:
-            found.append((start, stop))
-    return found
-
-
-def _stands_in(text: str, row: Mapping[str, Any]) -> bool:
-    start = number(row, "start")
-    return start is not None and start >= 0 and text.startswith(row["text"], int(start))
-
-
-def _passages(copied: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The rows of a table of copies that are what they should be."""
-    listed = copied.get("passages")
-    rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
-    return [row for row in rows if isinstance(row.get("text"), str) and isinstance(row.get("start"), int)]
 
 
 def copies_section(run: RunData) -> Html:
@@ -73,7 +41,7 @@ def copies_section(run: RunData) -> Html:
 def _copies(writer: str, copied: Mapping[str, Any]) -> Html:
     rows = [
         [whole(len(row["text"])), _excerpt(row["text"]), whole(number(row, "offset")), whole(number(row, "line"))]
-        for row in _passages(copied)
+        for row in copied_rows(copied)
     ]
     return table(f"Copied by {writer}", ["Characters", "Passage", "Begins at", "Line"], rows, kind="copies")
 

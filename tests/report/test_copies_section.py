@@ -6,7 +6,8 @@ import pytest
 from run_folder import MakeRun
 
 from recurra.report.data import load
-from recurra.report.passages import copies_section, passage
+from recurra.report.layout import passage
+from recurra.report.sections.copies import copies_section
 
 COPY = "the fox and the crow <b>"
 TEXT = f"And so {COPY} went home"

@@ -1,0 +1,76 @@
+"""The hand-written gradients beside numerical ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recurra.network.gradient_check import COMPLEX_TOLERANCE
+from recurra.report.data import mapping, number
+from recurra.report.markup import Html, absent, join, power, table, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recurra.report.data import RunData
+
+
+def gradient_section(run: RunData) -> Html:
+    """The hand-written gradients beside numerical ones, a row for every parameter."""
+    check = mapping(run.summary.get("gradient_check"))
+    cells = mapping(check.get("cells"))
+    if not cells:
+        return absent(
+            "Absent: this run was not checked at its end, as large networks are not; "
+            "recurra check and the run's folder does it, and recurra check --every proves every kind of network."
+        )
+    passed = check.get("passed") is True
+    words = (
+        "The gradients are derived by hand. On the first sequence of the text every one of them was compared with "
+        "two numerical ones. Central differences, taken at the initial weights, repeat the original experiment; their "
+        "own rounding and truncation limit them. The complex step, Im f(x + ih) / h, subtracts nothing and so shows "
+        "the formulas' own error: here the larger of that at the initial weights and that where the training led."
+    )
+    verdict = "All agree." if passed else "They do not all agree: see the last column."
+    seed = mapping(check.get("seed_figures"))
+    tables = (_gradient_table(cell, mapping(rows), seed, several=len(cells) > 1) for cell, rows in cells.items())
+    return join([tag("p", words + " ", tag("strong", verdict)), *tables])
+
+
+def _gradient_table(cell: str, rows: Mapping[str, Any], seed: Mapping[str, Any], *, several: bool) -> Html:
+    header = [
+        "Parameter",
+        "Largest difference",
+        "Original report",
+        "Relative error, central",
+        "Relative error, complex step",
+        "Verdict",
+    ]
+    caption = "Gradients by hand against gradients by number" + (f": {cell}" if several else "")
+    body = (_gradient_row(name, mapping(row), number(seed, name)) for name, row in rows.items())
+    note = tag(
+        "p",
+        "Differences are the largest over all entries of the parameter; relative errors are that difference "
+        "over the parameter's largest gradient. A row agrees when the complex step's error is at most ",
+        power(COMPLEX_TOLERANCE, 0),
+        " and, where the original report prints a figure, the difference is no larger than that.",
+        class_="note",
+    )
+    return join([table(caption, header, body, kind="wide"), note])
+
+
+def _gradient_row(name: str, row: Mapping[str, Any], seed_figure: float | None) -> list[str]:
+    central, relative, exact = (number(row, f"max_{kind}") for kind in ("abs_central", "rel_central", "rel_complex"))
+    figure = seed_figure if seed_figure is not None else number(row, "seed_tolerance")
+    agrees = _agrees(row, central, exact, figure)
+    verdict = tag("span", "✓ agrees", class_="good") if agrees else tag("span", "✗ differs", class_="bad")
+    return [tag("code", name), power(central), power(figure, 0), power(relative), power(exact), verdict]
+
+
+def _agrees(row: Mapping[str, Any], central: float | None, exact: float | None, figure: float | None) -> bool:
+    told = row.get("passed")
+    if isinstance(told, bool):
+        return told
+    if central is None and exact is None:
+        return False
+    within = figure is None or (central is not None and central <= figure)
+    return within and (exact is None or exact <= COMPLEX_TOLERANCE)
