@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,18 +12,19 @@ import httpx
 import pytest
 from serving_client import Running, call
 
+from recurra import LanguageModel
+from recurra.serving import limits
 from recurra.serving.security import Guard
 
+HERE = Path(__file__).parent
 
-def test_schemathesis_finds_nothing(running: Running) -> None:
+
+def test_schemathesis_finds_nothing(running: Running, model: LanguageModel, tmp_path: Path) -> None:
     pytest.importorskip("schemathesis", reason="CI installs schemathesis for this test alone: it brings many packages")
-    line = [
-        str(Path(sys.executable).parent / "st"),
-        "--config-file",
-        str(Path(__file__).with_name("schemathesis.toml")),
-    ]
+    line = [str(Path(sys.executable).parent / "st"), "--config-file", str(HERE / "schemathesis.toml")]
     line += ["run", f"{running.url}/openapi.json", "--no-color", "--max-examples", "20", "--seed", "1"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300)
+    checks = {"SCHEMATHESIS_HOOKS": str(HERE / "schema_checks.py"), "SYMBOLS": str(len(model.vocabulary))}
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=os.environ | checks)
     assert done.returncode == 0, done.stdout
     assert httpx.get(f"{running.url}/health").status_code == 200
 
@@ -34,6 +36,13 @@ def schema(guard: Guard) -> Any:
 def test_the_schema_has_every_route(guard: Guard) -> None:
     expected = {"/health", "/v1/models", "/v1/models/{model}", "/v1/completions", "/v1/score", "/session"}
     assert set(schema(guard)["paths"]) == expected
+
+
+def test_the_schema_says_in_words_what_fields_may_come_to_together(guard: Guard) -> None:
+    told = schema(guard)["components"]["schemas"]
+    for number in (limits.PROMPT, limits.TEXTS, limits.ALL_TOKENS, limits.ROWS):
+        assert f"more than {number:,} " in " ".join(told["CompletionRequest"]["description"].split())
+    assert f"more than {limits.PROMPT:,} " in told["ScoreRequest"]["description"]
 
 
 def test_the_schema_has_every_refusal_in_our_shape(guard: Guard) -> None:

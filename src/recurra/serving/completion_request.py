@@ -49,6 +49,10 @@ class CompletionRequest(RequestBody):
     """A completion as OpenAI's API has it; null is the default. A token is a character, or a byte of a model of bytes.
 
     top_k, min_p and repetition_penalty are besides, under the names of Hugging Face's `generate`.
+
+    Refused with 422, code out_of_range: ids that the model has not; prompts of more than 65,536 tokens together; more
+    than 256 prompts times choices; choices that together read and write more than 1,048,576 tokens; more than 131,072
+    tokens times logprobs; best_of that is not n, where n is not 1 or stream is true.
     """
 
     model: Annotated[str, Field(max_length=256)] | None = None

@@ -25,7 +25,10 @@ Text = Annotated[Word, Field(min_length=1)]
 
 
 class ScoreRequest(RequestBody):
-    """Texts to be scored, each by itself; with `logprobs`, each of their characters."""
+    """Texts to be scored, each by itself; with `logprobs`, each of their characters.
+
+    Texts of more than 65,536 characters together are refused with 422, code out_of_range.
+    """
 
     model: Annotated[str, Field(max_length=256)] | None = None
     input: Text | Annotated[list[Text], Field(min_length=1, max_length=limits.PROMPTS, fail_fast=True)]

@@ -1,0 +1,57 @@
+"""What schemathesis looks at besides: a request that is valid by the schema is refused only for what no schema can say.
+
+That is what several fields come to together, and ids that the model has not. The reason that is told must be true.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import schemathesis
+
+from recurra.serving import limits
+
+SYMBOLS = int(os.environ["SYMBOLS"])  # of the model that is served
+
+
+@schemathesis.check
+def valid_requests_are_refused_only_for_what_no_schema_says(ctx: Any, response: Any, case: Any) -> None:
+    if response.status_code != 422 or case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    error = response.json()["error"]
+    assert error["code"] == "out_of_range", error
+    assert is_true(case.operation.label, error["param"], case.body), error
+
+
+def is_true(route: str, field: str, body: dict[str, Any]) -> bool:
+    """Whether `field` of the body is beyond what the schema says in words."""
+    if route == "POST /v1/score":
+        return field == "input" and isinstance(body["input"], list) and sum(map(len, body["input"])) > limits.PROMPT
+    if route != "POST /v1/completions":
+        return False
+    prompts, n = listed(body.get("prompt")), int(body.get("n") or 1)
+    best_of = int(body.get("best_of") or n)
+    lengths, texts = [len(prompt) for prompt in prompts], len(prompts) * max(n, best_of)
+    written = 16 if body.get("max_tokens") is None else int(body["max_tokens"])
+    ids = [number for prompt in prompts if not isinstance(prompt, str) for number in prompt]
+    match field:
+        case "best_of":
+            return best_of != n and (n != 1 or bool(body.get("stream")))
+        case "prompt":
+            return sum(lengths) > limits.PROMPT or max(ids, default=0) >= SYMBOLS
+        case "n":
+            return texts > limits.TEXTS
+        case "max_tokens":
+            return texts * (written + max(lengths)) > limits.ALL_TOKENS
+        case "logprobs":
+            places = n * (len(prompts) * written + bool(body.get("echo")) * sum(lengths))
+            return body.get("logprobs") is not None and places * max(int(body["logprobs"]), 1) > limits.ROWS
+    return False
+
+
+def listed(prompt: Any) -> list[Any]:
+    """The prompts, each a string or a list of ids."""
+    if not isinstance(prompt, list):
+        return [prompt or ""]
+    return prompt if isinstance(prompt[0], (str, list)) else [prompt]
