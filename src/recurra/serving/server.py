@@ -7,7 +7,6 @@ import contextlib
 import logging
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -17,11 +16,11 @@ from recurra.errors import Interrupted, RecurraError
 from recurra.serving.limits import Limits
 from recurra.serving.protocol import connection_class
 from recurra.serving.security import Guard
+from recurra.signals import handled_by
 
 BACKLOG = 512
 GRACE = 1  # seconds more, in which what was broken off says so
 CANCELLED = f"{asyncio.CancelledError.__module__}.{asyncio.CancelledError.__qualname__}"
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -97,15 +96,8 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop in order at a signal, where this is the main thread."""
-        if threading.current_thread() is not threading.main_thread():
+        with handled_by(self.handle_exit):
             yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
         """The first signal asks it to stop, the second makes it."""

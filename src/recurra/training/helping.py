@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from recurra.engines.ranks import LostProcess, Ranks
 from recurra.engines.sharing import own_part
 from recurra.errors import NumericalError, RecurraError, TextError
 from recurra.network.state import named_state, state_of
+from recurra.signals import handled_by
 from recurra.text.decoding import Text
 from recurra.text.streams import Chunk, TextStream
 from recurra.text.vocabulary import Vocabulary
@@ -31,7 +31,7 @@ def help_out(ranks: Ranks, text: str | Text | None = None) -> int:
     SIGINT and SIGTERM are for process 0 to heed: it saves, and then tells all to end.
     """
     helper = Helper(ranks, text)
-    with _deaf():
+    with handled_by(signal.SIG_IGN):
         while helper.code is None:
             helper.do(*ranks.hear())
     ranks.leave()
@@ -124,15 +124,3 @@ class Helper:
             message["done"],
         )
         return engines.create(config, TrainingConfig.from_table(message["training"]), start, self._ranks)
-
-
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Take no notice of SIGINT and SIGTERM, in the main thread."""
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

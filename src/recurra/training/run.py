@@ -16,6 +16,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.model import CHECKPOINTS, LanguageModel
+from recurra.signals import stop_signals
 from recurra.tensor_file import storage_error
 from recurra.text.decoding import Text
 from recurra.text.reading import Source
@@ -30,7 +31,6 @@ from recurra.training.learning_text import prepared, read_text
 from recurra.training.lock import locked
 from recurra.training.resuming import continued
 from recurra.training.settings import text_table, write_settings
-from recurra.training.signals import stop_signals
 from recurra.training.summary import findings, summary
 from recurra.training.task import Task
 from recurra.training.trainer import Trainer
