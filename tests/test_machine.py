@@ -1,8 +1,9 @@
-"""How many CPUs there are to use."""
+"""How many CPUs there are to use, and how much memory was."""
 
 import os
+import sys
 
-from recurra.machine import usable_cpus
+from recurra.machine import peak_memory, usable_cpus
 
 
 def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch):
@@ -16,3 +17,8 @@ def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch):
 def test_a_process_may_be_bound_to_fewer(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 3}, raising=False)
     assert usable_cpus() == 2
+
+
+def test_a_system_that_does_not_tell_the_memory(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert peak_memory() is None

@@ -19,7 +19,7 @@ from safetensors.numpy import save as serialise
 
 from recurra import tensor_file
 from recurra.errors import CheckpointError, ModelError, StorageError
-from recurra.tensor_file import KEY, STAGING, ZEROS, read, sweep, write, write_bytes
+from recurra.tensor_file import KEY, ZEROS, read, write
 
 TENSORS = {
     "weights": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
@@ -263,18 +263,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert list(written.parent.iterdir()) == [written]
 
 
-def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(
-    written: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = written.read_bytes()
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", fails(KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt):
-            write_bytes(written, b"new")
-    assert written.read_bytes() == before
-    assert list(written.parent.iterdir()) == [written]
-
-
 @pytest.mark.parametrize("fault", [errno.EINVAL, errno.EIO])
 def test_a_folder_that_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int) -> None:
     flush, flushed = os.fsync, []
@@ -307,11 +295,3 @@ def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write(tmp_path / "model", {}, {"best": float("nan")})
     assert list(tmp_path.iterdir()) == []
-
-
-def test_sweeping_removes_only_what_was_staged(tmp_path: Path) -> None:
-    (tmp_path / f"{STAGING}17-abc").write_text("half a fi")
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / f"{STAGING}folder").mkdir()
-    sweep(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", f"{STAGING}folder"}

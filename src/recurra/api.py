@@ -18,7 +18,6 @@ from recurra.report import findings
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.files import REPORT
 from recurra.training.helping import ending, help_out
 from recurra.training.learning_text import read_text
 from recurra.training.provenance import Learned
@@ -26,6 +25,7 @@ from recurra.training.restarting import begun_by_this_start
 from recurra.training.run import Announce, Listener, Run
 from recurra.training.run import resume as resume_run
 from recurra.training.run import train as train_run
+from recurra.training.run_files import REPORT
 from recurra.training.trainer import Trainer
 
 

@@ -1,20 +1,16 @@
 """One safe file of named arrays: safetensors with a sha256 over the whole; a reader never sees half of one.
 
 The metadata are one JSON text under the key `recurra`, in which "sha256" is the hash of the file with those 64 digits
-zeroed; long ones, of a run of very many epochs, lie in an array of bytes beside the hash. A file is staged beside its
-target, flushed to the disk, read back and compared, and only then renamed.
+zeroed; long ones, of a run of very many epochs, lie in an array of bytes beside the hash. `storage` writes it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import io
 import json
 import os
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,14 +21,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialise
 
-from recurra.errors import CheckpointError, ModelError, StorageError
+from recurra import storage
+from recurra.errors import CheckpointError, ModelError
 from recurra.untrusted import open_regular, parse_json
 
 Array = NDArray[Any]
 KEY = "recurra"
 ZEROS = "0" * 64
 MAX_HEADER = 1 << 20  # bytes; ours are far smaller
-STAGING = ".staging-"
 LONG = 1 << 17  # bytes of metadata that no longer lie in the header but in an array
 LONG_NAME = "metadata"
 
@@ -40,50 +36,9 @@ LONG_NAME = "metadata"
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> str:
     """Write `path` atomically and durably; returns the file's sha256. Raises StorageError where that cannot be done."""
     data, digest = _encode(tensors, metadata)
-    try:
-        write_bytes(path, data)
-    except OSError as error:
-        raise storage_error(path, error) from error
+    with storage.writing(path):
+        storage.write_bytes(path, data)
     return digest
-
-
-def write_bytes(path: Path, data: bytes | bytearray) -> None:
-    """Stage `data` beside `path`, flush it, read it back, rename it into place and flush the folder."""
-    staged = path.parent / f"{STAGING}{os.getpid()}-{secrets.token_hex(6)}"
-    try:
-        with staged.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if staged.read_bytes() != data:
-            raise OSError(errno.EIO, "the file reads back with other bytes than were written", str(staged))
-        staged.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            staged.unlink()
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable, where the system has a way to."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF):  # said by file systems that flush no folder
-            raise
-    finally:
-        os.close(handle)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what an interrupted write left behind."""
-    for path in folder.glob(f"{STAGING}*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
 
 
 def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -140,14 +95,6 @@ def _whole(path: Path, kind: str, of_header: Callable[[dict[str, Any]], dict[str
     except OSError as error:
         raise ModelError(f"cannot read the model `{path}`: {error.strerror or error}.") from error
     return data, found
-
-
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """The error that tells a user why `path` cannot be written."""
-    return StorageError(
-        f"cannot write `{path}`: {error.strerror or error}.",
-        hint="free some space or choose another folder with `--run`; earlier checkpoints are untouched.",
-    )
 
 
 def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[bytearray, str]:

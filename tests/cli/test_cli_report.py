@@ -29,4 +29,4 @@ def test_a_place_that_cannot_be_written(call: Call, trained: Path) -> None:
     Path("file").touch()
     code, out, err = call("report", trained, "-o", "file/report.html")
     assert (code, out) == (7, "")
-    assert err.startswith("error: file/report.html cannot be written: ")
+    assert err.startswith("error: cannot write `file/report.html`: ")

@@ -14,6 +14,7 @@ from recurra import extras
 from recurra.errors import StorageError, UsageError
 from recurra.interop import exporting, files
 from recurra.interop.origin import Origin
+from recurra.storage import OUTPUT_HINT
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +118,7 @@ def test_what_stands_in_the_way() -> None:
             files.write_model(small(), Path(f"{name}/model"))
     with pytest.raises(StorageError, match=r"cannot write `folder`: ") as storage:
         files.write_model(small(), Path("folder"))
-    assert storage.value.hint == files.HINT
+    assert storage.value.hint == OUTPUT_HINT
 
 
 def test_formats_that_there_are_not() -> None:

@@ -38,6 +38,7 @@ TARGETS = {
     "inference/container.py": "tests/inference/test_compression.py tests/inference/test_adaptive_compression.py",
     "training/checkpoint.py": "tests/training/test_checkpoint.py tests/training/test_recovery.py",
     "training/recovery.py": "tests/training/test_recovery.py tests/training/test_checkpoint.py",
+    "storage.py": "tests/test_storage.py tests/test_tensor_file.py",
     "tensor_file.py": "tests/test_tensor_file.py tests/training/test_checkpoint.py",
 }
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {

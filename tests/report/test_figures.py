@@ -51,7 +51,7 @@ def test_a_run_without_data_has_nothing_to_draw(make_run: MakeRun, tmp_path: Pat
 
 def test_a_place_that_cannot_be_written(make_run: MakeRun, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"smooth-loss\.pdf cannot be written"):
+    with pytest.raises(StorageError, match=r"cannot write `.*smooth-loss\.pdf`: "):
         write_figures([make_run()], tmp_path / "file")
 
 

@@ -25,8 +25,8 @@ from small_training import resume_small, train_small
 
 from recurra.errors import ModelError
 from recurra.training.events import Checkpointed, Event
-from recurra.training.files import METRICS, SAMPLES, SUMMARY
 from recurra.training.recovery import recover
+from recurra.training.run_files import METRICS, SAMPLES, SUMMARY
 
 LONGEST = 0.1  # seconds that a training lives, at most, or once it has told of a checkpoint
 KINDS: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small_training import make_trainer
 
-from recurra import tensor_file
+from recurra import storage, tensor_file
 from recurra.errors import StorageError
 from recurra.model import BEST, CHECKPOINTS, load
 from recurra.training import checkpoint
@@ -93,7 +93,7 @@ def test_the_best_is_written_only_when_it_is_new(tmp_path: Path) -> None:
 
 def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINTS).mkdir()
-    (tmp_path / CHECKPOINTS / f"{tensor_file.STAGING}1-0").write_text("half")
+    (tmp_path / CHECKPOINTS / f"{storage.STAGING}1-0").write_text("half")
     (tmp_path / CHECKPOINTS / "mine.txt").write_text("mine")
     assert names(CheckpointFolder(tmp_path, keep=1).path) == ["mine.txt"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from small_training import make_trainer
 
-from recurra import tensor_file
+from recurra import storage, tensor_file
 from recurra.errors import CheckpointError, ModelError
 from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
@@ -169,7 +169,7 @@ def test_what_belongs_to_no_checkpoint_is_swept(run: Path) -> None:
     folder = run / CHECKPOINTS
     best_path(folder, 4).write_bytes(b"of a checkpoint that was never written")
     for place in (folder, run):
-        (place / f"{tensor_file.STAGING}1-0").write_bytes(b"half")
+        (place / f"{storage.STAGING}1-0").write_bytes(b"half")
     (folder / "favourite.safetensors").write_bytes(b"mine")
     recover(run)
     assert names(run) == [BEST, "favourite.safetensors", LATEST, name(1), name(2), name(3)]
@@ -295,7 +295,7 @@ def test_a_commit_that_dies_at_any_call_leaves_the_old_state_or_the_new(tmp_path
         update = found.snapshot.update
         assert same(found.snapshot, THIRD if update == 3 else SECOND)
         assert same(found.best, FIRST if update == 2 or best is None else best)
-        assert {path for path in names(run) if path.startswith((tensor_file.STAGING, "best-"))} == set()
+        assert {path for path in names(run) if path.startswith((storage.STAGING, "best-"))} == set()
         assert json.loads((run / CHECKPOINTS / LATEST).read_text())["update"] == update
         assert same(recover(run).snapshot, found.snapshot)
         shutil.rmtree(run)

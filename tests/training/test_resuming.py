@@ -22,8 +22,8 @@ from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
 from recurra.training import run as training_run
 from recurra.training.events import Event, Progress
-from recurra.training.files import METRICS, SAMPLES, SUMMARY, TIMINGS
-from recurra.training.files import SETTINGS as RUN_TOML
+from recurra.training.run_files import METRICS, SAMPLES, SUMMARY, TIMINGS
+from recurra.training.run_files import SETTINGS as RUN_TOML
 
 LAST = "update-000000000100.safetensors"
 LINES = "".join(line * (i % 3) + "\n" for i, line in enumerate(TEXT.splitlines() * 3))

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from small_training import PACKAGE, SETTINGS, TEXT, K, T, resume_small, rows, train_small
 
-from recurra import tensor_file
+from recurra import storage, tensor_file
 from recurra.api import configs
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.fused import FusedEngine
@@ -36,10 +36,11 @@ from recurra.training import run as training_run
 from recurra.training import summary as training_summary
 from recurra.training.checkpoint import LATEST
 from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled, Saving
-from recurra.training.files import METRICS, OURS, SAMPLES, SUMMARY, TIMINGS, Logs, peak_memory
-from recurra.training.files import SETTINGS as RUN_TOML
-from recurra.training.folder import RUNS, new_folder
+from recurra.training.folder import new_folder
+from recurra.training.logs import Logs
 from recurra.training.recovery import recover
+from recurra.training.run_files import METRICS, OURS, RUNS, SAMPLES, SUMMARY, TIMINGS
+from recurra.training.run_files import SETTINGS as RUN_TOML
 from recurra.training.trainer import Trainer
 
 JSON_KEYS = {
@@ -112,7 +113,7 @@ def test_an_empty_folder_will_do() -> None:
 def test_force_trains_anew_and_removes_only_files_of_a_run() -> None:
     folder = train_small("here", seed=1, updates=200).folder
     (folder / "report.html").write_text("old")
-    (folder / f"{tensor_file.STAGING}1-0").write_text("left by a crash")
+    (folder / f"{storage.STAGING}1-0").write_text("left by a crash")
     mine = {"notes.txt": b"mine", f"{CHECKPOINTS}/favourite.safetensors": b"mine", "figures/loss.png": b"mine"}
     (folder / "figures").mkdir()
     for name, data in mine.items():
@@ -565,7 +566,7 @@ def test_storage_that_fails(monkeypatch: pytest.MonkeyPatch, failing: str) -> No
     with pytest.raises(StorageError, match=rf"cannot write `.*{failing}`: No space left on device\.") as caught:
         train_small("here")
     assert caught.value.exit_code == 7
-    assert not [path for path in Path("here").rglob("*") if path.name.startswith(tensor_file.STAGING)]
+    assert not [path for path in Path("here").rglob("*") if path.name.startswith(storage.STAGING)]
 
 
 def fails_from(update: int, break_storage: Callable[[], object]) -> Any:
@@ -579,7 +580,7 @@ def fails_from(update: int, break_storage: Callable[[], object]) -> Any:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
-@pytest.mark.parametrize(("owner", "name"), [(tensor_file, "write_bytes"), (os, "fsync")])
+@pytest.mark.parametrize(("owner", "name"), [(storage, "write_bytes"), (os, "fsync")])
 def test_storage_that_fails_leaves_the_last_good_checkpoint(
     monkeypatch: pytest.MonkeyPatch, number: int, owner: Any, name: str
 ) -> None:
@@ -651,11 +652,6 @@ def test_a_thousand_epochs_can_be_read_back() -> None:
     run = train_small(text="abcabc", updates=3000, log_every=2999, sample_every=0)
     assert len(run.summary["epoch_means"]) == 3000
     assert isinstance(load(run.folder), LanguageModel)
-
-
-def test_a_machine_that_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "resource", None)
-    assert peak_memory() is None
 
 
 def test_every_file_of_a_run_is_known_to_force() -> None:

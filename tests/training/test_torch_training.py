@@ -10,7 +10,7 @@ import pytest
 from small_training import resume_small, rows, train_small
 
 from recurra import tensor_file
-from recurra.training.files import METRICS, SAMPLES, SETTINGS
+from recurra.training.run_files import METRICS, SAMPLES, SETTINGS
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch", reason="engine torch is an extra: pip install 'recurra[torch]'")

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from small_training import PACKAGE, TEXT, rows
 
-from recurra.training.files import METRICS, SAMPLES, SUMMARY
 from recurra.training.run import train as train_run
+from recurra.training.run_files import METRICS, SAMPLES, SUMMARY
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch", reason="several processes need PyTorch: pip install 'recurra[torch]'")

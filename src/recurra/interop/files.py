@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recurra import tensor_file, untrusted
+from recurra import storage, untrusted
 from recurra.errors import ModelError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from recurra.model import LanguageModel
-
-HINT = "choose another place with `-o`, or make room."
 
 
 def require_free(paths: list[Path], *, force: bool) -> None:
@@ -26,11 +25,8 @@ def require_free(paths: list[Path], *, force: bool) -> None:
 def write(files: Mapping[Path, bytes]) -> list[Path]:
     """Write each file, whole or not at all, and make its folder. Raises StorageError."""
     for path, data in files.items():
-        try:
-            _make_folder(path.parent)
-            tensor_file.write_bytes(path, data)
-        except (OSError, ValueError) as error:
-            raise _cannot_write(path, error) from error
+        with _writing(path):
+            storage.write_output(path, data)
     return list(files)
 
 
@@ -44,32 +40,27 @@ def read(path: Path, limit: int = untrusted.LONGEST) -> bytes:
 
 def write_model(model: LanguageModel, path: Path) -> None:
     """Write a model file of ours, and make its folder. Raises StorageError."""
-    try:
-        _make_folder(path.parent)
+    with _writing(path):
+        storage.make_folder(path.parent)
         model.save(path)
-    except StorageError as error:
-        error.hint = HINT
-        raise
-    except (OSError, ValueError) as error:
-        raise _cannot_write(path, error) from error
 
 
 def _is_there(path: Path) -> bool:
     """Whether a file, a folder or a link has that name. StorageError where the system refuses to tell."""
-    try:
+    with _writing(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError) as error:
-        raise _cannot_write(path, error) from error
-    return True
+        return True
+    return False
 
 
-def _cannot_write(path: Path, error: OSError | ValueError) -> StorageError:
-    reason = getattr(error, "strerror", None) or error
-    return StorageError(f"cannot write `{path}`: {reason}.", hint=HINT)
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """StorageError, which says what to do about `-o`, where the system refuses and for a name that no file can have."""
+    try:
+        with storage.writing(path):
+            yield
+    except StorageError as error:
+        error.hint = storage.OUTPUT_HINT
+        raise
+    except ValueError as error:
+        raise StorageError(f"cannot write `{path}`: {error}.", hint=storage.OUTPUT_HINT) from error

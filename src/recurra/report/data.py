@@ -15,19 +15,20 @@ from recurra import untrusted
 from recurra.config import NONE
 from recurra.errors import ModelError
 from recurra.inert import inert
+from recurra.training.run_files import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FILES = ("run.toml", "metrics.jsonl", "samples.jsonl", "timings.jsonl", "summary.json")
+FILES = (SETTINGS, METRICS, SAMPLES, TIMINGS, SUMMARY)
 LEAST, GREATEST = 1e-100, 1e15  # of a number; what is beyond was not measured
 UNFINISHED = "the gradient check, the passages of the final and the best model and the comparisons are absent"
 # What a missing file takes from the reader; summary.json tells what timings.jsonl does.
 CONSEQUENCES = {
-    "run.toml": "the settings, the text's name and the machine are unknown",
-    "metrics.jsonl": "there is no loss to plot",
-    "samples.jsonl": "there is nothing that the network wrote on the way",
-    "summary.json": f"the run was interrupted or has not ended; {UNFINISHED}",
+    SETTINGS: "the settings, the text's name and the machine are unknown",
+    METRICS: "there is no loss to plot",
+    SAMPLES: "there is nothing that the network wrote on the way",
+    SUMMARY: f"the run was interrupted or has not ended; {UNFINISHED}",
 }
 
 
@@ -146,15 +147,15 @@ def load(folder: Path) -> RunData:
         hint = "give a folder that `recurra train` wrote, such as runs/kjv."
         raise ModelError(f"{folder} {problem}: expected run.toml and metrics.jsonl in it.", hint=hint)
     notes = [f"{name} is absent: {consequence}." for name, consequence in CONSEQUENCES.items() if name not in there]
-    records = tuple(record_of(where, line) for where, line in _lines(folder / "metrics.jsonl", notes))
-    samples = tuple(sample_of(where, line) for where, line in _lines(folder / "samples.jsonl", notes))
-    timings = [line for _, line in _lines(folder / "timings.jsonl", notes)]
-    summary = summary_of(folder / "summary.json")
+    records = tuple(record_of(where, line) for where, line in _lines(folder / METRICS, notes))
+    samples = tuple(sample_of(where, line) for where, line in _lines(folder / SAMPLES, notes))
+    timings = [line for _, line in _lines(folder / TIMINGS, notes)]
+    summary = summary_of(folder / SUMMARY)
     if summary and "baselines" not in summary:
         notes.append(f"The run was stopped before its last update: {UNFINISHED}.")
     return RunData(
         name=inert(folder.resolve().name),
-        tables=settings_of(folder / "run.toml"),
+        tables=settings_of(folder / SETTINGS),
         records=records,
         samples=samples,
         timings=timings[-1] if timings else {},

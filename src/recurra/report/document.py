@@ -7,6 +7,7 @@ full report of each. The same folders give the same bytes.
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,6 @@ from recurra.report import interactive
 from recurra.report.assets import asset, policy_hash, script
 from recurra.report.data import RunData, load, number
 from recurra.report.figures import draw_bits, draw_smooth_loss, run_bits, text_key
-from recurra.report.files import write
 from recurra.report.inlined import Inlined, inlined
 from recurra.report.layout import drawing, section
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, whole
@@ -27,10 +27,10 @@ from recurra.report.sections.loss import loss_section
 from recurra.report.sections.models import models_section
 from recurra.report.sections.samples import samples_section
 from recurra.report.sections.settings import settings_section
+from recurra.storage import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 CELLS = {"elman": "vanilla recurrent", "lstm": "LSTM", "gru": "GRU"}
 
@@ -55,7 +55,7 @@ def write_report(folders: Sequence[Path], output: Path, *, with_model: bool = Fa
         raise UsageError("a report needs at least one run folder.")
     runs = [load(folder) for folder in folders]
     models = [inlined(folder, with_model=with_model) for folder in folders]
-    return write(output, render(runs, models).encode("utf-8"))
+    return write_output(Path(output), render(runs, models).encode("utf-8"))
 
 
 def render(runs: Sequence[RunData], models: Sequence[Inlined]) -> str:

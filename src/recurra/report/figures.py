@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recurra.errors import ModelError, UsageError
 from recurra.report.data import Point, Record, RunData, load, mapping, number, unit_of
 from recurra.report.drawing import FORMATS, PAPER, Palette, as_file, style
-from recurra.report.files import write
+from recurra.storage import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def write_figures(folders: Sequence[Path], directory: Path, format: str = "pdf")
         with style(PAPER, name):
             figure = draw(runs, PAPER)
             if figure is not None:
-                written.append(write(Path(directory) / f"{name}.{format}", as_file(figure, format)))
+                written.append(write_output(Path(directory) / f"{name}.{format}", as_file(figure, format)))
     if not written:
         raise ModelError("there is nothing to draw: no run has metrics or baselines yet.")
     return tuple(written)

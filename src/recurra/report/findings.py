@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recurra.report import copies, held_out, marks
 from recurra.report.data import load
-from recurra.training.files import SUMMARY, write_json
+from recurra.training.run_files import SUMMARY, write_json
 
 if TYPE_CHECKING:
     from recurra.training.provenance import Learned

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from recurra.errors import ModelError
 from recurra.model import LanguageModel, load, locate
-from recurra.training.files import SETTINGS
+from recurra.training.run_files import RUNS, SETTINGS
 
-RUNS = Path("runs")
 LONGEST_NAME = 64
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
 

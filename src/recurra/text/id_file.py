@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import threading
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from recurra.errors import StorageError
-from recurra.tensor_file import STAGING
+from recurra.storage import STAGING, staged
 from recurra.untrusted import open_regular
 
 if TYPE_CHECKING:
@@ -158,19 +157,12 @@ def _whole(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFil
 
 def _write(path: Path, blocks: Iterable[NDArray[Any]]) -> None:
     """Write beside `path`, then rename: no reader sees half a file. It is not flushed, for it is checked when read."""
-    staged = path.parent / f"{STAGING}{os.getpid()}-{secrets.token_hex(6)}"
     digest = hashlib.sha256()
-    try:
-        with staged.open("xb") as file:
-            for block in blocks:
-                file.write(block.data)
-                digest.update(block.data)
-            file.write(digest.digest())
-        staged.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            staged.unlink()
-        raise
+    with staged(path) as beside, beside.open("xb") as file:
+        for block in blocks:
+            file.write(block.data)
+            digest.update(block.data)
+        file.write(digest.digest())
 
 
 def _sweep(folder: Path) -> None:

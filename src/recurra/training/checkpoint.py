@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from recurra import tensor_file
+from recurra import storage, tensor_file
 from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, UPDATES, LanguageModel
 from recurra.network.network import State
 from recurra.network.state import named_state
@@ -70,7 +70,7 @@ def remove(run: Path) -> None:
     ours = [path for pattern in patterns for path in folder.glob(pattern)]
     for path in [*ours, *(folder / name for name in (BEST, START, LATEST))]:
         path.unlink(missing_ok=True)
-    tensor_file.sweep(folder)
+    storage.sweep(folder)
     with contextlib.suppress(OSError):
         folder.rmdir()
 
@@ -84,12 +84,10 @@ class CheckpointFolder:
     def __init__(self, run: Path, keep: int, best: dict[str, Any] | None = None) -> None:
         self.path = run / CHECKPOINTS
         self._keep, self._best = keep, best
-        try:
+        with storage.writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            tensor_file.sync_folder(run)
-        except OSError as error:
-            raise tensor_file.storage_error(self.path, error) from error
-        tensor_file.sweep(self.path)
+            storage.sync_folder(run)
+        storage.sweep(self.path)
 
     def commit(self, snapshot: Snapshot, settings: dict[str, Any], best: Snapshot | None) -> Path:
         """Write `best` where there is a new one, and `snapshot`; name the latest; put the best in place; prune."""
@@ -116,11 +114,8 @@ class CheckpointFolder:
 
 def write_latest(path: Path, update: int, digest: str) -> None:
     """Let latest.json name the checkpoint `path`."""
-    latest, target = {"file": path.name, "sha256": digest, "update": update}, path.parent / LATEST
-    try:
-        tensor_file.write_bytes(target, json.dumps(latest).encode() + b"\n")
-    except OSError as error:
-        raise tensor_file.storage_error(target, error) from error
+    latest = {"file": path.name, "sha256": digest, "update": update}
+    storage.write(path.parent / LATEST, json.dumps(latest).encode() + b"\n")
 
 
 def best_path(folder: Path, update: int) -> Path:
@@ -131,9 +126,7 @@ def best_path(folder: Path, update: int) -> Path:
 def put_best_in_place(folder: Path, update: int) -> None:
     """Let the best model of `update` be best.safetensors, if it waits for that."""
     path = best_path(folder, update)
-    try:
+    with storage.writing(folder / BEST):
         if path.exists():
             path.replace(folder / BEST)
-            tensor_file.sync_folder(folder)
-    except OSError as error:
-        raise tensor_file.storage_error(folder / BEST, error) from error
+            storage.sync_folder(folder)

@@ -7,30 +7,26 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from recurra import tensor_file
+from recurra import storage
 from recurra.errors import UsageError
 from recurra.training import checkpoint
-from recurra.training.files import OURS
 from recurra.training.lock import locked
-
-RUNS = Path("runs")
+from recurra.training.run_files import OURS, RUNS
 
 
 @contextlib.contextmanager
 def new_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Path]:
     """The folder for a new run, held: `run`, or else runs/NAME, runs/NAME-2, …; `force` removes an old run there."""
     folder = RUNS / name if run is None else Path(run)
-    try:
+    with storage.writing(folder):
         if run is None and not force:
             folder = _numbered(folder)
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"`{folder}` is no folder.", hint="give another `--run`.")
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise tensor_file.storage_error(folder, error) from error
     for above in (folder.parent, folder.parent.parent):  # what lies in a folder is lost with its name
         with contextlib.suppress(OSError):
-            tensor_file.sync_folder(above)
+            storage.sync_folder(above)
     with locked(folder):
         _empty(folder, force=force)
         yield folder
@@ -49,7 +45,7 @@ def _numbered(folder: Path) -> Path:
 
 def _empty(folder: Path, *, force: bool) -> None:
     """Remove the files of a run, and nothing else that may lie there; UsageError for any file without `force`."""
-    try:
+    with storage.writing(folder):
         if not any(folder.iterdir()):
             return
         if not force:
@@ -59,7 +55,5 @@ def _empty(folder: Path, *, force: bool) -> None:
             )
         for name in OURS:
             (folder / name).unlink(missing_ok=True)
-        tensor_file.sweep(folder)
+        storage.sweep(folder)
         checkpoint.remove(folder)
-    except OSError as error:
-        raise tensor_file.storage_error(folder, error) from error

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from recurra import storage
 from recurra.errors import UsageError
-from recurra.tensor_file import storage_error
 
 
 @contextlib.contextmanager
@@ -23,10 +23,8 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    try:
+    with storage.writing(folder):
         handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise storage_error(folder, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recurra import tensor_file, untrusted
+from recurra import storage, tensor_file, untrusted
 from recurra.errors import CheckpointError, ModelError, RecurraError
 from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, UPDATES, from_tensors, named
 from recurra.network.parameters import parameter_shapes
@@ -132,4 +132,4 @@ def _put_in_order(found: Found) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
     for place in (folder, folder.parent):
-        tensor_file.sweep(place)
+        storage.sweep(place)

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from recurra.engines.ranks import is_restart, launch
 from recurra.errors import ModelError
 from recurra.model import CHECKPOINTS, UPDATES
-from recurra.training.files import SETTINGS
-from recurra.training.folder import RUNS
+from recurra.training.run_files import RUNS, SETTINGS
 from recurra.training.settings import LAUNCH, read_settings
 
 

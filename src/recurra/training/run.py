@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recurra import storage
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.model import CHECKPOINTS, LanguageModel
 from recurra.signals import stop_signals
-from recurra.tensor_file import storage_error
 from recurra.text.decoding import Text
 from recurra.text.reading import Source
 from recurra.text.vocabulary import Vocabulary
@@ -25,11 +25,12 @@ from recurra.training.budget import updates_within
 from recurra.training.checkpoint import LATEST, START, CheckpointFolder, Snapshot
 from recurra.training.crew import crew_of
 from recurra.training.events import Event
-from recurra.training.files import SUMMARY, Logs, write_json
 from recurra.training.folder import new_folder
 from recurra.training.learning_text import prepared, read_text
 from recurra.training.lock import locked
+from recurra.training.logs import Logs
 from recurra.training.resuming import continued
+from recurra.training.run_files import SUMMARY, write_json
 from recurra.training.settings import text_table, write_settings
 from recurra.training.summary import findings, summary
 from recurra.training.task import Task
@@ -170,10 +171,8 @@ def _begin(task: Task, trainer: Trainer, folder: Path) -> None:
     if task.start is not None and task.resumed is None:
         task.start.save(folder / CHECKPOINTS / START)
     write_settings(folder, trainer, task.text, task.source)
-    try:
+    with storage.writing(folder / SUMMARY):
         (folder / SUMMARY).unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(folder / SUMMARY, error) from error
 
 
 def _follow(trainer: Trainer, folder: Path, listeners: Sequence[Listener]) -> None:

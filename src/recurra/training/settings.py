@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import tomli_w
 
-from recurra import untrusted
+from recurra import storage, untrusted
 from recurra.config import NONE, ModelConfig, TrainingConfig, in_seconds, told_apart
 from recurra.engines.ranks import launch
 from recurra.errors import ModelError, UsageError
 from recurra.network.parameters import count
 from recurra.text.decoding import Text
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.files import SETTINGS, write
+from recurra.training.run_files import SETTINGS
 from recurra.training.trainer import Trainer
 
 PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
@@ -82,7 +82,7 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
         "versions": versions(),
         "machine": machine(),
     }
-    write(folder / SETTINGS, tomli_w.dumps(table).encode())
+    storage.write(folder / SETTINGS, tomli_w.dumps(table).encode())
 
 
 def _engine(trainer: Trainer) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from recurra.inference import baselines
+from recurra.machine import peak_memory
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.text.decoding import Text
 from recurra.text.id_file import Ids
 from recurra.training import proof
-from recurra.training.files import peak_memory
 from recurra.training.trainer import Trainer
 
 BEST_SAMPLE_LENGTH = 1000

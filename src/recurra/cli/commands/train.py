@@ -213,7 +213,7 @@ def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: An
     from recurra.cli.terminal import await_input, say, warnings_said, write_json
     from recurra.cli.train_progress import watcher
     from recurra.report.document import write_report
-    from recurra.training.files import REPORT
+    from recurra.training.run_files import REPORT
 
     if live:
         extras.require("serve", "`recurra train --live`")

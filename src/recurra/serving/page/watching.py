@@ -15,7 +15,7 @@ from recurra.report import data, panels
 from recurra.report.data import Record, RunData, Sample
 from recurra.serving.page.tail import Tail
 from recurra.training.checkpoint import LATEST
-from recurra.training.files import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
+from recurra.training.run_files import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
 
 OFTEN = 0.1  # seconds, at least, between two looks at the files
 TIMINGS_KEPT = 100  # lines, one a second

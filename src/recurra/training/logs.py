@@ -1,22 +1,19 @@
-"""The plain files of a run folder: their names, the listener that writes them, and how they are cut back."""
+"""The logs of a run, a line an event: the listener that writes them, and how they are cut back to a checkpoint."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from recurra import tensor_file, untrusted
+from recurra import storage, untrusted
+from recurra.machine import peak_memory
 from recurra.training import events
 from recurra.training.events import Event
-
-SETTINGS, METRICS, TIMINGS, SAMPLES = "run.toml", "metrics.jsonl", "timings.jsonl", "samples.jsonl"
-SUMMARY, REPORT = "summary.json", "report.html"
-LOGS = (METRICS, TIMINGS, SAMPLES)
-OURS = (SETTINGS, *LOGS, SUMMARY, REPORT)
+from recurra.training.run_files import LOGS, METRICS, SAMPLES, TIMINGS
 
 
 class Logs:
@@ -45,11 +42,8 @@ class Logs:
         """Have every line that was written so far survive a loss of power."""
         for name in LOGS:
             path = self._folder / name
-            try:
-                with path.open("r+b") as file:
-                    os.fsync(file.fileno())
-            except OSError as error:
-                raise tensor_file.storage_error(path, error) from error
+            with storage.writing(path), path.open("r+b") as file:
+                os.fsync(file.fileno())
 
     def _time(self, event: events.Progress | events.Saving) -> None:
         self._seconds = event.seconds
@@ -59,11 +53,8 @@ class Logs:
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
         path = self._folder / name
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        except OSError as error:
-            raise tensor_file.storage_error(path, error) from error
+        with storage.writing(path), path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def cut_back(folder: Path, update: int) -> float:
@@ -74,13 +65,9 @@ def cut_back(folder: Path, update: int) -> float:
     last = {}
     for name in LOGS:
         path = folder / name
-        try:
+        with storage.writing(path), contextlib.suppress(FileNotFoundError):
             last[name] = _cut(path, update)
-        except FileNotFoundError:
-            last[name] = {}
-        except OSError as error:
-            raise tensor_file.storage_error(path, error) from error
-    seconds = last[TIMINGS].get("seconds")
+    seconds = last.get(TIMINGS, {}).get("seconds")
     return float(seconds) if isinstance(seconds, (int, float)) else 0.0
 
 
@@ -105,28 +92,3 @@ def _row(line: bytes) -> dict[str, Any]:
     except ValueError:
         row = None
     return row if isinstance(row, dict) and isinstance(row.get("update"), int) else {}
-
-
-def peak_memory() -> int | None:
-    """The largest resident memory of this process so far, in bytes; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    scale = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write an object to `path`, whole or not at all."""
-    # A folder's name may hold bytes that are no UTF-8, in Python surrogates; JSON has escapes for those.
-    text = json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    write(path, text + b"\n")
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all. Raises StorageError."""
-    try:
-        tensor_file.write_bytes(path, data)
-    except OSError as error:
-        raise tensor_file.storage_error(path, error) from error

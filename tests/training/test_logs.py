@@ -11,7 +11,8 @@ from small_training import rows
 
 from recurra.errors import StorageError
 from recurra.training.events import Progress, Record, Sampled, Saving
-from recurra.training.files import LOGS, METRICS, SAMPLES, TIMINGS, Logs, cut_back
+from recurra.training.logs import Logs, cut_back
+from recurra.training.run_files import LOGS, METRICS, SAMPLES, TIMINGS
 
 
 def written(folder: Path) -> Logs:
