@@ -14,19 +14,15 @@ from recurra.interop import exporting, importing
 from recurra.interop.origin import origin_of
 from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel, load
-from recurra.report import findings
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
-from recurra.text.vocabulary import Vocabulary
 from recurra.training.helping import ending, help_out
 from recurra.training.learning_text import read_text
-from recurra.training.provenance import Learned
 from recurra.training.restarting import begun_by_this_start
 from recurra.training.run import Announce, Listener, Run
 from recurra.training.run import resume as resume_run
 from recurra.training.run import train as train_run
 from recurra.training.run_files import REPORT
-from recurra.training.trainer import Trainer
 
 
 def train(
@@ -86,14 +82,7 @@ def train(
     ranks = current()
     if ranks is not None and not ranks.is_lead:
         raise SystemExit(help_out(ranks, text))
-    told: list[Learned] = []
-
-    def tell(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path) -> None:
-        told.append(Learned(text, trainer.training))
-        if announce is not None:
-            announce(text, vocabulary, trainer, folder)
-
-    watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": tell, "ranks": ranks}
+    watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
     with ending(ranks):
         _refuse_standard_input(sources, ranks)
         begun = None if resume else begun_by_this_start(run, force=force)
@@ -115,7 +104,6 @@ def train(
                 force=force or begun is not None,
                 **watched,
             )
-    findings.add(trained, told[-1])
     if report:
         write_report([trained.folder], trained.folder / REPORT)
     return trained

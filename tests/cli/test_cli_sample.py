@@ -232,11 +232,11 @@ def test_a_text_that_has_changed_or_gone(call: Call, trained: Path, tmp_path: Pa
     (before,) = re.findall(r'source = \[\s*"(.*)",?\s*\]', settings.read_text())
     settings.write_text(settings.read_text().replace(before, str(source)))
     source.write_text("another book")
-    assert "is no longer the one that" in call("sample", run, "--novelty").err
+    assert f"the text of `{run}` has changed" in call("sample", run, "--novelty").err
     source.unlink()
     assert call("sample", run, "--novelty").code == 3
     settings.write_text(settings.read_text().replace(str(source), "-"))
-    assert "is not known" in call("sample", run, "--novelty").err
+    assert f"the text of `{run}` cannot be read again: it was standard input." in call("sample", run, "--novelty").err
 
 
 def test_a_conversation_with_a_program(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

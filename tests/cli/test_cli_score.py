@@ -146,10 +146,11 @@ def test_dynamic_by_sgd_where_the_learned_text_is_not_there(
     shutil.copy(trained / "checkpoints" / "best.safetensors", alone)
     code, out, _ = call("score", alone, text, "--dynamic")
     assert code == 0
-    assert f"note: dynamic evaluation by sgd: where the text `small` of `{alone}` lies is not known." in out
+    why = f"the text of `{alone}` cannot be read again: where it was read is not known."
+    assert f"note: dynamic evaluation by sgd: {why}" in out
     code, _, err = call("score", alone, text, "--dynamic", "--dynamic-method", "rms")
     assert code == 3
-    assert f"error: where the text `small` of `{alone}` lies is not known." in err
+    assert f"error: {why}" in err
 
 
 def test_per_character_is_a_line_of_json_each(call: Call, trained: Path, text: Path) -> None:

@@ -6,10 +6,11 @@ import json
 import math
 from pathlib import Path
 
+import pytest
 from run_folder import HOSTILE, MakeRun, lines, record
 
 from recurra.report import panels
-from recurra.report.data import load
+from recurra.report.data import Sample, load
 
 
 def test_losses_are_in_bits_per_character(make_run: MakeRun) -> None:
@@ -64,3 +65,10 @@ def test_the_text_to_look_at(make_run: MakeRun, tmp_path: Path) -> None:
     (folder / "summary.json").write_text(json.dumps({}))
     assert panels.passage(load(folder)) == "The crow said"
     assert panels.passage(load(make_run("four", without=("summary.json", "samples.jsonl")))) == ""
+
+
+@pytest.mark.parametrize("bad", [[1], [1, 2, 3], ["a", 1], [-1, 2], [0, 0], [3, 3], [True, 1], 7, None])
+def test_spans_that_make_no_sense_are_left_out(bad: object) -> None:
+    marks = [{"update": 0, "words": [[0, 2], bad], "copied": bad, "total": 3}]
+    (sample,) = panels.samples([Sample(0, 1.0, "12345")], marks)
+    assert (sample["words"], sample["copied"]) == ([[0, 2]], [])

@@ -11,7 +11,7 @@ from small_training import rows
 
 from recurra.errors import StorageError
 from recurra.training.events import Progress, Record, Sampled, Saving
-from recurra.training.logs import Logs, cut_back
+from recurra.training.logs import Logs, Sample, cut_back, samples
 from recurra.training.run_files import LOGS, METRICS, SAMPLES, TIMINGS
 
 
@@ -35,8 +35,11 @@ def test_lines_of_later_updates_are_cut(tmp_path: Path, update: int, kept: list[
 
 @pytest.mark.parametrize(
     "torn",
-    [b'{"update": 10, "te', b'{"update": 10}', b"\0\0\0\0\n", b'"text"\n', b'{"update": "x"}\n', b"\xff\n", b"[]\n"],
-)
+    [
+        b'{"update": 10, "te', b'{"update": 10}', b"\0\0\0\0\n", b'"text"\n', b'{"update": "x"}\n',
+        b'{"update": true}\n', b"\xff\n", b"[]\n",
+    ],
+)  # fmt: skip
 def test_half_a_line_is_cut(tmp_path: Path, torn: bytes) -> None:
     written(tmp_path)
     before = (tmp_path / METRICS).read_bytes()
@@ -88,3 +91,13 @@ def test_samples_keep_their_letters(tmp_path: Path) -> None:
     written(tmp_path)
     cut_back(tmp_path, 10)
     assert rows(tmp_path / SAMPLES)[0]["text"] == "line\nü"
+
+
+def test_samples_are_read_back_but_no_half_of_one(tmp_path: Path) -> None:
+    written(tmp_path)
+    with (tmp_path / SAMPLES).open("ab") as file:
+        file.write(b'{"update": 40}\n{"update": 40, "text": "ha')
+    assert samples(tmp_path) == [Sample(update, "line\nü") for update in (10, 20, 30)]
+    (tmp_path / SAMPLES).unlink()
+    with pytest.raises(StorageError, match="No such file"):
+        samples(tmp_path)

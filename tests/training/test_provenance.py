@@ -27,8 +27,8 @@ def test_the_text_and_its_parts(tmp_path: Path) -> None:
     learned = Provenance(folder).learned
     assert learned.text.text == BOOK
     assert learned.held_out == (1700, 1900)
-    vocabulary = recurra.load(folder).vocabulary
-    assert np.array_equal(learned.ids(vocabulary)[:], vocabulary.encode(BOOK[:1700]))
+    assert learned.vocabulary == recurra.load(folder).vocabulary
+    assert np.array_equal(learned.parts[0][:], learned.vocabulary.encode(BOOK[:1700]))
     assert Provenance(folder).sha256 == learned.text.sha256
     checkpoint = next((folder / "checkpoints").glob("update-*"))
     assert Provenance(checkpoint).learned.held_out == (1700, 1900)
@@ -46,15 +46,14 @@ def test_ids_in_the_vocabulary_of_the_model_that_learned_on(tmp_path: Path) -> N
     small = tmp_path / "small.txt"
     small.write_text("read small words " * 20, encoding="utf-8")
     run = recurra.train(small, start=first, run=tmp_path / "second", **SETTINGS)
-    vocabulary = run.model.vocabulary
-    ids = Provenance(run.folder).learned.ids(vocabulary)
-    assert vocabulary.decode(ids[:17]) == "read small words "
+    ids = Provenance(run.folder).learned.parts[0]
+    assert run.model.vocabulary.decode(ids[:17]) == "read small words "
 
 
 def test_a_text_that_has_changed_or_is_gone(tmp_path: Path) -> None:
     folder = train(tmp_path)
     (tmp_path / "book.txt").write_text(BOOK + "x")
-    with pytest.raises(TextError, match=r"the text `book` is no longer the one that `.*` has learned") as caught:
+    with pytest.raises(TextError, match=r"the text of `.*/run` has changed: its sha256 is ") as caught:
         Provenance(folder).learned  # noqa: B018
     assert caught.value.hint == "give the text: `recurra score MODEL TEXT`."
     (tmp_path / "book.txt").unlink()
@@ -66,10 +65,10 @@ def test_where_the_text_was_is_not_known(tmp_path: Path) -> None:
     folder = train(tmp_path)
     moved = tmp_path / "alone.safetensors"
     moved.write_bytes((folder / "checkpoints" / "best.safetensors").read_bytes())
-    with pytest.raises(TextError, match=r"where the text `book` of `.*` lies is not known"):
+    with pytest.raises(TextError, match=r"the text of `.*` cannot be read again: where it was read is not known\."):
         Provenance(moved).learned  # noqa: B018
     run = recurra.train(text=BOOK, run=tmp_path / "string", **SETTINGS)
-    with pytest.raises(TextError, match=r"where the text `text` of `.*` lies is not known"):
+    with pytest.raises(TextError, match=r"the text of `.*/string` cannot be read again: it was a string\."):
         Provenance(run.folder).learned  # noqa: B018
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import tomllib
@@ -282,8 +283,17 @@ def test_texts_that_cannot_be_read_again() -> None:
     with pytest.raises(TextError, match=r"the text of the run cannot be read again: it was standard input\."):
         resume_small(folder, None)
     (folder / RUN_TOML).unlink()
-    with pytest.raises(TextError, match="cannot be read again: the run does not say where it was read"):
+    with pytest.raises(TextError, match="cannot be read again: where it was read is not known"):
         resume_small(folder, None)
+
+
+@pytest.mark.parametrize("source", ['["bad.txt"]', '["../bad.txt", "kjv"]', "[7]", "[[]]", '"bad.txt"', "7"])
+def test_a_place_that_no_run_writes_is_not_read(source: str) -> None:
+    folder = from_file("bad.txt", TEXT)
+    toml = (folder / RUN_TOML).read_text()
+    (folder / RUN_TOML).write_text(re.sub(r"source = \[[^]]*\]", f"source = {source}", toml))
+    with pytest.raises(TextError, match="cannot be read again: where it was read is not known"):
+        training_run.resume(folder)
 
 
 def test_another_encoding_is_no_way_to_go_on() -> None:

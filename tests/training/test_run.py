@@ -374,7 +374,7 @@ def test_a_text_in_a_file_is_learned_like_one_in_memory(
 
 def test_baselines_of_a_very_long_text_are_those_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert train_small(validation=0.25).summary["baseline_limit"] is None
-    monkeypatch.setattr(training_summary, "BASELINE_LIMIT", 60)
+    monkeypatch.setattr(training_summary, "LIMIT", 60)
     summary = train_small(validation=0.25).summary
     assert summary["baseline_limit"] == 60
     assert summary["baselines"] == baselines(TEXT[:60])

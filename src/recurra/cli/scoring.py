@@ -69,7 +69,7 @@ class Reader(NamedTuple):
 
     def learned(self) -> Ids:
         """The ids that it has learned; TextError or ModelError where they cannot be had."""
-        return self.origin.learned.ids(self.model.vocabulary)
+        return self.origin.learned.parts[0]
 
 
 class Reading(NamedTuple):

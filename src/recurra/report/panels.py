@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.report.data import mapping, number
 from recurra.report.figures import BASELINES, MAX_POINTS, decimate
-from recurra.report.marks import valid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from recurra.report.data import Record, RunData, Sample
 
@@ -64,9 +63,24 @@ def _sample(sample: Sample, marked: Mapping[str, Any] | None) -> dict[str, Any]:
     told: dict[str, Any] = {"update": sample.update, "temperature": sample.temperature, "text": sample.text}
     if marked is None:
         return told
-    spans = {name: valid(marked[name], len(sample.text)) for name in ("words", "copied") if name in marked}
+    spans = {name: _spans(marked[name], len(sample.text)) for name in ("words", "copied") if name in marked}
     total = marked.get("total")
     return told | spans | {"total": total if type(total) is int else 0}
+
+
+def _spans(marks: object, length: int) -> list[list[int]]:
+    """Spans that lie in a text of `length` characters; whatever else a file may hold is left out."""
+    return [list(span) for span in _lists(marks) if _is_span(span, length)]
+
+
+def _lists(value: object) -> Iterable[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_span(span: object, length: int) -> bool:
+    if not isinstance(span, list) or len(span) != 2 or not all(type(number) is int for number in span):
+        return False
+    return bool(span[0] >= 0 and span[1] > 0 and sum(span) <= length)
 
 
 def passage(run: RunData) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from recurra.config import TrainingConfig
 from recurra.errors import TextError, UsageError
-from recurra.text.decoding import Text, check_encoding
+from recurra.text import books
+from recurra.text.decoding import Text
 from recurra.text.id_file import Ids, translated
 from recurra.text.reading import Source, from_string, read, require_learnable
 from recurra.text.streams import STREAMS, DocumentStream, TextStream, split
@@ -25,6 +27,12 @@ class LearningText(NamedTuple):
     vocabulary: Vocabulary
     parts: tuple[Ids, Ids, Ids]
     newline: int | None
+
+    @property
+    def held_out(self) -> tuple[int, int]:
+        """Where the part that is held out begins and ends."""
+        start = len(self.parts[0])
+        return start, start + len(self.parts[1])
 
 
 def read_text(sources: Source | Sequence[Source], text: str | Text | None, encoding: str | None) -> Text:
@@ -86,24 +94,29 @@ def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextSt
     return DocumentStream(ids[:], *sizes, newline=newline)
 
 
-def read_again(source: Sequence[str], told: Mapping[str, Any], encoding: str | None) -> Text:
-    """The text at `source`, of which this was `told`; TextError where it is gone or has changed."""
-    saved = told["encoding"]
-    if encoding is not None and check_encoding(encoding) != saved:
-        raise UsageError(
-            f"`encoding` of the run is {saved!r}, and cannot change when it is resumed; got {encoding!r}.",
-            hint="leave it out.",
-        )
-    gone = next((UNREADABLE[name] for name in source if name in UNREADABLE), None)
+def read_again(told: Mapping[str, Any], *, whose: str = "the run", hint: str = GIVE_IT) -> Text:
+    """The text of which this was `told`, by anyone: its source, encoding and sha256.
+
+    TextError where it is gone or has changed, or where nothing tells its place: that of a file is an absolute path.
+    """
+    text, encoding = f"the text of {whose}", str(told.get("encoding", ENCODING))
+    source = _places(told.get("source"))
+    gone = next((UNREADABLE[place] for place in source if place in UNREADABLE), None)
     if gone is not None or not source:
-        why = f"it was {gone}" if gone else "the run does not say where it was read"
-        raise TextError(f"the text of the run cannot be read again: {why}.", hint=GIVE_IT)
+        why = f"it was {gone}" if gone else "where it was read is not known"
+        raise TextError(f"{text} cannot be read again: {why}.", hint=hint)
     try:
-        text = read(list(source), saved)
+        found = read(source, encoding)
     except TextError as error:
-        raise TextError(f"the text of the run cannot be read again: {error.message}", hint=GIVE_IT) from error
-    if text.sha256 != told["sha256"]:
-        raise TextError(
-            f"the text of the run has changed: its sha256 is {text.sha256}, and was {told['sha256']}.", hint=GIVE_IT
-        )
-    return text
+        raise TextError(f"{text} cannot be read again: {error.message}", hint=hint) from error
+    if found.sha256 != told.get("sha256"):
+        raise TextError(f"{text} has changed: its sha256 is {found.sha256}, and was {told.get('sha256')}.", hint=hint)
+    return found
+
+
+def _places(source: object) -> list[str]:
+    """The names and paths of `source`; none where it is not what `Text.source` is, a relative path among it."""
+    places = source if isinstance(source, (list, tuple)) else []
+    known = (*books.NAMES, *UNREADABLE)
+    good = all(isinstance(place, str) and (place in known or Path(place).is_absolute()) for place in places)
+    return list(places) if good else []

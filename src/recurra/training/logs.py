@@ -7,13 +7,20 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recurra import storage, untrusted
 from recurra.machine import peak_memory
 from recurra.training import events
 from recurra.training.events import Event
 from recurra.training.run_files import LOGS, METRICS, SAMPLES, TIMINGS
+
+
+class Sample(NamedTuple):
+    """What the network wrote after `update` updates."""
+
+    update: int
+    text: str
 
 
 class Logs:
@@ -71,6 +78,14 @@ def cut_back(folder: Path, update: int) -> float:
     return float(seconds) if isinstance(seconds, (int, float)) else 0.0
 
 
+def samples(folder: Path) -> list[Sample]:
+    """Those that a run in `folder` has written, also before it was resumed; StorageError where its log is gone."""
+    path = folder / SAMPLES
+    with storage.writing(path), path.open("rb") as file:
+        found = [_row(line) for line in file]
+    return [Sample(row["update"], row["text"]) for row in found if isinstance(row.get("text"), str)]
+
+
 def _cut(path: Path, update: int) -> dict[str, Any]:
     """Cut one log; returns its last line, {} where none is left."""
     last: dict[str, Any] = {}
@@ -91,4 +106,4 @@ def _row(line: bytes) -> dict[str, Any]:
         row = untrusted.parse_json(line, strict=False) if line.endswith(b"\n") else None
     except ValueError:
         row = None
-    return row if isinstance(row, dict) and isinstance(row.get("update"), int) else {}
+    return row if isinstance(row, dict) and type(row.get("update")) is int else {}

@@ -12,7 +12,7 @@ from recurra.errors import CheckpointError, UsageError
 from recurra.model import CHECKPOINTS, load
 from recurra.network import growth
 from recurra.network.optimizers.averaging import SUM, WEIGHT, average_of
-from recurra.text.decoding import Text
+from recurra.text.decoding import Text, check_encoding
 from recurra.text.reading import Source
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import learning_text
@@ -48,12 +48,10 @@ def continued(
     )
     if training.updates < snapshot.update and "updates" in given:
         raise UsageError(f"`updates` must be at least {snapshot.update}, as many as are done; got {training.updates}.")
-    source = tables["text"].get("source", ())
     if sources or text is not None:
         read = learning_text.read_text(sources, text, encoding or own["text"]["encoding"])
-        source = read.source
     else:
-        read = learning_text.read_again(source, own["text"] | tables["text"], encoding)
+        read = _read_again(own["text"] | tables["text"], encoding)
     if extend_vocabulary and read.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
         snapshot = _extended(snapshot, read.vocabulary, training.seed)
     learned = learning_text.prepared(read, training, snapshot.model.vocabulary)
@@ -67,7 +65,18 @@ def continued(
     resumed = Resumed(snapshot, best, best_file, cut_back(folder, snapshot.update))
     path = folder / CHECKPOINTS / START
     start = load(path).extended(learned.vocabulary, seed=training.seed) if path.exists() else None
-    return Task(config, training, learned, told, source, start, resumed)
+    return Task(config, training, learned, told, start, resumed)
+
+
+def _read_again(told: Mapping[str, Any], encoding: str | None) -> Text:
+    """The text of the run, whose encoding may be given but not changed."""
+    saved = told["encoding"]
+    if encoding is not None and check_encoding(encoding) != saved:
+        raise UsageError(
+            f"`encoding` of the run is {saved!r}, and cannot change when it is resumed; got {encoding!r}.",
+            hint="leave it out.",
+        )
+    return learning_text.read_again(told)
 
 
 def _extended(snapshot: Snapshot, vocabulary: Vocabulary, seed: int) -> Snapshot:

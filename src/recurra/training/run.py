@@ -92,7 +92,7 @@ def train(
         fitting = updates_within(training.time_limit, config, training, *read, crew)
         training = dataclasses.replace(training, updates=fitting)
     told = text_table(learned.text, learned.vocabulary)
-    task = Task(config, training, learned, told, learned.text.source, start)
+    task = Task(config, training, learned, told, start)
     # The folder is made when all settings have proved good.
     place = new_folder(run, learned.text.name, force=force)
     return _run(task, place, _Watchers(listeners, announce, with_proof), ranks)
@@ -157,11 +157,11 @@ def _run(task: Task, place: AbstractContextManager[Path], watchers: _Watchers, r
                 watchers.announce(task.learned.text, task.learned.vocabulary, trainer, folder)
             _follow(trainer, folder, [logs, *watchers.listeners])
             found = summary(folder, trainer)
-            write_json(folder / SUMMARY, found)
             if trainer.stopped:
+                write_json(folder / SUMMARY, found)
                 raise _interrupted(stop[0], trainer, folder)
         assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-        found |= findings(trainer, task.learned.text, task.learned.parts, proof_wanted=watchers.with_proof)
+        found |= findings(folder, trainer, task.learned, proof_wanted=watchers.with_proof)
         write_json(folder / SUMMARY, found)
         return Run(trainer.best.model, folder, found)
 
@@ -170,7 +170,7 @@ def _begin(task: Task, trainer: Trainer, folder: Path) -> None:
     """Write down what is to be done; the summary of what was done before no longer holds."""
     if task.start is not None and task.resumed is None:
         task.start.save(folder / CHECKPOINTS / START)
-    write_settings(folder, trainer, task.text, task.source)
+    write_settings(folder, trainer, task.text, task.learned.text.source)
     with storage.writing(folder / SUMMARY):
         (folder / SUMMARY).unlink(missing_ok=True)
 

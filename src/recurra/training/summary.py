@@ -6,18 +6,20 @@ import math
 from pathlib import Path
 from typing import Any
 
-from recurra.inference import baselines
+from recurra.inference.baselines import LIMIT, baselines
 from recurra.machine import peak_memory
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.text.decoding import Text
 from recurra.text.id_file import Ids
 from recurra.training import proof
+from recurra.training.findings import copies, held_out, marks
+from recurra.training.learning_text import LearningText
+from recurra.training.logs import samples
 from recurra.training.trainer import Trainer
 
 BEST_SAMPLE_LENGTH = 1000
 PROOF_LIMIT = 50_000  # parameters; more of them take minutes to check one by one
-BASELINE_LIMIT = 1 << 23  # characters, of a text's beginning, that the baselines are measured on
 
 
 def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
@@ -54,31 +56,40 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
-def findings(trainer: Trainer, text: Text, parts: tuple[Ids, Ids, Ids], *, proof_wanted: bool) -> dict[str, Any]:
-    """What the report shows besides the run itself: samples, baselines on the parts of the text, the test, the proof.
+def findings(folder: Path, trainer: Trainer, learned: LearningText, *, proof_wanted: bool) -> dict[str, Any]:
+    """What the report shows besides the run itself, in keys beside those of `summary`: minutes for a long text.
 
-    `parts` are the ids to train on, those held out and those of the test.
+    The last samples, the losses of the parts held out and of the test, the proof of the gradients, the baselines, and
+    what `training.findings` has.
     """
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-    seed = trainer.sample_seed
-    train_ids, validation_ids, test_ids = parts
-    first, second = len(train_ids), len(train_ids) + len(validation_ids)
+    best, text, seed = trainer.best.model, learned.text, trainer.sample_seed
+    train_ids, _, test_ids = learned.parts
+    first, second = learned.held_out
+    written = {
+        "best_sample": best.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
+        "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
+    }
+    on_the_way = samples(folder)
     checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
     tested = trainer.final_loss(test_ids) if len(test_ids) > 1 else None
     scores = _in_nats_and_bits("validation", trainer.final_validation_loss()) | _in_nats_and_bits("test", tested)
-    return scores | {
-        "best_sample": trainer.best.model.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
-        "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
+    return {
+        **scores,
+        **written,
         "baselines": _baselines(text, 0, first),
         "held_out_baselines": _baselines(text, first, second) if trainer.has_validation else None,
-        "baseline_limit": BASELINE_LIMIT if max(first, second - first) > BASELINE_LIMIT else None,
+        "baseline_limit": LIMIT if max(first, second - first) > LIMIT else None,
         "gradient_check": _proof(trainer, train_ids) if checked else None,
+        **held_out.figures(best, learned),
+        **copies.figures(written, on_the_way, text, best.vocabulary),
+        "sample_marks": marks.mark(on_the_way, text),
     }
 
 
 def _baselines(text: Text, start: int, stop: int) -> dict[str, float]:
     """Those of the characters `start` to `stop`, or of the first of them: more would take many minutes."""
-    return baselines.baselines(text.part(start, min(stop, start + BASELINE_LIMIT)), is_bytes=text.is_bytes)
+    return baselines(text.part(start, min(stop, start + LIMIT)), is_bytes=text.is_bytes)
 
 
 def _proof(trainer: Trainer, ids: Ids) -> dict[str, Any]:

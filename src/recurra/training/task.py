@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from recurra.training.learning_text import LearningText
 
 @dataclass(frozen=True)
 class Task:
-    """The settings, and the text that is `learned`; `text` and `source` are what is written down of it.
+    """The settings, and the text that is `learned`; `text` is what is written down of it.
 
     `start` is the model that training began with, where that was a trained one; `resumed` where it goes on.
     """
@@ -23,6 +22,5 @@ class Task:
     training: TrainingConfig
     learned: LearningText
     text: dict[str, Any]
-    source: Sequence[str]
     start: LanguageModel | None = None
     resumed: Resumed | None = None

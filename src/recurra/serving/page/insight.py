@@ -6,19 +6,17 @@ It is found in a thread, once, while someone looks at the page; the marks again 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from recurra.config import TrainingConfig
-from recurra.errors import RecurraError, TextError
+from recurra.errors import RecurraError
 from recurra.inference.baselines import COMPRESSORS, LIMIT, ngram_bits, uniform, unigram
-from recurra.report import held_out, panels
-from recurra.report.data import Sample
-from recurra.report.marks import MOST, mark
+from recurra.report import panels
 from recurra.serving.page.watching import Watch
-from recurra.text import books
-from recurra.text.reading import read
-from recurra.training.provenance import Learned
+from recurra.training.findings import held_out
+from recurra.training.findings.marks import MOST, mark
+from recurra.training.learning_text import LearningText, prepared, read_again
+from recurra.training.logs import Sample
 
 XZ = panels.COMPRESSOR
 
@@ -28,7 +26,7 @@ class Insight:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._learned: Learned | None = None
+        self._learned: LearningText | None = None
         self._marked: list[Sample] = []
         self._marks: list[dict[str, Any]] = []
         self._gave_up = False
@@ -47,14 +45,14 @@ class Insight:
         except (RecurraError, TypeError, ValueError):
             self._gave_up = True
 
-    def _find_rules(self, learned: Learned) -> None:
+    def _find_rules(self, learned: LearningText) -> None:
         if not panels.rules(self._watch.summary):
             for found in rules_of(learned):
                 self._watch.add(rules=found)
 
-    def _mark(self, learned: Learned) -> None:
+    def _mark(self, learned: LearningText) -> None:
         """Mark the samples that are new; all of them, where the run was cut back."""
-        samples = list(self._watch.samples)
+        samples = [Sample(sample.update, sample.text) for sample in self._watch.samples]
         if samples[: len(self._marked)] != self._marked:
             self._marks, self._marked = [], []
         new = samples[len(self._marked) :]
@@ -64,32 +62,26 @@ class Insight:
         self._marked = samples
 
 
-def learned_of(tables: dict[str, Any]) -> Learned:
+def learned_of(tables: dict[str, Any]) -> LearningText:
     """The text that run.toml names; TextError where it is another now, or cannot be read again."""
     table = tables.get("text")
-    told = table if isinstance(table, dict) else {}
-    source = [str(place) for place in told.get("source", [])]
-    if not source or not all(place in books.NAMES or Path(place).is_absolute() for place in source):
-        raise TextError("where the text lies is not known.")
-    text = read(source, str(told.get("encoding", "utf-8")))
-    if text.sha256 != told.get("sha256"):
-        raise TextError("the text has changed.")
-    return Learned(text, TrainingConfig.from_table(tables.get("training", {})))
+    text = read_again(table if isinstance(table, dict) else {})
+    return prepared(text, TrainingConfig.from_table(tables.get("training", {})))
 
 
-def passage_of(learned: Learned) -> str:
+def passage_of(learned: LearningText) -> str:
     """The beginning of the text that is held out, else of all."""
     start, stop = learned.held_out
     first = start if stop - start >= panels.PASSAGE else 0
     return _readable(learned, first, first + panels.PASSAGE)
 
 
-def _readable(learned: Learned, start: int, stop: int) -> str:
+def _readable(learned: LearningText, start: int, stop: int) -> str:
     part = learned.text.part(start, min(stop, len(learned.text)))
     return part.encode("latin-1").decode("utf-8", "replace") if learned.text.is_bytes else part
 
 
-def rules_of(learned: Learned) -> Iterator[list[dict[str, Any]]]:
+def rules_of(learned: LearningText) -> Iterator[list[dict[str, Any]]]:
     """What needs no network, as `panels.rules` has it when the run has ended: what is found at once, then all."""
     start, stop = learned.held_out
     text, is_held_out = learned.text, stop - start >= 2
@@ -99,7 +91,7 @@ def rules_of(learned: Learned) -> Iterator[list[dict[str, Any]]]:
     yield panels.rules({name: quick})
     found: dict[str, Any] = {}
     if is_held_out:
-        ids = learned.ids(text.vocabulary)
+        ids = learned.parts[0]
         ids = ids[max(len(ids) - held_out.TRAINING, 0) :]
         found["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out.HELD_OUT])
     yield panels.rules(found | {name: quick | {XZ: _xz_bits(part, is_bytes=text.is_bytes)}})

@@ -1,6 +1,6 @@
-"""What a run's samples have copied from its text: found once when a run ends, kept in summary.json.
+"""What a run's samples have copied from its text.
 
-copied        {"best_sample": …, "final_sample": …}: their `novelty`, in characters, as JSON's types
+copied           {"best_sample": …, "final_sample": …}: their `novelty`, in characters, as JSON's types
 longest_copies   {update: characters} of the samples on the way, the last of them first, as far as `MOST` goes
 """
 
@@ -11,27 +11,26 @@ from typing import TYPE_CHECKING, Any
 from recurra.inference.novelty import as_table, novelties
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from recurra.report.data import Sample
     from recurra.text.decoding import Text
     from recurra.text.vocabulary import Vocabulary
-    from recurra.training.run import Run
+    from recurra.training.logs import Sample
 
 PASSES, TOGETHER = 4, 4096  # how often the text is read for the samples on the way, for so many characters each time
-MODELS = ("best_sample", "final_sample")
 
 
-def figures(run: Run, samples: Sequence[Sample], text: Text) -> dict[str, Any]:
-    """Both keys; no key where there is no sample."""
-    vocabulary = run.model.vocabulary
-    last = {name: run.summary[name] for name in MODELS if run.summary.get(name)}
+def figures(
+    last: Mapping[str, str], on_the_way: Sequence[Sample], text: Text, vocabulary: Vocabulary
+) -> dict[str, Any]:
+    """Both keys, of the `last` samples by name and those on the way; no key where there is no sample."""
+    last = {name: sample for name, sample in last.items() if sample}
     spelled = [vocabulary.spell(sample) for sample in last.values()]
     found = [
         _in_characters(as_table(own), sample, vocabulary)
         for own, sample in zip(novelties(spelled, text), spelled, strict=True)
     ]
-    longest = _longest(samples, text, vocabulary)
+    longest = _longest(on_the_way, text, vocabulary)
     return ({"copied": dict(zip(last, found, strict=True))} if last else {}) | (
         {"longest_copies": longest} if longest else {}
     )

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 import recurra
-from recurra.report import marks
-from recurra.report.data import Sample, load
-from recurra.report.marks import mark, valid
+from recurra.report.data import load
 from recurra.text.reading import from_string
+from recurra.training.findings import marks
+from recurra.training.findings.marks import mark
+from recurra.training.logs import Sample
 
 BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 3
 
 
 def test_words_and_copies_are_marked() -> None:
     text = "smalx book: of few words, read many foo"
-    (found,) = mark([Sample(7, 1.0, text)], from_string(BOOK))
+    (found,) = mark([Sample(7, text)], from_string(BOOK))
     assert [text[start : start + length] for start, length in found["words"]] == [
         "book", "of", "few", "words", "read", "many",
     ]  # fmt: skip
@@ -26,32 +27,26 @@ def test_words_and_copies_are_marked() -> None:
 
 
 def test_a_text_of_bytes_is_read_as_its_samples_are() -> None:
-    (found,) = mark([Sample(0, None, "déjà xx")], from_string(BOOK, encoding="bytes"))
+    (found,) = mark([Sample(0, "déjà xx")], from_string(BOOK, encoding="bytes"))
     assert found["words"] == [[0, 4]]
 
 
 def test_an_empty_sample_is_left_out_and_none_is_no_error() -> None:
-    assert mark([Sample(0, 1.0, "")], from_string(BOOK)) == []
+    assert mark([Sample(0, "")], from_string(BOOK)) == []
     assert mark([], from_string(BOOK)) == []
 
 
 def test_copies_are_looked_for_in_the_newest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marks, "TOGETHER", 60)
-    samples = [Sample(update, 1.0, "of few words, read many times") for update in range(5)]
+    samples = [Sample(update, "of few words, read many times") for update in range(5)]
     assert ["copied" in found for found in mark(samples, from_string(BOOK))] == [False, False, False, True, True]
 
 
 def test_words_are_not_cut_where_the_book_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for block in range(10, 40):
         monkeypatch.setattr(marks, "BLOCK", block)
-        (found,) = mark([Sample(0, 1.0, BOOK)], from_string(BOOK))
+        (found,) = mark([Sample(0, BOOK)], from_string(BOOK))
         assert len(found["words"]) == found["total"] == 36
-
-
-@pytest.mark.parametrize("bad", [[1], [1, 2, 3], ["a", 1], [-1, 2], [0, 0], [3, 3], [True, 1], 7, None])
-def test_spans_that_make_no_sense_are_left_out(bad: object) -> None:
-    assert valid([[0, 2], bad], 5) == [[0, 2]]
-    assert valid(bad, 5) == []
 
 
 def test_a_training_leaves_its_marks(tmp_path: Path) -> None:

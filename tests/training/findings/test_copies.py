@@ -9,9 +9,10 @@ import pytest
 
 import recurra
 from recurra.inference.novelty import as_table, novelty
-from recurra.report import copies
-from recurra.report.data import Sample, load
+from recurra.report.data import load
 from recurra.text.reading import from_string
+from recurra.training.findings import copies
+from recurra.training.logs import Sample
 
 BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 60
 SETTINGS: dict[str, Any] = {"hidden_size": 8, "proof": False, "preset": "seed", "sample_every": 20, "updates": 60}
@@ -31,20 +32,20 @@ def test_a_training_leaves_what_its_samples_have_copied(tmp_path: Path) -> None:
 
 def test_of_a_model_of_bytes_they_are_in_characters(tmp_path: Path) -> None:
     run = recurra.train(text=BOOK, encoding="bytes", run=tmp_path / "run", **SETTINGS)
-    run.summary["best_sample"] = run.summary["final_sample"] = "xx times over: déjà vu.\nA small xx"
+    last = {"best_sample": "xx times over: déjà vu.\nA small xx", "final_sample": ""}
     text = from_string(BOOK, encoding="bytes")
-    found = copies.figures(run, [Sample(0, 1.0, "zdéjà"), Sample(1, 1.0, "")], text)
+    found = copies.figures(last, [Sample(0, "zdéjà"), Sample(1, "")], text, run.model.vocabulary)
+    assert list(found["copied"]) == ["best_sample"]
     first = found["copied"]["best_sample"]["passages"][0]
     assert (first["text"], first["start"], first["length"]) == (" times over: déjà vu.\nA small ", 2, 30)
     assert found["longest_copies"] == {"0": 4}
 
 
 def test_no_more_samples_are_searched_than_a_few_readings_allow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = recurra.train(text=BOOK, run=tmp_path / "run", **SETTINGS)
     monkeypatch.setattr(copies, "TOGETHER", 10)
     monkeypatch.setattr(copies, "PASSES", 2)
-    samples = [Sample(update, 1.0, "A small") for update in range(4)] + [Sample(4, 1.0, "small b"), Sample(5, 1.0, "A")]
-    found = copies.figures(run, samples, from_string(BOOK))["longest_copies"]
-    assert found == {"5": 1, "4": 7, "3": 7}
+    samples = [Sample(update, "A small") for update in range(4)] + [Sample(4, "small b"), Sample(5, "A")]
+    text = from_string(BOOK)
+    assert copies.figures({}, samples, text, text.vocabulary) == {"longest_copies": {"5": 1, "4": 7, "3": 7}}

@@ -1,4 +1,4 @@
-"""What a run's best model makes of the text that was held out: found once when a run ends, kept in summary.json.
+"""What a run's best model makes of the text that was held out.
 
 held_out_passage   the first characters of that part, and the nats of each: {"text": …, "nats": […]}
 held_out_ngrams    bits per character by interpolated n-grams of the same training text, by order
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recurra.model import LanguageModel
-    from recurra.training.provenance import Learned
+    from recurra.training.learning_text import LearningText
 
 PASSAGE = 2000  # characters that are shown
 TRAINING, HELD_OUT = 1 << 22, 1 << 20  # the last symbols that n-grams learn from, and the first they predict
@@ -29,12 +29,12 @@ DIGITS = 3
 LONGEST = 4  # bytes of a character in UTF-8
 
 
-def figures(model: LanguageModel, learned: Learned) -> dict[str, Any]:
+def figures(model: LanguageModel, learned: LearningText) -> dict[str, Any]:
     """All keys, or none of them."""
     start, stop = learned.held_out
     if stop - start < 2:
         return {}
-    text, ids = learned.text.part(start, min(stop, start + HELD_OUT)), learned.ids(model.vocabulary)
+    text, ids = learned.text.part(start, min(stop, start + HELD_OUT)), learned.parts[0]
     shown = list(itertools.islice(_costs(model, learned, text), PASSAGE))
     return {
         "held_out_passage": {
@@ -55,11 +55,11 @@ def _compressed(model: LanguageModel, text: str) -> dict[str, int]:
     return {"bytes": len(data), "model": len(coded.getvalue())} | sizes
 
 
-def _costs(model: LanguageModel, learned: Learned, text: str) -> Iterator[tuple[str, float]]:
+def _costs(model: LanguageModel, learned: LearningText, text: str) -> Iterator[tuple[str, float]]:
     """The characters of `text` and their nats, read as in training: from a zero state, or each line from one."""
     is_bytes = model.vocabulary.is_bytes
     beginning = text[: PASSAGE * (LONGEST if is_bytes else 1)]
-    if learned.training.documents is None:
+    if learned.newline is None:
         read = ((piece.symbols, piece.nats) for piece in model.surprises([beginning]))
     else:
         read = ((line.text + NEWLINE, line.nats) for line in model.score_lines(beginning))

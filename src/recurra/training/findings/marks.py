@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from recurra.inference.novelty import novelties
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from recurra.report.data import Sample
     from recurra.text.decoding import Text
+    from recurra.training.logs import Sample
 
 COPIED = 20  # characters, at least, of a passage that is called copied
 PASSAGES = 5  # of a sample
@@ -79,18 +79,3 @@ def _blocks(book: str) -> Iterator[str]:
             )
         yield book[start:stop]
         start = stop
-
-
-def valid(marks: object, length: int) -> list[list[int]]:
-    """Spans that lie in a text of `length` characters; whatever else a file may hold is left out."""
-    return [list(span) for span in _lists(marks) if _is_span(span, length)]
-
-
-def _lists(value: object) -> Iterable[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _is_span(span: object, length: int) -> bool:
-    if not isinstance(span, list) or len(span) != 2 or not all(type(number) is int for number in span):
-        return False
-    return bool(span[0] >= 0 and span[1] > 0 and sum(span) <= length)
