@@ -63,8 +63,6 @@ def recover(run: Path) -> Found:
             f"no checkpoint of `{run}` is whole: {', '.join(damaged)}.",
             hint="`--force` trains anew in its folder.",
         )
-    if not run.exists():
-        raise ModelError(f"there is no run `{run}`.", hint="give the folder of one, or leave out `--resume`.")
     raise ModelError(
         f"`{run}` has no checkpoint to go on from.", hint="leave out `--resume`: `--force` trains there anew."
     )

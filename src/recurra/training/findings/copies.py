@@ -1,7 +1,7 @@
 """What a run's samples have copied from its text.
 
 copied           {"best_sample": …, "final_sample": …}: their `novelty`, in characters, as JSON's types
-longest_copies   {update: characters} of the samples on the way, the last of them first, as far as `MOST` goes
+longest_copies   {update: characters} of the samples on the way: of the last, as many as `PASSES` readings search
 """
 
 from __future__ import annotations
