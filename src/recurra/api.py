@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from recurra.config import configs
 from recurra.engines.ranks import Ranks, current
@@ -19,7 +19,7 @@ from recurra.text.reading import Source, Text
 from recurra.training.helping import ending, help_out
 from recurra.training.learning_text import read_text
 from recurra.training.restarting import begun_by_this_start
-from recurra.training.run import Announce, Listener, Run
+from recurra.training.run import Announce, Listener, Run, Watching
 from recurra.training.run import resume as resume_run
 from recurra.training.run import train as train_run
 from recurra.training.run_files import REPORT
@@ -82,7 +82,7 @@ def train(
     ranks = current()
     if ranks is not None and not ranks.is_lead:
         raise SystemExit(help_out(ranks, text))
-    watched: dict[str, Any] = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
+    watched: Watching = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
     with ending(ranks):
         _refuse_standard_input(sources, ranks)
         begun = None if resume else begun_by_this_start(run, force=force)
@@ -90,8 +90,15 @@ def train(
             trained = resume_run(begun.folder, text=text, **watched)
         elif resume:
             folder = _resumable(run, force=force, start=start)
-            watched |= {"extend_vocabulary": extend_vocabulary, "encoding": encoding}
-            trained = resume_run(folder, sources, text=text, settings=settings, **watched)
+            trained = resume_run(
+                folder,
+                sources,
+                text=text,
+                settings=settings,
+                extend_vocabulary=extend_vocabulary,
+                encoding=encoding,
+                **watched,
+            )
         else:
             trained = _train_anew(
                 sources,
@@ -194,7 +201,9 @@ def _train_anew(
     encoding: str | None,
     *,
     extend_vocabulary: bool,
-    **named: Any,
+    run: str | Path | None,
+    force: bool,
+    **watched: Unpack[Watching],
 ) -> Run:
     settings = {"preset": "auto"} | settings
     model = None if start is None else load(start)
@@ -205,7 +214,7 @@ def _train_anew(
     config, training = configs(settings, len(found))
     if model is not None and extend_vocabulary and model.vocabulary.is_bytes == found.is_bytes:
         model = model.extended(found.vocabulary, seed=training.seed)
-    return train_run(text=found, start=model, model=config, training=training, **named)
+    return train_run(text=found, start=model, model=config, training=training, run=run, force=force, **watched)
 
 
 def _network_of(model: LanguageModel, settings: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from recurra import storage
 from recurra.config import ModelConfig, TrainingConfig
@@ -49,13 +49,19 @@ class Run:
     summary: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Watchers:
-    """Who is told of what happens: `announce` once of text, trainer and folder, then `listeners` of every event."""
+class Watching(TypedDict, total=False):
+    """What may be given to any training.
 
-    listeners: Sequence[Listener]
+    announce    is told of text, vocabulary, trainer and folder before the first event
+    listeners   are told of every event of the trainer, as the files of the run folder are
+    with_proof  unless it is false, the gradients are checked at the end, at the initial and the trained weights
+    ranks       of several processes, this being the first: the others `help_out`
+    """
+
     announce: Announce | None
+    listeners: Sequence[Listener]
     with_proof: bool
+    ranks: Ranks | None
 
 
 def train(
@@ -68,25 +74,18 @@ def train(
     model: ModelConfig | None = None,
     training: TrainingConfig | None = None,
     encoding: str | None = None,
-    with_proof: bool = True,
-    listeners: Sequence[Listener] = (),
-    announce: Announce | None = None,
-    ranks: Ranks | None = None,
+    **watching: Unpack[Watching],
 ) -> Run:
     """Train on `sources` (see `text.reading.read`; none: the default book) or on `text`, in the folder `run`.
 
     A model to `start` from gives its characters and parameters; `model` must be its network. With a time limit the
     updates that fit in it are measured, and stand in run.toml.
-    Every event of the trainer goes to the files of the run folder and to `listeners`; `announce` is told of text,
-    trainer and folder before the first. Unless `with_proof` is false, the gradients are checked at the end, at the
-    initial and the trained weights.
-    Of several processes, `ranks`, this is the first: the others `help_out`.
     SIGINT and SIGTERM, where this is the main thread, end training after a checkpoint with `Interrupted`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
     learned = prepared(read_text(sources, text, encoding), training, None if start is None else start.vocabulary)
     if training.time_limit is not None:
-        crew = crew_of(ranks, learned)
+        crew = crew_of(watching.get("ranks"), learned)
         stream = crew.stream(training, learned.parts[0], learned.newline)
         read = learned.vocabulary, stream, learned.parts[1]
         fitting = updates_within(training.time_limit, config, training, *read, crew)
@@ -95,7 +94,7 @@ def train(
     task = Task(config, training, learned, told, start)
     # The folder is made when all settings have proved good.
     place = new_folder(run, learned.text.name, force=force)
-    return _run(task, place, _Watchers(listeners, announce, with_proof), ranks)
+    return _run(task, place, **watching)
 
 
 def resume(
@@ -106,10 +105,7 @@ def resume(
     settings: Mapping[str, Any] | None = None,
     extend_vocabulary: bool = False,
     encoding: str | None = None,
-    with_proof: bool = True,
-    listeners: Sequence[Listener] = (),
-    announce: Announce | None = None,
-    ranks: Ranks | None = None,
+    **watching: Unpack[Watching],
 ) -> Run:
     """Go on with the training in the folder `run` from its newest whole checkpoint, as if it had never stopped.
 
@@ -123,10 +119,18 @@ def resume(
         raise ModelError(f"there is no run `{folder}`.", hint="give the folder of one, or leave out `--resume`.")
     with locked(folder):
         task = continued(folder, sources, text, settings or {}, encoding, extend_vocabulary=extend_vocabulary)
-        return _run(task, contextlib.nullcontext(folder), _Watchers(listeners, announce, with_proof), ranks)
+        return _run(task, contextlib.nullcontext(folder), **watching)
 
 
-def _run(task: Task, place: AbstractContextManager[Path], watchers: _Watchers, ranks: Ranks | None) -> Run:
+def _run(
+    task: Task,
+    place: AbstractContextManager[Path],
+    *,
+    announce: Announce | None = None,
+    listeners: Sequence[Listener] = (),
+    with_proof: bool = True,
+    ranks: Ranks | None = None,
+) -> Run:
     settings = {"training": task.training.to_table(), "text": task.text}
 
     def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
@@ -153,15 +157,15 @@ def _run(task: Task, place: AbstractContextManager[Path], watchers: _Watchers, r
             checkpoints = CheckpointFolder(folder, task.training.keep, best_file)
             logs = Logs(folder)
             _begin(task, trainer, folder)
-            if watchers.announce is not None:
-                watchers.announce(task.learned.text, task.learned.vocabulary, trainer, folder)
-            _follow(trainer, folder, [logs, *watchers.listeners])
+            if announce is not None:
+                announce(task.learned.text, task.learned.vocabulary, trainer, folder)
+            _follow(trainer, folder, [logs, *listeners])
             found = summary(folder, trainer)
             if trainer.stopped:
                 write_json(folder / SUMMARY, found)
                 raise _interrupted(stop[0], trainer, folder)
         assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-        found |= findings(folder, trainer, task.learned, proof_wanted=watchers.with_proof)
+        found |= findings(folder, trainer, task.learned, proof_wanted=with_proof)
         write_json(folder / SUMMARY, found)
         return Run(trainer.best.model, folder, found)
 
