@@ -1,0 +1,10 @@
+"""A training, from a text to a folder with the best model and the record of how it came about.
+
+trainer     the loop, a generator of `events`: read it first; `history` keeps the losses
+run         `train` and `resume`: the task, the folder, the listeners and the end
+checkpoint  all that is needed to go on, in one file; `recovery` finds it again, `resuming` goes on with it
+files       `run_files` has their names, `logs` the lines of events, `settings` run.toml, `lock` one trainer a folder
+text        `learning_text` reads and cuts it; `provenance` tells which text a model has learned
+end         `summary` and `findings`: what summary.json holds; `proof` checks the gradients
+processes   `crew` leads several, `helping` is what the others do, `restarting` what torchrun starts again
+"""
