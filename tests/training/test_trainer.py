@@ -318,7 +318,7 @@ def test_the_best_model_has_the_lowest_smooth_loss_of_the_records() -> None:
     assert 10 < lowest.update < 150
     assert trainer.best is not None
     assert trainer.best.update == lowest.update
-    assert trainer.best_loss == lowest.smooth_loss
+    assert trainer.selection.loss == lowest.smooth_loss
     until_then = make_trainer(UNEVEN, updates=lowest.update)
     run(until_then)
     assert digest(trainer.best.parameters) == sha(until_then) != sha(trainer)
@@ -332,7 +332,7 @@ def test_with_a_split_the_held_out_loss_decides_what_is_best() -> None:
     lowest = min(evaluated, key=lambda e: e.validation)
     assert trainer.best is not None
     assert trainer.best.update == lowest.update < records[-1].update
-    assert trainer.best_loss == trainer.validation_loss == lowest.validation
+    assert trainer.selection.loss == trainer.validation_loss == lowest.validation
     assert [e.best for e in evaluated] == [
         e.validation < min([math.inf, *(other.validation for other in evaluated[:i])]) for i, e in enumerate(evaluated)
     ]
@@ -353,7 +353,7 @@ def test_what_was_best_does_not_change_afterwards() -> None:
     assert trainer.best is not None
     progress = trainer.best.progress
     assert progress["best_update"] == progress["update"] == trainer.best.update
-    assert progress["best_loss"] == trainer.best_loss
+    assert progress["best_loss"] == trainer.selection.loss
     assert progress["history"]["window_updates"] == 0
 
 

@@ -1,6 +1,6 @@
 """A training, from a text to a folder with the best model and the record of how it came about.
 
-trainer     the loop, a generator of `events`: read it first; `history` keeps the losses
+trainer     the loop, a generator of `events`: read it first; `history` keeps the losses, `selection` the best
 run         `train` and `resume`: the task, the folder, the listeners and the end
 checkpoint  all that is needed to go on, in one file; `recovery` finds it again, `resuming` goes on with it
 files       `run_files` has their names, `logs` the lines of events, `settings` run.toml, `lock` one trainer a folder

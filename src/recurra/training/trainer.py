@@ -36,6 +36,7 @@ from recurra.training.events import (
 )
 from recurra.training.history import History
 from recurra.training.learning_text import newline_of
+from recurra.training.selection import Selection
 
 Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
@@ -83,18 +84,13 @@ class Trainer:
         self.history = History(per_character=training.preset != "seed" or training.documents is not None)
         self.update = 0
         self.validation: float | None = None
-        self.best: Snapshot | None = None
-        self.best_loss = math.inf
+        self.selection = Selection(training, resumed)
         self.seconds = 0.0
         self.stopped = False
         self._train_ids, self._validation_ids = train_ids, validation_ids
         self._commit, self._should_stop = commit, should_stop
         self._norm_sum = 0.0  # of the gradient norms since the last record
-        self._best_update: int | None = None
-        self._best_is_new = False
-        self._worse = 0  # evaluations since the best
         self._last_rate = 0.0
-        self._drops = 0  # of the rate, on a plateau
         self._saved: int | None = None  # the update of the last checkpoint
         self._writing: Future[Path] | None = None
         if resumed is None:
@@ -111,11 +107,7 @@ class Trainer:
         self.stream.cursor = progress["cursor"]
         self.history = History(**progress["history"])
         self.validation = progress["validation"]
-        self.best, self._best_is_new = resumed.best, resumed.best_file is None
-        self.best_loss = math.inf if progress["best_loss"] is None else progress["best_loss"]
-        self.seconds = resumed.seconds
-        self._norm_sum, self._best_update = progress["gradient_norm_sum"], progress["best_update"]
-        self._worse, self._drops = progress["worse"], progress["drops"]
+        self.seconds, self._norm_sum = resumed.seconds, progress["gradient_norm_sum"]
 
     @property
     def characters_per_update(self) -> int:
@@ -133,9 +125,14 @@ class Trainer:
         return len(self._validation_ids) > 1
 
     @property
+    def best(self) -> Snapshot | None:
+        """The best so far: by the held-out loss, where there is one, else by the smooth loss at the records."""
+        return self.selection.best
+
+    @property
     def out_of_patience(self) -> bool:
         """Whether as many evaluations as `patience` allows brought no better held-out loss."""
-        return 0 < self.training.patience <= self._worse
+        return self.selection.out_of_patience
 
     @property
     def goes_on(self) -> bool:
@@ -145,7 +142,7 @@ class Trainer:
     @property
     def validation_loss(self) -> float | None:
         """The lowest held-out loss so far, in nats a character: that of `best`, by `LanguageModel.estimate`."""
-        return self.best_loss if self.has_validation and self._compared else None
+        return self.selection.loss if self.has_validation and self.selection.compared else None
 
     def final_validation_loss(self) -> float | None:
         """The held-out loss of `best`, every character read with the state of all before it."""
@@ -158,11 +155,6 @@ class Trainer:
         assert self.best is not None  # noqa: S101 - a checkpoint was made
         return self._held_out_loss(self.best.model, ids, LanguageModel.evaluate)
 
-    @property
-    def _compared(self) -> bool:
-        """Whether `best` was chosen by a loss, and is not just the newest."""
-        return math.isfinite(self.best_loss)
-
     def model(self) -> LanguageModel:
         """The model as it is now: the average of the parameters where one is kept, else the newest."""
         return self._model_of(self.engine.parameters(), self.engine.optimizer_state() if self.training.ema else {})
@@ -172,7 +164,7 @@ class Trainer:
 
     def _rate(self, update: int) -> float:
         """That of the schedule, halved at each plateau so far: exact in float32."""
-        return self._schedule(update) * PLATEAU_FACTOR**self._drops
+        return self._schedule(update) * PLATEAU_FACTOR**self.selection.drops
 
     def snapshot(self) -> Snapshot:
         """A copy of all that is needed to go on from here."""
@@ -182,10 +174,7 @@ class Trainer:
             "history": self.history.to_table(),
             "gradient_norm_sum": self._norm_sum,
             "validation": self.validation,
-            "best_loss": self.best_loss if self._compared else None,
-            "best_update": self._best_update,
-            "worse": self._worse,
-            "drops": self._drops,
+            **self.selection.to_table(),
         }
         parameters, optimizer_state = self.engine.parameters(), self.engine.optimizer_state()
         _require_finite(optimizer_state, self.update)
@@ -271,12 +260,9 @@ class Trainer:
         self.validation = self._held_out_loss(self.model(), self._validation_ids, LanguageModel.estimate)
         if not math.isfinite(self.validation):
             raise not_finite("loss", f"{self.validation} on the held-out text", self.update)
-        best = self.validation < self.best_loss
-        self._worse = 0 if best else self._worse + 1
-        if self._worse and self.training.plateau and self._worse % self.training.plateau == 0:
-            self._drops += 1
+        best = self.selection.is_lowest(self.validation)
         if best:
-            self._keep_as_best(self.validation)
+            self.selection.keep(self.update, self.validation, self.snapshot)
         return Evaluated(self.update, self.validation, best)
 
     def _held_out_loss(self, model: LanguageModel, ids: Ids, of_text: Callable[[LanguageModel, Ids], float]) -> float:
@@ -291,8 +277,8 @@ class Trainer:
         norm = self._norm_sum / self.history.window_updates
         loss = self.history.close_window()
         self._norm_sum = 0.0
-        if not self.has_validation and smooth < self.best_loss:
-            self._keep_as_best(smooth)
+        if not self.has_validation and smooth < self.selection.loss:
+            self.selection.keep(self.update, smooth, self.snapshot)
         return Record(
             update=self.update,
             epoch=self.update / self.stream.updates_per_epoch,
@@ -302,11 +288,6 @@ class Trainer:
             rate=self._last_rate,
             gradient_norm=norm,
         )
-
-    def _keep_as_best(self, loss: float) -> None:
-        self.best_loss, self._best_update = loss, self.update
-        self.best = self.snapshot()
-        self._best_is_new = True
 
     @property
     def sample_seed(self) -> int:
@@ -324,11 +305,10 @@ class Trainer:
         """Have a copy of everything written; the checkpoint before is durable first."""
         yield from self._written()
         snapshot = self.snapshot()
-        if not self._compared:
-            self.best, self._best_is_new = snapshot, True
+        best = self.selection.for_checkpoint(snapshot)
         yield Saving(self.update, self.seconds)
-        self._writing = writer.submit(self._commit, snapshot, self.best if self._best_is_new else None)
-        self._saved, self._best_is_new = self.update, False
+        self._writing = writer.submit(self._commit, snapshot, best)
+        self._saved = self.update
 
     def _written(self) -> Iterator[Checkpointed]:
         """Wait for the checkpoint that is being written, if there is one. Raises what kept it from being written."""
