@@ -214,7 +214,7 @@ def _train_anew(
     config, training = configs(settings, len(found))
     if model is not None and extend_vocabulary and model.vocabulary.is_bytes == found.is_bytes:
         model = model.extended(found.vocabulary, seed=training.seed)
-    return train_run(text=found, start=model, model=config, training=training, run=run, force=force, **watched)
+    return train_run(found, start=model, model=config, training=training, run=run, force=force, **watched)
 
 
 def _network_of(model: LanguageModel, settings: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import recurra
 from recurra.api import configs
+from recurra.text.reading import from_string
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import run as training_run
@@ -64,7 +65,7 @@ def train_small(folder: str | Path | None = None, text: str = TEXT, **settings: 
     options: dict[str, Any] = {"with_proof": False}
     options |= {name: settings.pop(name) for name in ("force", "with_proof", "listeners") if name in settings}
     config, training = configs(SETTINGS | settings)
-    return training_run.train(text=text, run=folder, model=config, training=training, **options)
+    return training_run.train(from_string(text), run=folder, model=config, training=training, **options)
 
 
 def resume_small(folder: str | Path, text: str | None = TEXT, **settings: Any) -> Run:

@@ -21,6 +21,7 @@ from recurra.config import configs
 from recurra.errors import Interrupted, ModelError, TextError, UsageError
 from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
+from recurra.text.reading import from_string, read
 from recurra.training import run as training_run
 from recurra.training.events import Event, Progress
 from recurra.training.run_files import METRICS, SAMPLES, SUMMARY, TIMINGS
@@ -212,7 +213,7 @@ def test_a_summary_that_no_longer_holds_is_gone_while_training_goes_on() -> None
 def test_a_run_from_a_model_keeps_its_beginning() -> None:
     start = train_small("first").model
     config, training = configs(SETTINGS | {"learning_rate": 0.02})
-    named: dict[str, Any] = {"text": TEXT, "start": start, "model": config, "training": training}
+    named: dict[str, Any] = {"text": from_string(TEXT), "start": start, "model": config, "training": training}
     whole = training_run.train(run="whole", **named)
     with pytest.raises(Interrupted):
         training_run.train(run="here", listeners=[stop_at(23)], **named)
@@ -233,7 +234,7 @@ def from_file(path: str, content: str, **settings: Any) -> Path:
     Path(path).write_text(content)
     config, training = configs(SETTINGS | settings)
     with pytest.raises(Interrupted):
-        training_run.train(path, model=config, training=training, run="here", listeners=[stop_at(23)])
+        training_run.train(read(path), model=config, training=training, run="here", listeners=[stop_at(23)])
     return Path("here")
 
 
@@ -251,8 +252,8 @@ def test_a_folder_is_read_again_as_its_files() -> None:
     config, training = configs(SETTINGS)
     named: dict[str, Any] = {"model": config, "training": training, "with_proof": False}
     with pytest.raises(Interrupted):
-        training_run.train("texts", run="here", listeners=[stop_at(23)], **named)
-    whole = training_run.train("texts", run="there", **named)
+        training_run.train(read("texts"), run="here", listeners=[stop_at(23)], **named)
+    whole = training_run.train(read("texts"), run="there", **named)
     Path("texts/three.txt").write_text("not there at the beginning")
     assert lasting(training_run.resume("here", with_proof=False).folder) == lasting(whole.folder)
 
@@ -375,7 +376,7 @@ def test_a_time_limit_stays_the_updates_that_it_became() -> None:
     config, training = configs(SETTINGS | {"updates": 100} | {"log_every": 10})
     training = dataclasses.replace(training, time_limit=2.0, max_epochs=3.0)
     with pytest.raises(Interrupted):
-        training_run.train(text=TEXT, run="here", model=config, training=training, listeners=[stop_at(23)])
+        training_run.train(from_string(TEXT), run="here", model=config, training=training, listeners=[stop_at(23)])
     updates = tomllib.loads(Path("here", RUN_TOML).read_text())["training"]["updates"]
     assert resume_small("here").summary["updates"] == updates == 114
     with pytest.raises(UsageError, match=r"`time_limit` of the run is 2\.0, .* got 60\.0") as caught:

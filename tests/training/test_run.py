@@ -31,12 +31,13 @@ from recurra.inference.baselines import baselines
 from recurra.model import BEST, CHECKPOINTS, LanguageModel, load
 from recurra.network.parameters import digest, initialise
 from recurra.text import id_file, long_text
-from recurra.text.reading import from_string
+from recurra.text.reading import from_string, read
 from recurra.training import run as training_run
 from recurra.training import summary as training_summary
 from recurra.training.checkpoint import LATEST
 from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled, Saving
 from recurra.training.folder import new_folder
+from recurra.training.learning_text import read_text
 from recurra.training.logs import Logs
 from recurra.training.recovery import recover
 from recurra.training.run_files import METRICS, OURS, RUNS, SAMPLES, SUMMARY, TIMINGS
@@ -82,7 +83,7 @@ def test_runs_of_one_name_are_numbered() -> None:
 def test_a_run_is_named_after_its_text() -> None:
     Path("my book.txt").write_text(TEXT)
     training = TrainingConfig(updates=0, sequence_length=T)
-    run = training_run.train("my book.txt", model=ModelConfig(hidden_size=8), training=training)
+    run = training_run.train(read("my book.txt"), model=ModelConfig(hidden_size=8), training=training)
     assert run.folder == Path("runs/my-book")
 
 
@@ -171,7 +172,7 @@ def test_run_toml_tells_what_was_trained() -> None:
     from_file = Path("bad.txt")
     from_file.write_bytes(TEXT.replace("\n", "\r\n").encode())
     training = TrainingConfig(updates=0, sequence_length=T, seed=3, validation=0.2)
-    run = training_run.train("bad.txt", model=ModelConfig(hidden_size=8), training=training, with_proof=False)
+    run = training_run.train(read("bad.txt"), model=ModelConfig(hidden_size=8), training=training, with_proof=False)
     table = tomllib.loads((run.folder / RUN_TOML).read_text(encoding="utf-8"))
     assert table["training"] == training.to_table()
     assert table["model"] == run.model.config.to_table() | {"parameters": 191}
@@ -193,7 +194,7 @@ def test_a_checkpoint_tells_settings_but_not_where_the_text_lay() -> None:
     Path("secret-plans").mkdir()
     Path("secret-plans/book.txt").write_text(TEXT)
     training = TrainingConfig(updates=0, sequence_length=T)
-    run = training_run.train("secret-plans/book.txt", model=ModelConfig(hidden_size=8), training=training)
+    run = training_run.train(read("secret-plans/book.txt"), model=ModelConfig(hidden_size=8), training=training)
     path = run.folder / CHECKPOINTS / BEST
     _, metadata = tensor_file.read(path)
     assert metadata["training"] == training.to_table()
@@ -338,9 +339,8 @@ def test_a_network_too_large_to_be_checked_is_not(monkeypatch: pytest.MonkeyPatc
 
 def test_a_text_of_bytes() -> None:
     training = TrainingConfig(updates=20, sequence_length=T, sample_length=9)
-    run = training_run.train(
-        text="é😀 " * 20, encoding="bytes", model=ModelConfig(hidden_size=8), training=training, with_proof=False
-    )
+    text = from_string("é😀 " * 20, encoding="bytes")
+    run = training_run.train(text, model=ModelConfig(hidden_size=8), training=training, with_proof=False)
     assert run.model.vocabulary.is_bytes
     assert load(run.folder).vocabulary.is_bytes
     table = tomllib.loads((run.folder / RUN_TOML).read_text())["text"]
@@ -360,7 +360,7 @@ def test_a_text_in_a_file_is_learned_like_one_in_memory(
     monkeypatch.setattr(long_text, "IN_MEMORY", 100)
     monkeypatch.setattr(id_file, "BLOCK", 100)
     config, training = configs(SETTINGS | settings)
-    long = training_run.train(book, model=config, training=training)
+    long = training_run.train(read(book), model=config, training=training)
     assert list((tmp_path / "cache").glob("*.ids"))
     timed = {"run", "seconds", "updates_per_second", "characters_per_second", "peak_memory_bytes", "gradient_check"}
     for summary in (short.summary, long.summary):
@@ -385,7 +385,7 @@ def test_listeners_hear_every_event_and_announce_comes_first() -> None:
     heard: list[Any] = []
     training = TrainingConfig(updates=10, sequence_length=T)
     run = training_run.train(
-        text=from_string(TEXT, "mine"), model=ModelConfig(hidden_size=8), training=training, with_proof=False,
+        from_string(TEXT, "mine"), model=ModelConfig(hidden_size=8), training=training, with_proof=False,
         listeners=[heard.append, heard.append], announce=lambda *told: heard.append(told),
     )  # fmt: skip
     text, vocabulary, trainer, folder = heard[0]
@@ -417,7 +417,7 @@ def test_texts_that_cannot_be_learnt(text: str, settings: dict[str, Any], messag
 
 def test_a_text_and_a_source() -> None:
     with pytest.raises(UsageError, match="give either a text to read or `text`, not both"):
-        training_run.train("kjv", text="abc")
+        read_text("kjv", "abc", None)
 
 
 def finite(folder: Path) -> bool:

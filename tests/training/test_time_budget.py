@@ -8,6 +8,7 @@ import pytest
 from small_training import SETTINGS, TEXT, train_small
 
 from recurra.config import configs
+from recurra.text.reading import from_string
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import budget
@@ -54,7 +55,7 @@ def test_one_update_at_least_and_no_more_epochs_than_allowed() -> None:
 def test_the_number_of_updates_stands_in_the_run_and_repeats_it(tmp_path: Path) -> None:
     settings = {name: value for name, value in SETTINGS.items() if name != "updates"}
     config, training = configs(settings | {"time_limit": 0.2, "max_epochs": 3.0})
-    measured = train(text=TEXT, model=config, training=training, run=tmp_path / "measured", with_proof=False)
+    measured = train(from_string(TEXT), model=config, training=training, run=tmp_path / "measured", with_proof=False)
     again = train_small(tmp_path / "again", updates=measured.summary["updates"])
     assert 1 <= measured.summary["updates"] <= 3 * 38
     assert again.summary["model_sha256"] == measured.summary["model_sha256"]

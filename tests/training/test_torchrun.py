@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from small_training import PACKAGE, TEXT, rows
 
+from recurra.text.reading import read
 from recurra.training.run import train as train_run
 from recurra.training.run_files import METRICS, SAMPLES, SUMMARY
 
@@ -58,7 +59,7 @@ def alone(book: Path, folder: Path, **settings: Any) -> Path:
     from recurra.config import configs
 
     model, training = configs(OPTIONS | settings)
-    train_run(str(book), run=folder, model=model, training=training, with_proof=False)
+    train_run(read(book), run=folder, model=model, training=training, with_proof=False)
     return folder
 
 

@@ -26,7 +26,7 @@ from recurra.training.checkpoint import LATEST, START, CheckpointFolder, Snapsho
 from recurra.training.crew import crew_of
 from recurra.training.events import Event
 from recurra.training.folder import new_folder
-from recurra.training.learning_text import prepared, read_text
+from recurra.training.learning_text import prepared
 from recurra.training.lock import locked
 from recurra.training.logs import Logs
 from recurra.training.resuming import continued
@@ -65,25 +65,23 @@ class Watching(TypedDict, total=False):
 
 
 def train(
-    sources: Source | Sequence[Source] = (),
+    text: Text,
     *,
-    text: str | Text | None = None,
     start: LanguageModel | None = None,
     run: str | Path | None = None,
     force: bool = False,
     model: ModelConfig | None = None,
     training: TrainingConfig | None = None,
-    encoding: str | None = None,
     **watching: Unpack[Watching],
 ) -> Run:
-    """Train on `sources` (see `text.reading.read`; none: the default book) or on `text`, in the folder `run`.
+    """Train on `text` in the folder `run`, or else in runs/ under the text's name.
 
     A model to `start` from gives its characters and parameters; `model` must be its network. With a time limit the
     updates that fit in it are measured, and stand in run.toml.
     SIGINT and SIGTERM, where this is the main thread, end training after a checkpoint with `Interrupted`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
-    learned = prepared(read_text(sources, text, encoding), training, None if start is None else start.vocabulary)
+    learned = prepared(text, training, None if start is None else start.vocabulary)
     if training.time_limit is not None:
         crew = crew_of(watching.get("ranks"), learned)
         stream = crew.stream(training, learned.parts[0], learned.newline)
