@@ -16,13 +16,13 @@ from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel, load
 from recurra.report.document import write_report
 from recurra.text.reading import Source, Text
-from recurra.training.helping import ending, help_out
+from recurra.training.helper import ending, help_out
 from recurra.training.learning_text import read_text
-from recurra.training.restarting import begun_by_this_start
 from recurra.training.run import Announce, Listener, Run, Watching
 from recurra.training.run import resume as resume_run
 from recurra.training.run import train as train_run
 from recurra.training.run_files import REPORT
+from recurra.training.torchrun_restart import begun_by_this_start
 
 
 def train(

@@ -12,7 +12,7 @@ import pytest
 import recurra
 from recurra import tensor_file
 from recurra.errors import RecurraError
-from recurra.training.saved import PROGRESS, SETTINGS, saved_fault
+from recurra.training.checkpoint_schema import PROGRESS, SETTINGS, saved_fault
 
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4
 WRONG = (None, "x", [], {}, -1, 1e300, 10**30, True, [1, 2, 3])

@@ -15,7 +15,7 @@ from recurra.network.parameters import initialise
 from recurra.text.reading import from_string
 from recurra.text.streams import SequentialStream
 from recurra.training.crew import PARAMETERS, Crew
-from recurra.training.helping import Helper, ending
+from recurra.training.helper import Helper, ending
 from recurra.training.learning_text import prepared
 
 TRAINING = TrainingConfig(sequence_length=3, batch_size=2, engine="auto", shards=2)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.training.history import History
+from recurra.training.loss_history import History
 
 losses = st.lists(st.floats(0, 1e6), min_size=1, max_size=40)
 

@@ -36,9 +36,9 @@ from recurra.training import run as training_run
 from recurra.training import summary as training_summary
 from recurra.training.checkpoint import LATEST
 from recurra.training.events import Checkpointed, Event, Progress, Record, Sampled, Saving
-from recurra.training.folder import new_folder
 from recurra.training.learning_text import read_text
 from recurra.training.logs import Logs
+from recurra.training.new_folder import new_folder
 from recurra.training.recovery import recover
 from recurra.training.run_files import METRICS, OURS, RUNS, SAMPLES, SUMMARY, TIMINGS
 from recurra.training.run_files import SETTINGS as RUN_TOML

@@ -11,7 +11,7 @@ import pytest
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import ModelError, UsageError
 from recurra.training.run_files import SETTINGS
-from recurra.training.settings import FIXED, changed, read_settings
+from recurra.training.run_toml import FIXED, changed, read_settings
 
 SAVED = ModelConfig().to_table() | TrainingConfig(updates=100, time_limit=60.0, validation=0.1).to_table()
 FREE = {

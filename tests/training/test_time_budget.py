@@ -11,7 +11,7 @@ from recurra.config import configs
 from recurra.text.reading import from_string
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
-from recurra.training import budget
+from recurra.training import time_budget
 from recurra.training.learning_text import newline_of, stream_of
 from recurra.training.run import train
 
@@ -22,14 +22,14 @@ def updates(seconds: float, **settings: object) -> int:
     newline = newline_of(training, vocabulary)
     train_ids, validation_ids, _ = split(vocabulary.encode(TEXT), training.validation, newline=newline)
     stream = stream_of(training, train_ids, newline)
-    return budget.updates_within(seconds, config, training, vocabulary, stream, validation_ids)
+    return time_budget.updates_within(seconds, config, training, vocabulary, stream, validation_ids)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look at the clock is a tenth of a second after the last."""
     times = iter(range(10**6))
-    monkeypatch.setattr("recurra.training.budget.time.perf_counter", lambda: next(times) / 10)
+    monkeypatch.setattr("recurra.training.time_budget.time.perf_counter", lambda: next(times) / 10)
 
 
 @pytest.mark.usefixtures("clock")

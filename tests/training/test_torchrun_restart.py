@@ -9,8 +9,8 @@ from small_training import SETTINGS, TEXT, rows
 
 import recurra
 from recurra.errors import UsageError
-from recurra.training.restarting import Begun, begun_by_this_start
 from recurra.training.run_files import METRICS
+from recurra.training.torchrun_restart import Begun, begun_by_this_start
 
 
 @pytest.fixture(autouse=True)

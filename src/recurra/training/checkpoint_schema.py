@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from recurra.training.history import History
+from recurra.training.loss_history import History
 
 _TEXT: Mapping[str, Any] = {
     "name": str, "encoding": str, "characters": int, "symbols": int, "sha256": str, "notes": list[str],

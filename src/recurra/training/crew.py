@@ -1,7 +1,7 @@
 """Who trains: this process alone, or a crew of several, of which it leads.
 
 The leading process is a training like any other, with all its decisions, files and words; only its engine and its
-stream tell the helpers, who sit in `helping`, what to do at the same time. So nothing can be decided differently in two
+stream tell the helpers, who sit in `helper`, what to do at the same time. So nothing can be decided differently in two
 processes, and what a training writes does not hang on how many there are.
 """
 

@@ -13,7 +13,7 @@ from recurra.model import from_tensors, locate
 from recurra.text import books
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.learning_text import LearningText, prepared, read_again
-from recurra.training.settings import read_settings
+from recurra.training.run_toml import read_settings
 
 HINT = "give the text: `recurra score MODEL TEXT`."
 

@@ -23,7 +23,7 @@ from recurra.training.checkpoint import (
     put_best_in_place,
     write_latest,
 )
-from recurra.training.saved import PROGRESS, saved_fault
+from recurra.training.checkpoint_schema import PROGRESS, saved_fault
 
 
 class Found(NamedTuple):

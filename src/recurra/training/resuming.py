@@ -17,10 +17,10 @@ from recurra.text.reading import Source
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import learning_text
 from recurra.training.checkpoint import START, Resumed, Snapshot
+from recurra.training.checkpoint_schema import SETTINGS, saved_fault
 from recurra.training.logs import cut_back
 from recurra.training.recovery import recover
-from recurra.training.saved import SETTINGS, saved_fault
-from recurra.training.settings import changed, read_settings, text_table
+from recurra.training.run_toml import changed, read_settings, text_table
 from recurra.training.task import Task
 
 

@@ -21,19 +21,19 @@ from recurra.signals import stop_signals
 from recurra.text.decoding import Text
 from recurra.text.reading import Source
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.budget import updates_within
 from recurra.training.checkpoint import LATEST, START, CheckpointFolder, Snapshot
 from recurra.training.crew import crew_of
 from recurra.training.events import Event
-from recurra.training.folder import new_folder
 from recurra.training.learning_text import prepared
 from recurra.training.lock import locked
 from recurra.training.logs import Logs
+from recurra.training.new_folder import new_folder
 from recurra.training.resuming import continued
 from recurra.training.run_files import SUMMARY, write_json
-from recurra.training.settings import text_table, write_settings
+from recurra.training.run_toml import text_table, write_settings
 from recurra.training.summary import findings, summary
 from recurra.training.task import Task
+from recurra.training.time_budget import updates_within
 from recurra.training.trainer import Trainer
 
 Listener = Callable[[Event], None]
@@ -108,7 +108,7 @@ def resume(
     """Go on with the training in the folder `run` from its newest whole checkpoint, as if it had never stopped.
 
     Its text is read again; another one may be given, of characters that the model knows or, with `extend_vocabulary`,
-    learns. `settings` change those of the run, where they may (`settings.FIXED`). All else is as with `train`.
+    learns. `settings` change those of the run, where they may (`run_toml.FIXED`). All else is as with `train`.
     """
     folder, there = Path(run), False
     with contextlib.suppress(OSError):  # a name that is too long

@@ -10,7 +10,7 @@ from recurra.engines.ranks import is_restart, launch
 from recurra.errors import ModelError
 from recurra.model import CHECKPOINTS, UPDATES
 from recurra.training.run_files import RUNS, SETTINGS
-from recurra.training.settings import LAUNCH, read_settings
+from recurra.training.run_toml import LAUNCH, read_settings
 
 
 class Begun(NamedTuple):

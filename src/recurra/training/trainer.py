@@ -34,8 +34,8 @@ from recurra.training.events import (
     Sampled,
     Saving,
 )
-from recurra.training.history import History
 from recurra.training.learning_text import newline_of
+from recurra.training.loss_history import History
 from recurra.training.selection import Selection
 
 Arrays = dict[str, NDArray[Any]]
