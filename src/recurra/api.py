@@ -15,7 +15,8 @@ from recurra.interop.origin import origin_of
 from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel, load
 from recurra.report.document import write_report
-from recurra.text.reading import Source, Text
+from recurra.text.reading import Source
+from recurra.text.text import Text
 from recurra.training.helper import ending, help_out
 from recurra.training.learning_text import read_text
 from recurra.training.run import Announce, Listener, Run, Watching

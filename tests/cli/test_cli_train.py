@@ -16,7 +16,7 @@ from recurra.cli.options import SETTINGS
 from recurra.config import TrainingConfig
 from recurra.model import load
 from recurra.network.parameters import count
-from recurra.text.decoding import Text
+from recurra.text.text import Text
 
 SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]
 KEYS = {

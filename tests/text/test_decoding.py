@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from recurra.errors import TextError, UsageError
 from recurra.text.decoding import (
-    Journal,
-    Text,
     check_encoding,
     decoded,
     normalise,
     normalised,
     reject_surrogates,
 )
+from recurra.text.journal import Journal
+from recurra.text.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,11 +138,6 @@ def test_bytes_are_themselves(data: bytes) -> None:
     assert text.is_bytes
 
 
-def test_digest_is_that_of_the_file() -> None:
-    assert Text("é\n", "a").sha256 == hashlib.sha256(b"\xc3\xa9\n").hexdigest()
-    assert len(Text("é\n", "a")) == 2
-
-
 @pytest.mark.parametrize(
     ("data", "encoding", "message"),
     [
@@ -244,13 +239,3 @@ def test_normal_form_has_no_carriage_return_and_universal_newlines(text: str) ->
     normal, _ = notes_of(text)
     assert normal == text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     assert "\r" not in normal
-
-
-def test_journal_counts_and_names() -> None:
-    journal = Journal()
-    journal.say("as it stands: {count} {names} {}")
-    for name in "abcde":
-        journal.add("{count} events in {names}", name, 1000)
-    journal.add("{count} events in {names}", "a", 1)
-    journal.say("as it stands: {count} {names} {}")
-    assert journal.notes() == ("as it stands: {count} {names} {}", "5,001 events in a, b, c and 2 more")

@@ -18,8 +18,8 @@ import pytest
 from recurra.cli import main
 from recurra.errors import TextError
 from recurra.text import files, id_file, long_text
-from recurra.text.decoding import Text
 from recurra.text.reading import read, require_learnable
+from recurra.text.text import Text
 
 T = 25
 

@@ -16,8 +16,9 @@ from recurra.errors import StorageError, TextError
 from recurra.text import files, id_file, long_text
 from recurra.text.id_file import IdFile
 from recurra.text.long_text import LongText, gather
-from recurra.text.reading import Text, read, require_learnable
+from recurra.text.reading import read, require_learnable
 from recurra.text.streams import SequentialStream, split
+from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 
 LIMIT = 10

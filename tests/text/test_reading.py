@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from recurra.errors import TextError, UsageError
 from recurra.text import books
-from recurra.text.reading import Text, from_string, read, require_learnable
+from recurra.text.reading import from_string, read, require_learnable
+from recurra.text.text import Text
 
 
 @pytest.fixture(autouse=True)

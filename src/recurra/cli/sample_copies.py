@@ -10,7 +10,7 @@ from recurra.inert import inert
 from recurra.words import plural
 
 if TYPE_CHECKING:
-    from recurra.text.decoding import Text
+    from recurra.text.text import Text
 
 EXCERPT = 60  # characters of a passage that are shown
 

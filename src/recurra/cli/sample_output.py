@@ -18,7 +18,7 @@ from recurra.text.vocabulary import name_characters
 if TYPE_CHECKING:
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import LanguageModel
-    from recurra.text.decoding import Text
+    from recurra.text.text import Text
 
 MARK = b"> "
 

@@ -18,9 +18,9 @@ from recurra.inference.dynamic import DynamicConfig
 from recurra.inference.scoring import Score
 from recurra.inference.surprise import Surprise, tally
 from recurra.model import LanguageModel, load
-from recurra.text.decoding import BYTES, Text
 from recurra.text.id_file import Ids
 from recurra.text.reading import read
+from recurra.text.text import BYTES, Text
 from recurra.training.provenance import HINT, Provenance
 from recurra.words import duration, plural
 

@@ -18,7 +18,7 @@ from recurra.inert import inert
 from recurra.network.parameters import count
 from recurra.presets import PRESETS, choose, expected
 from recurra.report import data
-from recurra.text.decoding import Text
+from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run import Run
 from recurra.training.trainer import Trainer

@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra.engines.kernels.automaton import Automaton, Visits, build, follow, settle
 from recurra.errors import TextError
-from recurra.text.decoding import Text
+from recurra.text.text import Text
 from recurra.text.vocabulary import CODE_POINTS, code_points
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from recurra.errors import TextError
 from recurra.extras import install
-from recurra.text.decoding import Text
+from recurra.text.text import Text
 
 KJV_LENGTH = 4_153_855
 KJV_SHA256 = "a15da76ac8524f0725fcdd4f8e13f39c83e3f0e1a454bec75c4298ce2081b980"

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import sys
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from recurra.errors import TextError, UsageError
-from recurra.text.vocabulary import Vocabulary
+from recurra.text.text import BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from recurra.text.id_file import Ids
+    from recurra.text.journal import Journal
 
-BYTES = "bytes"
 ENCODING_HINT = f"give its encoding, for example `--encoding latin-1`; `--encoding {BYTES}` reads any file."
 
 MARK_REMOVED = "a byte order mark was removed from {names}"
 LINE_ENDS = "line ends that were CRLF or CR and became LF: {count}, in {names}"
 NULS = "NUL characters: {count}, in {names}; is it binary, or UTF-16 without a byte order mark?"
 
-_SHOWN = 3
 _LONGEST_MARK = 4
 _INDIVISIBLE = ("idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape")  # whose files are read at once
 _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
@@ -35,90 +30,8 @@ _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
 )
 
 
-@dataclass(frozen=True)
-class Text:
-    """A text ready to be learned from.
-
-    text      its characters, line ends LF; with encoding `bytes` chr(0) … chr(255), one for each byte
-    name      a slug, usable as a folder's name: the book's name, the file's stem, `a+2-more`, `stdin`
-    source    what was read, in order: a book's name, `-`, an absolute path, or `text` for a string
-    encoding  Python's name of the codec, or `bytes`
-    notes     what a user should be told: what was skipped, normalised, joined
-    sha256    of the text as UTF-8, or of the bytes themselves; so a file that needed no change has the
-              digest that `sha256sum` prints
-
-    `LongText` is a text that is not in memory: of it, use `vocabulary`, `ids`, `part` and `len` in place of `text`.
-    """
-
-    text: str = field(repr=False, compare=False)  # the digest tells texts apart
-    name: str
-    source: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    notes: tuple[str, ...] = ()
-    sha256: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        data = self.text.encode("latin-1" if self.is_bytes else "utf-8")
-        object.__setattr__(self, "sha256", hashlib.sha256(data).hexdigest())
-
-    def __len__(self) -> int:
-        return len(self.text)
-
-    @property
-    def is_bytes(self) -> bool:
-        """Whether each symbol is a byte, not a character."""
-        return self.encoding == BYTES
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The text's own symbols, or all bytes; TextError where it is empty or has a lone surrogate."""
-        return Vocabulary.bytes() if self.is_bytes else Vocabulary.of(self.text)
-
-    @cached_property
-    def ids(self) -> Ids:
-        """The ids (N,) of the text's symbols in `vocabulary`."""
-        return self.vocabulary.encode(self.text)
-
-    def part(self, start: int, stop: int) -> str:
-        """The symbols `start` to `stop`."""
-        return self.text[start:stop]
-
-    def only_symbol(self) -> str | None:
-        """The symbol of a text, not empty, that has no other; None where it has more."""
-        first = self.text[0]
-        return first if self.text.count(first) == len(self.text) else None
-
-
 class Undecodable(TextError):  # noqa: N818 - an adjective is enough
     """Bytes that are not in the encoding that they should be in."""
-
-
-class Journal:
-    """What happened while texts were read: kinds of event, and for each how often and in what."""
-
-    def __init__(self) -> None:
-        self._events: dict[str, dict[str, int]] = {}
-
-    def add(self, kind: str, name: str = "", count: int = 1) -> None:
-        """One more event; `kind` is the note to be, with {count} and {names} where those belong."""
-        names = self._events.setdefault(kind, {})
-        names[name] = names.get(name, 0) + count
-
-    def say(self, note: str) -> None:
-        """A note as it stands, once however often it is said."""
-        self.add(note.replace("{", "{{").replace("}", "}}"))
-
-    def notes(self) -> tuple[str, ...]:
-        """One note for each kind of event, in the order in which the kinds first happened."""
-        return tuple(
-            kind.format(count=f"{sum(names.values()):,}", names=_listed(list(names)))
-            for kind, names in self._events.items()
-        )
-
-
-def _listed(names: list[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def check_encoding(encoding: str) -> str:

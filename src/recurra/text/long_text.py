@@ -16,7 +16,7 @@ import numpy as np
 
 from recurra.errors import StorageError
 from recurra.text import id_file
-from recurra.text.decoding import BYTES, Text
+from recurra.text.text import BYTES, Text
 from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
 
 if TYPE_CHECKING:

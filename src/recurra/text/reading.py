@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from recurra.errors import TextError, UsageError
 from recurra.text import books, files
 from recurra.text.decoding import (
-    BYTES,
     ENCODING_HINT,
-    Journal,
-    Text,
     Undecodable,
     check_encoding,
     decoded,
@@ -25,13 +22,13 @@ from recurra.text.decoding import (
     reject_surrogates,
 )
 from recurra.text.files import shown
+from recurra.text.journal import Journal
 from recurra.text.long_text import LongText, gather
 from recurra.text.streams import cuts
+from recurra.text.text import BYTES, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-__all__ = ["Source", "Text", "from_string", "read", "require_learnable"]
 
 Source = str | os.PathLike[str]
 

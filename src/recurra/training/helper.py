@@ -16,8 +16,8 @@ from recurra.engines.sharing import own_part
 from recurra.errors import NumericalError, RecurraError, TextError
 from recurra.network.state import named_state, state_of
 from recurra.signals import handled_by
-from recurra.text.decoding import Text
 from recurra.text.streams import Chunk, TextStream
+from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import learning_text
 from recurra.training.crew import OPTIMIZER, PARAMETERS

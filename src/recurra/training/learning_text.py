@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from recurra.config import TrainingConfig
 from recurra.errors import TextError, UsageError
 from recurra.text import books
-from recurra.text.decoding import Text
 from recurra.text.id_file import Ids, translated
 from recurra.text.reading import Source, from_string, read, require_learnable
 from recurra.text.streams import STREAMS, DocumentStream, TextStream, split
+from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary, name_characters
 
 ENCODING = "utf-8"  # unless another is given

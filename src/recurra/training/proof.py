@@ -20,10 +20,10 @@ from recurra.network import gradient_check, gradient_survey
 from recurra.network.network import State
 from recurra.network.parameters import count, initialise
 from recurra.network.state import map_state, named_state, state_of
-from recurra.text.decoding import Text
 from recurra.text.id_file import Ids
 from recurra.text.reading import Source, read, require_learnable
 from recurra.text.streams import SequentialStream
+from recurra.text.text import Text
 
 Array = NDArray[Any]
 TRAINED_UPDATES = 1000  # that lead to the trained state of `prove`

@@ -12,8 +12,9 @@ from recurra.errors import CheckpointError, UsageError
 from recurra.model import CHECKPOINTS, load
 from recurra.network import growth
 from recurra.network.optimizers.averaging import SUM, WEIGHT, average_of
-from recurra.text.decoding import Text, check_encoding
+from recurra.text.decoding import check_encoding
 from recurra.text.reading import Source
+from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import learning_text
 from recurra.training.checkpoint import START, Resumed, Snapshot

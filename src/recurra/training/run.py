@@ -18,8 +18,8 @@ from recurra.engines.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.model import CHECKPOINTS, LanguageModel
 from recurra.signals import stop_signals
-from recurra.text.decoding import Text
 from recurra.text.reading import Source
+from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import LATEST, START, CheckpointFolder, Snapshot
 from recurra.training.crew import crew_of

@@ -17,7 +17,7 @@ from recurra.config import NONE, ModelConfig, TrainingConfig, in_seconds, told_a
 from recurra.engines.ranks import launch
 from recurra.errors import ModelError, UsageError
 from recurra.network.parameters import count
-from recurra.text.decoding import Text
+from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run_files import SETTINGS
 from recurra.training.trainer import Trainer

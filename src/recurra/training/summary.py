@@ -10,8 +10,8 @@ from recurra.inference.baselines import LIMIT, baselines
 from recurra.machine import peak_memory
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
-from recurra.text.decoding import Text
 from recurra.text.id_file import Ids
+from recurra.text.text import Text
 from recurra.training import proof
 from recurra.training.findings import copies, held_out, marks
 from recurra.training.learning_text import LearningText

@@ -13,7 +13,7 @@ from recurra.inference.novelty import as_table, novelties
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from recurra.text.decoding import Text
+    from recurra.text.text import Text
     from recurra.text.vocabulary import Vocabulary
     from recurra.training.logs import Sample
 

@@ -11,7 +11,7 @@ from recurra.inference.novelty import novelties
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from recurra.text.decoding import Text
+    from recurra.text.text import Text
     from recurra.training.logs import Sample
 
 COPIED = 20  # characters, at least, of a passage that is called copied

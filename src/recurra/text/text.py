@@ -1,0 +1,69 @@
+"""A text ready to be learned from: its characters, where they came from, and their digest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from recurra.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from recurra.text.id_file import Ids
+
+BYTES = "bytes"  # the encoding of a text whose symbols are bytes
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text ready to be learned from.
+
+    text      its characters, line ends LF; with encoding `bytes` chr(0) … chr(255), one for each byte
+    name      a slug, usable as a folder's name: the book's name, the file's stem, `a+2-more`, `stdin`
+    source    what was read, in order: a book's name, `-`, an absolute path, or `text` for a string
+    encoding  Python's name of the codec, or `bytes`
+    notes     what a user should be told: what was skipped, normalised, joined
+    sha256    of the text as UTF-8, or of the bytes themselves; so a file that needed no change has the
+              digest that `sha256sum` prints
+
+    `LongText` is a text that is not in memory: of it, use `vocabulary`, `ids`, `part` and `len` in place of `text`.
+    """
+
+    text: str = field(repr=False, compare=False)  # the digest tells texts apart
+    name: str
+    source: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    notes: tuple[str, ...] = ()
+    sha256: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        data = self.text.encode("latin-1" if self.is_bytes else "utf-8")
+        object.__setattr__(self, "sha256", hashlib.sha256(data).hexdigest())
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether each symbol is a byte, not a character."""
+        return self.encoding == BYTES
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The text's own symbols, or all bytes; TextError where it is empty or has a lone surrogate."""
+        return Vocabulary.bytes() if self.is_bytes else Vocabulary.of(self.text)
+
+    @cached_property
+    def ids(self) -> Ids:
+        """The ids (N,) of the text's symbols in `vocabulary`."""
+        return self.vocabulary.encode(self.text)
+
+    def part(self, start: int, stop: int) -> str:
+        """The symbols `start` to `stop`."""
+        return self.text[start:stop]
+
+    def only_symbol(self) -> str | None:
+        """The symbol of a text, not empty, that has no other; None where it has more."""
+        first = self.text[0]
+        return first if self.text.count(first) == len(self.text) else None
