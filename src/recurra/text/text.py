@@ -63,6 +63,11 @@ class Text:
         """The symbols `start` to `stop`."""
         return self.text[start:stop]
 
+    def readable(self, start: int, stop: int) -> str:
+        """The same as a person reads it, as far as it goes: bytes are decoded, what is no UTF-8 becomes U+FFFD."""
+        part = self.part(start, min(stop, len(self)))
+        return part.encode("latin-1").decode("utf-8", "replace") if self.is_bytes else part
+
     def only_symbol(self) -> str | None:
         """The symbol of a text, not empty, that has no other; None where it has more."""
         first = self.text[0]

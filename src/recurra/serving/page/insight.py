@@ -73,12 +73,7 @@ def passage_of(learned: LearningText) -> str:
     """The beginning of the text that is held out, else of all."""
     start, stop = learned.held_out
     first = start if stop - start >= panels.PASSAGE else 0
-    return _readable(learned, first, first + panels.PASSAGE)
-
-
-def _readable(learned: LearningText, start: int, stop: int) -> str:
-    part = learned.text.part(start, min(stop, len(learned.text)))
-    return part.encode("latin-1").decode("utf-8", "replace") if learned.text.is_bytes else part
+    return learned.text.readable(first, first + panels.PASSAGE)
 
 
 def rules_of(learned: LearningText) -> Iterator[list[dict[str, Any]]]:

@@ -6,7 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-from recurra.inference.novelty import novelties
+from recurra.inference.novelty import COPIED, novelties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from recurra.text.text import Text
     from recurra.training.logs import Sample
 
-COPIED = 20  # characters, at least, of a passage that is called copied
 PASSAGES = 5  # of a sample
 MOST = 500  # samples, the last ones
 TOGETHER = 4096  # characters of the last samples whose copies are looked for, in one reading of the text
@@ -28,7 +27,7 @@ def mark(samples: Sequence[Sample], text: Text) -> list[dict[str, Any]]:
 
     The newest have the spans of what they have copied, too. Of a longer text only the first `READ` characters are read.
     """
-    book = _readable(text.part(0, min(len(text), READ)), is_bytes=text.is_bytes)
+    book = text.readable(0, READ)
     samples = [sample for sample in samples if sample.text][-MOST:]
     known = _known({word for sample in samples for word in WORD.findall(sample.text)}, book)
     newest = _newest(samples)
@@ -46,11 +45,6 @@ def mark(samples: Sequence[Sample], text: Text) -> list[dict[str, Any]]:
         | ({"copied": copied[sample.update]} if sample.update in copied else {})
         for sample in samples
     ]
-
-
-def _readable(book: str, *, is_bytes: bool) -> str:
-    """The text as its samples are written: a text of bytes decoded."""
-    return book.encode("latin-1").decode("utf-8", "replace") if is_bytes else book
 
 
 def _newest(samples: Sequence[Sample]) -> list[Sample]:
