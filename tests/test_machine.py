@@ -1,7 +1,12 @@
 """How many CPUs there are to use, and how much memory was."""
 
 import os
+import platform
+import resource
 import sys
+from types import SimpleNamespace
+
+import pytest
 
 from recurra.machine import peak_memory, usable_cpus
 
@@ -22,3 +27,10 @@ def test_a_process_may_be_bound_to_fewer(monkeypatch):
 def test_a_system_that_does_not_tell_the_memory(monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)
     assert peak_memory() is None
+
+
+@pytest.mark.parametrize(("system", "expected"), [("Linux", 7 * 1024), ("Darwin", 7)])
+def test_memory_is_told_in_bytes(monkeypatch, system, expected):
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=7))
+    assert peak_memory() == expected

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from recurra.errors import StorageError
-from recurra.storage import OUTPUT_HINT, RUN_HINT, STAGING, sweep, write, write_bytes, write_output, writing
+from recurra.storage import (
+    OUTPUT_HINT,
+    RUN_HINT,
+    STAGING,
+    make_folder,
+    sweep,
+    write,
+    write_bytes,
+    write_output,
+    writing,
+)
 
 
 def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(
@@ -40,6 +50,13 @@ def test_a_file_that_was_asked_for_has_its_folder_made(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"^cannot write `.*/file/below`: Not a directory\.") as caught:
         write_output(path / "below", b"data")
     assert caught.value.hint == OUTPUT_HINT
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_as_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    make_folder(tmp_path)
 
 
 def test_what_was_told_already_is_told_as_it_was() -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ import sys, numpy as np
 from pathlib import Path
 from recurra.tensor_file import write
 arrays = {n: np.arange(4, dtype=d) for n, d in (("b", "float32"), ("a", "uint32"), ("c", "float64"))}
-names = sorted(arrays, reverse=sys.argv[2] == "reversed")
-write(Path(sys.argv[1]), {n: arrays[n] for n in names}, {"z": 1, "a": {"y": [1.5, None], "x": "é"}})
+backwards = sys.argv[2] == "reversed"
+metadata = {"z": 1, "a": {"y": [1.5, None], "x": "é"}}
+arrays, metadata = ({n: d[n] for n in sorted(d, reverse=backwards)} for d in (arrays, metadata))
+write(Path(sys.argv[1]), arrays, metadata)
 """
 
 
@@ -125,7 +128,7 @@ def test_a_damaged_array_is_told_with_a_hint(written: Path) -> None:
     assert caught.value.hint == "use another checkpoint of the run."
 
 
-@pytest.mark.parametrize("size", [2**63, 2**64 - 1, tensor_file.MAX_HEADER + 1, 1000])
+@pytest.mark.parametrize("size", [2**63, 2**64 - 1, tensor_file.MAX_HEADER + 1, 1000, 3])
 def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path, size: int) -> None:
     path = tmp_path / "model"
     path.write_bytes(size.to_bytes(8, "little") + b"{}")
@@ -134,9 +137,27 @@ def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path, size: int) ->
 
 
 def test_a_header_has_a_largest_size(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensor_file, "MAX_HEADER", 100)
+    size = int.from_bytes(written.read_bytes()[:8], "little")
+    monkeypatch.setattr(tensor_file, "MAX_HEADER", size)
+    write(written, TENSORS, METADATA)
+    read(written)
+    monkeypatch.setattr(tensor_file, "MAX_HEADER", size - 1)
     with pytest.raises(CheckpointError, match="or it is cut off"):
         read(written)
+    with pytest.raises(ValueError, match=f"are longer than {size - 1:,} bytes"):
+        write(written, TENSORS, METADATA)
+
+
+def test_of_another_file_no_more_is_read_than_a_header(tmp_path: Path) -> None:
+    with (tmp_path / "film").open("wb") as file:
+        file.truncate(1 << 26)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="is no model file"):
+            read(tmp_path / "film")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 23
+    finally:
+        tracemalloc.stop()
 
 
 def test_long_metadata_lie_in_an_array(tmp_path: Path) -> None:
@@ -147,6 +168,14 @@ def test_long_metadata_lie_in_an_array(tmp_path: Path) -> None:
     assert (metadata["epoch_means"], metadata["note"]) == (means, "é")
     assert len(metadata["sha256"]) == 64
     assert int.from_bytes((tmp_path / "model").read_bytes()[:8], "little") < 1000
+
+
+@pytest.mark.parametrize("longer", [0, 1])
+def test_metadata_of_more_than_128_kib_are_long(tmp_path: Path, longer: int) -> None:
+    note = "x" * (2**17 - len(json.dumps({"note": "", "sha256": ZEROS})) + longer)
+    write(tmp_path / "model", TENSORS, {"note": note})
+    assert read(tmp_path / "model")[1]["note"] == note
+    assert (int.from_bytes((tmp_path / "model").read_bytes()[:8], "little") < 1000) == bool(longer)
 
 
 @pytest.mark.parametrize("content", [b"[", b"[]", b"\xff", b'{"a": NaN}', b""])

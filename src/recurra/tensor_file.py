@@ -133,7 +133,7 @@ def _header(path: Path, data: bytes, size: int, kind: str) -> dict[str, Any]:
     length = int.from_bytes(data[:8], "little")
     if data[8:9] not in (b"{", b""):
         raise ModelError(f"`{path}` is no {kind}.")
-    if len(data) < 8 or length > min(MAX_HEADER, size - 8):
+    if length > min(MAX_HEADER, size - 8):
         raise CheckpointError(f"`{path}` is no {kind}, or it is cut off.")
     try:
         header = parse_json(data[8 : 8 + length])

@@ -74,3 +74,15 @@ def test_contexts_of_a_text_fall_on_rows_of_their_own() -> None:
     # As many different rows as throwing balls into boxes gives, or more.
     thrown = contexts.rows.shape[0] * (1 - math.exp(-len(seen) / contexts.rows.shape[0]))
     assert len(places) > 0.97 * thrown
+
+
+def test_the_rows_are_those_of_the_format() -> None:
+    """As docs/compression.md has them: with others a file that was written once could not be read."""
+    contexts = make(rows=1 << 18)
+    for symbol in (3, 0, 255, 17, 96):
+        module.follow(contexts, symbol)
+    h, rows = 0, []
+    for symbol in (96, 17, 255):
+        h = (1_000_003 * h + symbol + 1) % 2**40
+        rows.append((h ^ h // 2**19) % 2**18)
+    assert contexts.at.tolist() == rows

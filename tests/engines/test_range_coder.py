@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from recurra.engines.kernels import range_coder
 from recurra.engines.kernels.range_coder import TOTAL
 
+ONES = 2**32 - 1  # a word
+
 
 def encoded(intervals):
     words, state = np.zeros(len(intervals) + 1, np.uint32), np.zeros(3, np.uint64)
@@ -22,12 +24,29 @@ def encoded(intervals):
     return words[: int(state[2])]
 
 
+def digits(intervals):
+    """The words by the equation, with a whole number of any length for low: nothing is carried."""
+    low, width, count = 0, 2**64 - 1, 1
+    for before, frequency in intervals:
+        scale = width // 2**24
+        low, width = low + scale * before, scale * frequency
+        if width < 2**32:
+            low, width, count = low << 32, width << 32, count + 1
+    number = (low + ONES) // 2**32
+    return [number >> 32 * (count - 1 - i) & ONES for i in range(count)]
+
+
 def assert_decodes(intervals):
-    words, state = encoded(intervals), np.zeros(3, np.uint64)
+    words, state, longer = encoded(intervals), np.zeros(3, np.uint64), np.zeros(3, np.uint64)
+    assert words.tolist() == digits(intervals)
+    followed = np.concatenate([words, np.zeros(len(intervals) + 1, np.uint32)])
     range_coder.start_decoding(state, words)
+    range_coder.start_decoding(longer, followed)
     for before, width in intervals:
         assert before <= range_coder.point(state) < before + width
         range_coder.advance(words, state, before, width)
+        range_coder.advance(followed, longer, before, width)
+        assert state.tolist() == longer.tolist()  # beyond the words there are zeros
     bits = sum(24 - math.log2(width) for _, width in intervals)
     assert bits - 1 <= 32 * len(words) <= bits * (1 + 1e-4) + 64
 
@@ -48,13 +67,39 @@ def test_the_same_symbol_a_thousand_times(pair):
     assert_decodes([pair] * 1000)
 
 
-def test_a_carry_runs_through_words_of_ones():
-    """low stays just below a multiple of 2^64 until the last symbol pushes it over."""
-    words, state = np.zeros(4, np.uint32), np.zeros(3, np.uint64)
-    words[:3] = 5, 2**32 - 1, 2**32 - 1
-    state[:] = 2**64 - 1, 2**40, 3
-    range_coder.encode(words, state, TOTAL - 1, 1)
-    assert words[:3].tolist() == [6, 0, 0]
+STEP = 2**40 - 2**32  # what the last 2^16 of 2^24 begin with, where the range is 2^40
+
+
+@pytest.mark.parametrize(("room", "words", "low"), [
+    (0, [6, 0, 0], STEP - 1), (STEP - 1, [6, 0, 0], 0), (STEP, [5, ONES, ONES], 2**64 - 1),
+])  # fmt: skip
+def test_a_carry_runs_through_words_of_ones(room, words, low):
+    """low stays just below 2^64 until the last symbol pushes it over, or does not quite."""
+    own, state = np.array([5, ONES, ONES, 0], np.uint32), np.array([2**64 - 1 - room, 2**40, 3], np.uint64)
+    range_coder.encode(own, state, TOTAL - 2**16, 2**16)
+    assert own.tolist() == [*words, 0]
+    assert state.tolist() == [low, 2**32, 3]
+
+
+@pytest.mark.parametrize(("low", "words"), [
+    (2**64 - 2**32 + 1, [8, 0, 0]), (2**64 - 2**32, [7, ONES, ONES]), (2**64 - 2**33 + 1, [7, ONES, ONES]),
+])  # fmt: skip
+def test_the_last_word_is_rounded_up_and_carried(low, words):
+    own, state = np.array([7, ONES, 9], np.uint32), np.array([low, 2**32, 2], np.uint64)
+    range_coder.finish(own, state)
+    assert own.tolist() == words
+    assert state[2] == 3
+
+
+@pytest.mark.parametrize(("frequency", "written"), [(65537, 1), (65538, 0)])
+def test_a_word_is_written_where_the_range_has_32_bits(frequency, written):
+    """The range becomes 65535 · 65537 = 2^32 - 1, or more."""
+    words, state = np.zeros(2, np.uint32), np.array([2**63, 65535 * 2**24, 0], np.uint64)
+    range_coder.encode(words, state, 0, frequency)
+    assert (words[0], state[2]) == (2**31 * written, written)
+    read = np.array([3, 65535 * 2**24, 0], np.uint64)
+    range_coder.advance(words, read, 0, frequency)
+    assert read[1:].tolist() == state[1:].tolist()
 
 
 def test_no_coder_points_beyond_the_whole():
@@ -92,6 +137,12 @@ def test_equal_probabilities_leave_the_rest_to_the_first():
 def test_what_is_no_number_has_the_least_frequency():
     assert frequencies_of(np.array([np.nan, 0, -np.inf], np.float32)).tolist() == [1, TOTAL - 3, 1]
     assert frequencies_of(np.full(3, np.nan, np.float32)).tolist() == [TOTAL - 3, 1, 1]
+
+
+def test_what_is_likelier_than_certain_is_certain():
+    """Rounding can bring log p above 0, and a network that is about to overflow can do anything."""
+    for logs in ([1e-6, 0, -3], [200, 0, -3]):
+        assert frequencies_of(np.array(logs, np.float32)).tolist() == frequencies_of(np.array([0, 0, -3])).tolist()
 
 
 def test_intervals_and_find_agree():

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.online import ContextConfig, OnlineLearner
+from recurra.config import ModelConfig
 from recurra.errors import CompressedFileError
 from recurra.inference import adaptive_compression, container
-from recurra.inference.coding import ESCAPE
 
 TEXT = b"In the beginning God created the heaven and the earth. And the earth was without form, and void; " * 8
+MODEL = adaptive_compression.MODEL
 
 
 @pytest.fixture(autouse=True)
@@ -72,39 +71,17 @@ def test_damage_is_found_and_nothing_after_it_can_be_read():
         decompressed(bytes(data))
 
 
-def learner():
-    training = TrainingConfig(
-        sequence_length=5, optimizer="adam", learning_rate=0.01, clip_value=None, initial_scale=None
-    )
-    return OnlineLearner(ModelConfig(cell="lstm", hidden_size=8), training, 300, ContextConfig(3, 64, 0.5, 0.1))
+def test_only_bytes_that_have_not_come_yet_are_escaped():
+    """Each of those takes four bytes; the others are soon expected."""
+    data = b"".join(b"aaaaaaaa" + bytes([k]) for k in range(128, 192))
+    assert len(compressed(data)) < 22 + 16 + 12 + 4 * 65 + 150
 
 
-@given(cuts=st.lists(st.integers(1, 5), min_size=1, max_size=12))
-@settings(max_examples=20)
-def test_symbols_fed_one_by_one_or_together_are_expected_alike(cuts):
-    together, alone = learner(), learner()
-    for one in (together, alone):
-        for _ in range(3):
-            one.admit()
-    symbols = np.random.default_rng(0).integers(0, 3, sum(cuts))
-    start = 0
-    for cut in cuts:
-        n = min(cut, together.left)
-        found = together.encode(symbols[start : start + n], ESCAPE)
-        single = [alone.encode(symbols[i : i + 1], ESCAPE) for i in range(start, start + n)]
-        assert np.array_equal(found, np.concatenate(single, axis=1))
-        assert np.array_equal(together.logs, alone.logs)
-        start += n
-
-
-def test_room_for_more_symbols_changes_nothing_that_was_learned():
-    small, symbols = learner(), np.arange(96)
-    for _ in symbols:
-        small.admit()
-    assert small.is_full
-    for start in range(0, 40, 5):
-        small.encode(symbols[start : start + min(5, small.left)], ESCAPE)
-    assert not small.is_full
-    assert small.logs.shape[1] == 128
-    assert np.isclose(np.exp(small.logs[0, :96].astype(float)).sum(), 1, atol=1e-5)
-    assert np.all(small.logs[0, 96:] < -1e20)
+def test_the_learner_is_that_of_the_format():
+    """As docs/compression.md has it: another would read no file that was written with this one."""
+    training = adaptive_compression.TRAINING
+    assert (MODEL.cell, MODEL.layers, MODEL.hidden_size) == ("lstm", 1, 200)
+    assert (training.sequence_length, training.optimizer, training.learning_rate) == (16, "adam", 0.003)
+    assert (training.clip_norm, training.clip_value, training.seed) == (20, None, 0)
+    assert adaptive_compression.BYTES == 256
+    assert adaptive_compression.CONTEXTS == (6, 2**18, 0.7, 0.03)

@@ -127,6 +127,10 @@ def test_a_commit_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: 
     assert json.loads((folder.path / LATEST).read_text())["update"] == 2
 
 
+def test_the_folder_of_a_new_run_is_made(tmp_path: Path) -> None:
+    assert names(CheckpointFolder(tmp_path / "runs" / "new", keep=1).path) == []
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write `.*file/checkpoints`: Not a directory\."):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from small_training import rows
 
 from recurra.errors import StorageError
+from recurra.machine import peak_memory
 from recurra.training.events import Progress, Record, Sampled, Saving
 from recurra.training.logs import Logs, Sample, cut_back, samples
 from recurra.training.run_files import LOGS, METRICS, SAMPLES, TIMINGS
@@ -46,6 +48,14 @@ def test_half_a_line_is_cut(tmp_path: Path, torn: bytes) -> None:
     with (tmp_path / METRICS).open("ab") as file:
         file.write(torn)
     cut_back(tmp_path, 30)
+    assert (tmp_path / METRICS).read_bytes() == before
+
+
+def test_a_number_that_is_none_is_no_damage(tmp_path: Path) -> None:
+    """A loss that has become NaN is told as it is."""
+    written(tmp_path)(Record(40, 0.5, {"mean": math.nan}, math.inf, None, 0.1, 2.0))
+    before = (tmp_path / METRICS).read_bytes()
+    cut_back(tmp_path, 40)
     assert (tmp_path / METRICS).read_bytes() == before
 
 
@@ -91,6 +101,17 @@ def test_samples_keep_their_letters(tmp_path: Path) -> None:
     written(tmp_path)
     cut_back(tmp_path, 10)
     assert rows(tmp_path / SAMPLES)[0]["text"] == "line\nü"
+    assert "ü".encode() in (tmp_path / SAMPLES).read_bytes()
+
+
+def test_a_line_of_the_clock_tells_how_fast_it_goes(tmp_path: Path) -> None:
+    logs = Logs(tmp_path)
+    logs(Saving(0, 0.0))
+    logs(Saving(30, 1.5))
+    first, second = rows(tmp_path / TIMINGS)
+    assert (first["update"], first["seconds"], first["updates_per_second"]) == (0, 0.0, 0.0)
+    assert (second["update"], second["seconds"], second["updates_per_second"]) == (30, 1.5, 20.0)
+    assert first["peak_memory_bytes"] == pytest.approx(peak_memory(), rel=0.5)
 
 
 def test_samples_are_read_back_but_no_half_of_one(tmp_path: Path) -> None:

@@ -152,6 +152,16 @@ def test_a_best_model_that_is_lost_is_stood_in_for(run: Path) -> None:
     assert found.best_file is None
 
 
+def test_a_best_model_that_waits_for_another_checkpoint_is_not_taken(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path, keep=3)
+    folder.commit(SECOND, SETTINGS, None)
+    folder._write(best_path(folder.path, 1), FIRST, SETTINGS)  # and it died before it wrote the next checkpoint
+    found = recover(tmp_path)
+    assert same(found.best, SECOND)
+    assert found.best_file is None
+    assert names(tmp_path) == [LATEST, name(2)]
+
+
 def test_a_best_model_of_later_updates_is_kept(run: Path) -> None:
     folder = CheckpointFolder(run, keep=3)
     folder.commit(SECOND, SETTINGS, FIRST)

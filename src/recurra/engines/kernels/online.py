@@ -113,8 +113,6 @@ def decode(
     """
     steps = room.o.shape[0]
     stop: int = min(start + most, steps + 1)
-    if symbols == 0:
-        return start
     for t in range(start, stop):
         to_frequencies(room.logs, symbols, total, room.frequencies, room.exponentials)
         symbol, before = find(room.frequencies, symbols, point(state))
