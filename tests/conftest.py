@@ -1,7 +1,11 @@
 """Settings of the whole suite."""
 
-from hypothesis import settings
+import os
+
+from hypothesis import Phase, settings
 
 # The first example of a test may compile a kernel; and the same examples every time make a failure repeatable.
 settings.register_profile("recurra", deadline=None, derandomize=True)
-settings.load_profile("recurra")
+# That there is a failure is all that a mutant is asked for: the example need not be a small one.
+settings.register_profile("mutants", settings.get_profile("recurra"), phases=[Phase.explicit, Phase.generate])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "recurra"))

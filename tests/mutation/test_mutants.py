@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import mutants
+import pytest
 
 SOURCE = '''"""A module, 1 + 1."""
 
 LIMIT: int = 3
 
 
-def f(x: int) -> int:
+@dataclass(frozen=True)
+def f(x: int, y: list[int]) -> int:
     """Not - this."""
     if x < LIMIT and not x:
         return -x
+    if 0 < x <= max(zip(y, y, strict=True)):
+        return x not in y
     return x * 2
 '''
 
@@ -26,6 +33,11 @@ def test_each_sign_bound_and_number_is_changed_once() -> None:
             "x < LIMIT and (not x)  ->  x < LIMIT or not x",
             "not x  ->  not not x",
             "-x  ->  +x",
+            "0 < x <= max(zip(y, y, strict=True))  ->  0 <= x <= max(zip(y, y, strict=True))",
+            "0 < x <= max(zip(y, y, strict=True))  ->  0 < x < max(zip(y, y, strict=True))",
+            "max(zip(y, y, strict=True))  ->  min(zip(y, y, strict=True))",
+            "0  ->  1",
+            "x not in y  ->  x in y",
             "x * 2  ->  x / 2",
             "2  ->  3",
         ]
@@ -45,9 +57,38 @@ def test_targets_and_their_tests_are_there() -> None:
         assert all((mutants.ROOT / path).exists() for path in tests.split())
 
 
-def test_a_sign_that_is_changed_is_noticed() -> None:
+def test_lines_can_be_chosen() -> None:
     module = "network/optimizers/clipping.py"
-    source = (mutants.ROOT / "src/recurra" / module).read_text(encoding="utf-8")
-    first = next(mutants.mutants(module, source))
-    assert mutants.noticed(first, "tests/network/optimizers/test_clipping.py", 120)
-    assert not mutants.noticed(None, "tests/network/optimizers/test_clipping.py", 120)
+    every = mutants.chosen(module)
+    lines = sorted({mutant.line for mutant in every})
+    assert len(lines) > 2
+    assert mutants.chosen(f"{module}:{lines[0]},{lines[2]}") == [
+        mutant for mutant in every if mutant.line in (lines[0], lines[2])
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("project")
+
+
+@pytest.fixture(scope="module")
+def project(folder: Path) -> Iterator[mutants.Project]:
+    with mutants.Project(folder) as made:
+        yield made
+
+
+def test_a_sign_that_is_changed_is_noticed(project: mutants.Project) -> None:
+    module, tests = "network/optimizers/clipping.py", "tests/network/optimizers/test_clipping.py"
+    assert project.notices(mutants.chosen(module)[0], tests, 120)
+    assert project.seconds(module, tests) < 120  # as it is the module passes
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(0, 120), (1000, 5)])
+def test_a_mutant_that_does_not_end_is_noticed(
+    project: mutants.Project, folder: Path, seconds: int, limit: int
+) -> None:
+    test = f"import subprocess\n\ndef test_long():\n    subprocess.run(['sleep', '{seconds}'])\n"
+    (folder / "tests/test_long.py").write_text(test)
+    source = (mutants.ROOT / "src/recurra/inert.py").read_text(encoding="utf-8")
+    assert project.notices(mutants.Mutant("inert.py", 1, "", source), "tests/test_long.py", limit) == (seconds > limit)
