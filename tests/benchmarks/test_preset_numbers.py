@@ -17,7 +17,7 @@ def test_a_table_for_each_text(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(BENCHMARK), str(book), *options], check=True, capture_output=True)
     text = table.read_text(encoding="utf-8")
     assert "## fable" in text
-    assert "10,600 characters, 21 symbols; `recurra train fable.txt --preset PRESET" in text
+    assert "10,600 characters, 24 symbols; `recurra train fable.txt --preset PRESET" in text
     names = ["uniform", "gzip -9", "bzip2 -9", "xz -9e", "3-gram", "6-gram", "`--preset seed`: elman, 30 updates"]
     for name in names:
         nats, bits = map(float, re.search(rf"\| {name} \| ([\d.]+) \| ([\d.]+) \|", text).groups())

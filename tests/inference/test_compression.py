@@ -172,12 +172,13 @@ def test_a_file_compressed_without_a_model_says_so():
 
 def test_a_damaged_block_fails_alone(monkeypatch):
     monkeypatch.setattr(container, "BLOCK", 40)
-    data = TEXT.encode()
+    data = f"{39 * 'a'}é{TEXT}".encode()  # the first block ends before the é
     blocks = list(container._blocks(io.BytesIO(data)))
+    assert len(blocks[0]) == 39
     whole = bytearray(compressed(data))
     first = 22 + 16 + (4 * int.from_bytes(whole[26:30], "little") or len(blocks[0]))
     whole[first + 20] ^= 1
-    with pytest.raises(CompressedFileError, match="block 1 of the compressed file, from byte 40 of the text on"):
+    with pytest.raises(CompressedFileError, match="block 1 of the compressed file, from byte 39 of the text on"):
         decompressed(bytes(whole))
     told = []
     assert decompressed(bytes(whole), damaged=told.append) == b"".join(blocks[:1] + blocks[2:])

@@ -112,11 +112,11 @@ def decompress(
 def _decompress(
     source: BinaryIO, target: Target, start: bytes, codec: Codec, told: Told, damaged: Damaged | None
 ) -> None:
-    read, written, number, whole = len(start), 0, 0, True
+    read, written, number, place, whole = len(start), 0, 0, 0, True
     while length := _number(source):
         head = _Head(length, _number(source))
         try:
-            block = _block(source, start, number, head, codec)
+            block = _block(source, start, number, place, head, codec)
             target.write(block)
             read, written = read + 8 + CHECK + head.payload, written + length
             told(read, written)
@@ -125,7 +125,7 @@ def _decompress(
                 raise
             damaged(error)
             whole = False
-        number += 1
+        number, place = number + 1, place + length
     end = _read(source, CHECK, "its end")
     if whole and end != _digest(start, struct.pack("<QQ", number, written))[:CHECK]:
         raise CompressedFileError("the compressed file is damaged at its end.")
@@ -150,17 +150,17 @@ class _Head(NamedTuple):
         return _digest(start, struct.pack("<QII", number, *self), data)[:HALF]
 
 
-def _block(source: BinaryIO, start: bytes, number: int, head: _Head, codec: Codec) -> bytes:
-    """The next block, checked before it is decoded and after."""
+def _block(source: BinaryIO, start: bytes, number: int, place: int, head: _Head, codec: Codec) -> bytes:
+    """The next block, which begins at byte `place` of the text, checked before it is decoded and after."""
     if head.length > BLOCK or 4 * head.words >= head.length:
-        raise _damage(number)
+        raise _damage(number, place)
     first, second = (_read(source, HALF, "a block") for _ in range(2))
     data = _read(source, head.payload, "a block")
     if first == head.check(start, number, data):
         block = _decoded(data, head, codec)
         if second == _digest(block)[:HALF]:
             return block
-    raise _damage(number)
+    raise _damage(number, place)
 
 
 def _decoded(data: bytes, head: _Head, codec: Codec) -> bytes:
@@ -220,8 +220,8 @@ def _digest(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
 
 
-def _damage(number: int) -> CompressedFileError:
+def _damage(number: int, place: int) -> CompressedFileError:
     return CompressedFileError(
-        f"block {number} of the compressed file, from byte {number * BLOCK:,} of the text on, is damaged.",
+        f"block {number} of the compressed file, from byte {place:,} of the text on, is damaged.",
         hint="`--salvage` writes the other blocks.",
     )
