@@ -40,7 +40,7 @@ TARGETS = {
     "network/network.py": "tests/network",
     "engines/kernels/range_coder.py": "tests/engines/test_range_coder.py",
     "engines/kernels/contexts.py": "tests/engines/test_contexts.py",
-    "engines/kernels/decoding.py": "tests/engines/test_decoding.py",
+    "engines/kernels/decoding.py": "tests/engines/test_decoding_kernel.py",
     "engines/kernels/online.py": "tests/engines/test_online.py",
     "engines/online.py": "tests/engines/test_online.py",
     "inference/coding.py": "tests/inference/test_coding.py tests/inference/test_format.py",
