@@ -122,19 +122,19 @@ NOT_SHOWN = {"check", "serve", "doctor"}  # eight seconds that tests/cli takes a
 
 
 @pytest.fixture(scope="module")
-def happens(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """What a command writes to the terminal, in one folder for all pages; a command of two pages is run once."""
+def happens(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """What `recurra` writes to the terminal, in one folder for all pages; a command of two pages is run once."""
     folder = tmp_path_factory.mktemp("tour")
     (folder / "psalm.txt").write_text(PSALM, encoding="utf-8")
 
     @functools.cache
-    def run(command: str) -> str:
-        line = [sys.executable, "-m", *words_of(command)]
+    def run(*words: str) -> str:
+        line = [sys.executable, "-m", "recurra", *words]
         done = subprocess.run(
             line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         assert done.returncode == 0, done.stdout
-        if "decompress" in command:
+        if words[0] == "decompress":
             assert (folder / "back.txt").read_bytes() == PSALM.encode()
         return done.stdout
 
@@ -143,15 +143,15 @@ def happens(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
 
 @pytest.mark.pages
 @pytest.mark.parametrize("page", ["README.md", "docs/start.md"])
-def test_what_a_page_shows_is_what_happens(page: str, happens: Callable[[str], str]) -> None:
+def test_what_a_page_shows_is_what_happens(page: str, happens: Callable[..., str]) -> None:
     """Each line that the page shows comes, in its order; `…` stands for anything."""
-    pairs = [pair for pair in shown(ROOT / page) if words_of(pair.command)[:1] == ["recurra"]]
-    pairs = [pair for pair in pairs if words_of(pair.command)[1] not in NOT_SHOWN]
+    pairs = [(words_of(pair.command), pair.output) for pair in shown(ROOT / page)]
+    pairs = [(words[1:], lines) for words, lines in pairs if words[0] == "recurra" and words[1] not in NOT_SHOWN]
     assert len(pairs) >= 5
-    for pair in pairs:
-        output = happens(pair.command)
+    for words, lines in pairs:
+        output = happens(*words)
         came = iter(output.splitlines())
-        for expected in pair.output:
+        for expected in lines:
             if expected != "…":
                 pattern = ".*".join(re.escape(part) for part in expected.rstrip().split("…"))
                 assert any(re.fullmatch(pattern, own.rstrip()) for own in came), f"{expected}\n---\n{output}"
