@@ -5,18 +5,16 @@ Each run is a fork of this process, which has imported all that stays the same. 
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import signal
 import sys
 import time
 
-import hypothesis.strategies  # noqa: F401 - for the forks, as the next three
-import numba  # noqa: F401
-import numpy as np  # noqa: F401
 import pytest
-import safetensors.numpy  # noqa: F401
 
+SHARED = ("hypothesis.strategies", "numba", "numpy", "safetensors.numpy")  # what the forks need not import again
 MEMORY = 6 << 30  # bytes of addresses: what asks for more has gone wrong
 
 
@@ -32,6 +30,8 @@ def run(tests: list[str]) -> int:
 def main() -> None:
     """Fork, and wait until it ends; after its time, or where nobody waits any more, kill it and all it has started."""
     parent = os.getppid()
+    for name in SHARED:
+        importlib.import_module(name)
     for line in sys.stdin:
         seconds, *tests = line.split()
         end, child = time.monotonic() + float(seconds), os.fork()
