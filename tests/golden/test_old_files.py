@@ -1,0 +1,83 @@
+"""Files of format 1 still open: run directories, checkpoints, compressed files, model folders.
+
+tests/golden/format_1 holds four small trainings of tale.txt, two compressed files of that text, and an exported model.
+The expected numbers are those of the version that wrote them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import recurra
+from recurra.cli import main
+from recurra.model import load
+
+FOLDER = Path(__file__).parent / "format_1"
+TALE = (FOLDER / "tale.txt").read_text(encoding="utf-8")
+NATS = {
+    "classic": 2016.7303310851596,
+    "lstm": 2526.3733769278074,
+    "gru": 2529.313802323773,
+    "lines": 2568.326380811169,
+}
+SAMPLES = {
+    "classic": "acre wbsoaraealhe \nithiay.mdho",
+    "lstm": "gatc.wfrsAsbeehled\nkwngdyakeho",
+    "gru": "gatc.yertTtdgehlfe\nlwngdyalfho",
+    "lines": "dcrb.ylssbogdkdohh",
+}
+RESUMED = {
+    "classic": "a2b51b9051894424da24dea69abd3b5b6f3c90b732c398ec736c8fbbbf591cfe",
+    "lstm": "13db9c8f75094a2efa54a74bbfda1c53185381344ac74104078cce367a18043a",
+    "gru": "de68af149fc2a309ace20497d926793ed56bde56ef4c798c887e29bd49647f91",
+    "lines": "2659b2d06c07dddb90d6f81cd251876c8466874ab0f57ecbb2aed59527869ba4",
+}
+
+
+@pytest.fixture
+def old_run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A copy of the run directory named by the parameter, with the place of its text filled in."""
+    run = tmp_path / "runs" / request.param
+    shutil.copytree(FOLDER / request.param, run)
+    settings = run / "run.toml"
+    tale = (FOLDER / "tale.txt").as_posix()
+    settings.write_text(settings.read_text("utf-8").replace('"tale.txt"', f'"{tale}"'), "utf-8")
+    return run
+
+
+@pytest.mark.parametrize("name", NATS)
+def test_old_model_gives_the_same_score_and_sample(name: str) -> None:
+    model = load(FOLDER / name)
+    assert model.score(TALE).nats == pytest.approx(NATS[name], rel=1e-9)
+    text = model.sample("The cat", max_new_tokens=30, seed=1)
+    assert text[: len(SAMPLES[name])] == SAMPLES[name]
+
+
+@pytest.mark.parametrize("old_run", RESUMED, indirect=True)
+def test_old_run_resumes_to_the_same_parameters(old_run: Path) -> None:
+    run = recurra.train(run=old_run, resume=True, updates=36)
+    assert run.summary["model_sha256"] == RESUMED[old_run.name]
+
+
+@pytest.mark.parametrize("old_run", ["lstm"], indirect=True)
+def test_old_run_has_a_report(old_run: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert main(["report", str(old_run), "-o", str(page)]) == 0
+    assert "tale" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("arguments", [["--adaptive", "tale.adaptive.rcra"], ["lstm", "tale.lstm.rcra"]])
+def test_old_compressed_file_gives_its_text(arguments: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "tale.txt"
+    paths = [word if word.startswith("-") else str(FOLDER / word) for word in arguments]
+    assert main(["decompress", *paths, "-o", str(out)]) == 0
+    assert out.read_text("utf-8") == TALE
+
+
+def test_old_exported_folder_is_imported(tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    assert main(["import", str(FOLDER / "folder"), "-o", str(model)]) == 0
+    assert load(model).sha256 == load(FOLDER / "lstm").sha256
