@@ -8,11 +8,16 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from recurra.errors import TextError
 from recurra.text import files
+
+
+def standard_input(stdin: BinaryIO | None) -> bytes:
+    return b"".join(files.standard_input_chunks(stdin))
 
 
 def skipped(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
@@ -135,9 +140,9 @@ def test_kinds_in_words(tmp_path: Path) -> None:
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert files.standard_input(io.BytesIO(b"\xff\n")) == b"\xff\n"
+    assert standard_input(io.BytesIO(b"\xff\n")) == b"\xff\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"given\r\n")))
-    assert files.standard_input(None) == b"given\r\n"
+    assert standard_input(None) == b"given\r\n"
 
 
 @pytest.mark.parametrize("lines", [[], [b"ab\n"], [b"ab\n"] * 3, [b"abcdefg\n", b"ab\n"]])
@@ -155,7 +160,7 @@ def test_a_terminal_is_asked_for_its_end_once(monkeypatch: pytest.MonkeyPatch, l
 
     monkeypatch.setattr(files, "BLOCK", 8)
     with io.BufferedReader(Terminal()) as terminal:
-        assert files.standard_input(terminal) == b"".join(lines)
+        assert standard_input(terminal) == b"".join(lines)
     assert not list(Terminal.left)
 
 
@@ -165,7 +170,7 @@ def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     for stdin in (None, closed):
         monkeypatch.setattr(sys, "stdin", stdin)
         with pytest.raises(TextError, match="standard input is closed: there is nothing to read"):
-            files.standard_input(None)
+            standard_input(None)
 
 
 def test_standard_input_that_fails(tmp_path: Path) -> None:
@@ -174,7 +179,7 @@ def test_standard_input_that_fails(tmp_path: Path) -> None:
             raise OSError(5, "Input/output error")
 
     with pytest.raises(TextError, match="standard input cannot be read: Input/output error"):
-        files.standard_input(Broken())
+        standard_input(Broken())
 
 
 def test_shown_is_printable_and_short() -> None:

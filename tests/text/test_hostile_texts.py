@@ -89,7 +89,7 @@ def test_a_hole_in_a_folder_is_left_out_unread() -> None:
     Path("folder/text").write_text("some words")
     text = read("folder")
     assert text.text == "some words"
-    assert text.notes == ("skipped, without data: 1 (folder/sparse)",)
+    assert text.notes[1:] == ("skipped, without data: 1 (folder/sparse)",)
 
 
 def test_a_hole_with_something_behind_it_is_read_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_a_binary_file_in_a_folder_is_not_read_to_its_end(monkeypatch: pytest.Mo
             yield chunk
 
     monkeypatch.setattr(files, "chunks", counted)
-    assert read("folder").notes == ("skipped, binary, with NUL inside: 1 (folder/disk.img)",)
+    assert read("folder").notes[1:] == ("skipped, binary, with NUL inside: 1 (folder/disk.img)",)
     assert sum(taken) < 1 << 23
 
 
@@ -147,7 +147,7 @@ def test_crlf() -> None:
 def test_nul() -> None:
     text = given("words\0" * 9)
     assert text.text == "words\0" * 9
-    assert text.notes == ("NUL characters: 9, in text; is it binary, or UTF-16 without a byte order mark?",)
+    assert text.notes == ("NUL characters: 9, in text; is it binary?",)
 
 
 def test_lone_surrogates() -> None:
@@ -211,7 +211,7 @@ def test_a_file_in_a_folder_that_is_no_text_any_more_when_it_is_read(monkeypatch
     Path("folder/text").write_text("some words")
     unfit = "recurra.text.reading._unfit"
 
-    def change(path: Path, encoding: str) -> None:
+    def change(path: Path, *_: str) -> None:
         path.write_bytes(b"\xff")
 
     monkeypatch.setattr(unfit, change)

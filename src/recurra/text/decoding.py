@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import sys
 from typing import TYPE_CHECKING
 
 from recurra.errors import TextError, UsageError
+from recurra.text import formats
 from recurra.text.text import BYTES
 
 if TYPE_CHECKING:
@@ -15,13 +17,14 @@ if TYPE_CHECKING:
     from recurra.text.journal import Journal
 
 ENCODING_HINT = f"give its encoding, for example `--encoding latin-1`; `--encoding {BYTES}` reads any file."
+BINARY_HINT = f"it looks binary: give a file of plain text; `--encoding {BYTES}` reads the bytes of any file."
 
 MARK_REMOVED = "a byte order mark was removed from {names}"
 LINE_ENDS = "line ends that were CRLF or CR and became LF: {count}, in {names}"
-NULS = "NUL characters: {count}, in {names}; is it binary, or UTF-16 without a byte order mark?"
+NULS = "NUL characters: {count}, in {names}; is it binary?"
 
-_LONGEST_MARK = 4
 _INDIVISIBLE = ("idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape")  # whose files are read at once
+_WIDE = ("utf-16", "utf-32")  # whose texts have NUL bytes
 _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -32,6 +35,14 @@ _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
 
 class Undecodable(TextError):  # noqa: N818 - an adjective is enough
     """Bytes that are not in the encoding that they should be in."""
+
+
+class NotPlainTextError(TextError):
+    """A file of a format that holds no plain text; `kind` is the group of formats in the notes on a folder."""
+
+    def __init__(self, message: str, *, kind: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
 
 
 def check_encoding(encoding: str) -> str:
@@ -53,13 +64,33 @@ def check_encoding(encoding: str) -> str:
 def decoded(pieces: Iterator[bytes], name: str, encoding: str) -> Iterator[str]:
     """The characters of `pieces`, which may be cut anywhere, strictly.
 
-    Undecodable gives `name`, the offset of the bad byte and its line.
+    Undecodable gives `name`, the offset of the bad byte and its line. Except with encoding `bytes`, NotPlainTextError
+    names the format of compressed files, documents, images and so on, and the command that gets their text.
     """
+    head = _head(pieces)
+    if encoding != BYTES:
+        _require_plain_text(head, name, encoding)
+    pieces = itertools.chain([head], pieces)
     start = 0  # of the characters to come
     for text in _whole(pieces, name, encoding) if encoding in _INDIVISIBLE else _Decoder(name, encoding).run(pieces):
         reject_surrogates(text, name, start)
         start += len(text)
         yield text
+
+
+def _require_plain_text(head: bytes, name: str, encoding: str) -> None:
+    """NotPlainTextError if a file that begins with `head` is of a known format that holds no plain text."""
+    found = formats.recognize(head)
+    if found is not None:
+        raise NotPlainTextError(f"{name} is {found.name}, not plain text.", kind=found.kind, hint=found.hint(name))
+    if encoding.startswith(_WIDE) or _marked(head) is not None:
+        return
+    if (codec := formats.unmarked_unicode(head)) is not None:
+        raise NotPlainTextError(
+            f"{name} looks like {codec} without a byte order mark, not {encoding}.",
+            kind=formats.UNMARKED,
+            hint=f"give its encoding: `--encoding {codec}`.",
+        )
 
 
 def _whole(pieces: Iterable[bytes], name: str, encoding: str) -> Iterator[str]:
@@ -120,11 +151,11 @@ class _Decoder:
 
 
 def _head(pieces: Iterator[bytes]) -> bytes:
-    """The first pieces, four bytes or more of them unless there are fewer."""
+    """The first pieces: enough bytes to recognize the format and the mark of the file, unless it has fewer."""
     head = b""
     for piece in pieces:
         head += piece
-        if len(head) >= _LONGEST_MARK:
+        if len(head) >= formats.SNIFFED:
             break
     return head
 
@@ -147,13 +178,21 @@ def _codec(encoding: str, head: bytes) -> str:
     return encoding
 
 
+def _marked(head: bytes) -> str | None:
+    """Return the codec whose byte order mark begins `head`; None without a mark."""
+    return next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
+
+
 def _undecodable(
     name: str, encoding: str, error: UnicodeDecodeError, head: bytes, offset: int, line: int
 ) -> Undecodable:
     bad = error.object[min(error.start, len(error.object) - 1)]
-    marked = next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
-    known = marked is None or encoding.startswith(marked)
-    hint = ENCODING_HINT if known else f"it begins with the mark of {marked}: `--encoding {marked}`."
+    marked = _marked(head)
+    if marked is not None and not encoding.startswith(marked):
+        hint = f"it begins with the mark of {marked}: `--encoding {marked}`."
+    else:
+        binary = formats.looks_binary(head) and not encoding.startswith(_WIDE)
+        hint = BINARY_HINT if binary else ENCODING_HINT
     return Undecodable(
         f"{name} is not {encoding}: byte 0x{bad:02x} at offset {offset:,}, line {line:,} ({error.reason}).",
         hint=hint,

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from recurra.errors import TextError
+from recurra.text import exclusions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-HIDDEN = "hidden"
 LINKED = "link to a folder"
 IRREGULAR = "no regular file"
 BLOCK = 1 << 20  # bytes that are read at once
@@ -64,13 +64,8 @@ def chunks(path: Path) -> Iterator[bytes]:
         refuse(error, path)
 
 
-def standard_input(stdin: BinaryIO | None) -> bytes:
-    """All of `stdin`, or where that is None of the process's standard input, up to its end."""
-    return b"".join(standard_input_chunks(stdin))
-
-
 def standard_input_chunks(stdin: BinaryIO | None) -> Iterator[bytes]:
-    """`standard_input`, a few million bytes at once."""
+    """All of `stdin`, or where that is None of the process's standard input, up to its end, in blocks."""
     if stdin is None:
         if sys.stdin is None or sys.stdin.closed:
             raise TextError("standard input is closed: there is nothing to read.")
@@ -88,30 +83,39 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
             return  # it is at its end; a terminal that was asked again would want a second Ctrl-D
 
 
+def entries(folder: Path) -> list[str]:
+    """The names of what lies directly in a folder."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError as error:
+        refuse(error, folder)
+
+
 def walk(folder: Path, skip: Callable[[str, Path], None]) -> list[Path]:
     """The regular files below `folder`, sorted by their relative path in code-point order.
 
-    What is hidden, links to a folder or is no regular file is left out: `skip(why, path)` is called for it.
+    What `exclusions` lists, links to a folder and what is no regular file are left out: `skip(why, path)` is called for
+    each.
     """
     return sorted(_files(folder, skip), key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _files(folder: Path, skip: Callable[[str, Path], None]) -> Iterator[Path]:
     for root, folders, files in os.walk(folder, onerror=refuse):
+        if Path(root) != folder and (why := exclusions.of_directory(Path(root), [*folders, *files])):
+            skip(why, Path(root))
+            folders.clear()
+            continue
         folders.sort()
         for path in [Path(root, name) for name in folders]:
-            if path.name.startswith("."):
-                skip(HIDDEN, path)
-                folders.remove(path.name)
-            elif path.is_symlink():
-                skip(LINKED, path)  # os.walk itself does not follow it
+            if why := exclusions.of_name(path.name) or (LINKED if path.is_symlink() else None):
+                skip(why, path)
+                folders.remove(path.name)  # os.walk itself follows no link
         for path in [Path(root, name) for name in sorted(files)]:
-            if path.name.startswith("."):
-                skip(HIDDEN, path)
-            elif _is_regular(path):
-                yield path
+            if why := exclusions.of_file(path.name) or (None if _is_regular(path) else IRREGULAR):
+                skip(why, path)
             else:
-                skip(IRREGULAR, path)
+                yield path
 
 
 def _is_regular(path: Path) -> bool:

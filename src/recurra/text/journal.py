@@ -20,6 +20,12 @@ class Journal:
         """A note as it stands, once however often it is said."""
         self.add(note.replace("{", "{{").replace("}", "}}"))
 
+    def take_over(self, other: Journal) -> None:
+        """Add all events of another journal."""
+        for kind, names in other._events.items():
+            for name, count in names.items():
+                self.add(kind, name, count)
+
     def notes(self) -> tuple[str, ...]:
         """One note for each kind of event, in the order in which the kinds first happened."""
         return tuple(

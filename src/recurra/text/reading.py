@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from recurra.errors import TextError, UsageError
-from recurra.text import books, files
+from recurra.text import books, exclusions, files
 from recurra.text.decoding import (
     ENCODING_HINT,
+    NotPlainTextError,
     Undecodable,
     check_encoding,
     decoded,
@@ -22,6 +23,7 @@ from recurra.text.decoding import (
     reject_surrogates,
 )
 from recurra.text.files import shown
+from recurra.text.inventory import Inventory
 from recurra.text.journal import Journal
 from recurra.text.long_text import LongText, gather
 from recurra.text.streams import cuts
@@ -34,7 +36,8 @@ Source = str | os.PathLike[str]
 
 _JOINED = "a newline was put after {names}: the text went on without one"
 _EMPTY = "there is nothing in {names}: empty"
-_LONGEST_PATH = 4096
+_UNDECODED = "not {encoding}"
+MOST_FILES = 1 << 20  # of one text
 
 
 class _Piece(NamedTuple):
@@ -50,6 +53,7 @@ class _Reader(NamedTuple):
 
     encoding: str
     journal: Journal
+    inventory: Inventory
     stdin: BinaryIO | None
     names: list[str]
 
@@ -65,12 +69,13 @@ def read(sources: Source | Sequence[Source] = (), encoding: str = "utf-8", *, st
     given: list[Source] = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     if given.count("-") > 1:
         raise UsageError("standard input (`-`) can be read only once.")
-    reader = _Reader(check_encoding(encoding), Journal(), stdin, [])
+    reader = _Reader(check_encoding(encoding), Journal(), Inventory(), stdin, [])
     origins: list[str] = []
     content = gather(_joined(_pieces(given, reader), origins, reader.journal), reader.encoding)
     first, *others = reader.names
     name = f"{first}+{len(others)}-more" if others else first
-    about = (name, tuple(origins), reader.encoding, reader.journal.notes())
+    notes = reader.inventory.notes("byte" if reader.encoding == BYTES else "character") + reader.journal.notes()
+    about = (name, tuple(origins), reader.encoding, notes)
     return Text(content, *about) if isinstance(content, str) else LongText(content, *about)
 
 
@@ -111,7 +116,8 @@ def require_learnable(
         sequences = "one sequence" if batch_size == 1 else f"one update of {batch_size:,} sequences"
         raise TextError(
             f"the text has {length:,} {unit}s,{used} but {sequences} of {sequence_length} needs {needed:,}.",
-            hint="give more text, or a smaller `--sequence-length` or `--batch-size`.",
+            hint="give more text, or a smaller `--sequence-length`"
+            + (" or `--batch-size`." if batch_size > 1 else "."),
         )
     for option, share, held in (("validation", validation, second - first), ("test", test, length - second)):
         if share > 0 and held < 2:
@@ -139,7 +145,7 @@ def _part(source: Source, reader: _Reader) -> Iterator[_Piece]:
         reader.names.append("stdin")
         yield _piece(files.standard_input_chunks(reader.stdin), "standard input", "-", reader)
     elif source not in books.NAMES:
-        yield from _from_path(Path(source), reader)
+        yield from _from_path(Path(source), reader, may_be_book=True)
     else:
         if os.path.lexists(source):
             reader.journal.say(f"{source} is the book; write ./{source} for the file or folder of that name")
@@ -154,10 +160,10 @@ def _from_book(book: Text, reader: _Reader) -> _Piece:
     return _Piece([text], f"the book {book.name}", book.name)
 
 
-def _from_path(path: Path, reader: _Reader) -> Iterator[_Piece]:
+def _from_path(path: Path, reader: _Reader, *, may_be_book: bool = False) -> Iterator[_Piece]:
     mode = files.mode(path)
     if mode is None:
-        raise _unknown(path)
+        raise _unknown(path, may_be_book=may_be_book)
     absolute = _absolute(path)
     if stat.S_ISDIR(mode):
         reader.names.append(_slug(absolute.name))
@@ -171,7 +177,7 @@ def _from_path(path: Path, reader: _Reader) -> Iterator[_Piece]:
     if stat.S_ISREG(mode) and files.is_hole(path):
         raise TextError(f"{shown(path)} has no data: it is one hole, which reads as NULs.")
     reader.names.append("pipe" if stat.S_ISFIFO(mode) else _slug(absolute.stem))
-    yield _piece(files.chunks(path), shown(path), shown(absolute, _LONGEST_PATH), reader)
+    yield _piece(files.chunks(path), shown(path), str(absolute), reader)
 
 
 def _piece(data: Iterator[bytes], label: str, source: str, reader: _Reader) -> _Piece:
@@ -196,28 +202,44 @@ def _characters(data: Iterator[bytes], label: str, reader: _Reader) -> Iterator[
 
 def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
     """The files of a folder that hold text; the journal is told of the others."""
+    if exclusions.is_run(files.entries(folder)):
+        raise TextError(
+            f"{shown(folder)} is a run directory of recurra, not a text.", hint="name the file or folder of the text."
+        )
     skipped = Journal()
+    reasons: set[str] = set()
 
     def skip(why: str, path: Path) -> None:
+        reasons.add(why)
         skipped.add(f"skipped, {why}: {{count}} ({{names}})", shown(path))
 
+    undecoded = _UNDECODED.format(encoding=reader.encoding)
     found = False
     for path in files.walk(folder, skip):
-        if why := _unfit(path, reader.encoding):
+        if why := _unfit(path, reader.encoding, undecoded):
             skip(why, path)
             continue
         found = True
-        source = shown(_absolute(path), _LONGEST_PATH)
-        yield _Piece(_characters(files.chunks(path), shown(path), reader), shown(path), source)
-    notes = skipped.notes()
+        yield _Piece(_counted(path, reader), shown(path), str(_absolute(path)))
     if not found:
+        notes = skipped.notes()
         why = f" ({'; '.join(notes)})" if notes else ""
-        raise TextError(f"the folder {shown(folder)} holds no text{why}.", hint=ENCODING_HINT if notes else None)
-    for note in notes:
-        reader.journal.say(note)
+        raise TextError(
+            f"the folder {shown(folder)} holds no text{why}.", hint=ENCODING_HINT if undecoded in reasons else None
+        )
+    reader.journal.take_over(skipped)
 
 
-def _unfit(path: Path, encoding: str) -> str | None:
+def _counted(path: Path, reader: _Reader) -> Iterator[str]:
+    """The characters of a file of a folder; the inventory is told of their number at the end."""
+    length = 0
+    for chunk in _characters(files.chunks(path), shown(path), reader):
+        length += len(chunk)
+        yield chunk
+    reader.inventory.add(path, length)
+
+
+def _unfit(path: Path, encoding: str, undecoded: str) -> str | None:
     """Why a file is no part of a folder's text: it is read once to know that, and once more for its characters."""
     if files.is_hole(path):
         return "without data"
@@ -227,12 +249,16 @@ def _unfit(path: Path, encoding: str) -> str | None:
             length += len(chunk)
             if encoding != BYTES and "\0" in chunk:
                 return "binary, with NUL inside"
+    except NotPlainTextError as error:
+        return error.kind
     except Undecodable:
-        return f"not {encoding}"
+        return undecoded
     return None if length else "empty"
 
 
-def _unknown(path: Path) -> TextError:
+def _unknown(path: Path, *, may_be_book: bool) -> TextError:
+    if not may_be_book:
+        return TextError(f"there is no file or folder {shown(path, 80)}.")
     close = difflib.get_close_matches(str(path).lower()[:40], books.NAMES, n=1)
     hint = f"did you mean the book {close[0]}?" if close else f"the books are {', '.join(books.NAMES)}."
     return TextError(f"{shown(path, 80)} is neither a book nor an existing file or folder.", hint=hint)
@@ -251,6 +277,10 @@ def _joined(pieces: Iterable[_Piece], origins: list[str], journal: Journal) -> I
     last, label = "\n", ""  # the last character so far, and the label of its piece
     unended = []
     for piece in pieces:
+        if len(origins) == MOST_FILES:
+            raise TextError(
+                f"the text has more than {MOST_FILES:,} files.", hint="join them into fewer, larger files first."
+            )
         origins.append(piece.source)
         begun = False
         for chunk in filter(None, piece.chunks):

@@ -1,0 +1,64 @@
+"""What a folder of text should not include: run directories, environments, installed packages, caches, lock files.
+
+These rules hold for what lies below a folder. A file that is named itself is always read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from recurra import untrusted
+
+HIDDEN = "hidden"
+LOCK = "lock file"
+RUN = "run directory of recurra"
+ENVIRONMENT = "virtual environment"
+CACHE = "cache directory"
+
+_RUN_ENTRIES = ("run.toml", "metrics.jsonl", "checkpoints")  # two of them make a run directory
+_ENVIRONMENT_ENTRIES = ("pyvenv.cfg", "conda-meta")  # of venv and virtualenv, and of conda
+_CACHE_TAG = "CACHEDIR.TAG"  # bford.info/cachedir: directories that a program can make again
+_CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
+_PACKAGES = ("node_modules", "__pycache__")
+_LOCK_SUFFIXES = (".lock", ".lockb", ".lockfile")
+_LOCK_NAMES = (
+    "package-lock.json", "npm-shrinkwrap.json", "packages.lock.json", "pnpm-lock.yaml", "conda-lock.yml", "go.sum",
+)  # fmt: skip
+
+
+def is_run(entries: Collection[str]) -> bool:
+    """Return True if a directory with these `entries` is a run directory, wherever it lies."""
+    return sum(name in entries for name in _RUN_ENTRIES) >= 2
+
+
+def of_name(name: str) -> str | None:
+    """Return why a directory of this `name` is left out of a folder's text; None if it is not."""
+    if name.startswith("."):
+        return HIDDEN
+    return name if name in _PACKAGES else None
+
+
+def of_directory(directory: Path, entries: Collection[str]) -> str | None:
+    """Return why a directory with these `entries` is left out of a folder's text; None if it is not."""
+    if is_run(entries):
+        return RUN
+    if any(name in entries for name in _ENVIRONMENT_ENTRIES):
+        return ENVIRONMENT
+    return CACHE if _CACHE_TAG in entries and _is_tag(directory / _CACHE_TAG) else None
+
+
+def of_file(name: str) -> str | None:
+    """Return why a file of this `name` is left out of a folder's text; None if it is not."""
+    if name.startswith("."):
+        return HIDDEN
+    return LOCK if name.lower().endswith(_LOCK_SUFFIXES) or name.lower() in _LOCK_NAMES else None
+
+
+def _is_tag(path: Path) -> bool:
+    """Return True if `path` is a regular file with the signature of a cache directory."""
+    try:
+        with untrusted.open_regular(path) as file:
+            return file.read(len(_CACHE_SIGNATURE)) == _CACHE_SIGNATURE
+    except OSError:
+        return False
