@@ -177,7 +177,8 @@ def _epochs(summary: dict[str, Any], unit: str) -> str:
     bits = [f"{mean / math.log(2):.3f}" for mean in means]
     shown = bits if len(bits) <= EPOCHS else [bits[0], "…", *bits[1 - EPOCHS :]]
     said = f"mean {shown[0]}" if len(bits) == 1 else f"means {', '.join(shown)}"
-    return f"{len(bits)} whole: {said} bits a {unit}; the last {means[-1]:.3f} nats"
+    count = summary["epoch_means"][-1]["epoch"]  # of a very long run not all means are kept
+    return f"{count:,} whole: {said} bits a {unit}; the last {means[-1]:.3f} nats"
 
 
 def _beginning(text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ A run that was interrupted, or that still goes on, lacks some of them; its repor
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,7 +198,8 @@ def _in_words(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
+        hint = "a report can do without it: move it away." if error.errno == errno.EFBIG else None
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.", hint=hint) from error
 
 
 def _read(path: Path) -> bytes:

@@ -5,15 +5,25 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from recurra.training.loss_history import History
+
+
+class MayLack(NamedTuple):
+    """The kind of a value that files of earlier versions lack."""
+
+    kind: Any
+
 
 _TEXT: Mapping[str, Any] = {
     "name": str, "encoding": str, "characters": int, "symbols": int, "sha256": str, "notes": list[str],
 }  # fmt: skip
+_HISTORY: Mapping[str, Any] = {  # a checkpoint that was written before epochs could be dropped has no number of them
+    **typing.get_type_hints(History), "epochs_dropped": MayLack(int),
+}  # fmt: skip
 _PROGRESS: Mapping[str, Any] = {
-    "update": int, "cursor": tuple[int, int], "history": typing.get_type_hints(History), "gradient_norm_sum": float,
+    "update": int, "cursor": tuple[int, int], "history": _HISTORY, "gradient_norm_sum": float,
     "validation": float | None, "best_loss": float | None, "best_update": int | None, "worse": int, "drops": int,
 }  # fmt: skip
 PROGRESS: Mapping[str, Any] = {"progress": _PROGRESS}
@@ -31,13 +41,16 @@ def saved_fault(metadata: Mapping[str, Any], kind: Mapping[str, Any]) -> str | N
 def fault(value: Any, kind: Any, name: str = "metadata") -> str | None:
     """The name of the first value that is not of its `kind`, a type or a table of kinds; None where all are.
 
-    Whole numbers are from 0 to 2^63; a whole number is a float too. Other names may stand in a table besides.
+    Whole numbers are from 0 to 2^63; a whole number is a float too. Other names may stand in a table besides, and one
+    that `MayLack` may be absent.
     """
     if isinstance(kind, Mapping):
         if not isinstance(value, dict):
             return name
-        missing = next((key for key in kind if key not in value), None)
-        return missing or next((found for key, of in kind.items() if (found := fault(value[key], of, key))), None)
+        optional = {key: of.kind for key, of in kind.items() if isinstance(of, MayLack)}
+        missing = next((key for key in kind if key not in value and key not in optional), None)
+        there = {key: of for key, of in {**kind, **optional}.items() if key in value}
+        return missing or next((found for key, of in there.items() if (found := fault(value[key], of, key))), None)
     return None if _is(value, kind) else name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+FIRST_EPOCHS, LAST_EPOCHS = 100, 5000  # whose means are kept, of the last ones up to twice as many
 KEEP, TAKE = 0.999, 0.001  # of the old smooth loss and of the new loss, at each update
 
 
@@ -13,8 +14,9 @@ class History:
     """Losses in nats: of each update the mean a character, or, unless `per_character`, the sum.
 
     `smooth` is the first loss and then 0.999 · smooth + 0.001 · loss. `epoch_means` are of complete epochs, always in
-    nats a character. The window is the losses since the last record. All of it is saved in a checkpoint: `to_table`
-    and `History(**table)`.
+    nats a character; of a very long run those of the first and the last epochs, with `epochs_dropped` between them left
+    out. The window is the losses since the last record. All of it is saved in a checkpoint: `to_table` and
+    `History(**table)`.
     """
 
     per_character: bool = True
@@ -26,6 +28,12 @@ class History:
     window_updates: int = 0
     window_min: float | None = None
     window_max: float | None = None
+    epochs_dropped: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """The number of complete epochs."""
+        return len(self.epoch_means) + self.epochs_dropped
 
     def extend(self, losses: list[float], characters: list[int]) -> None:
         """Take in the losses, one or more, of consecutive updates of one epoch: sums over so many `characters`."""
@@ -46,8 +54,17 @@ class History:
         """Close an epoch; returns its mean loss in nats a character."""
         mean = self.epoch_sum / self.epoch_characters
         self.epoch_means.append(mean)
+        if len(self.epoch_means) > FIRST_EPOCHS + 2 * LAST_EPOCHS:
+            dropped = len(self.epoch_means) - FIRST_EPOCHS - LAST_EPOCHS
+            del self.epoch_means[FIRST_EPOCHS : FIRST_EPOCHS + dropped]
+            self.epochs_dropped += dropped
         self.epoch_sum, self.epoch_characters = 0.0, 0
         return mean
+
+    def numbered_means(self) -> list[tuple[int, float]]:
+        """The number of each epoch whose mean was kept, from 1 on, and the mean."""
+        skipped = [0] * FIRST_EPOCHS + [self.epochs_dropped] * len(self.epoch_means)
+        return [(i + 1 + skipped[i], mean) for i, mean in enumerate(self.epoch_means)]
 
     def close_window(self) -> dict[str, float]:
         """Mean, lowest and highest loss since the last call; there must be one."""

@@ -14,6 +14,7 @@ from recurra.text import books
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.learning_text import LearningText, prepared, read_again
 from recurra.training.run_toml import read_settings
+from recurra.training.source_list import read_sources
 
 HINT = "give the text: `recurra score MODEL TEXT`."
 
@@ -64,5 +65,6 @@ class Provenance:
     def _source(self) -> Any:
         """What the run.toml beside a run's checkpoints says; where it says nothing, the text's name may be a book's."""
         name = str(self._table("text").get("name"))
-        source = read_settings(locate(self._path).absolute().parents[1])["text"].get("source")
+        folder = locate(self._path).absolute().parents[1]
+        source = read_sources(folder, read_settings(folder)["text"], HINT)
         return source or [name for name in [name] if name in books.NAMES]

@@ -22,6 +22,7 @@ from recurra.training.checkpoint_schema import SETTINGS, saved_fault
 from recurra.training.logs import cut_back
 from recurra.training.recovery import recover
 from recurra.training.run_toml import changed, read_settings, text_table
+from recurra.training.source_list import read_sources
 from recurra.training.task import Task
 
 
@@ -52,7 +53,8 @@ def continued(
     if sources or text is not None:
         read = learning_text.read_text(sources, text, encoding or own["text"]["encoding"])
     else:
-        read = _read_again(own["text"] | tables["text"], encoding)
+        source = read_sources(folder, tables["text"], learning_text.GIVE_IT)
+        read = _read_again(own["text"] | tables["text"] | {"source": source}, encoding)
     if extend_vocabulary and read.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
         snapshot = _extended(snapshot, read.vocabulary, training.seed)
     learned = learning_text.prepared(read, training, snapshot.model.vocabulary)

@@ -10,9 +10,10 @@ from recurra import storage
 
 RUNS = Path("runs")
 SETTINGS, METRICS, TIMINGS, SAMPLES = "run.toml", "metrics.jsonl", "timings.jsonl", "samples.jsonl"
+SOURCES = "sources.jsonl"
 SUMMARY, REPORT = "summary.json", "report.html"
 LOGS = (METRICS, TIMINGS, SAMPLES)
-OURS = (SETTINGS, *LOGS, SUMMARY, REPORT)
+OURS = (SETTINGS, SOURCES, *LOGS, SUMMARY, REPORT)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

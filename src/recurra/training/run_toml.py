@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +21,7 @@ from recurra.network.parameters import count
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run_files import SETTINGS
+from recurra.training.source_list import write_sources
 from recurra.training.trainer import Trainer
 
 PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
@@ -77,7 +79,7 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
     table = {
         "model": trainer.config.to_table() | {"parameters": count(trainer.initial)},
         "training": trainer.training.to_table(),
-        "text": {**text, "source": list(source)},
+        "text": {**text, **write_sources(folder, source)},
         "engine": _engine(trainer),
         "versions": versions(),
         "machine": machine(),
@@ -103,14 +105,19 @@ def read_settings(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         table = {}
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"`{path}` cannot be read: {error}.", hint="correct it, or remove it: the checkpoint has the settings too."
-        ) from error
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        raise ModelError(f"`{path}` cannot be read: {reason}.", hint=_without(folder, path)) from error
     found = {name: table.get(name, {}) for name in ("model", "training", "text", "engine")}
     if not all(isinstance(value, dict) for value in found.values()):
         raise ModelError(f"`{path}` is no run.toml: `model`, `training`, `text` and `engine` must be tables.")
     found["model"].pop("parameters", None)  # told there, and no setting
     return found
+
+
+def _without(folder: Path, path: Path) -> str:
+    """Return how to go on without a run.toml: a checkpoint has the settings too, but not where the text is."""
+    resume = f"recurra train TEXT --resume --run {shlex.quote(str(folder))}"
+    return f"correct it, or do without it: `rm {shlex.quote(str(path))}`, and name the text: `{resume}`."
 
 
 def versions() -> dict[str, str]:

@@ -43,7 +43,7 @@ def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
         "best_smooth_loss": best_smooth,
         "best_update": best.update,
         "epoch_mean_nats_per_character": means[-1] if means else None,
-        "epoch_means": [{"epoch": i + 1, "nats_per_character": mean} for i, mean in enumerate(means)],
+        "epoch_means": [{"epoch": n, "nats_per_character": mean} for n, mean in history.numbered_means()],
         **_in_nats_and_bits("validation", trainer.validation_loss),
         "model_sha256": digest(trainer.engine.parameters()),
         "seconds": trainer.seconds,

@@ -41,6 +41,7 @@ from recurra.training.selection import Selection
 Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
 SAMPLE_TEMPERATURE = 1.0
+LONGEST_SAMPLE = 1 << 19  # characters: its line in samples.jsonl stays below `tail.AT_ONCE`, however it is escaped
 PLATEAU_FACTOR = 0.5
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -246,7 +247,7 @@ class Trainer:
         last = self.update == self.training.updates
         if self.stream.at_epoch_start:
             mean = self.history.end_epoch()
-            yield EpochEnded(len(self.history.epoch_means), self.update, mean)
+            yield EpochEnded(self.history.epochs, self.update, mean)
         evaluated = None
         if self.has_validation and (last or self.update % self._evaluate_every == 0):
             evaluated = self._evaluate()
@@ -296,7 +297,8 @@ class Trainer:
 
     def _sample(self) -> Sampled:
         seed = self.sample_seed
-        config = SamplingConfig(max_new_tokens=self.training.sample_length, temperature=SAMPLE_TEMPERATURE, seed=seed)
+        length = min(self.training.sample_length, LONGEST_SAMPLE)
+        config = SamplingConfig(max_new_tokens=length, temperature=SAMPLE_TEMPERATURE, seed=seed)
         model = self.model()
         text = model.vocabulary.unspell("".join(model.stream("", config)))
         return Sampled(self.update, SAMPLE_TEMPERATURE, seed, text)

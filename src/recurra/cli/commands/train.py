@@ -180,7 +180,9 @@ def train(
     sample_every: Annotated[
         int | None, setting("sample_every", "Updates between samples; 0: none.", group=WATCH)
     ] = None,
-    sample_length: Annotated[int | None, setting("sample_length", "Characters of a sample.", group=WATCH)] = None,
+    sample_length: Annotated[
+        int | None, setting("sample_length", "Characters of a sample, at most 524,288.", group=WATCH)
+    ] = None,
     checkpoint_every: Annotated[
         str | None, setting("checkpoint_every", "Time between checkpoints.", group=WATCH, converter=text, **HYPHEN)
     ] = None,

@@ -122,7 +122,8 @@ def _epochs(run: RunData) -> Iterator[Html]:
         return
     rows = [_epoch_row(row) for row in means]
     if len(rows) > MAX_EPOCH_ROWS:
-        gap = f"… {len(rows) - MAX_EPOCH_ROWS} more …"
+        count = number(means[-1], "epoch") or len(rows)  # of a very long run not all means are kept
+        gap = f"… {count - MAX_EPOCH_ROWS:,.0f} more …"
         rows = [*rows[:3], [gap, "", ""], *rows[3 - MAX_EPOCH_ROWS :]]
     yield table("Means over whole epochs", ["Epoch", "Nats per character", "Bits per character"], rows)
     yield tag(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from recurra.training.logs import Sample
 
 PASSAGES = 5  # of a sample
-MOST = 500  # samples, the last ones
+MOST = 500  # samples, the last ones, and
+MARKED = 100_000  # characters of them at most: their marks fit in a summary that can be read again
 TOGETHER = 4096  # characters of the last samples whose copies are looked for, in one reading of the text
 READ = 1 << 24  # characters of the text's beginning in which is looked
 BLOCK = 1 << 20
@@ -28,9 +29,9 @@ def mark(samples: Sequence[Sample], text: Text) -> list[dict[str, Any]]:
     The newest have the spans of what they have copied, too. Of a longer text only the first `READ` characters are read.
     """
     book = text.readable(0, READ)
-    samples = [sample for sample in samples if sample.text][-MOST:]
+    samples = _newest([sample for sample in samples if sample.text][-MOST:], MARKED)
     known = _known({word for sample in samples for word in WORD.findall(sample.text)}, book)
-    newest = _newest(samples)
+    newest = _newest(samples, TOGETHER)
     copies = novelties([sample.text for sample in newest], book, passages=PASSAGES)
     copied = {
         sample.update: [[p.start, p.length] for p in found.passages if p.length >= COPIED]
@@ -47,10 +48,10 @@ def mark(samples: Sequence[Sample], text: Text) -> list[dict[str, Any]]:
     ]
 
 
-def _newest(samples: Sequence[Sample]) -> list[Sample]:
-    """The last of them, as many as one search takes."""
+def _newest(samples: Sequence[Sample], characters: int) -> list[Sample]:
+    """Return the last samples, as many as have together no more than so many characters."""
     lengths = itertools.accumulate(len(sample.text) for sample in reversed(samples))
-    count = sum(length <= TOGETHER for length in lengths)
+    count = sum(length <= characters for length in lengths)
     return list(samples[len(samples) - count :])
 
 
