@@ -59,6 +59,7 @@ def test_a_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path
     assert data.load(trained).table("text")["sources"] == FILES
     learned = Provenance(trained).learned
     assert learned.text.text == LINE * FILES
+    assert learned.text.name == corpus.name[:60].strip("-")  # not the name of its first file
     assert Path(learned.text.source[-1]).parent == corpus
     (corpus / "new.txt").write_text("a file that came later")  # the text is the files that were read
     try:

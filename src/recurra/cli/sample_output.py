@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 from recurra.cli.sample_copies import copied_lines, copied_table
 from recurra.cli.terminal import encoded, is_terminal, paint, say, write, write_json
 from recurra.inert import inert
+from recurra.text.reading import read
 from recurra.text.vocabulary import name_characters
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import LanguageModel
     from recurra.text.text import Text
@@ -30,6 +33,19 @@ def known(model: LanguageModel, prompt: str) -> str:
         return prompt
     say(f"{paint('warning:', 'yellow')} the model does not know {name_characters(unknown)}: left out of the prompt.")
     return model.vocabulary.decode(ids)
+
+
+def read_prompt(source: str | Path | None, encoding: str) -> str:
+    """Return the prompt: the text of a file or, for `-`, of standard input; any other str is the prompt itself.
+
+    A file is read as every text is: strictly decoded, without a byte order mark, with LF as its line end.
+    """
+    if source is None or (isinstance(source, str) and source != "-"):
+        return source or ""
+    text = read(source, encoding)
+    for note in text.notes:
+        say(f"note: {inert(note)}")
+    return text.text.encode("latin-1").decode("utf-8", "surrogateescape") if text.is_bytes else text.text
 
 
 def write_object(

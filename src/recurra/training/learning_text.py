@@ -106,7 +106,7 @@ def read_again(told: Mapping[str, Any], *, whose: str = "the run", hint: str = G
         why = f"it was {gone}" if gone else "where it was read is not known"
         raise TextError(f"{text} cannot be read again: {why}.", hint=hint)
     try:
-        found = read(source, encoding)
+        found = read(source, encoding, name=str(told.get("name") or "") or None)
     except TextError as error:
         raise TextError(f"{text} cannot be read again: {error.message}", hint=hint) from error
     if found.sha256 != told.get("sha256"):

@@ -41,6 +41,14 @@ def sample(
     prompt_file: Annotated[
         Path | None, Parameter(converter=path, help="A file that holds the prompt, all of it.", show_default=False)
     ] = None,
+    encoding: Annotated[
+        str | None,
+        Parameter(
+            converter=text,
+            help="The encoding of the prompt's file, of standard input and of --training-text, or `bytes`.",
+            show_default="utf-8; of a model of bytes: bytes",
+        ),
+    ] = None,
     max_new_tokens: Annotated[int | None, number("Characters to write, at most.", "200", TEXTS)] = None,
     seed: Annotated[int | None, number("The same seed writes the same text.", "0", TEXTS)] = None,
     num_return_sequences: Annotated[
@@ -92,16 +100,22 @@ def sample(
     """
     arguments = locals()
     from recurra.cli import sample_output
+    from recurra.cli.terminal import await_input
     from recurra.cli.warming import compiling
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import load
+    from recurra.text.text import BYTES
 
     _refuse(prompt, prompt_file, interactive, novelty, training_text, logprobs, json)
+    _refuse_useless(encoding, is_read=prompt_file is not None or prompt == "-" or training_text is not None)
     config = SamplingConfig(**given(**{field.name: arguments[field.name] for field in fields(SamplingConfig)}))
-    beginning = _beginning(prompt, prompt_file)
+    if prompt == "-":
+        await_input("the prompt")
     loaded = load(model)
     config.check(loaded.vocabulary)
-    learned = _learned(model, training_text) if novelty else None
+    encoding = encoding or (BYTES if loaded.vocabulary.is_bytes else "utf-8")
+    beginning = sample_output.read_prompt(prompt if prompt_file is None else prompt_file, encoding)
+    learned = _learned(model, training_text, encoding) if novelty else None
     with compiling():
         loaded.sample(max_new_tokens=1)
     if interactive:
@@ -134,22 +148,18 @@ def _refuse(
         raise UsageError("`--logprobs` is a part of the JSON object.", hint="add `--json`.")
 
 
-def _beginning(prompt: str | None, prompt_file: Path | None) -> str:
-    """The prompt as it is; bytes that are no UTF-8 become surrogates, as they do on a command line."""
-    from recurra.cli.terminal import await_input
-    from recurra.text import files
-
-    if prompt_file is not None:
-        return b"".join(files.chunks(prompt_file)).decode("utf-8", "surrogateescape")
-    if prompt != "-":
-        return prompt or ""
-    await_input("the prompt")
-    return files.standard_input(None).decode("utf-8", "surrogateescape")
+def _refuse_useless(encoding: str | None, *, is_read: bool) -> None:
+    """UsageError for an encoding where no file or standard input is read."""
+    if encoding is not None and not is_read:
+        raise UsageError(
+            "`--encoding` is for `--prompt-file`, `--prompt -` and `--training-text`; none of them is given.",
+            hint="leave it out.",
+        )
 
 
-def _learned(model: str, training_text: str | None) -> Any:
+def _learned(model: str, training_text: str | None, encoding: str) -> Any:
     """The text that the model has learned from, as far as it can be told."""
     from recurra.cli.sample_copies import text_of_run
     from recurra.text.reading import read
 
-    return text_of_run(model) if training_text is None else read(training_text)
+    return text_of_run(model) if training_text is None else read(training_text, encoding)
