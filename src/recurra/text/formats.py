@@ -114,7 +114,10 @@ _NPY = _data(
     "python -c 'import numpy, sys; numpy.savetxt(sys.stdout, numpy.load(sys.argv[1]).ravel(), \"%s\")' "
     "{file} > {stem}.txt",
 )
-_PARQUET = _data("a Parquet file", "duckdb -csv -c \"FROM read_parquet('{file}')\" > {stem}.csv")
+_PARQUET = _data(
+    "a Parquet file",
+    "python -c 'import pandas, sys; pandas.read_parquet(sys.argv[1]).to_csv(sys.stdout)' {file} > {stem}.csv",
+)
 
 _SIGNATURES: tuple[tuple[bytes, Format], ...] = (  # patterns of the first bytes, in which `.` is any byte
     (rb"\x1f\x8b\x08", _compressed("a gzip file", "gunzip", ".gz")),

@@ -68,8 +68,8 @@ def read(
     """Read `sources` in order and join them; none means the default book.
 
     A source is a book's name, a file, a folder (recursively, its files sorted by their relative path) or `-`,
-    standard input (`stdin`, where given). A str that is a book's name is the book; a Path is always a path. The text has
-    the `name` that is given, else the name of its first source and the number of the others.
+    standard input (`stdin`, where given). A str that is a book's name is the book; a Path is always a path. The text's
+    name is `name`, else that of its first source with the number of the others.
 
     Raises UsageError for an unknown `encoding`, TextError for what cannot be found, read or decoded.
     """
@@ -80,7 +80,7 @@ def read(
     origins: list[str] = []
     content = gather(_joined(_pieces(given, reader), origins, reader.journal), reader.encoding)
     first, *others = reader.names
-    name = name or (f"{first}+{len(others)}-more" if others else first)
+    name = _slug(name) if name else (f"{first}+{len(others)}-more" if others else first)
     notes = reader.inventory.notes("byte" if reader.encoding == BYTES else "character") + reader.journal.notes()
     about = (name, tuple(origins), reader.encoding, notes)
     return Text(content, *about) if isinstance(content, str) else LongText(content, *about)
