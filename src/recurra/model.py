@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra import tensor_file
-from recurra.config import ModelConfig
+from recurra.config import DOCUMENTS, NONE, ModelConfig
 from recurra.engines import create_network, create_stepper
 from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import generation, sampling, scoring
-from recurra.inference.documents import Line, score_lines
+from recurra.inference.documents import NEWLINE, Line, score_lines
 from recurra.inference.dynamic import DynamicConfig, learning
 from recurra.inference.generation import Sample
 from recurra.inference.surprise import Predictor, Steady, Surprise, surprises, tally
@@ -47,11 +47,21 @@ class LanguageModel:
     config       what the network is
     vocabulary   which characters it knows
     parameters   float32 arrays by name, in the mission's orientation; those of the float64 engine are rounded
+    documents    how training cut the text: None, or "lines", each of which began with a zero state and a newline. The
+                 model samples and scores as it was trained: its state becomes zero before each newline that it reads
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, parameters: dict[str, Array]) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        vocabulary: Vocabulary,
+        parameters: dict[str, Array],
+        documents: str | None = None,
+    ) -> None:
         self.config = config
         self.vocabulary = vocabulary
+        self.documents = documents
+        self.document_end = _document_end(vocabulary, documents)
         with np.errstate(over="ignore"):  # infinity is found below
             self.parameters = {name: np.asarray(array, np.float32) for name, array in parameters.items()}
         check_parameters(config, len(vocabulary), self.parameters)
@@ -87,7 +97,8 @@ class LanguageModel:
         if len(both) == len(self.vocabulary):
             return self
         places = both.encode(self.vocabulary.symbols)
-        return LanguageModel(self.config, both, growth.grow(self.parameters, places, len(both), seed=seed))
+        grown = growth.grow(self.parameters, places, len(both), seed=seed)
+        return LanguageModel(self.config, both, grown, self.documents)
 
     def zero_state(self, batch: int = 1) -> State:
         """The state before the first character: zeros (L, B, H)."""
@@ -139,7 +150,7 @@ class LanguageModel:
 
     def generator(self) -> generation.Generator:
         """What writes any number of texts side by side; they may begin and end at any time."""
-        return generation.Generator(self.stepper, self.vocabulary)
+        return generation.Generator(self.stepper, self.vocabulary, self.document_end)
 
     def _known(self, prompt: str, stacklevel: int) -> Array:
         """The ids of the prompt's characters; a warning names those that the model does not know."""
@@ -150,10 +161,17 @@ class LanguageModel:
         return ids
 
     def score(
-        self, text: str, *, dynamic: DynamicConfig | str | None = None, learned: str | None = None
+        self,
+        text: str,
+        *,
+        dynamic: DynamicConfig | str | None = None,
+        learned: str | None = None,
+        documents: str | None = None,
     ) -> scoring.Score:
         """How well the model predicts `text`: ln K for its first character, then -log p of each next one.
 
+        A model of documents reads each line from a zero state and a newline, and so predicts the first character too.
+        `documents` "none" has any model read the text as one, "lines" line by line; None: as the model was trained.
         Characters that the model does not know cost 24 bits and 8 for each of their UTF-8 bytes, and are skipped.
         With `dynamic`, "sgd", "rms" or a DynamicConfig, it goes on learning while it reads, and is itself left as it
         is; "rms" wants the text that it has `learned`.
@@ -163,22 +181,33 @@ class LanguageModel:
             raise TextError("an empty text has no score.", hint="give a text of one character or more.")
         how = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
         ids = None if learned is None else self.vocabulary.encode_known(self.vocabulary.spell(learned))[0]
-        found = self.surprises([self.vocabulary.spell(text)], how, ids)
+        found = self.surprises([self.vocabulary.spell(text)], how, ids, documents)
         return tally(found, is_bytes=self.vocabulary.is_bytes, keep=True)
 
     def surprises(
-        self, pieces: Iterable[str], dynamic: DynamicConfig | None = None, learned: Ids | None = None
+        self,
+        pieces: Iterable[str],
+        dynamic: DynamicConfig | None = None,
+        learned: Ids | None = None,
+        documents: str | None = None,
     ) -> Iterator[Surprise]:
         """What each symbol of a text costs, the text in `pieces` of this vocabulary's kind (see `Vocabulary.spell`).
 
-        How it is cut changes no bit. `dynamic` and the ids that were `learned` as in `score`.
+        How it is cut changes no bit. `dynamic`, the ids that were `learned`, and `documents` as in `score`.
         """
+        end = self.document_end if documents is None else self._end_of(documents)
         predictor: Predictor = (
-            Steady(self.reader, self.zero_state())
+            Steady(self.reader, self.zero_state(), end)
             if dynamic is None
-            else learning(self.config, self.parameters, self.zero_state(), dynamic, learned)
+            else learning(self.config, self.parameters, self.zero_state(), dynamic, learned, end)
         )
-        return surprises(predictor, self.vocabulary, pieces)
+        return surprises(predictor, self.vocabulary, pieces, end)
+
+    def _end_of(self, documents: str) -> int | None:
+        """The id that ends each of `documents`; UsageError or ModelError where the model cannot read a text so."""
+        if documents not in DOCUMENTS:
+            raise UsageError(f"`documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r:.40}.")
+        return _document_end(self.vocabulary, documents)
 
     def score_lines(self, text: str) -> Iterator[Line]:
         """Each line of `text` that is not empty, scored by itself: see `documents.score_lines`.
@@ -188,19 +217,21 @@ class LanguageModel:
         return score_lines(self.reader, self.vocabulary, self.zero_state, text)
 
     def evaluate(self, ids: Ids) -> float:
-        """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted."""
+        """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted.
+
+        Of a model of documents that of the lines: see `scoring.evaluate_documents`.
+        """
         self._require_ids(ids)
+        if self.document_end is not None:
+            return scoring.evaluate_documents(self.reader, ids[:], self.document_end, self.zero_state)
         return scoring.evaluate(self.reader, ids, self.zero_state())
 
     def estimate(self, ids: Ids) -> float:
         """Nearly `evaluate`, faster where the text is long and the network large: see `scoring.estimate`."""
+        if self.document_end is not None:  # whose lines are read side by side in any case
+            return self.evaluate(ids)
         self._require_ids(ids)
         return scoring.estimate(self.reader, ids, self.zero_state)
-
-    def evaluate_documents(self, ids: Array, newline: int) -> float:
-        """Mean nats a character of the lines in held-out ids (N,): see `scoring.evaluate_documents`."""
-        self._require_ids(ids)
-        return scoring.evaluate_documents(self.reader, ids, newline, self.zero_state)
 
     def _require_ids(self, ids: Ids) -> None:
         if len(ids) < 2 or ids.min() < 0 or ids.max() >= len(self.vocabulary):
@@ -213,7 +244,8 @@ class LanguageModel:
 
     def metadata(self) -> dict[str, Any]:
         """What a model file says of the model."""
-        return {"format": FORMAT, "model": self.config.to_table(), "bytes": self.vocabulary.is_bytes}
+        found = {"format": FORMAT, "model": self.config.to_table(), "bytes": self.vocabulary.is_bytes}
+        return found if self.documents is None else found | {"documents": self.documents}
 
     def save(self, path: str | Path) -> None:
         """Write the model alone, without what a trainer would need to go on."""
@@ -239,11 +271,37 @@ def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]
         vocabulary = Vocabulary.from_code_points(tensors["vocabulary"], is_bytes=metadata["bytes"])
         _require_shapes(tensors, config, len(vocabulary))
         parameters = average_of(named(tensors, OPTIMIZER)) or named(tensors, PREFIX)
-        return LanguageModel(config, vocabulary, parameters)
+        return LanguageModel(config, vocabulary, parameters, _documents_of(metadata))
     except KeyError as error:
         raise ModelError(f"`{path}` does not hold a model: {error} is missing.") from error
     except RecurraError as error:
         raise ModelError(f"`{path}` does not hold a model: {error.message}") from error
+
+
+def _documents_of(metadata: dict[str, Any]) -> str | None:
+    """How training cut the text into documents, None where it did not.
+
+    A file that was written before models recorded it may have the settings of the training.
+    """
+    training = metadata.get("training")
+    settings = training if isinstance(training, dict) else {}
+    documents = metadata.get("documents", settings.get("documents", NONE))
+    return None if documents == NONE else documents
+
+
+def _document_end(vocabulary: Vocabulary, documents: str | None) -> int | None:
+    """The id that ends a document and begins the next; None without documents. ModelError where there is none."""
+    if documents in (None, NONE):
+        return None
+    if documents not in DOCUMENTS:
+        raise ModelError(
+            f"the model has documents of the kind {documents!r:.40}; expected one of {', '.join(DOCUMENTS)}.",
+            hint="install a newer version of recurra.",
+        )
+    ids, _ = vocabulary.encode_known(NEWLINE)
+    if len(ids) == 0:
+        raise ModelError("a model of lines needs a newline among its characters.")
+    return int(ids[0])
 
 
 def _require_kinds(tensors: dict[str, Array], metadata: dict[str, Any]) -> None:

@@ -216,12 +216,30 @@ def test_no_text_and_wrong_texts(call: Call, trained: Path, tmp_path: Path) -> N
     assert "the text is read as bytes, and a model reads characters." in err
 
 
-def test_a_model_of_lines_is_told_of(call: Call, book: Path, tmp_path: Path) -> None:
+def test_a_model_of_lines_scores_lines(call: Call, book: Path, tmp_path: Path) -> None:
     options = ["--preset", "small", "--cell", "elman", "--hidden-size", "8", "--updates", "5", "--batch-size", "4"]
     assert call("train", book, *options, "--documents", "lines", "--run", tmp_path / "lines", "--no-proof").code == 0
-    notes = json.loads(call("score", tmp_path / "lines", "--json").out)["notes"]
-    assert notes == ["a model was trained on lines by themselves: `--documents lines` scores them so"]
-    assert json.loads(call("score", tmp_path / "lines", "--documents", "lines", "--json").out)["notes"] == []
+    own, lines, none = (
+        json.loads(call("score", tmp_path / "lines", "--json", *options).out)
+        for options in ([], ["--documents", "lines"], ["--documents", "none"])
+    )
+    assert own["notes"] == [
+        "the model was trained on lines, and scores each by itself: `--documents none` scores the text as one"
+    ]
+    assert lines["notes"] == []
+    assert own["nats"] == lines["nats"] == math.fsum(row["nats"] for row in own["documents"])
+    summary = json.loads((tmp_path / "lines" / "summary.json").read_text())
+    assert own["nats_per_character"] == pytest.approx(summary["validation_nats_per_character"], rel=1e-12)
+    assert none["notes"] == [
+        "a model was trained on lines, and reads here what it never learned: one line after another"
+    ]
+    assert "documents" not in none
+    assert none["nats"] != own["nats"]
+
+    rows = [json.loads(row) for row in call("score", tmp_path / "lines", "--per-character").out.splitlines()]
+    assert all(row["rank"] for row in rows)  # the first character is predicted too
+    dynamic = json.loads(call("score", tmp_path / "lines", "--dynamic", "--dynamic-rate", "0", "--json").out)
+    assert dynamic["nats"] == dynamic["dynamic"]["nats"] == math.fsum(row["nats"] for row in rows)
 
 
 def test_progress_is_shown_to_a_person_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,8 @@ def test_many_lines_are_the_evaluation_of_documents(model: LanguageModel) -> Non
     lines = list(model.score_lines(text))
     assert len(lines) > 64
     mean = math.fsum(line.score.nats for line in lines) / sum(line.score.characters for line in lines)
-    assert model.evaluate_documents(ids, 0) == pytest.approx(mean, rel=1e-14)
+    own = LanguageModel(model.config, model.vocabulary, model.parameters, "lines")
+    assert own.evaluate(ids) == own.estimate(ids) == pytest.approx(mean, rel=1e-14)
 
 
 def test_what_has_no_lines_to_score() -> None:

@@ -93,6 +93,27 @@ def test_influence_is_the_gradient_of_the_inputs(browser: Any, cell: str, activa
     assert call(browser, model, body, ids[:, 0].tolist(), 4, 7) == found[:7]
 
 
+@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize(("cell", "activation"), KINDS)
+def test_a_model_of_lines_begins_each_anew(browser: Any, cell: str, activation: str, layers: int) -> None:
+    plain = make_model(cell, activation, layers)
+    model = LanguageModel(plain.config, plain.vocabulary, plain.parameters, "lines")
+    ids = model.vocabulary.encode(TEXT).tolist()
+    body = """const states = model.readAll(rest[0], model.beginning());
+        const costs = rest[0].slice(1).map((id, at) => -model.logProbabilities(states[at + 1])[id]);
+        return [model.firstCost(rest[0][0]), ...costs];"""
+    costs = model.score(TEXT).losses
+    assert costs is not None
+    assert np.abs(np.array(call(browser, model, body, ids)) - costs).max() < 1e-5
+
+    line = TEXT.rindex("\n")  # what stands before the last line counts nothing
+    body = "return model.influence(model.readAll(rest[0]), rest[1], 100, rest[0]);"
+    found = call(browser, model, body, ids, 4)
+    alone = call(browser, plain, body, ids[line:], 4)
+    np.testing.assert_allclose(found[: len(alone)], alone, rtol=1e-9)
+    assert found[len(alone) :] == [0] * (len(ids) - len(alone))
+
+
 @pytest.mark.parametrize(
     ("temperature", "top_k", "top_p", "min_p"),
     [

@@ -1,13 +1,17 @@
-"""`/v1/score`: what `recurra score` says."""
+"""`/v1/score`: what `LanguageModel.score` returns."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
-from serving_client import call
+from serving_client import HOST, call
 
 from recurra import LanguageModel
+from recurra.serving.access import Access
+from recurra.serving.application import create_application
+from recurra.serving.registry import Registry, Served
 from recurra.serving.security import Guard
 
 TEXTS = ["In the beginning", "I", "a wordß 日", "the\nword\n" * 1000]
@@ -40,6 +44,25 @@ def test_log_probabilities(guard: Guard, model: LanguageModel) -> None:
     losses = model.score(TEXTS[0]).losses
     assert losses is not None
     assert found[0]["log_probabilities"] == (-losses).tolist()
+
+
+def test_a_model_of_lines_is_served_as_it_was_trained(model: LanguageModel) -> None:
+    own = LanguageModel(model.config, model.vocabulary, model.parameters, "lines")
+    guard = create_application(Registry([Served("own", own, own.sha256, 0, None)]), Access(frozenset({HOST})))
+    text = "the word\n\nat the end\nin the beginning"
+    found = call(guard, "POST", "/v1/score", json={"input": text, "logprobs": True}).json()["data"][0]
+    losses = own.score(text).losses
+    assert losses is not None
+    assert found["log_probabilities"] == (-losses).tolist()
+
+    echoed = {"prompt": text, "echo": True, "logprobs": 2, "max_tokens": 40, "seed": 3}
+    (choice,) = call(guard, "POST", "/v1/completions", json=echoed).json()["choices"]
+    assert choice["text"] == text + own.sample(text, max_new_tokens=40, seed=3)
+    assert "\n" in choice["text"][len(text) :]
+    expected = own.score(choice["text"]).losses
+    assert expected is not None
+    np.testing.assert_allclose(choice["logprobs"]["token_logprobs"], -expected, rtol=1e-6)
+    assert all(len(top) >= 2 for top in choice["logprobs"]["top_logprobs"])
 
 
 WRONG: list[dict[str, Any]] = [

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from recurra.cli.terminal import await_input, can_move
 from recurra.cli.warming import compiling
+from recurra.config import NONE
 from recurra.errors import ModelError, TextError, UsageError
 from recurra.inference import baselines
 from recurra.inference.documents import Line
@@ -31,14 +32,18 @@ Watch = Callable[[Iterator[Surprise], LanguageModel], Iterator[Surprise]]
 
 
 class Wanted(NamedTuple):
-    """What was asked for; `dynamic` has the settings that were given, None where it was not asked for."""
+    """What was asked for; `dynamic` has the settings that were given, None where it was not asked for.
+
+    `documents`: "lines", "none", or None: as the first model was trained.
+    """
 
     models: list[str]
     texts: list[str]
     encoding: str | None = None
     dynamic: dict[str, Any] | None = None
     baselines: bool = False
-    documents: bool = False
+    documents: str | None = None
+    per_character: bool = False
 
 
 class Passage(NamedTuple):
@@ -103,22 +108,31 @@ def score(wanted: Wanted, watch: Watch | None = None) -> Found:
     DynamicConfig(**(wanted.dynamic or {}))  # what makes no sense is told at once
     readers = [Reader(path, load(path), Provenance(path)) for path in wanted.models]
     passage = _passage(wanted, readers)
-    notes = [*passage.text.notes, *_notes(wanted, readers, passage)]
+    by_lines = _by_lines_wanted(wanted, readers[0].model)
+    notes = [*passage.text.notes, *_notes(wanted, readers, passage, by_lines=by_lines)]
     _warm_up(readers, wanted)
     results = [
-        _by_lines(reader, passage) if wanted.documents else _read(reader, passage, wanted.dynamic, watch, notes)
-        for reader in readers
+        _by_lines(reader, passage) if by_lines else _read(reader, passage, wanted, watch, notes) for reader in readers
     ]
     found = _baselines(passage, readers[0], notes) if wanted.baselines else None
     return Found(passage, results, found, notes)
 
 
-def _notes(wanted: Wanted, readers: list[Reader], passage: Passage) -> Iterator[str]:
+def _by_lines_wanted(wanted: Wanted, model: LanguageModel) -> bool:
+    """Return True if each line gets a score of its own."""
+    if wanted.documents is None:
+        return model.documents is not None and wanted.dynamic is None and not wanted.per_character
+    return wanted.documents != NONE
+
+
+def _notes(wanted: Wanted, readers: list[Reader], passage: Passage, *, by_lines: bool) -> Iterator[str]:
     """What a person may have meant instead."""
     if wanted.texts and any(reader.origin.sha256 == passage.text.sha256 for reader in readers):
         yield "this text was learned from: without TEXT the part alone is scored that was held out"
-    if not wanted.documents and any(reader.origin.documents for reader in readers):
-        yield "a model was trained on lines by themselves: `--documents lines` scores them so"
+    if wanted.documents is None and by_lines:
+        yield "the model was trained on lines, and scores each by itself: `--documents none` scores the text as one"
+    elif wanted.documents == NONE and any(reader.model.documents for reader in readers):
+        yield "a model was trained on lines, and reads here what it never learned: one line after another"
     if not passage.text.is_bytes and any(reader.model.vocabulary.is_bytes for reader in readers):
         yield "to a model of bytes each byte is a character: compare by bits/byte"
 
@@ -158,14 +172,12 @@ def _held_out(reader: Reader) -> Passage:
     return Passage(learned.text, start, stop, "the part that was held out")
 
 
-def _read(
-    reader: Reader, passage: Passage, dynamic: dict[str, Any] | None, watch: Watch | None, notes: list[str]
-) -> Result:
-    if dynamic is None:
-        return Result(reader.name, _timed(reader, passage, None, None, watch))
-    how, ids = _way(dynamic, reader, notes)
-    still = _timed(reader, passage, None, None, None)
-    return Result(reader.name, still, _timed(reader, passage, how, ids, watch), how)
+def _read(reader: Reader, passage: Passage, wanted: Wanted, watch: Watch | None, notes: list[str]) -> Result:
+    if wanted.dynamic is None:
+        return Result(reader.name, _timed(reader, passage, None, None, wanted.documents, watch))
+    how, ids = _way(wanted.dynamic, reader, notes)
+    still = _timed(reader, passage, None, None, wanted.documents, None)
+    return Result(reader.name, still, _timed(reader, passage, how, ids, wanted.documents, watch), how)
 
 
 def _way(given: dict[str, Any], reader: Reader, notes: list[str]) -> tuple[DynamicConfig, Ids | None]:
@@ -182,10 +194,15 @@ def _way(given: dict[str, Any], reader: Reader, notes: list[str]) -> tuple[Dynam
 
 
 def _timed(
-    reader: Reader, passage: Passage, how: DynamicConfig | None, ids: Ids | None, watch: Watch | None
+    reader: Reader,
+    passage: Passage,
+    how: DynamicConfig | None,
+    ids: Ids | None,
+    documents: str | None,
+    watch: Watch | None,
 ) -> Reading:
     model, name = reader.model, reader.name if how is None else f"{reader.name}, dynamic"
-    found = model.surprises(passage.pieces(model), how, ids)
+    found = model.surprises(passage.pieces(model), how, ids, documents)
     started = time.perf_counter()
     found = _shown(found, passage.stop - passage.start, name) if watch is None else watch(found, model)
     score = tally(found, is_bytes=model.vocabulary.is_bytes)

@@ -19,6 +19,7 @@ from recurra.engines.shard import Ids, Shard
 from recurra.engines.tiles import is_single_tanh_layer
 from recurra.network.network import State
 from recurra.network.optimizers import not_finite
+from recurra.network.state import map_state
 
 
 class DynamicNetwork:
@@ -48,6 +49,11 @@ class DynamicNetwork:
         self._panels.fill()
         if self._reads_apart:
             self._reader = FusedNetwork(self._layout.unpack(self._flat))
+
+    def zero_state(self) -> None:
+        """Begin with the state before the first character."""
+        self._state = self._next = map_state(np.zeros_like, self._state)
+        self._whole.put_state(self._state)
 
     def read(self, ids: Ids) -> Vector:
         """log p (T, K) in nats of what follows each of `ids` (T,), T at most a segment; the state is not carried on."""

@@ -157,9 +157,17 @@ class Stepper:
         return logs[:, :, : self.symbols], cell_of(self._config).State(*fields)
 
     def write(
-        self, carry: Carry, current: Ids, given: Ids, uniforms: Array, rules: Rules
+        self,
+        carry: Carry,
+        current: Ids,
+        given: Ids,
+        uniforms: Array,
+        rules: Rules,
+        document_end: int | None = None,
     ) -> tuple[NDArray[np.int64], Vector]:
         """A block of steps: see the kernel of that name. `carry`, `current` and `rules.seen` go on.
+
+        A stream's state becomes zero before it reads the id `document_end`, if there is one.
 
         Returns what was chosen, ids (n, S), and its log p, (n, S) in nats.
         """
@@ -173,6 +181,7 @@ class Stepper:
                 np.ascontiguousarray(uniforms[:, part]),
                 current[part],
                 Rules(*(field[part] for field in rules)),
+                -1 if document_end is None else document_end,
                 self._weights[count == 1],
                 *own,
                 self._room(count),

@@ -17,6 +17,7 @@ novel went from 5.5 nats to 139); their mean, added in its place, does not.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,15 +77,34 @@ class Dynamic:
     """A `Predictor` that learns from each segment that it has predicted; with rate 0 it equals `Steady`.
 
     `pull` and `step` (1, N) say for each parameter how far it goes back and along its gradient. A segment that comes in
-    pieces is read anew from its beginning, so that how a text is cut changes no bit.
+    pieces is read anew from its beginning, so that how a text is cut changes no bit. A segment ends before the id
+    `document_end`, and the state becomes zero there.
     """
 
-    def __init__(self, network: DynamicNetwork, pull: Vector, step: Vector, segment: int) -> None:
+    def __init__(
+        self, network: DynamicNetwork, pull: Vector, step: Vector, segment: int, document_end: int | None = None
+    ) -> None:
         self._network, self._pull, self._step, self._segment = network, pull, step, segment
+        self._document_end = document_end
         self._waiting: tuple[Ids, Ids] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def read(self, inputs: Ids, targets: Ids) -> Iterator[Logs]:
         """See `surprise.Predictor`."""
+        places = [0, *np.flatnonzero(inputs == self._document_end).tolist(), len(inputs)]
+        for start, stop in itertools.pairwise(places):
+            if start < stop and inputs[start] == self._document_end:
+                self._end_document()
+            yield from self._read(inputs[start:stop], targets[start:stop])
+
+    def _end_document(self) -> None:
+        """Learn from the segment that waits for its end, and begin with a zero state."""
+        x, y = self._waiting
+        if len(x):
+            self._learn(x, y)
+            self._waiting = (x[:0], y[:0])
+        self._network.zero_state()
+
+    def _read(self, inputs: Ids, targets: Ids) -> Iterator[Logs]:
         start = 0
         while start < len(inputs):
             before = len(self._waiting[0])
@@ -113,6 +133,7 @@ def learning(
     state: State,
     how: DynamicConfig,
     learned: LongIds | None,
+    document_end: int | None = None,
 ) -> Dynamic:
     """The network of `parameters`, which are copied, as one that learns; rms wants the ids that it has `learned`."""
     network = DynamicNetwork(config, parameters, state, how.segment)
@@ -126,7 +147,7 @@ def learning(
     else:
         measured = DynamicNetwork(config, parameters, state, how.segment)
         pull, step = rms_steps(how, root_mean_squares(measured, learned, how.segment))
-    return Dynamic(network, pull, step, how.segment)
+    return Dynamic(network, pull, step, how.segment, document_end)
 
 
 def sgd_steps(how: DynamicConfig, like: Vector) -> tuple[Vector, Vector]:

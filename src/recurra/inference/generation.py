@@ -128,11 +128,12 @@ def block_after(block: int, steps: int, seconds: float) -> int:
 class Generator:
     """Any number of texts, written side by side: one step of the network for all of them.
 
-    `add` lets a text begin, at any time; `step` writes a block of every one. A text that has ended leaves.
+    `add` lets a text begin, at any time; `step` writes a block of every one. A text that has ended leaves. The state
+    of a text becomes zero before the id `document_end` is read, as in training by documents.
     """
 
-    def __init__(self, stepper: Stepper, vocabulary: Vocabulary) -> None:
-        self._stepper, self._vocabulary = stepper, vocabulary
+    def __init__(self, stepper: Stepper, vocabulary: Vocabulary, document_end: int | None = None) -> None:
+        self._stepper, self._vocabulary, self._document_end = stepper, vocabulary, document_end
         self._live: list[Writing] = []
         self._new: list[tuple[Writing, Rules]] = []
         self._carry: Carry = stepper.zeros(0)
@@ -165,7 +166,9 @@ class Generator:
         for s, writing in enumerate(self._live):
             writing.plan(given[s], uniforms[s])
         started = time.monotonic()
-        written, logs = self._stepper.write(self._carry, self._current, given.T, uniforms.T, Rules(*self._rules))
+        written, logs = self._stepper.write(
+            self._carry, self._current, given.T, uniforms.T, Rules(*self._rules), self._document_end
+        )
         self._block = block_after(self._block, steps, time.monotonic() - started)
         symbols, logs = self._vocabulary.decode(written.T), np.ascontiguousarray(logs.T)
         pieces = [writing.take(symbols[s * steps : (s + 1) * steps], logs[s]) for s, writing in enumerate(self._live)]

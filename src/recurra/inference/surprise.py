@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from recurra.inference.scoring import CHUNK, ESCAPE_BITS, Score
+from recurra.network.state import map_state
 from recurra.text.decoding import reject_surrogates
 from recurra.text.vocabulary import code_points
 
@@ -32,8 +33,8 @@ class Surprise(NamedTuple):
     """A piece of a text, N symbols, and what the model made of each.
 
     nats       -log p, given all before it (N,)
-    ranks      its place among the model's guesses, from 1 (N,); 0 where none was made: of the text's first symbol,
-               which costs ln K, and of unknown ones, which cost the escape and are skipped
+    ranks      its place among the model's guesses, from 1 (N,); 0 where none was made: of the text's first symbol
+               where it costs ln K, and of unknown ones, which cost the escape and are skipped
     likeliest  the id of the best guess (N,), else `NO_GUESS`
     """
 
@@ -52,24 +53,37 @@ class Predictor(Protocol):
 
 
 class Steady:
-    """A network that stays as it is, and its state."""
+    """A network that stays as it is, and its `state`, which becomes zero before the id `document_end` is read."""
 
-    def __init__(self, network: Network, state: State) -> None:
-        self._network, self._state = network, state
+    def __init__(self, network: Network, state: State, document_end: int | None = None) -> None:
+        self._network, self._document_end = network, document_end
+        self.state = state
 
     def read(self, inputs: Ids, targets: Ids) -> Iterator[Logs]:  # noqa: ARG002 - it does not learn
         """See `Predictor`; the length of the blocks changes no bit."""
         for start in range(0, len(inputs), CHUNK):
-            logs, self._state = self._network.log_probabilities(inputs[start : start + CHUNK], self._state)
-            yield logs
+            yield np.concatenate([self._read(part) for part in self._parts(inputs[start : start + CHUNK])])
+
+    def _parts(self, ids: Ids) -> list[Ids]:
+        """The ids, cut before each end of a document."""
+        return [part for part in np.split(ids, np.flatnonzero(ids == self._document_end)) if len(part)]
+
+    def _read(self, ids: Ids) -> Logs:
+        if ids[0] == self._document_end:
+            self.state = map_state(np.zeros_like, self.state)
+        logs, self.state = self._network.log_probabilities(ids, self.state)
+        return logs
 
 
-def surprises(predictor: Predictor, vocabulary: Vocabulary, pieces: Iterable[str]) -> Iterator[Surprise]:
+def surprises(
+    predictor: Predictor, vocabulary: Vocabulary, pieces: Iterable[str], before: int | None = None
+) -> Iterator[Surprise]:
     """Each of `pieces` with its costs: how the text is cut changes no bit of them.
 
-    Where K symbols are known, the first known one costs ln K, each next one -log p by `predictor`.
+    Each known symbol costs -log p by `predictor`, given the id `before` the text and all known ones before it. Without
+    an id before the text, the first known one costs ln K, where K symbols are known.
     """
-    last, length = np.zeros(0, vocabulary.dtype), 0
+    last, length = np.array([] if before is None else [before], vocabulary.dtype), 0
     for piece in pieces:
         reject_surrogates(piece, "the text", length)
         length += len(piece)

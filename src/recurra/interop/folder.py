@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.numpy import save as serialise
 
 from recurra import __version__, tensor_file
-from recurra.config import ModelConfig
+from recurra.config import NONE, ModelConfig
 from recurra.errors import ModelError, RecurraError
 from recurra.interop import files, symbols
 from recurra.interop.model_card import MODULES, card
@@ -58,6 +58,7 @@ def config_of(model: LanguageModel) -> dict[str, Any]:
         "format": FORMAT,
         "recurra_version": __version__,
         **config.to_table(),
+        "documents": model.documents or NONE,
         "vocab_size": len(model.vocabulary),
         "bytes": model.vocabulary.is_bytes,
         "dtype": "float32",
@@ -103,17 +104,17 @@ def _model(name: str, tensors: dict[str, Any], about: dict[str, Any], named: sym
         found = from_state(tensors, activation=told.activation)
         if found.config != told:
             raise ModelError(f"its config tells of {told}, its tensors are {found.config}.")
-        return model_of(found, named)
+        return model_of(found, named, None if about.get("documents", NONE) == NONE else about["documents"])
     except KeyError as error:
         raise ModelError(f"`{name}` is no exported model: its config has no {error}.") from error
     except RecurraError as error:
         raise ModelError(f"`{name}` is no exported model: {error.message}", hint=error.hint) from error
 
 
-def model_of(network: Network, named: symbols.Symbols) -> LanguageModel:
+def model_of(network: Network, named: symbols.Symbols, documents: str | None = None) -> LanguageModel:
     """The model whose ids are those of `named`, in our order."""
     vocabulary, parameters = symbols.in_our_order(named, network.parameters)
-    return LanguageModel(network.config, vocabulary, parameters)
+    return LanguageModel(network.config, vocabulary, parameters, documents)
 
 
 def _contiguous(model: LanguageModel) -> dict[str, Any]:

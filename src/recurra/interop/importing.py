@@ -92,10 +92,11 @@ def _require_none_given(path: Path, options: Options) -> None:
 
 
 def _from_mat(path: Path, options: Options) -> LanguageModel:
-    config, parameters, own = matlab.from_bytes(files.read(path, mat_file.MAX_BYTES), f"{path}")
+    found = matlab.from_bytes(files.read(path, mat_file.MAX_BYTES), f"{path}")
     if options.names != Names() or options.activation not in (None, "tanh"):
         raise UsageError("names of modules and an activation are for a state_dict; a MAT-file is the course's network.")
-    return folder.model_of(Network(config, parameters), _given(options) or own or _missing(path))
+    named = _given(options) or found.symbols or _missing(path)
+    return folder.model_of(Network(found.config, found.parameters), named, found.documents)
 
 
 def _from_safetensors(path: Path, options: Options) -> LanguageModel:

@@ -3,15 +3,15 @@
     a_t = W h_{t-1} + U x_t + b      h_t = tanh(a_t)      o_t = V h_t + c
 
 U (m, K), W (m, m), V (K, m), b (m, 1) and c (K, 1) are float64, which holds a float32 exactly. Beside the struct lie
-code_points (K, 1), the character of each id, counted from 1 there; is_bytes, 1 where they are bytes; and, where all are
-ASCII, book_chars (1, K), as the course calls them.
+code_points (K, 1), the character of each id, counted from 1 there; is_bytes, 1 where they are bytes; documents, 1 where
+h is zero before each newline; and, where all are ASCII, book_chars (1, K), as the course calls them.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -62,14 +62,24 @@ def _variables(model: LanguageModel) -> dict[str, Any]:
         STRUCT: network,
         "code_points": vocabulary.code_points.astype(np.float64),
         "is_bytes": float(vocabulary.is_bytes),
+        "documents": float(model.documents == "lines"),
     }
     if vocabulary.symbols.isascii():
         found["book_chars"] = vocabulary.symbols
     return found
 
 
-def from_bytes(data: bytes, name: str) -> tuple[ModelConfig, dict[str, Array], Symbols | None]:
-    """The network in a MAT-file, rounded to float32, and its symbols, None where the file does not tell them.
+class MatModel(NamedTuple):
+    """A network and what else a MAT-file has of a model; None for symbols that it does not tell."""
+
+    config: ModelConfig
+    parameters: dict[str, Array]
+    symbols: Symbols | None
+    documents: str | None
+
+
+def from_bytes(data: bytes, name: str) -> MatModel:
+    """The model in a MAT-file, rounded to float32.
 
     Raises ModelError where there is no such struct, or a field has another shape.
     """
@@ -86,7 +96,8 @@ def from_bytes(data: bytes, name: str) -> tuple[ModelConfig, dict[str, Array], S
     except UsageError as error:
         raise ModelError(error.message) from error
     with np.errstate(over="ignore"):  # infinity is found where the model is built
-        return config, {key: np.asarray(array, np.float32) for key, array in parameters.items()}, _symbols(found)
+        rounded = {key: np.asarray(array, np.float32) for key, array in parameters.items()}
+    return MatModel(config, rounded, _symbols(found), "lines" if _flag(found, "documents") else None)
 
 
 def _struct(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -123,6 +134,11 @@ def _of_shape(fields: Mapping[str, Any], field: str, name: str, m: int, K: int, 
     )
 
 
+def _flag(found: Mapping[str, Any], name: str) -> bool:
+    value = found.get(name)
+    return isinstance(value, np.ndarray) and bool(value.any())
+
+
 def _symbols(found: Mapping[str, Any]) -> Symbols | None:
     """Those of code_points or of book_chars; None without any."""
     points, characters = found.get("code_points"), found.get("book_chars")
@@ -130,6 +146,5 @@ def _symbols(found: Mapping[str, Any]) -> Symbols | None:
         whole = points.ravel().astype(np.float64)
         if not np.array_equal(whole, np.clip(np.round(whole), 0, 2**31)):
             raise ModelError("`code_points` are not the numbers of characters.")
-        flag = found.get("is_bytes")
-        return Symbols(whole.astype(np.int64), isinstance(flag, np.ndarray) and bool(flag.any()))
+        return Symbols(whole.astype(np.int64), _flag(found, "is_bytes"))
     return Symbols(code_points(characters).astype(np.int64)) if isinstance(characters, str) else None

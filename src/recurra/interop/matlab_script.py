@@ -16,6 +16,7 @@ function [text, log_p] = {function}(n, prompt, temperature)
 %   [text, log_p] = {function}(...)   the text, and ln p of every character of it
 %   [~, log_p] = {function}(0, prompt)   ln p of each character of the prompt but
 %                                     the first, by the network: n = 0 scores
+% A network of lines begins each with h = 0 and a newline, and scores the first character too.
 % A prompt is text or code points. rand('seed', 1) or rng(1) first: the same text again.
   if nargin < 1, n = 200; end
   if nargin < 2, prompt = ''; end
@@ -25,13 +26,14 @@ function [text, log_p] = {function}(n, prompt, temperature)
   RNN = data.RNN;
   points = data.code_points(:);
   ids = ids_of(prompt, points, data.is_bytes);
-  if isempty(ids) || n > 0
+  if isempty(ids) || n > 0 || data.documents
     ids = [start_of(points); ids];
   end
   h = zeros(size(RNN.W, 1), 1);
   read = numel(ids);
   log_p = zeros(read + n - 1, 1);
   for t = 1:read + n - 1
+    if data.documents && points(ids(t)) == 10, h(:) = 0; end
     h = tanh(RNN.W * h + RNN.U(:, ids(t)) + RNN.b);
     o = RNN.V * h + RNN.c;
     o = o - max(o);

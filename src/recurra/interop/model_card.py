@@ -47,8 +47,8 @@ With recurra: `recurra import FOLDER -o model.safetensors`, then `recurra sample
 | `config.json` | the sizes of the network |
 | `vocab.json` | {symbols} |
 
-The network reads one-hot vectors, time first. It begins with a zero state and {start}. `log_softmax` of what `output`
-gives are the log-probabilities of the next symbol.
+The network reads one-hot vectors, time first. It begins with a zero state and {start}.{reset}
+`log_softmax` of what `output` gives are the log-probabilities of the next symbol.
 
 ## Limits
 
@@ -63,7 +63,7 @@ model = torch.nn.ModuleDict({"rnn": {module}, "output": {linear}})
 model.load_state_dict(load_file("model.safetensors"))
 ids, state = torch.tensor([vocabulary[{first}]]), None
 for _ in range(200):
-    h, state = model["rnn"](torch.nn.functional.one_hot(ids, {K}).float(), state)
+    {reset}h, state = model["rnn"](torch.nn.functional.one_hot(ids, {K}).float(), state)
     ids = torch.multinomial(model["output"](h[-1]).softmax(-1), 1)
     {shown}"""
 MODULES = {"elman": "RNN", "lstm": "LSTM", "gru": "GRU"}
@@ -78,7 +78,7 @@ def module_of(model: LanguageModel) -> str:
 
 
 def code(model: LanguageModel) -> str:
-    """Ten lines of Python that write 200 symbols, in a model folder."""
+    """Some ten lines of Python that write 200 symbols, in a model folder."""
     is_bytes = model.vocabulary.is_bytes
     words = {
         "imported": ", sys" if is_bytes else "",
@@ -86,6 +86,7 @@ def code(model: LanguageModel) -> str:
         "linear": _linear(model),
         "first": ascii(_first(model)),
         "K": str(len(model.vocabulary)),
+        "reset": "" if model.document_end is None else f"state = None if ids == {model.document_end} else state\n    ",
         "shown": "sys.stdout.buffer.write(bytes(ids.tolist()))" if is_bytes else 'print(list(vocabulary)[ids], end="")',
     }
     return _filled(CODE, words)
@@ -105,6 +106,7 @@ def card(origin: Origin) -> str:
         "linear": _linear(model),
         "symbols": "byte, as the character of its number → id" if is_bytes else "character → id, in code-point order",
         "start": f"`{_first(model)!a}`, which is not shown" if _first(model) != "`" else "a backquote",
+        "reset": "" if model.document_end is None else " The state is zero again before each newline.",
         "kinds": "bytes" if is_bytes else "characters",
     }
     return _filled(CARD, words)

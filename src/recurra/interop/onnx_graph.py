@@ -4,6 +4,7 @@
     outputs   log_probabilities (T, B, K) float32, ln p of the next character after each; h_out, and c_out
 
 T and B are free. What h_out and c_out give goes into the next call, so that a text may be read in pieces of any length.
+The property `documents` is "lines" where each line of text begins with h and c of zeros and a newline, as in training.
 ONNX stacks the gates of an LSTM as i o f c and those of a GRU as z r h; its GRU is ours with linear_before_reset = 1.
 A bias is two there: ours is the first, and the second is zero but for the h of a GRU, b_n.
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import __version__, extras
+from recurra.config import NONE
 from recurra.errors import UsageError
 from recurra.network.parameters import count
 
@@ -157,5 +159,6 @@ def _properties(model: LanguageModel) -> dict[str, str]:
     from recurra.interop.symbols import to_json
 
     table = {name: str(value) for name, value in model.config.to_table().items()}
+    table["documents"] = model.documents or NONE
     words = json.dumps(to_json(model.vocabulary), ensure_ascii=False)
     return table | {"bytes": json.dumps(model.vocabulary.is_bytes), "vocabulary": words}

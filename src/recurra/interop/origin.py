@@ -39,7 +39,7 @@ def _network(model: LanguageModel) -> dict[str, str]:
     return {
         "network": f"{kind}, {config.layers} × {config.hidden_size} units, {count(model.parameters):,} parameters",
         "symbols": f"{len(model.vocabulary):,} {'bytes' if model.vocabulary.is_bytes else 'characters'}",
-    }
+    } | ({"documents": "each line by itself, from a zero state"} if model.documents == "lines" else {})
 
 
 def _weights(path: Path, metadata: dict[str, Any], *, averaged: bool) -> dict[str, str]:

@@ -33,6 +33,7 @@ def pack(model: LanguageModel, update: int | None = None) -> bytes:
         "hidden_size": model.config.hidden_size,
         "vocabulary": model.vocabulary.code_points.tolist(),
         "bytes": model.vocabulary.is_bytes,
+        "document_end": model.document_end,
         "witness": _witness(model),
         "tensors": [[name, list(array.shape)] for name, array in tensors.items()],
     }
@@ -44,9 +45,13 @@ def pack(model: LanguageModel, update: int | None = None) -> bytes:
 def _witness(model: LanguageModel) -> dict[str, Any]:
     """A text of the model's own characters, and the nats of each but the first, for the page to compute again.
 
-    They are the float64 reference's: the page computes in float64 too, and differs where it is wrong alone.
+    They are the float64 reference's: the page computes in float64 too, and differs where it is wrong alone. Of a model
+    of documents the text is one document.
     """
-    symbols = [symbol for symbol in model.vocabulary.symbols if not model.vocabulary.is_bytes or symbol.isascii()]
+    known = enumerate(model.vocabulary.symbols)
+    symbols = [symbol for k, symbol in known if k != model.document_end]
+    if model.vocabulary.is_bytes:
+        symbols = [symbol for symbol in symbols if symbol.isascii()]
     text = "".join(symbols[:: max(1, len(symbols) // WITNESS)][:WITNESS])
     ids = model.vocabulary.encode(text).astype(np.int64)[:, np.newaxis]
     parameters = {name: array.astype(np.float64) for name, array in model.parameters.items()}

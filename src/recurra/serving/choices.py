@@ -50,19 +50,21 @@ class PromptReader:
     async def _costs(self) -> tuple[list[float | None], Top | None]:
         """Of each symbol its log p, of unknown ones that of their escape, and what was likeliest at its place.
 
-        Of the first known one and of what stands before it the model expects nothing.
+        Of the first known one and of what stands before it the model expects nothing; a model of documents, which has
+        read a newline before, does.
         """
         symbols, ids = self.prompt.symbols, self.prompt.ids
         if self._likeliest is None:
             return [], None
         _, known = self._vocabulary.look_up(symbols)
         rows = await Reading(self._reader, self._likeliest).read(np.concatenate([ids, ids[-1:]]))  # and after the last
-        row: Any = np.cumsum(known) - known - 1  # that of each place: unknown ones are skipped
+        begins = self._reader.model.document_end is None  # the first known symbol has no row
+        row: Any = np.cumsum(known) - known - int(begins)  # that of each place: unknown ones are skipped
         begun = row >= 0
         costs = -escapes(symbols)
         costs[known & begun] = rows.logs[row[known & begun]]
         logs: list[float | None] = list(map(as_number, costs.tolist()))
-        for first in np.flatnonzero(known)[:1].tolist():
+        for first in np.flatnonzero(known)[: int(begins)].tolist():
             logs[first] = None
         if not self._likeliest:
             return logs, None

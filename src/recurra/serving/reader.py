@@ -14,6 +14,7 @@ import numpy as np
 
 from recurra.engines import create_network
 from recurra.inference.scoring import CHUNK
+from recurra.inference.surprise import Steady
 from recurra.serving.refusals import STOPPING, busy, unavailable
 
 if TYPE_CHECKING:
@@ -79,13 +80,15 @@ class Reader:
 class Reading:
     """A text on its way through a reader's network, from a zero state: `read` goes on where it stopped.
 
-    The first symbol of all is given, and told nothing of.
+    The first symbol of all is given, and told nothing of; a model of documents reads a newline before it, and expects
+    something of every symbol.
     """
 
     def __init__(self, reader: Reader, likeliest: int) -> None:
         self._reader, self._likeliest = reader, likeliest
         self._state = reader.model.zero_state()
-        self._last = np.zeros(0, np.int64)
+        before = reader.model.document_end
+        self._last = np.array([] if before is None else [before], np.int64)
 
     def copy(self) -> Reading:
         """Another that goes on from here."""
@@ -99,12 +102,13 @@ class Reading:
         return joined(parts, min(self._likeliest, len(self._reader.model.vocabulary)))
 
     def _part(self, ids: Ids) -> Rows:
-        line, network, parts = np.concatenate([self._last, ids]), self._reader.network(), []
-        for at in range(0, len(line) - 1, CHUNK):
-            inputs, targets = line[at : min(at + CHUNK, len(line) - 1)], line[at + 1 : at + CHUNK + 1]
-            logs, self._state = network.log_probabilities(inputs, self._state)
+        line, parts, done = np.concatenate([self._last, ids]), [], 0
+        predictor = Steady(self._reader.network(), self._state, self._reader.model.document_end)
+        for logs in predictor.read(line[:-1], line[1:]):
+            targets = line[done + 1 : done + len(logs) + 1]
             parts.append(rows_of(logs, targets, self._likeliest))
-        self._last = line[-1:]
+            done += len(logs)
+        self._state, self._last = predictor.state, line[-1:]
         return joined(parts, min(self._likeliest, len(self._reader.model.vocabulary)))
 
 

@@ -1,4 +1,4 @@
-"""`/v1/score`: how well a model predicts texts, to the last bit what `recurra score` says."""
+"""`/v1/score`: how well a model predicts texts, to the last bit what `LanguageModel.score` returns."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class ScoreRequest(RequestBody):
 
 class TextScore(BaseModel):
     """The score of a text, ln K of its first character counted. What is no finite number is null.
+
+    A model that was trained on lines reads each from an empty memory and a newline, and predicts the first character.
 
     Of a model of bytes, characters are bytes. `log_probabilities` are in nats.
     """
@@ -86,8 +88,9 @@ async def read(reader: Reader, symbols: str) -> list[Surprise]:
     pieces = [symbols[at : at + PIECE] for at in range(0, len(symbols), PIECE)]
 
     def begin() -> Any:
-        predictor = Steady(reader.network(), reader.model.zero_state())
-        return surprises(predictor, reader.model.vocabulary, pieces)
+        model = reader.model
+        predictor = Steady(reader.network(), model.zero_state(), model.document_end)
+        return surprises(predictor, model.vocabulary, pieces, model.document_end)
 
     found = await reader.call(begin)
     return [await reader.call(next, found) for _ in pieces]

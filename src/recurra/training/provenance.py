@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra import tensor_file
-from recurra.config import NONE, TrainingConfig
+from recurra.config import TrainingConfig
 from recurra.errors import ModelError, RecurraError
 from recurra.model import from_tensors, locate
 from recurra.text import books
@@ -39,11 +39,6 @@ class Provenance:
     def sha256(self) -> str | None:
         """That of the text, as far as the file tells."""
         return self._table("text").get("sha256")
-
-    @property
-    def documents(self) -> bool:
-        """Whether each line was learned by itself."""
-        return bool(self._table("training").get("documents", NONE) != NONE)
 
     @cached_property
     def learned(self) -> LearningText:

@@ -78,9 +78,9 @@ class Trainer:
         self.is_resumed = resumed is not None
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
-        self._newline = newline_of(training, vocabulary)
-        self.stream = crew.stream(training, train_ids, self._newline)
-        if self._newline is not None and len(validation_ids) and np.all(validation_ids[:] == self._newline):
+        newline = newline_of(training, vocabulary)
+        self.stream = crew.stream(training, train_ids, newline)
+        if newline is not None and len(validation_ids) and np.all(validation_ids[:] == newline):
             raise TextError("all lines held out are empty.", hint="give another `--validation`.")
         self.history = History(per_character=training.preset != "seed" or training.documents is not None)
         self.update = 0
@@ -154,14 +154,15 @@ class Trainer:
     def final_loss(self, ids: Ids) -> float:
         """The loss of `best` on a part of the text that is held out, in nats a character: read in order."""
         assert self.best is not None  # noqa: S101 - a checkpoint was made
-        return self._held_out_loss(self.best.model, ids, LanguageModel.evaluate)
+        return self.best.model.evaluate(ids)
 
     def model(self) -> LanguageModel:
         """The model as it is now: the average of the parameters where one is kept, else the newest."""
         return self._model_of(self.engine.parameters(), self.engine.optimizer_state() if self.training.ema else {})
 
     def _model_of(self, parameters: Arrays, optimizer_state: Arrays) -> LanguageModel:
-        return LanguageModel(self.config, self.vocabulary, average_of(optimizer_state) or parameters)
+        averaged = average_of(optimizer_state)
+        return LanguageModel(self.config, self.vocabulary, averaged or parameters, self.training.documents)
 
     def _rate(self, update: int) -> float:
         """That of the schedule, halved at each plateau so far: exact in float32."""
@@ -258,19 +259,13 @@ class Trainer:
             yield self._sample()
 
     def _evaluate(self) -> Evaluated:
-        self.validation = self._held_out_loss(self.model(), self._validation_ids, LanguageModel.estimate)
+        self.validation = self.model().estimate(self._validation_ids)
         if not math.isfinite(self.validation):
             raise not_finite("loss", f"{self.validation} on the held-out text", self.update)
         best = self.selection.is_lowest(self.validation)
         if best:
             self.selection.keep(self.update, self.validation, self.snapshot)
         return Evaluated(self.update, self.validation, best)
-
-    def _held_out_loss(self, model: LanguageModel, ids: Ids, of_text: Callable[[LanguageModel, Ids], float]) -> float:
-        """That of `model` by `of_text`, which documents, read one by one, do not need."""
-        if self._newline is None:
-            return of_text(model, ids)
-        return model.evaluate_documents(ids[:], self._newline)
 
     def _record(self, evaluated: Evaluated | None) -> Record:
         smooth = self.history.smooth

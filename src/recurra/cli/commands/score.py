@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from recurra.cli.options import MODEL, OUTPUT, flag, given, real, refuse_besides, text
+from recurra.config import DOCUMENTS
 from recurra.errors import UsageError
 
 EXAMPLES = """\
@@ -15,7 +16,6 @@ Examples:
   recurra score runs/kjv mybook.txt --dynamic --also runs/mybook
   recurra score runs/kjv psalm23.txt --per-character
   recurra score runs/kjv verses.txt --also runs/koran --documents lines"""
-DOCUMENTS = ("lines",)
 
 app = App(name="score", usage="Usage: recurra score MODEL [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -59,7 +59,12 @@ def score(
     ] = False,
     documents: Annotated[
         str | None,
-        Parameter(converter=text, group=OUTPUT, help="lines: score each line by itself, and show the odd ones."),
+        Parameter(
+            converter=text,
+            group=OUTPUT,
+            help="lines: score each line by itself, and show the odd ones. none: score the text as one.",
+            show_default="as the model was trained",
+        ),
     ] = None,
     baselines: Annotated[bool, flag("Also what needs no network: n-grams and compressors.", OUTPUT)] = False,
     json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
@@ -68,15 +73,16 @@ def score(
 
     Every character counts, the state is carried throughout, and the first one
     costs ln K. Characters that the model does not know cost 24 bits and 8 for
-    each of their UTF-8 bytes, and are counted.
+    each of their UTF-8 bytes, and are counted. Of a model that was trained on
+    lines each line is scored by itself, as with --documents lines.
     """
     rate = given(method=dynamic_method, rate=dynamic_rate)
     if rate and not dynamic:
         raise UsageError(f"`--dynamic-{next(iter(rate))}` is for dynamic evaluation.", hint="add `--dynamic`.")
     if documents is not None and documents not in DOCUMENTS:
         raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r}.")
-    if documents is not None:
-        refuse_besides("`--documents` does not go with {}.", dynamic=dynamic, per_character=per_character)
+    if documents == "lines":
+        refuse_besides("`--documents lines` does not go with {}.", dynamic=dynamic, per_character=per_character)
     if per_character:
         refuse_besides("`--per-character` does not go with {}.", also=also)
     from recurra.cli import score_output, scoring
@@ -88,7 +94,8 @@ def score(
         encoding,
         dynamic=rate if dynamic else None,
         baselines=baselines,
-        documents=documents is not None,
+        documents=documents,
+        per_character=per_character,
     )
     if per_character:
         shown = is_terminal(sys.stdout) and not json

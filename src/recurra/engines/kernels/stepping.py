@@ -14,7 +14,7 @@ from recurra.engines.kernels.gemm import multiply, step_product
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
 from recurra.engines.kernels.output import log_softmax
 from recurra.engines.kernels.products import set_rows
-from recurra.engines.kernels.sampling import Rules, choose
+from recurra.engines.kernels.sampling import ZERO, Rules, choose
 
 GROUP = (0,)
 
@@ -125,6 +125,14 @@ def advance(ids: Vector, weights: Weights, h: Vector, c: Perhaps, room: Room, ti
 
 
 @strict
+def clear(field: Vector, s: int) -> None:
+    """field[:, s] = 0: field (L, S, H) of the state."""
+    for number in range(field.shape[0]):
+        for k in range(field.shape[2]):
+            field[number, s, k] = ZERO
+
+
+@strict
 def project(h: Vector, weights: Weights, logits: Vector, packed: Vector, symbol_tile: Tile) -> None:
     """logits (S, K) = c + V h of the last layer; h (L, S, H)."""
     last = h[h.shape[0] - 1]
@@ -158,6 +166,7 @@ def write(
     uniforms: Vector,
     current: Vector,
     rules: Rules,
+    document_end: int,
     weights: Weights,
     h: Vector,
     c: Perhaps,
@@ -171,6 +180,7 @@ def write(
 
     given (n, S): the ids to be read, -1 where that is what the stream chose last, which is in current (S,)
     uniforms (n, S): the number that decides the choice, below 0 where there is none (a prompt is being read)
+    document_end: the state of a stream becomes zero before the stream reads this id; -1: no id does that
     written (n, S): what was chosen; found (n, S): its log p by the model itself, before any rule
     """
     steps, S = given.shape
@@ -180,6 +190,10 @@ def write(
             if given[t, s] >= 0:
                 current[s] = given[t, s]
             choosing = choosing or uniforms[t, s] >= 0
+            if current[s] == document_end:
+                clear(h, s)
+                if c is not None:
+                    clear(c, s)
         advance(current, weights, h, c, room, tile)
         if not choosing:
             continue

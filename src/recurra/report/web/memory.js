@@ -51,7 +51,7 @@ export function memoryPanel({ passage }, level) {
 
 /** The influence on the character at `at` of each before it, the nearest first. */
 function influenceOn({ model, states, ids }, at) {
-  return at > 0 ? model.influence(states.slice(0, at + 1), ids[at], LAGS) : [];
+  return at > 0 ? model.influence(states.slice(0, at + 1), ids[at], LAGS, ids) : [];
 }
 
 function shade(share) {

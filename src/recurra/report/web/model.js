@@ -34,6 +34,7 @@ export class Model {
     Object.assign(this, { update: header.update, hidden: header.hidden_size, kind: header.cell, witness: header.witness });
     this.cell = CELLS[header.cell];
     this.vocabulary = new Vocabulary(header.vocabulary, header.bytes);
+    this.documentEnd = header.document_end; // null: the text is one document
     this.parameters = Object.values(tensors).reduce((sum, tensor) => sum + tensor.length, 0);
     const names = ["U", "W", "b", "b_n"];
     this.layers = Array.from({ length: header.layers }, (_, layer) =>
@@ -49,8 +50,9 @@ export class Model {
     return this.layers.map(() => ({ h: new Float64Array(this.hidden), c: new Float64Array(this.hidden) }));
   }
 
-  /** The state after the character `id`, from that before it. */
-  read(state, id) {
+  /** The state after the character `id`, from that before it; each document begins anew at the end of the one before. */
+  read(before, id) {
+    const state = id === this.documentEnd ? this.zeroState() : before;
     const rows = this.cell.gates * this.hidden;
     const next = [];
     this.layers.forEach((layer, index) => {
@@ -78,11 +80,23 @@ export class Model {
     return states;
   }
 
+  /** The state in which a text begins: a model of documents has read the end of one. */
+  beginning() {
+    const state = this.zeroState();
+    return this.documentEnd === null ? state : this.read(state, this.documentEnd);
+  }
+
+  /** What the first character of a text costs, in nats: ln K, unless something stands before it. */
+  firstCost(id) {
+    return this.documentEnd === null ? Math.log(this.vocabulary.size) : -this.logProbabilities(this.beginning())[id];
+  }
+
   /**
    * How much the log p of `target`, next after the last of `states` (from `readAll`), depends on each id that was
-   * read: the norm of the gradient of its one-hot vector, for the last `lags` of them, the last first.
+   * read: the norm of the gradient of its one-hot vector, for the last `lags` of them, the last first. What stands
+   * before the document of the target counts nothing: `ids` were read.
    */
-  influence(states, target, lags) {
+  influence(states, target, lags, ids = []) {
     const top = this.layers.length - 1;
     const g = this.logProbabilities(states[states.length - 1]).map((value) => -Math.exp(value));
     g[target] += 1;
@@ -91,17 +105,21 @@ export class Model {
     addTransposed(later[top].dh, this.V, g);
     const norms = [];
     for (let t = states.length - 1; t > 0 && norms.length < lags; t -= 1) {
+      const begins = this.documentEnd !== null && ids[t - 1] === this.documentEnd;
+      const before = begins ? this.zeroState() : states[t - 1];
       let du = null;
       for (let index = top; index >= 0; index -= 1) {
         const { dh, dc } = later[index];
         if (index < top) addTransposed(dh, this.layers[index + 1].U, du);
-        later[index] = this.cell.backward(this.layers[index], states[t][index], states[t - 1][index], dh, dc);
+        later[index] = this.cell.backward(this.layers[index], states[t][index], before[index], dh, dc);
         du = later[index].du;
       }
       const dx = new Float64Array(this.vocabulary.size);
       addProduct(dx, this.columns, du);
       norms.push(Math.sqrt(dx.reduce((sum, value) => sum + value * value, 0)));
+      if (begins) break;
     }
+    while (norms.length < Math.min(lags, states.length - 1)) norms.push(0);
     return norms;
   }
 }

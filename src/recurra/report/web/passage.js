@@ -44,19 +44,19 @@ export class Passage {
     return model.logProbabilities(states[index]);
   }
 
-  /** The first symbol costs ln K, each next one -log p, as in `recurra score`. */
+  /** The first symbol costs ln K, each next one -log p, as in `recurra score`; a model of documents expects the first. */
   #read() {
     this.stop();
     const model = this.model.value;
     if (!model || !this.text) return;
     const encoded = model.vocabulary.encode(this.text);
     const [ids, symbols] = [encoded.ids.slice(0, LONGEST), encoded.symbols.slice(0, LONGEST)];
-    const states = [model.zeroState()];
+    const states = [model.beginning()];
     const costs = [];
     const step = () => {
       const at = costs.length;
       if (at === ids.length) return false;
-      costs.push(at === 0 ? Math.log(ids.length ? model.vocabulary.size : 1) : -model.logProbabilities(states[at])[ids[at]]);
+      costs.push(at === 0 ? model.firstCost(ids[at]) : -model.logProbabilities(states[at])[ids[at]]);
       states.push(model.read(states[at], ids[at]));
       return true;
     };

@@ -40,7 +40,7 @@ function answerOf(costs, { symbols, unknown }) {
 function toldOf(passage, at) {
   const { symbols, costs, model } = passage.found.value;
   const cost = `${spoken(symbols[at])} cost ${fixed(bits(costs[at]), 1)} bits`;
-  if (at === 0) return [`${cost}: before the first character it knows nothing.`];
+  if (at === 0 && model.documentEnd === null) return [`${cost}: before the first character it knows nothing.`];
   const logs = passage.before(at);
   const order = [...logs.keys()].sort((a, b) => logs[b] - logs[a]).slice(0, GUESSES);
   const guesses = order.map((k) => `${spoken(model.vocabulary.shown(k))} ${percent(Math.exp(logs[k]))}`);
