@@ -330,7 +330,10 @@ def _require_shapes(tensors: dict[str, Array], config: ModelConfig, symbols: int
 
 
 def locate(path: str | Path) -> Path:
-    """The model file that `path` means: itself, or the best checkpoint of a run folder, else its latest."""
+    """The model file that `path` means: itself, or the best checkpoint of a run folder, else its latest.
+
+    Whatever opens a run folder opens this file: commands, the report, the page and the server.
+    """
     path = Path(path)
     try:
         if path.is_file():
@@ -345,6 +348,15 @@ def locate(path: str | Path) -> Path:
     if found is None:
         raise ModelError(f"`{path}` has no checkpoint.", hint="is it a run folder? `recurra train` makes them.")
     return found
+
+
+def checkpoint_name(path: Path, metadata: dict[str, Any]) -> str:
+    """What a reader calls the model in the file `path`: "best checkpoint, update 500"."""
+    progress = metadata.get("progress")
+    update = progress.get("update") if isinstance(progress, dict) else None
+    if not isinstance(update, int) or isinstance(update, bool):
+        return "model file"
+    return f"{'best checkpoint' if path.name == BEST else 'checkpoint'}, update {update:,}"
 
 
 def _newest(folder: Path) -> Path | None:

@@ -27,7 +27,7 @@ def with_model(folder: Path, units: int) -> LanguageModel:
 def test_a_small_model_lies_in_the_report(make_run: MakeRun) -> None:
     folder = make_run()
     model = with_model(folder, 20)
-    assert inlined(folder, with_model=False) == (pack(model), "")
+    assert inlined(folder, with_model=False) == (pack(model, None, "model file"), "", "model file")
 
 
 def test_a_large_one_only_where_it_is_asked_for(make_run: MakeRun, tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_large_one_only_where_it_is_asked_for(make_run: MakeRun, tmp_path: Pat
     model = with_model(folder, 300)
     words = "Absent: the model has 92,704 parameters, 0.4 MB, and was left out. recurra report with --with-model"
     assert inlined(folder, with_model=False).absent.startswith(words)
-    assert inlined(folder, with_model=True).data == pack(model)
+    assert inlined(folder, with_model=True).data == pack(model, None, "model file")
     small = write_report([folder], tmp_path / "small.html").stat().st_size
     assert write_report([folder], tmp_path / "large.html", with_model=True).stat().st_size > small + 4 * 92_704 * 4 / 3
 

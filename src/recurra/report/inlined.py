@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recurra import tensor_file
 from recurra.errors import RecurraError
-from recurra.model import from_tensors, locate
+from recurra.model import checkpoint_name, from_tensors, locate
 from recurra.network.parameters import count
 from recurra.report.packed import pack
 
@@ -18,10 +18,11 @@ LARGEST = 50_000  # parameters of a model that is put in unasked: 200 kB
 
 
 class Inlined(NamedTuple):
-    """The bytes of `packed.pack`, or None and a sentence that says why."""
+    """The bytes of `packed.pack` and the model's name, or None and a sentence that says why."""
 
     data: bytes | None
     absent: str = ""
+    name: str = ""
 
 
 def inlined(folder: Path, *, with_model: bool) -> Inlined:
@@ -39,7 +40,8 @@ def inlined(folder: Path, *, with_model: bool) -> Inlined:
             f"Absent: the model has {size:,} parameters, {4 * size / 1e6:.1f} MB, and was left out. "
             "recurra report with --with-model puts it in, and the page writes by itself.",
         )
-    return Inlined(pack(model, update_of(metadata)))
+    name = checkpoint_name(path, metadata)
+    return Inlined(pack(model, update_of(metadata), name), name=name)
 
 
 def update_of(metadata: dict[str, Any]) -> int | None:

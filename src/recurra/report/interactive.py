@@ -24,8 +24,8 @@ def ask_section(inlined: Inlined, level: int) -> Html:
     if inlined.data is None:
         return absent(inlined.absent)
     words = (
-        "The network itself lies in this page. Type a beginning: it says what it would write next, and writes on. "
-        "Nothing is sent anywhere, and no connection is needed."
+        f"The network itself lies in this page ({inlined.name}). Type a beginning: it says what it would write "
+        "next, and writes on. Nothing is sent anywhere, and no connection is needed."
     )
     return join([tag("p", words, class_="intro"), place("next", level)])
 

@@ -22,12 +22,13 @@ DIGITS = 9
 ALIGNED = 4  # bytes: where the numbers begin
 
 
-def pack(model: LanguageModel, update: int | None = None) -> bytes:
-    """The bytes of `model`, of which `update` tells how long it has learned."""
+def pack(model: LanguageModel, update: int | None = None, name: str = "") -> bytes:
+    """The bytes of `model`, which has learned for `update` updates; `name` is what a page calls it."""
     names = parameter_shapes(model.config, len(model.vocabulary))
     tensors = {name: np.ascontiguousarray(model.parameters[name], "<f4") for name in names}
     header = {
         "update": update,
+        "name": name,
         "cell": _kind(model.config),
         "layers": model.config.layers,
         "hidden_size": model.config.hidden_size,

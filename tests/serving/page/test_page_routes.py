@@ -12,7 +12,7 @@ from serving_client import HOST, ask, client, run
 
 import recurra
 from recurra.report.assets import script
-from recurra.report.packed import pack
+from recurra.report.inlined import inlined
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
 from recurra.serving.page import routes, snapshot
@@ -95,15 +95,14 @@ def test_runs_are_asked_for_by_name(guard: Guard) -> None:
     run(get())
 
 
-def test_the_model_is_that_of_the_newest_checkpoint(guard: Guard, folder: Path) -> None:
+def test_the_model_is_that_of_the_report(guard: Guard, folder: Path) -> None:
     async def get() -> bytes:
         async with client(guard) as web:
             answer = await web.get("/runs/fable/model")
             assert answer.headers["content-type"] == "application/octet-stream"
             return answer.content
 
-    (newest,) = (folder / "checkpoints").glob("update-*.safetensors")
-    assert run(get()) == pack(recurra.load(newest), 40)
+    assert run(get()) == inlined(folder, with_model=True).data
 
 
 def test_a_run_without_a_whole_checkpoint_has_no_model_yet(guard: Guard, folder: Path, tmp_path: Path) -> None:

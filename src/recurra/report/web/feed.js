@@ -16,7 +16,7 @@ export class Feed {
     Object.assign(this, { base: `/runs/${encodeURIComponent(name)}`, context, told });
     this.after = "";
     this.tries = 0;
-    this.checkpoint = null;
+    this.model = null;
     this.marks = new Map();
     this.open();
   }
@@ -61,7 +61,7 @@ export class Feed {
     }
     context.passage.offer(this.text ?? context.samples.value.at(-1)?.text);
     context.health.set(message.health);
-    this.follow(message.health.checkpoint);
+    this.follow(message.health.model);
   }
 
   mark(marks) {
@@ -69,15 +69,15 @@ export class Feed {
     return Boolean(marks?.length);
   }
 
-  /** Fetch the model of a checkpoint that is new. */
-  async follow(checkpoint) {
-    if (checkpoint === null || checkpoint === this.checkpoint || this.fetching) return;
+  /** Fetch the model of the run, its best checkpoint, when it is a new one. */
+  async follow(model) {
+    if (model === null || model === this.model || this.fetching) return;
     this.fetching = true;
     try {
       const answer = await fetch(`${this.base}/model`);
       if (answer.ok) {
         this.context.model.set(unpack(await answer.arrayBuffer()));
-        this.checkpoint = checkpoint;
+        this.model = model;
       }
     } catch {
       // The next message asks again.

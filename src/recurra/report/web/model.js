@@ -31,7 +31,7 @@ function transposed(A, rows, columns) {
 
 export class Model {
   constructor(header, tensors) {
-    Object.assign(this, { update: header.update, hidden: header.hidden_size, kind: header.cell, witness: header.witness });
+    Object.assign(this, { update: header.update, name: header.name, hidden: header.hidden_size, kind: header.cell, witness: header.witness });
     this.cell = CELLS[header.cell];
     this.vocabulary = new Vocabulary(header.vocabulary, header.bytes);
     this.documentEnd = header.document_end; // null: the text is one document

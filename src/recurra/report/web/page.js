@@ -20,7 +20,10 @@ function show(name) {
   context.checkNow = () => feed.check();
   mountPanels(at("panels"), context);
   context.health.watch(tell);
-  context.model.watch((model) => model && addFrame(model, context.frames));
+  context.model.watch((model) => {
+    at("model").replaceChildren(model ? `Model: ${model.name}` : "");
+    if (model) addFrame(model, context.frames);
+  });
   feed = new Feed(name, context, (connected) => {
     at("banner").hidden = connected;
     at("banner").replaceChildren(connected ? "" : LOST);

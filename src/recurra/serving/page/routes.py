@@ -168,9 +168,9 @@ async def points(
 
 @router.get("/runs/{name}/model")
 async def model(name: str, watch: Watched, show: Shown) -> Response:  # noqa: ARG001 - it must be a run
-    """The newest checkpoint's model in the bytes of `report.packed`."""
+    """The model of the run, its best checkpoint so far, in the bytes of `report.packed`."""
     try:
-        packed = await asyncio.to_thread(show.snapshots[name].newest)
+        packed = await asyncio.to_thread(show.snapshots[name].model)
     except RecurraError as error:
         raise Refusal(HTTPStatus.NOT_FOUND, NO_MODEL, code="model_not_found") from error
     return Response(packed, media_type="application/octet-stream")
@@ -182,7 +182,7 @@ class Nothing(RequestBody):
 
 @router.post("/runs/{name}/check")
 async def check(name: str, _: Nothing, watch: Watched, show: Shown) -> dict[str, Any]:  # noqa: ARG001
-    """Check the gradients of the newest checkpoint, on a copy: the object of `recurra check --json`."""
+    """Check the gradients of the run's model, on a copy: the object of `recurra check --json`."""
     try:
         return await asyncio.to_thread(show.snapshots[name].check)
     except RecurraError as error:  # whose message may name a file

@@ -1,4 +1,4 @@
-"""The newest checkpoint of a run, as a page reads it, and the check of its gradients."""
+"""The model of a run, its best checkpoint, as a page reads it, and the check of its gradients."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 
 from recurra import tensor_file
 from recurra.errors import ModelError
-from recurra.model import from_tensors, locate
+from recurra.model import checkpoint_name, from_tensors, locate
 from recurra.network.parameters import count
 from recurra.report.inlined import update_of
 from recurra.report.packed import pack
-from recurra.serving.page.watching import newest
 from recurra.serving.refusals import Refusal, busy
 from recurra.training.proof import prove_model
 from recurra.training.summary import PROOF_LIMIT
@@ -27,27 +26,24 @@ class Snapshots:
         self._reading, self._checking = threading.Lock(), threading.Lock()
         self._packed: tuple[Path, float, bytes] | None = None
 
-    def newest(self) -> bytes:
+    def model(self) -> bytes:
         """The bytes of `report.packed`; ModelError where there is no checkpoint, CheckpointError of a damaged one."""
         with self._reading:
-            path = self._path()
+            path = locate(self._folder)
             written = _written(path)
             if self._packed is None or self._packed[:2] != (path, written):
                 tensors, metadata = tensor_file.read(path)
                 model = from_tensors(path, tensors, metadata)
-                self._packed = (path, written, pack(model, update_of(metadata)))
+                name = checkpoint_name(path, metadata)
+                self._packed = (path, written, pack(model, update_of(metadata), name))
             return self._packed[2]
 
-    def _path(self) -> Path:
-        found = newest(self._folder)
-        return locate(self._folder) if found is None or not found[0].is_file() else found[0]
-
     def check(self) -> dict[str, Any]:
-        """The gradients of the newest checkpoint against numerical ones; Refusal where that takes long."""
+        """The gradients of the model against numerical ones; Refusal where that takes long."""
         if not self._checking.acquire(blocking=False):
             raise busy("a check is under way already.", 10)
         try:
-            path = self._path()
+            path = locate(self._folder)
             size = count(from_tensors(path, *tensor_file.read(path)).parameters)
             if size > PROOF_LIMIT:
                 raise Refusal(

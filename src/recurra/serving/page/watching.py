@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from recurra import untrusted
 from recurra.errors import ModelError
-from recurra.model import CHECKPOINTS, UPDATES
+from recurra.model import CHECKPOINTS, UPDATES, locate
 from recurra.report import data, panels
 from recurra.report.data import Record, RunData, Sample
 from recurra.serving.page.tail import Tail
@@ -61,6 +61,7 @@ class Watch:
         self._timings: list[dict[str, Any]] = []
         self._learning_rate: float | None = None
         self._checkpoint: int | None = None
+        self._model: str | None = None
         self._seen: dict[str, int] = {}
         self._looked = 0.0
         self._looking = threading.Lock()
@@ -90,6 +91,10 @@ class Watch:
         checkpoint = newest(self.folder)
         if checkpoint is not None and checkpoint[1] != self._checkpoint:
             self._checkpoint = checkpoint[1]
+            self.beat += 1
+        model = _model_of(self.folder)
+        if model != self._model:
+            self._model = model
             self.beat += 1
 
     def _read_timings(self) -> None:
@@ -167,6 +172,7 @@ class Watch:
             "perUpdate": steps * streams,
             "memory": data.number(last, "peak_memory_bytes"),
             "checkpoint": self._checkpoint,
+            "model": self._model,
             "learningRate": self._learning_rate,
             "text": self.run.text_name,
             "cell": self.run.table("model").get("cell"),
@@ -174,7 +180,8 @@ class Watch:
         }
 
     def _state(self) -> str:
-        if "baselines" in self.summary:
+        done, wanted = data.number(self.summary, "updates"), data.number(self.run.table("training"), "updates")
+        if "baselines" in self.summary or (done is not None and wanted is not None and done >= wanted):
             return "Finished"
         return "Stopped" if self.summary else "Training"
 
@@ -207,6 +214,15 @@ def _changed(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def _model_of(folder: Path) -> str | None:
+    """The file of the run's model and when it was written, which a page compares; None where there is none."""
+    try:
+        path = locate(folder)
+    except ModelError:
+        return None
+    return f"{path.name} {_changed(path)}"
 
 
 def newest(folder: Path) -> tuple[Path, int] | None:
