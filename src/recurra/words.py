@@ -24,6 +24,11 @@ def duration(seconds: float) -> str:
     return f"{many} {large} {few} {small}" if few else f"{many} {large}"
 
 
+def share_words(part: int, whole: int) -> str:
+    """1,000 of 200,000 elements (0.5 %)."""
+    return f"{part:,} of {whole:,} elements ({100 * part / whole:.2g} %)"
+
+
 def plural(count: int, noun: str) -> str:
     """1 update, 2,000 updates."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -264,7 +264,7 @@ def test_a_gradient_of_zero_does_not_escape() -> None:
 def test_a_gradient_that_is_truly_zero_passes() -> None:
     """One step from a zero state: W is multiplied by nothing."""
     p = problem(T=1)._replace(state=State(h=np.zeros((1, 2, 3))))
-    assert check(*p)["layers.0.W"] == (0, 0, 0)
+    assert check(*p)["layers.0.W"][:3] == (0, 0, 0)
 
 
 def test_the_figures_are_relative_to_the_largest_gradient() -> None:

@@ -46,7 +46,7 @@ def test_a_stopped_run_is_told(make_run: MakeRun) -> None:
     del summary["baselines"]
     (folder / "summary.json").write_text(json.dumps(summary))
     (note,) = load(folder).notes
-    assert note.startswith("The run was stopped before its last update: the gradient check")
+    assert note.startswith("The run was stopped before its end: the gradient check")
 
 
 def test_without_a_summary_the_records_tell(make_run: MakeRun) -> None:

@@ -24,7 +24,7 @@ from recurra.training.proof import prove, prove_model
 CONFIG = ModelConfig(hidden_size=8)
 TRAINING = TrainingConfig(sequence_length=T)
 LETTERS = {"U", "W", "b", "V", "c", "h0", "x"}
-FIGURES = {"max_abs_central", "max_rel_central", "max_rel_complex", "seed_tolerance", "passed"}
+FIGURES = {"max_abs_central", "max_rel_central", "max_rel_complex", "seed_tolerance", "passed", "checked", "elements"}
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +39,9 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     calls: list[tuple[Any, ...]] = []
     check_seed = gradient_check.check_seed
 
-    def spy(*arguments: Any) -> Any:
+    def spy(*arguments: Any, **bounds: Any) -> Any:
         calls.append(arguments)
-        return check_seed(*arguments)
+        return check_seed(*arguments, **bounds)
 
     monkeypatch.setattr(gradient_check, "check_seed", spy)
     return calls
@@ -57,6 +57,8 @@ def assert_proved(table: dict[str, Any], cell: str = "elman") -> None:
     assert {letter: table["cells"][cell][letter]["seed_tolerance"] for letter in "UWbVc"} == {
         "U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5,
     }  # fmt: skip
+    assert all(row["checked"] == row["elements"] > 0 for row in table["cells"][cell].values())
+    assert table["checked"] == table["elements"] == sum(row["elements"] for row in table["cells"][cell].values())
     assert table["seconds"] > 0
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from recurra.cli.terminal import await_input, can_move
+from recurra.cli.terminal import REDRAW, await_input, can_move, redraw
 from recurra.cli.warming import compiling
 from recurra.config import NONE
 from recurra.errors import ModelError, TextError, UsageError
@@ -26,7 +25,7 @@ from recurra.training.provenance import HINT, Provenance
 from recurra.words import duration, plural
 
 PIECE = 1 << 12  # symbols that are read between two looks at the clock
-PATIENCE, REDRAW = 1.0, 0.25  # seconds before progress is first shown, and between two showings
+PATIENCE = 1.0  # seconds before progress is first shown
 
 Watch = Callable[[Iterator[Surprise], LanguageModel], Iterator[Surprise]]
 
@@ -223,17 +222,10 @@ def _shown(found: Iterator[Surprise], length: int, name: str) -> Iterator[Surpri
             if (now := time.perf_counter()) >= due:
                 rate = done / (now - started)
                 left = duration(max(length - done, 0) / rate)
-                _draw(f"{name}: {min(100 * done // length, 100)} %, {rate:,.0f} characters/s, {left} left")
+                redraw(f"{name}: {min(100 * done // length, 100)} %, {rate:,.0f} characters/s, {left} left")
                 due = now + REDRAW
     finally:
-        _draw("")
-
-
-def _draw(words: str) -> None:
-    """In place of what stood there."""
-    with contextlib.suppress(OSError):  # the terminal is gone; the reading goes on
-        sys.stderr.write(f"\r\x1b[K{words}")
-        sys.stderr.flush()
+        redraw("")
 
 
 def _by_lines(reader: Reader, passage: Passage) -> Result:

@@ -7,13 +7,15 @@ import json
 import math
 import os
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from recurra.errors import StorageError
 from recurra.inert import inert, is_hidden
 
+REDRAW = 0.25  # seconds, at least, between two showings of progress
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -110,6 +112,31 @@ def columns(rows: list[list[str]], *, indent: str = "") -> list[str]:
         indent + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
         for row in rows
     ]
+
+
+def redraw(words: str) -> None:
+    """Put the words on stderr in place of what was drawn there, where that is a terminal that can."""
+    if can_move(sys.stderr):
+        with contextlib.suppress(OSError):  # the terminal is gone; the work goes on
+            sys.stderr.write(f"\r\x1b[K{words}")
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function that shows how many of all things are done, in place on a terminal; nothing of it stays."""
+    due = 0.0
+
+    def show(done: int, all_of_them: int) -> None:
+        nonlocal due
+        if (now := time.monotonic()) >= due:
+            redraw(f"{what}: {100 * done // max(all_of_them, 1)} % of {all_of_them:,}")
+            due = now + REDRAW
+
+    try:
+        yield show
+    finally:
+        redraw("")
 
 
 def await_input(what: str) -> None:

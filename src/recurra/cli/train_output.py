@@ -22,7 +22,7 @@ from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run import Run
 from recurra.training.trainer import Trainer
-from recurra.words import duration, loss_words, plural
+from recurra.words import duration, loss_words, plural, share_words
 
 LABEL = 10  # the width of the column of labels
 BEGINNING = 8  # lines, and
@@ -167,7 +167,10 @@ def gradient_words(check: dict[str, Any]) -> str:
     if not check["passed"]:
         return paint("WRONG: they do not all agree with numerical ones; the report shows which", "red")
     worst = max(figure["max_rel_complex"] for figure in figures)
-    return f"right: within {worst:.0e} of numerical ones (complex step, relative to the largest)"
+    sample = ""
+    if check.get("checked", 0) < check.get("elements", 0):
+        sample = f"; a random sample, {share_words(check['checked'], check['elements'])}"
+    return f"right: within {worst:.0e} of numerical ones (complex step, relative to the largest){sample}"
 
 
 def _epochs(summary: dict[str, Any], unit: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from recurra.cli.terminal import can_move, has_colour, say
+from recurra.cli.terminal import can_move, has_colour, redraw, say
 from recurra.cli.warming import COMPILING
 from recurra.inert import inert
 from recurra.training import events
@@ -86,6 +86,8 @@ class Silent:
                     self.finishing()
             case events.Compiling():
                 self.compiling()
+            case events.Gathering():
+                self.gathering(event)
             case _:
                 pass
 
@@ -97,6 +99,9 @@ class Silent:
 
     def finishing(self) -> None:
         """The last update is done and saved."""
+
+    def gathering(self, gathered: events.Gathering) -> None:
+        """Some of what the report shows is found."""
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -147,6 +152,13 @@ class Live(Silent):
         self.close()
         say(FINISHING)
 
+    def gathering(self, gathered: events.Gathering) -> None:
+        now, ended = time.perf_counter(), gathered.done == gathered.total
+        if ended or now >= self._due:
+            words = f"{gathered.part}: {100 * gathered.done // max(gathered.total, 1)} % of {gathered.total:,} elements"
+            redraw("" if ended else words)
+            self._due = now + REDRAW
+
     def advance(self, progress: events.Progress) -> None:
         now = time.perf_counter()
         if now < self._due and progress.update < progress.updates:
@@ -160,6 +172,7 @@ class Live(Silent):
             self._due = float("inf")
 
     def close(self) -> None:
+        redraw("")
         try:
             self._display.stop()
         except OSError:

@@ -8,10 +8,15 @@ SIAM Review 40 (1998) 110-112) is as exact as the analytic gradient and decides;
 classical check; where a network has kinks (relu) they may step across one, and only the complex step counts.
 An element costs three forward passes, so P elements are perturbed at once: copy p of the
 network sits at place p of the batch axis, and the cells of any network run unchanged (see `perturbation`).
+
+P elements and passes of P multiplications a step make the work grow with the square of the network and of the
+sequence. Where all of it would be more than `WORK`, a random sample of each tensor is checked, and the figures say of
+how many elements they are. The work is counted, not timed, so that a check gives the same figures everywhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +27,7 @@ from recurra.machine import usable_cpus
 from recurra.network import network, output
 from recurra.network.perturbation import perturbed
 from recurra.network.state import map_state, named_state
+from recurra.randomness import stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from recurra.config import ModelConfig
     from recurra.network.network import AnyState
     from recurra.network.parameters import Array, Parameters
+    from recurra.randomness import Stream
 
 CENTRAL_STEP: Final = 1e-4
 COMPLEX_STEP: Final = 1e-30
@@ -36,18 +43,36 @@ COMPLEX_TOLERANCE: Final = 1e-12
 SEED_TOLERANCES: Final = {"U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5}
 """The largest absolute differences from central differences (step 1e-4) that the mission's report prints."""
 
+WORK: Final = 20_000_000_000  # multiplications of a forward pass, over all elements: the report's network needs 90 %
 _COPIES_AT_ONCE = 128  # a step's (copies, m) array stays in the cache: 100 kB at m = 100
+_NUMBERS_AT_ONCE = 1 << 22  # that the copies of a task keep of a long sequence: 64 MB where they are complex
+
+
+FIRST = "layers.0.U"
+Progress = Callable[[int, int], None]  # of the elements that are done, and all that will be
+
+
+def silent(done: int, all_of_them: int) -> None:
+    """Progress that nobody sees."""
 
 
 class Figures(NamedTuple):
     """How far one parameter's gradient lies from the numerical ones.
 
-    The largest absolute difference over its elements; relative ones are divided by its largest |gradient|.
+    The largest absolute difference over the elements that were `checked`, of all its `elements`; relative ones are
+    divided by its largest |gradient|.
     """
 
     max_abs_central: float
     max_rel_central: float
     max_rel_complex: float
+    checked: int = 0
+    elements: int = 0
+
+    def and_worse(self, other: Figures) -> Figures:
+        """The figures of two parameters together."""
+        central, relative, exact = np.maximum(self[:3], other[:3]).tolist()
+        return Figures(central, relative, exact, self.checked + other.checked, self.elements + other.elements)
 
 
 class SeedFigures(NamedTuple):
@@ -58,6 +83,8 @@ class SeedFigures(NamedTuple):
     max_rel_complex: float
     seed_tolerance: float | None
     passed: bool
+    checked: int = 0
+    elements: int = 0
 
 
 class _Problem(NamedTuple):
@@ -69,6 +96,11 @@ class _Problem(NamedTuple):
     inputs: Array
     targets: Array
     masks: Array | None
+
+    @property
+    def work(self) -> int:
+        """The multiplications of a forward pass, about."""
+        return int(self.targets.size * sum(array.size for array in self.parameters.values()))
 
     def losses(self) -> Array:
         """-log p of each target: (T, copies)."""
@@ -105,19 +137,30 @@ def check(
     gradients: Parameters | None = None,
     *,
     masks: Array | None = None,
+    work: int | None = WORK,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> dict[str, Figures]:
     """How far every element of every gradient lies from the numerical ones, by the names of `gradients`.
 
     `inputs` and `targets` are ids (T, B), `state` (L, B, H), `masks` (L - 1, B, H) what dropout drops. `gradients`
     may hold parameters, "state.h" ("state.c") and "inputs" (the one-hot inputs (T, B, K) taken as numbers); None
     means the network's own, all of them.
+    Where all elements would take more than `work` multiplications (None: no limit), each tensor has its share of them,
+    spent on a sample drawn from `seed`. `progress` is called with the elements done and all that will be.
     The figures do not depend on how many CPUs there are.
     """
     problem = _problem(config, parameters, inputs, targets, state, masks)
     if gradients is None:
         gradients = _own_gradients(problem)
-    numerical = _numerical_gradients(problem, list(gradients))
-    return {name: _figures(gradients[name], *numerical[name]) for name in gradients}
+    sample = _sample(problem, list(gradients), work, seed)
+    numerical = _numerical_gradients(problem, sample, progress)
+    found = {}
+    for name, elements in sample.items():
+        checked = len(elements) * (1 if name in problem.parameters else targets.shape[1])
+        figures = _figures(gradients[name], *numerical[name], _compared(problem, name, elements))
+        found[name] = figures._replace(checked=checked, elements=gradients[name].size)
+    return found
 
 
 def check_seed(
@@ -127,25 +170,45 @@ def check_seed(
     inputs: Array,
     targets: Array,
     trained_state: AnyState,
+    *,
+    work: int | None = WORK,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> dict[str, SeedFigures]:
     """The check under preset seed: at initial weights and a zero state, and at trained ones and their state.
 
     Named by the letters U, W, b, V, c, h0 and x, with a GRU's b_n and an LSTM's c0 (of several layers, the
     worst). A letter passes when central differences lie within the report's figure at the initial weights and the
     complex step within 1e-12 at both; h0 and x, for which the report prints no figure, and every letter of a cell
-    that is not the report's, by the complex step alone.
+    that is not the report's, by the complex step alone. `work`, `seed` and `progress` as in `check`, for each state.
     """
     zeros = network.zero_state(config, inputs.shape[1])
-    first = by_letter(check(config, initial, inputs, targets, zeros))
-    second = by_letter(check(config, trained, inputs, targets, trained_state))
+
+    def checked(parameters: Parameters, state: AnyState, half: int) -> dict[str, Figures]:
+        def so_far(done: int, all_of_them: int) -> None:
+            progress(half * all_of_them + done, 2 * all_of_them)
+
+        found = check(config, parameters, inputs, targets, state, work=work, seed=seed, progress=so_far)
+        return by_letter(found)
+
+    first, second = checked(initial, zeros, 0), checked(trained, trained_state, 1)
     tolerances = SEED_TOLERANCES if (config.cell, config.activation) == ("elman", "tanh") else {}
     return {letter: _verdict(figures, second[letter], tolerances.get(letter)) for letter, figures in first.items()}
 
 
 def to_table(cells: dict[str, dict[str, SeedFigures]]) -> dict[str, Any]:
-    """The figures by cell and letter as JSON: {"cells": {cell: {letter: figures}}, "passed": all of them}."""
+    """The figures by cell and letter as JSON: {"cells": {cell: {letter: figures}}, "passed": all of them, …}.
+
+    `checked` is how many of all `elements` were compared with numerical gradients.
+    """
     rows = {cell: {letter: row._asdict() for letter, row in figures.items()} for cell, figures in cells.items()}
-    return {"cells": rows, "passed": all(row.passed for figures in cells.values() for row in figures.values())}
+    every = [row for figures in cells.values() for row in figures.values()]
+    return {
+        "cells": rows,
+        "passed": all(row.passed for row in every),
+        "checked": sum(row.checked for row in every),
+        "elements": sum(row.elements for row in every),
+    }
 
 
 def _problem(
@@ -168,6 +231,61 @@ def _own_gradients(problem: _Problem) -> dict[str, Array]:
     return gradients.parameters | named_state(gradients.state) | {"inputs": gradients.inputs}
 
 
+def _sample(problem: _Problem, names: list[str], work: int | None, seed: int) -> dict[str, Array]:
+    """The elements (flat indices) of each tensor, in one stream, that are compared with numerical gradients.
+
+    All, or where that takes more than `work` a sample: small tensors whole, and as many of each of the others.
+    """
+    one = _stream_alone(problem, 0)
+    sizes = {name: one.tensor(name).size for name in names}
+    left = sum(sizes.values()) if work is None else work // problem.work
+    if left >= sum(sizes.values()):
+        return {name: np.arange(sizes[name]) for name in names}
+    chosen: dict[str, Array] = {}
+    for name in sorted(names, key=sizes.__getitem__):
+        share = max(1, left // (len(names) - len(chosen)))
+        chosen[name] = _drawn(_candidates(problem, name, sizes[name]), share, stream(seed, f"gradient check {name}"))
+        left -= len(chosen[name])
+    return {name: chosen[name] for name in names}
+
+
+def _candidates(problem: _Problem, name: str, size: int) -> Array:
+    """The elements from which a sample is drawn: of the first U the columns of symbols that were read.
+
+    The loss does not depend on the other columns: their gradient must be 0, and is compared with that.
+    """
+    if name != FIRST:
+        return np.arange(size)
+    read = np.flatnonzero(problem.inputs.any(axis=(0, 1)))
+    rows, symbols = problem.tensor(name).shape
+    candidates: Array = (np.arange(rows)[:, np.newaxis] * symbols + read).ravel()
+    return candidates
+
+
+def _drawn(candidates: Array, count: int, numbers: Stream) -> Array:
+    """One of each of `count` equal parts of the candidates, in order; all of them where they are no more."""
+    if count >= len(candidates):
+        return candidates
+    bounds = np.arange(count + 1) * len(candidates) // count
+    places = bounds[:-1] + (numbers.uniform(count) * np.diff(bounds)).astype(np.int64)
+    drawn: Array = candidates[places]
+    return drawn
+
+
+def _compared(problem: _Problem, name: str, elements: Array) -> Array:
+    """Which elements of a tensor, flat in its own shape, are compared: those that were perturbed, and zeros."""
+    shape = problem.tensor(name).shape
+    if name in problem.parameters:
+        compared = np.zeros(shape, np.bool_)
+        compared.ravel()[elements] = True
+        if name == FIRST:
+            compared[:, ~problem.inputs.any(axis=(0, 1))] = True
+        return compared
+    one = np.zeros((shape[0], 1, shape[2]), np.bool_)
+    one.ravel()[elements] = True
+    return np.broadcast_to(one, shape)
+
+
 class _Task(NamedTuple):
     """A few elements (flat indices) of the tensor `name`, differentiated in the stream `b` of the batch."""
 
@@ -176,21 +294,27 @@ class _Task(NamedTuple):
     elements: Array
 
 
-def _numerical_gradients(problem: _Problem, names: list[str]) -> dict[str, tuple[Array, Array]]:
-    """The central and the complex-step gradient of each tensor.
+def _numerical_gradients(
+    problem: _Problem, sample: dict[str, Array], progress: Progress
+) -> dict[str, tuple[Array, Array]]:
+    """The central and the complex-step gradient of each tensor at the elements of the sample, elsewhere 0.
 
     The streams of a batch share parameters but nothing else: the gradient of the loss, a sum over streams, is
     the sum of the gradients of the streams alone.
     """
     streams = [_stream_alone(problem, b) for b in range(problem.targets.shape[1])]
-    results = {name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in names}
-    tasks = list(_tasks(streams, names))
+    results = {name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in sample}
+    tasks = list(_tasks(streams, sample))
+    done, all_of_them = 0, sum(len(task.elements) for task in tasks)
+    progress(done, all_of_them)
     # Each thread works on arrays that stay in its own core's cache; BLAS's threads would only get in the way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(usable_cpus()) as pool:
         for task, slopes in zip(tasks, pool.map(lambda task: _slopes(streams[task.b], task), tasks), strict=True):
             for result, slope in zip(results[task.name], slopes, strict=True):
                 whole = result if task.name in problem.parameters else result[:, task.b : task.b + 1]
                 whole[np.unravel_index(task.elements, whole.shape)] += slope
+            done += len(task.elements)
+            progress(done, all_of_them)
     return results
 
 
@@ -204,12 +328,16 @@ def _stream_alone(problem: _Problem, b: int) -> _Problem:
     )
 
 
-def _tasks(streams: list[_Problem], names: list[str]) -> Iterator[_Task]:
-    for name in names:
-        for b, problem in enumerate(streams):
-            size = problem.tensor(name).size
-            for start in range(0, size, _COPIES_AT_ONCE):
-                yield _Task(name, b, np.arange(start, min(start + _COPIES_AT_ONCE, size)))
+def _tasks(streams: list[_Problem], sample: dict[str, Array]) -> Iterator[_Task]:
+    problem = streams[0]
+    kept = problem.inputs.size + len(problem.inputs) * sum(
+        array.size for name, array in problem.parameters.items() if name.endswith(".b")
+    )  # numbers of a copy: its inputs or log p, and its gates
+    copies = max(1, min(_COPIES_AT_ONCE, _NUMBERS_AT_ONCE // kept))
+    for name, elements in sample.items():
+        for b in range(len(streams)):
+            for start in range(0, len(elements), copies):
+                yield _Task(name, b, elements[start : start + copies])
 
 
 def _slopes(problem: _Problem, task: _Task) -> tuple[Array, Array]:
@@ -220,11 +348,11 @@ def _slopes(problem: _Problem, task: _Task) -> tuple[Array, Array]:
     return (above - below).sum(axis=0) / (2 * CENTRAL_STEP), beside.imag.sum(axis=0) / COMPLEX_STEP
 
 
-def _figures(gradient: Array, central: Array, complex_step: Array) -> Figures:
+def _figures(gradient: Array, central: Array, complex_step: Array, compared: Array) -> Figures:
     """The scale is the larger of the two largest gradients, lest a gradient of zero escape by division."""
     scale = max(float(np.max(np.abs(gradient))), float(np.max(np.abs(complex_step)))) or 1.0
-    from_central = float(np.max(np.abs(gradient - central)))
-    from_complex = float(np.max(np.abs(gradient - complex_step)))
+    from_central = float(np.max(np.abs(gradient - central)[compared]))
+    from_complex = float(np.max(np.abs(gradient - complex_step)[compared]))
     return Figures(from_central, from_central / scale, from_complex / scale)
 
 
@@ -237,11 +365,12 @@ def by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
     worst: dict[str, Figures] = {}
     for name, figure in figures.items():
         letter = _letter(name)
-        worst[letter] = Figures(*np.maximum(worst.get(letter, figure), figure).tolist())
+        worst[letter] = worst[letter].and_worse(figure) if letter in worst else figure
     return worst
 
 
 def _verdict(initial: Figures, trained: Figures, tolerance: float | None) -> SeedFigures:
     exact = float(np.maximum(initial.max_rel_complex, trained.max_rel_complex))
     passed = exact <= COMPLEX_TOLERANCE and (tolerance is None or initial.max_abs_central <= tolerance)
-    return SeedFigures(initial.max_abs_central, initial.max_rel_central, exact, tolerance, passed)
+    central = initial.max_abs_central, initial.max_rel_central
+    return SeedFigures(*central, exact, tolerance, passed, initial.checked, initial.elements)

@@ -50,7 +50,8 @@ def survey(seed: int = 0) -> dict[str, dict[str, SeedFigures]]:
         config = ModelConfig(hidden_size=H, layers=layers, **NETWORKS[name])
         figures = by_letter(_check(config, dropout, streams, numbers))
         for letter, figure in figures.items():
-            worst[name][letter] = Figures(*np.maximum(worst[name].get(letter, figure), figure).tolist())
+            before = worst[name].get(letter)
+            worst[name][letter] = figure if before is None else before.and_worse(figure)
     return {name: {letter: _judged(figure) for letter, figure in found.items()} for name, found in worst.items()}
 
 
@@ -76,4 +77,5 @@ def _ids(numbers: Stream, streams: int) -> Array:
 
 
 def _judged(figure: Figures) -> SeedFigures:
-    return SeedFigures(*figure, None, figure.max_rel_complex <= COMPLEX_TOLERANCE)
+    passed = figure.max_rel_complex <= COMPLEX_TOLERANCE
+    return SeedFigures(*figure[:3], None, passed, figure.checked, figure.elements)

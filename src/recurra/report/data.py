@@ -153,7 +153,7 @@ def load(folder: Path) -> RunData:
     timings = [line for _, line in _lines(folder / TIMINGS, notes)]
     summary = summary_of(folder / SUMMARY)
     if summary and "baselines" not in summary:
-        notes.append(f"The run was stopped before its last update: {UNFINISHED}.")
+        notes.append(f"The run was stopped before its end: {UNFINISHED}.")
     return RunData(
         name=inert(folder.resolve().name),
         tables=settings_of(folder / SETTINGS),

@@ -78,4 +78,13 @@ class Checkpointed:
     path: Path
 
 
-Event = Compiling | Progress | Record | Sampled | Evaluated | EpochEnded | Saving | Checkpointed
+@dataclass(frozen=True)
+class Gathering:
+    """Training is done and saved; `done` of `total` elements of the `part` are found, which the report shows."""
+
+    part: str
+    done: int
+    total: int
+
+
+Event = Compiling | Progress | Record | Sampled | Evaluated | EpochEnded | Saving | Checkpointed | Gathering

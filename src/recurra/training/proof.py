@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from recurra.engines.engine import Start
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import from_tensors, locate
 from recurra.network import gradient_check, gradient_survey
+from recurra.network.gradient_check import WORK, Progress, silent
 from recurra.network.network import State
 from recurra.network.parameters import count, initialise
 from recurra.network.state import map_state, named_state, state_of
@@ -29,6 +30,14 @@ Array = NDArray[Any]
 TRAINED_UPDATES = 1000  # that lead to the trained state of `prove`
 
 
+class Bounds(TypedDict, total=False):
+    """What bounds a check and shows how far it is: see `gradient_check.check`."""
+
+    work: int | None
+    seed: int
+    progress: Progress
+
+
 def prove(
     sources: Source | Sequence[Source] = (),
     *,
@@ -36,19 +45,33 @@ def prove(
     encoding: str = "utf-8",
     model: ModelConfig | None = None,
     training: TrainingConfig | None = None,
+    work: int | None = WORK,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Check the gradients on the first sequence of a text: at the start, and after 1,000 updates, h_0 carried."""
+    """Check the gradients on the first sequence of a text: at the start, and after 1,000 updates, h_0 carried.
+
+    The updates are fewer where they would take more than `WORK` multiplications. `work` and `progress` as in
+    `gradient_check.check`.
+    """
     config, training = model or ModelConfig(), training or TrainingConfig()
     text = text or read(sources, encoding)
     require_learnable(text, training.sequence_length)
     ids = text.ids
     training = dataclasses.replace(training, batch_size=1)
     initial = initialise(config, len(text.vocabulary), seed=training.seed, scale=training.initial_scale)
-    trained, state = _train(config, training, initial, ids)
-    return figures(config, initial, trained, ids[: training.sequence_length + 1], state)
+    T = training.sequence_length
+    updates = min(TRAINED_UPDATES, max(1, WORK // (T * count(initial))))
+    trained, state = _train(config, training, initial, ids, updates)
+    bounded: Bounds = {"work": work, "seed": training.seed, "progress": progress}
+    return figures(config, initial, trained, ids[: T + 1], state, **bounded) | {"trained_updates": updates}
 
 
-def prove_model(path: str | Path, training: TrainingConfig | None = None) -> dict[str, Any]:
+def prove_model(
+    path: str | Path,
+    training: TrainingConfig | None = None,
+    work: int | None = WORK,
+    progress: Progress = silent,
+) -> dict[str, Any]:
     """Check the gradients of a saved model, from its carried state, on a sequence that it writes itself."""
     training = training or TrainingConfig()
     found = locate(path)
@@ -60,7 +83,8 @@ def prove_model(path: str | Path, training: TrainingConfig | None = None) -> dic
     ids = model.vocabulary.encode("".join(model.stream("", sampling)))
     carried = state_of(model.config, named_state(model.zero_state()) | tensors)
     first = map_state(lambda field: field[:, :1], carried)
-    return figures(model.config, initial, model.parameters, ids, first)
+    bounded: Bounds = {"work": work, "seed": training.seed, "progress": progress}
+    return figures(model.config, initial, model.parameters, ids, first, **bounded)
 
 
 def prove_every(seed: int = 0) -> dict[str, Any]:
@@ -77,6 +101,7 @@ def figures(
     trained: Mapping[str, Array],
     ids: Array,
     state: State,
+    **bounded: Unpack[Bounds],
 ) -> dict[str, Any]:
     """The object of `check --json`, for the sequence ids[:-1] with targets ids[1:]; `state` (L, 1, m) at `trained`."""
     started = time.perf_counter()
@@ -87,6 +112,7 @@ def figures(
         ids[:-1, np.newaxis],
         ids[1:, np.newaxis],
         map_state(lambda field: field.astype(np.float64), state),
+        **bounded,
     )
     return gradient_check.to_table({config.cell: found}) | {
         "parameters": count(initial),
@@ -95,15 +121,15 @@ def figures(
 
 
 def _train(
-    config: ModelConfig, training: TrainingConfig, initial: Mapping[str, Array], ids: Ids
+    config: ModelConfig, training: TrainingConfig, initial: Mapping[str, Array], ids: Ids, updates: int
 ) -> tuple[dict[str, Array], State]:
     engine = engines.create(config, training, Start(initial))
     stream = SequentialStream(ids, training.sequence_length, 1)
     done = 0
-    while done < TRAINED_UPDATES:
+    while done < updates:
         if stream.at_epoch_start:
             engine.zero_state()
-        chunk = stream.take(TRAINED_UPDATES - done)
+        chunk = stream.take(updates - done)
         rates = np.full(len(chunk.inputs), training.learning_rate, np.float32)
         engine.train(chunk.inputs, chunk.targets, rates)
         done += len(chunk.inputs)

@@ -23,7 +23,7 @@ from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import LATEST, START, CheckpointFolder, Snapshot
 from recurra.training.crew import crew_of
-from recurra.training.events import Event
+from recurra.training.events import Event, Gathering
 from recurra.training.learning_text import prepared
 from recurra.training.lock import locked
 from recurra.training.logs import Logs
@@ -159,11 +159,19 @@ def _run(
                 announce(task.learned.text, task.learned.vocabulary, trainer, folder)
             _follow(trainer, folder, [logs, *listeners])
             found = summary(folder, trainer)
+            write_json(folder / SUMMARY, found)  # the training is done, even if what follows is interrupted
             if trainer.stopped:
-                write_json(folder / SUMMARY, found)
                 raise _interrupted(stop[0], trainer, folder)
         assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-        found |= findings(folder, trainer, task.learned, proof_wanted=with_proof)
+
+        def gathering(done: int, total: int) -> None:
+            for listener in listeners:
+                listener(Gathering("gradients", done, total))
+
+        try:
+            found |= findings(folder, trainer, task.learned, proof_wanted=with_proof, progress=gathering)
+        except KeyboardInterrupt:
+            raise _ended_early(folder) from None
         write_json(folder / SUMMARY, found)
         return Run(trainer.best.model, folder, found)
 
@@ -198,6 +206,14 @@ def _interrupted(number: int, trainer: Trainer, folder: Path) -> Interrupted:
         f"stopped by {signal.Signals(number).name} at update {trainer.update:,}; the checkpoint is saved in "
         f"`{folder}`. To go on: {_resume_command(folder)}",
         signal=number,
+    )
+
+
+def _ended_early(folder: Path) -> Interrupted:
+    return Interrupted(
+        f"stopped by SIGINT after the last update; the model is saved in `{folder}`, the report is not yet gathered. "
+        f"To gather it: {_resume_command(folder)}",
+        signal=signal.SIGINT,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from recurra.inference.baselines import LIMIT, baselines
 from recurra.machine import peak_memory
+from recurra.network.gradient_check import WORK, Progress, silent
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.text.id_file import Ids
@@ -19,7 +20,8 @@ from recurra.training.logs import samples
 from recurra.training.trainer import Trainer
 
 BEST_SAMPLE_LENGTH = 1000
-PROOF_LIMIT = 50_000  # parameters; more of them take minutes to check one by one
+PROOF_LIMIT = 50_000  # parameters; of a larger network `recurra check` checks a sample
+PROOF_WORK = WORK  # of the proof of a smaller one, whose sequences may be long
 
 
 def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
@@ -56,11 +58,13 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
 
 
-def findings(folder: Path, trainer: Trainer, learned: LearningText, *, proof_wanted: bool) -> dict[str, Any]:
+def findings(
+    folder: Path, trainer: Trainer, learned: LearningText, *, proof_wanted: bool, progress: Progress = silent
+) -> dict[str, Any]:
     """What the report shows besides the run itself, in keys beside those of `summary`: minutes for a long text.
 
-    The last samples, the losses of the parts held out and of the test, the proof of the gradients, the baselines, and
-    what `training.findings` has.
+    The last samples, the losses of the parts held out and of the test, the proof of the gradients, whose `progress` is
+    shown, the baselines, and what `training.findings` has.
     """
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
     best, text, seed = trainer.best.model, learned.text, trainer.sample_seed
@@ -80,7 +84,7 @@ def findings(folder: Path, trainer: Trainer, learned: LearningText, *, proof_wan
         "baselines": _baselines(text, 0, first),
         "held_out_baselines": _baselines(text, first, second) if trainer.has_validation else None,
         "baseline_limit": LIMIT if max(first, second - first) > LIMIT else None,
-        "gradient_check": _proof(trainer, train_ids) if checked else None,
+        "gradient_check": _proof(trainer, train_ids, progress) if checked else None,
         **held_out.figures(best, learned),
         **copies.figures(written, on_the_way, text, best.vocabulary),
         "sample_marks": marks.mark(on_the_way, text),
@@ -92,8 +96,9 @@ def _baselines(text: Text, start: int, stop: int) -> dict[str, float]:
     return baselines(text.part(start, min(stop, start + LIMIT)), is_bytes=text.is_bytes)
 
 
-def _proof(trainer: Trainer, ids: Ids) -> dict[str, Any]:
+def _proof(trainer: Trainer, ids: Ids, progress: Progress) -> dict[str, Any]:
     """The gradient check on the first sequence of the text, at the initial weights and where training ended."""
     T = trainer.training.sequence_length
     first = map_state(lambda field: field[:, :1], trainer.engine.state())
-    return proof.figures(trainer.config, trainer.initial, trainer.engine.parameters(), ids[: T + 1], first)
+    bounded: proof.Bounds = {"work": PROOF_WORK, "seed": trainer.training.seed, "progress": progress}
+    return proof.figures(trainer.config, trainer.initial, trainer.engine.parameters(), ids[: T + 1], first, **bounded)

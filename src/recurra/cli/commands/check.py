@@ -18,8 +18,9 @@ Examples:
   recurra check --cell lstm --layers 2 --hidden-size 30
   recurra check runs/mybook             a trained network
   recurra check --every                 every kind of network, small"""
-CHECKING = "checking every element of every gradient: some seconds, or minutes where there are many"
-HEADER = ["", "largest difference", "limit", "relative", "complex step", "verdict"]
+CHECKING = "checking the gradients: up to a minute"
+COMPLETE = "checking every element of every gradient: hours where there are many"
+HEADER = ["", "largest difference", "limit", "relative", "complex step", "verdict", "checked"]
 
 app = App(name="check", usage="Usage: recurra check [MODEL] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -51,11 +52,14 @@ def check(
     sequence_length: Annotated[int | None, setting("sequence_length", "Characters of the sequence, T.")] = None,
     seed: Annotated[int | None, setting("seed", "Of the initial weights.")] = None,
     every: Annotated[bool, flag("Check every cell, depth, dropout and batch, on small networks.")] = False,
+    complete: Annotated[bool, flag("Check every element, however long that takes.")] = False,
     json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
 ) -> int:
     """Prove the gradients, element by element.
 
-    Without MODEL a new network is checked, at its initial weights and after
+    Of a large network, or a long sequence, a random sample of the elements of
+    each parameter is checked, and the table says how many; --complete checks
+    all of them. Without MODEL a new network is checked, at its initial weights and after
     1,000 updates on a text; with --every every kind of network. A parameter is right when the complex step
     confirms it to 1e-12 and, at the initial weights, central differences
     (step 1e-4) are within the figure that the first report of this network
@@ -69,18 +73,22 @@ def check(
         refuse_besides("`--every` has its own networks and texts; got {} besides.", **others, **of_network, **of_text)
     if model is not None:
         refuse_besides("MODEL has its own network and text; got {} besides.", **of_network, **of_text)
-    from recurra.cli.terminal import await_input, say, write_json, write_text
+    from recurra.cli.terminal import await_input, progress, say, write_json, write_text
+    from recurra.network import gradient_check
     from recurra.training import proof
 
     if "-" in (texts or ()):
         await_input("the text")
-    say(CHECKING)
-    if every:
-        found = proof.prove_every(training.seed)
-    elif model is not None:
-        found = proof.prove_model(model, training)
-    else:
-        found = proof.prove(texts or (), encoding=encoding or "utf-8", model=config, training=training)
+    say(COMPLETE if complete else CHECKING)
+    work = None if complete else gradient_check.WORK
+    with progress("elements") as show:
+        if every:
+            found = proof.prove_every(training.seed)
+        elif model is not None:
+            found = proof.prove_model(model, training, work, show)
+        else:
+            settings: dict[str, Any] = {"encoding": encoding or "utf-8", "model": config, "training": training}
+            found = proof.prove(texts or (), **settings, work=work, progress=show)
     if json:
         write_json(found)
     else:
@@ -91,14 +99,21 @@ def check(
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The table of the report, with a verdict in words for each parameter and for all."""
     from recurra.cli.terminal import columns, paint
-    from recurra.words import duration
+    from recurra.words import duration, share_words
 
+    sampled = found.get("checked", 0) < found.get("elements", 0)
     for cell, figures in found["cells"].items():
         rows = [_row(letter, figure) for letter, figure in figures.items()]
         yield f"gradients of {cell}, {_extent(found)}, beside numerical ones:"
-        yield from columns([HEADER, *rows], indent="  ")
+        table = [HEADER, *rows]
+        if not sampled:  # all of each: it needs no column
+            table = [row[:-1] for row in table]
+        yield from columns(table, indent="  ")
     verdict, style = ("every gradient is right", "green") if found["passed"] else ("a gradient is WRONG", "red")
     yield f"{paint(verdict, style, sys.stdout)}; checked in {duration(found['seconds'])}"
+    if sampled:
+        share = share_words(found["checked"], found["elements"])
+        yield f"a random sample was checked: {share}; `--complete` checks all of them"
 
 
 def _extent(found: dict[str, Any]) -> str:
@@ -116,6 +131,7 @@ def _row(letter: str, figure: dict[str, Any]) -> list[str]:
         _small(figure["max_rel_central"]),
         _small(figure["max_rel_complex"]),
         "right" if figure["passed"] else "WRONG",
+        f"{figure.get('checked', 0):,} of {figure.get('elements', 0):,}",
     ]
 
 

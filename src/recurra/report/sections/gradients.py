@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recurra.network.gradient_check import COMPLEX_TOLERANCE
 from recurra.report.data import mapping, number
 from recurra.report.markup import Html, absent, join, power, table, tag
+from recurra.words import share_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ def gradient_section(run: RunData) -> Html:
         )
     passed = check.get("passed") is True
     words = (
-        "The gradients are derived by hand. On the first sequence of the text every one of them was compared with "
+        f"The gradients are derived by hand. On the first sequence of the text {_extent(check)} compared with "
         "two numerical ones. Central differences, taken at the initial weights, repeat the original experiment; their "
         "own rounding and truncation limit them. The complex step, Im f(x + ih) / h, subtracts nothing and so shows "
         "the formulas' own error: here the larger of that at the initial weights and that where the training led."
@@ -33,6 +34,14 @@ def gradient_section(run: RunData) -> Html:
     verdict = "All agree." if passed else "They do not all agree: see the last column."
     tables = (_gradient_table(cell, mapping(rows), several=len(cells) > 1) for cell, rows in cells.items())
     return join([tag("p", words + " ", tag("strong", verdict)), *tables])
+
+
+def _extent(check: Mapping[str, Any]) -> str:
+    """Which elements were compared; an older summary, which does not say, has all of them."""
+    checked, elements = number(check, "checked"), number(check, "elements")
+    if checked is None or elements is None or not 0 < checked < elements:
+        return "every one of them was"
+    return f"a random sample of them, {share_words(int(checked), int(elements))}, was"
 
 
 def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Html:
@@ -48,8 +57,8 @@ def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Htm
     body = (_gradient_row(name, mapping(row)) for name, row in rows.items())
     note = tag(
         "p",
-        "Differences are the largest over all entries of the parameter; relative errors are that difference "
-        "over the parameter's largest gradient. A row agrees when the complex step's error is at most ",
+        "Differences are the largest over all entries of the parameter that were compared; relative errors are that "
+        "difference over the parameter's largest gradient. A row agrees when the complex step's error is at most ",
         power(COMPLEX_TOLERANCE, 0),
         " and, where the original report prints a figure, the difference is no larger than that.",
         class_="note",

@@ -1,7 +1,7 @@
 // Can I trust the maths? The gradients against numerical ones, and this page's own arithmetic against Python's.
 import { element } from "./dom.js";
 import { makePanel } from "./panel.js";
-import { power } from "./words.js";
+import { power, whole } from "./words.js";
 
 const CLOSE = 1e-5; // nats: how far the page may be from Python
 
@@ -49,7 +49,9 @@ function answerOf({ gradients, page }, elsewhere) {
   if (!gradients) return [page == null ? "The first checkpoint is still to come." : `This page agrees with Python${elsewhere}.`];
   const errors = rowsOf(gradients).map(([, row]) => row.max_rel_complex).filter(Number.isFinite);
   const words = gradients.passed === true ? "Every gradient agrees with numerical ones" : "Not every gradient agrees with numerical ones";
-  return [element("b", {}, words), errors.length ? `: within ${power(Math.max(...errors))} of the largest, by the complex step.` : "."];
+  const { checked, elements } = gradients;
+  const sample = checked < elements ? ` A random sample was compared, ${whole(checked)} of ${whole(elements)} elements.` : "";
+  return [element("b", {}, words), errors.length ? `: within ${power(Math.max(...errors))} of the largest, by the complex step.` : ".", sample];
 }
 
 const rowsOf = (check) => Object.values(check.cells ?? {}).flatMap((rows) => Object.entries(rows));

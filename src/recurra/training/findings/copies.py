@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recurra.training.logs import Sample
 
 PASSES, TOGETHER = 4, 4096  # how often the text is read for the samples on the way, for so many characters each time
+LONGEST = 1 << 16  # characters of a sample, its first, whose copies are looked for: memory grows with them
 
 
 def figures(
@@ -38,7 +39,7 @@ def figures(
 
 def _longest(samples: Sequence[Sample], text: Text, vocabulary: Vocabulary) -> dict[str, int]:
     """The longest copied passage of each of the last samples, by update."""
-    waiting = [(str(sample.update), vocabulary.spell(sample.text)) for sample in samples if sample.text]
+    waiting = [(str(sample.update), vocabulary.spell(sample.text)[:LONGEST]) for sample in samples if sample.text]
     found: dict[str, int] = {}
     for _ in range(PASSES):
         batch = [waiting.pop()] if waiting else []

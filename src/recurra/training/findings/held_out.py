@@ -15,6 +15,7 @@ from recurra.inference.baselines import COMPRESSORS, ngram_bits
 from recurra.inference.compression import compress
 from recurra.inference.documents import NEWLINE
 from recurra.inference.surprise import characters
+from recurra.network.parameters import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 PASSAGE = 2000  # characters that are shown
 TRAINING, HELD_OUT = 1 << 22, 1 << 20  # the last symbols that n-grams learn from, and the first they predict
 COMPRESSED = 1 << 18  # characters that are compressed: some seconds
+WORK = 1 << 36  # parameters times characters that are compressed, at most: some ten seconds
+LEAST = 1 << 12  # characters that a network of any size compresses
 DIGITS = 3
 LONGEST = 4  # bytes of a character in UTF-8
 
@@ -42,7 +45,7 @@ def figures(model: LanguageModel, learned: LearningText) -> dict[str, Any]:
             "nats": [round(nats, DIGITS) for _, nats in shown],
         },
         "held_out_ngrams": ngram_bits(ids[max(len(ids) - TRAINING, 0) :], model.vocabulary, text),
-        "held_out_compressed": _compressed(model, text[:COMPRESSED]),
+        "held_out_compressed": _compressed(model, text[: min(COMPRESSED, max(LEAST, WORK // count(model.parameters)))]),
     }
 
 

@@ -1,0 +1,160 @@
+"""Work that grows with the square of a network or a sequence is counted, and bounded by a sample of a stated share."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra.cli.commands.check import lines
+from recurra.config import ModelConfig
+from recurra.errors import Interrupted
+from recurra.network import gradient_check, network
+from recurra.network.gradient_check import Figures, check
+from recurra.network.parameters import initialise
+from recurra.report.document import write_report
+from recurra.training import run as run_module
+from recurra.training import summary as summary_module
+from recurra.training.events import Gathering
+
+K, H, T = 60, 6, 8
+CELLS = ["elman", "lstm", "gru"]
+SMALL = {"preset": "seed", "hidden_size": 8, "sample_every": 0, "updates": 20}
+BOOK = "A small book, of few words, read many times over.\n" * 60
+
+
+def problem(cell: str, streams: int = 1) -> tuple[Any, ...]:
+    config = ModelConfig(cell=cell, hidden_size=H)
+    draw = np.random.default_rng(1)
+    parameters = {
+        name: array.astype(np.float64) + draw.normal(0, 0.1, array.shape)
+        for name, array in initialise(config, K, seed=1, scale=0.5).items()
+    }
+    ids = draw.integers(0, 7, (T + 1, streams))  # few of the symbols are read
+    return config, parameters, ids[:-1], ids[1:], network.zero_state(config, streams)
+
+
+def work_for(elements: int, p: tuple[Any, ...]) -> int:
+    return elements * int(p[2].size) * sum(array.size for array in p[1].values())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("streams", [1, 3])
+def test_a_sample_has_its_share_of_each_parameter(cell: str, streams: int) -> None:
+    p = problem(cell, streams)
+    told: list[tuple[int, int]] = []
+    found = check(*p, work=work_for(300, p), progress=lambda *done: told.append(done))
+    for name, figures in found.items():
+        assert figures.max_rel_complex <= gradient_check.COMPLEX_TOLERANCE, name
+        assert 0 < figures.checked <= figures.elements
+    assert found["layers.0.b"].checked == found["layers.0.b"].elements  # small ones whole
+    assert found["V"].checked < found["V"].elements == K * H
+    alone = sum(figures.checked // (streams if name in ("inputs", "state.h", "state.c") else 1)
+                for name, figures in found.items())  # fmt: skip
+    assert 200 < alone <= 300
+    assert told[0][0] == 0
+    assert told[-1][0] == told[-1][1] == alone * streams
+    assert told == sorted(told)
+
+
+def test_a_sample_is_the_same_again_and_another_for_another_seed() -> None:
+    p = problem("elman")
+    first, again, other = (check(*p, work=work_for(200, p), seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_the_work_that_is_allowed_or_no_limit_checks_all() -> None:
+    p = problem("elman")
+    elements = sum(figures.elements for figures in check(*p, work=None).values())
+    assert all(figures.checked == figures.elements for figures in check(*p, work=None).values())
+    assert check(*p, work=work_for(elements, p)) == check(*p, work=None)
+    assert any(figures.checked < figures.elements for figures in check(*p, work=work_for(elements - 1, p)).values())
+
+
+def test_a_smallest_sample_has_one_element_of_each() -> None:
+    assert {figures.checked for figures in check(*problem("gru"), work=1).values()} == {1}
+
+
+@pytest.mark.parametrize("name", ["layers.0.U", "layers.0.W", "layers.0.b", "V", "c", "state.h", "inputs"])
+def test_a_wrong_formula_is_found_by_a_sample(name: str) -> None:
+    p = problem("elman")
+    config, parameters, inputs, targets, state = p
+    passed = network.forward(config, parameters, inputs, state)
+    own = network.backward(config, parameters, passed, targets)
+    gradients = own.parameters | {"state.h": own.state.h, "inputs": own.inputs}
+    gradients[name] = gradients[name] * (1 + 1e-9)
+    wrong = {n for n, f in check(*p, gradients, work=work_for(150, p)).items() if f.max_rel_complex > 1e-12}
+    assert wrong == {name}
+
+
+def test_a_gradient_of_zero_or_of_a_symbol_that_was_not_read_is_found() -> None:
+    p = problem("elman")
+    _, gradients, _ = network.loss_and_gradients(*p)
+    U = gradients["layers.0.U"]
+    assert check(*p, {"layers.0.U": U * 0}, work=work_for(9, p))["layers.0.U"].max_rel_complex > 0.01
+    U[2, K - 1] = 1e-9  # that symbol is not read
+    assert check(*p, {"layers.0.U": U}, work=work_for(9, p))["layers.0.U"].max_rel_complex > 1e-12
+
+
+def test_how_many_copies_are_computed_at_once_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = problem("elman")
+    whole, sizes = check(*p), []
+    slopes = gradient_check._slopes
+
+    def watched(own: Any, task: Any) -> Any:
+        sizes.append(len(task.elements))
+        return slopes(own, task)
+
+    monkeypatch.setattr(gradient_check, "_slopes", watched)
+    monkeypatch.setattr(gradient_check, "_NUMBERS_AT_ONCE", 3 * T * (K + H))
+    for name, figures in check(*p).items():
+        assert figures.max_abs_central == pytest.approx(whole[name].max_abs_central, abs=1e-9)
+    assert max(sizes) == 3
+
+
+def test_the_table_says_how_many_were_checked() -> None:
+    figure = Figures(1e-10, 1e-9, 1e-15, 20, 400)._asdict() | {"seed_tolerance": None, "passed": True}
+    found = {"cells": {"gru": {"V": figure}}, "passed": True, "parameters": 900, "seconds": 2.0}
+    shown = list(lines(found | {"checked": 20, "elements": 400}))
+    assert shown[1].endswith("checked")
+    assert shown[2].endswith("right    20 of 400")
+    assert shown[-1] == "a random sample was checked: 20 of 400 elements (5 %); `--complete` checks all of them"
+    assert "20 of" not in "\n".join(lines(found | {"checked": 400, "elements": 400}))
+
+
+def test_a_training_of_long_sequences_ends_and_its_report_says_the_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summary_module, "PROOF_WORK", 10_000_000)
+    heard: list[Any] = []
+    run = recurra.train(text=BOOK, run=tmp_path / "r", sequence_length=300, listeners=[heard.append], **SMALL)
+    found = run.summary["gradient_check"]
+    assert found["passed"]
+    assert 0 < found["checked"] < found["elements"]
+    gathered = [event for event in heard if isinstance(event, Gathering)]
+    assert (gathered[0].done, gathered[-1].done) == (0, gathered[-1].total)
+    page = write_report([run.folder], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"a random sample of them, {found['checked']:,} of {found['elements']:,} elements" in page
+
+
+def test_an_interrupt_while_the_report_is_gathered_keeps_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "findings", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(Interrupted, match="stopped by SIGINT after the last update; the model is saved") as raised:
+            recurra.train(text=BOOK, run=tmp_path / "r", report=False, **SMALL)
+    assert raised.value.exit_code == 130
+    summary = json.loads((tmp_path / "r" / "summary.json").read_text())
+    assert summary["updates"] == 20
+    assert "baselines" not in summary
+
+    run = recurra.train(run=tmp_path / "r", resume=True, text=BOOK, proof=False)  # which gathers the rest
+    assert run.summary["model_sha256"] == summary["model_sha256"]
+    assert "baselines" in run.summary
