@@ -15,7 +15,7 @@ from recurra.cli.commands.check import lines
 from recurra.config import ModelConfig
 from recurra.errors import Interrupted
 from recurra.network import gradient_check, network
-from recurra.network.gradient_check import Figures, check
+from recurra.network.gradient_check import SAMPLED, Figures, check
 from recurra.network.parameters import initialise
 from recurra.report.document import write_report
 from recurra.training import run as run_module
@@ -48,7 +48,7 @@ def work_for(elements: int, p: tuple[Any, ...]) -> int:
 def test_a_sample_has_its_share_of_each_parameter(cell: str, streams: int) -> None:
     p = problem(cell, streams)
     told: list[tuple[int, int]] = []
-    found = check(*p, work=work_for(300, p), progress=lambda *done: told.append(done))
+    found = check(*p, work=work_for(300 * SAMPLED, p), progress=lambda *done: told.append(done))
     for name, figures in found.items():
         assert figures.max_rel_complex <= gradient_check.COMPLEX_TOLERANCE, name
         assert 0 < figures.checked <= figures.elements
@@ -64,7 +64,7 @@ def test_a_sample_has_its_share_of_each_parameter(cell: str, streams: int) -> No
 
 def test_a_sample_is_the_same_again_and_another_for_another_seed() -> None:
     p = problem("elman")
-    first, again, other = (check(*p, work=work_for(200, p), seed=seed) for seed in (1, 1, 2))
+    first, again, other = (check(*p, work=work_for(200 * SAMPLED, p), seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
@@ -89,7 +89,7 @@ def test_a_wrong_formula_is_found_by_a_sample(name: str) -> None:
     own = network.backward(config, parameters, passed, targets)
     gradients = own.parameters | {"state.h": own.state.h, "inputs": own.inputs}
     gradients[name] = gradients[name] * (1 + 1e-9)
-    wrong = {n for n, f in check(*p, gradients, work=work_for(150, p)).items() if f.max_rel_complex > 1e-12}
+    wrong = {n for n, f in check(*p, gradients, work=work_for(150 * SAMPLED, p)).items() if f.max_rel_complex > 1e-12}
     assert wrong == {name}
 
 
@@ -97,9 +97,9 @@ def test_a_gradient_of_zero_or_of_a_symbol_that_was_not_read_is_found() -> None:
     p = problem("elman")
     _, gradients, _ = network.loss_and_gradients(*p)
     U = gradients["layers.0.U"]
-    assert check(*p, {"layers.0.U": U * 0}, work=work_for(9, p))["layers.0.U"].max_rel_complex > 0.01
+    assert check(*p, {"layers.0.U": U * 0}, work=work_for(9 * SAMPLED, p))["layers.0.U"].max_rel_complex > 0.01
     U[2, K - 1] = 1e-9  # that symbol is not read
-    assert check(*p, {"layers.0.U": U}, work=work_for(9, p))["layers.0.U"].max_rel_complex > 1e-12
+    assert check(*p, {"layers.0.U": U}, work=work_for(9 * SAMPLED, p))["layers.0.U"].max_rel_complex > 1e-12
 
 
 def test_how_many_copies_are_computed_at_once_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

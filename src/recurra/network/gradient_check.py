@@ -44,6 +44,7 @@ SEED_TOLERANCES: Final = {"U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5}
 """The largest absolute differences from central differences (step 1e-4) that the mission's report prints."""
 
 WORK: Final = 20_000_000_000  # multiplications of a forward pass, over all elements: the report's network needs 90 %
+SAMPLED: Final = 4  # a sample takes this part of `WORK`: it finds a wrong formula by a few elements
 _COPIES_AT_ONCE = 128  # a step's (copies, m) array stays in the cache: 100 kB at m = 100
 _NUMBERS_AT_ONCE = 1 << 22  # that the copies of a task keep of a long sequence: 64 MB where they are complex
 
@@ -146,8 +147,8 @@ def check(
     `inputs` and `targets` are ids (T, B), `state` (L, B, H), `masks` (L - 1, B, H) what dropout drops. `gradients`
     may hold parameters, "state.h" ("state.c") and "inputs" (the one-hot inputs (T, B, K) taken as numbers); None
     means the network's own, all of them.
-    Where all elements would take more than `work` multiplications (None: no limit), each tensor has its share of them,
-    spent on a sample drawn from `seed`. `progress` is called with the elements done and all that will be.
+    Where all elements would take more than `work` multiplications (None: no limit), a sample drawn from `seed` is
+    checked, which takes a part of them. `progress` is called with the elements done and all that will be.
     The figures do not depend on how many CPUs there are.
     """
     problem = _problem(config, parameters, inputs, targets, state, masks)
@@ -234,13 +235,14 @@ def _own_gradients(problem: _Problem) -> dict[str, Array]:
 def _sample(problem: _Problem, names: list[str], work: int | None, seed: int) -> dict[str, Array]:
     """The elements (flat indices) of each tensor, in one stream, that are compared with numerical gradients.
 
-    All, or where that takes more than `work` a sample: small tensors whole, and as many of each of the others.
+    All, or where that takes more than `work` a sample for a part of it: small tensors whole, and as many of each other.
     """
     one = _stream_alone(problem, 0)
     sizes = {name: one.tensor(name).size for name in names}
     left = sum(sizes.values()) if work is None else work // problem.work
     if left >= sum(sizes.values()):
         return {name: np.arange(sizes[name]) for name in names}
+    left //= SAMPLED
     chosen: dict[str, Array] = {}
     for name in sorted(names, key=sizes.__getitem__):
         share = max(1, left // (len(names) - len(chosen)))
