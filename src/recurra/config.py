@@ -228,7 +228,7 @@ def seconds_of(name: str, value: object) -> object:
     try:
         return float(value) if unit is None else float(value[:-1]) * unit
     except ValueError:
-        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {value!r}.") from None
+        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {_shown(value)}.") from None
 
 
 def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConfig, TrainingConfig]:

@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter, Token
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import UsageError
+from recurra.inert import quoted
 from recurra.presets import PRESETS
 
 NONE = "none"
@@ -116,4 +117,4 @@ def _name(tokens: Sequence[Token]) -> str:
 
 
 def _shown(value: str) -> str:
-    return repr(value if len(value) <= 40 else value[:40] + "…")
+    return quoted(value if len(value) <= 40 else value[:40] + "…")

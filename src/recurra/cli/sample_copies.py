@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.cli.terminal import columns, paint
 from recurra.errors import RecurraError
-from recurra.inert import inert
+from recurra.inert import one_line
 from recurra.words import plural
 
 if TYPE_CHECKING:
@@ -57,5 +57,5 @@ def copied_lines(symbols: str, learned: Text) -> list[str]:
 
 def _excerpt(passage: str) -> str:
     """The beginning of a passage in one line."""
-    line = inert(repr(passage)[1:-1])
+    line = one_line(passage)
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from recurra.errors import StorageError
-from recurra.inert import inert, is_hidden
+from recurra.inert import inert, is_unsafe
 
 REDRAW = 0.25  # seconds, at least, between two showings of progress
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
@@ -92,7 +92,7 @@ def write_json(value: Any) -> None:
     """One JSON object on stdout, UTF-8. What is no finite number is null, since JSON has no NaN."""
     text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
     if is_terminal(sys.stdout):  # which would obey some of the characters that JSON does not escape
-        text = "".join(json.dumps(character)[1:-1] if is_hidden(character) else character for character in text)
+        text = "".join(json.dumps(character)[1:-1] if is_unsafe(character) else character for character in text)
     # In a JSON string the escape of a lone surrogate (from a path that is no UTF-8) is valid as it stands.
     write(text.encode("utf-8", "backslashreplace") + b"\n")
 

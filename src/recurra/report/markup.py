@@ -1,7 +1,6 @@
 """HTML built so that nothing a network wrote can become markup: plain strings are escaped, `Html` passes.
 
-All of it is also made inert for the eye: control and format characters, which could hide or turn text around, are
-shown by their codes.
+Control characters, and format characters that could turn text around, are shown by their codes (see `inert`).
 """
 
 from __future__ import annotations
@@ -60,12 +59,12 @@ def _row(cells: Sequence[str]) -> Html:
 
 
 def visible(text: str) -> Html:
-    """Model output: white space as it is, every hidden character as a sign, everything escaped."""
+    """Model output: white space as it is, every unsafe character as a sign, everything escaped."""
     return Html("".join(_visible(character) for character in text))
 
 
 def _visible(character: str) -> str:
-    if not inert.is_hidden(character):
+    if not inert.is_unsafe(character):
         return html.escape(character, quote=True)
     return f'<span class="control" title="U+{ord(character):04X}">{inert.escape(character)}</span>'
 

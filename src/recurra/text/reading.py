@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from recurra.errors import TextError, UsageError
+from recurra.inert import quoted
 from recurra.text import books, exclusions, files
 from recurra.text.decoding import (
     ENCODING_HINT,
@@ -115,7 +116,7 @@ def require_learnable(
     if length == 1:
         raise TextError(f"the text has only one {unit}: there is nothing to predict.")
     if (symbol := text.only_symbol()) is not None:
-        raise TextError(f"every {unit} of the text is {symbol!r}: there is nothing to predict.")
+        raise TextError(f"every {unit} of the text is {quoted(symbol)}: there is nothing to predict.")
     first, second = cuts(length, validation, test)
     needed = sequence_length * batch_size + 1
     if first < needed:

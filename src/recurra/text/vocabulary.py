@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from recurra.errors import ModelError, TextError, UsageError
+from recurra.inert import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -151,9 +152,14 @@ class Vocabulary:
         return symbols.encode("latin-1").decode("utf-8", "replace") if self.is_bytes else symbols
 
 
+def codes(text: str) -> str:
+    """A few characters for a message: 'é' (U+0065 U+0301)."""
+    return f"{quoted(text)} ({' '.join(f'U+{ord(character):04X}' for character in text)})"
+
+
 def name_characters(characters: str) -> str:
     """Distinct characters for a message: up to five as 'é' (U+00E9), and how many more there are."""
-    named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in characters[:_NAMED])
+    named = ", ".join(map(codes, characters[:_NAMED]))
     rest = len(characters) - _NAMED
     return named + (f" and {rest:,} more" if rest > 0 else "")
 

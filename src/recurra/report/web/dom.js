@@ -12,27 +12,29 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]/u;
-const KEPT = "\n\t\u200c\u200d";
+// The ranges are those of recurra/inert.py, which has the reason for each.
+const UNSAFE =
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u206a-\u206f\u{e0001}\ufff9-\ufffb\ud800-\udfff]/u;
+const INVISIBLE = /^[\p{C}\p{Zl}\p{Zp}]$/u;
 
-/** Whether a reader would not see the character, but a page might act on it. */
-export function isHidden(character) {
-  return HIDDEN.test(character) && !KEPT.includes(character);
+/** Return true if a page might act on the character. */
+export function isUnsafe(character) {
+  return UNSAFE.test(character);
 }
 
-/** A hidden character as its escape. */
+/** A character as its escape. */
 export function escaped(character) {
   const point = character.codePointAt(0);
   if (point < 0x100) return `\\x${point.toString(16).padStart(2, "0")}`;
   return point < 0x10000 ? `\\u${point.toString(16).padStart(4, "0")}` : `\\U${point.toString(16).padStart(8, "0")}`;
 }
 
-/** The text as nodes: hidden characters as signs, all else as it is. */
+/** The text as nodes: unsafe characters as escapes, all else as it is. */
 export function visible(text) {
   const nodes = [];
   let plain = "";
   for (const character of text) {
-    if (isHidden(character)) {
+    if (isUnsafe(character)) {
       nodes.push(plain, element("span", { class: "control" }, escaped(character)));
       plain = "";
     } else plain += character;
@@ -45,7 +47,7 @@ const NAMES = { " ": "space", "\n": "new line", "\t": "tab" };
 
 /** One character so that it can be seen. */
 export function sign(character) {
-  return SIGNS[character] ?? (isHidden(character) ? escaped(character) : character);
+  return SIGNS[character] ?? (INVISIBLE.test(character) ? escaped(character) : character);
 }
 
 /** One character so that it can be said. */

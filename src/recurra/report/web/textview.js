@@ -1,5 +1,5 @@
 // A text of which each character has a look, and one is chosen: by pointer, or by the arrow keys.
-import { element, isHidden, escaped } from "./dom.js";
+import { element, isUnsafe, escaped } from "./dom.js";
 
 export class TextView {
   constructor(label, choose) {
@@ -56,6 +56,6 @@ export class TextView {
 }
 
 function spanOf(symbol, at) {
-  const shown = isHidden(symbol) ? escaped(symbol) : symbol;
+  const shown = isUnsafe(symbol) ? escaped(symbol) : symbol;
   return element("span", { "data-at": at }, symbol === "\n" ? "¶\n" : shown);
 }
