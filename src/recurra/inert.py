@@ -2,8 +2,8 @@
 
 Escaped are control characters, surrogates, line and paragraph separators, bidirectional embeddings, overrides and
 isolates (which turn the text after them around), deprecated format characters, and annotation marks (which hide text).
-All else stays as it is: marks that shape or separate letters (zero-width joiners, direction marks, soft hyphens), private
-use, and characters that are newer than Python's table of Unicode.
+All else stays as it is: marks that shape or separate letters (zero-width joiners, direction marks, soft hyphens),
+private use, and characters that are newer than Python's table of Unicode.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from recurra.network import growth, network
 from recurra.network.network import State
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest, parameter_shapes
+from recurra.text.equivalents import respelled
 from recurra.text.id_file import Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
 
@@ -153,8 +154,14 @@ class LanguageModel:
         return generation.Generator(self.stepper, self.vocabulary, self.document_end)
 
     def _known(self, prompt: str, stacklevel: int) -> Array:
-        """The ids of the prompt's characters; a warning names those that the model does not know."""
-        ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(prompt))
+        """The ids of the prompt's characters; a warning names those that the model does not know.
+
+        If the model knows a canonical equivalent of a character, that is read, and a warning says so.
+        """
+        spelled, note = respelled(prompt, self.vocabulary)
+        if note is not None:
+            warnings.warn(f"of the prompt {note}.", stacklevel=stacklevel)
+        ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(spelled))
         if unknown:
             message = f"the model does not know {name_characters(unknown)}: left out of the prompt."
             warnings.warn(message, stacklevel=stacklevel)
@@ -172,7 +179,8 @@ class LanguageModel:
 
         A model of documents reads each line from a zero state and a newline, and so predicts the first character too.
         `documents` "none" has any model read the text as one, "lines" line by line; None: as the model was trained.
-        Characters that the model does not know cost 24 bits and 8 for each of their UTF-8 bytes, and are skipped.
+        Characters that the model does not know cost 24 bits and 8 for each of their UTF-8 bytes, and are skipped. If
+        it knows a canonical equivalent (é as one character or as two), that is scored, and a warning says so.
         With `dynamic`, "sgd", "rms" or a DynamicConfig, it goes on learning while it reads, and is itself left as it
         is; "rms" wants the text that it has `learned`.
         Raises TextError where the text is empty or has a lone surrogate.
@@ -180,9 +188,15 @@ class LanguageModel:
         if not text:
             raise TextError("an empty text has no score.", hint="give a text of one character or more.")
         how = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
-        ids = None if learned is None else self.vocabulary.encode_known(self.vocabulary.spell(learned))[0]
+        text, note = respelled(text, self.vocabulary)
+        if note is not None:
+            warnings.warn(f"of the text {note}.", stacklevel=2)
+        ids = None if learned is None else self.vocabulary.encode_known(self._spelled(learned))[0]
         found = self.surprises([self.vocabulary.spell(text)], how, ids, documents)
         return tally(found, is_bytes=self.vocabulary.is_bytes, keep=True)
+
+    def _spelled(self, text: str) -> str:
+        return self.vocabulary.spell(respelled(text, self.vocabulary)[0])
 
     def surprises(
         self,

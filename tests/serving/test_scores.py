@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from serving_client import HOST, call
 
-from recurra import LanguageModel
+from recurra import LanguageModel, ModelConfig, Vocabulary
+from recurra.network.parameters import initialise
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
 from recurra.serving.registry import Registry, Served
@@ -80,3 +81,18 @@ def test_what_is_out_of_range(guard: Guard, body: dict[str, Any]) -> None:
 
 def test_an_unknown_model(guard: Guard) -> None:
     assert call(guard, "POST", "/v1/score", json={"model": "x", "input": "a"}).status_code == 404
+
+
+def test_a_text_in_another_canonical_form_is_scored_as_the_model_knows_it() -> None:
+    vocabulary, config = Vocabulary.of("déjà vu"), ModelConfig(hidden_size=12)
+    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=0))
+    registry = Registry([Served("accents", model, model.sha256, 1_700_000_000, None)])
+    guard = create_application(registry, Access(frozenset({HOST})))
+    found = call(guard, "POST", "/v1/score", json={"input": ["vu", "de\u0301ja\u0300"]}).json()
+    assert found["data"][1]["nats"] == model.score("déjà").nats
+    (warning,) = found["warnings"]
+    assert warning.startswith("input 1: 2 characters are read in the canonical form that the model has learned: 'é'")
+    asked = {"prompt": ["vu", "de\u0301ja\u0300"], "max_tokens": 2, "seed": 1}
+    found = call(guard, "POST", "/v1/completions", json=asked).json()
+    assert found["choices"][1]["text"] == model.sample("déjà", max_new_tokens=2, seed=1)
+    assert [words[:8] for words in found["warnings"]] == ["prompt 1"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from recurra.cli.sample_copies import copied_lines, copied_table
 from recurra.cli.terminal import encoded, is_terminal, paint, say, write, write_json
 from recurra.inert import inert
+from recurra.text.equivalents import respelled
 from recurra.text.reading import read
 from recurra.text.vocabulary import name_characters
 
@@ -27,7 +28,13 @@ MARK = b"> "
 
 
 def known(model: LanguageModel, prompt: str) -> str:
-    """The prompt without the characters that the model does not know, which are named in a warning."""
+    """The prompt without the characters that the model does not know, which are named in a warning.
+
+    If the model knows a canonical equivalent of a character, that takes its place, and a note says so.
+    """
+    prompt, note = respelled(prompt, model.vocabulary)
+    if note is not None:
+        say(f"note: of the prompt {note}.")
     ids, unknown = model.vocabulary.encode_known(model.vocabulary.spell(prompt))
     if not unknown:
         return prompt

@@ -18,6 +18,7 @@ from recurra.inference.dynamic import DynamicConfig
 from recurra.inference.scoring import Score
 from recurra.inference.surprise import Surprise, tally
 from recurra.model import LanguageModel, load
+from recurra.text.equivalents import Respelling, respelled
 from recurra.text.id_file import Ids
 from recurra.text.reading import read
 from recurra.text.text import BYTES, Text
@@ -53,11 +54,22 @@ class Passage(NamedTuple):
     stop: int
     part: str
 
-    def pieces(self, model: LanguageModel) -> Iterator[str]:
-        """Its symbols, as the model spells them."""
-        for start in range(self.start, self.stop, PIECE):
-            piece = self.text.part(start, min(start + PIECE, self.stop))
-            yield piece if self.text.is_bytes else model.vocabulary.spell(piece)
+    def pieces(self, reading: Respelling | None = None) -> Iterator[str]:
+        """The symbols, in the canonical form of `reading` if it is given."""
+        starts = range(self.start, self.stop, PIECE)
+        pieces = (self.text.part(start, min(start + PIECE, self.stop)) for start in starts)
+        return pieces if reading is None else reading.pieces(pieces)
+
+    def spelled(self, model: LanguageModel, notes: list[str]) -> Iterator[str]:
+        """The symbols, as the model spells them, in the canonical form that it knows; a change adds a note."""
+        if self.text.is_bytes:
+            yield from self.pieces()
+            return
+        reading = Respelling(model.vocabulary)
+        for piece in self.pieces(reading):
+            yield model.vocabulary.spell(piece)
+        if reading.note is not None and reading.note not in notes:
+            notes.append(reading.note)
 
     def beginning(self, limit: int) -> str:
         """Its first symbols."""
@@ -111,7 +123,8 @@ def score(wanted: Wanted, watch: Watch | None = None) -> Found:
     notes = [*passage.text.notes, *_notes(wanted, readers, passage, by_lines=by_lines)]
     _warm_up(readers, wanted)
     results = [
-        _by_lines(reader, passage) if by_lines else _read(reader, passage, wanted, watch, notes) for reader in readers
+        _by_lines(reader, passage, notes) if by_lines else _read(reader, passage, wanted, watch, notes)
+        for reader in readers
     ]
     found = _baselines(passage, readers[0], notes) if wanted.baselines else None
     return Found(passage, results, found, notes)
@@ -173,10 +186,10 @@ def _held_out(reader: Reader) -> Passage:
 
 def _read(reader: Reader, passage: Passage, wanted: Wanted, watch: Watch | None, notes: list[str]) -> Result:
     if wanted.dynamic is None:
-        return Result(reader.name, _timed(reader, passage, None, None, wanted.documents, watch))
+        return Result(reader.name, _timed(reader, passage, None, None, wanted.documents, watch, notes))
     how, ids = _way(wanted.dynamic, reader, notes)
-    still = _timed(reader, passage, None, None, wanted.documents, None)
-    return Result(reader.name, still, _timed(reader, passage, how, ids, wanted.documents, watch), how)
+    still = _timed(reader, passage, None, None, wanted.documents, None, notes)
+    return Result(reader.name, still, _timed(reader, passage, how, ids, wanted.documents, watch, notes), how)
 
 
 def _way(given: dict[str, Any], reader: Reader, notes: list[str]) -> tuple[DynamicConfig, Ids | None]:
@@ -199,9 +212,10 @@ def _timed(
     ids: Ids | None,
     documents: str | None,
     watch: Watch | None,
+    notes: list[str],
 ) -> Reading:
     model, name = reader.model, reader.name if how is None else f"{reader.name}, dynamic"
-    found = model.surprises(passage.pieces(model), how, ids, documents)
+    found = model.surprises(passage.spelled(model, notes), how, ids, documents)
     started = time.perf_counter()
     found = _shown(found, passage.stop - passage.start, name) if watch is None else watch(found, model)
     score = tally(found, is_bytes=model.vocabulary.is_bytes)
@@ -228,10 +242,10 @@ def _shown(found: Iterator[Surprise], length: int, name: str) -> Iterator[Surpri
         redraw("")
 
 
-def _by_lines(reader: Reader, passage: Passage) -> Result:
+def _by_lines(reader: Reader, passage: Passage, notes: list[str]) -> Result:
     started = time.perf_counter()
     vocabulary = reader.model.vocabulary
-    found = reader.model.score_lines("".join(passage.pieces(reader.model)))
+    found = reader.model.score_lines("".join(passage.spelled(reader.model, notes)))
     lines = [line._replace(text=vocabulary.unspell(line.text)) for line in found]
     scores = [line.score for line in lines]
     total = Score(
@@ -257,7 +271,7 @@ def _baselines(passage: Passage, reader: Reader, notes: list[str]) -> dict[str, 
         notes.append(f"no n-grams: {error.message}")
         return found
     vocabulary = reader.model.vocabulary
-    spelled = text if passage.text.is_bytes else vocabulary.spell(text)
-    share = len(spelled) / len(text)  # of a model of bytes: bytes a character
+    spelled = text if passage.text.is_bytes else vocabulary.spell(respelled(text, vocabulary)[0])
+    share = len(spelled) / len(text)  # of a model of bytes: bytes a character; of another canonical form: its length
     ngrams = baselines.ngram_bits(training, vocabulary, spelled)
     return found | {"ngram": {order: bits * share for order, bits in ngrams.items()}}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from recurra import tensor_file
 from recurra.errors import ModelError, UsageError
 from recurra.interop import files, folder, mat_file, matlab, symbols
-from recurra.interop.symbols import Symbols
+from recurra.interop.symbols import Array, Symbols
 from recurra.interop.torch_names import Names
 from recurra.interop.torch_state import Network, from_state
 from recurra.model import LanguageModel
@@ -95,7 +95,7 @@ def _from_mat(path: Path, options: Options) -> LanguageModel:
     found = matlab.from_bytes(files.read(path, mat_file.MAX_BYTES), f"{path}")
     if options.names != Names() or options.activation not in (None, "tanh"):
         raise UsageError("names of modules and an activation are for a state_dict; a MAT-file is the course's network.")
-    named = _given(options) or found.symbols or _missing(path)
+    named = _given(options, found.parameters) or found.symbols or _missing(path)
     return folder.model_of(Network(found.config, found.parameters), named, found.documents)
 
 
@@ -109,19 +109,20 @@ def _from_safetensors(path: Path, options: Options) -> LanguageModel:
     if ours is not None:
         return ours
     network = from_state(tensors, options.names, options.activation or "tanh")
-    return folder.model_of(network, _given(options) or _missing(path))
+    return folder.model_of(network, _given(options, network.parameters) or _missing(path))
 
 
-def _given(options: Options) -> Symbols | None:
-    """The symbols that the user tells of."""
+def _given(options: Options, parameters: Mapping[str, Array]) -> Symbols | None:
+    """The symbols that the user tells of, for the network with these parameters."""
     if options.vocabulary == BYTES:
         return symbols.symbols_of(Vocabulary.bytes())
     if options.vocabulary is not None:
         path = Path(options.vocabulary)
         return symbols.from_json(files.read(path), f"{path}")
-    return (
-        None if options.sources is None else symbols.symbols_of(read_text(options.sources, options.encoding).vocabulary)
-    )
+    if options.sources is None:
+        return None
+    text = read_text(options.sources, options.encoding)
+    return symbols.symbols_of(symbols.vocabulary_of(text, len(parameters["c"])))
 
 
 def _missing(path: Path) -> NoReturn:

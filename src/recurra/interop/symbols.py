@@ -6,16 +6,20 @@ characters move with them, which changes no number.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import unicodedata
+import warnings
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recurra.errors import ModelError
+from recurra.text.text import Text
 from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
 from recurra.untrusted import parse_json
 
 Array = npt.NDArray[Any]
+FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
 EXPECTED = (
     "it must be a string of all characters in the order of their ids, a list of characters or of code points, "
     'or an object such as {"a": 0} or {"0": "a"}.'
@@ -32,6 +36,22 @@ class Symbols(NamedTuple):
 def symbols_of(vocabulary: Vocabulary) -> Symbols:
     """Those of a vocabulary of ours."""
     return Symbols(vocabulary.code_points.astype(np.int64), vocabulary.is_bytes)
+
+
+def vocabulary_of(text: Text, size: int) -> Vocabulary:
+    """Return the characters of `text`; if they are not `size` in number, those of its NFC or NFD if these are."""
+    own = text.vocabulary
+    if len(own) == size or text.is_bytes:
+        return own
+    for form in FORMS:
+        found = Vocabulary.of(unicodedata.normalize(form, text.text))
+        if len(found) == size:
+            warnings.warn(
+                f"the text has {len(own):,} characters, the network {size:,}: those of the text in Unicode's {form}.",
+                stacklevel=2,
+            )
+            return found
+    return own
 
 
 def in_our_order(symbols: Symbols, parameters: dict[str, Array]) -> tuple[Vocabulary, dict[str, Array]]:

@@ -13,9 +13,12 @@ from recurra.inference.sampling import STRONGEST, WEAKEST, SamplingConfig
 from recurra.serving import limits
 from recurra.serving.refusals import Refusal
 from recurra.serving.request_body import RequestBody
+from recurra.text.equivalents import respelled
 from recurra.text.vocabulary import name_characters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from recurra.text.vocabulary import Vocabulary
@@ -79,11 +82,15 @@ class CompletionRequest(RequestBody):
 
 
 class Prompt(NamedTuple):
-    """A prompt as it is read: all its symbols, those that the model knows as ids, and the others by name."""
+    """A prompt as it is read: all its symbols, those that the model knows as ids, and the others by name.
+
+    `note` is the sentence for the client if the model knows it in another canonical form.
+    """
 
     symbols: str
     ids: NDArray[np.integer[Any]]
     unknown: str
+    note: str | None = None
 
 
 class Wanted(NamedTuple):
@@ -101,11 +108,14 @@ class Wanted(NamedTuple):
     @property
     def warnings(self) -> list[str]:
         """What the client should know, of each prompt."""
-        return [
-            f"prompt {number}: the model does not know {name_characters(prompt.unknown)}: left out."
-            for number, prompt in enumerate(self.prompts)
-            if prompt.unknown
-        ]
+        return [f"prompt {number}: {words}" for number, prompt in enumerate(self.prompts) for words in _said_of(prompt)]
+
+
+def _said_of(prompt: Prompt) -> Iterator[str]:
+    if prompt.note is not None:
+        yield f"{prompt.note}."
+    if prompt.unknown:
+        yield f"the model does not know {name_characters(prompt.unknown)}: left out."
 
 
 def wanted(request: CompletionRequest, vocabulary: Vocabulary) -> Wanted:
@@ -141,8 +151,9 @@ def _listed(prompt: str | list[str] | list[int] | list[list[int]] | None) -> lis
 
 def _prompt(prompt: str | list[int], vocabulary: Vocabulary) -> Prompt:
     if isinstance(prompt, str):
-        symbols = vocabulary.spell(prompt)
-        return Prompt(symbols, *vocabulary.encode_known(symbols))
+        text, note = respelled(prompt, vocabulary)
+        symbols = vocabulary.spell(text)
+        return Prompt(symbols, *vocabulary.encode_known(symbols), note)
     if max(prompt) >= len(vocabulary):
         raise _wrong("prompt", f"the model's ids are 0 to {len(vocabulary) - 1}")
     ids = np.array(prompt, np.int64)

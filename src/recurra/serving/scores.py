@@ -19,6 +19,7 @@ from recurra.serving.reader import PIECE, Reader
 from recurra.serving.refusals import Refusal
 from recurra.serving.request_body import RequestBody
 from recurra.serving.services import Desk, Services, services_of
+from recurra.text.equivalents import respelled
 
 router = APIRouter()
 Text = Annotated[Word, Field(min_length=1)]
@@ -55,11 +56,12 @@ class TextScore(BaseModel):
 
 
 class Scores(BaseModel):
-    """The scores, in the order of the texts."""
+    """The scores, in the order of the texts. `warnings` name texts that the model knows in another canonical form."""
 
     object: Literal["list"] = "list"
     model: str
     data: list[TextScore]
+    warnings: list[str]
 
 
 @router.post("/v1/score", response_model=None, responses=refusals(404, 422, 429) | {200: {"model": Scores}})
@@ -74,12 +76,14 @@ async def score(body: ScoreRequest, request: Request, services: Annotated[Servic
 
 
 async def _answer(desk: Desk, texts: list[str], *, with_logs: bool) -> Response:
-    vocabulary, data = desk.served.model.vocabulary, []
+    vocabulary, data, warnings = desk.served.model.vocabulary, [], []
     for index, text in enumerate(texts):
-        pieces = await read(desk.reader, vocabulary.spell(text))
+        spelled, note = respelled(text, vocabulary)
+        warnings += [f"input {index}: {note}."] if note else []
+        pieces = await read(desk.reader, vocabulary.spell(spelled))
         own = tally(pieces, is_bytes=vocabulary.is_bytes, keep=with_logs)
         data.append({"index": index} | as_table(own))
-    found = {"object": "list", "model": desk.served.name, "data": data}
+    found = {"object": "list", "model": desk.served.name, "data": data, "warnings": warnings}
     return Response(await desk.reader.call(encode, found), media_type="application/json")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from recurra.errors import StorageError
 from recurra.text import id_file
-from recurra.text.text import BYTES, Text
+from recurra.text.text import BYTES, STEP, Text
 from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from recurra.text.id_file import IdFile
 
 IN_MEMORY = 1 << 24  # characters of the longest text that is held in memory
-STEP = 1 << 20  # characters, or bytes, that are handled at once
 
 
 class Stored(NamedTuple):
@@ -69,6 +68,11 @@ class LongText(Text):
 
     def part(self, start: int, stop: int) -> str:
         return "".join(map(self.vocabulary.decode, self.ids.part(start, stop).blocks()))
+
+    def _of_same_source(self, pieces: Iterator[str]) -> Text:
+        about = (self.name, self.source, self.encoding)
+        content = gather(pieces, self.encoding)
+        return Text(content, *about) if isinstance(content, str) else LongText(content, *about)
 
     def only_symbol(self) -> str | None:
         return self._stored.symbols if len(self._stored.symbols) == 1 else None

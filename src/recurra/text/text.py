@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from recurra.text.equivalents import Respelling
 from recurra.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from recurra.text.id_file import Ids
 
+STEP = 1 << 20  # characters that are handled at once
 BYTES = "bytes"  # the encoding of a text whose symbols are bytes
 
 
@@ -25,7 +29,7 @@ class Text:
     encoding  Python's name of the codec, or `bytes`
     notes     what a user should be told: what was skipped, normalised, joined
     sha256    of the text as UTF-8, or of the bytes themselves; so a file that needed no change has the
-              digest that `sha256sum` prints
+              digest that `sha256sum` prints. `respelled` keeps the digest of the text that was read
 
     `LongText` is a text that is not in memory: of it, use `vocabulary`, `ids`, `part` and `len` in place of `text`.
     """
@@ -67,6 +71,22 @@ class Text:
         """The same as a person reads it, as far as it goes: bytes are decoded, what is no UTF-8 becomes U+FFFD."""
         part = self.part(start, min(stop, len(self)))
         return part.encode("latin-1").decode("utf-8", "replace") if self.is_bytes else part
+
+    def respelled(self, vocabulary: Vocabulary) -> Text:
+        """Return the text in the canonical form that `vocabulary` has: itself unless that changes it."""
+        if self.is_bytes or set(self.vocabulary.symbols) <= set(vocabulary.symbols):
+            return self
+        respelling = Respelling(vocabulary)
+        steps = (self.part(start, min(start + STEP, len(self))) for start in range(0, len(self), STEP))
+        spelled = self._of_same_source(respelling.pieces(steps))
+        if respelling.note is None:
+            return self
+        object.__setattr__(spelled, "notes", (*self.notes, respelling.note))
+        object.__setattr__(spelled, "sha256", self.sha256)
+        return spelled
+
+    def _of_same_source(self, pieces: Iterator[str]) -> Text:
+        return Text("".join(pieces), self.name, self.source, self.encoding)
 
     def only_symbol(self) -> str | None:
         """The symbol of a text, not empty, that has no other; None where it has more."""

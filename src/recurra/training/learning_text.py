@@ -46,7 +46,11 @@ def read_text(sources: Source | Sequence[Source], text: str | Text | None, encod
 
 
 def prepared(text: Text, training: TrainingConfig, known: Vocabulary | None = None) -> LearningText:
-    """The text as `training` reads it, in the vocabulary that is `known`, else its own; TextError where it cannot."""
+    """The text as `training` reads it, in the vocabulary that is `known`, else its own; TextError where it cannot.
+
+    Characters that are not known become canonical equivalents that are.
+    """
+    text = text if known is None else text.respelled(known)
     held_out = {"validation": training.validation, "test": training.test}
     T, B = (training.sequence_length, training.batch_size) if training.documents is None else (1, 1)
     require_learnable(text, T, B, **held_out)

@@ -55,6 +55,7 @@ def continued(
     else:
         source = read_sources(folder, tables["text"], learning_text.GIVE_IT)
         read = _read_again(own["text"] | tables["text"] | {"source": source}, encoding)
+    read = read.respelled(snapshot.model.vocabulary)
     if extend_vocabulary and read.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
         snapshot = _extended(snapshot, read.vocabulary, training.seed)
     learned = learning_text.prepared(read, training, snapshot.model.vocabulary)

@@ -60,22 +60,23 @@ def import_model(
     (.pt, .pth) is refused.
     """
     from recurra.api import import_model as load
-    from recurra.cli.terminal import say, shown, write_text
+    from recurra.cli.terminal import say, shown, warnings_said, write_text
     from recurra.interop import files
     from recurra.interop.origin import origin_of
 
     target = output or Path(f"{file.absolute().stem}-imported.safetensors")
     files.require_free([target], force=force)
-    model = load(
-        file,
-        vocabulary=vocabulary,
-        sources=text,
-        encoding=encoding,
-        activation=activation,
-        recurrent=recurrent,
-        projection=projection,
-        embedding=embedding,
-    )
+    with warnings_said(quiet=quiet):
+        model = load(
+            file,
+            vocabulary=vocabulary,
+            sources=text,
+            encoding=encoding,
+            activation=activation,
+            recurrent=recurrent,
+            projection=projection,
+            embedding=embedding,
+        )
     files.write_model(model, target)
     if not quiet:
         say(*(f"{name:13}  {value}" for name, value in origin_of(model).facts.items()))
