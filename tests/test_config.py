@@ -19,9 +19,9 @@ def test_the_defaults_are_the_missions_training():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"updates": -1}, "`updates` must be a whole number, at least 0; got -1."),
-        ({"updates": 1.5}, "`updates` must be a whole number, at least 0; got 1.5."),
-        ({"updates": True}, "`updates` must be a whole number, at least 0; got True."),
+        ({"updates": -1}, "`updates` must be a whole number, between 0 and 9223372036854775807; got -1."),
+        ({"updates": 1.5}, "`updates` must be a whole number, between 0 and 9223372036854775807; got 1.5."),
+        ({"updates": True}, "`updates` must be a whole number, between 0 and 9223372036854775807; got True."),
         ({"seed": 2**63}, "`seed` must be a whole number, between 0 and 9223372036854775807; got 9223372036854775808."),
         ({"sequence_length": 0}, "`sequence_length` must be a whole number, between 1 and 65536; got 0."),
         ({"learning_rate": float("nan")}, "`learning_rate` must be a positive finite number; got nan."),

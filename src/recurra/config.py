@@ -28,22 +28,21 @@ LONGEST_SHOWN = 80  # characters of a value in an error
 
 def _require(good: bool, name: str, expected: str, got: object) -> None:
     if not good:
-        raise UsageError(f"`{name}` must be {expected}; got {_shown(got)}.")
+        raise UsageError(f"`{name}` must be {expected}; got {shown(got)}.")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return the Python expression for `value` in a message, cut if it is long."""
     try:
-        shown = repr(value)
+        expression = repr(value)
     except (ValueError, RecursionError):  # more digits, or levels, than Python writes
         return "one too long to show"
-    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
+    return expression if len(expression) <= LONGEST_SHOWN else f"{expression[:LONGEST_SHOWN]}…"
 
 
 def _require_integer(name: str, value: object, *, low: int, high: int = MAX_SEED) -> None:
     good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    too_large = isinstance(value, int) and value > high
-    bound = f"at least {low}" if high == MAX_SEED and not too_large else f"between {low} and {high}"
-    _require(good, name, f"a whole number, {bound}", value)
+    _require(good, name, f"a whole number, between {low} and {high}", value)
 
 
 def _require_number(name: str, value: object, *, low: float, high: float = math.inf, open_low: bool = False) -> None:
@@ -228,7 +227,7 @@ def seconds_of(name: str, value: object) -> object:
     try:
         return float(value) if unit is None else float(value[:-1]) * unit
     except ValueError:
-        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {_shown(value)}.") from None
+        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {shown(value)}.") from None
 
 
 def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConfig, TrainingConfig]:

@@ -138,6 +138,7 @@ class LanguageModel:
         return self._write([self._known(prompt, 3) for prompt in prompts], config)
 
     def _write(self, prompts: list[Array], config: sampling.SamplingConfig) -> Iterator[Sample]:
+        config = self._adapted(config, 4)
         texts = ((prompt, one) for prompt in prompts for one in config.texts())
         return generation.write_all(self.generator(), texts)
 
@@ -147,7 +148,7 @@ class LanguageModel:
 
     def pieces(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
         """The symbols of `stream` some at a time, as they come."""
-        return generation.pieces_of(self.generator(), self._known(prompt, 4), config)
+        return generation.pieces_of(self.generator(), self._known(prompt, 4), self._adapted(config, 3))
 
     def generator(self) -> generation.Generator:
         """What writes any number of texts side by side; they may begin and end at any time."""
@@ -166,6 +167,13 @@ class LanguageModel:
             message = f"the model does not know {name_characters(unknown)}: left out of the prompt."
             warnings.warn(message, stacklevel=stacklevel)
         return ids
+
+    def _adapted(self, config: sampling.SamplingConfig, stacklevel: int) -> sampling.SamplingConfig:
+        """The settings that this model can follow; a warning names what it can never write."""
+        adapted, unwritable = config.adapted(self.vocabulary)
+        for one in unwritable:
+            warnings.warn(str(one), stacklevel=stacklevel)
+        return adapted
 
     def score(
         self,

@@ -169,7 +169,7 @@ def test_penalties_that_are_none(value: Any) -> None:
 @pytest.mark.parametrize("value", [-1, 1.5, "3", None, True, 2**63, math.nan])
 @pytest.mark.parametrize("name", ["max_new_tokens", "seed", "top_k"])
 def test_whole_numbers_that_are_none(name: str, value: Any) -> None:
-    with pytest.raises(UsageError, match=f"`{name}` must be a whole number, at least 0; got"):
+    with pytest.raises(UsageError, match=f"`{name}` must be a whole number from 0 to {2**63 - 1:,}; got"):
         make_model().sample(**{name: value})
 
 
@@ -200,8 +200,8 @@ def test_characters_that_leave_nothing_to_write() -> None:
 
 def test_only_allowed_characters_are_written() -> None:
     model = make_model()
-    assert set(model.sample(max_new_tokens=200, allow="ab?")) == set("ab")
-    assert set(model.sample(max_new_tokens=200, ban="ab?")) == set("\n cd")
+    assert set(model.sample(max_new_tokens=200, allow="ab")) == set("ab")
+    assert set(model.sample(max_new_tokens=200, ban="ab")) == set("\n cd")
     assert set(model.sample(max_new_tokens=20, allow="c", temperature=0)) == {"c"}
 
 

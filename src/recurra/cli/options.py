@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from recurra.inert import quoted
 from recurra.presets import PRESETS
 
 NONE = "none"
-EXACT = 2.0**53  # beyond it not every whole number is a float
+DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
 SETTINGS = {  # and their defaults
     field.name: field.default for config in (ModelConfig, TrainingConfig) for field in dataclasses.fields(config)
 }
@@ -34,15 +34,13 @@ def whole(_type: Any, tokens: Sequence[Token]) -> int:
     """A whole number: 100000, 100_000 or 1e5; its range is checked where it is used."""
     value = tokens[0].value
     try:
-        return int(value)
-    except ValueError:
-        pass
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not (number.is_integer() and abs(number) <= EXACT):
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite() or (number.adjusted() < DIGITS and number != number.to_integral_value()):
         raise UsageError(f"`{_name(tokens)}` must be a whole number; got {_shown(value)}.")
+    if number.adjusted() >= DIGITS:
+        raise UsageError(f"`{_name(tokens)}` must be a whole number of {DIGITS} digits at most; got {_shown(value)}.")
     return int(number)
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from recurra.cli.sample_copies import copied_lines, copied_table
-from recurra.cli.terminal import encoded, is_terminal, paint, say, write, write_json
+from recurra.cli.terminal import encoded, is_terminal, paint, say, warn, write, write_json
 from recurra.inert import inert
 from recurra.text.equivalents import respelled
+from recurra.text.escapes import first_escape, unescaped
 from recurra.text.reading import read
 from recurra.text.vocabulary import name_characters
 
@@ -38,21 +39,38 @@ def known(model: LanguageModel, prompt: str) -> str:
     ids, unknown = model.vocabulary.encode_known(model.vocabulary.spell(prompt))
     if not unknown:
         return prompt
-    say(f"{paint('warning:', 'yellow')} the model does not know {name_characters(unknown)}: left out of the prompt.")
+    warn(
+        f"the model does not know {name_characters(unknown)}: left out of the prompt.",
+        escape_hint(first_escape(prompt)) if "\\" in unknown else None,
+    )
     return model.vocabulary.decode(ids)
 
 
-def read_prompt(source: str | Path | None, encoding: str) -> str:
-    """Return the prompt: the text of a file or, for `-`, of standard input; any other str is the prompt itself.
+def read_prompt(source: str | Path, encoding: str) -> str:
+    """Return the prompt in a file or, for `-`, on standard input.
 
     A file is read as every text is: strictly decoded, without a byte order mark, with LF as its line end.
     """
-    if source is None or (isinstance(source, str) and source != "-"):
-        return source or ""
     text = read(source, encoding)
     for note in text.notes:
         say(f"note: {inert(note)}")
     return text.text.encode("latin-1").decode("utf-8", "surrogateescape") if text.is_bytes else text.text
+
+
+def adapted(model: LanguageModel, config: SamplingConfig) -> SamplingConfig:
+    """The settings that the model can follow; a warning names what it can never write."""
+    config, unwritable = config.adapted(model.vocabulary)
+    for one in unwritable:
+        excluded = "leave it out of `--ban`, or add it to `--allow`." if one.is_known else None
+        warn(one.message(f"--{one.setting}"), escape_hint(one.escape) or excluded)
+    return config
+
+
+def escape_hint(escape: str | None) -> str | None:
+    """The remedy for an escape that was read as it stands."""
+    return (
+        None if escape is None else f"add `--escapes` to read {escape} as one character, or type $'{escape}' in bash."
+    )
 
 
 def write_object(
@@ -123,8 +141,10 @@ def shown(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
     return (encoded(inert(piece)) for piece in pieces)
 
 
-def converse(model: LanguageModel, config: SamplingConfig) -> None:
+def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> None:
     """A text after each line that is typed or piped in; number i (from 0) has the seed `seed` + i.
+
+    With `escapes`, those in a line are read as their characters.
 
     At a terminal an interrupt stops the text, or what is being typed, and the end of input leaves.
     """
@@ -132,7 +152,7 @@ def converse(model: LanguageModel, config: SamplingConfig) -> None:
     if at_terminal:
         say("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
     for number, line in enumerate(_lines(at_terminal)):
-        prompt = known(model, line)
+        prompt = known(model, unescaped(line, "the line") if escapes else line)
         one = dataclasses.replace(config, seed=config.seed + number, num_return_sequences=1)
         try:
             _write_one(model, prompt, model.pieces(prompt, one), after=number > 0 and not at_terminal)

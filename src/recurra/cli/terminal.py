@@ -49,12 +49,19 @@ def say(*lines: str) -> None:
         print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
+def warn(message: str, hint: str | None = None) -> None:
+    """A warning for the person, on stderr, and what to do about it."""
+    say(f"{paint('warning:', 'yellow')} {inert(message)}")
+    if hint is not None:
+        say(f"{paint('hint:', 'bold')} {inert(hint)}")
+
+
 @contextlib.contextmanager
 def warnings_said(*, quiet: bool) -> Iterator[None]:
     """Have warnings said in one line each, or not at all where it is to be `quiet`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if quiet else "always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: say(f"{paint('warning:', 'yellow')} {inert(str(message))}")
+        warnings.showwarning = lambda message, *_, **__: warn(str(message))
         yield
 
 

@@ -21,12 +21,15 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from recurra.config import MAX_SEED, shown
 from recurra.engines.kernels.sampling import Rules
 from recurra.errors import UsageError
+from recurra.text.equivalents import respelled
+from recurra.text.escapes import first_escape
 from recurra.text.vocabulary import name_characters
 
 if TYPE_CHECKING:
@@ -38,7 +41,30 @@ START = "\n"  # a sample begins as if a line had just ended
 COLDEST, HOTTEST = 1e-30, 1e38  # a temperature below is 0: float32 could not divide by it; one above is as good as it
 GREATEST = sys.float_info.max
 MOST = 1_000_000  # texts of one call
+IN_QUOTES = 'write the character itself, which is "\\n" or the like in Python and in JSON.'
 WEAKEST, STRONGEST = 0.01, 100  # penalties: beyond them logits leave the range of float32
+
+
+class Unwritable(NamedTuple):
+    """The distinct `characters` of a `setting` that can never be generated: unknown ones, or known and excluded ones.
+
+    `escape` is an escape that stands in the setting as it was typed, such as a backslash and n.
+    """
+
+    setting: str
+    characters: str
+    is_known: bool = False
+    escape: str | None = None
+
+    def message(self, name: str) -> str:
+        """Return the sentence for the user, whose interface has a `name` for the setting."""
+        why = "which `allow` and `ban` exclude" if self.is_known else "which the model's vocabulary does not have"
+        return f"`{name}` contains {name_characters(self.characters)}, {why}; it can never be generated."
+
+    def __str__(self) -> str:
+        """Return the sentence with what to do about it, for Python and JSON."""
+        remedy = "" if self.escape is None else f" {self.escape} is a backslash and a letter here: {IN_QUOTES}"
+        return self.message(self.setting) + remedy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +97,11 @@ class SamplingConfig:
     best_of: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("max_new_tokens", "seed", "top_k"):
-            _require_whole(name, getattr(self, name))
+        for name in ("max_new_tokens", "top_k"):
+            _require_whole(name, getattr(self, name), 0, MAX_SEED)
         for name in ("num_return_sequences", "best_of"):
             _require_whole(name, getattr(self, name), 1, MOST)
+        _require_whole("seed", self.seed, 0, MAX_SEED - self.num_return_sequences + 1)
         _require_number("temperature", self.temperature, 0, GREATEST)
         for name in ("top_p", "min_p"):
             _require_number(name, getattr(self, name), 0, 1)
@@ -85,9 +112,28 @@ class SamplingConfig:
                 raise UsageError(f"`{name}` must be a str of characters; got {value!r}.")
         object.__setattr__(self, "stop", _strings(self.stop))
 
-    def check(self, vocabulary: Vocabulary) -> None:
-        """UsageError where these settings leave a model with this vocabulary nothing to write."""
-        allowed_ids(self, vocabulary)
+    def adapted(self, vocabulary: Vocabulary) -> tuple[SamplingConfig, list[Unwritable]]:
+        """Return settings that a model with `vocabulary` follows in the same way, and what it cannot write of these.
+
+        Strings are in the canonical form that the model knows. Stop strings that it can never write, and unknown
+        characters of `allow` and `ban`, are left out. Raises UsageError where nothing is left to write.
+        """
+        if not self.stop and self.allow is None and not self.ban:
+            return self, []
+        allow = None if self.allow is None else respelled(self.allow, vocabulary)[0]
+        config = dataclasses.replace(self, allow=allow, ban=respelled(self.ban, vocabulary)[0])
+        possible = set(vocabulary.decode(allowed_ids(config, vocabulary)))
+        found = [] if vocabulary.is_bytes else _unknown({"allow": allow or "", "ban": config.ban}, vocabulary)
+        stop = [respelled(one, vocabulary)[0] for one in self.stop]
+        for one in stop:
+            if missing := dict.fromkeys(symbol for symbol in vocabulary.spell(one) if symbol not in possible):
+                found += _unknown({"stop": one}, vocabulary) or [Unwritable("stop", "".join(missing), is_known=True)]
+        writable = tuple(one for one in stop if set(vocabulary.spell(one)) <= possible)
+        known = {one.setting: str.maketrans("", "", one.characters) for one in found}
+        allow = None if config.allow is None else config.allow.translate(known.get("allow", {}))
+        return dataclasses.replace(
+            config, stop=writable, allow=allow, ban=config.ban.translate(known.get("ban", {}))
+        ), found
 
     def texts(self) -> Iterator[SamplingConfig]:
         """The settings of each text by itself."""
@@ -95,18 +141,27 @@ class SamplingConfig:
             yield dataclasses.replace(self, seed=self.seed + i, num_return_sequences=1)
 
 
-def _require_whole(name: str, value: object, low: int = 0, high: int | None = None) -> None:
+def _require_whole(name: str, value: object, low: int, high: int) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if not (whole and low <= value < (2**63 if high is None else high + 1)):  # type: ignore[operator]  # an int here
-        wanted = f", at least {low}" if high is None else f" from {low} to {high:,}"
-        raise UsageError(f"`{name}` must be a whole number{wanted}; got {value!r}.")
+    if not (whole and low <= value <= high):  # type: ignore[operator]  # an int here
+        raise UsageError(f"`{name}` must be a whole number from {low} to {high:,}; got {shown(value)}.")
 
 
 def _require_number(name: str, value: object, low: float, high: float) -> None:
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (good and low <= value <= high):  # type: ignore[operator]  # a number here
         wanted = f"finite number, at least {low}" if high == GREATEST else f"number from {low} to {high}"
-        raise UsageError(f"`{name}` must be a {wanted}; got {value!r}.")
+        raise UsageError(f"`{name}` must be a {wanted}; got {shown(value)}.")
+
+
+def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritable]:
+    """Return the settings with characters that a model with `vocabulary` does not know."""
+    found = {name: vocabulary.encode_known(vocabulary.spell(value))[1] for name, value in settings.items()}
+    return [
+        Unwritable(name, unknown, escape=first_escape(settings[name]) if "\\" in unknown else None)
+        for name, unknown in found.items()
+        if unknown
+    ]
 
 
 def _strings(value: Any) -> tuple[str, ...]:

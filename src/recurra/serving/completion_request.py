@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from recurra.inference.sampling import STRONGEST, WEAKEST, SamplingConfig
+from recurra.inference.sampling import STRONGEST, WEAKEST, SamplingConfig, Unwritable
 from recurra.serving import limits
 from recurra.serving.refusals import Refusal
 from recurra.serving.request_body import RequestBody
@@ -104,11 +104,14 @@ class Wanted(NamedTuple):
     n: int
     likeliest: int | None
     echo: bool
+    unwritable: list[Unwritable]
 
     @property
     def warnings(self) -> list[str]:
-        """What the client should know, of each prompt."""
-        return [f"prompt {number}: {words}" for number, prompt in enumerate(self.prompts) for words in _said_of(prompt)]
+        """What the client should know, of the stop strings and of each prompt."""
+        return [*map(str, self.unwritable)] + [
+            f"prompt {number}: {words}" for number, prompt in enumerate(self.prompts) for words in _said_of(prompt)
+        ]
 
 
 def _said_of(prompt: Prompt) -> Iterator[str]:
@@ -136,7 +139,8 @@ def wanted(request: CompletionRequest, vocabulary: Vocabulary) -> Wanted:
         num_return_sequences=n,
         best_of=best_of if n == 1 else 1,
     )
-    found = Wanted(prompts, config, n, request.logprobs, bool(request.echo))
+    config, unwritable = config.adapted(vocabulary)
+    found = Wanted(prompts, config, n, request.logprobs, bool(request.echo), unwritable)
     _require_few(found)
     return found
 

@@ -14,6 +14,7 @@ Examples:
   recurra sample runs/kjv
   recurra sample runs/kjv --prompt "In the beginning " --temperature 0.7
   recurra sample runs/kjv --top-p 0.9 --stop . --best-of 20
+  recurra sample runs/kjv --escapes --stop "\\n"
   recurra sample runs/kjv --max-new-tokens 100000 > mine.txt
   recurra sample runs/kjv --novelty --max-new-tokens 2000
   recurra sample runs/kjv --interactive
@@ -61,6 +62,15 @@ def sample(
         list[str] | None,
         Parameter(help="End before this string, where it comes; may be given often.", group=TEXTS, **HYPHEN),
     ] = None,
+    escapes: Annotated[
+        bool,
+        Parameter(
+            name=["--escapes", "-e"],
+            help=r"Read \n, \t, \r, \\ and \uXXXX in --prompt, --stop, --allow, --ban and typed lines.",
+            show_default=False,
+            group=TEXTS,
+        ),
+    ] = False,
     temperature: Annotated[
         float | None, number("1: as learned; less: safer; 0: always the likeliest.", "1.0", RULES, real)
     ] = None,
@@ -108,18 +118,21 @@ def sample(
 
     _refuse(prompt, prompt_file, interactive, novelty, training_text, logprobs, json)
     _refuse_useless(encoding, is_read=prompt_file is not None or prompt == "-" or training_text is not None)
+    if escapes:
+        arguments |= _unescaped(prompt=prompt, stop=stop, allow=allow, ban=ban)
     config = SamplingConfig(**given(**{field.name: arguments[field.name] for field in fields(SamplingConfig)}))
     if prompt == "-":
         await_input("the prompt")
     loaded = load(model)
-    config.check(loaded.vocabulary)
+    config = sample_output.adapted(loaded, config)
     encoding = encoding or (BYTES if loaded.vocabulary.is_bytes else "utf-8")
-    beginning = sample_output.read_prompt(prompt if prompt_file is None else prompt_file, encoding)
+    source = prompt_file if prompt_file is not None else "-" if prompt == "-" else None
+    beginning = (arguments["prompt"] or "") if source is None else sample_output.read_prompt(source, encoding)
     learned = _learned(model, training_text, encoding) if novelty else None
     with compiling():
         loaded.sample(max_new_tokens=1)
     if interactive:
-        sample_output.converse(loaded, config)
+        sample_output.converse(loaded, config, escapes=escapes)
     elif json:
         sample_output.write_object(loaded, beginning, config, learned, with_logs=logprobs)
     else:
@@ -155,6 +168,18 @@ def _refuse_useless(encoding: str | None, *, is_read: bool) -> None:
             "`--encoding` is for `--prompt-file`, `--prompt -` and `--training-text`; none of them is given.",
             hint="leave it out.",
         )
+
+
+def _unescaped(**options: str | list[str] | None) -> dict[str, str | list[str]]:
+    """The options that were given, each escape in them as its character."""
+    from recurra.text.escapes import unescaped
+
+    return {
+        name: unescaped(value, f"`--{name}`")
+        if isinstance(value, str)
+        else [unescaped(one, f"`--{name}`") for one in value]
+        for name, value in given(**options).items()
+    }
 
 
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:

@@ -1,0 +1,37 @@
+r"""Escapes in a string that was typed: \n, \t, \r, \\, \uXXXX and \UXXXXXXXX."""
+
+from __future__ import annotations
+
+import re
+
+from recurra.errors import UsageError
+from recurra.inert import quoted
+from recurra.text.vocabulary import CODE_POINTS
+
+EXPECTED = r"\n, \t, \r, \\, \u and 4 or \U and 8 hexadecimal digits"
+_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+_ESCAPE = re.compile(r"\\(?:([ntr\\])|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)")
+_LIKELY = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
+
+
+def unescaped(text: str, name: str) -> str:
+    """Return `text` with each escape as its character; UsageError, which names the option `name`, if one is unknown."""
+
+    def character(found: re.Match[str]) -> str:
+        simple, short, long = found.groups()
+        point = int(short or long or "110000", 16)
+        if simple is None and (point >= CODE_POINTS or 0xD800 <= point <= 0xDFFF):
+            wrong = text[found.start() : found.start() + max(2, len(found[0]))]
+            raise UsageError(
+                f"{name} contains {quoted(wrong)}, which is no escape; expected {EXPECTED}.",
+                hint=r"write `\\` for a backslash, or leave out `--escapes`.",
+            )
+        return _SIMPLE[simple] if simple else chr(point)
+
+    return _ESCAPE.sub(character, text)
+
+
+def first_escape(text: str) -> str | None:
+    r"""Return the first escape that stands in `text` as typed, such as a backslash and n; None without any."""
+    found = _LIKELY.search(text)
+    return None if found is None else found[0]
