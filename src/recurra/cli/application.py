@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from importlib import import_module
 from inspect import BoundArguments
@@ -12,7 +11,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter
 
 from recurra import __version__
-from recurra.cli.parser_errors import explain
+from recurra.cli.parser_errors import explain, suggestion
 from recurra.errors import UsageError
 
 COMMANDS = (
@@ -84,8 +83,8 @@ def _refuse_options(app: App, arguments: list[str], texts: list[str] | tuple[str
         name = text.partition("=")[0]
         if name in known:
             raise UsageError(f"a text is missing before `{name}`.", hint=f"see `{_name(app, arguments)} --help`.")
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else f"`{_name(app, arguments)} --help` lists the options."
+        meant = suggestion(name, [one for one in known if one.startswith("-")])
+        hint = f"did you mean {meant}?" if meant else f"`{_name(app, arguments)} --help` lists the options."
         raise UsageError(f"there is no option `{name}`.", hint=f"{hint} A file of that name is `./{text}`.")
 
 

@@ -13,14 +13,14 @@ from cyclopts import Group, Parameter, Token
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 from recurra.inert import quoted
-from recurra.presets import PRESETS
+from recurra.presets import PRESETS, choose
 
 NONE = "none"
 DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
 SETTINGS = {  # and their defaults
     field.name: field.default for config in (ModelConfig, TrainingConfig) for field in dataclasses.fields(config)
 }
-_VARIED = {name for settings in PRESETS.values() for name in settings}
+_VARIED = {name for settings in (*PRESETS.values(), choose(0, 0).settings) for name in settings}
 
 WHAT = Group("What is learned", sort_key=1)
 NETWORK = Group("The network", sort_key=2)
@@ -77,11 +77,9 @@ def setting(name: str, help: str, **named: Any) -> Parameter:
     """The option for a setting of `ModelConfig` or `TrainingConfig`: not given, it is left to their default."""
     default = SETTINGS[name]
     reader = whole if type(default) is int else real if type(default) is float else text
+    shown = "by preset" if name in _VARIED else NONE if default is None else str(default)
     return Parameter(
-        name=f"--{name.replace('_', '-')}",
-        help=help,
-        show_default="by preset" if name in _VARIED else NONE if default is None else str(default),
-        **{"converter": reader} | named,
+        name=f"--{name.replace('_', '-')}", help=help, **{"converter": reader, "show_default": shown} | named
     )
 
 

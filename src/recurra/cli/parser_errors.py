@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
+from collections.abc import Iterable
 from itertools import chain
 
 from cyclopts import (
@@ -20,6 +21,7 @@ from cyclopts import (
 from recurra.errors import UsageError
 
 CUTOFF = 0.6
+MOST = 3  # names that one suggestion has
 
 
 def explain(error: CycloptsError, called: str) -> UsageError:
@@ -48,6 +50,20 @@ def explain(error: CycloptsError, called: str) -> UsageError:
             return UsageError(str(error), hint=help_hint)
 
 
+def suggestion(name: str, known: Iterable[str], before: str = "") -> str | None:
+    """Return the names that may have been meant, each after `before`; None without any.
+
+    They begin with `name` (up to three), have it as a part between hyphens (up to three), or one is spelled alike.
+    """
+    typed = name.lower().lstrip("-").replace("_", "-")
+    names = {one.lstrip("-"): one for one in known if len(one.lstrip("-")) > 1}
+    begin = [one for one in names if typed and one.startswith(typed)]
+    part = [one for one in names if typed and f"-{typed}-" in f"-{one}-"]
+    close = difflib.get_close_matches(typed, names, n=1, cutoff=CUTOFF)
+    likely = next((found for found in (begin, part) if 0 < len(found) <= MOST), close)
+    return " or ".join(f"`{before}{names[one]}`" for one in sorted(likely)) or None
+
+
 def _unknown_command(error: UnknownCommandError) -> UsageError:
     from recurra.text.books import NAMES  # not needed for a page of help, which must be quick
 
@@ -55,11 +71,11 @@ def _unknown_command(error: UnknownCommandError) -> UsageError:
     names = [name for name in (error.app or ()) if not name.startswith("-")]
     if token.startswith("-"):
         return UsageError(f"`{token}` must come after a command.", hint=f"the commands are {', '.join(names)}.")
-    close = difflib.get_close_matches(token, names, n=1, cutoff=CUTOFF)
+    meant = suggestion(token, names, "recurra ")
     if token in NAMES or os.path.lexists(token) or "." in token:
         hint = f"to learn a text: `recurra train {shlex.quote(token)}`."
     else:
-        hint = f"did you mean `recurra {close[0]}`?" if close else f"the commands are {', '.join(names)}."
+        hint = f"did you mean {meant}?" if meant else f"the commands are {', '.join(names)}."
     return UsageError(f"there is no command `{token}`.", hint=hint)
 
 
@@ -68,5 +84,5 @@ def _unknown_option(error: UnknownOptionError, help_hint: str) -> UsageError:
     if name == "-":
         return UsageError("there is nothing here that standard input, `-`, could be.", hint=help_hint)
     known = list(chain.from_iterable(argument.names for argument in error.argument_collection))
-    close = difflib.get_close_matches(name, [one for one in known if one.startswith("-")], n=1, cutoff=CUTOFF)
-    return UsageError(f"there is no option `{name}`.", hint=f"did you mean `{close[0]}`?" if close else help_hint)
+    meant = suggestion(name, [one for one in known if one.startswith("-")])
+    return UsageError(f"there is no option `{name}`.", hint=f"did you mean {meant}?" if meant else help_hint)

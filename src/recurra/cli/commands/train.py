@@ -87,7 +87,8 @@ def train(
         ),
     ] = None,
     preset: Annotated[
-        str | None, setting("preset", f"Where settings come from: {', '.join(PRESETS)}.", group=HOW)
+        str | None,
+        setting("preset", f"Where settings come from: {', '.join(PRESETS)}.", group=HOW, show_default="auto"),
     ] = None,
     time_limit: Annotated[
         str | None,
