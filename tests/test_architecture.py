@@ -13,7 +13,7 @@ ROOT = Path(recurra.__file__).parent
 ROOMS = (
     ("errors", "presets"),
     ("config",),
-    ("randomness", "machine", "inert", "signals", "storage", "untrusted", "extras", "words"),
+    ("randomness", "machine", "inert", "signals", "storage", "untrusted", "extras", "words", "shell"),
     ("tensor_file",),
     ("text",),
     ("network",),

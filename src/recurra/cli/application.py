@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from recurra import __version__
 from recurra.cli.parser_errors import explain, suggestion
 from recurra.errors import UsageError
+from recurra.shell import path_argument
 
 COMMANDS = (
     "train", "sample", "score", "check", "compress", "decompress", "report", "export", "import", "serve", "books",
@@ -85,7 +86,9 @@ def _refuse_options(app: App, arguments: list[str], texts: list[str] | tuple[str
             raise UsageError(f"a text is missing before `{name}`.", hint=f"see `{_name(app, arguments)} --help`.")
         meant = suggestion(name, [one for one in known if one.startswith("-")])
         hint = f"did you mean {meant}?" if meant else f"`{_name(app, arguments)} --help` lists the options."
-        raise UsageError(f"there is no option `{name}`.", hint=f"{hint} A file of that name is `./{text}`.")
+        raise UsageError(
+            f"there is no option `{name}`.", hint=f"{hint} A file of that name is `{path_argument(text)}`."
+        )
 
 
 def _command(app: App, arguments: list[str]) -> App:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import shlex
 from collections.abc import Iterable
 from itertools import chain
 
@@ -19,6 +18,7 @@ from cyclopts import (
 )
 
 from recurra.errors import UsageError
+from recurra.shell import path_argument
 
 CUTOFF = 0.6
 MOST = 3  # names that one suggestion has
@@ -73,7 +73,7 @@ def _unknown_command(error: UnknownCommandError) -> UsageError:
         return UsageError(f"`{token}` must come after a command.", hint=f"the commands are {', '.join(names)}.")
     meant = suggestion(token, names, "recurra ")
     if token in NAMES or os.path.lexists(token) or "." in token:
-        hint = f"to learn a text: `recurra train {shlex.quote(token)}`."
+        hint = f"to learn a text: `recurra train {path_argument(token)}`."
     else:
         hint = f"did you mean {meant}?" if meant else f"the commands are {', '.join(names)}."
     return UsageError(f"there is no command `{token}`.", hint=hint)
@@ -85,4 +85,6 @@ def _unknown_option(error: UnknownOptionError, help_hint: str) -> UsageError:
         return UsageError("there is nothing here that standard input, `-`, could be.", hint=help_hint)
     known = list(chain.from_iterable(argument.names for argument in error.argument_collection))
     meant = suggestion(name, [one for one in known if one.startswith("-")])
-    return UsageError(f"there is no option `{name}`.", hint=f"did you mean {meant}?" if meant else help_hint)
+    hint = f"did you mean {meant}?" if meant else help_hint
+    there = f" A file of that name is `{path_argument(name)}`." if os.path.lexists(name) else ""
+    return UsageError(f"there is no option `{name}`.", hint=hint + there)

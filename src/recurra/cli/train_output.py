@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import shlex
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from recurra.inert import inert
 from recurra.network.parameters import count
 from recurra.presets import PRESETS, choose, expected
 from recurra.report import data
+from recurra.shell import path_argument
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run import Run
@@ -158,7 +158,7 @@ def page(address: str | None) -> Iterator[str]:
 def next_steps(run: Run, report: Path) -> Iterator[str]:
     """Where the report is, and the command to try."""
     yield _line("report", _shown(report))
-    yield _line("next", f"recurra sample {_shown(Path(shlex.quote(str(run.folder))))}")
+    yield _line("next", f"recurra sample {path_argument(run.folder)}")
 
 
 def gradient_words(check: dict[str, Any]) -> str:

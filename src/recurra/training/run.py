@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,6 +16,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.model import CHECKPOINTS, LanguageModel
+from recurra.shell import path_argument
 from recurra.signals import stop_signals
 from recurra.text.reading import Source
 from recurra.text.text import Text
@@ -197,7 +197,9 @@ def _follow(trainer: Trainer, folder: Path, listeners: Sequence[Listener]) -> No
         if (folder / CHECKPOINTS / LATEST).exists():
             error.hint = f"go on from the last checkpoint at half the rate: {_resume_command(folder)} {slower}"
         else:
-            error.hint = f"train again at half the rate: the same command with --run {_quoted(folder)} --force {slower}"
+            error.hint = (
+                f"train again at half the rate: the same command with --run {path_argument(folder)} --force {slower}"
+            )
         raise
 
 
@@ -218,8 +220,4 @@ def _ended_early(folder: Path) -> Interrupted:
 
 
 def _resume_command(folder: Path) -> str:
-    return f"recurra train --resume --run {_quoted(folder)}"
-
-
-def _quoted(folder: Path) -> str:
-    return shlex.quote(str(folder))
+    return f"recurra train --resume --run {path_argument(folder)}"

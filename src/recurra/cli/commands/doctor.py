@@ -13,6 +13,7 @@ from cyclopts import App
 from recurra import extras
 from recurra.cli.options import OUTPUT, flag
 from recurra.machine import usable_cpus
+from recurra.words import plural
 
 EXAMPLES = """\
 Examples:
@@ -115,7 +116,8 @@ def _processor() -> Finding:
     features = config.CPU_FEATURES or binding.get_host_cpu_features().flatten()
     vectors = [name for name in VECTORS if f"+{name}" in features.split(",")]
     name = config.CPU_NAME or binding.get_host_cpu_name()
-    value = f"{platform.machine()} {name}, {usable_cpus()} usable cores, vectors: {', '.join(vectors) or 'none'}"
+    cores = plural(usable_cpus(), "usable core")
+    value = f"{platform.machine()} {name}, {cores}, vectors: {', '.join(vectors) or 'none'}"
     if not vectors:
         return Finding("processor", value, WARN, "training is several times slower without vector instructions.")
     return Finding("processor", value)
