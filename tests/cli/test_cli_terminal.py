@@ -66,7 +66,7 @@ def test_a_prompt_is_shown_with_its_text_and_controls_are_escaped(
     code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"})
     assert code == 0
     text = call(*line[3:]).out
-    warning, written = shown.decode().replace("\r\n", "\n").split("\n", 1)
+    warning, written = shown.decode().replace("\r\n", "\n").split("prompt.\n", 1)
     assert warning.startswith("warning: the model does not know '\\x1b' (U+001B), ")
     assert written == "A small m" + text
 

@@ -119,7 +119,9 @@ class Progress:
     """
 
     def __init__(self, *, quiet: bool) -> None:
-        from recurra.cli.terminal import can_move
+        from recurra.cli.terminal import can_move, redraw
+
+        self._redraw = redraw
 
         self._shown = not quiet and can_move(sys.stderr)
         self._started = time.perf_counter()
@@ -128,7 +130,7 @@ class Progress:
     def __call__(self, read: int, written: int) -> None:
         self.read, self.written = read, written
         if self._shown:
-            print(f"\r\x1b[K{self._line()}", end="", file=sys.stderr, flush=True)
+            self._redraw(self._line())
 
     @property
     def seconds(self) -> float:
@@ -140,7 +142,7 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._redraw("")
 
     def figures(self, name: str) -> dict[str, Any]:
         """What `--json` tells."""

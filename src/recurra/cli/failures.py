@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from recurra.cli.terminal import paint, say
+from recurra.cli.terminal import paint, say, say_after
 from recurra.errors import Interrupted, RecurraError, StorageError
 from recurra.inert import inert
 from recurra.machine import is_silent
@@ -40,9 +40,9 @@ def tell(error: BaseException) -> int:
 
 
 def _failure(error: RecurraError) -> int:
-    say(f"{paint('error:', 'red')} {inert(error.message)}")
+    say_after("error: ", error.message, "red")
     if error.hint is not None:
-        say(f"{paint('hint:', 'bold')} {inert(error.hint)}")
+        say_after("hint: ", error.hint, "bold")
     return error.exit_code
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from recurra.cli import surprise_view
 from recurra.cli.scoring import Found, Reading, Result
-from recurra.cli.terminal import columns, encoded, has_colour, is_terminal, write, write_text
+from recurra.cli.terminal import columns, encoded, folded, has_colour, is_terminal, write, write_text
 from recurra.inert import inert
 from recurra.inference.surprise import NO_GUESS, Surprise
 from recurra.model import LanguageModel
@@ -34,7 +34,7 @@ def lines(found: Found) -> Iterator[str]:
     passage = found.passage
     unit = "byte" if passage.text.is_bytes else "character"
     yield f"{inert(passage.text.name)}, {passage.part}: {plural(passage.stop - passage.start, unit)}"
-    yield from (f"note: {inert(note)}" for note in found.notes)
+    yield from (folded(inert(note), sys.stdout, label="note: ") for note in found.notes)
     rows = [*_baseline_rows(found.baselines or {}), *(row for result in found.results for row in _rows(result))]
     table = [[HEADER[0], f"bits/{unit}", f"nats/{unit}", *HEADER[3:]], *rows]
     if passage.text.is_bytes:  # bits/byte stand there already

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
+import re
+import shutil
 import sys
 import time
 import warnings
@@ -16,6 +19,10 @@ from recurra.errors import StorageError
 from recurra.inert import inert, is_unsafe
 
 REDRAW = 0.25  # seconds, at least, between two showings of progress
+GAP = "  "  # between two columns
+NARROWEST = 12  # cells of a first column that is folded
+_RATIO = re.compile(r"[a-z]+/[a-z]+")
+_WORD = re.compile(r"(?:[^\s`]*`[^`]*`[^\s`]*|\S+)\s*")
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -51,9 +58,14 @@ def say(*lines: str) -> None:
 
 def warn(message: str, hint: str | None = None) -> None:
     """A warning for the person, on stderr, and what to do about it."""
-    say(f"{paint('warning:', 'yellow')} {inert(message)}")
+    say_after("warning: ", message, "yellow")
     if hint is not None:
-        say(f"{paint('hint:', 'bold')} {inert(hint)}")
+        say_after("hint: ", hint, "bold")
+
+
+def say_after(label: str, message: str, style: str) -> None:
+    """A message for the person, on stderr, after a label in a style."""
+    say(folded(inert(message), sys.stderr, label=label, style=style))
 
 
 @contextlib.contextmanager
@@ -112,13 +124,99 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def columns(rows: list[list[str]], *, indent: str = "") -> list[str]:
-    """The rows as lines, each column as wide as its widest cell; the last one is left as it is."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    return [
-        indent + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in rows
-    ]
+def columns(rows: list[list[str]], *, indent: str = "", stream: IO[str] | None = None) -> list[str]:
+    """The rows as lines, each column as wide as its widest cell; the last one is left as it is.
+
+    On a terminal (`stream`, else stdout) that is narrower, the units in the first row get a line of their own, then
+    first cells are folded, and at last the lines are cut.
+    """
+    limit = width_of(sys.stdout if stream is None else stream)
+    lines = _aligned(rows, indent)
+    if limit is None or max(map(_cells, lines)) <= limit:
+        return lines
+    rows = [*_in_two_lines(rows[0]), *rows[1:]]
+    others = max(map(_cells, _aligned([row[1:] for row in rows], "")))
+    folded = [_folded_row(row, max(limit - others - len(indent) - len(GAP), NARROWEST)) for row in rows]
+    return [_cut(line, limit) for line in _aligned(list(itertools.chain.from_iterable(folded)), indent)]
+
+
+def _aligned(rows: list[list[str]], indent: str) -> list[str]:
+    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)][:-1]
+    padded = ([cell + " " * (width - _cells(cell)) for cell, width in zip(row, widths, strict=False)] for row in rows)
+    return [(indent + GAP.join([*cells, row[-1]])).rstrip() for cells, row in zip(padded, rows, strict=True)]
+
+
+def _in_two_lines(header: list[str]) -> list[list[str]]:
+    """The header with bits/character and the like in two lines, if it has such a cell."""
+    parts = [cell.partition("/") if _RATIO.fullmatch(cell) else ("", "", cell) for cell in header]
+    first = [name + slash for name, slash, _ in parts]
+    return [first, [rest for *_, rest in parts]] if any(first) else [header]
+
+
+def _folded_row(row: list[str], width: int) -> list[list[str]]:
+    """The row with its first cell in as many lines as it needs."""
+    name = row[0].lstrip()
+    margin = " " * (len(row[0]) - len(name))
+    first, *more = [margin + line for line in _lines(name, width - len(margin), chopped=True)]
+    return [[first, *row[1:]], *([line, *[""] * (len(row) - 1)] for line in more)]
+
+
+def _lines(text: str, width: int, *, chopped: bool = False) -> list[str]:
+    """The text in lines of `width` cells, cut between words; longer words are too long, or are `chopped`."""
+    lines = [""]
+    for word in _WORD.findall(text):
+        if lines[-1] and _cells(lines[-1] + word.rstrip()) > width:
+            lines.append("")
+        lines[-1] += word
+        while chopped and _cells(lines[-1].rstrip()) > width:
+            count = next(n for n in range(len(lines[-1]), 0, -1) if _cells(lines[-1][:n]) <= width)
+            lines[-1:] = [lines[-1][:count], lines[-1][count:]]
+    return [line.rstrip() for line in lines]
+
+
+def _cut(line: str, width: int) -> str:
+    """The line in `width` cells, with a sign where it was cut."""
+    if _cells(line) <= width:
+        return line
+    while _cells(line) >= width:
+        line = line[:-1]
+    return line + "…"
+
+
+def _cells(text: str) -> int:
+    """How many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # not needed for help, which must be quick
+
+    return cell_len(text)
+
+
+def width_of(stream: IO[str] | None) -> int | None:
+    """The columns of the terminal that `stream` is; None where it is none."""
+    return shutil.get_terminal_size().columns if is_terminal(stream) else None
+
+
+def folded(text: str, stream: IO[str] | None, *, label: str = "", style: str | None = None) -> str:
+    """`text` after a `label` in a `style`, in lines that fit the terminal that `stream` is, cut between words.
+
+    Later lines are indented as far as the label. What stands in backquotes is left whole: it may be a command.
+    """
+    name = label.rstrip()
+    shown = label if style is None else paint(name, style, stream) + label[len(name) :]
+    limit = width_of(stream)
+    if limit is None or _cells(label + text) <= limit:
+        return shown + text
+    margin = _cells(label)
+    return shown + f"\n{' ' * margin}".join(_lines(text, limit - margin))
+
+
+def redraw(words: str) -> None:
+    """Put `words` in place of the line on stderr, cut to its width; nothing is raised if the terminal has gone."""
+    limit = width_of(sys.stderr)
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"\r\x1b[K{words if limit is None else _cut(words, limit - 1)}")
+        sys.stderr.flush()
 
 
 def redraw(words: str) -> None:

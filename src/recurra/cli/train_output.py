@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recurra.cli.terminal import paint
+from recurra.cli.terminal import folded, paint
 from recurra.cli.train_progress import Silent
 from recurra.config import TrainingConfig, configs
 from recurra.inert import inert
@@ -64,7 +65,7 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
         test = f", and {100 * training.test:.3g} % after it" if training.test else ""
         where = f"{100 * training.validation:.3g} % of the text"
         yield _line("held out", f"{'the last ' if not test else ''}{where}{test}{patience}")
-    yield _line("run", _shown(folder))
+    yield _whole("run", _shown(folder))
     if trainer.is_resumed:
         yield _line("resumed", _resumed(trainer))
 
@@ -157,8 +158,8 @@ def page(address: str | None) -> Iterator[str]:
 
 def next_steps(run: Run, report: Path) -> Iterator[str]:
     """Where the report is, and the command to try."""
-    yield _line("report", _shown(report))
-    yield _line("next", f"recurra sample {path_argument(run.folder)}")
+    yield _whole("report", _shown(report))
+    yield _whole("next", f"recurra sample {path_argument(run.folder)}")
 
 
 def gradient_words(check: dict[str, Any]) -> str:
@@ -193,6 +194,11 @@ def _beginning(text: str) -> Iterator[str]:
 
 
 def _line(label: str, words: str) -> str:
+    return folded(words, sys.stderr, label=label.ljust(LABEL), style="bold")
+
+
+def _whole(label: str, words: str) -> str:
+    """A line that is not folded: a path or a command, which may be copied."""
     return paint(label.ljust(LABEL), "bold") + words
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from recurra.cli.terminal import can_move, has_colour, redraw, say
+from recurra.cli.terminal import GAP, can_move, has_colour, redraw, say
 from recurra.cli.warming import COMPILING
 from recurra.inert import inert
 from recurra.training import events
@@ -20,7 +20,7 @@ from recurra.training.events import Event
 from recurra.words import duration, loss_words
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from recurra.training.trainer import Trainer
 
@@ -29,7 +29,7 @@ REDRAW = 0.125  # seconds, at least, between two drawings
 SHARE = 0.007  # of the time, at most, that drawing may take
 SLOWEST = 2.0  # seconds, at most, between two drawings; the first takes longer than all others
 SAMPLE_LINES = 6
-BAR = 30
+BAR, SHORTEST_BAR = 30, 5
 
 
 class Seen(NamedTuple):
@@ -189,19 +189,13 @@ def milestones(updates: int) -> list[int]:
 def drawing(seen: Seen) -> RenderableType:
     """The picture that `Live` draws."""
     from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
     from rich.text import Text
 
     progress = seen.progress
     assert progress is not None  # noqa: S101 - drawn only then
     share, count, loss, *held_out, speed, left = _figures(seen)
-    top = Table.grid(padding=(0, 2))
-    top.add_row(
-        ProgressBar(total=progress.updates, completed=progress.update, width=BAR), share, Text(count), speed, left
-    )
     parts: list[Any] = [
-        top,
+        Top(progress.update / progress.updates, (share, count, speed, left)),
         *(Text(line, style="bold", no_wrap=True, overflow="ellipsis") for line in (loss, *held_out)),
     ]
     if seen.sample is not None:
@@ -209,6 +203,25 @@ def drawing(seen: Seen) -> RenderableType:
         lines = inert(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
     return Group(*parts)
+
+
+class Top(NamedTuple):
+    """The first line: a bar, as long as the terminal has space for it, and figures."""
+
+    share: float
+    figures: tuple[str, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The line, as rich asks for it."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        width = min(BAR, options.max_width - sum(len(figure) + len(GAP) for figure in self.figures))
+        bar = [ProgressBar(total=1, completed=self.share, width=width)] if width >= SHORTEST_BAR else []
+        top = Table.grid(padding=(0, len(GAP)))
+        top.add_row(*bar, *(Text(figure, no_wrap=True, overflow="ellipsis") for figure in self.figures))
+        yield top
 
 
 def _figures(seen: Seen) -> list[str]:

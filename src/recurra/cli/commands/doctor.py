@@ -75,15 +75,16 @@ def examine() -> Iterator[Finding]:
 
 def lines(found: list[Finding]) -> Iterator[str]:
     """The findings for a person: sign, verdict, name, value, and hints below."""
-    from recurra.cli.terminal import paint, shown
+    from recurra.cli.terminal import folded, paint, shown
 
     signs = SIGNS if _can_show("".join(SIGNS.values())) else {OK: "+", WARN: "!", BAD: "x"}
     width = max(len(finding.name) for finding in found)
     for finding in found:
-        sign = paint(f"{signs[finding.verdict]} {finding.verdict:4}", STYLES[finding.verdict], sys.stdout)
-        yield f"{sign}  {finding.name.ljust(width)}  {shown(finding.value)}"
+        sign = f"{signs[finding.verdict]} {finding.verdict:4}"
+        line = folded(shown(finding.value), sys.stdout, label=f"{sign}  {finding.name.ljust(width)}  ")
+        yield paint(sign, STYLES[finding.verdict], sys.stdout) + line.removeprefix(sign)
         if finding.hint:
-            yield f"{' ' * (width + 10)}hint: {shown(finding.hint)}"
+            yield folded(shown(finding.hint), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
 
 
 def _can_show(text: str) -> bool:

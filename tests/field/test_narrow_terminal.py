@@ -1,0 +1,83 @@
+"""On a terminal of 80 columns nothing breaks within a word, and a command that is shown stays whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+
+import pytest
+from rich.console import Console
+
+from recurra.cli import terminal
+from recurra.cli.terminal import columns, folded, redraw
+from recurra.cli.train_progress import Seen, drawing
+from recurra.training import events
+
+HEADER = ["", "bits/character", "nats/character", "bits/byte", "perplexity", "unknown", "speed"]
+HEADINGS = ["bits", "nats", "character", "byte", "perplexity", "unknown", "speed"]
+FIGURES = ["2.1028", "1.4576", "2.1028", "4.295", "0", "1,030,519/s"]
+
+
+@pytest.fixture(params=[40, 60, 80, 120])
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The columns of the terminal that every stream is."""
+    columns: int = request.param
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    monkeypatch.setattr(terminal, "is_terminal", lambda stream: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return columns
+
+
+@pytest.mark.parametrize(
+    "name", ["runs/kjv", "runs/" + "a-long-name-" * 6, "  dynamic, rms at rate 0.0012", "runs/红楼梦" * 5]
+)
+def test_a_table_fits(width: int, name: str) -> None:
+    lines = columns([HEADER, [name, *FIGURES]], indent="  ")
+    assert all(terminal._cells(line) <= width for line in lines)
+    if width >= 80:
+        shown = iter("".join(lines))
+        assert all(character in shown for character in name.replace(" ", "")), "the name is there, in order"
+        assert all(word in "\n".join(lines) for word in (*HEADINGS, *FIGURES))
+
+
+def test_a_table_that_is_piped_is_as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((20, 24)))
+    assert columns([HEADER, ["runs/kjv", *FIGURES]])[0].split() == HEADER[1:]
+    assert folded("word " * 30, sys.stdout) == "word " * 30
+
+
+def test_columns_of_wide_characters_are_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = columns([["红楼梦", "1"], ["kjv", "2"]])
+    assert lines == ["红楼梦  1", "kjv     2"]
+
+
+def test_a_message_is_folded_between_words(width: int) -> None:
+    command = "`recurra train book.txt --learning-rate 0.1 --run runs/book`"
+    message = f"the loss is worse than uniform; try a smaller rate: {command} would be one."
+    lines = folded(message, sys.stdout, label="hint: ").split("\n")
+    assert "".join(line[6:] + " " for line in lines).split() == message.split()
+    assert all(line.startswith("      ") for line in lines[1:])
+    whole = [line for line in lines if "`" in line]
+    assert len(whole) == 1, "the command is in one line"
+    assert all(len(line) <= width for line in lines if line not in whole)
+
+
+def test_the_progress_of_a_training_is_one_line(width: int) -> None:
+    progress = events.Progress(103_500, 350_000, 50.0, 5.0)
+    console = Console(file=io.StringIO(), width=width, no_color=True)
+    console.print(drawing(Seen(25, "character", progress)))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 2
+    if width >= 80:
+        assert "103,500 of 350,000 updates  20,700 updates/s  12 s left" in lines[0]
+        assert lines[0].startswith("━━")
+
+
+def test_a_line_that_is_drawn_anew_is_no_wider_than_the_terminal(
+    width: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redraw("runs/" + "x" * 200)
+    assert len(capsys.readouterr().err.removeprefix("\r\x1b[K")) == width - 1
