@@ -22,3 +22,29 @@ EQUIVALENTS = [  # the characters that a model knows, a text, and the text in th
     ("a\u0301b", "\u0301\u00e1b", "\u0301a\u0301b"),  # a mark without a letter before it
     ("x", "", ""),
 ]
+
+WORDS = [  # a text, and its words
+    ("A small book, of few words.", ["A", "small", "book", "of", "few", "words"]),
+    ("don\u2019t 'quote' it's rock'n'roll o' clock", ["don\u2019t", "quote", "it's", "rock'n'roll", "o", "clock"]),
+    ("d\u00e9j\u00e0 de\u0301ja\u0300 na\u00efve", ["d\u00e9j\u00e0", "de\u0301ja\u0300", "na\u00efve"]),
+    ("col\u00b7lecci\u00f3", ["col\u00b7lecci\u00f3"]),
+    ("हिन्दी में लिखा है", ["हिन्दी", "में", "लिखा", "है"]),
+    ("தமிழ் மொழி", ["தமிழ்", "மொழி"]),
+    ("বাংলা ভাষা", ["বাংলা", "ভাষা"]),
+    ("اَلْعَرَبِيَّةُ می\u200cخواهم", ["اَلْعَرَبِيَّةُ", "می\u200cخواهم"]),
+    ("עִבְרִית שלום", ["עִבְרִית", "שלום"]),
+    ("한국어 말 ㅋㅋ", ["한국어", "말", "ㅋㅋ"]),
+    ("Русский ё й", ["Русский", "ё", "й"]),
+    ("人之初,性本善。", []),
+    ("ひらがな カタカナー 漢字", []),
+    ("ภาษาไทย ที่", []),
+    ("ភាសាខ្មែរ", []),
+    ("မြန်မာဘာသာ", []),
+    ("ພາສາລາວ", []),
+    ("iPhoneは便利 2026年", ["iPhone", "2026"]),
+    ("\U00020000\u3007 \U0001d400\U0001f600b", ["\U0001d400", "b"]),
+    ("snake_case x2 3.14 a-b", ["snake_case", "x2", "3", "14", "a", "b"]),
+    ("soft\u00adhyphen zero\u200bwidth", ["soft\u00adhyphen", "zero", "width"]),
+    ("\u0301 alone\U0001f600", ["alone"]),
+    ("", []),
+]

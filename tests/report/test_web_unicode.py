@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,15 +13,18 @@ import pytest
 
 from browsing import chromium, wait
 from recurra.report.assets import script
-from unicode_examples import EQUIVALENTS
+from recurra.text.words import pattern
+from unicode_examples import EQUIVALENTS, WORDS
 
+_NEW = ("Cn", "Cs")  # no characters, or not yet
 Ask = Callable[[str, Any], Any]
-MODULES = script("vocabulary.js")
+ENTRIES = ["probes.js", "vocabulary.js"]
+MODULES = "\n".join(["globalThis.all = {};", *(f"{{\n{script(e)}\nObject.assign(all, modules);\n}}" for e in ENTRIES)])
 
 
 @pytest.fixture(params=["node", pytest.param("chromium", marks=pytest.mark.browser)], scope="module")
 def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    """Return the result of the body of a JavaScript function, which has `modules` and the argument `rows`."""
+    """Return the result of the body of a JavaScript function, which has `all` modules and the argument `rows`."""
     if request.param == "node":
         node = shutil.which("node")
         if node is None:
@@ -28,11 +32,10 @@ def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield lambda body, rows: _by_node(node, body, rows)
         return
     page = tmp_path_factory.mktemp("unicode") / "page.html"
-    code = f"{MODULES}\nwindow.modules = modules;"
-    page.write_text(f'<!DOCTYPE html><meta charset="utf-8"><script type="module">{code}</script>', encoding="utf-8")
+    page.write_text(f'<!DOCTYPE html><meta charset="utf-8"><script type="module">{MODULES}</script>', encoding="utf-8")
     with chromium() as driver:
         driver.get(page.as_uri())
-        wait(lambda: driver.execute_script("return typeof modules === 'object'"), "the modules")
+        wait(lambda: driver.execute_script("return 'vocabulary' in (globalThis.all ?? {})"), "the modules")
         yield lambda body, rows: driver.execute_script(f"const [rows] = arguments; {body}", rows)
 
 
@@ -45,6 +48,40 @@ def _by_node(node: str, body: str, rows: Any) -> Any:
 def test_canonical_equivalents(ask: Ask) -> None:
     body = """return rows.map(([symbols, text]) => {
         const points = [...new Set(symbols)].map((symbol) => symbol.codePointAt(0)).sort((a, b) => a - b);
-        return new modules.vocabulary.Vocabulary(points, false).spell(text).join("");
+        return new all.vocabulary.Vocabulary(points, false).spell(text).join("");
     });"""
     assert ask(body, EQUIVALENTS) == [expected for _, _, expected in EQUIVALENTS]
+
+
+def test_words(ask: Ask) -> None:
+    body = """return rows.map((text) => {
+        const symbols = [...text];
+        return all.unicode.wordsOf(text).map(([start, length]) => symbols.slice(start, start + length).join(""));
+    });"""
+    assert ask(body, [text for text, _ in WORDS]) == [words for _, words in WORDS]
+
+
+def test_every_character_is_part_of_a_word_in_both_or_in_none(ask: Ask) -> None:
+    """Of the characters that both versions of Unicode know, each by itself and after a letter."""
+    texts = [f"{chr(point)} a{chr(point)}" for point in range(0x20000) if unicodedata.category(chr(point)) not in _NEW]
+    body = """const known = /^[^\\p{Cn}]+$/u;
+        return rows.map((text) => (known.test(text) ? all.unicode.wordsOf(text) : null));"""
+    found = ask(body, texts)
+    assert found.count(None) < 100
+    for text, words in zip(texts, found, strict=True):
+        own = [[match.start(), len(match[0])] for match in pattern().finditer(text)]
+        assert words is None or words == own, ascii(text)
+
+
+def test_a_beginning_ends_between_characters(ask: Ask) -> None:
+    rows = [["abc", 2], ["abc", 9], ["ae\u0301x", 2], ["a😀b", 2], ["हिन्दी", 3], ["", 5], ["\u0301", 0]]
+    found = ask("return rows.map(([text, count]) => all.unicode.beginningOf(text, count));", rows)
+    assert found == ["ab", "abc", "a", "a😀", "हि", "", ""]
+
+
+def test_the_place_in_the_word_is_known_for_scripts_with_marks(ask: Ask) -> None:
+    body = """const probe = all.probes.probesOf([...rows]).find(({ name }) => name === "the place in the word");
+        return probe ? Array.from(probe.values) : null;"""
+    values = ask(body, "हिन्दी में")
+    assert sorted(values[:6]) == values[:6] != sorted(values)[:6]
+    assert ask(body, "人之初,性本善。") is None, "in no word: nothing to follow"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from recurra.errors import UsageError
 from recurra.interop import files, folder, matlab, matlab_script, onnx_graph
 from recurra.interop.origin import Origin
+from recurra.text.words import word_characters
 
 FORMATS = ("folder", "torch", "onnx", "matlab")
 SUFFIXES = {"folder": "-model", "torch": ".safetensors", "onnx": ".onnx", "matlab": ".mat"}
@@ -21,7 +21,7 @@ def require_format(format: str) -> None:
 
 def default_path(origin: Origin, format: str) -> Path:
     """Where the export of that name goes, here."""
-    name = re.sub(r"[^\w.-]", "_", origin.name)
+    name = word_characters(origin.name, ".-", "_")
     return Path(f"{name}{SUFFIXES[format]}")
 
 

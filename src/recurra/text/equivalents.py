@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from recurra.text.vocabulary import Vocabulary, codes
+from recurra.text.words import is_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,9 +95,7 @@ def _cluster(text: str, place: int) -> tuple[int, int]:
 
 def _goes_on(character: str) -> bool:
     """Return True if `character` belongs to the character before it."""
-    if character.isascii():
-        return False
-    return unicodedata.category(character)[0] == "M" or _JAMO[0] <= character <= _JAMO[1]
+    return not character.isascii() and (is_mark(character) or _JAMO[0] <= character <= _JAMO[1])
 
 
 def _spelled(cluster: str, vocabulary: Vocabulary) -> str:

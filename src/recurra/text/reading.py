@@ -29,6 +29,7 @@ from recurra.text.journal import Journal
 from recurra.text.long_text import LongText, gather
 from recurra.text.streams import cuts
 from recurra.text.text import BYTES, Text
+from recurra.text.words import word_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -302,5 +303,6 @@ def _joined(pieces: Iterable[_Piece], origins: list[str], journal: Journal) -> I
 
 
 def _slug(name: str) -> str:
-    """A name for a folder: letters and digits of any script, `.`, `_`, `+` and `-`; at most 60 characters."""
-    return re.sub(r"[^\w.+]+", "-", unicodedata.normalize("NFC", name))[:60].strip(".-") or "text"
+    """A name for a folder: letters, marks and digits of any script, `.`, `_`, `+` and `-`; at most 60 characters."""
+    letters = word_characters(unicodedata.normalize("NFC", name), ".+", "-")
+    return re.sub("-+", "-", letters)[:60].strip(".-") or "text"

@@ -1,6 +1,7 @@
 // A text that three panels look at: what each character cost, the states behind it, and the one that is chosen.
 import { inSlices } from "./dom.js";
 import { Signal } from "./signal.js";
+import { beginningOf } from "./unicode.js";
 
 const LONGEST = 1500; // characters
 const BEGINNING = 24; // characters of a beginning
@@ -34,8 +35,8 @@ export class Passage {
   /** The first words, to go on from. */
   get beginning() {
     const line = this.text.trim().split("\n")[0];
-    const cut = line.slice(0, BEGINNING);
-    return line.length <= BEGINNING ? line : cut.slice(0, cut.lastIndexOf(" ")).trim() || cut;
+    const cut = beginningOf(line, BEGINNING);
+    return cut === line ? line : cut.slice(0, cut.lastIndexOf(" ")).trim() || cut;
   }
 
   /** The probabilities (K) before the character at `index`. */

@@ -1,5 +1,7 @@
 // What a unit may follow: numbers of each place in a text that a reader can name, and how well they match.
 
+import { wordsOf } from "./unicode.js";
+
 const isLetter = (symbol) => /\p{L}/u.test(symbol);
 
 /** A number for each place, from a rule with a memory of its own. */
@@ -8,11 +10,20 @@ function trace(symbols, start, rule) {
   return symbols.map((symbol) => (memory = rule(memory, symbol)));
 }
 
+/** The number of each character in its word, from 1; 0 between words. */
+function placesInWords(symbols) {
+  const places = symbols.map(() => 0);
+  for (const [start, length] of wordsOf(symbols.join(""))) {
+    for (let place = 0; place < length; place += 1) places[start + place] = place + 1;
+  }
+  return places;
+}
+
 const PROBES = {
   "inside quotes": (symbols) => trace(symbols, 0, (open, symbol) => ("“«".includes(symbol) ? 1 : "”»".includes(symbol) ? 0 : symbol === '"' ? 1 - open : open)),
   "inside brackets": (symbols) => trace(symbols, 0, (depth, symbol) => ("([{".includes(symbol) ? depth + 1 : ")]}".includes(symbol) ? Math.max(0, depth - 1) : depth)),
   "the place in the line": (symbols) => trace(symbols, 0, (column, symbol) => (symbol === "\n" ? 0 : column + 1)),
-  "the place in the word": (symbols) => trace(symbols, 0, (place, symbol) => (isLetter(symbol) ? place + 1 : 0)),
+  "the place in the word": placesInWords,
   "the place in the sentence": (symbols) => trace(symbols, 0, (place, symbol) => (".!?".includes(symbol) ? 0 : place + 1)),
   "a new line": (symbols) => symbols.map((symbol) => Number(symbol === "\n")),
   spaces: (symbols) => symbols.map((symbol) => Number(symbol === " ")),

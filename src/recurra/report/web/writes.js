@@ -50,7 +50,9 @@ export function writesPanel({ samples: recorded, frames }, level) {
     timer = setInterval(step, FRAME);
     return undefined;
   });
+  const [key, known] = legend();
   const fill = () => {
+    known.hidden = !samples.value.some((sample) => sample.total);
     const last = Math.max(0, samples.value.length - 1);
     pick.input.max = last;
     pick.input.disabled = play.disabled = last < 1;
@@ -61,7 +63,7 @@ export function writesPanel({ samples: recorded, frames }, level) {
     follows = true;
     fill();
   };
-  panel.body.append(element("div", { class: "row wide" }, pick.root, play), text, legend());
+  panel.body.append(element("div", { class: "row wide" }, pick.root, play), text, key);
   if (frames) panel.body.prepend(sourceChoice(() => source(recorded), () => source(frames)));
   [recorded, ...(frames ? [frames] : [])].forEach((signal) => signal.watch(() => signal === samples && fill()));
   return panel.root;
@@ -107,7 +109,9 @@ function answerOf({ update, text, words, copied, total }) {
   return [...found, "."];
 }
 
+/** The list of marks, and its item for words, which not every script has. */
 function legend() {
   const item = (name, words) => element("li", {}, element("span", { class: name }, "abc"), ` ${words}`);
-  return element("ul", { class: "legend small" }, item("known", "a word of the text"), item("copied", "copied, 20 characters or more"));
+  const known = item("known", "a word of the text");
+  return [element("ul", { class: "legend small" }, known, item("copied", "copied, 20 characters or more")), known];
 }

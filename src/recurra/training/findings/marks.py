@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
 from typing import TYPE_CHECKING, Any
 
 from recurra.inference.novelty import COPIED, novelties
+from recurra.text.words import has_words, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,31 +20,33 @@ MARKED = 100_000  # characters of them at most: their marks fit in a summary tha
 TOGETHER = 4096  # characters of the last samples whose copies are looked for, in one reading of the text
 READ = 1 << 24  # characters of the text's beginning in which is looked
 BLOCK = 1 << 20
-WORD = re.compile(r"\w+")
+LANGUAGE = 1 << 16  # characters of the text's beginning that show whether it is written with spaces between words
 
 
 def mark(samples: Sequence[Sample], text: Text) -> list[dict[str, Any]]:
     """For each of the last samples its update, the spans [start, length] of the text's words, and how many it has.
 
-    The newest have the spans of what they have copied, too. Of a longer text only the first `READ` characters are read.
+    Of a text in a script without spaces between words there are none. The newest have the spans of what they have
+    copied, too. Of a longer text only the first `READ` characters are read.
     """
     book = text.readable(0, READ)
     samples = _newest([sample for sample in samples if sample.text][-MOST:], MARKED)
-    known = _known({word for sample in samples for word in WORD.findall(sample.text)}, book)
+    found = [list(pattern().finditer(sample.text)) if has_words(book[:LANGUAGE]) else [] for sample in samples]
+    known = _known({match[0] for matches in found for match in matches}, book)
     newest = _newest(samples, TOGETHER)
     copies = novelties([sample.text for sample in newest], book, passages=PASSAGES)
     copied = {
-        sample.update: [[p.start, p.length] for p in found.passages if p.length >= COPIED]
-        for sample, found in zip(newest, copies, strict=True)
+        sample.update: [[p.start, p.length] for p in copied.passages if p.length >= COPIED]
+        for sample, copied in zip(newest, copies, strict=True)
     }
     return [
         {
             "update": sample.update,
-            "words": [[m.start(), len(m[0])] for m in WORD.finditer(sample.text) if m[0] in known],
-            "total": len(WORD.findall(sample.text)),
+            "words": [[match.start(), len(match[0])] for match in matches if match[0] in known],
+            "total": len(matches),
         }
         | ({"copied": copied[sample.update]} if sample.update in copied else {})
-        for sample in samples
+        for sample, matches in zip(samples, found, strict=True)
     ]
 
 
@@ -58,8 +60,8 @@ def _newest(samples: Sequence[Sample], characters: int) -> list[Sample]:
 def _known(wanted: set[str], book: str) -> set[str]:
     """Those of `wanted` that are words of the book."""
     found: set[str] = set()
-    for block in _blocks(book):
-        found |= wanted.intersection(WORD.findall(block))
+    for block in _blocks(book) if wanted else ():
+        found |= wanted.intersection(pattern().findall(block))
     return found
 
 
