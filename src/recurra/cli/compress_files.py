@@ -17,12 +17,17 @@ from cyclopts import Group, Parameter
 from recurra.cli.options import OUTPUT, flag, output, text
 from recurra.errors import RecurraError, StorageError, TextError, UsageError
 from recurra.inert import inert
+from recurra.shell import path_argument
+from recurra.words import plural
 
 if TYPE_CHECKING:
+    from recurra.inference.compression import Escapes
     from recurra.inference.container import Target
 
 STDIO = "-"
 SUFFIX = ".rcra"
+RETURN, MARK = "\r", "\ufeff"
+NAMES = {RETURN: "carriage return", MARK: "byte order mark"}
 HOW = Group("How", sort_key=1)
 FORCE = flag("Replace a file that is there.", OUTPUT)
 
@@ -100,6 +105,32 @@ def target(name: str, *, force: bool) -> Iterator[Target]:
     finally:
         with contextlib.suppress(OSError):
             staged.unlink()
+
+
+def warn_of_line_ends(escapes: Escapes, model: str, name: str, there: str) -> None:
+    """Warn if carriage returns or a byte order mark took much space because the model does not know them."""
+    found = [character for character in (RETURN, MARK) if escapes.counts[character]]
+    if not found:
+        return
+    from recurra.cli.terminal import warn
+
+    text = "standard input" if name == STDIO else f"`{name}`"
+    parts = [f"{plural(escapes.counts[one], NAMES[one])} ({escapes.bytes_of(one):,} bytes)" for one in found]
+    into = "" if there == STDIO else f" -o {path_argument(there)}"
+    read = "" if name == STDIO else f" < {path_argument(name)}"
+    replaced = f"sed '{'; '.join(_sed(one, escapes) for one in found)}'{read}"
+    warn(
+        f"{text} has {' and '.join(parts)}, which the model's vocabulary does not have: each takes "
+        f"{' or '.join(str(escapes.bytes_of(one) // escapes.counts[one]) for one in found)} bytes.",
+        f"to keep the text without them: `{replaced} | recurra compress {path_argument(model)} -{into} --force`.",
+    )
+
+
+def _sed(character: str, escapes: Escapes) -> str:
+    """The command of sed that takes out a mark, or the CR of CRLF, or makes of each CR a line end."""
+    if character == MARK:
+        return r"1s/^\xEF\xBB\xBF//"
+    return r"s/\r$//" if 2 * escapes.crlf > escapes.counts[RETURN] else r"s/\r/\n/g"
 
 
 class _StandardOutput:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from recurra.engines.kernels.lanes import WIDTH
 from recurra.errors import ModelError
 from recurra.inference import container
 from recurra.inference.coding import BYTE, ESCAPE, NO_UTF8, Reader, encoded
+from recurra.inference.scoring import ESCAPE_BITS
 from recurra.text.vocabulary import code_points
 
 if TYPE_CHECKING:
@@ -58,12 +60,33 @@ class Model(Protocol):
         """The state before the first character."""
 
 
+class Escapes:
+    """The characters of a text that the model does not know: how many of each; and all line ends that are CRLF."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.crlf = 0
+
+    def add(self, text: str, unknown: NDArray[np.bool_]) -> None:
+        """Count those of a block; `unknown` (N,) says which they are."""
+        points, counts = np.unique(code_points(text)[unknown], return_counts=True)
+        found = {chr(point): count for point, count in zip(points.tolist(), counts.tolist(), strict=True)}
+        self.counts.update(found)
+        self.crlf += text.count("\r\n") if "\r" in found else 0
+
+    def bytes_of(self, character: str) -> int:
+        """The bytes of a compressed file that the escapes of a character take."""
+        each = ESCAPE_BITS // 8 + len(character.encode("utf-8", "surrogatepass"))
+        return self.counts[character] * each
+
+
 class ModelCodec:
-    """Blocks to words and back by a trained model."""
+    """Blocks to words and back by a trained model; `escapes` count what it did not know of the blocks so far."""
 
     kind = container.WITH_MODEL
 
     def __init__(self, model: Model) -> None:
+        self.escapes = Escapes()
         self.name = name_of(model)
         self._model, self._symbols = model, len(model.vocabulary)
         self._room = np.zeros((1, -(-self._symbols // WIDTH) * WIDTH), np.float32)
@@ -74,6 +97,7 @@ class ModelCodec:
             return encoded(*self._intervals(np.frombuffer(block, np.uint8).astype(np.int64)))
         text = block.decode("utf-8", "surrogateescape")
         found, known = self._model.vocabulary.look_up(text)
+        self.escapes.add(text, ~known)
         ids = np.where(known, found.astype(np.int64), -1)
         before, widths = self._intervals(ids[ids >= 0])
         return encoded(*_with_escapes(text, ids, before, widths))
@@ -121,9 +145,16 @@ def name_of(model: Model) -> bytes:
     return hashlib.sha256(config.encode() + points + model.sha256.encode()).digest()[: container.NAME]
 
 
-def compress(model: Model, source: BinaryIO, target: container.Target, told: container.Told = container.quiet) -> None:
-    """Write `source`, read to its end, to `target`, so that `decompress` with the same model gives it back."""
-    container.compress(source, target, ModelCodec(model), told)
+def compress(
+    model: Model, source: BinaryIO, target: container.Target, told: container.Told = container.quiet
+) -> Escapes:
+    """Write `source`, read to its end, to `target`, so that `decompress` with the same model gives it back.
+
+    Returns what the model did not know of it.
+    """
+    codec = ModelCodec(model)
+    container.compress(source, target, codec, told)
+    return codec.escapes
 
 
 def decompress(

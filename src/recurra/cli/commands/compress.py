@@ -48,11 +48,14 @@ def compress(
         raise UsageError("`--json` and the compressed file both go to standard output.", hint="give `-o FILE`.")
     loaded = None if model is None else load(model)
     progress = compress_files.Progress(quiet=quiet)
+    escapes = None
     with progress, compress_files.source(name) as source, compress_files.target(there, force=force) as target:
         if loaded is None:
             learning.compress(source, target, progress)
         else:
-            modelled.compress(loaded, source, target, progress)
+            escapes = modelled.compress(loaded, source, target, progress)
+    if model is not None and escapes is not None and not quiet:
+        compress_files.warn_of_line_ends(escapes, model, name, there)
     if json:
         write_json(progress.figures(there))
     elif not quiet and there != compress_files.STDIO:
