@@ -212,18 +212,14 @@ def folded(text: str, stream: IO[str] | None, *, label: str = "", style: str | N
 
 
 def redraw(words: str) -> None:
-    """Put `words` in place of the line on stderr, cut to its width; nothing is raised if the terminal has gone."""
-    limit = width_of(sys.stderr)
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"\r\x1b[K{words if limit is None else _cut(words, limit - 1)}")
-        sys.stderr.flush()
+    """Put `words` in place of the last line on stderr, cut to its width, if stderr is a terminal that can move.
 
-
-def redraw(words: str) -> None:
-    """Put the words on stderr in place of what was drawn there, where that is a terminal that can."""
+    Nothing is raised if the terminal has gone: the work goes on.
+    """
     if can_move(sys.stderr):
-        with contextlib.suppress(OSError):  # the terminal is gone; the work goes on
-            sys.stderr.write(f"\r\x1b[K{words}")
+        limit = width_of(sys.stderr)
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"\r\x1b[K{words if limit is None else _cut(words, limit - 1)}")
             sys.stderr.flush()
 
 
