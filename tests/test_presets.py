@@ -40,6 +40,13 @@ def test_a_short_text_is_not_read_for_the_whole_time() -> None:
     assert choose(10**6, 1e6).settings["max_epochs"] == MOST_EPOCHS_WITH_DROPOUT
 
 
+def test_a_short_text_has_enough_held_out_to_choose_the_best_model_by() -> None:
+    for characters in (100, 101, 249, 250, 419, 999, 1000, 10_000):
+        first, second = cuts(characters, choose(characters, 600).settings["validation"], 0.0)
+        assert 25 <= second - first <= max(26, characters / 10 + 1)
+    assert choose(99, 600).settings["validation"] == 0.0
+
+
 def test_what_a_better_network_wants() -> None:
     assert choose(10**4, 1).wanting == ("time", "text")
     assert choose(10**4, 600).wanting == ("text",)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,30 @@ def test_a_file_of_a_run_needs_its_folder(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"^cannot write `.*/none/file`: No such file or directory\.") as caught:
         write(tmp_path / "none" / "file", b"data")
     assert caught.value.hint == RUN_HINT
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space, or "),
+        (errno.EDQUOT, "free some space, or "),
+        (errno.EACCES, "`ls -ld 'my runs'` shows who may write there; else "),
+        (errno.EPERM, "`ls -ld 'my runs'` shows who may write there; else "),
+        (errno.EROFS, "its file system is mounted read-only: "),
+        (errno.EFBIG, "raise the limit on the size of files (`ulimit -f unlimited`), or "),
+        (errno.EIO, "the disk may be failing: "),
+        (errno.ENAMETOOLONG, "the name is too long: "),
+        (errno.ENOENT, ""),
+    ],
+)
+def test_the_hint_is_the_remedy_for_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my runs").mkdir()
+    with pytest.raises(StorageError, match=re.escape(os.strerror(number))) as caught, writing(Path("my runs/a/b")):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.hint == remedy + RUN_HINT
 
 
 def test_a_file_that_was_asked_for_has_its_folder_made(tmp_path: Path) -> None:

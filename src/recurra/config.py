@@ -111,11 +111,13 @@ class TrainingConfig(_Table):
     update, and so is what `clip_value` and `clip_norm` bound. `initial_scale` None means the cells' own start.
 
     `updates` counts gradient steps; with a `time_limit` in seconds they are as many as fit, and no more than
-    `max_epochs` (0: any number). The text's tail is held out: the share `validation`, by which the best model is
-    chosen, and after it `test`, by which it is judged. `patience` evaluations without a better held-out loss (0: any
-    number) end the training, and each `plateau` of them (0: never) halve the rate. With `ema` the model is the moving
-    average of the parameters, `ema` of the old average and 1 - `ema` of the new parameters at each update: the average
-    is evaluated, sampled from and saved as the best model.
+    `max_epochs` (0: any number). A schedule falls over `schedule_updates` (0: over all `updates`): if the time limit
+    ends a training before the last update that was planned, `updates` becomes the number done and `schedule_updates`
+    the number planned. The text's tail is held out: the share `validation`, by which the best model is chosen, and
+    after it `test`, by which it is judged. `patience` evaluations without a better held-out loss (0: any number) end
+    the training, and each `plateau` of them (0: never) halve the rate. With `ema` the model is the moving average of
+    the parameters, `ema` of the old average and 1 - `ema` of the new parameters at each update: the average is
+    evaluated, sampled from and saved as the best model.
 
     The text is read in `order`: sequential has the state carried from update to update; shuffled visits chunks of
     `sequence_length` in a new order every epoch, random draws where each begins, and both begin every chunk with a zero
@@ -143,6 +145,7 @@ class TrainingConfig(_Table):
     optimizer: str = "adagrad"
     learning_rate: float = 0.1
     schedule: str = "constant"
+    schedule_updates: int = 0
     warm_up: int = 0
     final_rate: float = 0.01
     clip_value: float | None = 5.0
@@ -181,6 +184,7 @@ class TrainingConfig(_Table):
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
         _require_number("learning_rate", self.learning_rate, low=0, open_low=True)
         _require_choice("schedule", self.schedule, SCHEDULES)
+        _require_integer("schedule_updates", self.schedule_updates, low=0)
         _require_integer("warm_up", self.warm_up, low=0)
         _require_number("final_rate", self.final_rate, low=0, high=1)
         for name in ("patience", "plateau"):

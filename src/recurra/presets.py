@@ -72,7 +72,8 @@ LADDER = (
 MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT = 12.0, 40.0
 LEAST_UPDATES = 20  # an epoch: a short text is read in fewer streams
 SHORTEST = 25  # characters of a sequence: a shorter text is refused
-LEAST_SPLIT = 1000  # characters: of a shorter text nothing is held out
+LEAST_SPLIT = 100  # characters: of a shorter text nothing is held out, and it is learned by heart
+LEAST_HELD_OUT = 25  # characters of a text that is not shorter
 
 
 class Choice(NamedTuple):
@@ -98,6 +99,8 @@ def choose(characters: int, seconds: float) -> Choice:
     }
     if characters < LEAST_SPLIT:
         fitted["validation"] = 0.0
+    elif characters < LEAST_HELD_OUT / _BATCHES["validation"]:
+        fitted["validation"] = LEAST_HELD_OUT / characters
     wanting: tuple[str, ...] = ()
     if index + 1 < len(LADDER):
         better = LADDER[index + 1]

@@ -6,25 +6,48 @@ import contextlib
 import errno
 import os
 import secrets
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from recurra.errors import StorageError
 
 STAGING = ".staging-"
-RUN_HINT = "free some space or choose another folder with `--run`; earlier checkpoints are untouched."
-OUTPUT_HINT = "choose another place with `-o`, or make room."
+RUN_HINT = "choose another folder with `--run`; earlier checkpoints are untouched."
+OUTPUT_HINT = "choose another place with `-o`."
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or {elsewhere}"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "`ls -ld {folder}` shows who may write there; else {elsewhere}"),
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f unlimited`), or {elsewhere}",
+    errno.EROFS: "its file system is mounted read-only: {elsewhere}",
+    errno.EIO: "the disk may be failing: {elsewhere}",
+    errno.ENAMETOOLONG: "the name is too long: {elsewhere}",
+}
 
 
 @contextlib.contextmanager
 def writing(path: Path, hint: str = RUN_HINT) -> Iterator[None]:
-    """StorageError, which names `path`, for any OSError within."""
+    """Raise StorageError, which names `path`, for any OSError within; `hint` is how to choose another place."""
     try:
         yield
     except StorageError:
         raise
     except OSError as error:
-        raise StorageError(f"cannot write `{path}`: {error.strerror or error}.", hint=hint) from error
+        raise StorageError(
+            f"cannot write `{path}`: {error.strerror or error}.", hint=hint_for(error, path, hint)
+        ) from error
+
+
+def hint_for(error: OSError, path: Path, elsewhere: str) -> str:
+    """Return what to do about an `error` in writing `path`: the remedy for its reason, or how to write `elsewhere`."""
+    remedy = REMEDIES.get(error.errno or 0, "{elsewhere}")
+    return remedy.format(elsewhere=elsewhere, folder=shlex.quote(str(_existing(path.parent))))
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists and can be seen."""
+    places = (place for place in (folder, *folder.parents) if os.path.lexists(place))
+    return next(places, Path())
 
 
 def write(path: Path, data: bytes) -> None:

@@ -46,7 +46,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
         watch(events.Compiling())
         for update in range(1, 1001):
             watch(at(update, seconds=update / 100))
-        watch(events.Checkpointed(1000, Path("c")))
+        watch(events.Finishing(1000))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == train_progress.COMPILING
     assert lines[-1] == train_progress.FINISHING

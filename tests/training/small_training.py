@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +19,7 @@ from recurra.training.checkpoint import Snapshot
 from recurra.training.events import Event
 from recurra.training.learning_text import newline_of
 from recurra.training.run import Run
-from recurra.training.trainer import Trainer
+from recurra.training.trainer import Clock, Trainer
 
 PACKAGE = {"PYTHONPATH": str(Path(recurra.__file__).parents[1])}  # for processes that start in another folder
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\nbee dad a cad\n" * 4  # 192 characters
@@ -39,15 +41,19 @@ def make_trainer(
     text: str = TEXT,
     commit: Callable[..., Any] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    time_limit: float | None = None,
+    clock: Clock = time.perf_counter,
     **settings: Any,
 ) -> Trainer:
-    """A trainer of `SETTINGS`, changed by `settings`."""
+    """A trainer of `SETTINGS`, changed by `settings`; the `time_limit` is one for updates that are planned already."""
     config, training = configs(SETTINGS | settings)
+    training = dataclasses.replace(training, time_limit=time_limit)
     vocabulary = Vocabulary.of(text)
     newline = newline_of(training, vocabulary)
     train_ids, validation_ids, _ = split(vocabulary.encode(text), training.validation, newline=newline)
     commit = commit or Commits()
-    return Trainer(config, training, vocabulary, train_ids, validation_ids, commit=commit, should_stop=should_stop)
+    parts = train_ids, validation_ids
+    return Trainer(config, training, vocabulary, *parts, commit=commit, should_stop=should_stop, clock=clock)
 
 
 def committed(trainer: Trainer) -> Commits:

@@ -23,7 +23,7 @@ from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
 from recurra.text.reading import from_string, read
 from recurra.training import run as training_run
-from recurra.training.events import Event, Progress
+from recurra.training.events import Event, Finishing, Progress, Sampled
 from recurra.training.run_files import METRICS, SAMPLES, SUMMARY, TIMINGS
 from recurra.training.run_files import SETTINGS as RUN_TOML
 
@@ -123,11 +123,47 @@ def test_an_interrupted_run_says_how_to_go_on() -> None:
 
 
 def test_a_kill_before_anything_is_saved() -> None:
-    with pytest.raises(Killed):
-        train_small("here", listeners=[kill_at(23)])
+    Path("here").mkdir()
     with pytest.raises(ModelError, match=r"`here` has no checkpoint to go on from\.") as caught:
         resume_small("here")
     assert (caught.value.exit_code, caught.value.hint) == (4, "leave out `--resume`: `--force` trains there anew.")
+
+
+@pytest.mark.parametrize("started_from_a_model", [False, True])
+def test_a_kill_before_the_first_checkpoint_begins_again(started_from_a_model: bool) -> None:
+    start = train_small("first", updates=20).model if started_from_a_model else None
+    config, training = configs(SETTINGS)
+    named: dict[str, Any] = {"start": start, "model": config, "training": training, "with_proof": False}
+    unbroken = training_run.train(from_string(TEXT), run="unbroken", **named)
+
+    def kill(event: Event) -> None:
+        if isinstance(event, Sampled):
+            raise Killed
+
+    with pytest.raises(Killed):
+        training_run.train(from_string(TEXT), run="here", listeners=[kill], **named)
+    assert not list(Path("here", CHECKPOINTS).glob("update-*"))
+    Path("here", CHECKPOINTS, "best-000000000000.safetensors").write_bytes(b"half a fi")
+    with pytest.warns(UserWarning, match=r"`here` ended before its first checkpoint; training starts again from"):
+        again = resume_small("here")
+    assert lasting(again.folder) == lasting(unbroken.folder)
+    assert [path.name for path in Path("here", CHECKPOINTS).glob("best*")] == [BEST]
+
+
+def test_a_kill_soon_after_the_beginning_costs_nothing_but_time() -> None:
+    with pytest.raises(Killed):
+        train_small("here", listeners=[kill_at(23)])
+    assert lasting(resume_small("here").folder) == lasting(train_small("unbroken").folder)
+
+
+def test_a_run_whose_checkpoints_were_removed_does_not_begin_again() -> None:
+    folder = train_small("here").folder
+    for path in (folder / CHECKPOINTS).glob("update-*"):
+        path.unlink()
+    (folder / CHECKPOINTS / "latest.json").unlink()
+    with pytest.raises(ModelError, match=r"`here` has no checkpoint to go on from\."):
+        resume_small("here")
+    assert load("here").sha256
 
 
 @pytest.mark.parametrize("folder", ["none", "file"])
@@ -143,7 +179,7 @@ def test_a_run_that_is_done_stays_as_it_is_and_more_updates_go_on() -> None:
     before = lasting(done.folder)
     heard: list[Event] = []
     again = resume_small("here", listeners=[heard.append])
-    assert heard == []
+    assert heard == [Finishing(100)]
     assert same_course(again.summary) == same_course(done.summary)
     assert again.summary["seconds"] == done.summary["seconds"]
     assert lasting(done.folder) == before
@@ -374,13 +410,13 @@ def test_a_resumed_run_that_knows_all_characters_already_learns_none() -> None:
 
 def test_a_time_limit_stays_the_updates_that_it_became() -> None:
     config, training = configs(SETTINGS | {"updates": 100} | {"log_every": 10})
-    training = dataclasses.replace(training, time_limit=2.0, max_epochs=3.0)
+    training = dataclasses.replace(training, time_limit=60.0, max_epochs=3.0)
     with pytest.raises(Interrupted):
         training_run.train(from_string(TEXT), run="here", model=config, training=training, listeners=[stop_at(23)])
     updates = tomllib.loads(Path("here", RUN_TOML).read_text())["training"]["updates"]
     assert resume_small("here").summary["updates"] == updates == 114
-    with pytest.raises(UsageError, match=r"`time_limit` of the run is 2\.0, .* got 60\.0") as caught:
-        resume_small("here", time_limit="1m")
+    with pytest.raises(UsageError, match=r"`time_limit` of the run is 60\.0, .* got 120\.0") as caught:
+        resume_small("here", time_limit="2m")
     assert "give `--updates` to train longer" in str(caught.value.hint)
 
 

@@ -15,10 +15,10 @@ from recurra.training.run_toml import FIXED, changed, read_settings
 
 SAVED = ModelConfig().to_table() | TrainingConfig(updates=100, time_limit=60.0, validation=0.1).to_table()
 FREE = {
-    "updates": 200, "learning_rate": 0.01, "schedule": "cosine", "warm_up": 5, "final_rate": 0.1, "clip_value": None,
-    "clip_norm": 3.0, "dropout": 0.1, "patience": 2, "plateau": 3, "log_every": 7, "sample_every": 0,
-    "sample_length": 9, "evaluate_every": 8, "checkpoint_every": "1m", "keep": 9, "engine": "reference", "shards": 2,
-    "threads": 1, "device": "cpu",
+    "updates": 200, "learning_rate": 0.01, "schedule": "cosine", "schedule_updates": 150, "warm_up": 5,
+    "final_rate": 0.1, "clip_value": None, "clip_norm": 3.0, "dropout": 0.1, "patience": 2, "plateau": 3,
+    "log_every": 7, "sample_every": 0, "sample_length": 9, "evaluate_every": 8, "checkpoint_every": "1m", "keep": 9,
+    "engine": "reference", "shards": 2, "threads": 1, "device": "cpu",
 }  # fmt: skip
 OTHER = {
     "cell": "gru", "activation": "relu", "hidden_size": 99, "layers": 2, "preset": "small", "time_limit": "2m",

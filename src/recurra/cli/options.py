@@ -10,7 +10,7 @@ from typing import Any
 
 from cyclopts import Group, Parameter, Token
 
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import TIMES, ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 from recurra.inert import quoted
 from recurra.presets import PRESETS, choose
@@ -77,7 +77,8 @@ def setting(name: str, help: str, **named: Any) -> Parameter:
     """The option for a setting of `ModelConfig` or `TrainingConfig`: not given, it is left to their default."""
     default = SETTINGS[name]
     reader = whole if type(default) is int else real if type(default) is float else text
-    shown = "by preset" if name in _VARIED else NONE if default is None else str(default)
+    value = f"{default:g}s" if name in TIMES and default is not None else str(default)
+    shown = "by preset" if name in _VARIED else NONE if default is None else value
     return Parameter(
         name=f"--{name.replace('_', '-')}", help=help, **{"converter": reader, "show_default": shown} | named
     )

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from recurra.cli.train_progress import Silent
 from recurra.config import TrainingConfig, configs
 from recurra.inert import inert
 from recurra.network.parameters import count
-from recurra.presets import PRESETS, choose, expected
+from recurra.presets import LEAST_SPLIT, PRESETS, choose, expected
 from recurra.report import data
 from recurra.shell import path_argument
 from recurra.text.text import Text
@@ -49,9 +49,8 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
     if training.preset == "auto" and not trainer.is_resumed:
         yield from _choice(len(text), trainer)
     if count(trainer.initial) > FEW * len(text):
-        yield _line(
-            "", f"note: {plural(count(trainer.initial), 'parameter')} can learn {plural(len(text), unit)} by heart"
-        )
+        few = f"{plural(len(text), unit)} by heart"
+        yield _line("", f"note: {plural(count(trainer.initial), 'parameter')} can learn {few}{_no_split(trainer)}")
     epochs = training.updates / trainer.stream.updates_per_epoch
     limit = f" within {duration(training.time_limit)}" if training.time_limit and not trainer.is_resumed else ""
     yield _line(
@@ -68,6 +67,13 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
     yield _whole("run", _shown(folder))
     if trainer.is_resumed:
         yield _line("resumed", _resumed(trainer))
+
+
+def _no_split(trainer: Trainer) -> str:
+    """What follows if preset auto holds out no part of a text, because it is too short."""
+    if trainer.has_validation or trainer.training.preset != "auto":
+        return ""
+    return f", and will: a text of fewer than {LEAST_SPLIT} has no part that can be held out to choose a model before"
 
 
 def _resumed(trainer: Trainer) -> str:
@@ -132,6 +138,9 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
     )
     if summary["out_of_patience"]:
         yield _line("", "ended early: the held-out loss got no better")
+    if summary["out_of_time"]:
+        planned = plural(summary["planned_updates"], "update")
+        yield _line("", f"ended by the time limit; {planned} were planned, and run.toml has the number done")
     if summary["smooth_loss"] is not None:
         yield _line(
             "final", f"smooth loss {loss_words(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
@@ -149,6 +158,16 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
         yield _line("gradients", gradient_words(summary["gradient_check"]))
     yield _line("text", f"by the best model, that of update {summary['best_update']:,}:")
     yield from _beginning(summary["best_sample"])
+
+
+def divergence(summary: Mapping[str, Any], unit: str, command: str) -> Iterator[str]:
+    """The last losses, if they are worse than those of a uniform guess, and the `command` to try."""
+    recent, uniform = (summary[f"{name}_nats_per_character"] / math.log(2) for name in ("recent", "uniform"))
+    yield (
+        f"{paint('warning:', 'yellow')} the loss of the last updates, {recent:,.3f} bits a {unit}, is worse than "
+        f"that of a uniform guess, {uniform:.3f} bits: the training has diverged."
+    )
+    yield f"{paint('hint:', 'bold')} train at a lower rate: {inert(command)}"
 
 
 def page(address: str | None) -> Iterator[str]:

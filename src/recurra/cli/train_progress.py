@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from recurra.training.trainer import Trainer
 
-FINISHING = "gathering what the report shows: samples, baselines, the check of the gradients"
+FINISHING = "training has ended; computing what the report shows: samples, baselines, the check of the gradients"
 REDRAW = 0.125  # seconds, at least, between two drawings
 SHARE = 0.007  # of the time, at most, that drawing may take
 SLOWEST = 2.0  # seconds, at most, between two drawings; the first takes longer than all others
@@ -55,13 +55,11 @@ class Silent:
     def __init__(self) -> None:
         self.seen = Seen()
         self.saved: events.Checkpointed | None = None
-        self._updates = 0
 
     def begin(self, trainer: Trainer) -> None:
         """`trainer` is about to train."""
         unit = "byte" if trainer.vocabulary.is_bytes else "character"
         self.seen = Seen(trainer.loss_span, unit)
-        self._updates = trainer.training.updates
 
     def __enter__(self) -> Self:
         return self
@@ -82,8 +80,10 @@ class Silent:
                 self.seen = self.seen._replace(evaluated=event)
             case events.Checkpointed():
                 self.saved = event
-                if event.update == self._updates:
-                    self.finishing()
+            case events.Finishing():
+                self.finishing()
+            case events.Calibrating():
+                self.calibrating(event)
             case events.Compiling():
                 self.compiling()
             case events.Gathering():
@@ -94,11 +94,14 @@ class Silent:
     def advance(self, progress: events.Progress) -> None:
         """A block of updates is done."""
 
+    def calibrating(self, event: events.Calibrating) -> None:
+        """A few updates are about to be timed."""
+
     def compiling(self) -> None:
         """Kernels are about to be compiled."""
 
     def finishing(self) -> None:
-        """The last update is done and saved."""
+        """Training has ended; the rest of the work begins."""
 
     def gathering(self, gathered: events.Gathering) -> None:
         """Some of what the report shows is found."""
@@ -107,7 +110,21 @@ class Silent:
         """Nothing more will come."""
 
 
-class Plain(Silent):
+class Spoken(Silent):
+    """Announces what takes long before training and after it."""
+
+    def calibrating(self, event: events.Calibrating) -> None:
+        say(f"timing a few updates, for about {duration(event.seconds)}, to plan for {duration(event.time_limit)}")
+
+    def compiling(self) -> None:
+        say(COMPILING)
+
+    def finishing(self) -> None:
+        self.close()
+        say(FINISHING)
+
+
+class Plain(Spoken):
     """A line at each power of ten and at each tenth of the run: no more than some twenty lines."""
 
     def __init__(self) -> None:
@@ -115,24 +132,18 @@ class Plain(Silent):
         self._milestones: Iterator[int] = iter(())
         self._next: int | None = None
 
-    def compiling(self) -> None:
-        say(COMPILING)
-
-    def finishing(self) -> None:
-        say(FINISHING)
-
     def advance(self, progress: events.Progress) -> None:
         if self._next is None:
             self._milestones = iter(milestones(progress.updates))
             self._next = next(self._milestones)
-        if progress.update < self._next:
+        if progress.update < min(self._next, progress.updates):
             return
         while self._next <= progress.update < progress.updates:
             self._next = next(self._milestones)
         say("  ".join(_figures(self.seen)))
 
 
-class Live(Silent):
+class Live(Spoken):
     """A bar, the speed, the smooth loss and the newest sample, drawn in place."""
 
     def __init__(self) -> None:
@@ -144,13 +155,6 @@ class Live(Silent):
         console = Console(stderr=True, no_color=not has_colour(sys.stderr), highlight=False, emoji=False)
         self._display = Display(console=console, auto_refresh=False, transient=True)
         self._due = 0.0
-
-    def compiling(self) -> None:
-        say(COMPILING)
-
-    def finishing(self) -> None:
-        self.close()
-        say(FINISHING)
 
     def gathering(self, gathered: events.Gathering) -> None:
         now, ended = time.perf_counter(), gathered.done == gathered.total

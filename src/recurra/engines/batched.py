@@ -154,7 +154,9 @@ class BatchedEngine(StepwiseEngine):
     def _raise_not_finite(self, loss: float, gradient: Vector) -> None:
         found = self._layout.unpack(gradient)
         optimizers.require_finite(loss, found, self._updates_done + 1)
-        raise optimizers.not_finite("all", "too large", self._updates_done + 1)
+        largest = {name: float(np.max(np.abs(array))) for name, array in found.items()}  # finite, but not its square
+        name = max(largest, key=lambda name: largest[name])
+        raise optimizers.not_finite(name, f"{largest[name]:g}, too large to square", self._updates_done + 1)
 
     def parameters(self) -> dict[str, Vector]:
         return self._layout.unpack(self._flat)

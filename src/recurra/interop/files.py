@@ -57,10 +57,7 @@ def _is_there(path: Path) -> bool:
 def _writing(path: Path) -> Iterator[None]:
     """StorageError, which says what to do about `-o`, where the system refuses and for a name that no file can have."""
     try:
-        with storage.writing(path):
+        with storage.writing(path, storage.OUTPUT_HINT):
             yield
-    except StorageError as error:
-        error.hint = storage.OUTPUT_HINT
-        raise
     except ValueError as error:
         raise StorageError(f"cannot write `{path}`: {error}.", hint=storage.OUTPUT_HINT) from error

@@ -16,13 +16,13 @@ from recurra import untrusted
 from recurra.config import NONE
 from recurra.errors import ModelError
 from recurra.inert import inert
-from recurra.training.run_files import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
+from recurra.training.run_files import LARGEST_NUMBER, METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FILES = (SETTINGS, METRICS, SAMPLES, TIMINGS, SUMMARY)
-LEAST, GREATEST = 1e-100, 1e15  # of a number; what is beyond was not measured
+LEAST = 1e-100  # the smallest magnitude of a number that is not shown as 0
 UNFINISHED = "the gradient check, the passages of the final and the best model and the comparisons are absent"
 # What a missing file takes from the reader; summary.json tells what timings.jsonl does.
 CONSEQUENCES = {
@@ -178,7 +178,7 @@ def mapping(value: object) -> Mapping[str, Any]:
 def number(table: Mapping[str, Any], name: str) -> float | None:
     """A number of a table that can have been measured; None where it is absent, null, endless or something else."""
     value = table.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -GREATEST <= value <= GREATEST:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
         return None
     return value if abs(value) >= LEAST else 0
 

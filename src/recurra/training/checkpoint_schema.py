@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -41,8 +42,8 @@ def saved_fault(metadata: Mapping[str, Any], kind: Mapping[str, Any]) -> str | N
 def fault(value: Any, kind: Any, name: str = "metadata") -> str | None:
     """The name of the first value that is not of its `kind`, a type or a table of kinds; None where all are.
 
-    Whole numbers are from 0 to 2^63; a whole number is a float too. Other names may stand in a table besides, and one
-    that `MayLack` may be absent.
+    Whole numbers are from 0 to 2^63; a float is any finite number, whole or not. Other names may stand in a table
+    besides, and one that `MayLack` may be absent.
     """
     if isinstance(kind, Mapping):
         if not isinstance(value, dict):
@@ -65,5 +66,5 @@ def _is(value: Any, kind: Any) -> bool:
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     if kind is float:
-        return isinstance(value, (int, float)) and abs(value) < LARGEST
+        return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
     return isinstance(value, kind) and (kind is not int or 0 <= value < LARGEST)

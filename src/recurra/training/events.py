@@ -7,6 +7,14 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class Calibrating:
+    """A few updates are about to be timed, for up to `seconds`, to plan a training within `time_limit` seconds."""
+
+    time_limit: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Compiling:
     """Kernels are about to be compiled, once for this machine; it takes some seconds."""
 
@@ -23,7 +31,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Record:
-    """What `metrics.jsonl` gets every `log_every` updates; `loss` is mean, min and max since the last record."""
+    """A line of `metrics.jsonl`, every `log_every` updates and at each evaluation.
+
+    `loss` is the mean, min and max since the last record.
+    """
 
     update: int
     epoch: float
@@ -79,6 +90,13 @@ class Checkpointed:
 
 
 @dataclass(frozen=True)
+class Finishing:
+    """Training has ended after `update` updates; what the report shows is about to be computed."""
+
+    update: int
+
+
+@dataclass(frozen=True)
 class Gathering:
     """Training is done and saved; `done` of `total` elements of the `part` are found, which the report shows."""
 
@@ -87,4 +105,16 @@ class Gathering:
     total: int
 
 
-Event = Compiling | Progress | Record | Sampled | Evaluated | EpochEnded | Saving | Checkpointed | Gathering
+Event = (
+    Calibrating
+    | Compiling
+    | Progress
+    | Record
+    | Sampled
+    | Evaluated
+    | EpochEnded
+    | Saving
+    | Checkpointed
+    | Finishing
+    | Gathering
+)

@@ -40,7 +40,7 @@ class Logs:
                 self._append(SAMPLES, [asdict(event)])
             case events.Progress() if event.seconds >= self._seconds + 1:
                 self._time(event)
-            case events.Saving():
+            case events.Saving() if event.update:
                 self._time(event)  # a run that goes on counts its seconds from there
             case _:
                 pass

@@ -17,6 +17,7 @@ from recurra.training.checkpoint import (
     BAD,
     BESTS,
     LATEST,
+    START,
     Array,
     Snapshot,
     best_path,
@@ -66,6 +67,13 @@ def recover(run: Path) -> Found:
     raise ModelError(
         f"`{run}` has no checkpoint to go on from.", hint="leave out `--resume`: `--force` trains there anew."
     )
+
+
+def never_saved(run: Path) -> bool:
+    """Return True if `run` ended before its first checkpoint: there is none, whole or not, and none was removed."""
+    early = (START, BESTS, f"{storage.STAGING}*")
+    files = (run / CHECKPOINTS).glob("*")
+    return all(any(path.match(pattern) for pattern in early) for path in files)
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from recurra.training import learning_text
 from recurra.training.checkpoint import START, Resumed, Snapshot
 from recurra.training.checkpoint_schema import SETTINGS, saved_fault
 from recurra.training.logs import cut_back
-from recurra.training.recovery import recover
+from recurra.training.recovery import never_saved, recover
 from recurra.training.run_toml import changed, read_settings, text_table
 from recurra.training.source_list import read_sources
 from recurra.training.task import Task
@@ -39,22 +40,18 @@ def continued(
 
     Where the model is to `extend_vocabulary`, it learns the characters of another text that it does not know.
     run.toml has the settings that count where a checkpoint's have been changed since; without it, the checkpoint's do.
+    A run that ended before its first checkpoint starts again from its beginning, with a warning.
     """
+    if never_saved(folder) and read_settings(folder)["training"]:
+        return _begun_again(folder, sources, text, given, encoding, extend_vocabulary=extend_vocabulary)
     found, tables = recover(folder), read_settings(folder)
     own, snapshot = found.metadata, found.snapshot
     if (wrong := saved_fault(own, SETTINGS)) is not None:
         raise CheckpointError(f"`{found.path}` is no checkpoint of a run: its `{wrong}` makes no sense.")
-    config, training = changed(
-        ModelConfig.from_table(own["model"]).to_table() | TrainingConfig.from_table(own["training"]).to_table(),
-        tables["model"] | tables["training"] | dict(given),
-    )
+    config, training = _settings(own, tables, given)
     if training.updates < snapshot.update and "updates" in given:
         raise UsageError(f"`updates` must be at least {snapshot.update}, as many as are done; got {training.updates}.")
-    if sources or text is not None:
-        read = learning_text.read_text(sources, text, encoding or own["text"]["encoding"])
-    else:
-        source = read_sources(folder, tables["text"], learning_text.GIVE_IT)
-        read = _read_again(own["text"] | tables["text"] | {"source": source}, encoding)
+    read = _read(folder, sources, text, own["text"] | tables["text"], encoding)
     read = read.respelled(snapshot.model.vocabulary)
     if extend_vocabulary and read.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
         snapshot = _extended(snapshot, read.vocabulary, training.seed)
@@ -72,9 +69,60 @@ def continued(
     return Task(config, training, learned, told, start, resumed)
 
 
+def _begun_again(
+    folder: Path,
+    sources: Source | Sequence[Source],
+    text: str | Text | None,
+    given: Mapping[str, Any],
+    encoding: str | None,
+    *,
+    extend_vocabulary: bool,
+) -> Task:
+    """Return the training of run.toml from its beginning, with the settings `given` changed, and empty its logs."""
+    tables = read_settings(folder)
+    config, training = _settings(tables, tables, given)
+    read = _read(folder, sources, text, tables["text"], encoding)
+    path = folder / CHECKPOINTS / START
+    start = load(path) if path.exists() else None
+    if start is not None:
+        read = read.respelled(start.vocabulary)
+    if start is not None and extend_vocabulary and start.vocabulary.is_bytes == read.is_bytes:
+        start = start.extended(read.vocabulary, seed=training.seed)
+    learned = learning_text.prepared(read, training, None if start is None else start.vocabulary)
+    warnings.warn(f"`{folder}` ended before its first checkpoint; training starts again from update 0.", stacklevel=4)
+    cut_back(folder, -1)
+    return Task(config, training, learned, text_table(read, learned.vocabulary), start)
+
+
+def _settings(
+    saved: Mapping[str, Any], told: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[ModelConfig, TrainingConfig]:
+    """Return the settings in the tables `saved`, changed by those of run.toml, `told`, and then by those `given`.
+
+    Updates that are given are done however long they take: no time limit ends them.
+    """
+    own = ModelConfig.from_table(saved["model"]).to_table() | TrainingConfig.from_table(saved["training"]).to_table()
+    config, training = changed(own, told["model"] | told["training"] | dict(given))
+    return config, dataclasses.replace(training, time_limit=None) if "updates" in given else training
+
+
+def _read(
+    folder: Path,
+    sources: Source | Sequence[Source],
+    text: str | Text | None,
+    told: Mapping[str, Any],
+    encoding: str | None,
+) -> Text:
+    """Return the text that is given, else that of the run in `folder`, whose table `text` is `told`."""
+    if sources or text is not None:
+        return learning_text.read_text(sources, text, encoding or str(told.get("encoding", learning_text.ENCODING)))
+    source = read_sources(folder, told, learning_text.GIVE_IT)
+    return _read_again({**told, "source": source}, encoding)
+
+
 def _read_again(told: Mapping[str, Any], encoding: str | None) -> Text:
     """The text of the run, whose encoding may be given but not changed."""
-    saved = told["encoding"]
+    saved = told.get("encoding", learning_text.ENCODING)
     if encoding is not None and check_encoding(encoding) != saved:
         raise UsageError(
             f"`encoding` of the run is {saved!r}, and cannot change when it is resumed; got {encoding!r}.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,9 +22,10 @@ from recurra.signals import stop_signals
 from recurra.text.reading import Source
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.checkpoint import LATEST, START, CheckpointFolder, Snapshot
+from recurra.training.checkpoint import START, CheckpointFolder, Snapshot
 from recurra.training.crew import crew_of
-from recurra.training.events import Event, Gathering
+from recurra.training.divergence import rate_to_try
+from recurra.training.events import Event, Finishing, Gathering
 from recurra.training.learning_text import prepared
 from recurra.training.lock import locked
 from recurra.training.logs import Logs
@@ -34,7 +36,7 @@ from recurra.training.run_toml import text_table, write_settings
 from recurra.training.summary import findings, summary
 from recurra.training.task import Task
 from recurra.training.time_budget import updates_within
-from recurra.training.trainer import Trainer
+from recurra.training.trainer import Clock, Trainer
 
 Listener = Callable[[Event], None]
 Announce = Callable[[Text, Vocabulary, Trainer, Path], None]
@@ -56,12 +58,14 @@ class Watching(TypedDict, total=False):
     listeners   are told of every event of the trainer, as the files of the run folder are
     with_proof  unless it is false, the gradients are checked at the end, at the initial and the trained weights
     ranks       of several processes, this being the first: the others `help_out`
+    clock       the seconds since some moment, by which a time limit is kept
     """
 
     announce: Announce | None
     listeners: Sequence[Listener]
     with_proof: bool
     ranks: Ranks | None
+    clock: Clock
 
 
 def train(
@@ -86,7 +90,8 @@ def train(
         crew = crew_of(watching.get("ranks"), learned)
         stream = crew.stream(training, learned.parts[0], learned.newline)
         read = learned.vocabulary, stream, learned.parts[1]
-        fitting = updates_within(training.time_limit, config, training, *read, crew)
+        notify = _caller_of(watching.get("listeners", ()))
+        fitting = updates_within(training.time_limit, config, training, *read, crew, notify)
         training = dataclasses.replace(training, updates=fitting)
     told = text_table(learned.text, learned.vocabulary)
     task = Task(config, training, learned, told, start)
@@ -128,12 +133,11 @@ def _run(
     listeners: Sequence[Listener] = (),
     with_proof: bool = True,
     ranks: Ranks | None = None,
+    clock: Clock = time.perf_counter,
 ) -> Run:
-    settings = {"training": task.training.to_table(), "text": task.text}
-
     def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
         logs.sync()  # what the checkpoint counts on
-        return checkpoints.commit(snapshot, settings, best)
+        return checkpoints.commit(snapshot, {"training": trainer.training.to_table(), "text": task.text}, best)
 
     train_ids, validation_ids, _ = task.learned.parts
     with contextlib.ExitStack() as held:
@@ -149,6 +153,7 @@ def _run(
                 commit=commit,
                 should_stop=lambda: bool(stop),
                 crew=crew_of(ranks, task.learned),
+                clock=clock,
             )
             folder = held.enter_context(place)
             best_file = None if task.resumed is None else task.resumed.best_file
@@ -158,15 +163,18 @@ def _run(
             if announce is not None:
                 announce(task.learned.text, task.learned.vocabulary, trainer, folder)
             _follow(trainer, folder, [logs, *listeners])
+            if trainer.out_of_time:
+                write_settings(folder, trainer, task.text, task.learned.text.source)  # the updates that were done
             found = summary(folder, trainer)
             write_json(folder / SUMMARY, found)  # the training is done, even if what follows is interrupted
             if trainer.stopped:
                 raise _interrupted(stop[0], trainer, folder)
         assert trainer.best is not None  # noqa: S101 - a checkpoint was made
+        called = _caller_of(listeners)
+        called(Finishing(trainer.update))
 
         def gathering(done: int, total: int) -> None:
-            for listener in listeners:
-                listener(Gathering("gradients", done, total))
+            called(Gathering("gradients", done, total))
 
         try:
             found |= findings(folder, trainer, task.learned, proof_wanted=with_proof, progress=gathering)
@@ -185,21 +193,26 @@ def _begin(task: Task, trainer: Trainer, folder: Path) -> None:
         (folder / SUMMARY).unlink(missing_ok=True)
 
 
+def _caller_of(listeners: Sequence[Listener]) -> Listener:
+    """Return a function that calls every listener with an event."""
+
+    def notify(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return notify
+
+
 def _follow(trainer: Trainer, folder: Path, listeners: Sequence[Listener]) -> None:
-    """Train, and tell the listeners; a NumericalError has as its hint the command that goes on at half the rate."""
+    """Train, and call the listeners; a NumericalError gets as its hint the command that resumes at a lower rate."""
+    notify = _caller_of(listeners)
     try:
         with contextlib.closing(trainer.events()) as training:
             for event in training:
-                for listener in listeners:
-                    listener(event)
+                notify(event)
     except NumericalError as error:
-        slower = f"--learning-rate {trainer.training.learning_rate / 2:g}"
-        if (folder / CHECKPOINTS / LATEST).exists():
-            error.hint = f"go on from the last checkpoint at half the rate: {_resume_command(folder)} {slower}"
-        else:
-            error.hint = (
-                f"train again at half the rate: the same command with --run {path_argument(folder)} --force {slower}"
-            )
+        slower = f"--learning-rate {rate_to_try(trainer.training):g}"
+        error.hint = f"go on from the last checkpoint at a lower rate: {_resume_command(folder)} {slower}"
         raise
 
 

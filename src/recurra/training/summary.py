@@ -14,6 +14,7 @@ from recurra.network.state import map_state
 from recurra.text.id_file import Ids
 from recurra.text.text import Text
 from recurra.training import proof
+from recurra.training.divergence import has_diverged, rate_to_try
 from recurra.training.findings import copies, held_out, marks
 from recurra.training.learning_text import LearningText
 from recurra.training.logs import samples
@@ -37,6 +38,8 @@ def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
         "parameters": count(trainer.initial),
         "updates": trainer.update,
         "out_of_patience": trainer.out_of_patience,
+        "out_of_time": trainer.out_of_time,
+        "planned_updates": trainer.planned,
         "epochs": trainer.update / trainer.stream.updates_per_epoch,
         "characters_per_update": trainer.characters_per_update,
         "updates_per_second": rate,
@@ -47,6 +50,7 @@ def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
         "epoch_mean_nats_per_character": means[-1] if means else None,
         "epoch_means": [{"epoch": n, "nats_per_character": mean} for n, mean in history.numbered_means()],
         **_in_nats_and_bits("validation", trainer.validation_loss),
+        **_divergence(trainer),
         "model_sha256": digest(trainer.engine.parameters()),
         "seconds": trainer.seconds,
         "peak_memory_bytes": peak_memory(),
@@ -56,6 +60,17 @@ def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
 def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
     bits = None if loss is None else loss / math.log(2)
     return {f"{name}_nats_per_character": loss, f"{name}_bits_per_character": bits}
+
+
+def _divergence(trainer: Trainer) -> dict[str, Any]:
+    """Return whether the last losses are worse than those of a uniform guess, and the learning rate to try if so."""
+    recent, symbols = trainer.recent_loss, len(trainer.vocabulary)
+    diverged = recent is not None and has_diverged(trainer.training, trainer.update, recent, symbols)
+    return {
+        "recent_nats_per_character": recent,
+        "uniform_nats_per_character": math.log(symbols),
+        "rate_to_try": rate_to_try(trainer.training) if diverged else None,
+    }
 
 
 def findings(

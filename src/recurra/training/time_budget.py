@@ -18,6 +18,7 @@ from recurra.text.id_file import Ids
 from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.crew import ALONE, Alone
+from recurra.training.events import Calibrating, Compiling, Event
 
 MEASURED = 0.01  # of the time limit is spent on measuring, and
 LEAST, MOST = 0.3, 3.0  # seconds, at least and at most
@@ -34,14 +35,19 @@ def updates_within(
     stream: TextStream,
     validation_ids: Ids,
     crew: Alone = ALONE,
+    notify: Callable[[Event], None] = lambda _event: None,
 ) -> int:
-    """The updates on `stream`, one at least, that training does in `seconds`, with its evaluations and samples.
+    """Return how many updates on `stream`, at least one, fit in `seconds` with their evaluations and samples.
 
-    No more than `max_epochs` of them, where there is such a limit.
+    There are no more than `max_epochs` of them, if that is limited. `notify` is called before each part of the work.
     """
+    patience = min(max(MEASURED * seconds, LEAST), MOST)
+    notify(Calibrating(seconds, patience))
     initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
     engine = crew.engine(config, training, Start(initial))
-    update = _seconds_of_update(engine, stream, min(max(MEASURED * seconds, LEAST), MOST))
+    if not engine.is_warm:
+        notify(Compiling())
+    update = _seconds_of_update(engine, stream, patience)
     model = LanguageModel(config, vocabulary, initial)
     once, each = _seconds_of_events(model, training, stream, validation_ids)
     fitting = (MARGIN * seconds - once) / (update + each)
@@ -78,9 +84,14 @@ def _seconds_of_events(
         each += sample / LETTERS * training.sample_length / training.sample_every
     if len(validation_ids) < 2:
         return 0.0, each
-    piece = validation_ids[:PIECE]
-    evaluation = _seconds(lambda: model.estimate(piece)) * len(validation_ids) / len(piece)
+    evaluation = seconds_of_evaluation(model, validation_ids)
     return evaluation, each + evaluation / (training.evaluate_every or stream.updates_per_epoch)
+
+
+def seconds_of_evaluation(model: LanguageModel, validation_ids: Ids) -> float:
+    """Return the seconds that one evaluation takes, estimated from a piece of the held-out text."""
+    piece = validation_ids[:PIECE]
+    return _seconds(lambda: model.estimate(piece)) * len(validation_ids) / len(piece)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.engine import Start
+from recurra.engines.engine import Start, TrainResult
 from recurra.errors import NumericalError, TextError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
@@ -36,14 +37,19 @@ from recurra.training.events import (
 )
 from recurra.training.learning_text import newline_of
 from recurra.training.loss_history import History
+from recurra.training.run_files import LARGEST_NUMBER
 from recurra.training.selection import Selection
+from recurra.training.time_budget import seconds_of_evaluation
 
 Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
+Clock = Callable[[], float]
 SAMPLE_TEMPERATURE = 1.0
 LONGEST_SAMPLE = 1 << 19  # characters: its line in samples.jsonl stays below `tail.AT_ONCE`, however it is escaped
 PLATEAU_FACTOR = 0.5
+BLOCK_SHARE = 0.02  # of a time limit, at most, between two looks at the clock
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+AT_MOST = f"a number of at most {LARGEST_NUMBER:g}"
 
 
 class Trainer:
@@ -53,6 +59,10 @@ class Trainer:
     `commit(snapshot, best)` makes a checkpoint durable and returns its path, in a thread of its own while training goes
     on; `should_stop()` is asked between blocks of updates; the `crew` is who computes. After `events()` has ended there
     are `history`, `best`, `snapshot()` and `seconds`, and `stopped` says whether it was told to stop.
+
+    When the `clock` reaches the time limit, training ends before its last planned update: `out_of_time` is then True,
+    and `training` has the updates done as `updates` and those planned as `schedule_updates`, so that a training with
+    these two settings and no clock repeats it to the bit.
     """
 
     def __init__(
@@ -68,6 +78,7 @@ class Trainer:
         resumed: Resumed | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         crew: Alone = ALONE,
+        clock: Clock = time.perf_counter,
     ) -> None:
         self.crew = crew
         self.config, self.training, self.vocabulary = config, training, vocabulary
@@ -87,9 +98,14 @@ class Trainer:
         self.validation: float | None = None
         self.selection = Selection(training, resumed)
         self.seconds = 0.0
-        self.stopped = False
+        self.stopped = self.out_of_time = False
+        self.planned = training.updates
+        self._clock = clock
+        self._evaluation_seconds = 0.0  # that the last evaluation took, or the next is expected to take
+        self._most = math.inf if training.time_limit is None else 1.0  # updates between two looks at the clock
         self._train_ids, self._validation_ids = train_ids, validation_ids
         self._commit, self._should_stop = commit, should_stop
+        self.recent_loss: float | None = None  # the mean of the last record, in nats a character
         self._norm_sum = 0.0  # of the gradient norms since the last record
         self._last_rate = 0.0
         self._saved: int | None = None  # the update of the last checkpoint
@@ -108,6 +124,8 @@ class Trainer:
         self.stream.cursor = progress["cursor"]
         self.history = History(**progress["history"])
         self.validation = progress["validation"]
+        recent = progress.get("recent_loss")  # which older checkpoints do not have
+        self.recent_loss = recent if isinstance(recent, float) else None
         self.seconds, self._norm_sum = resumed.seconds, progress["gradient_norm_sum"]
 
     @property
@@ -154,7 +172,7 @@ class Trainer:
     def final_loss(self, ids: Ids) -> float:
         """The loss of `best` on a part of the text that is held out, in nats a character: read in order."""
         assert self.best is not None  # noqa: S101 - a checkpoint was made
-        return self.best.model.evaluate(ids)
+        return self._held_out_loss(self.best.model, ids, LanguageModel.evaluate)
 
     def model(self) -> LanguageModel:
         """The model as it is now: the average of the parameters where one is kept, else the newest."""
@@ -176,6 +194,7 @@ class Trainer:
             "history": self.history.to_table(),
             "gradient_norm_sum": self._norm_sum,
             "validation": self.validation,
+            "recent_loss": self.recent_loss,
             **self.selection.to_table(),
         }
         parameters, optimizer_state = self.engine.parameters(), self.engine.optimizer_state()
@@ -191,57 +210,85 @@ class Trainer:
         self._warm_up_reading()
         if self.training.sample_every and self.update == 0 and self._saved is None:
             yield self._sample()
-        started = time.perf_counter() - self.seconds
+        started = self._clock() - self.seconds
         with ThreadPoolExecutor(1, "checkpoint") as writer:
-            due = time.perf_counter() + self.training.checkpoint_every
+            if self._saved is None:
+                yield from self._checkpoint(writer)  # a run that is killed soon can be resumed
+            due = self._clock() + self.training.checkpoint_every
             while self.goes_on:
                 self._train_block()
-                self.seconds = time.perf_counter() - started
+                self.seconds = self._clock() - started
+                self._heed_time_limit()
                 yield from self._due_events()
                 assert self.history.smooth is not None  # noqa: S101 - a block was trained
                 yield Progress(self.update, self.training.updates, self.history.smooth, self.seconds)
-                self.seconds = time.perf_counter() - started
+                self.seconds = self._clock() - started
                 self.stopped = self._should_stop()
                 if self._writing is not None and self._writing.done():
                     yield from self._written()
-                if self.goes_on and time.perf_counter() > due:
+                if self.goes_on and self._clock() > due:
                     yield from self._checkpoint(writer)
-                    due = time.perf_counter() + self.training.checkpoint_every
+                    due = self._clock() + self.training.checkpoint_every
             if self._saved != self.update:
                 yield from self._checkpoint(writer)
             yield from self._written()
+
+    def _heed_time_limit(self) -> None:
+        """Let the update just done be the last if the time limit leaves no more than the evaluation at the end."""
+        limit = self.training.time_limit
+        if limit is None or self.update >= self.training.updates:
+            return
+        evaluations = 2 if self._evaluation_is_due else 1  # that of this update, and that at the end
+        if self.seconds + evaluations * self._evaluation_seconds >= limit:
+            planned = self.training.schedule_updates or self.training.updates
+            self.training = replace(self.training, updates=self.update, schedule_updates=planned)
+            self.out_of_time = True
 
     def _warm_up_reading(self) -> None:
         """Have the kernels that sample and evaluate compiled before the clock runs."""
         if self.training.sample_every or self.has_validation:
             self.model().evaluate(self._train_ids[:2])
+        if self.training.time_limit is not None and self.has_validation:
+            model = self.model()
+            model.estimate(self._train_ids[:2])  # compiles its kernels
+            self._evaluation_seconds = seconds_of_evaluation(model, self._validation_ids)
         if self.training.sample_every:
             self.model().sample(max_new_tokens=1)
 
     def _train_block(self) -> None:
         if self.stream.at_epoch_start:
             self.engine.zero_state()
+        started = self._clock()
         chunk = self.stream.take(self._updates_to_next_event())
         count = len(chunk.inputs)
         rates = np.array([self._rate(self.update + i) for i in range(count)], np.float32)
         result = self.engine.train(chunk.inputs, chunk.targets, rates, carry=self.stream.carries)
+        _require_recordable(result, self.update)
         self._last_rate = float(rates[-1])
         self.update += count
-        _require_finite(self.engine.parameters(), self.update)
+        _require_finite(self.engine.parameters(), self.update, LARGEST_NUMBER)
         self.history.extend(result.losses.tolist(), self.stream.characters.tolist())
         for norm in result.gradient_norms.tolist():
             self._norm_sum += norm
+        if self.training.time_limit is not None:
+            taken = self._clock() - started
+            self._most = max(1, BLOCK_SHARE * self.training.time_limit * count / taken) if taken else math.inf
 
     def _updates_to_next_event(self) -> int:
         periods = (self.training.log_every, self.training.sample_every, self._evaluate_every)
         nearest = min(period - self.update % period for period in periods if period)
-        return min(nearest, self.engine.block, self.training.updates - self.update)
+        return int(min(nearest, self.engine.block, self._most, self.training.updates - self.update))
 
     @property
     def _evaluate_every(self) -> int:
         if not self.has_validation:
             return 0
         return self.training.evaluate_every or self.stream.updates_per_epoch
+
+    @property
+    def _evaluation_is_due(self) -> bool:
+        """Whether the update just done is one of those at which the held-out text is evaluated."""
+        return self.has_validation and self.update % self._evaluate_every == 0
 
     def _due_events(self) -> Iterator[Event]:
         """What is due after the update just done: end of an epoch, evaluation, record, sample."""
@@ -250,22 +297,29 @@ class Trainer:
             mean = self.history.end_epoch()
             yield EpochEnded(self.history.epochs, self.update, mean)
         evaluated = None
-        if self.has_validation and (last or self.update % self._evaluate_every == 0):
+        if self._evaluation_is_due or (last and self.has_validation):
             evaluated = self._evaluate()
             yield evaluated
-        if last or self.update % self.training.log_every == 0:
+        if last or evaluated or self.update % self.training.log_every == 0:
             yield self._record(evaluated)
         if self.training.sample_every and self.update % self.training.sample_every == 0:
             yield self._sample()
 
     def _evaluate(self) -> Evaluated:
-        self.validation = self.model().estimate(self._validation_ids)
-        if not math.isfinite(self.validation):
-            raise not_finite("loss", f"{self.validation} on the held-out text", self.update)
+        started = self._clock()
+        self.validation = self._held_out_loss(self.model(), self._validation_ids, LanguageModel.estimate)
+        self._evaluation_seconds = self._clock() - started
         best = self.selection.is_lowest(self.validation)
         if best:
             self.selection.keep(self.update, self.validation, self.snapshot)
         return Evaluated(self.update, self.validation, best)
+
+    def _held_out_loss(self, model: LanguageModel, ids: Ids, of_text: Callable[[LanguageModel, Ids], float]) -> float:
+        """Return the loss of `model` on `ids` by `of_text`; NumericalError if it is too large."""
+        loss = of_text(model, ids)
+        if not loss <= LARGEST_NUMBER:
+            raise not_finite("loss", f"{loss:g} on the held-out text", self.update, AT_MOST)
+        return loss
 
     def _record(self, evaluated: Evaluated | None) -> Record:
         smooth = self.history.smooth
@@ -273,6 +327,7 @@ class Trainer:
         norm = self._norm_sum / self.history.window_updates
         loss = self.history.close_window()
         self._norm_sum = 0.0
+        self.recent_loss = loss["mean"] / self.loss_span
         if not self.has_validation and smooth < self.selection.loss:
             self.selection.keep(self.update, smooth, self.snapshot)
         return Record(
@@ -316,13 +371,25 @@ class Trainer:
         yield Checkpointed(self._saved, path)
 
 
-def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:
-    """NumericalError unless all are finite float32 numbers: losses and gradients tell it an update too late."""
+def _require_recordable(result: TrainResult, done: int) -> None:
+    """Raise NumericalError at the first of these updates, after `done` others, whose loss no record can hold."""
+    losses, norms = result
+    good = (np.abs(losses) <= LARGEST_NUMBER) & np.isfinite(norms)
+    if not good.all():
+        i = int(np.argmin(good))
+        if np.isfinite(norms[i]):
+            raise not_finite("loss", f"{losses[i]:g}", done + i + 1, AT_MOST)
+        raise not_finite("gradients", f"{norms[i]:g}", done + i + 1)
+
+
+def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int, limit: float = FLOAT32_MAX) -> None:
+    """Raise NumericalError if a number is NaN or beyond `limit`: losses and gradients show it an update later."""
+    expected = "a finite float32 number" if limit == FLOAT32_MAX else f"at most {limit:g}"
     for name, array in arrays.items():
         largest = float(np.max(np.abs(array)))
-        if not largest <= FLOAT32_MAX:
+        if not largest <= limit:
             raise NumericalError(
-                f"`{name}` became {largest:g} at update {update}; it must be a finite float32 number.",
+                f"`{name}` became {largest:g} at update {update}; it must be {expected}.",
                 update=update,
                 tensor=name,
                 hint=f"train again with a lower `{'--learning-rate' if update else 'initial_scale'}`.",

@@ -116,6 +116,9 @@ def train(
     schedule: Annotated[
         str | None, setting("schedule", f"How the rate goes on: {', '.join(SCHEDULES)}.", group=HOW)
     ] = None,
+    schedule_updates: Annotated[
+        int | None, setting("schedule_updates", "Updates over which the schedule falls; 0: all.", group=HOW)
+    ] = None,
     warm_up: Annotated[int | None, setting("warm_up", "Updates until the highest rate.", group=HOW)] = None,
     final_rate: Annotated[
         float | None, setting("final_rate", "The share of the rate at which a falling schedule ends.", group=HOW)
@@ -185,7 +188,8 @@ def train(
         int | None, setting("sample_length", "Characters of a sample, at most 524,288.", group=WATCH)
     ] = None,
     checkpoint_every: Annotated[
-        str | None, setting("checkpoint_every", "Time between checkpoints.", group=WATCH, converter=text, **HYPHEN)
+        str | None,
+        setting("checkpoint_every", "Time between checkpoints: 30s, 10m, 2h.", group=WATCH, converter=text, **HYPHEN),
     ] = None,
     keep: Annotated[int | None, setting("keep", "How many checkpoints to keep, besides the best.", group=WATCH)] = None,
     no_proof: Annotated[bool, flag("Leave out the check of the gradients.", WATCH)] = False,
@@ -214,6 +218,7 @@ def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: An
     from recurra import api, extras
     from recurra.cli import live_page, train_output
     from recurra.cli.terminal import await_input, say, warnings_said, write_json
+    from recurra.cli.train_command import slower
     from recurra.cli.train_progress import watcher
     from recurra.report.document import write_report
     from recurra.training.run_files import REPORT
@@ -237,6 +242,9 @@ def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: An
             result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
         if not quiet:
             say(*train_output.after(result, watch))
+            if (rate := result.summary["rate_to_try"]) is not None:
+                command = slower(texts, named, rate, result.folder)
+                say(*train_output.divergence(result.summary, watch.seen.unit, command))
         report = write_report([result.folder], result.folder / REPORT)
     except KeyboardInterrupt:
         raise _interrupted(watch.saved) from None

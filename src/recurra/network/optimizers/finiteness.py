@@ -16,11 +16,11 @@ def require_finite(loss: float, gradients: Parameters, update: int) -> None:
             raise not_finite(name, str(array[~np.isfinite(array)].flat[0]), update)
 
 
-def not_finite(tensor: str, value: str, update: int) -> NumericalError:
-    """The error for the loss, or the gradient of `tensor`, that became `value` at `update` (counted from 1)."""
-    what = "the loss" if tensor == "loss" else f"the gradient of `{tensor}`"
+def not_finite(tensor: str, value: str, update: int, expected: str = "finite") -> NumericalError:
+    """Return the error for the loss, or the gradient of `tensor`, that became `value` at `update` (from 1)."""
+    what = {"loss": "the loss", "gradients": "the norm of all gradients"}.get(tensor, f"the gradient of `{tensor}`")
     return NumericalError(
-        f"{what} became {value} at update {update}; it must be finite.",
+        f"{what} became {value} at update {update}; it must be {expected}.",
         update=update,
         tensor=tensor,
         hint="train again with a lower `--learning-rate`, or a lower `--clip-value`.",

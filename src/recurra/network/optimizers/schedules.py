@@ -61,8 +61,20 @@ def cosine(rate: float, *, updates: int, warm_up: int, final: float) -> Schedule
 
 
 def schedule_of(training: TrainingConfig) -> Schedule:
-    """The schedule that a training's settings name; step drops to `final_rate` in ten steps."""
-    name, rate, updates = training.schedule, training.learning_rate, max(training.updates, 1)
+    """Return the schedule that a training's settings name; step drops to `final_rate` in ten steps.
+
+    After `schedule_updates` updates, if that is given, the rate stays as it was at the last of them.
+    """
+    name, rate = training.schedule, training.learning_rate
+    updates = max(training.schedule_updates or training.updates, 1)
+    schedule = _schedule(training, name, rate, updates)
+    if updates >= training.updates:
+        return schedule
+    return lambda update: schedule(min(update, updates - 1))
+
+
+def _schedule(training: TrainingConfig, name: str, rate: float, updates: int) -> Schedule:
+    """Return the schedule `name` over so many updates."""
     if name == "constant":
         return constant(rate)
     if name == "cosine":

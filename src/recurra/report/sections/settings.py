@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recurra.config import TIMES
 from recurra.report.data import number
 from recurra.report.markup import Html, absent, duration, join, table, tag, visible, whole
 
@@ -34,7 +35,15 @@ def settings_section(run: RunData) -> Html:
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> Html:
-    return table(title, [], ([name.replace("_", " "), _plain(value)] for name, value in values.items()), kind="pairs")
+    return table(
+        title, [], ([name.replace("_", " "), _setting(name, value)] for name, value in values.items()), kind="pairs"
+    )
+
+
+def _setting(name: str, value: object) -> Html:
+    """Show a setting; one that is a time with its unit."""
+    is_time = name in TIMES and isinstance(value, (int, float)) and not isinstance(value, bool)
+    return visible(duration(number({name: value}, name))) if is_time else _plain(value)
 
 
 def _plain(value: object, depth: int = 0) -> Html:

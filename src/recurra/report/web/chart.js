@@ -147,10 +147,14 @@ export class Chart {
   #point(x) {
     this.cursor = x ?? null;
     const { xName, xShown, yShown } = this.options;
-    const values = this.series.map((one) => `${one.name} ${yShown(one.y[this.#nearest(one, x)])}`);
     const first = this.series[0];
-    const shown = x == null || !first ? "" : `${xName} ${xShown(first.x[this.#nearest(first, x)])}: ${values.join(", ")}`;
-    this.readout.replaceChildren(shown);
+    const place = first?.x[this.#nearest(first, x)];
+    const values = this.series.map((one) => {
+      const at = this.#nearest(one, x);
+      const elsewhere = one.x[at] === place ? "" : ` (at ${xShown(one.x[at])})`;
+      return `${one.name} ${yShown(one.y[at])}${elsewhere}`;
+    });
+    this.readout.replaceChildren(x == null || !first ? "" : `${xName} ${xShown(place)}: ${values.join(", ")}`);
     this.draw();
   }
 

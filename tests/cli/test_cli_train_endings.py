@@ -1,0 +1,89 @@
+"""What `recurra train` says of a training that diverged, of one that its time limit ended, and of a tiny text."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calling import Call
+
+from recurra.training.trainer import Trainer
+
+SMALL = ["--preset", "seed", "--hidden-size", "8", "--sequence-length", "5", "--no-proof", "--sample-every", "0"]
+DIVERGED = r"^warning: the loss of the last updates, [\d,.]+ bits a character, is worse than that of a uniform guess, "
+
+
+def hint(err: str) -> list[str]:
+    """The arguments of the command in a hint."""
+    found = re.search(r"^hint: .*: recurra (train .+)$", err, re.M)
+    assert found is not None, err
+    return shlex.split(found[1])
+
+
+@pytest.mark.parametrize("rate", ["1", "1e10"])
+def test_a_training_that_diverged_names_a_command_that_does_not(call: Call, book: Path, rate: str) -> None:
+    code, _, err = call("train", book, *SMALL, "--updates", 60, "--learning-rate", rate, "--run", "my run")
+    assert code == 0
+    assert re.search(DIVERGED, err, re.M)
+    code, _, err = call(*hint(err))
+    assert code == 0
+    assert "diverged" not in err
+    assert "--learning-rate" not in err
+    assert [path.name for path in Path().iterdir()] == ["my run"]
+
+
+def test_a_resumed_training_that_diverged(call: Call, book: Path) -> None:
+    call("train", book, *SMALL, "--updates", 10, "--run", "here", "--quiet")
+    code, _, err = call("train", "--resume", "--run", "here", "--updates", 60, "--learning-rate", 1e5)
+    assert code == 0
+    arguments = hint(err)
+    assert arguments == [
+        "train", str(book), "--preset", "seed", "--updates", "60", "--learning-rate", "0.1"
+    ]  # fmt: skip
+    assert call(*arguments, "--quiet", "--no-proof").code == 0
+    assert Path("runs", book.stem).is_dir()
+
+
+def test_a_rate_that_overflows_names_a_command_that_resumes(call: Call, book: Path) -> None:
+    code, _, err = call("train", book, *SMALL, "--updates", 60, "--learning-rate", 1e30, "--run", "my run")
+    assert code == 5
+    assert "error: the loss became" in err
+    assert "at update 2; it must be a number of at most 1e+15." in err
+    assert call(*hint(err), "--quiet").code == 0
+
+
+def test_a_time_limit_that_ends_the_training(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, seconds = Trainer.__init__, iter(range(10**6))
+
+    def timed(self: Trainer, *arguments: Any, **named: Any) -> None:
+        begin(self, *arguments, **named)
+        self._clock = lambda: float(next(seconds))
+
+    monkeypatch.setattr(Trainer, "__init__", timed)
+    code, _, err = call("train", book, *SMALL, "--time-limit", "60s", "--max-epochs", 3, "--run", "here")
+    assert code == 0
+    lines = err.splitlines()
+    assert lines[0] == "timing a few updates, for about 0.6 s, to plan for 60 s"
+    assert re.search(
+        r"^ +ended by the time limit; [\d,]+ updates were planned, and run\.toml has the number done$", err, re.M
+    )
+    assert re.search(r"^100 %  ([\d,]+) of \1 updates ", err, re.M)
+    assert "training has ended; computing what the report shows" in err
+
+
+def test_a_text_that_is_too_short_to_hold_out_a_part(call: Call) -> None:
+    Path("tiny.txt").write_text("a tiny text, of few words, that a network learns by heart\n")
+    arguments = ["--hidden-size", 8, "--updates", 2, "--no-proof", "--sample-every", 0]
+    code, _, err = call("train", "tiny.txt", *arguments)
+    assert code == 0
+    assert "by heart, and will: a text of fewer than 100 has no part that can be held out" in err
+    Path("short.txt").write_text("a short text, of some words, that a network learns by heart\n" * 3)
+    assert "held out  the last 13.9 % of the text" in call("train", "short.txt", *arguments).err
+
+
+def test_durations_are_shown_with_their_unit(call: Call) -> None:
+    words = " ".join(call("train", "--help").out.split())
+    assert "--checkpoint-every STR Time between checkpoints: 30s, 10m, 2h. [default: 30s]" in words

@@ -1,0 +1,134 @@
+"""A training ends when its time is over, whatever was planned, and what was done can be done again to the bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+
+import pytest
+from small_training import SETTINGS, TEXT, committed, make_trainer, of_kind, resume_small, train_small
+
+from recurra.config import configs
+from recurra.engines.kernels import compilation
+from recurra.network.parameters import digest
+from recurra.text.reading import from_string
+from recurra.training import run as training_run
+from recurra.training.events import Calibrating, Compiling, Evaluated, Event, Finishing, Progress, Record
+from recurra.training.run import Run
+from recurra.training.run_files import METRICS
+from recurra.training.run_files import SETTINGS as RUN_TOML
+
+
+class FakeClock:
+    """A clock that advances by `step` seconds whenever it is read, and by `pause` once, after `reads` readings."""
+
+    def __init__(self, step: float, pause: float = 0.0, reads: int = 0) -> None:
+        self._now, self._step, self._pause, self._reads = 0.0, step, pause, reads
+
+    def __call__(self) -> float:
+        self._reads -= 1
+        self._now += self._step + (self._pause if self._reads == 0 else 0.0)
+        return self._now
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"schedule": "cosine", "warm_up": 3},
+        {"schedule": "exponential", "cell": "gru", "batch_size": 3, "optimizer": "adam"},
+        {"schedule": "step", "validation": 0.2, "evaluate_every": 7},
+    ],
+)
+def test_training_ends_with_its_time_and_is_repeated_without_a_clock(settings: dict[str, object]) -> None:
+    named = {"updates": 10_000, "sample_every": 0} | settings
+    trainer = make_trainer(time_limit=60.0, clock=FakeClock(0.25), **named)
+    events = list(trainer.events())
+    assert trainer.out_of_time
+    assert 0 < trainer.update < 10_000
+    assert trainer.seconds <= 66
+    assert (trainer.training.updates, trainer.training.schedule_updates) == (trainer.update, 10_000)
+    assert of_kind(events, Record)[-1].update == of_kind(events, Progress)[-1].updates == trainer.update
+    assert committed(trainer)[-1][0].update == trainer.update
+    again = make_trainer(**named | {"updates": trainer.update, "schedule_updates": 10_000})
+    repeated = list(again.events())
+    assert not again.out_of_time
+    assert digest(again.engine.parameters()) == digest(trainer.engine.parameters())
+    assert of_kind(repeated, Record) == of_kind(events, Record)
+    assert of_kind(repeated, Evaluated) == of_kind(events, Evaluated)
+    if "validation" in settings:
+        assert of_kind(events, Evaluated)[-1].update == trainer.update
+
+
+def test_time_is_left_for_the_evaluation_at_the_end() -> None:
+    trainer = make_trainer(
+        updates=10_000, validation=0.2, evaluate_every=5, sample_every=0, time_limit=60.0, clock=FakeClock(0.25)
+    )
+    evaluate = trainer._held_out_loss
+    clock = trainer._clock
+
+    def slow(*arguments: object) -> float:
+        for _ in range(40):  # 10 seconds
+            clock()
+        return evaluate(*arguments)  # type: ignore[arg-type]
+
+    trainer._held_out_loss = slow  # type: ignore[method-assign]
+    list(trainer.events())
+    assert trainer.out_of_time
+    assert trainer.seconds <= 66
+
+
+def test_a_process_that_was_stopped_for_longer_than_the_limit_ends_at_once() -> None:
+    trainer = make_trainer(updates=10_000, sample_every=0, time_limit=60.0, clock=FakeClock(0.01, pause=1e3, reads=300))
+    progress = of_kind(list(trainer.events()), Progress)
+    assert [event.seconds > 60 for event in progress] == [False] * (len(progress) - 1) + [True]
+
+
+def test_without_a_limit_no_clock_ends_a_training() -> None:
+    trainer = make_trainer(clock=FakeClock(1e6))
+    list(trainer.events())
+    assert (trainer.update, trainer.out_of_time) == (100, False)
+
+
+def timed(folder: str, heard: list[Event]) -> Run:
+    """A run whose time is over before the 114 updates that were planned."""
+    settings = {name: value for name, value in SETTINGS.items() if name != "updates"} | {"schedule": "cosine"}
+    config, training = configs(settings | {"time_limit": 60.0, "max_epochs": 3.0, "checkpoint_every": 1e9})
+    named = {"model": config, "training": training, "with_proof": False, "listeners": [heard.append]}
+    return training_run.train(from_string(TEXT), run=folder, clock=FakeClock(1.0), **named)
+
+
+def test_run_toml_and_the_summary_have_what_was_done(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    run = timed(str(tmp_path / "here"), heard)
+    done = run.summary["updates"]
+    assert (run.summary["out_of_time"], run.summary["planned_updates"]) == (True, 114)
+    assert 0 < done < 114
+    told = tomllib.loads((run.folder / RUN_TOML).read_text())["training"]
+    assert (told["updates"], told["schedule_updates"], told["time_limit"]) == (done, 114, 60.0)
+    assert heard[-1] == Finishing(done)
+    again = train_small(tmp_path / "again", updates=done, schedule="cosine", schedule_updates=114)
+    assert again.summary["model_sha256"] == run.summary["model_sha256"]
+    assert (again.folder / METRICS).read_bytes() == (run.folder / METRICS).read_bytes()
+    assert resume_small(run.folder).summary["updates"] == done  # it has ended
+    more = resume_small(run.folder, updates=114)  # whose time no limit counts any more
+    whole = train_small(tmp_path / "whole", updates=114, schedule="cosine")
+    assert more.summary["model_sha256"] == whole.summary["model_sha256"]
+    assert tomllib.loads((run.folder / RUN_TOML).read_text())["training"]["time_limit"] == "none"
+
+
+def test_measuring_and_compiling_are_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "is_warm", lambda _: False)
+    heard: list[Event] = []
+    timed(str(tmp_path / "here"), heard)
+    assert heard[:2] == [Calibrating(time_limit=60.0, seconds=0.6), Compiling()]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "exponential", "cosine"])
+def test_after_its_updates_a_schedule_stays_as_it_was(schedule: str) -> None:
+    from recurra.network.optimizers import schedule_of
+
+    _, training = configs({"updates": 50, "schedule": schedule})
+    whole, longer = schedule_of(training), schedule_of(dataclasses.replace(training, updates=80, schedule_updates=50))
+    assert [longer(update) for update in range(80)] == [whole(min(update, 49)) for update in range(80)]
