@@ -85,5 +85,5 @@ def test_a_text_that_is_too_short_to_hold_out_a_part(call: Call) -> None:
 
 
 def test_durations_are_shown_with_their_unit(call: Call) -> None:
-    words = " ".join(call("train", "--help").out.split())
+    words = " ".join(call("train", "--help").out.replace("│", " ").split())
     assert "--checkpoint-every STR Time between checkpoints: 30s, 10m, 2h. [default: 30s]" in words

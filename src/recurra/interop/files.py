@@ -59,5 +59,9 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         with storage.writing(path, storage.OUTPUT_HINT):
             yield
+    except StorageError as error:  # of a model's file, whose hint may be for a run
+        if isinstance(error.__cause__, OSError):
+            error.hint = storage.hint_for(error.__cause__, path, storage.OUTPUT_HINT)
+        raise
     except ValueError as error:
         raise StorageError(f"cannot write `{path}`: {error}.", hint=storage.OUTPUT_HINT) from error
