@@ -8,7 +8,7 @@
     ├── CheckpointError          6   a checkpoint that is corrupt
     ├── CompressedFileError      6   a compressed file that is corrupt
     ├── StorageError             7   storage full, read-only or gone
-    └── Interrupted        130, 143   stopped by SIGINT or SIGTERM, after saving
+    └── Interrupted   129, 130, 143   stopped by SIGHUP, SIGINT or SIGTERM, after saving
 
 The message says what is wrong and what was expected; `hint` says what to do about it.
 """

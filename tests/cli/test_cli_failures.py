@@ -1,6 +1,7 @@
 """Exit codes, and what is said with them."""
 
 import errno
+import signal
 import subprocess
 from pathlib import Path
 
@@ -112,5 +113,9 @@ def test_main_takes_the_process_own_arguments(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["recurra", "--version"])
-    assert main() == 0
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert main() == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().out.startswith("recurra ")

@@ -187,7 +187,7 @@ def test_a_stopped_server_ends_soon_and_lets_streams_end(registry: Registry) -> 
         held.close()
 
 
-@pytest.mark.parametrize(("signal", "code", "name"), [(15, 143, "SIGTERM"), (2, 130, "SIGINT")])
+@pytest.mark.parametrize(("signal", "code", "name"), [(15, 143, "SIGTERM"), (2, 130, "SIGINT"), (1, 129, "SIGHUP")])
 def test_a_signal_stops_it(start: Callable[..., Running], signal: int, code: int, name: str) -> None:
     running = start()
     assert httpx.get(f"{running.url}/health").status_code == 200

@@ -33,6 +33,7 @@ from recurra.network.parameters import digest, initialise
 from recurra.report import panels
 from recurra.report.data import load as load_report
 from recurra.text import id_file, long_text
+from recurra.signals import STOPS
 from recurra.text.reading import from_string, read
 from recurra.training import run as training_run
 from recurra.training import summary as training_summary
@@ -490,13 +491,13 @@ def kill_at(update: int, *signals: int) -> Any:
     return listen
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_run_after_a_checkpoint(number: int, code: int) -> None:
-    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(Interrupted, match=r"stopped by SIG(INT|TERM) at update 30; the checkpoint is saved") as caught:
+    before = [signal.getsignal(each) for each in STOPS]
+    with pytest.raises(Interrupted, match=r"stopped by SIG\w+ at update 30; the checkpoint is saved") as caught:
         train_small("here", listeners=[kill_at(30, number)], validation=0.2)
     assert caught.value.exit_code == code
-    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(each) for each in STOPS] == before
     summary = json.loads(Path("here", SUMMARY).read_text())
     assert set(summary) >= JSON_KEYS
     assert (summary["updates"], summary["validation_nats_per_character"] is None) == (30, False)

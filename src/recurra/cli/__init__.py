@@ -12,14 +12,20 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line `arguments` (none: the process's own); returns the exit code. No exception leaves it."""
+    """Run the command line `arguments` (None: that of this process); return the exit code and raise nothing."""
+    from recurra.signals import Interrupts
+
+    interrupts = Interrupts()
+    if arguments is None:
+        interrupts.install()
     try:
         from recurra.cli.application import run
 
         return run(sys.argv[1:] if arguments is None else list(arguments))
-    except SystemExit as stop:  # from the library that prints help, where its reader went away
-        return stop.code if isinstance(stop.code, int) else 1
     except BaseException as error:
+        interrupts.action = interrupts.ignore  # before anything is called: a second Ctrl-C would cut the report short
         from recurra.cli.failures import tell
 
         return tell(error)
+    finally:
+        interrupts.action = interrupts.leave

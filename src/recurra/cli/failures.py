@@ -26,7 +26,9 @@ def tell(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, RecurraError):
         return _failure(error)
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, BrokenPipeError | SystemExit):  # the library that prints help turns the one into the other
         _discard_stdout()
         return READER_GONE
     if isinstance(error, KeyboardInterrupt):

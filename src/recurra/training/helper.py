@@ -28,7 +28,7 @@ Arrays = dict[str, Array]
 def help_out(ranks: Ranks, text: str | Text | None = None) -> int:
     """Do what process 0 tells, on its text or on `text`, until it ends; its exit code.
 
-    SIGINT and SIGTERM are for process 0 to heed: it saves, and then tells all to end.
+    Signals to stop are ignored here: process 0 handles them, saves, and then ends all processes.
     """
     helper = Helper(ranks, text)
     with handled_by(signal.SIG_IGN):

@@ -82,7 +82,7 @@ def train(
 
     A model to `start` from gives its characters and parameters; `model` must be its network. With a time limit the
     updates that fit in it are measured, and stand in run.toml.
-    SIGINT and SIGTERM, where this is the main thread, end training after a checkpoint with `Interrupted`.
+    In the main thread, SIGINT, SIGTERM and SIGHUP end training after a checkpoint with `Interrupted`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
     learned = prepared(text, training, None if start is None else start.vocabulary)
