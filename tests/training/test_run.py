@@ -34,6 +34,7 @@ from recurra.report import panels
 from recurra.report.data import load as load_report
 from recurra.text import id_file, long_text
 from recurra.signals import STOPS
+from recurra.text import id_file, long_text
 from recurra.text.reading import from_string, read
 from recurra.training import run as training_run
 from recurra.training import summary as training_summary
