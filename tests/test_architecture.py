@@ -192,7 +192,7 @@ def test_the_one_process_is_this_python_with_a_module_of_ours():
     ]
     assert ast.unparse(call.args[0]) == "line"
     line = (ROOT / "cli" / "live_page.py").read_text()
-    assert 'line = [sys.executable, "-m", "recurra.serving.live", str(folder), str(PORT)]' in line
+    assert 'line = [sys.executable, "-m", "recurra.serving.live", str(folder), ports, *self._names]' in line
 
 
 def test_modules_are_imported_by_names_that_stand_in_the_source():

@@ -73,7 +73,7 @@ def test_the_key_is_no_argument(call: Call) -> None:
 
 def test_a_taken_port(call: Call, trained: Path) -> None:
     with_the_extra()
-    from recurra.serving.server import bind
+    from recurra.serving.listening import bind
 
     with bind("127.0.0.1", 0) as taken:
         code, _, err = call("serve", trained, "--port", taken.getsockname()[1])

@@ -60,6 +60,23 @@ def test_own_origins() -> None:
         assert not own.is_own_origin(origin)
 
 
+def test_a_forwarded_port_has_another_number() -> None:
+    own = access("127.0.0.1", 8000, names=("proxy.example", "gpu.example:444"))
+    for host in ("localhost:9000", "127.0.0.1:81", "[::1]:9", "LOCALHOST", "proxy.example:9000", "gpu.example:444"):
+        assert own.is_own_host(host)
+    for host in ("evil.example:8000", "localhost.evil.example:8000", "gpu.example:445", "localhost:x", "::1", ""):
+        assert not own.is_own_host(host)
+    assert access("192.0.2.7", 81, key=KEY).is_own_host("192.0.2.7:9000")
+
+
+def test_a_page_of_another_port_is_foreign() -> None:
+    """Unless it sends to the very address that it came from."""
+    own = access("127.0.0.1", 8000)
+    assert own.is_own_origin("http://localhost:9000", "LOCALHOST:9000")
+    assert not own.is_own_origin("http://localhost:9000", "localhost:8000")
+    assert not own.is_own_origin("http://", "")
+
+
 def test_a_key_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
     assert read_key(tmp_path / "key") == KEY

@@ -103,6 +103,7 @@ def test_a_session(registry: Registry) -> None:
     assert "SameSite=strict" in cookie
     assert KEY not in cookie
     assert cookie.startswith("recurra-8000=")
+    assert "Path" not in cookie  # behind a prefix, the browser sends it to the paths below the prefix alone
 
 
 def test_no_session_where_no_key_is_wanted(guard: Guard) -> None:

@@ -131,6 +131,17 @@ def test_requests_across_sites_are_refused(path: str) -> None:
     assert (found.status, reached) == (403, 0)
 
 
+LINK = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
+
+
+def test_a_link_on_another_site_leads_to_the_page() -> None:
+    """A person clicks the address in a notebook; but a form, a frame or a script of another site stays refused."""
+    assert answer([("Host", HOST), *LINK], path="/")[0].status == 200
+    assert answer([("Host", HOST), JSON, *LINK], path="/", method="POST", body=b"{}")[0].status == 403
+    for other in ("iframe", "empty", "script"):
+        assert answer([("Host", HOST), *LINK[:2], ("Sec-Fetch-Dest", other)], path="/")[0].status == 403
+
+
 FORMS = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", ""]
 
 

@@ -24,8 +24,9 @@ from recurra.errors import RecurraError
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
 from recurra.serving.limits import Limits
+from recurra.serving.listening import bind, url
 from recurra.serving.registry import Registry
-from recurra.serving.server import Server, bind, url
+from recurra.serving.server import Server
 from recurra.serving.services import services_of
 
 QUICK = Limits(header_time=0.3, body_time=0.3, idle_time=1, send_time=0.3, connections=20)

@@ -15,6 +15,7 @@ from recurra.errors import UsageError
 from recurra.inert import quoted
 from recurra.presets import PRESETS, choose
 
+LAST_PORT = 65535
 NONE = "none"
 DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
 SETTINGS = {  # and their defaults
@@ -68,6 +69,12 @@ def text(_type: Any, tokens: Sequence[Token]) -> str:
 def path(_type: Any, tokens: Sequence[Token]) -> Path:
     """A path; never empty."""
     return Path(text(_type, tokens))
+
+
+def require_port(port: int | None) -> None:
+    """Raise UsageError unless `port` is a port, 0 for any free one, or not given."""
+    if port is not None and not 0 <= port <= LAST_PORT:
+        raise UsageError(f"`--port` must be from 0 to {LAST_PORT}; got {port}.")
 
 
 MODEL = Parameter(name="MODEL", converter=text, help="A run's folder (its best checkpoint) or a checkpoint file.")

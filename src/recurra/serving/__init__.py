@@ -1,6 +1,6 @@
 """A server of models and of the live page of a training, on loopback unless it is told otherwise.
 
-server       a socket and an end in order; `protocol` has the deadlines of a connection
+server       serves on the socket of `listening`, and ends in order; `protocol` has the deadlines of a connection
 security     what a request passes first: who may call; `limits` has every bound
 application  the routes: `completion` and `scores`, `catalogue` and page/
 writer       the thread that writes for all requests at once; `reader` the one that scores

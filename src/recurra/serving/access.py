@@ -25,14 +25,18 @@ MAKE_KEY = "make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32
 
 @dataclass(frozen=True)
 class Access:
-    """`hosts` are the values of the header Host that are answered, in lower case; `key`, if set, must be shown.
+    """Who may call.
 
-    `session` is what a browser that has shown the key keeps in its cookie, of the name `cookie`.
+    hosts    values of the header Host that are answered, in lower case
+    key      if set, a caller must show it
+    cookie   the name of the cookie in which a browser that has shown the key keeps `session`
+    names    names that are answered at any port: a port that is forwarded has another number on the other side
     """
 
     hosts: frozenset[str]
     key: str | None = field(default=None, repr=False)
     cookie: str = "recurra"
+    names: frozenset[str] = frozenset()
 
     @property
     def session(self) -> str:
@@ -47,10 +51,18 @@ class Access:
         """Whether `given` is the cookie of one who has shown the key."""
         return self.key is not None and hmac.compare_digest(given.encode(), self.session.encode())
 
-    def is_own_origin(self, origin: str) -> bool:
-        """Whether a page of this origin is one of ours."""
-        scheme, _, host = origin.lower().partition("://")
-        return scheme in ("http", "https") and host in self.hosts
+    def is_own_host(self, host: str) -> bool:
+        """Return True if requests to `host`, a value of the header Host, are for this server.
+
+        A name must be checked, since a foreign one can be bound to this machine's address; the port cannot be forged.
+        """
+        host = host.lower()
+        return host in self.hosts or _without_port(host) in self.names
+
+    def is_own_origin(self, origin: str, host: str = "") -> bool:
+        """Return True if a page of this origin is ours: it came from `host`, to which it now sends, or from `hosts`."""
+        scheme, _, own = origin.lower().partition("://")
+        return scheme in ("http", "https") and (own in self.hosts or own == host.lower() != "")
 
 
 def is_loopback(host: str) -> bool:
@@ -71,7 +83,8 @@ def access(host: str, port: int, *, names: tuple[str, ...] = (), key: str | None
     hosts = {f"{name}:{port}" for name in own} | (set(own) if port == PORT else set())
     for name in names:
         hosts |= {name} if _has_port(name) else {f"{name}:{port}", name}
-    return Access(frozenset(one.lower() for one in hosts), key, f"recurra-{port}")
+    anywhere = {*own, *(name for name in names if not _has_port(name))}
+    return Access(_lower(hosts), key, f"recurra-{port}", _lower(anywhere))
 
 
 def require_guarded(host: str, names: tuple[str, ...], key: str | None) -> None:
@@ -97,6 +110,14 @@ def require_guarded(host: str, names: tuple[str, ...], key: str | None) -> None:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _lower(names: set[str]) -> frozenset[str]:
+    return frozenset(name.lower() for name in names)
+
+
+def _without_port(name: str) -> str:
+    return name.rpartition(":")[0] if _has_port(name) else name
 
 
 def _has_port(name: str) -> bool:

@@ -18,6 +18,7 @@ class Limits:
     send_time                until a client has taken what waits for it in the socket's buffer
     answer_time              until a request is answered (504)
     drain_time               from a signal to stop until what is under way is broken off
+    end_time                 from then on, until what was broken off has said so
     """
 
     body: int = 1 << 20
@@ -30,6 +31,7 @@ class Limits:
     send_time: float = 30.0
     answer_time: float = 300.0
     drain_time: float = 3.0
+    end_time: int = 1
 
 
 # What one request may ask for (422).

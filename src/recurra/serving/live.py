@@ -1,16 +1,19 @@
-"""The live page of one training, in a process of its own: `python -m recurra.serving.live FOLDER PORT`.
+"""The live page of one training, in a process of its own: `python -m recurra.serving.live FOLDER PORTS [NAME …]`.
 
-The process that trains starts it (`recurra train --live`) and holds the other end of its standard input: where that
-ends, by whatever end the training has come to, the server ends too. It runs at a lower priority, reads the files of the
-run, and is waited for by nobody.
+The process that trains starts it (`recurra train --live`) and holds the other end of its standard input: when that
+closes, however the training has ended, the server ends too. It runs at a lower priority and reads the files of the run;
+the training does not wait for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from recurra.errors import RecurraError
@@ -18,17 +21,20 @@ from recurra.serving import catalogue, session
 from recurra.serving.access import access
 from recurra.serving.application import create_application
 from recurra.serving.limits import Limits
+from recurra.serving.listening import bind, url
 from recurra.serving.page import routes as page
-from recurra.serving.registry import Registry, name_of
-from recurra.serving.server import bind, serve, url
+from recurra.serving.registry import LiveRun, Registry, name_of
+from recurra.serving.server import serve
+from recurra.signals import HANGUPS
+from recurra.training.run_files import REPORT
 
 HOST = "127.0.0.1"
-LESS_URGENT = 19  # of nice: the training goes first
-DRAIN = 0.3  # seconds: the training waits for its end
+LOW_PRIORITY = 19  # the highest value of nice: the training goes first
+LIMITS = Limits(drain_time=0.3, end_time=4)  # pages hear of the end, for which the training waits five seconds at most
 
 
 class Training(Registry):
-    """A run that has no model yet: none is served, the page alone."""
+    """A run that has no model yet: no model is served, only the page."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__([])
@@ -39,31 +45,57 @@ class Training(Registry):
         """The folder, by its name."""
         return {name_of(self._folder): self._folder}
 
+    @property
+    def live(self) -> LiveRun:
+        """The words for a page whose training has ended."""
+        folder = shlex.quote(str(self._folder))
+        return LiveRun(
+            report=str(self._folder / REPORT),
+            resume=f"recurra train --resume --run {folder}",
+            serve=f"recurra serve {folder}",
+        )
 
-def main(folder: Path, port: int) -> None:
-    """Serve the page of the run in `folder` at `port`, or any other that is free, and write the address to stdout."""
-    os.nice(LESS_URGENT)
-    try:
-        listening = bind(HOST, port)
-    except RecurraError:
-        listening = bind(HOST, 0)
+
+def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
+    """Serve the page of the run in `folder` at the first free port of `ports`; write the address to stdout."""
+    listening = None
+    for port in ports[:-1]:
+        with contextlib.suppress(RecurraError):
+            listening = bind(HOST, port)
+            break
+    if listening is None:
+        listening = bind(HOST, ports[-1])
     bound = listening.getsockname()[1]
     routers = (catalogue.router, session.router, page.router)
-    guard = create_application(Training(folder), access(HOST, bound), Limits(drain_time=DRAIN), routers=routers)
+    who = access(HOST, bound, names=tuple(names))
+    guard = create_application(Training(folder), who, LIMITS, routers=routers)
     threading.Thread(target=_end_with_the_training, daemon=True).start()
-    serve(guard, listening, lambda: print(url(HOST, bound), flush=True))
+
+    def started() -> None:
+        """Write the address; only now step back, since the training waits for this."""
+        print(url(HOST, bound), flush=True)
+        _lower_priority()
+
+    serve(guard, listening, started)
+
+
+def _lower_priority() -> None:
+    """Let the training go first. Windows has no `nice`: there the two processes are equals."""
+    if hasattr(os, "nice"):
+        os.nice(LOW_PRIORITY)
 
 
 def _end_with_the_training() -> None:
-    """Ask this process to stop once the other end of its standard input is gone."""
+    """Stop the server when the other end of standard input is closed."""
     while os.read(0, 4096):
         continue
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)  # `os.kill` would end the process at once on Windows
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the training, which ends this
+    for number in (signal.SIGINT, *HANGUPS):
+        signal.signal(number, signal.SIG_IGN)  # they are meant for the training, which ends this process
     try:
-        main(Path(sys.argv[1]), int(sys.argv[2]))
+        main(Path(sys.argv[1]), [int(port) for port in sys.argv[2].split(",")], sys.argv[3:])
     except RecurraError:
         sys.exit(1)

@@ -35,6 +35,15 @@ class Served:
     folder: Path | None
 
 
+@dataclass(frozen=True)
+class LiveRun:
+    """What a page shows when the training that it belongs to has ended: the path of its report, and two commands."""
+
+    report: str
+    resume: str
+    serve: str
+
+
 class Registry(Mapping[str, Served]):
     """The models by name, in the order in which they were given."""
 
@@ -54,6 +63,11 @@ class Registry(Mapping[str, Served]):
     def runs(self) -> dict[str, Path]:
         """The folders of those that are runs, by name."""
         return {name: one.folder for name, one in self.items() if one.folder is not None}
+
+    @property
+    def live(self) -> LiveRun | None:
+        """The run of the training that this server ends with; None if it is not part of a training."""
+        return None
 
 
 def scan(paths: Iterable[str | Path] = ()) -> Registry:

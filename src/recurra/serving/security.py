@@ -81,14 +81,18 @@ class Guard:
 def check(scope: Any, access: Access, open_paths: frozenset[str]) -> None:
     """Refusal unless the request may reach the application."""
     host = _only(scope, b"host")
-    if host is None or host.lower() not in access.hosts:
-        raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "this server does not answer to that name.", code="host")
+    if host is None or not access.is_own_host(host):
+        raise Refusal(
+            HTTPStatus.MISDIRECTED_REQUEST,
+            "this server does not answer to that name; start it with --allow-host NAME if it is yours.",
+            code="host",
+        )
     if not scope["path"].startswith("/"):
         raise Refusal(HTTPStatus.BAD_REQUEST, "the target must be a path.", code="target")
     origins = list(_values(scope, b"origin"))
-    if any(not access.is_own_origin(origin) for origin in origins):
+    if any(not access.is_own_origin(origin, host) for origin in origins):
         raise Refusal(HTTPStatus.FORBIDDEN, "pages of other origins may not call this server.", code="origin")
-    if any(site.lower() == "cross-site" for site in _values(scope, b"sec-fetch-site")):
+    if any(site.lower() == "cross-site" for site in _values(scope, b"sec-fetch-site")) and not _is_link(scope):
         raise Refusal(HTTPStatus.FORBIDDEN, "other sites may not call this server.", code="origin")
     if scope["method"] == "POST" and not _is_json(_only(scope, b"content-type")):
         raise Refusal(
@@ -101,6 +105,12 @@ def check(scope: Any, access: Access, open_paths: frozenset[str]) -> None:
             code="invalid_api_key",
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+def _is_link(scope: Any) -> bool:
+    """Return True if a person follows a link to a page of ours: the page that has the link cannot read the answer."""
+    wanted = _only(scope, b"sec-fetch-mode"), _only(scope, b"sec-fetch-dest")
+    return scope["method"] == "GET" and wanted == ("navigate", "document")
 
 
 def shows_key(scope: Any, access: Access) -> bool:

@@ -12,40 +12,13 @@ from types import FrameType
 
 import uvicorn
 
-from recurra.errors import Interrupted, RecurraError
+from recurra.errors import Interrupted
 from recurra.serving.limits import Limits
 from recurra.serving.protocol import connection_class
 from recurra.serving.security import Guard
 from recurra.signals import handled_by
 
-BACKLOG = 512
-GRACE = 1  # seconds more, in which what was broken off says so
 CANCELLED = f"{asyncio.CancelledError.__module__}.{asyncio.CancelledError.__qualname__}"
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 is any free one. RecurraError where it cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        found = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise RecurraError(f"cannot listen at `{host}`: {error.strerror or error}.") from error
-    try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen(BACKLOG)
-    except OSError as error:
-        found.close()
-        hint = "another program listens there; `--port 0` takes any free port."
-        raise RecurraError(f"cannot listen at {url(host, port)}: {error.strerror or error}.", hint=hint) from error
-    return found
-
-
-def url(host: str, port: int) -> str:
-    """The address as a browser takes it."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Server(uvicorn.Server):
@@ -71,7 +44,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=limits.idle_time,
-                timeout_graceful_shutdown=int(limits.drain_time) + GRACE,
+                timeout_graceful_shutdown=int(limits.drain_time) + limits.end_time,
             )
         )
 

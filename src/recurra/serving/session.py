@@ -30,12 +30,12 @@ class Login(RequestBody):
 
 @router.post("/session", status_code=HTTPStatus.NO_CONTENT, responses=refusals(422))
 async def begin(login: Login, services: Annotated[Services, Depends(services_of)]) -> Response:
-    """Show the key; the answer sets the cookie. Where no key is wanted, nothing is set."""
+    """Show the key; the answer sets the cookie, for the paths beside this one. If no key is wanted, it sets none."""
     access = services.access
     answer = Response(status_code=HTTPStatus.NO_CONTENT)
     if access.key is None:
         return answer
     if not access.is_key(login.key):
         raise Refusal(HTTPStatus.UNAUTHORIZED, "that is not the key.", param="key", code="invalid_api_key")
-    answer.set_cookie(access.cookie, access.session, max_age=DAY, httponly=True, samesite="strict", path="/")
+    answer.set_cookie(access.cookie, access.session, max_age=DAY, httponly=True, samesite="strict", path=None)
     return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,26 @@ async def first_messages(guard: Guard, path: str, count: int, query: str = "") -
     return parts
 
 
+def test_the_last_message_of_a_server_that_stops_has_the_end_of_the_run(folder: Path, tmp_path: Path) -> None:
+    run_folder = tmp_path / "fable"
+    shutil.copytree(folder, run_folder)
+    (run_folder / "summary.json").unlink()
+    guard = create_application(scan([run_folder]), Access(frozenset({HOST})))
+    services = guard.application.state.services  # type: ignore[attr-defined]  # a FastAPI
+
+    async def work() -> list[dict[str, Any]]:
+        show = routes.Show(services.registry.runs)
+        stream = routes._told("fable", show.watches["fable"], show, services, None)
+        parts = [await anext(stream), await anext(stream)]
+        shutil.copy(folder / "summary.json", run_folder)
+        services.stopping.set()
+        parts += [part async for part in stream]
+        return [json.loads(part.partition("data: ")[2]) for part in parts if "data: " in part]
+
+    told = run(work())
+    assert [message["health"]["state"] for message in told] == ["Training", "Finished"]
+
+
 def test_three_files_with_a_policy_and_no_markup_of_a_run(guard: Guard) -> None:
     async def get() -> None:
         async with client(guard) as web:
@@ -87,7 +108,7 @@ def test_the_page_weighs_little(guard: Guard) -> None:
 def test_runs_are_asked_for_by_name(guard: Guard) -> None:
     async def get() -> None:
         async with client(guard) as web:
-            assert (await web.get("/runs")).json() == {"runs": ["fable"]}
+            assert (await web.get("/runs")).json() == {"runs": ["fable"], "live": None}
             for name in ("nothing", "..", "%2e%2e", "..%2f..%2fetc", "%252e%252e", "fable%00", "CON", "/etc"):
                 for what in ("points?first=0&last=9", "model", "events"):
                     assert (await web.get(f"/runs/{name}/{what}")).status_code == 404
@@ -199,6 +220,6 @@ def test_with_a_key_only_the_files_of_the_page_are_open(keyed: Guard) -> None:
             for path in ("/runs", "/runs/fable/model", "/runs/fable/events", "/runs/fable/points?first=0&last=9"):
                 assert (await web.get(path)).status_code == 401
             assert (await web.post("/session", json={"key": KEY})).status_code == 204
-            assert (await web.get("/runs")).json() == {"runs": ["fable"]}
+            assert (await web.get("/runs")).json() == {"runs": ["fable"], "live": None}
 
     run(get())

@@ -6,8 +6,7 @@ from typing import Annotated
 from cyclopts import App, Group, Parameter
 
 from recurra import extras
-from recurra.cli.options import path, text, whole
-from recurra.errors import UsageError
+from recurra.cli.options import path, require_port, text, whole
 
 EXAMPLES = """\
 Examples:
@@ -16,7 +15,6 @@ Examples:
   curl http://127.0.0.1:8000/v1/models
   recurra serve --host 0.0.0.0 --allow-host gpu.example --api-key-file key"""
 NETWORK = Group("From where", sort_key=1)
-PORTS = 65535
 
 app = App(name="serve", usage="Usage: recurra serve [RUN or MODEL ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -56,15 +54,14 @@ def serve(
     The address goes to stdout once the server listens. SIGTERM or Ctrl-C
     stops it within five seconds, and what is under way may end before.
     """
-    if not 0 <= port <= PORTS:
-        raise UsageError(f"`--port` must be from 0 to {PORTS}; got {port}.")
+    require_port(port)
     extras.require("serve", "`recurra serve`")
     from recurra.cli.terminal import say, write_text
     from recurra.cli.warming import compiling
     from recurra.serving.access import access, read_key, require_guarded
     from recurra.serving.application import create_application
+    from recurra.serving.listening import bind, url
     from recurra.serving.registry import scan
-    from recurra.serving.server import bind, url
     from recurra.serving.server import serve as run
 
     key, names = read_key(api_key_file), tuple(allow_host or ())

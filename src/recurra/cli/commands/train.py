@@ -1,5 +1,6 @@
 """`recurra train`: a network learns a text, and its report is written."""
 
+import contextlib
 import signal
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,11 +20,13 @@ from recurra.cli.options import (
     given,
     path,
     real_or_none,
+    require_port,
     setting,
     text,
+    whole,
 )
 from recurra.config import ACTIVATIONS, CELLS, DEVICES, DOCUMENTS, ENGINES, OPTIMIZERS, ORDERS, SCHEDULES
-from recurra.errors import Interrupted
+from recurra.errors import Interrupted, UsageError
 from recurra.presets import PRESETS
 
 EXAMPLES = """\
@@ -194,6 +197,23 @@ def train(
     keep: Annotated[int | None, setting("keep", "How many checkpoints to keep, besides the best.", group=WATCH)] = None,
     no_proof: Annotated[bool, flag("Leave out the check of the gradients.", WATCH)] = False,
     live: Annotated[bool, flag("Serve a page that shows the training as it goes on, on this machine.", WATCH)] = False,
+    port: Annotated[
+        int | None,
+        Parameter(
+            converter=whole,
+            group=WATCH,
+            help="With --live: the page's port; 0: any free one.",
+            show_default="8000, or any free one if that is taken",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        Parameter(
+            group=WATCH,
+            show_default=False,
+            help="With --live: a name that a proxy or a forwarded port gives the page (may be repeated).",
+        ),
+    ] = None,
     json: Annotated[bool, flag("One JSON object on stdout at the end.", OUTPUT)] = False,
     quiet: Annotated[bool, flag("Say nothing but errors.", OUTPUT)] = False,
 ) -> int:
@@ -211,41 +231,55 @@ def train(
         "encoding": encoding,
         "proof": not no_proof,
     }  # fmt: skip
-    return _train(list(texts), json=json, quiet=quiet, live=live, **named, **settings)
+    page = _live_page(port, allow_host or [], is_wanted=live)
+    return _train(list(texts), json=json, quiet=quiet, page=page, **named, **settings)
 
 
-def _train(texts: list[str], *, json: bool, quiet: bool, live: bool, **named: Any) -> int:
-    from recurra import api, extras
-    from recurra.cli import live_page, train_output
+def _live_page(port: int | None, names: list[str], *, is_wanted: bool) -> Any:
+    """The page of `--live`, None if there is to be none; what its server cannot have is an error before all work."""
+    if not is_wanted:
+        if port is not None or names:
+            raise UsageError(f"`{'--allow-host' if port is None else '--port'}` is for a live page.", hint="add --live")
+        return None
+    require_port(port)
+    from recurra import extras
+    from recurra.cli import live_page
+
+    extras.require("serve", "`recurra train --live`")
+    live_page.require_servable(port, names)
+    return live_page.Page(port, names)
+
+
+def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any) -> int:
+    from recurra import api
+    from recurra.cli import train_output
     from recurra.cli.terminal import await_input, say, warnings_said, write_json
     from recurra.cli.train_command import slower
     from recurra.cli.train_progress import watcher
     from recurra.report.document import write_report
     from recurra.training.run_files import REPORT
 
-    if live:
-        extras.require("serve", "`recurra train --live`")
     if "-" in texts and not quiet:
         await_input("the text")
-    page = live_page.Page()
     watch = watcher(quiet=quiet)
 
     def announce(text: Any, vocabulary: Any, trainer: Any, folder: Path) -> None:
         watch.begin(trainer)
         if not quiet:
             say(*train_output.before(text, vocabulary, trainer, folder, is_default=not (texts or trainer.is_resumed)))
-        if live:
+        if page is not None:
             say(*train_output.page(page.open(folder)))
 
     try:
-        with page, watch, warnings_said(quiet=quiet):
-            result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
-        if not quiet:
-            say(*train_output.after(result, watch))
-            if (rate := result.summary["rate_to_try"]) is not None:
-                command = slower(texts, named, rate, result.folder)
-                say(*train_output.divergence(result.summary, watch.seen.unit, command))
-        report = write_report([result.folder], result.folder / REPORT)
+        with page or contextlib.nullcontext():  # which stays until there is the report that it names
+            with watch, warnings_said(quiet=quiet):
+                result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
+            if not quiet:
+                say(*train_output.after(result, watch))
+                if (rate := result.summary["rate_to_try"]) is not None:
+                    command = slower(texts, named, rate, result.folder)
+                    say(*train_output.divergence(result.summary, watch.seen.unit, command))
+            report = write_report([result.folder], result.folder / REPORT)
     except KeyboardInterrupt:
         raise _interrupted(watch.saved) from None
     if not quiet:

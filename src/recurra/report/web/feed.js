@@ -11,9 +11,9 @@ const SCORES = ["scoredAt", "scored"];
 export const NOTHING = Object.fromEntries([...RECORDS, ...SCORES].map((name) => [name, []]));
 
 export class Feed {
-  /** `context` has the signals of the panels; `told` is called with true and false as the line stands or is cut. */
+  /** `context` has the signals of the panels; `told(isConnected)` returns whether to connect again once the line is cut. */
   constructor(name, context, told) {
-    Object.assign(this, { base: `/runs/${encodeURIComponent(name)}`, context, told });
+    Object.assign(this, { base: `runs/${encodeURIComponent(name)}`, context, told });
     this.after = "";
     this.tries = 0;
     this.model = null;
@@ -42,7 +42,7 @@ export class Feed {
   /** The browser's own new tries end for good at some errors: ours do not. */
   again() {
     this.source.close();
-    this.told(false);
+    if (!this.told(false)) return;
     this.waiting = setTimeout(() => this.open(), PATIENCE[Math.min(this.tries, PATIENCE.length - 1)]);
     this.tries += 1;
   }

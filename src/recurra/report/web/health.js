@@ -24,7 +24,7 @@ export function healthPanel({ metrics, health, passage }, level) {
   });
   panel.body.append(facts, units, chart.root);
   health.watch((state) => {
-    if (!state) return panel.answer("Nothing was measured yet.");
+    if (!state) return panel.answer("Waiting for the first record of the training.");
     facts.replaceChildren(...factsOf(state).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
     return panel.answer(...answerOf(state));
   });

@@ -58,7 +58,7 @@ function seriesOf({ update, mean, smooth, scoredAt, scored }) {
 }
 
 function answerOf({ update, smooth, scored }, rules) {
-  if (!update.length) return ["The first record is still to come."];
+  if (!update.length) return ["Waiting for the first record of the training."];
   const last = smooth[smooth.length - 1];
   const words = [element("b", {}, `${fixed(last)} bits a character`), change(update, smooth)];
   if (scored.length) words.push(`; held out ${fixed(scored[scored.length - 1])}`);

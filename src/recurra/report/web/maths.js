@@ -1,6 +1,6 @@
 // Can I trust the maths? The gradients against numerical ones, and this page's own arithmetic against Python's.
 import { element } from "./dom.js";
-import { makePanel } from "./panel.js";
+import { AWAITED, makePanel } from "./panel.js";
 import { power, whole } from "./words.js";
 
 const CLOSE = 1e-5; // nats: how far the page may be from Python
@@ -46,7 +46,7 @@ function badgeOf(difference) {
 }
 
 function answerOf({ gradients, page }, elsewhere) {
-  if (!gradients) return [page == null ? "The first checkpoint is still to come." : `This page agrees with Python${elsewhere}.`];
+  if (!gradients) return [page == null ? AWAITED : `This page agrees with Python${elsewhere}.`];
   const errors = rowsOf(gradients).map(([, row]) => row.max_rel_complex).filter(Number.isFinite);
   const words = gradients.passed === true ? "Every gradient agrees with numerical ones" : "Not every gradient agrees with numerical ones";
   const { checked, elements } = gradients;

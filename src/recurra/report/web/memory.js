@@ -2,7 +2,7 @@
 import { Chart } from "./chart.js";
 import { element, inSlices, spoken } from "./dom.js";
 import { NONE } from "./passage.js";
-import { makePanel } from "./panel.js";
+import { AWAITED, makePanel } from "./panel.js";
 import { TextView } from "./textview.js";
 import { power, whole } from "./words.js";
 
@@ -29,7 +29,7 @@ export function memoryPanel({ passage }, level) {
   let stop = () => {};
   passage.found.watch((found) => {
     stop();
-    if (!found) return panel.answer("There is no model yet.");
+    if (!found) return panel.answer(AWAITED);
     view.set(found.symbols, () => "");
     stop = meanByLag(found, (mean) => {
       chart.set([{ name: "mean over the text", x: mean.map((_, lag) => lag + 1), y: mean, look: "first" }], [{ name: `a thousandth of the nearest: vanished`, value: mean[0] / VANISHED }]);

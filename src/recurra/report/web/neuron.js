@@ -1,7 +1,7 @@
 // What has a neuron learned? The text coloured by one unit, all units as a strip, and places where the state is alike.
 import { element, newId, visible } from "./dom.js";
 import { NONE } from "./passage.js";
-import { makePanel } from "./panel.js";
+import { AWAITED, makePanel } from "./panel.js";
 import { bestProbe, probesOf } from "./probes.js";
 import { TextView } from "./textview.js";
 import { fixed, plural } from "./words.js";
@@ -42,7 +42,7 @@ export function neuronPanel({ passage }, level) {
     alike,
   );
   passage.found.watch((found) => {
-    if (!found) return panel.answer("There is no model yet.");
+    if (!found) return panel.answer(AWAITED);
     const kept = units[select.selectedIndex]?.name;
     units = unitsOf(found);
     select.replaceChildren(...units.slice(0, LISTED).map((unit) => element("option", {}, `${unit.name}: ${unit.probe.name}, r ${fixed(unit.probe.r)}`)));

@@ -1,6 +1,6 @@
 // What would it say next? The reader's beginning, the next character's probabilities, and the model writing on.
 import { element, inSlices, newId, once, sign, spoken, visible } from "./dom.js";
-import { makePanel, slider } from "./panel.js";
+import { AWAITED, makePanel, slider } from "./panel.js";
 import { Reader } from "./reader.js";
 import { AS_LEARNED, draw, shaped } from "./sampling.js";
 import { bits, fixed, percent, whole } from "./words.js";
@@ -81,7 +81,7 @@ export function nextPanel({ model, passage }, level) {
     reader = value && new Reader(value);
     button.disabled = !value;
     if (value) show();
-    else panel.answer("There is no model yet: the first checkpoint is still to come.");
+    else panel.answer(AWAITED);
   });
   passage.found.watch(() => {
     if (isOwn) return;

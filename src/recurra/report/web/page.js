@@ -5,13 +5,14 @@ import { mountPanels } from "./panels.js";
 import { Passage } from "./passage.js";
 import { draw, shaped, uniforms } from "./sampling.js";
 import { Signal } from "./signal.js";
-import { percent, plural } from "./words.js";
+import { duration, percent, plural, whole } from "./words.js";
 
 const LOST = "The line to the server is cut; trying again. What you see stays, and the panels still answer.";
 const FRAME = { length: 200, seed: 1, settings: { temperature: 0.7, topK: 0, topP: 1, minP: 0 } };
 const NARROW = 740; // pixels: one panel beside the other no longer
 const at = (id) => document.getElementById(id);
 let feed = null;
+let live = null; // of the page of a training: what is shown at its end
 
 function show(name) {
   feed?.close();
@@ -25,9 +26,22 @@ function show(name) {
     if (model) addFrame(model, context.frames);
   });
   feed = new Feed(name, context, (connected) => {
+    const farewell = connected ? null : farewellOf(context.health.value);
     at("banner").hidden = connected;
-    at("banner").replaceChildren(connected ? "" : LOST);
+    at("banner").className = farewell ? "calm" : "";
+    at("banner").replaceChildren(...(connected ? [] : (farewell ?? [LOST])));
+    return farewell === null;
   });
+}
+
+/** The last words of a page whose training has ended, and its server with it; null while it should still be there. */
+function farewellOf(health) {
+  if (!live || !["Finished", "Stopped"].includes(health?.state)) return null;
+  const next =
+    health.state === "Finished"
+      ? ["Finished — open the report: ", live.report, live.serve, " shows this page again."]
+      : [`Stopped and saved at update ${whole(health.update)}. To go on: `, live.resume, live.serve, " shows this page again."];
+  return [next[0], element("code", {}, next[1]), ". ", element("code", {}, next[2]), next[3]];
 }
 
 function contextOf() {
@@ -61,13 +75,14 @@ function addFrame(model, frames) {
 
 function tell(health) {
   if (!health) return;
-  const { text, cell, parameters, state, update, updates } = health;
+  const { text, cell, parameters, state, update, updates, checkpoint, checkpointEvery } = health;
   at("what").replaceChildren(text, element("span", {}, [cell, parameters && plural(parameters, "parameter")].filter(Boolean).map((word) => ` · ${word}`).join("")));
   document.title = `${text} – recurra`;
   const share = updates ? Math.min(1, update / updates) : 0;
   at("progress").hidden = !updates;
   at("progress").value = share;
-  at("state").replaceChildren(state === "Training" && updates ? `Training, ${percent(share)}` : state);
+  const first = checkpoint == null && checkpointEvery ? `; the first checkpoint comes after ${duration(checkpointEvery)}` : "";
+  at("state").replaceChildren(state === "Training" && updates ? `Training, ${percent(share)}${first}` : state);
 }
 
 function choose(names) {
@@ -86,7 +101,7 @@ function askForKey() {
   const note = element("span", { role: "status" });
   const log = async (event) => {
     event.preventDefault();
-    const answer = await fetch("/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key: input.value }) });
+    const answer = await fetch("session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key: input.value }) });
     if (answer.ok) start();
     else note.replaceChildren("That is not the key.");
   };
@@ -97,9 +112,13 @@ function askForKey() {
 
 async function start() {
   try {
-    const answer = await fetch("/runs");
+    const answer = await fetch("runs");
     if (answer.status === 401) askForKey();
-    else choose((await answer.json()).runs);
+    else {
+      const found = await answer.json();
+      live = found.live;
+      choose(found.runs);
+    }
   } catch {
     setTimeout(start, 1000);
   }

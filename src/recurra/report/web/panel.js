@@ -1,6 +1,9 @@
 // The frame of a panel: its title is a question, the line below it the answer as it stands.
 import { element, newId } from "./dom.js";
 
+/** What a panel without a network says. */
+export const AWAITED = "Waiting for the first checkpoint of the training: it brings the network that answers here.";
+
 /** A section with `question` as its heading; `answer` sets the line below, `body` takes what the panel shows. */
 export function makePanel(name, question, level = 2) {
   const id = newId();

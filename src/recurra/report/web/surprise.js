@@ -1,7 +1,7 @@
 // Where is it surprised? A text, each character shaded by the bits that it cost.
 import { element, newId, spoken } from "./dom.js";
 import { NONE } from "./passage.js";
-import { makePanel } from "./panel.js";
+import { AWAITED, makePanel } from "./panel.js";
 import { TextView } from "./textview.js";
 import { bits, fixed, percent, whole } from "./words.js";
 
@@ -14,7 +14,7 @@ export function surprisePanel({ passage }, level) {
   const told = element("p", { class: "readout", "aria-live": "polite" });
   panel.body.append(legendOf(), view.root, told, otherText(passage));
   passage.found.watch((found) => {
-    if (!found) return panel.answer("There is no model yet to read it.");
+    if (!found) return panel.answer(AWAITED);
     const costs = found.costs.map(bits);
     view.set(found.symbols, (at) => `s${LIMITS.filter((limit) => costs[at] >= limit).length}`);
     return panel.answer(...answerOf(costs, found));

@@ -23,7 +23,7 @@ export function writesPanel({ samples: recorded, frames }, level) {
 
   const show = (index) => {
     const sample = samples.value[index];
-    if (!sample) return panel.answer("Nothing was written yet.");
+    if (!sample) return panel.answer("Waiting for the first sample that the training writes, or for its first checkpoint.");
     text.replaceChildren(...marked(sample));
     return panel.answer(...answerOf(sample));
   };

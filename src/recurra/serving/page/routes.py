@@ -23,6 +23,7 @@ from recurra.serving.page.insight import Insight
 from recurra.serving.page.snapshot import Snapshots
 from recurra.serving.page.watching import Watch, place_of
 from recurra.serving.refusals import Refusal, unavailable
+from recurra.serving.registry import LiveRun
 from recurra.serving.request_body import RequestBody
 from recurra.serving.services import Services, services_of
 
@@ -88,15 +89,16 @@ async def code() -> Response:
 
 
 class RunList(BaseModel):
-    """The names of the runs."""
+    """The names of the runs; for the page of a training, what it shows at the end."""
 
     runs: list[str]
+    live: LiveRun | None
 
 
 @router.get("/runs")
-async def runs(show: Shown) -> RunList:
+async def runs(show: Shown, services: Annotated[Services, Depends(services_of)]) -> RunList:
     """What there is to look at."""
-    return RunList(runs=list(show.watches))
+    return RunList(runs=list(show.watches), live=services.registry.live)
 
 
 @router.get("/runs/{name}/events")
@@ -116,14 +118,16 @@ async def events(
 
 
 async def _told(name: str, watch: Watch, show: Show, services: Services, after: str | None) -> AsyncIterator[str]:
-    """The messages of one page, until it leaves or the server stops."""
+    """The messages of one page, until it leaves or the server stops; the last one is of the files as they are then."""
     show.streams += 1
     looking = asyncio.create_task(_look(name, show))
     place, silent = place_of(after), 0.0
     try:
         yield f"retry: {RETRY}\n\n"
-        while not services.stopping.is_set():
-            await asyncio.to_thread(watch.refresh)
+        is_last = False
+        while not is_last:
+            is_last = services.stopping.is_set()
+            await asyncio.to_thread(watch.refresh, at_once=is_last)
             now = watch.place
             if now != place:
                 message = json.dumps(watch.since(place), separators=(",", ":"))

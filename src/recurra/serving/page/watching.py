@@ -71,10 +71,10 @@ class Watch:
         """What a report would read of its settings and summary; records and samples are told apart."""
         return RunData(self.folder.name, self.tables, (), (), {}, self.summary, ())
 
-    def refresh(self) -> None:
-        """Look at the files, unless someone just did."""
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Look at the files; unless it must be `at_once`, not so soon after the last look."""
         with self._looking:
-            if time.monotonic() < self._looked + OFTEN:
+            if time.monotonic() < self._looked + OFTEN and not at_once:
                 return
             self._refresh()
             self._looked = time.monotonic()
@@ -173,6 +173,7 @@ class Watch:
             "memory": data.number(last, "peak_memory_bytes"),
             "checkpoint": self._checkpoint,
             "model": self._model,
+            "checkpointEvery": data.number(training, "checkpoint_every"),
             "learningRate": self._learning_rate,
             "text": self.run.text_name,
             "cell": self.run.table("model").get("cell"),
