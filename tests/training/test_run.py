@@ -32,7 +32,6 @@ from recurra.model import BEST, CHECKPOINTS, LanguageModel, load
 from recurra.network.parameters import digest, initialise
 from recurra.report import panels
 from recurra.report.data import load as load_report
-from recurra.text import id_file, long_text
 from recurra.signals import STOPS
 from recurra.text import id_file, long_text
 from recurra.text.reading import from_string, read

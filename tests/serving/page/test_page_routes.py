@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from serving_client import HOST, ask, client, run
 
 import recurra
-from recurra.report.assets import script
+from recurra.report.assets import asset, script
 from recurra.report.inlined import inlined
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
@@ -61,6 +62,16 @@ async def first_messages(guard: Guard, path: str, count: int, query: str = "") -
 
     await asyncio.wait_for(guard(scope, receive, send), 30)
     return parts
+
+
+def test_the_page_asks_for_relative_addresses() -> None:
+    """Behind a prefix, an absolute one leads out of the server."""
+    code = asset("page.html") + script("page.js")
+    asked = re.findall(r"""(?:fetch|EventSource)\((["`][^"`]*)|base: (`[^`]*)|(?:href|src)=("[^"]*)""", code)
+    addresses = ["".join(found)[1:] for found in asked]
+    assert {"page.css", "page.js", "session", "runs"} <= set(addresses)
+    assert "runs/${encodeURIComponent(name)}" in addresses
+    assert [address for address in addresses if address.startswith(("/", "http"))] == []
 
 
 def test_the_last_message_of_a_server_that_stops_has_the_end_of_the_run(folder: Path, tmp_path: Path) -> None:
