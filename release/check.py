@@ -74,10 +74,12 @@ def serve(recurra: Path, folder: Path) -> None:
     """Start a server, ask it, and stop it."""
     with subprocess.Popen([recurra, "serve", "run", "--port", "0"], cwd=folder, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
-        url = server.stdout.readline().decode().strip()
-        with urllib.request.urlopen(f"{url}/v1/models", timeout=30) as answer:
-            found = answer.read()
-        server.terminate()
+        try:
+            url = server.stdout.readline().decode().strip()
+            with urllib.request.urlopen(f"{url}/v1/models") as answer:
+                found = answer.read()
+        finally:
+            server.terminate()
     if server.returncode != STOPPED or b'"id":"run"' not in found:
         raise SystemExit(f"recurra serve: exit code {server.returncode}, not {STOPPED}; it told {found!r}")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hostile_files import MODEL, MODELS, RUNS, Case, load_run
+from processes import PATIENCE
 from recurra import model, tensor_file, untrusted
 from recurra.cli import main
 from recurra.errors import CheckpointError, ModelError
@@ -78,7 +79,7 @@ def test_memory_is_bounded_and_nothing_hangs(tmp_path: Path) -> None:
     here = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": str(here.parent / "src")}
     line = [sys.executable, str(here / "helpers" / "hostile_files.py"), str(tmp_path)]
-    done = subprocess.run(line, check=True, capture_output=True, text=True, env=environment, timeout=300)
+    done = subprocess.run(line, check=True, capture_output=True, text=True, env=environment, timeout=PATIENCE)
     measured = json.loads(done.stdout)
     assert set(measured) == {case.name for case in [*MODELS, *RUNS]}
     assert {name: found for name, found in measured.items() if found[1] > 2 * found[0] + SPARE} == {}

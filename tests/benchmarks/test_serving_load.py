@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from processes import PATIENCE
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -19,7 +21,7 @@ def test_it_measures() -> None:
     options = ["--cell", "elman", "--hidden-size", "16", "--layers", "1", "--tokens", "20", "--requests", "2"]
     options += ["--clients", "10", "--seconds", "1", "--rounds", "1"]
     command = [sys.executable, str(BENCHMARKS / "serving_load.py"), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
     found = json.loads(done.stdout)
     assert set(found["statuses"]) == {"200"}
     assert found["statuses"]["200"] >= 10

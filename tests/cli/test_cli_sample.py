@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from calling import Call
 
+from processes import ended, started
 from recurra import LanguageModel, ModelConfig, Vocabulary, load
 from recurra.cli import sample_output
 from recurra.inference.novelty import as_table, novelty
@@ -136,13 +137,11 @@ def test_a_reader_who_has_enough(trained: Path, command: list[str], environment:
 
 def test_a_text_is_written_while_it_grows(trained: Path, command: list[str], environment: dict[str, str]) -> None:
     line = [*command, "sample", str(trained), "--max-new-tokens", "100000000"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+    with started(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         assert len(process.stdout.read(50)) == 50
         process.send_signal(2)
-        assert process.wait() == 130
-        assert process.stderr is not None
-        assert process.stderr.read() == b"interrupted.\n"
+        assert ended(process) == (130, "interrupted.\n")
 
 
 def test_kernels_that_must_be_compiled_are_announced(

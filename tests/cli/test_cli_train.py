@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from calling import Call
 
+from processes import started
 from recurra.cli import main
 from recurra.cli.options import SETTINGS
 from recurra.config import TrainingConfig
@@ -208,7 +209,7 @@ def test_a_signal_saves_and_stops(
     book: Path, command: list[str], environment: dict[str, str], number: signal.Signals
 ) -> None:
     line = [*command, "train", str(book), "--hidden-size", "8", "--updates", str(10**9), "--run", "r"]
-    with subprocess.Popen(line, stderr=subprocess.PIPE, env=environment, text=True) as process:
+    with started(line, stderr=subprocess.PIPE, env=environment) as process:
         assert process.stderr is not None
         seen = iter(process.stderr.readline, "")
         assert any("updates/s" in said for said in seen)
@@ -334,7 +335,7 @@ def stop_and_resume(
 ) -> subprocess.CompletedProcess[str]:
     """A training that is stopped once it is seen to train, and what the command says that goes on with it."""
     line = [*command, "train", str(book), "--hidden-size", "8", "--updates", str(10**9), "--run", "r", "--no-proof"]
-    with subprocess.Popen([*line, "--preset", "seed"], stderr=subprocess.PIPE, env=environment, text=True) as process:
+    with started([*line, "--preset", "seed"], stderr=subprocess.PIPE, env=environment) as process:
         assert process.stderr is not None
         assert any("updates/s" in said for said in iter(process.stderr.readline, ""))
         process.send_signal(signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import recurra
+from processes import PATIENCE, started
 from recurra.config import TrainingConfig
 from recurra.engines import ranks
 from recurra.engines.sharing import own_part, parts, threads_of
@@ -33,10 +35,10 @@ def found() -> list[dict[str, Any]]:
         port = free.getsockname()[1]
     plain = os.environ | {"PYTHONPATH": str(Path(recurra.__file__).parents[1])}
     shared = plain | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    both = [
-        subprocess.Popen([sys.executable, TALK], env=shared | {"RANK": rank}, stdout=subprocess.PIPE) for rank in "01"
-    ]
-    return [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    line, pipe = [sys.executable, TALK], subprocess.PIPE
+    with contextlib.ExitStack() as held:
+        both = [held.enter_context(started(line, env=shared | {"RANK": rank}, stdout=pipe)) for rank in "01"]
+        return [json.loads(process.communicate(timeout=PATIENCE)[0]) for process in both]
 
 
 @pytest.mark.torch

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from processes import PATIENCE
 from recurra.engines.team import ALONE, Team
 
 
@@ -18,7 +19,7 @@ def test_the_caller_has_a_share_and_the_others_work_beside_it():
     meeting = threading.Barrier(3)
 
     def work(piece):
-        meeting.wait(timeout=20)  # reached only if three work at the same time
+        meeting.wait(PATIENCE)  # reached only if three work at the same time
         return piece, threading.current_thread() is threading.main_thread()
 
     with Team(3) as team:

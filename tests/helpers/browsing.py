@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from processes import PATIENCE
+
 PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "chromedriver": ("chromedriver",)}
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking")
-PATIENCE = 30  # seconds to wait for what a page is to show; a busy machine is slow
 
 
 @contextmanager
@@ -47,15 +48,15 @@ def size(driver: Any, width: int, height: int, *, dark: bool = False) -> None:
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
 
-def wait(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """The first true value of `condition`; the test fails where there is none in time."""
-    until = time.monotonic() + patience
+def wait(condition: Callable[[], Any], what: str) -> Any:
+    """The first true value of `condition`; the test fails if there is none."""
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         found = condition()
         if found:
             return found
         time.sleep(0.05)
-    pytest.fail(f"waited {patience} s for {what}")
+    pytest.fail(f"waited {PATIENCE} s for {what}")
 
 
 def complaints(driver: Any) -> list[str]:

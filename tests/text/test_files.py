@@ -6,12 +6,12 @@ import io
 import os
 import socket
 import sys
-import threading
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
+from processes import filled_pipe
 from recurra.errors import TextError
 from recurra.text import files
 
@@ -123,11 +123,8 @@ def test_errors_in_words(error: OSError, message: str, tmp_path: Path, monkeypat
 
 
 def test_pipe_is_read_to_its_end(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"text" * 100_000,))
-    writer.start()
-    assert b"".join(files.chunks(tmp_path / "pipe")) == b"text" * 100_000
-    writer.join()
+    with filled_pipe(tmp_path / "pipe", b"text" * 100_000):
+        assert b"".join(files.chunks(tmp_path / "pipe")) == b"text" * 100_000
 
 
 def test_kinds_in_words(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ How each is decoded, joined and counted is tested beside the code: `test_decodin
 from __future__ import annotations
 
 import os
-import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from processes import filled_pipe
 from recurra.cli import main
 from recurra.errors import TextError
 from recurra.text import files, id_file, long_text
@@ -220,11 +220,8 @@ def test_a_file_in_a_folder_that_is_no_text_any_more_when_it_is_read(monkeypatch
 
 
 def test_a_pipe_is_read_to_its_end() -> None:
-    os.mkfifo("pipe")
-    writer = threading.Thread(target=Path("pipe").write_text, args=("words " * 9,))
-    writer.start()
-    assert read("pipe").text == "words " * 9
-    writer.join()
+    with filled_pipe(Path("pipe"), b"words " * 9):
+        assert read("pipe").text == "words " * 9
 
 
 def test_folders_that_lead_into_one_another() -> None:

@@ -7,13 +7,13 @@ import importlib.util
 import io
 import os
 import re
-import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processes import filled_pipe
 from recurra.errors import TextError, UsageError
 from recurra.text import books
 from recurra.text.reading import from_string, read, require_learnable
@@ -267,11 +267,8 @@ def test_devices_are_refused(device: str) -> None:
 
 
 def test_pipe_and_process_substitution() -> None:
-    os.mkfifo("fifo")
-    writer = threading.Thread(target=Path("fifo").write_bytes, args=("é\n".encode() * 60_000,))
-    writer.start()
-    text = read("fifo")
-    writer.join()
+    with filled_pipe(Path("fifo"), "é\n".encode() * 60_000):
+        text = read("fifo")
     assert (text.text, text.name) == ("é\n" * 60_000, "pipe")
 
 

@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_training import PACKAGE, resume_small, train_small
+from small_training import resume_small, train_small
 
+from processes import started
 from recurra.errors import StorageError, UsageError
 from recurra.training.events import Event, Record
 from recurra.training.lock import locked
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from recurra.training.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(100)
+    sys.stdin.read()
 """
 HINT = "wait for its end, stop it, or give another `--run`."
 
@@ -61,14 +62,12 @@ def test_a_second_training_is_refused_and_changes_nothing(tmp_path: Path, second
 
 
 def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, env=os.environ | PACKAGE
-    ) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with started([sys.executable, "-c", HOLDER, tmp_path], **pipes) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
+        assert process.stdout.readline() == "held\n"
         with pytest.raises(UsageError, match="another training goes on"), locked(tmp_path):
             pass
-        process.kill()
     with locked(tmp_path):
         assert list(tmp_path.iterdir()) == []
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from small_training import TEXT, K, T, committed, make_trainer, of_kind
 
+from processes import PATIENCE
 from recurra.config import ModelConfig
 from recurra.engines.engine import Start
 from recurra.engines.fused import FusedEngine
@@ -513,7 +514,7 @@ def test_training_goes_on_while_a_copy_is_written(settings: dict[str, Any]) -> N
     ahead, told = threading.Event(), []
 
     def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
-        assert ahead.wait(30)
+        assert ahead.wait(PATIENCE)
         told.append(digest(snapshot.tensors()))
         return Path()
 

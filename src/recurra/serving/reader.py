@@ -76,6 +76,10 @@ class Reader:
         self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def join(self) -> None:
+        """Wait for the thread to end, after `close`: it ends with the piece that it reads."""
+        self._pool.shutdown()
+
 
 class Reading:
     """A text on its way through a reader's network, from a zero state: `read` goes on where it stopped.

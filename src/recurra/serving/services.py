@@ -18,8 +18,6 @@ from recurra.serving.refusals import Refusal
 from recurra.serving.registry import Registry, Served
 from recurra.serving.writer import Writer
 
-PATIENCE = 1.0  # seconds for a thread to end
-
 
 class Desk(NamedTuple):
     """A model, and the threads in which it writes and reads."""
@@ -55,7 +53,8 @@ class Services:
             self.stopping.set()
             await watching
             for desk in self.desks.values():
-                desk.writer.join(PATIENCE)
+                desk.writer.join()
+                desk.reader.join()
 
     async def _close_when_stopping(self) -> None:
         await self.stopping.wait()

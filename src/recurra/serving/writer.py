@@ -118,9 +118,9 @@ class Writer:
         for order in broken:
             order.deliver(unavailable(STOPPING))
 
-    def join(self, seconds: float) -> None:
-        """Wait for the thread to end, after `close`."""
-        self._thread.join(seconds)
+    def join(self) -> None:
+        """Wait for the thread to end, after `close`: it ends with the block that it writes."""
+        self._thread.join()
 
     def _work(self) -> None:
         _step_back()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from browsing import chromium, complaints, requests, size, wait
+from processes import started
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[3]
@@ -24,14 +26,13 @@ PANELS = ["learning", "writes", "next", "surprise", "neuron", "memory", "maths",
 AXE = find_spec("axe_core_python")
 
 
-def begin(folder: Path, text: str, *settings: str) -> subprocess.Popen[str]:
-    """A training that goes on until it is stopped."""
+def begin(folder: Path, text: str, *settings: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """A training that goes on until the end of the block."""
     book = folder / "book.txt"
     book.write_text(text, encoding="utf-8")
     line = [sys.executable, "-m", "recurra", "train", str(book), "--run", str(folder / "run"), "--preset", "seed"]
     frequent = ["--updates", "100_000_000", "--log-every", "50", "--sample-every", "200000", "--checkpoint-every", "1s"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    return subprocess.Popen([*line, *frequent, *settings], stderr=subprocess.DEVNULL, text=True, env=environment)
+    return started([*line, *frequent, *settings], stderr=subprocess.DEVNULL)
 
 
 class Server:
@@ -39,8 +40,8 @@ class Server:
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         line = [sys.executable, "-m", "recurra.serving.live", str(folder), str(port)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-        self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self._held = ExitStack()
+        self.process = self._held.enter_context(started(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
 
@@ -49,20 +50,17 @@ class Server:
         return int(self.url.rpartition(":")[2])
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate(timeout=30)
+        self._held.close()
 
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a training on markup and control characters, in progress."""
     room = tmp_path_factory.mktemp("live")
-    process = begin(room, HOSTILE * 400, "--hidden-size", "24", "--validation", "0.1", "--evaluate-every", "5000")
-    latest = room / "run" / "checkpoints" / "latest.json"
-    wait(latest.exists, "the first checkpoint", 120)
-    yield room / "run"
-    process.kill()
-    process.communicate(timeout=30)
+    settings = ["--hidden-size", "24", "--validation", "0.1", "--evaluate-every", "5000"]
+    with begin(room, HOSTILE * 400, *settings):
+        wait((room / "run" / "checkpoints" / "latest.json").exists, "the first checkpoint")
+        yield room / "run"
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +114,7 @@ def opened(browser: Any, url: str) -> None:
     """The page, once every panel has something to say."""
     browser.get(url)
     for name, told in ANSWERS.items():
-        wait(lambda name=name, told=told: told in words(browser, name), f"{name}: {told}", 60)
+        wait(lambda name=name, told=told: told in words(browser, name), f"{name}: {told}")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -203,7 +201,7 @@ def test_every_panel_can_be_used(browser: Any, server: Server) -> None:
     wait(lambda: page.get_attribute("textContent") == "A fine day. A day.", "the reader's own text")
 
     browser.find_element("css selector", ".panel-maths button").click()
-    wait(lambda: "✓ agrees" in words(browser, "maths"), "the check of the gradients", 120)
+    wait(lambda: "✓ agrees" in words(browser, "maths"), "the check of the gradients")
     assert "✗" not in words(browser, "maths")
 
 
@@ -233,7 +231,6 @@ def test_the_page_recovers_from_a_server_that_was_killed(browser: Any, training:
     assert "The line to the server is cut" in banner.text
     browser.find_element("css selector", ".panel-next .main").click()  # the network is in the page
     wait(lambda: len(words(browser, "next")) > 400, "what it writes without a server")
-    time.sleep(1)
     told = panel(browser, "health").text
     again = Server(training, first.port)
     try:
@@ -241,6 +238,34 @@ def test_the_page_recovers_from_a_server_that_was_killed(browser: Any, training:
         wait(lambda: panel(browser, "health").text != told, "news")
     finally:
         again.kill()
+
+
+def test_the_end_of_a_training_is_no_error(browser: Any, tmp_path: Path) -> None:
+    book = tmp_path / "book.txt"
+    book.write_text(HOSTILE * 40, encoding="utf-8")
+    line = [
+        sys.executable,
+        "-m",
+        "recurra",
+        "train",
+        str(book),
+        "--run",
+        str(tmp_path / "run"),
+        "--live",
+        "--port",
+        "0",
+    ]
+    settings = ["--preset", "seed", "--hidden-size", "8", "--updates", "100_000_000", "--no-proof"]
+    with started([*line, *settings], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        browser.get(next(said.split()[1] for said in process.stderr if said.startswith("live")))
+        wait(lambda: "Training: update" in words(browser, "health"), "the training")
+        process.send_signal(signal.SIGINT)
+        banner = browser.find_element("css selector", "#banner")
+        wait(banner.is_displayed, "the farewell")
+    assert banner.text.startswith("Stopped and saved at update ")
+    assert "recurra train --resume --run" in banner.text
+    assert banner.get_attribute("class") == "calm"
 
 
 @pytest.mark.skipif(AXE is None, reason="axe is not installed: pip install axe-core-python")

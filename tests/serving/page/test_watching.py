@@ -71,8 +71,8 @@ def test_a_page_that_knows_nothing_is_told_all(folder: Path) -> None:
     assert told["samples"] == [{"update": 0, "temperature": 1.0, "text": "<b>"}]
     assert told["health"] == {
         "state": "Training", "update": 20, "updates": 1000, "seconds": 2.0, "rate": 10.0, "perUpdate": 80,
-        "memory": 1000, "checkpoint": None, "model": None, "learningRate": 0.01, "text": "fable", "cell": "gru",
-        "parameters": 123,
+        "memory": 1000, "checkpoint": None, "model": None, "checkpointEvery": None, "learningRate": 0.01,
+        "text": "fable", "cell": "gru", "parameters": 123,
     }  # fmt: skip
     assert (told["rules"], told["check"], told["marks"]) == ([], None, [])
 
