@@ -58,6 +58,7 @@ class _Reader(NamedTuple):
     inventory: Inventory
     stdin: BinaryIO | None
     names: list[str]
+    keep: bool
 
 
 def read(
@@ -66,8 +67,11 @@ def read(
     *,
     stdin: BinaryIO | None = None,
     name: str | None = None,
+    keep: bool = False,
 ) -> Text:
     """Read `sources` in order and join them; none means the default book.
+
+    Byte order marks are removed and line ends become LF, unless `keep` leaves every character as it is.
 
     A source is a book's name, a file, a folder (recursively, its files sorted by their relative path) or `-`,
     standard input (`stdin`, where given). A str that is a book's name is the book; a Path is always a path. The text's
@@ -78,7 +82,7 @@ def read(
     given: list[Source] = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     if given.count("-") > 1:
         raise UsageError("standard input (`-`) can be read only once.")
-    reader = _Reader(check_encoding(encoding), Journal(), Inventory(), stdin, [])
+    reader = _Reader(check_encoding(encoding), Journal(), Inventory(), stdin, [], keep)
     origins: list[str] = []
     content = gather(_joined(_pieces(given, reader), origins, reader.journal), reader.encoding)
     first, *others = reader.names
@@ -204,9 +208,10 @@ def _piece(data: Iterator[bytes], label: str, source: str, reader: _Reader) -> _
 
 
 def _characters(data: Iterator[bytes], label: str, reader: _Reader) -> Iterator[str]:
-    """The characters of `data` as they are learned from."""
+    """The characters of `data` as they are learned from, or as they are."""
     characters = decoded(data, label, reader.encoding)
-    return characters if reader.encoding == BYTES else normalised(characters, label, reader.journal)
+    as_they_are = reader.keep or reader.encoding == BYTES
+    return characters if as_they_are else normalised(characters, label, reader.journal)
 
 
 def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
