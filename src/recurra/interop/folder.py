@@ -18,7 +18,7 @@ from safetensors.numpy import save as serialise
 from recurra import __version__, tensor_file
 from recurra.config import NONE, ModelConfig
 from recurra.errors import ModelError, RecurraError
-from recurra.interop import files, symbols
+from recurra.interop import files, symbols, vocabulary_json
 from recurra.interop.model_card import MODULES, card
 from recurra.interop.torch_state import Network, from_state, to_state
 from recurra.model import LanguageModel
@@ -69,7 +69,9 @@ def load(folder: Path) -> LanguageModel:
     """The model in a folder that `content` has filled. Raises ModelError or CheckpointError."""
     about = _about(files.read(folder / CONFIG), f"{folder / CONFIG}")
     tensors, _ = tensor_file.read_foreign(folder / WEIGHTS)
-    named = symbols.from_json(files.read(folder / VOCABULARY), f"{folder / VOCABULARY}", is_bytes=about["bytes"])
+    named = vocabulary_json.from_json(
+        files.read(folder / VOCABULARY), f"{folder / VOCABULARY}", is_bytes=about["bytes"]
+    )
     return _model(f"{folder}", tensors, about, named)
 
 
@@ -81,7 +83,7 @@ def from_metadata(name: str, tensors: dict[str, Any], metadata: dict[str, str]) 
     vocabulary = about.get("vocabulary")
     if not isinstance(vocabulary, str):
         raise ModelError(f"`{name}` does not tell its vocabulary.")
-    points = symbols.from_json(json.dumps(vocabulary).encode(), name, is_bytes=about["bytes"])
+    points = vocabulary_json.from_json(json.dumps(vocabulary).encode(), name, is_bytes=about["bytes"])
     return _model(name, tensors, about, points)
 
 

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from recurra import tensor_file
 from recurra.errors import ModelError, UsageError
-from recurra.interop import files, folder, mat_file, matlab, symbols
-from recurra.interop.symbols import Array, Symbols
+from recurra.interop import (
+    course_network,
+    file_kinds,
+    files,
+    folder,
+    mat_file,
+    matlab,
+    numpy_file,
+    symbols,
+    text_symbols,
+    torch_aliases,
+    vocabulary_arrays,
+    vocabulary_json,
+)
+from recurra.interop.symbols import Symbols
 from recurra.interop.torch_names import Names
 from recurra.interop.torch_state import Network, from_state
 from recurra.model import LanguageModel
 from recurra.text.reading import Source
-from recurra.text.reading import read as read_text
 from recurra.text.vocabulary import Vocabulary
-from recurra.untrusted import open_regular
 
 BYTES = "bytes"
-CONVERT = (
-    'in a program that trusts it: `safetensors.torch.save_file(torch.load(FILE, weights_only=True), "x.safetensors")`.'
-)
-WANTED = "give `--vocabulary FILE.json`, or `--text` with all that it was trained on."
+TORCH_WEIGHTS = "pytorch_model.bin"  # in a folder of Hugging Face's
+VOCABULARY = "vocabulary"  # of the metadata, where a script of `converter` puts it, as JSON
 
 
 class Options(NamedTuple):
@@ -44,43 +55,26 @@ def load(path: Path, options: Options) -> LanguageModel:
     """
     if options.vocabulary is not None and options.sources is not None:
         raise UsageError("the characters are given twice, by `--vocabulary` and `--text`.", hint="leave out one.")
-    if _is_folder(path):
-        _require_none_given(path, options)
-        return folder.load(path)
-    head = _head(path)
-    _refuse(path, head)
-    if head.startswith(b"MATLAB 5") or path.suffix == ".mat":
+    if file_kinds.is_folder(path):
+        return _from_folder(path, options)
+    kind = file_kinds.kind_of(path)
+    if kind == file_kinds.MAT:
         return _from_mat(path, options)
-    return _from_safetensors(path, options)
+    return _from_npz(path, options) if kind == file_kinds.NPZ else _from_safetensors(path, options)
 
 
-def _is_folder(path: Path) -> bool:
+def _from_folder(path: Path, options: Options) -> LanguageModel:
+    if kind := file_kinds.refused_kind(path):
+        raise ModelError(f"`{path}` is {kind.what}.", hint=file_kinds.hint_for(path, kind))
+    _require_none_given(path, options)
     try:
-        return path.is_dir()
-    except OSError as error:
-        raise ModelError(f"cannot read `{path}`: {error.strerror or error}.") from error
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with open_regular(path) as file:
-            return file.read(128)
-    except FileNotFoundError as error:
-        raise ModelError(f"there is no file or folder `{path}`.") from error
-    except OSError as error:
-        raise ModelError(f"cannot read `{path}`: {error.strerror or error}.") from error
-
-
-def _refuse(path: Path, head: bytes) -> None:
-    """ModelError, with a way out, for files that are known and not read."""
-    if head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
-        raise ModelError(f"`{path}` is a pickle of PyTorch, which could run any code: it is not read.", hint=CONVERT)
-    if path.suffix == ".onnx":
-        raise ModelError(f"`{path}` is an ONNX file, which is not read.", hint="import the state_dict it came from.")
-    if head.startswith((b"\x89HDF", b"MATLAB 7.3")):
-        raise ModelError(f"`{path}` is a MAT-file of level 7.3, which is not read.", hint="save it with `-v7`.")
-    if head.startswith((b"# Created by Octave", b"Octave-1")):
-        raise ModelError(f"`{path}` is in Octave's own format.", hint="save it with `save('-v7', FILE, 'RNN')`.")
+        return folder.load(path)
+    except ModelError as error:
+        weights = next((path / name for name in (folder.WEIGHTS, TORCH_WEIGHTS) if (path / name).is_file()), None)
+        if error.hint is None and weights is not None:
+            command = f"recurra import {file_kinds.argument(weights)} --vocabulary FILE.json"
+            error.hint = f"if another program wrote the folder, name the file in it: `{command}`."
+        raise
 
 
 def _require_none_given(path: Path, options: Options) -> None:
@@ -91,12 +85,38 @@ def _require_none_given(path: Path, options: Options) -> None:
         )
 
 
+def _require_no_names(options: Options) -> None:
+    if options.names != Names():
+        raise UsageError("names of modules are for a state_dict; this file is the course's network.")
+
+
 def _from_mat(path: Path, options: Options) -> LanguageModel:
     found = matlab.from_bytes(files.read(path, mat_file.MAX_BYTES), f"{path}")
     if options.names != Names() or options.activation not in (None, "tanh"):
         raise UsageError("names of modules and an activation are for a state_dict; a MAT-file is the course's network.")
-    named = _given(options, found.parameters) or found.symbols or _missing(path)
-    return folder.model_of(Network(found.config, found.parameters), named, found.documents)
+    return _model(path, Network(found.config, found.parameters), options, found.symbols, found.documents)
+
+
+def _from_npz(path: Path, options: Options) -> LanguageModel:
+    """The model of an .npz file: the course's network, or a state_dict under its own names."""
+    arrays, left_out = numpy_file.read(path)
+    own, name = vocabulary_arrays.symbols_in(arrays), f"{path}"
+    activation = options.activation or "tanh"
+    if scheme := course_network.scheme_of(arrays):
+        _require_no_names(options)
+        config, parameters = course_network.network(arrays, scheme, name, activation=activation, rows=True)
+        return _model(path, Network(config, parameters), options, own)
+    numbers = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+    if any("weight_hh" in name for name in numbers):
+        return _model(path, from_state(numbers, options.names, activation), options, own)
+    there = ", ".join(f"`{name:.40}`" for name in list(arrays)[:10]) or "no array that is read"
+    objects = (
+        f"; {', '.join(f'`{name:.40}`' for name in left_out[:5])} are objects, that is pickles" if left_out else ""
+    )
+    raise ModelError(
+        f"`{path}` has no network: it has {there}{objects}.",
+        hint="save it as `numpy.savez(FILE, U=U, W=W, V=V, b=b, c=c)`, or as Wxh, Whh, Why, bh and by.",
+    )
 
 
 def _from_safetensors(path: Path, options: Options) -> LanguageModel:
@@ -108,22 +128,56 @@ def _from_safetensors(path: Path, options: Options) -> LanguageModel:
     ours = folder.from_metadata(f"{path}", tensors, metadata)
     if ours is not None:
         return ours
-    network = from_state(tensors, options.names, options.activation or "tanh")
-    return folder.model_of(network, _given(options, network.parameters) or _missing(path))
+    network = from_state(torch_aliases.with_tied(tensors, metadata), options.names, options.activation or "tanh")
+    told = metadata.get(VOCABULARY)
+    own = None if told is None or _is_given(options) else vocabulary_json.from_json(told.encode(), f"{path}")
+    return _model(path, network, options, own)
 
 
-def _given(options: Options, parameters: Mapping[str, Array]) -> Symbols | None:
-    """The symbols that the user tells of, for the network with these parameters."""
+def _model(
+    path: Path, network: Network, options: Options, own: Symbols | None, documents: str | None = None
+) -> LanguageModel:
+    """The model of a network whose characters the user gives, or else the file has."""
+    found = _given(options, len(network.parameters["c"])) or own or _missing(path)
+    if found.stand_ins:
+        shown = ", ".join(f"{name!r} U+{point:04X}" for name, point in found.stand_ins[:8])
+        more = f" and {len(found.stand_ins) - 8:,} more" if len(found.stand_ins) > 8 else ""
+        warnings.warn(
+            f"private characters of Unicode stand for the symbols that are no single character: {shown}{more}.",
+            stacklevel=4,
+        )
+    return folder.model_of(network, found, documents)
+
+
+def _is_given(options: Options) -> bool:
+    return options.vocabulary is not None or options.sources is not None
+
+
+def _given(options: Options, K: int) -> Symbols | None:
+    """The symbols that the user tells of, for a network that has K."""
     if options.vocabulary == BYTES:
         return symbols.symbols_of(Vocabulary.bytes())
     if options.vocabulary is not None:
-        path = Path(options.vocabulary)
-        return symbols.from_json(files.read(path), f"{path}")
-    if options.sources is None:
-        return None
-    text = read_text(options.sources, options.encoding)
-    return symbols.symbols_of(symbols.vocabulary_of(text, len(parameters["c"])))
+        return _from_vocabulary(Path(options.vocabulary))
+    if options.sources is not None:
+        return text_symbols.symbols_of_text(options.sources, options.encoding, K)
+    return None
+
+
+def _from_vocabulary(path: Path) -> Symbols:
+    """The symbols in a JSON file; a pickle, which many programs write, is refused with a way out."""
+    head = file_kinds.head_of(path)
+    if head.startswith(file_kinds.PICKLES):
+        written = path.with_suffix(".json")
+        code = "import json, pickle, sys; json.dump(pickle.load(open(sys.argv[1], 'rb')), open(sys.argv[2], 'w'))"
+        command = f"python -c {shlex.quote(code)} {file_kinds.argument(path)} {file_kinds.argument(written)}"
+        raise ModelError(f"`{path}` is a pickle, {file_kinds.RUNS_CODE}.", hint=f"if you trust it: `{command}`.")
+    return vocabulary_json.from_json(files.read(path), f"{path}")
 
 
 def _missing(path: Path) -> NoReturn:
-    raise UsageError(f"`{path}` does not tell which characters its ids are.", hint=WANTED)
+    raise UsageError(
+        f"`{path}` does not tell which characters its ids are.",
+        hint=f"give the text that it was trained on, `recurra import {file_kinds.argument(path)} --text TEXT`, "
+        "or `--vocabulary FILE.json`.",
+    )

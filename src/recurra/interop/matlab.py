@@ -19,7 +19,8 @@ import numpy.typing as npt
 from recurra import extras
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
-from recurra.interop import mat_file
+from recurra.interop import course_network, mat_file
+from recurra.interop.course_network import Scheme
 from recurra.interop.symbols import Symbols
 from recurra.text.vocabulary import code_points
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 FIELDS = {"U": "layers.0.U", "W": "layers.0.W", "V": "V", "b": "layers.0.b", "c": "c"}
 STRUCT = "RNN"
-MOST_NUMBERS = 1 << 24  # of a network that is read: a byte of a file may become a float32
 
 
 def require_course_network(config: ModelConfig) -> None:
@@ -84,54 +84,24 @@ def from_bytes(data: bytes, name: str) -> MatModel:
     Raises ModelError where there is no such struct, or a field has another shape.
     """
     found = mat_file.variables(data, name)
-    fields = _struct(found, name)
-    m, K = len(_matrix(fields, "W", name)), _matrix(fields, "c", name).size
-    if m * (m + 2 * K) > MOST_NUMBERS:
-        raise ModelError(f"the network in `{name}`, m = {m} and K = {K}, has more than {MOST_NUMBERS:,} parameters.")
-    shapes = {"U": (m, K), "W": (m, m), "V": (K, m), "b": (m, 1), "c": (K, 1)}
-    U, W, V, b, c = (_of_shape(fields, field, name, m, K, *shape) for field, shape in shapes.items())
-    parameters = {"layers.0.U": U, "layers.0.W": W, "layers.0.b": b.ravel(), "V": V, "c": c.ravel()}
-    try:
-        config = ModelConfig(hidden_size=m)
-    except UsageError as error:
-        raise ModelError(error.message) from error
-    with np.errstate(over="ignore"):  # infinity is found where the model is built
-        rounded = {key: np.asarray(array, np.float32) for key, array in parameters.items()}
-    return MatModel(config, rounded, _symbols(found), "lines" if _flag(found, "documents") else None)
+    fields, scheme = _struct(found, name)
+    config, parameters = course_network.network(fields, scheme, name)
+    return MatModel(config, parameters, _symbols(found), "lines" if _flag(found, "documents") else None)
 
 
-def _struct(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The struct RNN, or the only one that has its fields, or the variables themselves."""
-    fitting = {key: value for key, value in found.items() if isinstance(value, dict) and set(value) >= set(FIELDS)}
+def _struct(found: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], Scheme]:
+    """The struct RNN, or the only one that has the fields of a network, or the variables themselves."""
+    structs = {key: value for key, value in found.items() if isinstance(value, dict)}
+    fitting = {key: scheme for key, value in structs.items() if (scheme := course_network.scheme_of(value))}
     if STRUCT in fitting or len(fitting) == 1:
-        chosen: dict[str, Any] = fitting.get(STRUCT) or next(iter(fitting.values()))
-        return chosen
+        chosen = STRUCT if STRUCT in fitting else next(iter(fitting))
+        return structs[chosen], fitting[chosen]
     if fitting:
         raise ModelError(f"`{name}` has several networks: {', '.join(fitting)}.", hint="save one of them as `RNN`.")
-    if set(found) >= set(FIELDS):
-        return found
+    if scheme := course_network.scheme_of(found):
+        return found, scheme
     there = ", ".join(f"`{key:.40}`" for key in list(found)[:10]) or "nothing that is read"
     raise ModelError(f"`{name}` has no struct with the fields U, W, V, b and c; it has {there}.")
-
-
-def _matrix(fields: Mapping[str, Any], field: str, name: str) -> Array:
-    value = fields[field]
-    if not isinstance(value, np.ndarray) or value.ndim != 2 or not value.size:
-        raise ModelError(f"`{field}` in `{name}` is no matrix of numbers.")
-    return value
-
-
-def _of_shape(fields: Mapping[str, Any], field: str, name: str, m: int, K: int, rows: int, columns: int) -> Array:
-    """The field of that shape; a vector may lie on its side. The sizes m and K are those of W and c."""
-    value = _matrix(fields, field, name)
-    if value.shape == (rows, columns) or (columns == 1 and value.shape == (1, rows)):
-        return value
-    turned = f": is `{field}` transposed?" if value.shape == (columns, rows) else "."
-    raise ModelError(
-        f"`{field}` in `{name}` must be {rows} x {columns}, since W is m x m with m = {m} and c K x 1 with K = {K}; "
-        f"got {' x '.join(map(str, value.shape))}{turned}",
-        hint="U is m x K, W m x m, V K x m, b m x 1 and c K x 1, for m units and K characters.",
-    )
 
 
 def _flag(found: Mapping[str, Any], name: str) -> bool:

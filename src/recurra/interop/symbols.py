@@ -2,35 +2,47 @@
 
 Ours is that of code points; others have that of a set, or of first appearance. The rows and columns that belong to the
 characters move with them, which changes no number.
+
+Symbols that are no single character, such as `<pad>`, keep their rows too, so that every probability stays what it was:
+characters of Unicode's private use area, U+E000 and on, stand for them.
 """
 
 from __future__ import annotations
 
-import unicodedata
-import warnings
-from typing import Any, Literal, NamedTuple
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recurra.errors import ModelError
-from recurra.text.text import Text
-from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
-from recurra.untrusted import parse_json
+from recurra.text.vocabulary import CODE_POINTS, Vocabulary
 
 Array = npt.NDArray[Any]
-FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
-EXPECTED = (
-    "it must be a string of all characters in the order of their ids, a list of characters or of code points, "
-    'or an object such as {"a": 0} or {"0": "a"}.'
-)
+Token = str | int  # a character, the name of another symbol, or a code point
+PRIVATE_USE = range(0xE000, 0xF900)
+SPECIAL = re.compile(r"|<[^<>\s]{1,40}>|\[[A-Za-z0-9_]{2,40}\]|(?i:pad|unk|oov|eos|bos|sos|eot|eof|mask)")
+SPELLED = {
+    "<space>": " ", "[space]": " ", "<tab>": "\t", "<newline>": "\n", "<nl>": "\n", "<lf>": "\n", "[newline]": "\n",
+    "\\n": "\n", "\\t": "\t", "\\r": "\r",
+}  # fmt: skip
 
 
 class Symbols(NamedTuple):
-    """The code points (K,) of the characters in the order of their ids; `is_bytes` as in `Vocabulary`."""
+    """The code points (K,) of the characters in the order of their ids.
+
+    is_bytes      as in `Vocabulary`
+    stand_ins     the symbols that are no single character, and the code point that stands for each
+    from_one      True if the ids were counted from 1: the first point stands for an id 0 that has no character,
+                  as a Tokenizer of Keras has it; a network without that id does not have that row
+    """
 
     points: npt.NDArray[np.int64]
     is_bytes: bool = False
+    stand_ins: tuple[tuple[str, int], ...] = ()
+    from_one: bool = False
 
 
 def symbols_of(vocabulary: Vocabulary) -> Symbols:
@@ -38,70 +50,55 @@ def symbols_of(vocabulary: Vocabulary) -> Symbols:
     return Symbols(vocabulary.code_points.astype(np.int64), vocabulary.is_bytes)
 
 
-def vocabulary_of(text: Text, size: int) -> Vocabulary:
-    """Return the characters of `text`; if they are not `size` in number, those of its NFC or NFD if these are."""
-    own = text.vocabulary
-    if len(own) == size or text.is_bytes:
-        return own
-    for form in FORMS:
-        found = Vocabulary.of(unicodedata.normalize(form, text.text))
-        if len(found) == size:
-            warnings.warn(
-                f"the text has {len(own):,} characters, the network {size:,}: those of the text in Unicode's {form}.",
-                stacklevel=2,
-            )
-            return found
-    return own
+def of_tokens(tokens: Sequence[Token], *, from_one: bool = False) -> Symbols:
+    """The symbols of `tokens`, one for each id. Raises ValueError if one is neither a character nor a known symbol."""
+    points = [_point(token) for token in tokens]
+    characters = [point for point in points if point is not None]
+    taken = set(characters)
+    if len(taken) < len(characters):
+        (twice, _), *_ = Counter(characters).most_common(1)
+        raise ValueError(f"{chr(twice)!r} comes twice")
+    for number, token in enumerate(tokens):
+        spelled = SPELLED.get(token.lower()) if isinstance(token, str) and points[number] is None else None
+        if spelled is not None and ord(spelled) not in taken:
+            points[number] = ord(spelled)
+            taken.add(ord(spelled))
+    free = (point for point in PRIVATE_USE if point not in taken)
+    stand_ins = []
+    for number, token in enumerate(tokens):
+        if points[number] is None:
+            points[number] = next(free, None)
+            if points[number] is None:
+                raise ValueError(f"more than {len(PRIVATE_USE):,} symbols are no single character")
+            stand_ins.append((str(token), int(points[number] or 0)))
+    return Symbols(np.array(points, np.int64), False, tuple(stand_ins), from_one)
+
+
+def _point(token: Token) -> int | None:
+    """The code point of a token; None of a symbol that is no single character."""
+    if isinstance(token, str) and len(token) == 1:
+        return ord(token)
+    if isinstance(token, int) and not isinstance(token, bool) and 0 <= token < CODE_POINTS:
+        return token
+    if isinstance(token, str) and (SPECIAL.fullmatch(token) or token.lower() in SPELLED):
+        return None
+    raise ValueError(f"{token!r:.40} is no single character")
 
 
 def in_our_order(symbols: Symbols, parameters: dict[str, Array]) -> tuple[Vocabulary, dict[str, Array]]:
     """The vocabulary, and the parameters of its ids. Raises ModelError where they do not fit together."""
-    K = len(parameters["c"])
-    if len(symbols.points) != K:
+    points, K = symbols.points, len(parameters["c"])
+    if symbols.from_one and len(points) == K + 1:
+        points = points[1:]
+    if len(points) != K:
         raise ModelError(
-            f"the vocabulary has {len(symbols.points):,} characters, the network {K:,}.",
+            f"the vocabulary has {len(points):,} characters, the network {K:,}.",
             hint="give the vocabulary that it was trained with, or the whole text.",
         )
-    order = np.argsort(symbols.points, kind="stable")
-    vocabulary = Vocabulary.from_code_points(symbols.points[order], is_bytes=symbols.is_bytes)
+    order = np.argsort(points, kind="stable")
+    vocabulary = Vocabulary.from_code_points(points[order], is_bytes=symbols.is_bytes)
     moved = {"layers.0.U": parameters["layers.0.U"][:, order], "V": parameters["V"][order], "c": parameters["c"][order]}
     return vocabulary, {name: np.ascontiguousarray(moved.get(name, array)) for name, array in parameters.items()}
-
-
-def from_json(data: bytes, name: str, *, is_bytes: bool = False) -> Symbols:
-    """The symbols that the JSON text `data`, of the file `name`, tells of, in one of the ways that are `EXPECTED`."""
-    try:
-        points = _points(parse_json(data))
-    except ValueError as error:
-        raise ModelError(f"`{name}` is no vocabulary: {error}.", hint=EXPECTED) from error
-    return Symbols(np.array(points, np.int64), is_bytes)
-
-
-def _points(value: Any) -> list[int]:
-    if isinstance(value, str):
-        return [int(point) for point in code_points(value)]
-    if isinstance(value, list):
-        return [_point(item) for item in value]
-    if isinstance(value, dict):
-        return [_point(item) for item in _by_id(value)]
-    raise ValueError(f"it is a {type(value).__name__}")
-
-
-def _by_id(table: dict[str, Any]) -> list[Any]:
-    """The characters in the order of their ids, from character → id or id → character."""
-    pairs = [(item, key) if isinstance(item, int) else (key, item) for key, item in table.items()]
-    found = {int(number): item for number, item in pairs if not isinstance(number, bool)}
-    if sorted(found) != list(range(len(table))):
-        raise ValueError(f"the ids of {len(table):,} characters are not 0 to {len(table) - 1:,}")
-    return [found[number] for number in range(len(table))]
-
-
-def _point(item: Any) -> int:
-    if isinstance(item, str) and len(item) == 1:
-        return ord(item)
-    if isinstance(item, int) and not isinstance(item, bool) and 0 <= item < CODE_POINTS:
-        return item
-    raise ValueError(f"{item!r:.40} is no single character")
 
 
 def to_json(vocabulary: Vocabulary) -> dict[str, int]:

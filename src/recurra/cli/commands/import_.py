@@ -12,7 +12,9 @@ Examples:
   recurra import kjv-model -o kjv.safetensors       an exported folder
   recurra import lstm.safetensors --text book.txt   a state_dict of PyTorch
   recurra import gru.safetensors --vocabulary ids.json
-  recurra import RNN.mat                            the course's struct RNN"""
+  recurra import RNN.mat                            the course's struct RNN
+  recurra import RNN.npz --text book.txt            the same, of NumPy
+  recurra import lstm.pt --converter > convert.py   a script for what is not read"""
 CHARACTERS = Group("Which characters", sort_key=1)
 MODULES = Group("Which modules", sort_key=2)
 
@@ -27,7 +29,7 @@ def named(help: str, group: Group, default: str | None = None, names: list[str] 
 
 @app.default
 def import_model(
-    file: Annotated[Path, Parameter(name="FILE", converter=path, help="A folder, a .safetensors file or a .mat file.")],
+    file: Annotated[Path, Parameter(name="FILE", converter=path, help="A folder, a .safetensors, .npz or .mat file.")],
     /,
     *,
     vocabulary: Annotated[
@@ -49,20 +51,28 @@ def import_model(
     embedding: Annotated[str | None, named("The name of an nn.Embedding before it.", MODULES)] = None,
     output: Annotated[Path | None, output("The model file to write.", "FILE-imported.safetensors, here")] = None,
     force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
+    converter: Annotated[bool, flag("Print a script that converts a FILE that is not read.", OUTPUT)] = False,
     quiet: Annotated[bool, flag("Say nothing but the path.", OUTPUT)] = False,
 ) -> int:
     """Make a model of what another program has written.
 
     An nn.RNN, LSTM or GRU with an nn.Linear, perhaps after an nn.Embedding,
-    whose state_dict was saved as safetensors; the struct RNN of MATLAB with U,
-    W, V, b and c; and what `recurra export` writes, but for ONNX. The result
-    can be used wherever a MODEL is wanted. No code in a file is run: a pickle
-    (.pt, .pth) is refused.
+    whose state_dict was saved as safetensors or as .npz; U, W, V, b and c (or
+    Wxh, Whh, Why, bh and by) of MATLAB or NumPy; and what `recurra export`
+    writes, but for ONNX. The result can be used wherever a MODEL is wanted.
+    No code in a file is run: a pickle (.pt, .pth, .pkl) and a model of Keras
+    are refused, and --converter prints the script that converts them where
+    PyTorch or Keras is installed.
     """
     from recurra.api import import_model as load
     from recurra.cli.terminal import say, shown, warnings_said, write_text
+    from recurra.interop import converter as converters
     from recurra.interop import files
     from recurra.interop.origin import origin_of
+
+    if converter:
+        write_text(converters.script(file))
+        return 0
 
     target = output or Path(f"{file.absolute().stem}-imported.safetensors")
     files.require_free([target], force=force)

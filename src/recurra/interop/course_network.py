@@ -1,0 +1,120 @@
+"""The elman network of the course as named arrays, in the orientation that a file has.
+
+    a_t = W h_{t-1} + U x_t + b      h_t = tanh(a_t)      o_t = V h_t + c
+
+U is (m, K), W (m, m), V (K, m), b (m,) and c (K,). A program that writes its vectors as rows, h W + x U, has the
+transposed matrices. Only where m = K do the shapes leave that open.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.config import ModelConfig
+from recurra.errors import ModelError, UsageError
+
+Array = npt.NDArray[Any]
+MOST_NUMBERS = 1 << 24  # of a network that is read: a byte of a file may become a float32
+
+
+class Scheme(NamedTuple):
+    """What a program calls U, W, V, b and c."""
+
+    U: str
+    W: str
+    V: str
+    b: str
+    c: str
+
+
+COURSE = Scheme("U", "W", "V", "b", "c")
+SCHEMES = (
+    COURSE,
+    Scheme("Wxh", "Whh", "Why", "bh", "by"),  # min-char-rnn
+    Scheme("W_xh", "W_hh", "W_hy", "b_h", "b_y"),
+    Scheme("W_xh", "W_hh", "W_hq", "b_h", "b_q"),
+    Scheme("Wax", "Waa", "Wya", "ba", "by"),
+    Scheme("Wih", "Whh", "Who", "bh", "bo"),
+    Scheme("W_ih", "W_hh", "W_ho", "b_h", "b_o"),
+    Scheme("arr_0", "arr_1", "arr_2", "arr_3", "arr_4"),  # np.savez(file, Wxh, Whh, Why, bh, by)
+)
+
+
+def scheme_of(names: Mapping[str, Any]) -> Scheme | None:
+    """The scheme whose five names are all there."""
+    return next((scheme for scheme in SCHEMES if set(scheme) <= set(names)), None)
+
+
+class Arrays(NamedTuple):
+    """The five arrays."""
+
+    U: Array
+    W: Array
+    V: Array
+    b: Array
+    c: Array
+
+
+def network(
+    fields: Mapping[str, Any], scheme: Scheme, name: str, *, activation: str = "tanh", rows: bool = False
+) -> tuple[ModelConfig, dict[str, Array]]:
+    """The settings and parameters, rounded to float32, of the fields that `scheme` names, in the file `name`.
+
+    If `rows`, the file may be of a program whose vectors are rows. Raises ModelError if a shape does not fit.
+    """
+    arrays = Arrays._make(_numbers(fields[field], field, name) for field in scheme)
+    m, K = len(arrays.W), arrays.c.size
+    if m * (m + 2 * K) > MOST_NUMBERS:
+        raise ModelError(f"the network in `{name}`, m = {m} and K = {K}, has more than {MOST_NUMBERS:,} parameters.")
+    if rows and _has_rows(arrays, scheme, name):
+        arrays = arrays._replace(U=arrays.U.T, W=arrays.W.T, V=arrays.V.T)
+    for field, array, shape in zip(scheme, arrays, ((m, K), (m, m), (K, m), (m, 1), (K, 1)), strict=True):
+        _require_shape(field, array, shape, scheme, name, m, K)
+    parameters = {"layers.0.U": arrays.U, "layers.0.W": arrays.W, "layers.0.b": arrays.b.ravel(), "V": arrays.V}
+    parameters |= {"c": arrays.c.ravel()}
+    try:
+        config = ModelConfig(hidden_size=m, activation=activation)
+    except UsageError as error:
+        raise ModelError(error.message) from error
+    with np.errstate(over="ignore"):  # infinity is found where the model is built
+        return config, {key: np.asarray(array, np.float32) for key, array in parameters.items()}
+
+
+def _numbers(value: Any, field: str, name: str) -> Array:
+    if not isinstance(value, np.ndarray) or value.ndim not in (1, 2) or not value.size or value.dtype.kind not in "fiu":
+        raise ModelError(f"`{field}` in `{name}` is no matrix of numbers.")
+    return value
+
+
+def _has_rows(arrays: Arrays, scheme: Scheme, name: str) -> bool:
+    """Return True if the vectors of the program were rows, as the shapes of the matrices, or of the biases, show."""
+    m, K = len(arrays.W), arrays.c.size
+    if m != K:
+        return arrays.U.shape == (K, m) and arrays.V.shape == (m, K)
+    biases = {arrays.b.shape, arrays.c.shape}
+    if biases == {(m,)}:
+        warnings.warn(
+            f"the matrices in `{name}` are square, so that their shapes do not show how they are multiplied: "
+            f"{scheme.W} h + {scheme.U} x + {scheme.b} was taken, not h {scheme.W} + x {scheme.U} + {scheme.b}.",
+            stacklevel=6,
+        )
+    return biases == {(1, m)} and m > 1
+
+
+def _require_shape(field: str, array: Array, shape: tuple[int, int], scheme: Scheme, name: str, m: int, K: int) -> None:
+    """ModelError unless `array` has the shape; a vector may lie on its side, or have one side only."""
+    rows, columns = shape
+    if array.shape == shape or (columns == 1 and array.shape in ((1, rows), (rows,))):
+        return
+    turned = f": is `{field}` transposed?" if array.shape == (columns, rows) else "."
+    raise ModelError(
+        f"`{field}` in `{name}` must be {rows} x {columns}, since {scheme.W} is m x m with m = {m} and {scheme.c} "
+        f"K x 1 with K = {K}; got {' x '.join(map(str, array.shape))}{turned}",
+        hint=f"{scheme.U} is m x K, {scheme.W} m x m, {scheme.V} K x m, {scheme.b} m x 1 and {scheme.c} K x 1, "
+        "for m units and K characters.",
+    )

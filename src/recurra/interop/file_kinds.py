@@ -1,0 +1,239 @@
+"""The kind of a file, by its first bytes; of a kind that is not read, the command that makes one which is.
+
+Names of files prove little: `.pt`, `.pth`, `.bin` and `.pth.tar` are the same archive, `.h5` may be any HDF5. Where the
+format has no magic bytes (ONNX, a part of a TensorFlow checkpoint) the name helps.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from recurra.errors import ModelError
+from recurra.interop import files, numpy_file, zip_file
+from recurra.untrusted import open_regular, parse_json
+
+HEAD = 512  # bytes that are looked at
+SAFETENSORS, MAT, NPZ = "safetensors", "mat", "npz"
+PYTORCH, KERAS, PICKLE = "pytorch", "keras", "pickle"  # the converters
+WRITTEN = {PYTORCH: ".safetensors", KERAS: ".npz", PICKLE: ".npz"}  # by each of them
+WHERE = {
+    PYTORCH: "where PyTorch and safetensors are installed",
+    KERAS: "where Keras is installed",
+    PICKLE: "where NumPy is installed",
+}
+LEGACY_PYTORCH = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+PICKLES = tuple(b"\x80%c" % protocol for protocol in range(2, 6))
+PICKLES += (b"(dp", b"(lp", b"}q\0", b"]q\0", b"cnumpy", b"ccopy_reg")  # protocols 0 and 1
+ZIP = (b"PK\3\4", b"PK\5\6")
+ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
+LUA_TORCH = (b"\3\0\0\0\1\0\0\0", b"\4\0\0\0\1\0\0\0\3\0\0\0V 1")
+ONNX = re.compile(rb"\x08[\x01-\x20](?:[\x12\x1a\x22\x32]|\x28|\x3a)", re.DOTALL)
+TENSORFLOW_PART = re.compile(r".*\.(?:index|data-\d{5}-of-\d{5}|ckpt|meta)")
+
+
+class Refused(NamedTuple):
+    """A kind that is not read: what it is, what to do about a {file}, and the script that converts it."""
+
+    what: str
+    hint: str = ""
+    converter: str | None = None
+
+
+RUNS_CODE = "which could run any code: it is not read"
+NOT_READ = "which is not read"
+OF_PYTORCH = Refused(f"a pickle of PyTorch, {RUNS_CODE}", converter=PYTORCH)
+TORCHSCRIPT = Refused(f"a program of TorchScript, {NOT_READ}", converter=PYTORCH)
+OF_PYTHON = Refused(f"a pickle of Python, {RUNS_CODE}", converter=PICKLE)
+OF_KERAS = Refused(f"a model of Keras, {NOT_READ}", converter=KERAS)
+SAVED_MODEL = Refused(f"a SavedModel of TensorFlow, {NOT_READ}", converter=KERAS)
+AGAIN = "save it again in the program that has it: `safetensors.torch.save_file(model.state_dict(), {safetensors})`."
+UNPACK = "unpack it: `{} && recurra import {}`."
+
+KINDS: list[tuple[bytes, int, Refused]] = [
+    (b"MATLAB 7.3", 0, Refused(f"a MAT-file of level 7.3, {NOT_READ}", "save it with `-v7`.")),
+    (b"HDF5-based Julia", 0, Refused(f"a JLD2 file of Julia, {NOT_READ}", "write an .npz file with NPZ.jl.")),
+    (b"\x89HDF\r\n\x1a\n", 0, Refused(f"an HDF5 file, as Keras writes it, {NOT_READ}", converter=KERAS)),
+    (b"# Created by Octave", 0, Refused("in Octave's own format", "save it with `save('-v7', FILE, 'RNN')`.")),
+    (b"Octave-1", 0, Refused("in Octave's own format", "save it with `save('-v7', FILE, 'RNN')`.")),
+    (b"GGUF", 0, Refused("a GGUF file of llama.cpp, which holds no nn.RNN, LSTM or GRU", AGAIN)),
+    (b"TFL3", 4, Refused(f"a model of TensorFlow Lite, {NOT_READ}", "convert the Keras model that it was made from.")),
+    (b"\x1f\x8b", 0, Refused("compressed by gzip", UNPACK.format("gzip -dc {file} > {bare}", "{bare}"))),
+    (b"BZh", 0, Refused("compressed by bzip2", UNPACK.format("bzip2 -dc {file} > {bare}", "{bare}"))),
+    (b"\xfd7zXZ\0", 0, Refused("compressed by xz", UNPACK.format("xz -dc {file} > {bare}", "{bare}"))),
+    (b"\x28\xb5\x2f\xfd", 0, Refused("compressed by zstd", UNPACK.format("zstd -dc {file} > {bare}", "{bare}"))),
+    (b"7z\xbc\xaf\x27\x1c", 0, Refused("a 7z archive", "unpack it: `7z x {file}`.")),
+    (b"ustar", 257, Refused("a tar archive", "unpack it: `tar -xf {file}`.")),
+    (b"version https://git-lfs", 0, Refused("a pointer of Git LFS, not the file itself", "fetch it: `git lfs pull`.")),
+]  # fmt: skip
+
+
+def kind_of(path: Path) -> str:
+    """The kind of a file that is read. Raises ModelError, with a way out, for one that is known and not read."""
+    head = head_of(path)
+    if is_safetensors(head):
+        return SAFETENSORS
+    if _is_npz(path, head):
+        return NPZ
+    if found := _refused(path, head):
+        raise ModelError(f"`{path}` is {found.what}.", hint=hint_for(path, found))
+    return MAT if head.startswith(b"MATLAB 5") or path.suffix == ".mat" else SAFETENSORS
+
+
+def refused_kind(path: Path) -> Refused | None:
+    """The kind of a file or folder that is not read; None if nothing is known against it."""
+    if is_folder(path):
+        return SAVED_MODEL if (path / "saved_model.pb").is_file() else None
+    head = head_of(path)
+    return None if is_safetensors(head) or _is_npz(path, head) else _refused(path, head)
+
+
+def is_folder(path: Path) -> bool:
+    """Return True if `path` is a folder. Raises ModelError if the system refuses to say."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise ModelError(f"cannot read `{path}`: {error.strerror or error}.") from error
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a regular file. Raises ModelError if it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return file.read(HEAD)
+    except FileNotFoundError as error:
+        raise ModelError(f"there is no file or folder `{path}`.") from error
+    except OSError as error:
+        raise ModelError(f"cannot read `{path}`: {error.strerror or error}.") from error
+
+
+def is_safetensors(head: bytes) -> bool:
+    """Return True if `head` begins with a length of fewer than 32 bits and an object of JSON."""
+    return head[8:9] == b"{" and head[4:8] == bytes(4)
+
+
+def _is_npz(path: Path, head: bytes) -> bool:
+    return head.startswith(ZIP) and any(name.endswith(".npy") for name in zip_file.names(path))
+
+
+def _refused(path: Path, head: bytes) -> Refused | None:
+    for magic, at, kind in KINDS:
+        if head.startswith(magic, at):
+            return kind
+    return next((found for look in (_zip, _pickle, _array, _text, _by_name) if (found := look(path, head))), None)
+
+
+def hint_for(path: Path, kind: Refused) -> str:
+    """What to do with a file of that kind, as a command that can be pasted."""
+    if kind.converter is not None:
+        script, written = f"recurra import {argument(path)} --converter > convert.py", converted(path, kind.converter)
+        return f"`{script}`; then, {WHERE[kind.converter]}, `python convert.py` writes {argument(written)}."
+    bare = path.with_suffix("") if path.suffix in (".gz", ".bz2", ".xz", ".zst") else path.with_name(f"{path.name}.out")
+    return (
+        kind.hint.replace("{file}", argument(path))
+        .replace("{bare}", argument(bare))
+        .replace("{safetensors}", repr(path.with_suffix(".safetensors").name))
+    )
+
+
+def converted(path: Path, converter: str) -> Path:
+    """The file that a converter writes."""
+    return path.with_suffix(WRITTEN[converter])
+
+
+def argument(path: Path) -> str:
+    """A path as a word of a shell's line, which is no option."""
+    name = f"./{path}" if f"{path}".startswith("-") else f"{path}"
+    return shlex.quote(name)
+
+
+def _zip(path: Path, head: bytes) -> Refused | None:
+    """What a zip archive is: by the names in it."""
+    if not head.startswith(ZIP):
+        return None
+    inside = [Path(name) for name in zip_file.names(path)]
+    ends = {name.name for name in inside}
+    for name, kind in (
+        ("constants.pkl", TORCHSCRIPT),
+        ("data.pkl", OF_PYTORCH),
+        ("model.weights.h5", OF_KERAS),
+    ):
+        if name in ends:
+            return kind
+    folder = path.with_suffix("") if path.suffix == ".zip" else path.with_name(f"{path.name}.d")
+    named = [name for name in inside if name.name and not name.is_absolute() and ".." not in name.parts]
+    models = [name for name in named if name.suffix in (".safetensors", ".npz", ".mat")] or named
+    target = argument(folder / models[0]) if len(models) == 1 else argument(folder)
+    return Refused("a zip archive", UNPACK.format(f"unzip {argument(path)} -d {argument(folder)}", target))
+
+
+def _pickle(path: Path, head: bytes) -> Refused | None:
+    if head.startswith(LEGACY_PYTORCH):
+        return OF_PYTORCH
+    if head.startswith(PICKLES):
+        return OF_PYTORCH if b"torch" in head or path.suffix in (".pt", ".pth", ".ckpt") else OF_PYTHON
+    return OF_PYTHON if head.startswith(ZLIB) and path.suffix in (".pkl", ".pickle", ".joblib", ".z") else None
+
+
+def _array(_: Path, head: bytes) -> Refused | None:
+    """One array of NumPy, or a dict that `np.save` made a pickle of."""
+    if not head.startswith(numpy_file.MAGIC):
+        return None
+    if numpy_file.is_object(head):
+        return Refused(f"an array of objects, a pickle, {RUNS_CODE}", converter=PICKLE)
+    return Refused(
+        "one array of NumPy, and a network has five",
+        'save them in one file: `numpy.savez("rnn.npz", U=U, W=W, V=V, b=b, c=c)`.',
+    )
+
+
+def _text(path: Path, head: bytes) -> Refused | None:
+    start = head.lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return Refused("a web page, not a model", "download the file itself.")
+    if path.suffix != ".json" or not start.startswith((b"{", b"[", b'"')):
+        return None
+    if path.name.endswith(".index.json") and (shards := _shards(path)):
+        return shards
+    return Refused(
+        "JSON, and holds no numbers of a network",
+        "if it is a vocabulary, name the network's file too: `recurra import NETWORK --vocabulary {file}`.",
+    )
+
+
+def _shards(path: Path) -> Refused | None:
+    """The index of a network that was saved as several safetensors files."""
+    try:
+        table = parse_json(files.read(path))["weight_map"]
+        shards = sorted({name for name in table.values() if re.fullmatch(r"[\w.-]{1,200}\.safetensors", name)})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if len(shards) == 1:
+        hint = f"import that file: `recurra import {argument(path.with_name(shards[0]))}`."
+    else:
+        whole = path.with_name("whole.safetensors")
+        code = (
+            "import sys; from safetensors.numpy import load_file, save_file; "
+            "save_file({name: array for file in sys.argv[2:] for name, array in load_file(file).items()}, sys.argv[1])"
+        )
+        parts = " ".join(argument(path.with_name(shard)) for shard in shards)
+        hint = f"join them: `python -c {shlex.quote(code)} {argument(whole)} {parts}`."
+    return Refused(f"the index of {len(shards):,} safetensors files", hint)
+
+
+def _by_name(path: Path, head: bytes) -> Refused | None:
+    if head.startswith(LUA_TORCH):
+        return Refused(
+            f"a file of Lua Torch, as char-rnn and torch-rnn write it, {NOT_READ}",
+            "train again on its text: `recurra train input.txt --cell lstm --layers 2 --hidden-size 128`.",
+        )
+    if path.suffix == ".onnx" or (ONNX.match(head) and b"onnx" in head.lower()):
+        return Refused(f"an ONNX file, {NOT_READ}", AGAIN)
+    if TENSORFLOW_PART.fullmatch(path.name):
+        return Refused(
+            f"a part of a checkpoint of TensorFlow, {NOT_READ}",
+            'load it into its model, and save that: `model.load_weights(...); model.save("model.keras")`.',
+        )
+    return None

@@ -1,0 +1,103 @@
+"""The arrays of an .npz file of NumPy, read in bounds and without pickles: numbers and strings.
+
+An .npz file is a zip archive with one .npy file for each array: a magic, a version, the length of a header, the header
+(a dict of Python with the type, the order and the shape), then the numbers. A size is believed only if the archive has
+so many bytes; all that is unpacked is bounded; an array of objects, which is a pickle, is left out unread.
+
+Source: numpy.lib.format, "NPY format", versions 1.0 to 3.0.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.errors import ModelError
+from recurra.interop import zip_file
+
+Array = npt.NDArray[Any]
+
+MAGIC = b"\x93NUMPY"
+MAX_ARRAYS = 1000
+MAX_HEADER = 1 << 14  # bytes
+MAX_UNPACKED = 1 << 25  # bytes of all arrays, and four times the file's size besides
+TYPE = re.compile(r"[<>|=]?(?:f[248]|[iu][1248]|b1|[US]\d{1,4})")
+ITEM = re.compile(rb"'(descr|fortran_order|shape)':('[^']{1,20}'|True|False|\([\dL,]{0,100}\)),?")
+
+
+class Content(NamedTuple):
+    """The arrays by name, and the names of those that are left out: objects, and types that are not read."""
+
+    arrays: dict[str, Array]
+    left_out: tuple[str, ...]
+
+
+class _Header(NamedTuple):
+    dtype: np.dtype[Any] | None  # None of a type that is not read
+    order: Literal["C", "F"]
+    shape: tuple[int, ...]
+
+
+def read(path: Path) -> Content:
+    """The arrays of an .npz file. Raises ModelError if it holds more than is read, CheckpointError if it is damaged."""
+    arrays: dict[str, Array] = {}
+    left_out = []
+    with zip_file.opened(path) as archive:
+        entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+        if len(entries) > MAX_ARRAYS:
+            raise ModelError(f"`{path}` has more than {MAX_ARRAYS:,} arrays.")
+        room = MAX_UNPACKED + 4 * path.stat().st_size
+        for entry in entries:
+            name = entry.filename.removesuffix(".npy")
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"`{name:.40}` is compressed in a way that NumPy does not write")
+            with archive.open(entry) as file:
+                header = _header(file, name)
+                if header.dtype is None:
+                    left_out.append(name)
+                    continue
+                size = math.prod(header.shape) * header.dtype.itemsize
+                room -= size
+                if room < 0:
+                    raise ModelError(f"`{path}` is too large when it is unpacked.")
+                arrays[name] = _array(file, header, size, name)
+    return Content(arrays, tuple(left_out))
+
+
+def is_object(head: bytes) -> bool:
+    """Return True if an .npy file that begins with `head` is an array of objects: a pickle."""
+    return re.search(rb"'descr': *'\|O", head) is not None
+
+
+def _array(file: IO[bytes], header: _Header, size: int, name: str) -> Array:
+    data = file.read(size + 1)
+    if len(data) != size:
+        raise ValueError(f"`{name:.40}` has more or fewer bytes than its shape {header.shape} needs")
+    flat = np.frombuffer(data, header.dtype) if data else np.zeros(0, header.dtype)
+    return flat.reshape(header.shape, order=header.order)
+
+
+def _header(file: IO[bytes], name: str) -> _Header:
+    """The header of an .npy file, which is a dict with exactly three known keys."""
+    start = file.read(8)
+    if len(start) < 8 or start[:6] != MAGIC or start[6] not in (1, 2, 3):
+        raise ValueError(f"`{name:.40}` is no .npy file")
+    length = int.from_bytes(file.read(2 if start[6] == 1 else 4), "little")
+    text = b"".join(file.read(min(length, MAX_HEADER)).split())
+    if length > MAX_HEADER or not (text.startswith(b"{") and text.endswith(b"}")):
+        raise ValueError(f"`{name:.40}` has no header of an array")
+    items = dict(ITEM.findall(text[1:-1]))
+    if len(items) != 3 or ITEM.sub(b"", text[1:-1]):
+        return _Header(None, "C", ())  # an array of records, or of what no NumPy writes
+    described = items[b"descr"][1:-1].decode("latin-1")
+    shape = tuple(int(side.removesuffix(b"L")) for side in items[b"shape"][1:-1].split(b",") if side)
+    if len(shape) > 8 or any(side >= 1 << 40 for side in shape):
+        raise ValueError(f"`{name:.40}` has a shape that no array has")
+    known = TYPE.fullmatch(described) and b"'" not in items[b"shape"] and not described.endswith(("U0", "S0"))
+    return _Header(np.dtype(described) if known else None, "F" if items[b"fortran_order"] == b"True" else "C", shape)
