@@ -110,9 +110,7 @@ def _from_npz(path: Path, options: Options) -> LanguageModel:
     if any("weight_hh" in name for name in numbers):
         return _model(path, from_state(numbers, options.names, activation), options, own)
     there = ", ".join(f"`{name:.40}`" for name in list(arrays)[:10]) or "no array that is read"
-    objects = (
-        f"; {', '.join(f'`{name:.40}`' for name in left_out[:5])} are objects, that is pickles" if left_out else ""
-    )
+    objects = "; left out unread: " + ", ".join(f"`{name:.40}`" for name in left_out[:5]) if left_out else ""
     raise ModelError(
         f"`{path}` has no network: it has {there}{objects}.",
         hint="save it as `numpy.savez(FILE, U=U, W=W, V=V, b=b, c=c)`, or as Wxh, Whh, Why, bh and by.",
@@ -138,7 +136,14 @@ def _model(
     path: Path, network: Network, options: Options, own: Symbols | None, documents: str | None = None
 ) -> LanguageModel:
     """The model of a network whose characters the user gives, or else the file has."""
-    found = _given(options, len(network.parameters["c"])) or own or _missing(path)
+    text = None if options.sources is None else text_symbols.read(options.sources, options.encoding)
+    K = len(network.parameters["c"])
+    if text is not None:
+        found = text_symbols.symbols_of(text, K)
+    else:
+        found = _from_vocabulary(options.vocabulary) if options.vocabulary is not None else own or _missing(path)
+    found = symbols.without_id_0(found, K)
+    model = folder.model_of(network, found, documents)
     if found.stand_ins:
         shown = ", ".join(f"{name!r} U+{point:04X}" for name, point in found.stand_ins[:8])
         more = f" and {len(found.stand_ins) - 8:,} more" if len(found.stand_ins) > 8 else ""
@@ -146,26 +151,20 @@ def _model(
             f"private characters of Unicode stand for the symbols that are no single character: {shown}{more}.",
             stacklevel=4,
         )
-    return folder.model_of(network, found, documents)
+    if text is not None:
+        text_symbols.warn_if_unlikely(model, text)
+    return model
 
 
 def _is_given(options: Options) -> bool:
     return options.vocabulary is not None or options.sources is not None
 
 
-def _given(options: Options, K: int) -> Symbols | None:
-    """The symbols that the user tells of, for a network that has K."""
-    if options.vocabulary == BYTES:
+def _from_vocabulary(vocabulary: str | Path) -> Symbols:
+    """All bytes, or the symbols in a JSON file; a pickle, which many programs write, is refused with a way out."""
+    if vocabulary == BYTES:
         return symbols.symbols_of(Vocabulary.bytes())
-    if options.vocabulary is not None:
-        return _from_vocabulary(Path(options.vocabulary))
-    if options.sources is not None:
-        return text_symbols.symbols_of_text(options.sources, options.encoding, K)
-    return None
-
-
-def _from_vocabulary(path: Path) -> Symbols:
-    """The symbols in a JSON file; a pickle, which many programs write, is refused with a way out."""
+    path = Path(vocabulary)
     head = file_kinds.head_of(path)
     if head.startswith(file_kinds.PICKLES):
         written = path.with_suffix(".json")

@@ -7,6 +7,7 @@ number of symbols, K, shows which reading it was.
 
 from __future__ import annotations
 
+import math
 import shlex
 import unicodedata
 import warnings
@@ -16,12 +17,20 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from recurra.errors import ModelError, UsageError
-from recurra.interop.symbols import Symbols, symbols_of
+from recurra.interop import symbols
+from recurra.interop.symbols import Symbols
+from recurra.model import LanguageModel
+from recurra.network import network
+from recurra.network.parameters import count
 from recurra.text.reading import Source
 from recurra.text.reading import read as read_text
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 
+MOST_STEPS, FEWEST_STEPS = 1000, 200  # characters that are predicted to test the order of the ids
+MOST_WORK = 1 << 30  # parameters times steps
+MOST_NUMBERS = 1 << 20  # characters times steps, and hidden units times steps
+DOUBT = 0.5  # nats a character above chance
 CR, LF, MARK = 0x0D, 0x0A, 0xFEFF
 FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
 HINT = (
@@ -37,18 +46,24 @@ class Reading(NamedTuple):
     points: frozenset[int]
 
 
-def symbols_of_text(sources: Source | Sequence[Source], encoding: str, K: int) -> Symbols:
+def read(sources: Source | Sequence[Source], encoding: str) -> Text:
+    """The text with every character that it has. Raises TextError."""
+    return read_text(sources, encoding, keep=True)
+
+
+def symbols_of(text: Text, K: int) -> Symbols:
     """The characters of a text, sorted, in the reading of which there are K.
 
-    Warns if that is not how this program reads a text. Raises ModelError if no reading has K characters, UsageError if
-    several have.
+    That is how this program reads a text, if it has K characters then; else a warning says which reading it is. Raises
+    ModelError if no reading has K characters, UsageError if several of the others have.
     """
-    text = read_text(sources, encoding, keep=True)
     if text.is_bytes:
-        return symbols_of(text.vocabulary)
+        return symbols.symbols_of(text.vocabulary)
     readings = list(_readings(_points(text.vocabulary)))
     fitting = [reading for reading in readings if len(reading.points) == K]
     fitting = fitting or [reading for reading in _normal_readings(text) if len(reading.points) == K]
+    if readings[0] in fitting:
+        return Symbols(np.array(sorted(readings[0].points), np.int64))
     if not fitting:
         sizes = ", ".join(f"{len(reading.points):,} ({reading.words})" for reading in readings[1:])
         more = f" (or {sizes})" if sizes else ""
@@ -59,11 +74,11 @@ def symbols_of_text(sources: Source | Sequence[Source], encoding: str, K: int) -
     if len(fitting) > 1:
         ways = " or ".join(reading.words for reading in fitting)
         raise UsageError(
-            f"the text has {K:,} characters in several readings: {ways}.", hint=HINT.format(file=_file(sources))
+            f"the text has {K:,} characters in several readings: {ways}.",
+            hint=HINT.format(file=shlex.quote(text.source[0])),
         )
-    if fitting[0] is not readings[0]:
-        how = fitting[0].words
-        warnings.warn(f"the text was read {how}: so it has {K:,} characters, as the network has.", stacklevel=5)
+    how = fitting[0].words
+    warnings.warn(f"the text was read {how}: so it has {K:,} characters, as the network has.", stacklevel=5)
     return Symbols(np.array(sorted(fitting[0].points), np.int64))
 
 
@@ -90,6 +105,22 @@ def _readings(kept: frozenset[int]) -> Iterator[Reading]:
         yield Reading("with its byte order mark and CR", kept)
 
 
-def _file(sources: Source | Sequence[Source]) -> str:
-    first = sources if isinstance(sources, str) or not isinstance(sources, Sequence) else next(iter(sources), "FILE")
-    return shlex.quote(str(first))
+def warn_if_unlikely(model: LanguageModel, text: Text) -> None:
+    """Warn if the model predicts the beginning of its text worse than chance: its ids are then in another order."""
+    K, units = len(model.vocabulary), model.config.hidden_size * model.config.layers
+    steps = min(MOST_STEPS, MOST_WORK // count(model.parameters), MOST_NUMBERS // max(K, units))
+    ids = model.vocabulary.encode_known(text.part(0, steps + 1))[0].astype(np.int64)
+    if len(ids) < FEWEST_STEPS:
+        return
+    x = network.one_hot(ids[:-1, np.newaxis], K)
+    with np.errstate(over="ignore", invalid="ignore"):
+        log_p = network.forward(
+            model.config, model.parameters, x, network.zero_state(model.config, 1)
+        ).log_probabilities
+    loss, chance = -float(log_p[np.arange(len(ids) - 1), 0, ids[1:]].mean()), math.log(K)
+    if loss > chance + DOUBT:
+        warnings.warn(
+            f"the network predicts its text worse than chance, at {loss:.2f} nats a character; ln {K} is {chance:.2f}. "
+            "Its ids are probably not in the order of code points: give that with `--vocabulary`.",
+            stacklevel=4,
+        )
