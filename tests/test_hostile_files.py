@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hostile_files import MODEL, MODELS, RUNS, Case, load_run
+import recurra
+from hostile_files import IMPORTS, MODEL, MODELS, RUNS, Case, load_run
 from processes import PATIENCE
 from recurra import model, tensor_file, untrusted
 from recurra.cli import main
@@ -18,7 +19,9 @@ from recurra.errors import CheckpointError, ModelError
 from recurra.report.document import write_report
 
 SPARE = 64 << 20  # bytes of memory besides twice the file's
-REFUSED = [case for case in [*MODELS[::2], *RUNS] if case.words is not None]
+COMMANDS = [*((case, "sample") for case in MODELS[::2]), *((case, "report") for case in RUNS)]
+COMMANDS += [(case, "import") for case in IMPORTS]
+REFUSED = [(case, command) for case, command in COMMANDS if case.words is not None]
 IRREGULAR = ("a pipe", "a device without end", "a socket", "a folder")
 
 
@@ -60,13 +63,25 @@ def test_a_hostile_run_folder(tmp_path: Path, case: Case) -> None:
     assert len(str(caught.value)) < 1000
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=names(REFUSED))
+@pytest.mark.parametrize("case", IMPORTS, ids=names(IMPORTS))
+def test_a_hostile_file_to_import(tmp_path: Path, case: Case) -> None:
+    path = tmp_path / "theirs"
+    case.build(path)
+    if case.words is None:
+        assert recurra.import_model(path).vocabulary.symbols
+        return
+    with pytest.raises((ModelError, CheckpointError), match=case.words.replace("[", r"\[")) as caught:
+        recurra.import_model(path)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(("case", "command"), REFUSED, ids=[case.name for case, _ in REFUSED])
 def test_no_traceback_at_the_command_line(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, case: Case
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, case: Case, command: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     case.build(tmp_path / "hostile")
-    assert main(["report" if case in RUNS else "sample", "hostile"]) in (4, 6)
+    assert main([command, "hostile"]) in (4, 6)
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("error: ")
@@ -81,7 +96,7 @@ def test_memory_is_bounded_and_nothing_hangs(tmp_path: Path) -> None:
     line = [sys.executable, str(here / "helpers" / "hostile_files.py"), str(tmp_path)]
     done = subprocess.run(line, check=True, capture_output=True, text=True, env=environment, timeout=PATIENCE)
     measured = json.loads(done.stdout)
-    assert set(measured) == {case.name for case in [*MODELS, *RUNS]}
+    assert set(measured) == {case.name for case in [*MODELS, *RUNS, *IMPORTS]}
     assert {name: found for name, found in measured.items() if found[1] > 2 * found[0] + SPARE} == {}
 
 

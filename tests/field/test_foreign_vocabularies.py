@@ -140,8 +140,9 @@ def test_the_vocabulary_in_the_metadata(tmp_path: Path) -> None:
     assert recurra.import_model(path).vocabulary.symbols == "".join(sorted(ORDER))
     (tmp_path / "other.json").write_text('"wxyz"')
     assert recurra.import_model(path, vocabulary=tmp_path / "other.json").vocabulary.symbols == "wxyz"
-    with pytest.raises(ModelError, match="is no vocabulary: Expecting value"):
-        recurra.import_model(network(tmp_path, 4, vocabulary="x"))
+    for told, words in (("x", "Expecting value"), ('"\\ud800"', "has a surrogate, which is no character")):
+        with pytest.raises(ModelError, match=words):
+            recurra.import_model(network(tmp_path, 1, vocabulary=told))
 
 
 def test_a_pickled_vocabulary_is_refused_with_a_command(tmp_path: Path) -> None:

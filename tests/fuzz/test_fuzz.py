@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
 import struct
 import time
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +31,8 @@ from mat_files import HEAD, characters, numbers, struct_of
 from recurra import model, tensor_file
 from recurra.config import ModelConfig, TrainingConfig, configs
 from recurra.errors import RecurraError, UsageError
+from recurra.interop.converter import script
+from recurra.interop.vocabulary_json import from_json
 from recurra.network.parameters import initialise
 from recurra.report import data as report_data
 from recurra.report.document import render
@@ -178,11 +182,15 @@ def test_states_of_others(tmp_path: Path) -> None:
         "bias_ih_l0": np.ones(9), "fc.weight": np.ones((5, 3)), "fc.bias": np.ones(5),
     }  # fmt: skip
     valid = [save(tensors), save({name: array.astype(np.float16) for name, array in tensors.items()})]
+    valid.append(
+        save(tensors, metadata={"fc.bias": "bias_ih_l0", "vocabulary": '{"chars": ["a", "b", "c", "d", "e"]}'})
+    )
     ids = b'{"a": 0, "b": 1, "c": 2, "d": 3, "e": 4}'
     for draw in rounds():
         (tmp_path / "a").write_bytes(damaged_header(draw.choice(valid), valid, draw))
         (tmp_path / "ids").write_bytes(mutated(ids, [ids, b'["a", 7]'], draw) if draw.random() < 0.5 else ids)
-        survives(lambda: recurra.import_model(tmp_path / "a", vocabulary=tmp_path / "ids"), tmp_path / "a")
+        options = {"vocabulary": tmp_path / "ids"} if draw.random() < 0.7 else {}
+        survives(lambda options=options: recurra.import_model(tmp_path / "a", **options), tmp_path / "a")
 
 
 def test_mat_files(tmp_path: Path) -> None:
@@ -196,6 +204,61 @@ def test_mat_files(tmp_path: Path) -> None:
         data = mutated(valid[which % 2], valid, draw) if which < 2 else HEAD + mutated(body, valid, draw)
         (tmp_path / "a.mat").write_bytes(data)
         survives(lambda: recurra.import_model(tmp_path / "a.mat"), tmp_path / "a.mat")
+
+
+@pytest.mark.parametrize("kind", ["stored", "compressed", "headers"])
+def test_npz_files(tmp_path: Path, kind: str) -> None:
+    """Files of NumPy with any damage, and with damage in the headers of their arrays alone."""
+    shapes = {"U": (3, 5), "W": (3, 3), "V": (5, 3), "b": (3, 1), "c": (5, 1)}
+    arrays = {name: np.ones(shape) for name, shape in shapes.items()} | {"chars": np.array(list("abcdé"))}
+    file = io.BytesIO()
+    (np.savez_compressed if kind == "compressed" else np.savez)(file, **arrays)
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for draw in rounds():
+        path = tmp_path / "a.npz"
+        if kind == "headers":
+            name = draw.choice(sorted(members))
+            damaged = mutated(members[name][:200], list(members.values()), draw) + members[name][200:]
+            with zipfile.ZipFile(path, "w") as archive:
+                for other, data in members.items():
+                    archive.writestr(other, damaged if other == name else data)
+        else:
+            path.write_bytes(mutated(file.getvalue(), list(members.values()), draw))
+        survives(lambda path=path: recurra.import_model(path), path)
+
+
+def test_vocabularies(tmp_path: Path) -> None:
+    valid = [
+        b'{"stoi": {"a": 0, "<pad>": 1}, "itos": ["a", "<pad>"], "n": 3}',
+        b'{"model": {"type": "BPE", "vocab": {"a": 0}}, "added_tokens": [{"id": 1, "content": "<s>"}], '
+        b'"decoder": {"type": "ByteLevel"}}',
+        b'{"class_name": "Tokenizer", "config": {"word_index": "{\\"a\\": 1, \\"b\\": 2}"}}',
+    ]
+    for draw in rounds():
+        path = tmp_path / "ids.json"
+        path.write_bytes(mutated(draw.choice(valid), valid, draw))
+        survives(lambda path=path: from_json(path.read_bytes(), "ids.json"), path)
+
+
+def test_kinds_of_files(tmp_path: Path) -> None:
+    """The beginnings of files that are recognized and not read, and the scripts for them."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("archive/data.pkl", b"x")
+    valid = [
+        archive.getvalue(),
+        b"\x80\x02\x8a\nl\xfc\x9cF",
+        b"\x93NUMPY\1\0",
+        b"\x89HDF\r\n\x1a\n",
+        b"GGUF",
+        b"\x1f\x8b",
+    ]
+    for draw in rounds():
+        path = tmp_path / draw.choice(("a.pt", "a.index.json", "a.zip", "a.pkl", "a"))
+        path.write_bytes(mutated(draw.choice(valid), valid, draw))
+        for load in (recurra.import_model, script):
+            survives(lambda path=path, load=load: load(path), path)
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import recurra
 from recurra import model, untrusted
 from recurra.config import ModelConfig
 from recurra.errors import RecurraError
@@ -325,12 +326,91 @@ RUNS = [
 ]
 
 
+def npz(header: str, data: bytes = b"", name: str = "U.npy", **how: Any) -> Build:
+    """An .npz file with one array, whose header is told as it is."""
+    text = header.encode()
+
+    def build(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", **how) as archive:
+            archive.writestr(name, b"\x93NUMPY\2\0" + len(text).to_bytes(4, "little") + text + data)
+
+    return build
+
+
+def network_npz(**changes: Any) -> Build:
+    """The course's network in an .npz file, compressed, with changes."""
+    shapes = {"U": (4, 5), "W": (4, 4), "V": (5, 4), "b": (4, 1), "c": (5, 1)}
+    arrays = {name: np.ones(shape) for name, shape in shapes.items()} | {"chars": list("abcde")}
+
+    def build(path: Path) -> None:
+        with path.open("wb") as file:
+            np.savez_compressed(file, **(arrays | changes))
+
+    return build
+
+
+def entries(count: int) -> Build:
+    """A zip archive of so many empty files."""
+
+    def build(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for number in range(count):
+                archive.writestr(f"{number}.npy", b"")
+
+    return build
+
+
+def claimed_directory(path: Path) -> None:
+    """A zip archive whose end tells of a directory of 4 GB."""
+    path.write_bytes(b"PK\3\4" + bytes(99) + b"PK\5\6" + bytes(8) + b"\xff" * 4 + bytes(6))
+
+
+def overlapping(path: Path) -> None:
+    """A zip archive whose 900 entries are all the same megabyte of zeros, compressed."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({1 << 17},), }}".encode()
+        archive.writestr("0.npy", b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(1 << 20))
+        archive.filelist *= 900
+
+
+ARRAY = "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}"
+IMPORTS = [
+    Case("npz without an end", raw(b"PK\3\4" + bytes(99)), "is a zip archive that is cut off"),
+    Case("npz with a directory of 4 GB", claimed_directory, "is a zip archive of more files than are read"),
+    Case("npz of 1,001 arrays", entries(1001), "has more than 1,000 arrays"),
+    Case("npz of 30,000 files", entries(30_000), "is a zip archive of more files than are read"),
+    Case(
+        "npz of one array 900 times", overlapping, "is too large when it is unpacked|is a zip archive that is damaged"
+    ),
+    Case("npz with 8 TB", npz(ARRAY.format("<f8", f"({1 << 40 - 1},)")), "is too large when it is unpacked"),
+    Case("npz with a shape of 10^60", npz(ARRAY.format("<f8", f"({10**60},)")), "has a shape that no array has"),
+    Case("npz with a huge number", npz(ARRAY.format("<f8", f"({'9' * 99})")), "has a shape that no array has"),
+    Case("npz with a long header", npz("{" + " " * 99_999 + "}"), "has no header of an array"),
+    Case("npz with a header of code", npz("{'descr': open('/etc/passwd'), 'shape': ()}"), "left out unread: `U`"),
+    Case("npz nested deeply", npz("{" + "(" * 9_999 + "}"), "left out unread: `U`"),
+    Case("npz of objects", npz(ARRAY.format("|O", "()"), pickle.dumps([1.0])), "left out unread: `U`"),
+    Case("npz with a string of gigabytes", npz(ARRAY.format("<U9999", f"({1 << 20},)")), "too large when it is unp"),
+    Case("npz bomb", network_npz(U=np.zeros(1 << 24)), "is too large when it is unpacked"),
+    Case("npz that unpacks to 16 MB", network_npz(more=np.zeros((1 << 21) - 999)), None),
+    Case("npz of 2^24 units", network_npz(W=np.zeros((1 << 20, 1), np.int8)), "has more than 16,777,216 parameters"),
+    Case("npz in bzip2", npz(ARRAY.format("<f8", "()"), compression=zipfile.ZIP_BZIP2), "a way that NumPy does not"),
+    Case("npz with names of control characters", npz("{}", name="\x1b[2J.npy"), "left out unread: `"),
+    Case("a pickle to import", raw(pickle.dumps({"weights": [1.0] * 99})), "is a pickle of Python, which could run"),
+    Case("a zip bomb to import", zip_bomb, "is a zip archive"),
+    Case("a hole of 10 GB to import", sparse, "is no safetensors file"),
+    Case("a pipe to import", os.mkfifo, "it is no regular file"),
+    Case("a device to import", lambda path: path.symlink_to("/dev/zero"), "it is no regular file"),
+]
+
+
 def load_run(folder: Path) -> object:
     return report_data.load(folder)
 
 
 def files() -> list[tuple[Case, Callable[[Path], object]]]:
-    return [*((case, model.load) for case in MODELS), *((case, load_run) for case in RUNS)]
+    loaders: list[tuple[list[Case], Callable[[Path], object]]]
+    loaders = [(MODELS, model.load), (RUNS, load_run), (IMPORTS, recurra.import_model)]
+    return [(case, load) for cases, load in loaders for case in cases]
 
 
 def weight(path: Path) -> int:

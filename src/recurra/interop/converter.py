@@ -187,7 +187,7 @@ def convert(layer):
         require("output.weight" not in found, layer, "it is the second one")
         require(config["activation"] in ("linear", "softmax"), layer, f"its activation is {{config['activation']}}")
         found["output.weight"] = weights[0].T
-        found |= {{"output.bias": weights[1]}} if len(weights) > 1 else {{}}
+        found.update({{"output.bias": weights[1]}} if len(weights) > 1 else {{}})
     elif hasattr(layer, "layers"):
         for inner in layer.layers:
             convert(inner)

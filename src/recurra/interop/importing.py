@@ -128,7 +128,9 @@ def _from_safetensors(path: Path, options: Options) -> LanguageModel:
         return ours
     network = from_state(torch_aliases.with_tied(tensors, metadata), options.names, options.activation or "tanh")
     told = metadata.get(VOCABULARY)
-    own = None if told is None or _is_given(options) else vocabulary_json.from_json(told.encode(), f"{path}")
+    own = None
+    if told is not None and not _is_given(options):
+        own = vocabulary_json.from_json(told.encode("utf-8", "surrogatepass"), f"{path}")
     return _model(path, network, options, own)
 
 

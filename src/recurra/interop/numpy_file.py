@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 MAGIC = b"\x93NUMPY"
 MAX_ARRAYS = 1000
 MAX_HEADER = 1 << 14  # bytes
-MAX_UNPACKED = 1 << 25  # bytes of all arrays, and four times the file's size besides
+MAX_UNPACKED = 1 << 24  # bytes of all arrays, and four times the file's size besides
 TYPE = re.compile(r"[<>|=]?(?:f[248]|[iu][1248]|b1|[US]\d{1,4})")
 ITEM = re.compile(rb"'(descr|fortran_order|shape)':('[^']{1,20}'|True|False|\([\dL,]{0,100}\)),?")
 
