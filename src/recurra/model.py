@@ -50,6 +50,9 @@ class LanguageModel:
     parameters   float32 arrays by name, in the mission's orientation; those of the float64 engine are rounded
     documents    how training cut the text: None, or "lines", each of which began with a zero state and a newline. The
                  model samples and scores as it was trained: its state becomes zero before each newline that it reads
+
+    Any number of threads may call the methods of one model at once. Iterators and generators that a method returns
+    belong to one thread each.
     """
 
     def __init__(

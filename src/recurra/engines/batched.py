@@ -26,6 +26,7 @@ from recurra.engines.ranks import Ranks
 from recurra.engines.shard import Ids, Shard
 from recurra.engines.sharing import default_shards, own_part, shard_bounds, shards_of, threads_of
 from recurra.engines.team import Team
+from recurra.engines.workspaces import Workspaces
 from recurra.machine import usable_cpus
 from recurra.network import optimizers
 from recurra.network.dropout import masks_of_update
@@ -34,7 +35,10 @@ from recurra.network.state import join_states, map_state
 
 
 class BatchedNetwork:
-    """The trained network on any number of streams, for sampling and scoring, in the arithmetic of training."""
+    """The trained network on any number of streams, for sampling and scoring, in the arithmetic of training.
+
+    Every call has scratch memory of its own: any number of threads may read at once.
+    """
 
     reads_side_by_side = True
 
@@ -45,7 +49,7 @@ class BatchedNetwork:
         self._panels = {alone: Panels(self._views, alone) for alone in (False, True)}
         for panels in self._panels.values():
             panels.fill()
-        self._shards: dict[tuple[int, int], list[Shard]] = {}
+        self._workspaces = Workspaces(self._make_shards, kept=(1, 1))
 
     def log_probabilities(self, ids: Ids, state: State) -> tuple[Vector, State]:
         """log p_t over the next character after each of `ids` (T,) or (T, B), and the last state.
@@ -56,28 +60,25 @@ class BatchedNetwork:
         streams = np.ascontiguousarray(ids.reshape(len(ids), -1), np.int64)
         steps, count = streams.shape
         bounds = shard_bounds(count, default_shards(count))
-        shards = self._of_size(steps, bounds)
 
-        def read(k: int) -> tuple[Vector, State]:
-            part, shard = slice(bounds[k], bounds[k + 1]), shards[k]
+        def read(shard: Shard, part: slice) -> tuple[Vector, State]:
             shard.put_state(map_state(lambda field: field[:, part], state))
             shard.read(self._views, self._panels[shard.streams == 1], np.ascontiguousarray(streams[:, part]).ravel())
             output.log_softmax(shard.o, shard.sums, shard.symbol_tile)
             shard.carry()
             return shard.o.reshape(steps, shard.streams, -1)[:, :, : self._symbols], shard.state()
 
-        with Team(min(len(shards), usable_cpus())) as team:
-            found = team.each(read, len(shards))
-        logs = np.concatenate([part for part, _ in found], axis=1)
+        size = len(bounds) - 1
+        with self._workspaces.borrow((steps, count)) as shards, Team(min(size, usable_cpus())) as team:
+            found = team.each(lambda k: read(shards[k], slice(bounds[k], bounds[k + 1])), size)
+            logs = np.concatenate([part for part, _ in found], axis=1)
         return logs.reshape(*ids.shape, self._symbols), join_states([own for _, own in found])
 
-    def _of_size(self, steps: int, bounds: list[int]) -> list[Shard]:
-        """Memory for `steps` steps of these streams; that of one step of one and the last other is kept."""
-        key = steps, bounds[-1]
-        if key not in self._shards:
-            self._shards = {kept: shards for kept, shards in self._shards.items() if kept == (1, 1)}
-            self._shards[key] = [Shard(self._config, self._layout, steps, size) for size in np.diff(bounds).tolist()]
-        return self._shards[key]
+    def _make_shards(self, size: tuple[int, int]) -> list[Shard]:
+        """The scratch memory to read T steps of B streams, `size` being (T, B)."""
+        steps, count = size
+        streams = np.diff(shard_bounds(count, default_shards(count))).tolist()
+        return [Shard(self._config, self._layout, steps, own) for own in streams]
 
 
 class BatchedEngine(StepwiseEngine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from recurra.engines.kernels.lanes import WIDTH, Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
 from recurra.engines.stepping import Stepper
 from recurra.engines.tiles import Tiling, is_single_tanh_layer
+from recurra.engines.workspaces import Workspaces
 from recurra.errors import NumericalError
 from recurra.network.network import State
 from recurra.network.optimizers import not_finite
@@ -28,8 +30,13 @@ def trains(config: ModelConfig, training: TrainingConfig) -> bool:
     return is_single_tanh_layer(config) and training.batch_size == 1 and plain
 
 
+def _whole_vectors(size: int) -> int:
+    """The next multiple of the width of a vector."""
+    return -(-size // WIDTH) * WIDTH
+
+
 def _room(hidden: Tiling, symbols: Tiling, steps: int) -> elman.Room:
-    sums = aligned_zeros(1, -(-steps // WIDTH) * WIDTH)
+    sums = aligned_zeros(1, _whole_vectors(steps))
     return elman.Room(
         h=aligned_zeros(steps + 1, hidden.width),
         o=aligned_zeros(steps, symbols.width),
@@ -49,7 +56,7 @@ def _first_steps(room: elman.Room, steps: int) -> elman.Room:
         h=room.h[: steps + 1],
         o=room.o[:steps],
         da=room.da[:steps],
-        sums=room.sums[:, : -(-steps // WIDTH) * WIDTH],
+        sums=room.sums[:, : _whole_vectors(steps)],
         following=room.following[:steps],
     )
 
@@ -81,8 +88,19 @@ def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Tiling, 
         view[...] = values[name]
 
 
+class _Workspace(NamedTuple):
+    """Scratch memory to read T steps: h (T + 1, H), the outputs (T, K), and the sums of their exponentials (1, T)."""
+
+    h: Vector
+    o: Vector
+    sums: Vector
+
+
 class FusedNetwork:
-    """The trained network for scoring: one stream in the kernel of training, many side by side with the same bits."""
+    """The trained network for scoring: one stream in the kernel of training, many side by side with the same bits.
+
+    Every call has scratch memory of its own: any number of threads may read at once.
+    """
 
     reads_side_by_side = False
 
@@ -92,21 +110,16 @@ class FusedNetwork:
         self._weights = _blank(self._hidden, self._symbols)
         self._weights.c[:] = output.LOWEST
         _fill(self._weights, parameters, self._hidden, self._symbols)
+        self._W = aligned_zeros(self._hidden.width, self._hidden.width)
+        self._V = aligned_zeros(self._hidden.width, self._symbols.width)
+        transpose_matrix(self._weights.W, self._W)
+        transpose_matrix(self._weights.V, self._V)
         self._parameters = parameters
-        self._rooms: dict[int, elman.Room] = {}
+        self._workspaces = Workspaces(self._make_workspace, kept=1)
 
     @functools.cached_property
     def _stepper(self) -> Stepper:
         return Stepper(ModelConfig(hidden_size=self._hidden.size), self._parameters)
-
-    def _room(self, steps: int) -> elman.Room:
-        if steps not in self._rooms:
-            room = _room(self._hidden, self._symbols, steps)
-            transpose_matrix(self._weights.W, room.W)
-            transpose_matrix(self._weights.V, room.V)
-            # That of one step, for a character at a time, and the newest are kept: all lengths would fill the memory.
-            self._rooms = {kept: other for kept, other in self._rooms.items() if kept == 1} | {steps: room}
-        return self._rooms[steps]
 
     def log_probabilities(self, ids: NDArray[np.integer], state: State) -> tuple[Vector, State]:
         """log p_t over the next character after each of `ids` (T,) or (T, B), T >= 1, and the state after the last.
@@ -116,21 +129,22 @@ class FusedNetwork:
         """
         if ids.ndim == 2:
             return self._stepper.read(ids, state)
-        room = self._room(len(ids))
-        m = self._hidden.size
-        room.h[0, :m] = state.h[0, 0]
-        elman.forward(
-            room.h,
+        ids, m, tile, weights = (
             np.ascontiguousarray(ids, np.int64),
-            self._weights.U,
-            room.W,
-            self._weights.b,
-            m,
-            self._hidden.tile,
+            self._hidden.size,
+            self._symbols.tile,
+            self._weights,
         )
-        output.logits(room.o, room.h, 1, room.V, self._weights.c, m, self._symbols.tile)
-        output.log_softmax(room.o, room.sums, self._symbols.tile)
-        return room.o[:, : self._symbols.size].copy(), State(h=room.h[-1:, None, :m].copy())
+        with self._workspaces.borrow(len(ids)) as (h, o, sums):
+            h[0, :m] = state.h[0, 0]
+            elman.forward(h, ids, weights.U, self._W, weights.b, m, self._hidden.tile)
+            output.logits(o, h, 1, self._V, weights.c, m, tile)
+            output.log_softmax(o, sums, tile)
+            return o[:, : self._symbols.size].copy(), State(h=h[-1:, None, :m].copy())
+
+    def _make_workspace(self, steps: int) -> _Workspace:
+        h, o = (aligned_zeros(rows, of.width) for rows, of in ((steps + 1, self._hidden), (steps, self._symbols)))
+        return _Workspace(h, o, sums=aligned_zeros(1, _whole_vectors(steps)))
 
 
 class FusedEngine(Engine):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,12 +52,14 @@ VARIABLES = (  # of the page's style sheet, in the order of `Palette`
 # Colours that nothing else draws with: 0a0b01, 0a0b02, ...
 _COLOURS = tuple(f"#0a0b{number:02x}" for number in range(1, 1 + len(VARIABLES)))
 _SINGLE = len(Palette._fields) - 1
+_DRAWING = threading.RLock()  # Matplotlib's settings and Python's warning filters belong to the whole process
 STAND_IN = Palette._make([*_COLOURS[:_SINGLE], _COLOURS[_SINGLE:]])
 
 
 @contextmanager
 def style(palette: Palette, salt: str) -> Iterator[None]:
     """Matplotlib's own defaults and ours upon them, whatever the user's matplotlibrc says; undone at the end.
+    One thread draws at a time.
 
     `salt` keeps the identifiers of two drawings in one page apart, and makes them the same in every process.
     """
@@ -90,7 +93,7 @@ def style(palette: Palette, salt: str) -> Iterator[None]:
         "xtick.color": palette.muted,
         "ytick.color": palette.muted,
     }
-    with styles.context(["default", settings]), warnings.catch_warnings():
+    with _DRAWING, styles.context(["default", settings]), warnings.catch_warnings():
         # A name in letters that the measuring font lacks: the page shows them in its own font.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from recurra.engines import create_network
 from recurra.inference.scoring import CHUNK
 from recurra.inference.surprise import Steady
 from recurra.serving.refusals import STOPPING, busy, unavailable
@@ -20,7 +19,6 @@ from recurra.serving.refusals import STOPPING, busy, unavailable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from recurra.engines import Network
     from recurra.model import LanguageModel
 
     Ids = NDArray[np.integer]
@@ -39,12 +37,11 @@ class Rows(NamedTuple):
 
 
 class Reader:
-    """A model's thread for reading, with a network of its own. Its methods are called in the event loop."""
+    """A model's thread for reading. Its methods are called in the event loop."""
 
     def __init__(self, model: LanguageModel, name: str, queue: int) -> None:
         self.model, self._queue = model, queue
         self._waiting, self._closed = 0, False
-        self._network: Network | None = None
         self._pool = ThreadPoolExecutor(1, f"reader {name}")
 
     async def call(
@@ -64,12 +61,6 @@ class Reader:
             raise
         finally:
             self._waiting -= 1
-
-    def network(self) -> Network:
-        """What reads; to be called in the thread."""
-        if self._network is None:
-            self._network = create_network(self.model.config, self.model.parameters)
-        return self._network
 
     def close(self) -> None:
         """End, without what waits."""
@@ -107,7 +98,8 @@ class Reading:
 
     def _part(self, ids: Ids) -> Rows:
         line, parts, done = np.concatenate([self._last, ids]), [], 0
-        predictor = Steady(self._reader.network(), self._state, self._reader.model.document_end)
+        model = self._reader.model
+        predictor = Steady(model.reader, self._state, model.document_end)
         for logs in predictor.read(line[:-1], line[1:]):
             targets = line[done + 1 : done + len(logs) + 1]
             parts.append(rows_of(logs, targets, self._likeliest))

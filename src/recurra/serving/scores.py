@@ -93,7 +93,7 @@ async def read(reader: Reader, symbols: str) -> list[Surprise]:
 
     def begin() -> Any:
         model = reader.model
-        predictor = Steady(reader.network(), model.zero_state(), model.document_end)
+        predictor = Steady(model.reader, model.zero_state(), model.document_end)
         return surprises(predictor, model.vocabulary, pieces, model.document_end)
 
     found = await reader.call(begin)

@@ -13,6 +13,7 @@ import hashlib
 import os
 import platform
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ import platformdirs
 from numba.core.errors import NumbaWarning
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_DECORATING = threading.Lock()  # Numba's cache directory and Python's warning filters belong to the whole process
 
 
 @functools.cache
@@ -84,7 +86,7 @@ def strict(function: Function) -> Function:
     options: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True, "boundscheck": False}
     folder = cache_folder()
     if folder is not None:
-        with _numba_cache_directory(folder), warnings.catch_warnings():
+        with _DECORATING, _numba_cache_directory(folder), warnings.catch_warnings():
             warnings.simplefilter("ignore", NumbaWarning)
             with contextlib.suppress(RuntimeError):  # no place to cache: compile without
                 return cast("Function", numba.njit(cache=True, **options)(function))

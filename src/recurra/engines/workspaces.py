@@ -1,0 +1,46 @@
+"""Scratch memory of a network that several threads use at once: each call borrows a workspace of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, TypeVar
+
+from recurra.machine import usable_cpus
+
+Size = TypeVar("Size", bound=Hashable)
+Workspace = TypeVar("Workspace")
+
+
+class Workspaces(Generic[Size, Workspace]):
+    """Workspaces by size: `make` creates one when none of a size is free.
+
+    Free workspaces are kept in two sizes, `kept` and the one returned last, because every length of text has a size of
+    its own; and not more of a size than there are CPUs.
+    """
+
+    def __init__(self, make: Callable[[Size], Workspace], kept: Size) -> None:
+        self._make, self._kept, self._most = make, kept, usable_cpus()
+        self._free: dict[Size, list[Workspace]] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def borrow(self, size: Size) -> Iterator[Workspace]:
+        """Give a workspace to one call, in a `with` block; its content is left over from earlier calls."""
+        with self._lock:
+            free = self._free.get(size)
+            workspace = free.pop() if free else None
+        if workspace is None:
+            workspace = self._make(size)
+        try:
+            yield workspace
+        finally:
+            self._take_back(size, workspace)
+
+    def _take_back(self, size: Size, workspace: Workspace) -> None:
+        with self._lock:
+            self._free = {other: free for other, free in self._free.items() if other in (self._kept, size)}
+            free = self._free.setdefault(size, [])
+            if len(free) < self._most:
+                free.append(workspace)
