@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +45,7 @@ UPDATES = "update-*.safetensors"  # with the number of updates done
 STATE = "state."
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class LanguageModel:
     """A character-level recurrent language model.
 
@@ -51,24 +55,42 @@ class LanguageModel:
     documents    how training cut the text: None, or "lines", each of which began with a zero state and a newline. The
                  model samples and scores as it was trained: its state becomes zero before each newline that it reads
 
+    A model never changes: it copies the parameters that it is made of, and its own are read-only. `with_parameters`
+    returns a model with other weights::
+
+        V = model.parameters["V"].copy()
+        V[0] = 0
+        model = model.with_parameters({"V": V})
+
     Any number of threads may call the methods of one model at once. Iterators and generators that a method returns
     belong to one thread each.
     """
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        vocabulary: Vocabulary,
-        parameters: dict[str, Array],
-        documents: str | None = None,
-    ) -> None:
-        self.config = config
-        self.vocabulary = vocabulary
-        self.documents = documents
-        self.document_end = _document_end(vocabulary, documents)
+    config: ModelConfig
+    vocabulary: Vocabulary
+    parameters: Mapping[str, Array]
+    documents: str | None = None
+    document_end: int | None = field(init=False)  # the id that ends a document; None without documents
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "document_end", _document_end(self.vocabulary, self.documents))
         with np.errstate(over="ignore"):  # infinity is found below
-            self.parameters = {name: np.asarray(array, np.float32) for name, array in parameters.items()}
-        check_parameters(config, len(vocabulary), self.parameters)
+            own = {name: np.array(array, np.float32) for name, array in self.parameters.items()}
+        check_parameters(self.config, len(self.vocabulary), own)
+        for array in own.values():
+            array.flags.writeable = False
+        object.__setattr__(self, "parameters", MappingProxyType(own))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle what the model is made of, without the networks that it has built."""
+        return type(self), (self.config, self.vocabulary, dict(self.parameters), self.documents)
+
+    def with_parameters(self, changed: Mapping[str, Array]) -> LanguageModel:
+        """Return a model with `changed` in place of the parameters of the same names.
+
+        Raises ModelError if a name, a shape or a number is not that of a parameter.
+        """
+        return dataclasses.replace(self, parameters={**self.parameters, **changed})
 
     def __repr__(self) -> str:
         size = sum(array.size for array in self.parameters.values())

@@ -208,8 +208,9 @@ def test_stop_strings_of_a_model_of_bytes() -> None:
     raw = stop.encode("latin-1")
     (sample,) = model.samples(max_new_tokens=300, stop=raw.decode("utf-8", "surrogateescape"))
     assert sample.symbols == whole[:at]
-    accent = LanguageModel(CELLS["elman"], Vocabulary.bytes(), {n: a * 0 for n, a in model.parameters.items()})
-    accent.parameters["c"][0x61] = 50
+    parameters = {name: np.zeros_like(array) for name, array in model.parameters.items()}
+    parameters["c"][0x61] = 50
+    accent = model.with_parameters(parameters)
     assert accent.sample(max_new_tokens=9, stop="é") == "a" * 9  # not a byte of it comes
 
 

@@ -213,9 +213,9 @@ def test_a_model_of_bytes_allows_and_bans_bytes() -> None:
 
 
 def test_the_penalty_is_on_what_was_read_and_written() -> None:
-    certain = make_model()
-    certain.parameters["V"][...] = 0
-    certain.parameters["c"][...] = np.arange(6, dtype=np.float32) + 50  # halved, it is below all others
+    model = make_model()
+    c = np.arange(6) + 50  # halved, it is below all others
+    certain = model.with_parameters({"V": np.zeros_like(model.parameters["V"]), "c": c})
     text = certain.sample("b", max_new_tokens=5, temperature=0, repetition_penalty=2)
     assert text == "dca \n"  # b was read
 

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from networks import same, small
 
@@ -71,7 +72,7 @@ def test_nothing_is_replaced_unless_it_is_to_be(format: str) -> None:
     recurra.export(small(), "out", format=format)
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     other = small()
-    other.parameters["c"][:] = 7
+    other = other.with_parameters({"c": np.full_like(other.parameters["c"], 7)})
     with pytest.raises(UsageError, match="is there already") as error:
         recurra.export(other, "out", format=format)
     assert error.value.hint == "give another name with `-o`, or `--force` to replace it."

@@ -80,11 +80,12 @@ def test_the_ten_lines_print_text(is_bytes: bool, tmp_path: Path) -> None:
     model = make(ModelConfig(hidden_size=len(vocabulary)), vocabulary)
     symbols = line.decode("latin-1") if isinstance(line, bytes) else line
     ids = vocabulary.encode(symbols)
-    for name, array in model.parameters.items():
-        array[:] = np.eye(*array.shape) * 50 if name in ("layers.0.U",) else 0
-    model.parameters["c"][:] = -1e4
+    parameters = {name: np.zeros_like(array) for name, array in model.parameters.items()}
+    parameters["layers.0.U"] += np.eye(len(vocabulary), dtype=np.float32) * 50
+    parameters["c"][:] = -1e4
     for now, then in zip(ids, [*ids[1:], ids[0]], strict=True):
-        model.parameters["V"][then, now] = 2e4
+        parameters["V"][then, now] = 2e4
+    model = model.with_parameters(parameters)
     folder = recurra.export(model, tmp_path / "model")
     (tmp_path / "card.py").write_text(model_card.code(model), encoding="utf-8")
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}

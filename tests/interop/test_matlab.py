@@ -215,10 +215,11 @@ def test_octave_writes_what_the_network_has_learned_by_heart(tmp_path: Path) -> 
     text = "a\né—😀"
     model = make(ModelConfig(hidden_size=5), vocabulary)
     ids = vocabulary.encode(text)
-    for name, array in model.parameters.items():
-        array[:] = np.eye(5) * 50 if name == "layers.0.U" else 0
+    parameters = {name: np.zeros_like(array) for name, array in model.parameters.items()}
+    parameters["layers.0.U"][:] = np.eye(5) * 50
     for now, then in zip(ids, [*ids[1:], ids[0]], strict=True):
-        model.parameters["V"][then, now] = 100
+        parameters["V"][then, now] = 100
+    model = model.with_parameters(parameters)
     recurra.export(model, tmp_path / "it's.mat", format="matlab")
     printed = octave(
         tmp_path,

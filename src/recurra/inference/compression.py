@@ -41,8 +41,13 @@ CHUNK = 256  # characters that the network reads in one call: it changes no bit
 class Model(Protocol):
     """What is compressed with: a `LanguageModel`."""
 
-    config: ModelConfig
-    vocabulary: Vocabulary
+    @property
+    def config(self) -> ModelConfig:
+        """The network's settings."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The characters of the network."""
 
     @property
     def sha256(self) -> str:

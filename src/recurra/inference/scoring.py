@@ -28,18 +28,23 @@ LEAD = 256  # characters before a part that are read to come into its state
 ESCAPE_BITS = 24  # an unknown character costs these and 8 bits for each of its UTF-8 bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score:
     """`nats` over `characters`, of which `unknown_characters` were not in the vocabulary; `bytes` are the text's UTF-8.
 
-    Of a model of bytes, characters are bytes. `losses` (characters,) are the nats of each, where they were kept.
+    Of a model of bytes, characters are bytes. `losses` (characters,), read-only, are the nats of each, where they were
+    kept.
     """
 
     characters: int
     nats: float
     unknown_characters: int = 0
     bytes: int = 0
-    losses: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    losses: NDArray[np.float64] | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        unknown = f", {self.unknown_characters:,} unknown" if self.unknown_characters else ""
+        return f"<Score: {self.bits_per_character:.4f} bits_per_character, {self.characters:,} characters{unknown}>"
 
     @property
     def nats_per_character(self) -> float:

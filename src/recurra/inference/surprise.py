@@ -133,7 +133,10 @@ def tally(found: Iterable[Surprise], *, is_bytes: bool = False, keep: bool = Fal
             yield from piece.nats.tolist()
 
     total = math.fsum(nats())
-    return Score(characters, total, unknown, size, np.concatenate(kept) if kept else None)
+    losses = np.concatenate(kept) if kept else None
+    if losses is not None:
+        losses.flags.writeable = False  # `total` is their sum
+    return Score(characters, total, unknown, size, losses)
 
 
 def shade(nats: float) -> int:

@@ -60,8 +60,10 @@ class Text:
 
     @cached_property
     def ids(self) -> Ids:
-        """The ids (N,) of the text's symbols in `vocabulary`."""
-        return self.vocabulary.encode(self.text)
+        """The ids (N,) of the text's symbols in `vocabulary`, read-only."""
+        ids = self.vocabulary.encode(self.text)
+        ids.flags.writeable = False
+        return ids
 
     def part(self, start: int, stop: int) -> str:
         """The symbols `start` to `stop`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ _FIRST_SURROGATE, _LAST_SURROGATE = 0xD800, 0xDFFF
 _NAMED = 5
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
     """K characters in code-point order: never a set's order, which changes from process to process.
 
@@ -25,11 +27,18 @@ class Vocabulary:
     bytes of UTF-8 or of anything else, not characters.
     """
 
-    def __init__(self, code_points: NDArray[np.uint32], *, is_bytes: bool = False) -> None:
-        """Trusts its arguments; `of`, `bytes` and `from_code_points` are the ways in from outside."""
-        self.code_points = code_points.astype(np.uint32)
-        self.code_points.flags.writeable = False
-        self.is_bytes = is_bytes
+    code_points: NDArray[np.uint32]
+    is_bytes: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Trust the arguments; `of`, `bytes` and `from_code_points` check what comes from outside."""
+        own = self.code_points.astype(np.uint32)
+        own.flags.writeable = False
+        object.__setattr__(self, "code_points", own)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the characters, without the tables that were made of them."""
+        return partial(type(self), is_bytes=self.is_bytes), (self.code_points,)
 
     @classmethod
     def of(cls, text: str) -> Self:

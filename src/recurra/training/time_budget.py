@@ -48,7 +48,7 @@ def updates_within(
     if not engine.is_warm:
         notify(Compiling())
     update = _seconds_of_update(engine, stream, patience)
-    model = LanguageModel(config, vocabulary, initial)
+    model = LanguageModel(config, vocabulary, initial, training.documents)
     once, each = _seconds_of_events(model, training, stream, validation_ids)
     fitting = (MARGIN * seconds - once) / (update + each)
     most = training.max_epochs * stream.updates_per_epoch or math.inf
