@@ -12,6 +12,7 @@ import recurra
 ROOT = Path(recurra.__file__).parent
 ROOMS = (
     ("errors", "presets"),
+    ("arguments",),
     ("config",),
     ("randomness", "machine", "inert", "signals", "storage", "untrusted", "extras", "words", "shell"),
     ("tensor_file",),

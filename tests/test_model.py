@@ -136,7 +136,7 @@ def test_a_run_folder_means_its_best_checkpoint_else_its_latest(tmp_path: Path) 
     assert locate(str(folder / BEST)) == folder / BEST
 
 
-@pytest.mark.parametrize("name", ["runs/none", ""])
+@pytest.mark.parametrize("name", ["runs/none", "."])
 def test_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match=r"there is no model `runs/none`|`\.` has no checkpoint") as caught:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from pathlib import Path
 
 import pytest
 
+from recurra import LanguageModel, ModelConfig, Vocabulary
 from recurra.errors import StorageError
+from recurra.network.parameters import initialise
 from recurra.storage import (
-    OUTPUT_HINT,
-    RUN_HINT,
+    OUTPUT_PLACE,
+    RUN_PLACE,
     STAGING,
     make_folder,
     sweep,
@@ -40,42 +41,56 @@ def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(
 
 
 def test_a_file_of_a_run_needs_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"^cannot write `.*/none/file`: No such file or directory\.") as caught:
+    with pytest.raises(StorageError, match=r"^cannot write `.*/none/file`: the folder `.*/none` does not exist\."):
         write(tmp_path / "none" / "file", b"data")
-    assert caught.value.hint == RUN_HINT
-
-
-@pytest.mark.parametrize(
-    ("number", "remedy"),
-    [
-        (errno.ENOSPC, "free some space, or "),
-        (errno.EDQUOT, "free some space, or "),
-        (errno.EACCES, "`ls -ld 'my runs'` shows who may write there; else "),
-        (errno.EPERM, "`ls -ld 'my runs'` shows who may write there; else "),
-        (errno.EROFS, "its file system is mounted read-only: "),
-        (errno.EFBIG, "raise the limit on the size of files (`ulimit -f unlimited`), or "),
-        (errno.EIO, "the disk may be failing: "),
-        (errno.ENAMETOOLONG, "the name is too long: "),
-        (errno.ENOENT, ""),
-    ],
-)
-def test_the_hint_is_the_remedy_for_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("my runs").mkdir()
-    with pytest.raises(StorageError, match=re.escape(os.strerror(number))) as caught, writing(Path("my runs/a/b")):
-        raise OSError(number, os.strerror(number))
-    assert caught.value.hint == remedy + RUN_HINT
 
 
 def test_a_file_that_was_asked_for_has_its_folder_made(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "file"
     assert write_output(path, b"data") == path
     assert path.read_bytes() == b"data"
-    with pytest.raises(StorageError, match=r"^cannot write `.*/file/below`: Not a directory\.") as caught:
+    with pytest.raises(
+        StorageError, match=r"^cannot write `.*/below`: `.*/b/file` is a file, not a folder\."
+    ) as caught:
         write_output(path / "below", b"data")
-    assert caught.value.hint == OUTPUT_HINT
+    assert caught.value.hint == OUTPUT_PLACE
+
+
+REASONS = [
+    (errno.ENOSPC, r"No space left on device\.", "free some space, or "),
+    (errno.EDQUOT, r"Disk quota exceeded\.", "free some space, or "),
+    (errno.EFBIG, r"File too large\.", "raise the limit on the size of files (`ulimit -f unlimited`), or "),
+    (errno.EACCES, r"Permission denied\.", "see with `ls -ld {folder}` who may write there, or "),
+    (errno.EROFS, r"Read-only file system\.", "mount its file system for writing, or "),
+    (errno.EIO, r"Input/output error\.", "check the disk, which may be failing, or "),
+    (errno.ENAMETOOLONG, r"File name too long\.", "give a shorter name, or "),
+    (errno.ENOENT, r"the folder `.*/none/below` does not exist\.", "make it with `mkdir -p {folder}/none/below`, or "),
+]
+
+
+@pytest.mark.parametrize(("number", "reason", "hint"), REASONS)
+def test_each_reason_has_a_hint_of_its_own(tmp_path: Path, number: int, reason: str, hint: str) -> None:
+    path = tmp_path / ("none/below/file" if number == errno.ENOENT else "file")
+    with pytest.raises(StorageError, match=rf"^cannot write `{path}`: {reason}") as caught, writing(path):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.hint == hint.format(folder=tmp_path) + RUN_PLACE
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"^cannot write `.*`: it is a folder\.") as caught:
+        write_output(tmp_path, b"data")
+    assert caught.value.hint == f"name a file in it, or {OUTPUT_PLACE}"
+
+
+def test_a_model_is_saved_in_a_folder_that_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, vocabulary = ModelConfig(hidden_size=2), Vocabulary.of("ab")
+    model = LanguageModel(config, vocabulary, initialise(config, 2, seed=0))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=r"^cannot write `nodir/x`: the folder `nodir` does not exist\.") as caught:
+        model.save("nodir/x")
+    assert caught.value.hint == "make it with `mkdir -p nodir`, or give another path."
+    Path("nodir").mkdir()
+    model.save("nodir/x")
 
 
 def test_a_folder_that_another_process_makes_meanwhile_is_as_good(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from recurra.config import configs
+from recurra import arguments
+from recurra.config import Settings, configs
 from recurra.engines.ranks import Ranks, current
 from recurra.errors import UsageError
 from recurra.interop import exporting, importing
@@ -15,7 +16,8 @@ from recurra.interop.origin import origin_of
 from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel, load
 from recurra.report.document import write_report
-from recurra.text.reading import Source
+from recurra.text.models import require_texts
+from recurra.text.reading import Source, list_sources
 from recurra.text.text import Text
 from recurra.training.helper import ending, help_out
 from recurra.training.learning_text import read_text
@@ -40,7 +42,7 @@ def train(
     report: bool = True,
     listeners: Sequence[Listener] = (),
     announce: Announce | None = None,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Run:
     """Train a model; returns the Run: its best `model`, its `folder` and `summary`.
 
@@ -78,6 +80,20 @@ def train(
 
     Raises the errors of `recurra.errors`.
     """
+    sources = list_sources(sources)
+    start = None if start is None else arguments.path("start", start)
+    run = None if run is None else arguments.path("run", run)
+    force, resume, proof, report, extend_vocabulary = (
+        arguments.flag(name, value)
+        for name, value in {
+            "force": force,
+            "resume": resume,
+            "proof": proof,
+            "report": report,
+            "extend_vocabulary": extend_vocabulary,
+        }.items()
+    )
+    _require_functions(listeners, announce)
     if extend_vocabulary and start is None and not resume:
         raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
     ranks = current()
@@ -86,6 +102,7 @@ def train(
     watched: Watching = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
     with ending(ranks):
         _refuse_standard_input(sources, ranks)
+        require_texts(sources, _with_model, encoding)
         begun = None if resume else begun_by_this_start(run, force=force)
         if begun is not None and begun.has_checkpoint:
             trained = resume_run(begun.folder, text=text, **watched)
@@ -117,10 +134,25 @@ def train(
     return trained
 
 
-def _refuse_standard_input(sources: Source | Sequence[Source], ranks: Ranks | None) -> None:
+def _require_functions(listeners: Sequence[Listener], announce: Announce | None) -> None:
+    """UsageError unless `listeners` are functions, and `announce` is one or None."""
+    if not isinstance(listeners, (list, tuple)) or not all(map(callable, listeners)):
+        hint = "put the function into a list: `listeners=[function]`." if callable(listeners) else None
+        raise arguments.wrong("listeners", "a list of functions", listeners, hint)
+    if announce is not None and not callable(announce):
+        raise arguments.wrong("announce", "a function or None", announce)
+
+
+def _with_model(given: str) -> str:
+    """The hint if a model was given as a text: what to do with it, or with the run if it is a run's folder."""
+    is_run = Path(*shlex.split(given)).is_dir()
+    resuming = f"`recurra train --resume --run {given}` goes on with its training; " if is_run else ""
+    return f"{resuming}`recurra train TEXT --from {given}` learns a text with its model."
+
+
+def _refuse_standard_input(sources: Sequence[Source], ranks: Ranks | None) -> None:
     """UsageError where several processes would each have to read it."""
-    named = (sources,) if isinstance(sources, (str, os.PathLike)) else sources
-    if ranks is not None and "-" in map(str, named):
+    if ranks is not None and "-" in map(str, sources):
         raise UsageError(
             f"{ranks.size} processes cannot all read standard input.", hint="write the text to a file, and name that."
         )
@@ -144,8 +176,11 @@ def export(
     Raises UsageError where the network does not fit the format or a package is missing, StorageError.
     """
     exporting.require_format(format)
+    force = arguments.flag("force", force)
+    path = None if path is None else arguments.path("path", path)
+    model = model if isinstance(model, LanguageModel) else arguments.path("model", model)
     origin = origin_of(model)
-    target = exporting.default_path(origin, format) if path is None else Path(path)
+    target = exporting.default_path(origin, format) if path is None else path
     exporting.write(origin, target, format, force=force)
     return target
 
@@ -178,8 +213,12 @@ def import_model(
     Numbers are rounded to float32. Raises ModelError where the file is no such network or is damaged (CheckpointError),
     UsageError where it leaves something open that is not given.
     """
-    names = Names(recurrent, projection, embedding)
-    return importing.load(Path(path), importing.Options(vocabulary, sources, encoding, names, activation))
+    path = arguments.path("path", path)
+    vocabulary = None if vocabulary is None else arguments.path("vocabulary", vocabulary)
+    words = {"recurrent": recurrent, "projection": projection, "embedding": embedding, "activation": activation}
+    *modules, kind = (None if word is None else arguments.text(name, word) for name, word in words.items())
+    listed = None if sources is None else list_sources(sources)
+    return importing.load(path, importing.Options(vocabulary, listed, encoding, Names(*modules), kind))
 
 
 def _resumable(run: str | Path | None, *, force: bool, start: str | Path | None) -> str | Path:
@@ -198,7 +237,7 @@ def _train_anew(
     sources: Source | Sequence[Source],
     text: str | Text | None,
     start: str | Path | None,
-    settings: dict[str, Any],
+    given: Settings,
     encoding: str | None,
     *,
     extend_vocabulary: bool,
@@ -206,7 +245,7 @@ def _train_anew(
     force: bool,
     **watched: Unpack[Watching],
 ) -> Run:
-    settings = {"preset": "auto"} | settings
+    settings: dict[str, Any] = {"preset": "auto", **given}
     model = None if start is None else load(start)
     if model is not None:
         settings |= _network_of(model, settings)
@@ -223,6 +262,7 @@ def _network_of(model: LanguageModel, settings: dict[str, Any]) -> dict[str, Any
     """The settings of the network that learns on; UsageError where others were given."""
     own = model.config.to_table()
     for name, value in own.items():
-        if settings.get(name, value) != value:
-            raise UsageError(f"`{name}` of the model to start from is {value!r}; got {settings[name]!r}.")
+        given = arguments.plain(settings.get(name, value))
+        if type(given) is not type(value) or given != value:
+            raise UsageError(f"`{name}` of the model to start from is {value!r}; got {arguments.shown(given)}.")
     return own

@@ -7,8 +7,9 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
+from recurra import arguments
 from recurra.errors import UsageError
 from recurra.presets import PRESETS, choose
 
@@ -23,21 +24,11 @@ SCHEDULES = ("constant", "step", "exponential", "cosine")
 
 MAX_SEED = 2**63 - 1
 NONE = "none"
-LONGEST_SHOWN = 80  # characters of a value in an error
 
 
 def _require(good: bool, name: str, expected: str, got: object) -> None:
     if not good:
-        raise UsageError(f"`{name}` must be {expected}; got {shown(got)}.")
-
-
-def shown(value: object) -> str:
-    """Return the Python expression for `value` in a message, cut if it is long."""
-    try:
-        expression = repr(value)
-    except (ValueError, RecursionError):  # more digits, or levels, than Python writes
-        return "one too long to show"
-    return expression if len(expression) <= LONGEST_SHOWN else f"{expression[:LONGEST_SHOWN]}…"
+        raise arguments.wrong(name, expected, got)
 
 
 def _require_integer(name: str, value: object, *, low: int, high: int = MAX_SEED) -> None:
@@ -60,7 +51,12 @@ def _require_number(name: str, value: object, *, low: float, high: float = math.
 
 
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    _require(value in choices, name, "one of " + ", ".join(choices), value)
+    _require(isinstance(value, str) and value in choices, name, "one of " + ", ".join(choices), value)
+
+
+def _is_none(value: object) -> bool:
+    """Return True for None and the word that stands for it in a table."""
+    return value is None or (isinstance(value, str) and value == NONE)
 
 
 class _Table:
@@ -74,11 +70,8 @@ class _Table:
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> Self:
         """The settings that a table holds; an unknown name is an error, a missing one has its default."""
-        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        unknown = sorted(set(table) - known)
-        if unknown:
-            raise UsageError(f"unknown setting `{unknown[0]}`.", hint="known are " + ", ".join(sorted(known)) + ".")
-        return cls(**{name: None if value == NONE else value for name, value in table.items()})
+        arguments.require_known(table, [field.name for field in dataclasses.fields(cls)])  # type: ignore[arg-type]
+        return cls(**{name: None if _is_none(value) else value for name, value in table.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +87,7 @@ class ModelConfig(_Table):
     layers: int = 1
 
     def __post_init__(self) -> None:
+        arguments.make_plain(self)
         _require_choice("cell", self.cell, CELLS)
         _require_choice("activation", self.activation, ACTIVATIONS)
         fits = self.cell == "elman" or self.activation == "tanh"
@@ -169,6 +163,7 @@ class TrainingConfig(_Table):
     threads: int = 0
 
     def __post_init__(self) -> None:
+        arguments.make_plain(self)
         _require_choice("preset", self.preset, tuple(PRESETS))
         _require_integer("updates", self.updates, low=0)
         if self.time_limit is not None:
@@ -219,19 +214,71 @@ class TrainingConfig(_Table):
         _require(fits, "device", f"auto or cpu with engine {self.engine}", self.device)
 
 
+class ModelSettings(TypedDict, total=False):
+    """The fields of `ModelConfig` as keyword arguments."""
+
+    cell: str
+    activation: str
+    hidden_size: int
+    layers: int
+
+
+class TrainingSettings(TypedDict, total=False):
+    """The fields of `TrainingConfig` as keyword arguments: durations such as "10m" besides seconds, "none" for None."""
+
+    preset: str
+    updates: int
+    time_limit: float | str | None
+    max_epochs: float
+    seed: int
+    sequence_length: int
+    batch_size: int
+    order: str
+    documents: str | None
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    warm_up: int
+    final_rate: float
+    clip_value: float | str | None
+    clip_norm: float | str | None
+    dropout: float
+    initial_scale: float | str | None
+    validation: float
+    test: float
+    patience: int
+    plateau: int
+    ema: float
+    log_every: int
+    sample_every: int
+    sample_length: int
+    evaluate_every: int
+    checkpoint_every: float | str
+    keep: int
+    engine: str
+    device: str
+    shards: int
+    threads: int
+
+
+class Settings(ModelSettings, TrainingSettings, total=False):
+    """The keyword arguments of `recurra.train`."""
+
+
 DURATIONS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 TIMES = ("time_limit", "checkpoint_every")
 
 
 def seconds_of(name: str, value: object) -> object:
     """The seconds in a duration such as 90s, 10m or 2h, or in a number; what is no text is given back."""
+    value = arguments.plain(value)
     if not isinstance(value, str) or value == NONE:
         return value
     unit = DURATIONS.get(value[-1:])
     try:
         return float(value) if unit is None else float(value[:-1]) * unit
     except ValueError:
-        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {shown(value)}.") from None
+        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {arguments.shown(value)}.") from None
 
 
 def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConfig, TrainingConfig]:
@@ -241,7 +288,7 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
     given, the preset's other does not hold.
     """
     settings = in_seconds(settings)
-    if settings.get("updates") is not None and settings.get("time_limit", NONE) not in (None, NONE):
+    if settings.get("updates") is not None and not _is_none(settings.get("time_limit")):
         raise UsageError("give `updates` or `time_limit`, not both.", hint="leave out one of them.")
     preset = str(settings.get("preset", TrainingConfig.preset))
     defaults = dict(PRESETS.get(preset, {}))
@@ -260,10 +307,7 @@ def in_seconds(settings: Mapping[str, Any]) -> dict[str, Any]:
 def told_apart(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
     """The settings by name as those of the network and those of its training; UsageError for an unknown name."""
     of_model = {field.name for field in dataclasses.fields(ModelConfig)}
-    known = of_model | {field.name for field in dataclasses.fields(TrainingConfig)}
-    for name in settings:
-        if name not in known:
-            raise UsageError(f"unknown setting `{name}`.", hint=f"known are {', '.join(sorted(known))}.")
+    arguments.require_known(settings, of_model | {field.name for field in dataclasses.fields(TrainingConfig)})
     return (
         ModelConfig.from_table({name: value for name, value in settings.items() if name in of_model}),
         TrainingConfig.from_table({name: value for name, value in settings.items() if name not in of_model}),

@@ -10,26 +10,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra import tensor_file
-from recurra.config import DOCUMENTS, NONE, ModelConfig
+from recurra import arguments, storage, tensor_file
+from recurra.config import DOCUMENTS, MAX_SEED, NONE, ModelConfig
 from recurra.engines import create_network, create_stepper
 from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import generation, sampling, scoring
 from recurra.inference.documents import NEWLINE, Line, score_lines
 from recurra.inference.dynamic import DynamicConfig, learning
 from recurra.inference.generation import Sample
+from recurra.inference.sampling import SamplingSettings
 from recurra.inference.surprise import Predictor, Steady, Surprise, surprises, tally
 from recurra.network import growth, network
 from recurra.network.network import State
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest, parameter_shapes
+from recurra.text import models
 from recurra.text.equivalents import respelled
-from recurra.text.id_file import Ids
+from recurra.text.id_file import IdFile, Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
 
 if TYPE_CHECKING:
@@ -38,8 +40,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 FORMAT = 1
+MOST_STREAMS = 1 << 20
 PREFIX, OPTIMIZER = "parameters.", "optimizer."
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS = models.CHECKPOINTS
 BEST = "best.safetensors"
 UPDATES = "update-*.safetensors"  # with the number of updates done
 STATE = "state."
@@ -73,9 +76,12 @@ class LanguageModel:
     document_end: int | None = field(init=False)  # the id that ends a document; None without documents
 
     def __post_init__(self) -> None:
+        arguments.instance("config", self.config, ModelConfig)
+        arguments.instance("vocabulary", self.vocabulary, Vocabulary)
+        _require_mapping("parameters", self.parameters)
         object.__setattr__(self, "document_end", _document_end(self.vocabulary, self.documents))
         with np.errstate(over="ignore"):  # infinity is found below
-            own = {name: np.array(array, np.float32) for name, array in self.parameters.items()}
+            own = {name: _float32(name, array) for name, array in self.parameters.items()}
         check_parameters(self.config, len(self.vocabulary), own)
         for array in own.values():
             array.flags.writeable = False
@@ -90,6 +96,7 @@ class LanguageModel:
 
         Raises ModelError if a name, a shape or a number is not that of a parameter.
         """
+        _require_mapping("changed", changed)
         return dataclasses.replace(self, parameters={**self.parameters, **changed})
 
     def __repr__(self) -> str:
@@ -119,6 +126,7 @@ class LanguageModel:
 
         See `network.growth`; a model of bytes knows all there are.
         """
+        seed = arguments.whole_number("seed", seed, 0, MAX_SEED)
         both = self.vocabulary.extended(vocabulary)
         if len(both) == len(self.vocabulary):
             return self
@@ -128,6 +136,7 @@ class LanguageModel:
 
     def zero_state(self, batch: int = 1) -> State:
         """The state before the first character: zeros (L, B, H)."""
+        batch = arguments.whole_number("batch", batch, 0, MOST_STREAMS)
         state: State = network.zero_state(self.config, batch)
         return state
 
@@ -138,29 +147,34 @@ class LanguageModel:
 
         The gradients have the parameters' names, and "state.h" for the state before the first character.
         """
-        loss, gradients, _ = network.loss_and_gradients(self.config, self.parameters, inputs, targets, state)
+        ids = _array("inputs", inputs), _array("targets", targets)
+        if state is not None:
+            _require_state(state)
+        loss, gradients, _ = network.loss_and_gradients(self.config, self.parameters, *ids, state)
         return loss, gradients
 
-    def sample(self, prompt: str = "", **settings: Any) -> str:
+    def sample(self, prompt: str = "", **settings: Unpack[SamplingSettings]) -> str:
         """Text that the model writes after `prompt`, which is not repeated; `settings` are those of `SamplingConfig`.
 
         Characters that the model does not know are left out of the prompt, with a warning that names them.
         """
-        config = sampling.SamplingConfig(**settings)
+        config = sampling.config_of(settings)
         first = next(self._write([self._known(prompt, 3)], config))
         return self.vocabulary.unspell(first.symbols)
 
-    def samples(self, prompts: str | Sequence[str] = "", **settings: Any) -> list[Sample]:
+    def samples(self, prompts: str | Sequence[str] = "", **settings: Unpack[SamplingSettings]) -> list[Sample]:
         """`num_return_sequences` texts after each of `prompts`, side by side, with the log p of every character.
 
         Each is the text that it would be alone. A sample's `symbols` are its characters, of a model of bytes its bytes.
         """
-        given = [prompts] if isinstance(prompts, str) else list(prompts)
-        return list(self._write([self._known(prompt, 3) for prompt in given], sampling.SamplingConfig(**settings)))
+        config = sampling.config_of(settings)
+        given = [prompts] if isinstance(prompts, str) else _strings("prompts", prompts)
+        return list(self._write([self._known(prompt, 3) for prompt in given], config))
 
     def write(self, prompts: Sequence[str], config: sampling.SamplingConfig) -> Iterator[Sample]:
         """The texts of `samples`, one after another, each as soon as it and all before it have ended."""
-        return self._write([self._known(prompt, 3) for prompt in prompts], config)
+        arguments.instance("config", config, sampling.SamplingConfig)
+        return self._write([self._known(prompt, 3) for prompt in _strings("prompts", prompts)], config)
 
     def _write(self, prompts: list[Array], config: sampling.SamplingConfig) -> Iterator[Sample]:
         config = self._adapted(config, 4)
@@ -173,6 +187,7 @@ class LanguageModel:
 
     def pieces(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
         """The symbols of `stream` some at a time, as they come."""
+        arguments.instance("config", config, sampling.SamplingConfig)
         return generation.pieces_of(self.generator(), self._known(prompt, 4), self._adapted(config, 3))
 
     def generator(self) -> generation.Generator:
@@ -184,7 +199,7 @@ class LanguageModel:
 
         If the model knows a canonical equivalent of a character, that is read, and a warning says so.
         """
-        spelled, note = respelled(prompt, self.vocabulary)
+        spelled, note = respelled(arguments.text("prompt", prompt), self.vocabulary)
         if note is not None:
             warnings.warn(f"of the prompt {note}.", stacklevel=stacklevel)
         ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(spelled))
@@ -218,13 +233,17 @@ class LanguageModel:
         is; "rms" wants the text that it has `learned`.
         Raises TextError where the text is empty or has a lone surrogate.
         """
+        text = arguments.text("text", text)
         if not text:
             raise TextError("an empty text has no score.", hint="give a text of one character or more.")
         how = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
+        if how is not None and not isinstance(how, DynamicConfig):
+            raise arguments.wrong("dynamic", '"sgd", "rms" or a DynamicConfig', how)
         text, note = respelled(text, self.vocabulary)
         if note is not None:
             warnings.warn(f"of the text {note}.", stacklevel=2)
-        ids = None if learned is None else self.vocabulary.encode_known(self._spelled(learned))[0]
+        known = None if learned is None else self._spelled(arguments.text("learned", learned))
+        ids = None if known is None else self.vocabulary.encode_known(known)[0]
         found = self.surprises([self.vocabulary.spell(text)], how, ids, documents)
         return tally(found, is_bytes=self.vocabulary.is_bytes, keep=True)
 
@@ -261,14 +280,14 @@ class LanguageModel:
 
         The text is of this vocabulary's kind (see `Vocabulary.spell`).
         """
-        return score_lines(self.reader, self.vocabulary, self.zero_state, text)
+        return score_lines(self.reader, self.vocabulary, self.zero_state, arguments.text("text", text))
 
     def evaluate(self, ids: Ids) -> float:
         """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted.
 
         Of a model of documents that of the lines: see `scoring.evaluate_documents`.
         """
-        self._require_ids(ids)
+        ids = self._checked(ids)
         if self.document_end is not None:
             return scoring.evaluate_documents(self.reader, ids[:], self.document_end, self.zero_state)
         return scoring.evaluate(self.reader, ids, self.zero_state())
@@ -277,12 +296,15 @@ class LanguageModel:
         """Nearly `evaluate`, faster where the text is long and the network large: see `scoring.estimate`."""
         if self.document_end is not None:  # whose lines are read side by side in any case
             return self.evaluate(ids)
-        self._require_ids(ids)
-        return scoring.estimate(self.reader, ids, self.zero_state)
+        return scoring.estimate(self.reader, self._checked(ids), self.zero_state)
 
-    def _require_ids(self, ids: Ids) -> None:
-        if len(ids) < 2 or ids.min() < 0 or ids.max() >= len(self.vocabulary):
+    def _checked(self, ids: Ids) -> Ids:
+        """Return `ids` as an array, unless they lie in a file; UsageError unless they are two or more of the model."""
+        found = ids if isinstance(ids, IdFile) else _array("ids", ids)
+        good = isinstance(found, IdFile) or (found.ndim == 1 and found.dtype.kind in "iu")
+        if not good or len(found) < 2 or found.min() < 0 or found.max() >= len(self.vocabulary):
             raise UsageError(f"`ids` must be two or more ids from 0 to {len(self.vocabulary) - 1}.")
+        return found
 
     def tensors(self) -> dict[str, Array]:
         """What a model file holds of the model."""
@@ -295,8 +317,45 @@ class LanguageModel:
         return found if self.documents is None else found | {"documents": self.documents}
 
     def save(self, path: str | Path) -> None:
-        """Write the model alone, without what a trainer would need to go on."""
-        tensor_file.write(Path(path), self.tensors(), self.metadata())
+        """Write the model alone, without what a trainer would need to go on. Raises StorageError."""
+        path = arguments.path("path", path)
+        tensor_file.write(path, self.tensors(), self.metadata(), storage.FILE_PLACE)
+
+
+def _require_mapping(name: str, value: Any) -> None:
+    """UsageError unless `value` has arrays by their names."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise arguments.wrong(name, "a dict of arrays by name", value)
+
+
+def _float32(name: str, value: Any) -> Array:
+    """Return a copy of a parameter, rounded; ModelError where it is no array of real numbers."""
+    found = np.asarray(_array(name, value))
+    if found.dtype.kind not in "fiu":
+        raise ModelError(f"parameter {name!r:.80} must be an array of numbers; got {arguments.shown(value)}.")
+    return np.array(found, np.float32)
+
+
+def _array(name: str, value: Any) -> Array:
+    """Return the array of `value`; UsageError where it is none."""
+    try:
+        return np.asarray(value)
+    except ValueError:  # rows of different lengths
+        raise arguments.wrong(name, "an array", value) from None
+
+
+def _require_state(state: Any) -> None:
+    """UsageError unless `state` is a NamedTuple of arrays of real numbers, as `zero_state` returns it."""
+    is_state = isinstance(state, tuple) and hasattr(state, "_fields")
+    if not is_state or not all(isinstance(field, np.ndarray) and field.dtype.kind in "fiu" for field in state):
+        raise arguments.wrong("state", "a state such as `zero_state` returns", state)
+
+
+def _strings(name: str, value: Any) -> list[str]:
+    """Return a list of str."""
+    if not isinstance(value, (list, tuple)):
+        raise arguments.wrong(name, "a str or a list of them", value)
+    return [arguments.text(name, one) for one in value]
 
 
 def named(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
@@ -417,5 +476,5 @@ def load(path: str | Path) -> LanguageModel:
 
     Raises ModelError where there is none, CheckpointError where it is damaged.
     """
-    found = locate(path)
+    found = locate(arguments.path("path", path))
     return from_tensors(found, *tensor_file.read(found))

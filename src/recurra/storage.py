@@ -13,41 +13,58 @@ from pathlib import Path
 from recurra.errors import StorageError
 
 STAGING = ".staging-"
-RUN_HINT = "choose another folder with `--run`; earlier checkpoints are untouched."
-OUTPUT_HINT = "choose another place with `-o`."
+RUN_PLACE = "choose another folder with `--run`; earlier checkpoints are untouched."
+OUTPUT_PLACE = "choose another place with `-o`."
+FILE_PLACE = "give another path."
 REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or {elsewhere}"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM), "`ls -ld {folder}` shows who may write there; else {elsewhere}"),
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f unlimited`), or {elsewhere}",
-    errno.EROFS: "its file system is mounted read-only: {elsewhere}",
-    errno.EIO: "the disk may be failing: {elsewhere}",
-    errno.ENAMETOOLONG: "the name is too long: {elsewhere}",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "see with `ls -ld {there}` who may write there"),
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f unlimited`)",
+    errno.EROFS: "mount its file system for writing",
+    errno.EIO: "check the disk, which may be failing",
+    errno.ENAMETOOLONG: "give a shorter name",
 }
 
 
 @contextlib.contextmanager
-def writing(path: Path, hint: str = RUN_HINT) -> Iterator[None]:
-    """Raise StorageError, which names `path`, for any OSError within; `hint` is how to choose another place."""
+def writing(path: Path, place: str = RUN_PLACE) -> Iterator[None]:
+    """Raise StorageError, which names `path`, for any OSError within; `place` is the hint to write elsewhere."""
     try:
         yield
     except StorageError:
         raise
     except OSError as error:
-        raise StorageError(
-            f"cannot write `{path}`: {error.strerror or error}.", hint=hint_for(error, path, hint)
-        ) from error
+        raise failure(path, error, place) from error
 
 
-def hint_for(error: OSError, path: Path, elsewhere: str) -> str:
-    """Return what to do about an `error` in writing `path`: the remedy for its reason, or how to write `elsewhere`."""
-    remedy = REMEDIES.get(error.errno or 0, "{elsewhere}")
-    return remedy.format(elsewhere=elsewhere, folder=shlex.quote(str(_existing(path.parent))))
+def failure(path: Path, error: OSError, place: str) -> StorageError:
+    """Return the StorageError for what the operating system reports of `path`, with a hint of its own for each reason.
+
+    `place` is the hint to write elsewhere, which ends every hint.
+    """
+    reason, remedy = _reason(path, error)
+    return StorageError(f"cannot write `{path}`: {reason}.", hint=f"{remedy}, or {place}" if remedy else place)
 
 
-def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that exists and can be seen."""
-    places = (place for place in (folder, *folder.parents) if os.path.lexists(place))
-    return next(places, Path())
+def _reason(path: Path, error: OSError) -> tuple[str, str | None]:
+    """Return what is wrong, and what can be done about it."""
+    reason, folder = error.strerror or str(error), path.parent
+    there = next(above for above in (folder, *folder.parents) if _exists(above))
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not there.is_dir():
+        return f"`{there}` is a file, not a folder", None
+    if error.errno == errno.ENOENT and there != folder:
+        return f"the folder `{folder}` does not exist", f"make it with `mkdir -p {shlex.quote(str(folder))}`"
+    if error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST) and path.is_dir():
+        return "it is a folder", "name a file in it"
+    remedy = REMEDIES.get(error.errno or 0)
+    return reason, None if remedy is None else remedy.format(there=shlex.quote(str(there)))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be read, or a name that is too long
+        return False
 
 
 def write(path: Path, data: bytes) -> None:
@@ -58,7 +75,7 @@ def write(path: Path, data: bytes) -> None:
 
 def write_output(path: Path, data: bytes) -> Path:
     """Write a file that was asked for, whole or not at all, and make its folder. Raises StorageError."""
-    with writing(path, OUTPUT_HINT):
+    with writing(path, OUTPUT_PLACE):
         make_folder(path.parent)
         write_bytes(path, data)
     return path

@@ -33,10 +33,13 @@ LONG = 1 << 17  # bytes of metadata that no longer lie in the header but in an a
 LONG_NAME = "metadata"
 
 
-def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> str:
-    """Write `path` atomically and durably; returns the file's sha256. Raises StorageError where that cannot be done."""
+def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any], place: str = storage.RUN_PLACE) -> str:
+    """Write `path` atomically and durably; returns the file's sha256.
+
+    Raises StorageError where that cannot be done, with `place` as the hint to write elsewhere.
+    """
     data, digest = _encode(tensors, metadata)
-    with storage.writing(path):
+    with storage.writing(path, place):
         storage.write_bytes(path, data)
     return digest
 

@@ -15,7 +15,7 @@ from recurra import extras
 from recurra.errors import StorageError, UsageError
 from recurra.interop import exporting, files
 from recurra.interop.origin import Origin
-from recurra.storage import OUTPUT_HINT
+from recurra.storage import OUTPUT_PLACE
 
 
 @pytest.fixture(autouse=True)
@@ -106,20 +106,20 @@ def test_what_stands_in_the_way() -> None:
     with pytest.raises(UsageError, match="`folder` is there already") as error:
         recurra.export(small(), "folder", format="torch", force=True)
     assert error.value.hint == "give another name with `-o`."
-    with pytest.raises(StorageError, match="cannot write `file/below`: Not a directory"):
+    with pytest.raises(StorageError, match="cannot write `file/below`: `file` is a file, not a folder"):
         recurra.export(small(), "file/below", format="torch")
     with pytest.raises(StorageError, match=r"cannot write `/proc/nowhere/a`: ") as storage:
         recurra.export(small(), "/proc/nowhere/a", format="torch")
     assert storage.value.exit_code == 7
-    for name, words in (("x" * 300, "File name too long"), ("a\0b", "embedded null byte")):
+    for name, words in (("x" * 300, "File name too long"), ("a\0b", "`path` must be a path|embedded null byte")):
         for format in ("folder", "torch"):
-            with pytest.raises(StorageError, match=words):
+            with pytest.raises((StorageError, UsageError), match=words):
                 recurra.export(small(), f"below/{name}", format=format)
         with pytest.raises(StorageError, match=words):
             files.write_model(small(), Path(f"{name}/model"))
     with pytest.raises(StorageError, match=r"cannot write `folder`: ") as storage:
         files.write_model(small(), Path("folder"))
-    assert storage.value.hint == OUTPUT_HINT
+    assert storage.value.hint == f"name a file in it, or {OUTPUT_PLACE}"
 
 
 def test_formats_that_there_are_not() -> None:

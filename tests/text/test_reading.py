@@ -325,7 +325,7 @@ def test_string() -> None:
 
 
 def test_what_is_no_string() -> None:
-    with pytest.raises(UsageError, match="`text` must be a str; got bytes"):
+    with pytest.raises(UsageError, match="`text` must be a str; got b'a'"):
         from_string(b"a")  # type: ignore[arg-type]
     with pytest.raises(TextError, match=r"the text has a lone surrogate, U\+D800, at character 1"):
         from_string("a\ud800")

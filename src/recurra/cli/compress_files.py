@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from cyclopts import Group, Parameter
 
+from recurra import storage
 from recurra.cli.options import OUTPUT, flag, output, text
-from recurra.errors import RecurraError, StorageError, TextError, UsageError
+from recurra.errors import RecurraError, TextError, UsageError
 from recurra.inert import inert
 from recurra.shell import path_argument
 from recurra.words import plural
@@ -75,6 +76,11 @@ def source(name: str) -> Iterator[BinaryIO]:
             raise TextError("standard input is closed: there is nothing to read.")
         yield sys.stdin.buffer
         return
+    if Path(name).is_dir():
+        from recurra.text.models import require_texts  # loads NumPy, which a page of help does not wait for
+
+        require_texts([Path(name)], lambda given: f"`recurra export {given}` writes its model for other programs.")
+        raise TextError(f"`{name}` is a folder; a file is expected.", hint="`tar` makes one file of a folder.")
     try:
         file = Path(name).open("rb")  # noqa: SIM115 - closed below; only opening may raise here
     except (OSError, ValueError) as error:
@@ -101,7 +107,7 @@ def target(name: str, *, force: bool) -> Iterator[Target]:
     except RecurraError:
         raise
     except OSError as error:
-        raise StorageError(f"cannot write `{path}`: {error.strerror or error}.") from error
+        raise storage.failure(path, error, storage.OUTPUT_PLACE) from error
     finally:
         with contextlib.suppress(OSError):
             staged.unlink()

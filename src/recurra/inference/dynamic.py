@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurra import arguments
 from recurra.engines.dynamic import DynamicNetwork
 from recurra.errors import NumericalError, TextError, UsageError
 
@@ -56,13 +58,14 @@ class DynamicConfig:
     segment: int = 64
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
+        arguments.make_plain(self)
+        if not isinstance(self.method, str) or self.method not in METHODS:
             raise UsageError(f"`dynamic_method` must be one of {', '.join(METHODS)}; got {self.method!r}.")
         for name, defaults, highest in (("rate", RATES, math.inf), ("decay", DECAYS, 1.0)):
             value = getattr(self, name)
             if value is None:
                 object.__setattr__(self, name, defaults[self.method])
-            elif not (_is_number(value) and 0 <= value <= highest and math.isfinite(value)):
+            elif not (_is_number(value) and 0 <= value <= min(highest, sys.float_info.max)):
                 limits = "at least 0" if highest == math.inf else "from 0 to 1"
                 raise UsageError(f"`dynamic_{name}` must be a finite number, {limits}; got {value!r}.")
         if not isinstance(self.segment, int) or isinstance(self.segment, bool) or not 1 <= self.segment <= 10_000:

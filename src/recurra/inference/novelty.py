@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurra import arguments
 from recurra.engines.kernels.automaton import Automaton, Visits, build, follow, settle
 from recurra.errors import TextError
 from recurra.text.text import Text
@@ -25,6 +26,7 @@ BLOCK = 1 << 20  # characters of the training text that are in memory at once
 SEPARATOR = CODE_POINTS  # between samples: a character that there is not
 LENGTHS = 20  # of the n-grams whose share is told
 SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # those that a person is shown
+MOST_PASSAGES = 1_000_000
 COPIED = 20  # characters of a passage that stands in the text by no accident
 
 
@@ -66,7 +68,9 @@ def novelty(sample: str, text: str | Text, *, passages: int = 10) -> Novelty:
 
     Raises TextError where the sample is empty.
     """
-    return novelties([sample], text, passages=passages)[0]
+    text = text if isinstance(text, Text) else arguments.text("text", text)
+    passages = arguments.whole_number("passages", passages, 0, MOST_PASSAGES)
+    return novelties([arguments.text("sample", sample)], text, passages=passages)[0]
 
 
 def novelties(samples: Sequence[str], text: str | Text, *, passages: int = 10) -> list[Novelty]:

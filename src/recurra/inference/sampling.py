@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 import numpy as np
 
-from recurra.config import MAX_SEED, shown
+from recurra import arguments
+from recurra.config import MAX_SEED
 from recurra.engines.kernels.sampling import Rules
 from recurra.errors import UsageError
 from recurra.text.equivalents import respelled
@@ -97,6 +98,7 @@ class SamplingConfig:
     best_of: int = 1
 
     def __post_init__(self) -> None:
+        arguments.make_plain(self)
         for name in ("max_new_tokens", "top_k"):
             _require_whole(name, getattr(self, name), 0, MAX_SEED)
         for name in ("num_return_sequences", "best_of"):
@@ -141,17 +143,40 @@ class SamplingConfig:
             yield dataclasses.replace(self, seed=self.seed + i, num_return_sequences=1)
 
 
+class SamplingSettings(TypedDict, total=False):
+    """The fields of `SamplingConfig` as keyword arguments."""
+
+    max_new_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    stop: str | Sequence[str]
+    allow: str | None
+    ban: str
+    seed: int
+    num_return_sequences: int
+    best_of: int
+
+
+def config_of(settings: SamplingSettings) -> SamplingConfig:
+    """Return the configuration with these `settings`; UsageError for a name that it does not have."""
+    arguments.require_known(settings, [field.name for field in dataclasses.fields(SamplingConfig)])
+    return SamplingConfig(**cast("dict[str, Any]", settings))
+
+
 def _require_whole(name: str, value: object, low: int, high: int) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not (whole and low <= value <= high):  # type: ignore[operator]  # an int here
-        raise UsageError(f"`{name}` must be a whole number from {low} to {high:,}; got {shown(value)}.")
+        raise UsageError(f"`{name}` must be a whole number from {low} to {high:,}; got {arguments.shown(value)}.")
 
 
 def _require_number(name: str, value: object, low: float, high: float) -> None:
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (good and low <= value <= high):  # type: ignore[operator]  # a number here
         wanted = f"finite number, at least {low}" if high == GREATEST else f"number from {low} to {high}"
-        raise UsageError(f"`{name}` must be a {wanted}; got {shown(value)}.")
+        raise UsageError(f"`{name}` must be a {wanted}; got {arguments.shown(value)}.")
 
 
 def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritable]:
@@ -165,6 +190,7 @@ def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritabl
 
 
 def _strings(value: Any) -> tuple[str, ...]:
+    value = [arguments.plain(one) for one in value] if isinstance(value, (list, tuple)) else value
     found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else (value,)
     wrong = [one for one in found if not isinstance(one, str) or not one]
     if wrong:

@@ -15,7 +15,7 @@ SUFFIXES = {"folder": "-model", "torch": ".safetensors", "onnx": ".onnx", "matla
 
 def require_format(format: str) -> None:
     """UsageError for a format that there is not."""
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         raise UsageError(f"`format` must be one of {', '.join(FORMATS)}; got {format!r:.80}.")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recurra import storage, untrusted
+from recurra import storage, tensor_file, untrusted
 from recurra.errors import ModelError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def write_model(model: LanguageModel, path: Path) -> None:
     """Write a model file of ours, and make its folder. Raises StorageError."""
     with _writing(path):
         storage.make_folder(path.parent)
-        model.save(path)
+        tensor_file.write(path, model.tensors(), model.metadata(), storage.OUTPUT_PLACE)
 
 
 def _is_there(path: Path) -> bool:
@@ -57,11 +57,7 @@ def _is_there(path: Path) -> bool:
 def _writing(path: Path) -> Iterator[None]:
     """StorageError, which says what to do about `-o`, where the system refuses and for a name that no file can have."""
     try:
-        with storage.writing(path, storage.OUTPUT_HINT):
+        with storage.writing(path, storage.OUTPUT_PLACE):
             yield
-    except StorageError as error:  # of a model's file, whose hint may be for a run
-        if isinstance(error.__cause__, OSError):
-            error.hint = storage.hint_for(error.__cause__, path, storage.OUTPUT_HINT)
-        raise
     except ValueError as error:
-        raise StorageError(f"cannot write `{path}`: {error}.", hint=storage.OUTPUT_HINT) from error
+        raise StorageError(f"cannot write `{path}`: {error}.", hint=storage.OUTPUT_PLACE) from error

@@ -150,7 +150,7 @@ def _stack(states: list[Any]) -> Any:
 
 def _require_fields(state: Any, zeros: Any) -> None:
     if state._fields != zeros._fields:
-        expected, got = ", ".join(zeros._fields), ", ".join(state._fields)
+        expected, got = ", ".join(zeros._fields), ", ".join(map(str, state._fields))
         raise UsageError(f"`state` must hold {expected}; got {got}.")
     for field in state:
         _require_shape("state", field, zeros.h.shape)

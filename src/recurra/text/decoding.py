@@ -7,6 +7,7 @@ import itertools
 import sys
 from typing import TYPE_CHECKING
 
+from recurra import arguments
 from recurra.errors import TextError, UsageError
 from recurra.text import formats
 from recurra.text.text import BYTES
@@ -47,6 +48,7 @@ class NotPlainTextError(TextError):
 
 def check_encoding(encoding: str) -> str:
     """Python's own name of a text codec, or `bytes`; UsageError for all else, `rot13` and `base64` too."""
+    encoding = arguments.plain(encoding)
     if isinstance(encoding, str) and encoding.lower() == BYTES:
         return BYTES
     try:

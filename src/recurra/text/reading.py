@@ -10,6 +10,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from recurra import arguments
 from recurra.errors import TextError, UsageError
 from recurra.inert import quoted
 from recurra.text import books, exclusions, files
@@ -79,7 +80,7 @@ def read(
 
     Raises UsageError for an unknown `encoding`, TextError for what cannot be found, read or decoded.
     """
-    given: list[Source] = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    given = list_sources(sources)
     if given.count("-") > 1:
         raise UsageError("standard input (`-`) can be read only once.")
     reader = _Reader(check_encoding(encoding), Journal(), Inventory(), stdin, [], keep)
@@ -92,13 +93,21 @@ def read(
     return Text(content, *about) if isinstance(content, str) else LongText(content, *about)
 
 
+def list_sources(sources: Source | Sequence[Source]) -> list[Source]:
+    """Return `sources`, one or a sequence of them, as a list; UsageError where one is neither a str nor a path."""
+    one = isinstance(sources, (str, os.PathLike))
+    given = [sources] if one else list(sources) if isinstance(sources, (list, tuple)) else None
+    if given is None or not all(isinstance(source, (str, os.PathLike)) for source in given):
+        raise arguments.wrong("sources", "a book's name, a file or a folder, or a list of them", sources)
+    return [source if isinstance(source, str) else arguments.path("sources", source) for source in given]
+
+
 def from_string(text: str, name: str = "text", encoding: str = "utf-8") -> Text:
     """A Text of a string; with encoding `bytes` it is the string's UTF-8 bytes, otherwise only recorded.
 
     Raises UsageError where `text` is no str, TextError where it has a lone surrogate.
     """
-    if not isinstance(text, str):
-        raise UsageError(f"`text` must be a str; got {type(text).__name__}.")
+    text = arguments.text("text", text)
     encoding = check_encoding(encoding)
     reject_surrogates(text, "the text")
     journal = Journal()

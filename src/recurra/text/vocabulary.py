@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from recurra import arguments
 from recurra.errors import ModelError, TextError, UsageError
 from recurra.inert import quoted
 
@@ -32,7 +33,11 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         """Trust the arguments; `of`, `bytes` and `from_code_points` check what comes from outside."""
-        own = self.code_points.astype(np.uint32)
+        hint = "`Vocabulary.of(text)` has the characters of a text."
+        own = self.code_points
+        if not isinstance(own, np.ndarray) or own.ndim != 1 or own.dtype.kind not in "iu":
+            raise arguments.wrong("code_points", "a one-dimensional array of whole numbers", own, hint)
+        own = own.astype(np.uint32)
         own.flags.writeable = False
         object.__setattr__(self, "code_points", own)
 
@@ -43,6 +48,7 @@ class Vocabulary:
     @classmethod
     def of(cls, text: str) -> Self:
         """The characters of `text`; TextError where it is empty or has a lone surrogate."""
+        text = arguments.text("text", text)
         if not text:
             raise TextError("an empty text has no characters to learn.")
         seen = np.zeros(CODE_POINTS, dtype=bool)
@@ -60,7 +66,8 @@ class Vocabulary:
     @classmethod
     def from_code_points(cls, code_points: ArrayLike, *, is_bytes: bool = False) -> Self:
         """The vocabulary that a model file holds; ModelError unless it is a list of ascending characters."""
-        array = np.asarray(code_points)
+        is_bytes = arguments.flag("is_bytes", is_bytes)
+        array = _array("code_points", code_points)
         if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
             raise ModelError(
                 "the model's vocabulary must be a list of code points; "
@@ -79,6 +86,7 @@ class Vocabulary:
 
     def extended(self, other: Self) -> Self:
         """This vocabulary with the characters of `other` that it has not, in code-point order like any."""
+        arguments.instance("other", other, Vocabulary)
         points: NDArray[np.uint32] = np.union1d(self.code_points, other.code_points)
         return type(self)(points, is_bytes=self.is_bytes)
 
@@ -115,6 +123,7 @@ class Vocabulary:
 
     def encode(self, text: str) -> NDArray[Any]:
         """The ids (N,) of the N characters of `text`; TextError names those that the vocabulary has not."""
+        text = arguments.text("text", text)
         ids, known = self.look_up(text)
         if not known.all():
             unknown = name_characters(_distinct(text, known))
@@ -126,18 +135,19 @@ class Vocabulary:
 
     def encode_known(self, text: str) -> tuple[NDArray[Any], str]:
         """The ids of the characters that the vocabulary has; the others, each once, as they first appear."""
+        text = arguments.text("text", text)
         ids, known = self.look_up(text)
         return (ids, "") if known.all() else (ids[known], _distinct(text, known))
 
     def look_up(self, text: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """For each of the N characters of `text` its id (N,), 0 where it has none, and whether it has one (N,)."""
-        points = code_points(text)
+        points = code_points(arguments.text("text", text))
         ids = self._ids[points]
         return ids, (ids != 0) | (points == self.code_points[0])
 
     def decode(self, ids: ArrayLike) -> str:
         """The characters of `ids`, whole numbers of any shape, read in C order; UsageError for a wrong id."""
-        array = np.asarray(ids).ravel()
+        array = _array("ids", ids).ravel()
         if array.size == 0:
             return ""
         if array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= len(self):
@@ -149,6 +159,7 @@ class Vocabulary:
 
         Bytes of a command line that are no UTF-8 reach Python as surrogates, and become those bytes again.
         """
+        text = arguments.text("text", text)
         if not self.is_bytes:
             return text
         try:
@@ -158,12 +169,21 @@ class Vocabulary:
 
     def unspell(self, symbols: str) -> str:
         """What `spell` did, undone; bytes that are no UTF-8 become U+FFFD."""
+        symbols = arguments.text("symbols", symbols)
         return symbols.encode("latin-1").decode("utf-8", "replace") if self.is_bytes else symbols
 
 
 def codes(text: str) -> str:
     """A few characters for a message: 'é' (U+0065 U+0301)."""
     return f"{quoted(text)} ({' '.join(f'U+{ord(character):04X}' for character in text)})"
+
+
+def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return the array of `value`; UsageError where it is none."""
+    try:
+        return np.asarray(value)
+    except ValueError:  # rows of different lengths
+        raise arguments.wrong(name, "an array of whole numbers", value) from None
 
 
 def name_characters(characters: str) -> str:

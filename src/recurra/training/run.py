@@ -38,17 +38,24 @@ from recurra.training.task import Task
 from recurra.training.time_budget import updates_within
 from recurra.training.trainer import Clock, Trainer
 
+LONGEST_FOLDER = 80  # characters of a folder's path in `repr`
 Listener = Callable[[Event], None]
 Announce = Callable[[Text, Vocabulary, Trainer, Path], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """What `train` gives back: the best `model`, the run's `folder`, and `summary`, the keys of `train --json`."""
 
     model: LanguageModel
     folder: Path
     summary: dict[str, Any]
+
+    def __repr__(self) -> str:
+        folder, loss = str(self.folder), self.summary.get("smooth_loss")
+        shown = folder if len(folder) <= LONGEST_FOLDER else f"…{folder[-LONGEST_FOLDER:]}"
+        figures = f"{self.summary.get('updates', 0):,} updates" + (f", smooth_loss {loss:.4f}" if loss else "")
+        return f"<Run: folder {shown!r}, {figures}, model {self.model!r}>"
 
 
 class Watching(TypedDict, total=False):

@@ -1,0 +1,105 @@
+"""Checks of the arguments of public functions: each returns the value as a plain object, or raises UsageError."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from recurra.errors import UsageError
+
+LONGEST_SHOWN = 80  # characters of a value in an error
+CLOSE = 0.6  # the similarity from which on a name is suggested, of 1
+_PLAIN = (bool, int, float, str, bytes, tuple, type(None))
+Kind = TypeVar("Kind")
+
+
+def plain(value: Any) -> Any:
+    """Return a NumPy scalar, or an array without dimensions, as the Python object that it holds; else `value`."""
+    if type(value) in _PLAIN or getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
+        return value
+    return value.item()
+
+
+def make_plain(settings: Any) -> None:
+    """Replace the NumPy scalars in the fields of a frozen dataclass, such as a configuration, by Python objects."""
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if type(value) not in _PLAIN:
+            object.__setattr__(settings, field.name, plain(value))
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: its `repr`, cut to `LONGEST_SHOWN` characters."""
+    try:
+        found = repr(value)
+    except (ValueError, RecursionError):  # more digits, or levels, than Python writes
+        return "one too long to show"
+    return found if len(found) <= LONGEST_SHOWN else f"{found[:LONGEST_SHOWN]}…"
+
+
+def wrong(name: str, expected: str, value: object, hint: str | None = None) -> UsageError:
+    """Return the error for an argument that is not what is expected."""
+    return UsageError(f"`{name}` must be {expected}; got {shown(value)}.", hint=hint)
+
+
+def text(name: str, value: Any) -> str:
+    """Return a str."""
+    value = plain(value)
+    if isinstance(value, str):
+        return value
+    is_bytes = isinstance(value, (bytes, bytearray, memoryview))
+    raise wrong(name, "a str", value, "decode the bytes: `data.decode()`, if they are UTF-8." if is_bytes else None)
+
+
+def path(name: str, value: Any) -> Path:
+    """Return a path, given as a str that is not empty or as a pathlib.Path."""
+    value = plain(value)
+    given = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(given, str) or not given or not _can_be_path(given):
+        raise wrong(name, "a path, as a str or a pathlib.Path", value)
+    return Path(given)
+
+
+def _can_be_path(given: str) -> bool:
+    """Return True if the operating system can be given this path: it has no NUL and can be encoded."""
+    try:
+        os.fsencode(given)
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in given
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a bool."""
+    value = plain(value)
+    if not isinstance(value, bool):
+        raise wrong(name, "True or False", value)
+    return value
+
+
+def whole_number(name: str, value: Any, low: int, high: int) -> int:
+    """Return an int from `low` to `high`."""
+    value = plain(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise wrong(name, f"a whole number from {low:,} to {high:,}", value)
+    return value
+
+
+def instance(name: str, value: Any, kind: type[Kind], hint: str | None = None) -> Kind:
+    """Return an instance of the class `kind`."""
+    if not isinstance(value, kind):
+        raise wrong(name, f"a {kind.__name__}", value, hint)
+    return value
+
+
+def require_known(given: Iterable[str], known: Collection[str]) -> None:
+    """Raise UsageError if a keyword of `given` is not the name of a setting; its hint suggests the nearest name."""
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=CLOSE)
+            suggestion = f"did you mean `{close[0]}`? " if close else ""
+            raise UsageError(f"unknown setting `{name}`.", hint=f"{suggestion}known are {', '.join(sorted(known))}.")

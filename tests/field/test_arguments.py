@@ -1,0 +1,266 @@
+"""Every public function takes NumPy's scalars, and answers an argument of a wrong type with an error of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import LanguageModel, ModelConfig, RecurraError, SamplingConfig, TrainingConfig, UsageError, Vocabulary
+from recurra.config import ModelSettings, TrainingSettings
+from recurra.inference.dynamic import DynamicConfig
+from recurra.inference.sampling import SamplingSettings
+from recurra.network.parameters import initialise
+
+TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4
+VOCABULARY = Vocabulary.of(TEXT)
+CONFIG = ModelConfig(hidden_size=8)
+PARAMETERS = initialise(CONFIG, len(VOCABULARY), seed=1, scale=0.5)
+MODEL = LanguageModel(CONFIG, VOCABULARY, PARAMETERS)
+IDS = VOCABULARY.encode(TEXT)
+INPUTS = IDS[:12].reshape(-1, 2)
+TINY: dict[str, Any] = {"hidden_size": 8, "sequence_length": 5, "updates": 1, "report": False, "proof": False}
+
+WRONG: list[Any] = [
+    None, True, 3, -1, 2.5, math.nan, 10**400, "", "\0", "\ud800", b"abc", bytearray(b"abc"), [], {}, set(), [1], ["a"],
+    [None],
+    [[1], [1, 2]], (), object(), len, Path("nowhere"), np.int64(5), np.float32(0.5), np.bool_(True), np.str_("a"),
+    np.array([1.5, 2.5]), np.array(["a"]), np.zeros((2, 2, 2)), np.array(None), np.array("x"), 1j, Exception, MODEL,
+    CONFIG,
+]  # fmt: skip
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "train": lambda **named: recurra.train(**{"text": TEXT, **TINY, **named}),
+    "train from sources": lambda **named: recurra.train(**TINY, **named),
+    "load": recurra.load,
+    "export": lambda **named: recurra.export(**{"model": MODEL, "path": "out", "force": True, **named}),
+    "import_model": lambda **named: recurra.import_model(**{"path": "nowhere", **named}),
+    "novelty": lambda **named: recurra.novelty(**{"sample": "abc", "text": TEXT, **named}),
+    "ModelConfig": ModelConfig,
+    "TrainingConfig": TrainingConfig,
+    "SamplingConfig": SamplingConfig,
+    "DynamicConfig": DynamicConfig,
+    "LanguageModel": lambda **named: LanguageModel(
+        **{"config": CONFIG, "vocabulary": VOCABULARY, "parameters": PARAMETERS, **named}
+    ),
+    "parameter": lambda value: LanguageModel(CONFIG, VOCABULARY, {**PARAMETERS, "V": value}),
+    "with_parameters": MODEL.with_parameters,
+    "extended": lambda **named: MODEL.extended(**{"vocabulary": Vocabulary.of("xyz"), **named}),
+    "zero_state": MODEL.zero_state,
+    "loss_and_gradients": lambda **named: MODEL.loss_and_gradients(**{"inputs": INPUTS, "targets": INPUTS, **named}),
+    "sample": lambda **named: MODEL.sample(**{"max_new_tokens": 2, **named}),
+    "samples": lambda **named: MODEL.samples(**{"max_new_tokens": 2, **named}),
+    "write": lambda **named: list(
+        MODEL.write(**{"prompts": ["a"], "config": SamplingConfig(max_new_tokens=2), **named})
+    ),
+    "stream": lambda **named: list(
+        MODEL.stream(**{"prompt": "a", "config": SamplingConfig(max_new_tokens=2), **named})
+    ),
+    "pieces": lambda **named: list(
+        MODEL.pieces(**{"prompt": "a", "config": SamplingConfig(max_new_tokens=2), **named})
+    ),
+    "score": lambda **named: MODEL.score(**{"text": "abc", **named}),
+    "score_lines": lambda **named: list(MODEL.score_lines(**named)),
+    "evaluate": MODEL.evaluate,
+    "estimate": MODEL.estimate,
+    "evaluate_documents": lambda **named: MODEL.evaluate_documents(**{"ids": IDS, "newline": 0, **named}),
+    "save": MODEL.save,
+    "Vocabulary": Vocabulary,
+    "Vocabulary.of": Vocabulary.of,
+    "Vocabulary.from_code_points": lambda **named: Vocabulary.from_code_points(**{"code_points": [97], **named}),
+    "Vocabulary.extended": VOCABULARY.extended,
+    "Vocabulary.encode": VOCABULARY.encode,
+    "Vocabulary.encode_known": VOCABULARY.encode_known,
+    "Vocabulary.look_up": VOCABULARY.look_up,
+    "Vocabulary.decode": VOCABULARY.decode,
+    "Vocabulary.spell": VOCABULARY.spell,
+    "Vocabulary.unspell": VOCABULARY.unspell,
+}
+DEFAULT_BOOK = [
+    ("train", "text", "None"),
+    ("train from sources", "sources", "[]"),
+    ("train from sources", "sources", "()"),
+]
+SAMPLING = tuple(SamplingSettings.__annotations__)
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "train": (
+        "text", "start", "extend_vocabulary", "run", "force", "resume", "encoding", "proof", "report", "listeners",
+        "announce", "hidden_size", "learning_rate", "time_limit", "preset", "documents",
+    ),
+    "train from sources": ("sources",),
+    "load": ("path",),
+    "export": ("model", "path", "format", "force"),
+    "import_model": (
+        "path", "vocabulary", "sources", "encoding", "activation", "recurrent", "projection", "embedding",
+    ),
+    "novelty": ("sample", "text", "passages"),
+    "ModelConfig": tuple(ModelSettings.__annotations__),
+    "TrainingConfig": tuple(TrainingSettings.__annotations__),
+    "SamplingConfig": SAMPLING,
+    "DynamicConfig": ("method", "rate", "decay", "segment"),
+    "LanguageModel": ("config", "vocabulary", "parameters"),
+    "parameter": ("value",),
+    "with_parameters": ("changed",),
+    "extended": ("vocabulary", "seed"),
+    "zero_state": ("batch",),
+    "loss_and_gradients": ("inputs", "targets", "state"),
+    "sample": ("prompt", *SAMPLING),
+    "samples": ("prompts", "stop"),
+    "write": ("prompts", "config"),
+    "stream": ("prompt", "config"),
+    "pieces": ("prompt", "config"),
+    "score": ("text", "dynamic", "learned"),
+    "score_lines": ("text",),
+    "evaluate": ("ids",),
+    "estimate": ("ids",),
+    "evaluate_documents": ("ids", "newline"),
+    "save": ("path",),
+    "Vocabulary": ("code_points",),
+    "Vocabulary.of": ("text",),
+    "Vocabulary.from_code_points": ("code_points", "is_bytes"),
+    "Vocabulary.extended": ("other",),
+    "Vocabulary.encode": ("text",),
+    "Vocabulary.encode_known": ("text",),
+    "Vocabulary.look_up": ("text",),
+    "Vocabulary.decode": ("ids",),
+    "Vocabulary.spell": ("text",),
+    "Vocabulary.unspell": ("symbols",),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("call", "name"), [(call, name) for call, names in ARGUMENTS.items() for name in names])
+@pytest.mark.filterwarnings("ignore:the model does not know")
+def test_a_value_of_any_type_gives_a_result_or_an_error_of_ours(call: str, name: str) -> None:
+    refused = 0
+    for value in WRONG:
+        if (call, name, repr(value)) in DEFAULT_BOOK:
+            continue  # the default book would be read
+        if (call, name) == ("train", "announce") and callable(value):
+            continue  # it would be called
+        try:
+            CALLS[call](**{name: value})
+        except RecurraError:
+            refused += 1
+    assert refused > len(WRONG) // 3
+
+
+def public_functions() -> Iterator[str]:
+    """The public functions and methods, but for those that belong to errors and results."""
+    for name in recurra.__all__:
+        value = getattr(recurra, name)
+        if inspect.isfunction(value):
+            yield name
+        elif value in (LanguageModel, Vocabulary):
+            prefix = "Vocabulary." if value is Vocabulary else ""
+            for method, own in vars(value).items():
+                function = own.__func__ if isinstance(own, classmethod) else own
+                if (
+                    not method.startswith("_")
+                    and inspect.isfunction(function)
+                    and len(inspect.signature(function).parameters) > 1
+                ):
+                    yield prefix + method
+
+
+def test_every_public_function_is_in_the_table() -> None:
+    assert set(public_functions()) - set(ARGUMENTS) == {"surprises"}  # its pieces come from `Vocabulary.spell`
+
+
+MESSAGES: list[tuple[str, dict[str, Any], str, str | None]] = [
+    ("score", {"text": b"abc"}, r"`text` must be a str; got b'abc'\.", "decode the bytes: `data.decode()`, if"),
+    ("score", {"dynamic": True}, r'`dynamic` must be "sgd", "rms" or a DynamicConfig; got True\.', None),
+    ("sample", {"prompt": None}, r"`prompt` must be a str; got None\.", None),
+    ("load", {"path": None}, r"`path` must be a path, as a str or a pathlib\.Path; got None\.", None),
+    ("train from sources", {"sources": 3}, r"`sources` must be a book's name, a file or a folder, or a list", None),
+    ("train", {"listeners": len}, r"`listeners` must be a list of functions; got <built-in", "`listeners=[function]`"),
+    ("train", {"force": 1}, r"`force` must be True or False; got 1\.", None),
+    ("train", {"text": b"abc"}, r"`text` must be a str; got b'abc'\.", "decode the bytes"),
+    ("export", {"model": 3}, r"`model` must be a path, as a str or a pathlib\.Path; got 3\.", None),
+    ("novelty", {"passages": 1.5}, r"`passages` must be a whole number from 0 to 1,000,000; got 1\.5\.", None),
+    ("evaluate", {"ids": [0.5, 1]}, r"`ids` must be two or more ids from 0 to 6\.", None),
+    ("Vocabulary", {"code_points": "abc"}, r"`code_points` must be a one-dim.*; got 'abc'\.", "`Vocabulary.of"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "named", "message", "hint"), MESSAGES)
+def test_the_message_says_what_is_expected(call: str, named: dict[str, Any], message: str, hint: str | None) -> None:
+    with pytest.raises(UsageError, match=f"^{message}") as caught:
+        CALLS[call](**named)
+    if hint is None:
+        assert caught.value.hint is None
+    else:
+        assert hint in str(caught.value.hint)
+
+
+def test_numpy_scalars_are_numbers_strings_and_truth_values() -> None:
+    plain: dict[str, Any] = {"max_new_tokens": 9, "temperature": 0.5, "top_k": 3, "seed": 5, "ban": "c", "stop": ["zz"]}
+    numpy = {
+        "max_new_tokens": np.int64(9), "temperature": np.float32(0.5), "top_k": np.uint8(3), "seed": np.array(5),
+        "ban": np.str_("c"), "stop": [np.str_("zz")],
+    }  # fmt: skip
+    assert MODEL.sample(np.str_("ab"), **numpy) == MODEL.sample("ab", **plain)
+    for config in (SamplingConfig(**numpy), TrainingConfig(seed=np.int64(5), learning_rate=np.float64(0.1)), CONFIG):
+        for field in dataclasses.fields(config):
+            assert type(getattr(config, field.name)).__module__ == "builtins", field.name
+    settings = {**TINY, "hidden_size": np.int32(8), "updates": np.int64(1), "learning_rate": np.float32(0.125)}
+    run = recurra.train(text=np.str_(TEXT), run=Path("a"), seed=np.int64(5), force=np.bool_(False), **settings)
+    same = recurra.train(text=TEXT, run=np.str_("b"), seed=5, **{**TINY, "learning_rate": 0.125})
+    assert run.summary["model_sha256"] == same.summary["model_sha256"]
+    assert DynamicConfig(rate=np.float32(0.5), segment=np.int64(8)).segment == 8
+    assert recurra.novelty(np.str_("abb"), TEXT, passages=np.int64(1)).longest == 3
+    assert MODEL.zero_state(np.int64(2)).h.shape == (1, 2, 8)
+    assert MODEL.evaluate(IDS.tolist()) == MODEL.evaluate(IDS)
+
+
+def test_an_unknown_keyword_is_told_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"^unknown setting `temprature`\.") as caught:
+        MODEL.sample("a", temprature=0.7)  # type: ignore[call-arg]
+    assert str(caught.value.hint).startswith("did you mean `temperature`? known are allow, ban, best_of, ")
+    with pytest.raises(UsageError, match=r"^unknown setting `maxtokens`\."):
+        MODEL.samples("a", maxtokens=7)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match=r"^unknown setting `updatez`\.") as caught:
+        recurra.train(text=TEXT, updatez=3)  # type: ignore[call-arg]
+    assert str(caught.value.hint).startswith("did you mean `updates`? ")
+    with pytest.raises(UsageError, match=r"^unknown setting `qqqq`\.") as caught:
+        recurra.train(text=TEXT, qqqq=3)  # type: ignore[call-arg]
+    assert str(caught.value.hint).startswith("known are activation, ")
+
+
+WIDER = {"stop": "str | Sequence[str]", "time_limit": "float | str | None", "checkpoint_every": "float | str"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "config"),
+    [(SamplingSettings, SamplingConfig), (ModelSettings, ModelConfig), (TrainingSettings, TrainingConfig)],
+)
+def test_keywords_for_type_checkers_are_the_fields(settings: Any, config: Any) -> None:
+    """A field may be narrower than its keyword where the keyword has another way to write it."""
+    keywords = {name: kind.__forward_arg__ for name, kind in settings.__annotations__.items()}
+    fields = {field.name: field.type for field in dataclasses.fields(config)}
+    words = {name: "float | str | None" for name, kind in fields.items() if kind == "float | None"}
+    assert keywords == fields | {name: kind for name, kind in (WIDER | words).items() if name in fields}
+    assert list(keywords) == list(fields)
+    assert not typing.get_type_hints(settings).keys() & inspect.signature(recurra.train).parameters.keys()
+
+
+def test_a_run_and_a_score_are_shown_short() -> None:
+    run = recurra.train(text=TEXT, run="x" * 200, **TINY)
+    assert len(repr(run)) <= 300
+    assert repr(run).startswith(f"<Run: folder '…{'x' * 80}', 1 updates, smooth_loss ")
+    assert repr(MODEL.score("abcé")).startswith("<Score: ")
+    assert f"{MODEL.score('abcé').bits_per_character:.4f} bits_per_character, 4 characters, 1 unknown>" in repr(
+        MODEL.score("abcé")
+    )
