@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from recurra.cli.terminal import REDRAW, await_input, can_move, redraw
@@ -20,6 +22,7 @@ from recurra.inference.surprise import Surprise, tally
 from recurra.model import LanguageModel, load
 from recurra.text.equivalents import Respelling, respelled
 from recurra.text.id_file import Ids
+from recurra.text.models import require_texts
 from recurra.text.reading import read
 from recurra.text.text import BYTES, Text
 from recurra.training.provenance import HINT, Provenance
@@ -165,6 +168,7 @@ def _passage(wanted: Wanted, readers: list[Reader]) -> Passage:
     if not wanted.texts:
         passage = _held_out(readers[0])
     else:
+        require_texts(wanted.texts, partial(_with_models, wanted), wanted.encoding)
         if "-" in wanted.texts:
             await_input("the text")
         text = read(wanted.texts, wanted.encoding or (BYTES if all_bytes else "utf-8"))
@@ -174,6 +178,14 @@ def _passage(wanted: Wanted, readers: list[Reader]) -> Passage:
     if passage.start == passage.stop:
         raise TextError("an empty text has no score.", hint="give a text of one character or more.")
     return passage
+
+
+def _with_models(wanted: Wanted, model: str) -> str:
+    """The hint if `model` was given as a text: the command that scores with it too."""
+    first, *others = map(shlex.quote, wanted.models)
+    texts = [text for text in map(shlex.quote, wanted.texts) if text != model]
+    also = [f"--also {other}" for other in (*others, model)]
+    return f"score with several models: `{' '.join(['recurra score', first, *texts, *also])}`."
 
 
 def _held_out(reader: Reader) -> Passage:

@@ -75,8 +75,10 @@ def check(
         refuse_besides("MODEL has its own network and text; got {} besides.", **of_network, **of_text)
     from recurra.cli.terminal import await_input, progress, say, write_json, write_text
     from recurra.network import gradient_check
+    from recurra.text.models import require_texts
     from recurra.training import proof
 
+    require_texts(texts or (), lambda given: f"`recurra check {given}` checks a trained network.", encoding)
     if "-" in (texts or ()):
         await_input("the text")
     say(COMPLETE if complete else CHECKING)

@@ -69,6 +69,7 @@ def import_model(
     from recurra.interop import converter as converters
     from recurra.interop import files
     from recurra.interop.origin import origin_of
+    from recurra.text.models import require_texts
 
     if converter:
         write_text(converters.script(file))
@@ -76,6 +77,7 @@ def import_model(
 
     target = output or Path(f"{file.absolute().stem}-imported.safetensors")
     files.require_free([target], force=force)
+    require_texts(text or (), lambda _: "give the text that the network was trained on.", encoding)
     with warnings_said(quiet=quiet):
         model = load(
             file,

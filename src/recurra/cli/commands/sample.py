@@ -185,6 +185,10 @@ def _unescaped(**options: str | list[str] | None) -> dict[str, str | list[str]]:
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:
     """The text that the model has learned from, as far as it can be told."""
     from recurra.cli.sample_copies import text_of_run
+    from recurra.text.models import require_texts
     from recurra.text.reading import read
 
-    return text_of_run(model) if training_text is None else read(training_text, encoding)
+    if training_text is None:
+        return text_of_run(model)
+    require_texts([training_text], lambda _: "give the text that the model was trained on.", encoding)
+    return read(training_text, encoding)

@@ -1,0 +1,71 @@
+"""A run directory or a model file where a text is expected is refused by name, with the right command."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calling import Call
+
+from recurra.errors import TextError
+from recurra.model import BEST, CHECKPOINTS
+from recurra.training.run_files import SETTINGS
+
+LINES: list[tuple[list[str], str]] = [
+    (["score", "RUN", "GIVEN"], "score with several models: `recurra score RUN --also GIVEN`"),
+    (["score", "RUN", "BOOK", "GIVEN", "--also", "RUN"], "`recurra score RUN BOOK --also RUN --also GIVEN`"),
+    (["train", "GIVEN", "--updates", "1"], "`recurra train TEXT --from GIVEN` learns a text with its model"),
+    (["train", "BOOK", "GIVEN", "--updates", "1"], "`recurra train TEXT --from GIVEN`"),
+    (["check", "--text", "GIVEN"], "`recurra check GIVEN` checks a trained network"),
+    (
+        ["import", "FILE", "--text", "GIVEN"],
+        "give the text that the network was trained on",
+    ),
+    (["sample", "RUN", "--novelty", "--training-text", "GIVEN"], "give the text that the model was trained on"),
+]
+
+
+@pytest.mark.parametrize("kind", ["run directory", "model file"])
+@pytest.mark.parametrize(("line", "hint"), LINES)
+def test_a_model_is_no_text(call: Call, trained: Path, book: Path, kind: str, line: list[str], hint: str) -> None:
+    file = trained / CHECKPOINTS / BEST
+    names = {"RUN": trained, "GIVEN": trained if kind == "run directory" else file, "BOOK": book, "FILE": file}
+
+    def put(words: str) -> str:
+        for name, path in names.items():
+            words = words.replace(name, str(path))
+        return words
+
+    found = call(*map(put, line))
+    assert found.code == TextError.exit_code
+    assert f"error: `{names['GIVEN']}` is a {kind}, not a text.\n" in found.err
+    assert put(hint) in found.err
+    assert found.out == ""
+
+
+def test_the_hint_of_score_works_when_pasted(call: Call, trained: Path, book: Path) -> None:
+    refused = call("score", trained, book, trained)
+    command = shlex.split(refused.err.split("`")[-2])
+    assert call(*command[1:], "--json").code == 0
+
+
+def test_a_run_directory_says_how_it_goes_on(call: Call, trained: Path) -> None:
+    assert f"`recurra train --resume --run {trained}` goes on with its training" in call("train", trained).err
+
+
+@pytest.mark.parametrize(("command", "more"), [("compress", ["-o", "out"]), ("decompress", ["-o", "out"])])
+def test_a_folder_is_not_compressed(call: Call, trained: Path, tmp_path: Path, command: str, more: list[Any]) -> None:
+    assert f"`{trained}` is a run directory, not a text." in call(command, trained, trained, *more).err
+    assert f"`{tmp_path}` is a folder; a file is expected." in call(command, trained, tmp_path, *more).err
+
+
+def test_as_bytes_a_model_file_is_a_file_like_any(call: Call, trained: Path) -> None:
+    found = call("score", trained, trained / CHECKPOINTS / BEST, "--encoding", "bytes")
+    assert "the text is read as bytes, and a model reads characters" in found.err
+
+
+def test_a_folder_of_texts_may_have_a_file_of_that_name(call: Call, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / SETTINGS).write_text("A small book, of few words.\n")
+    assert call("score", trained, tmp_path, "--json").code == 0
