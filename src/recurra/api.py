@@ -83,16 +83,9 @@ def train(
     sources = list_sources(sources)
     start = None if start is None else arguments.path("start", start)
     run = None if run is None else arguments.path("run", run)
-    force, resume, proof, report, extend_vocabulary = (
+    flags = {"extend_vocabulary": extend_vocabulary, "force": force, "resume": resume, "proof": proof, "report": report}
+    for name, value in flags.items():
         arguments.flag(name, value)
-        for name, value in {
-            "force": force,
-            "resume": resume,
-            "proof": proof,
-            "report": report,
-            "extend_vocabulary": extend_vocabulary,
-        }.items()
-    )
     _require_functions(listeners, announce)
     if extend_vocabulary and start is None and not resume:
         raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
@@ -214,11 +207,14 @@ def import_model(
     UsageError where it leaves something open that is not given.
     """
     path = arguments.path("path", path)
-    vocabulary = None if vocabulary is None else arguments.path("vocabulary", vocabulary)
+    if vocabulary is not None:
+        arguments.path("vocabulary", vocabulary)
     words = {"recurrent": recurrent, "projection": projection, "embedding": embedding, "activation": activation}
-    *modules, kind = (None if word is None else arguments.text(name, word) for name, word in words.items())
-    listed = None if sources is None else list_sources(sources)
-    return importing.load(path, importing.Options(vocabulary, listed, encoding, Names(*modules), kind))
+    for name, word in words.items():
+        if word is not None:
+            arguments.text(name, word)
+    listed, names = None if sources is None else list_sources(sources), Names(recurrent, projection, embedding)
+    return importing.load(path, importing.Options(vocabulary, listed, encoding, names, activation))
 
 
 def _resumable(run: str | Path | None, *, force: bool, start: str | Path | None) -> str | Path:

@@ -340,7 +340,7 @@ def _array(name: str, value: Any) -> Array:
     """Return the array of `value`; UsageError where it is none."""
     try:
         return np.asarray(value)
-    except ValueError:  # rows of different lengths
+    except (ValueError, TypeError, RuntimeError):  # rows of different lengths; a tensor of PyTorch with a gradient
         raise arguments.wrong(name, "an array", value) from None
 
 

@@ -57,7 +57,8 @@ def _reason(path: Path, error: OSError) -> tuple[str, str | None]:
     if error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST) and path.is_dir():
         return "it is a folder", "name a file in it"
     remedy = REMEDIES.get(error.errno or 0)
-    return reason, None if remedy is None else remedy.format(there=shlex.quote(str(there)))
+    closed = path if _exists(path) and os.access(there, os.W_OK) else there
+    return reason, None if remedy is None else remedy.format(there=shlex.quote(str(closed)))
 
 
 def _exists(path: Path) -> bool:

@@ -287,7 +287,7 @@ def test_errors(make_run: MakeRun, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is not a folder"):
         write_report([tmp_path / "nowhere"], tmp_path / "report.html")
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(StorageError, match=r"cannot write `.*report\.html`: Is a directory\.") as caught:
+    with pytest.raises(StorageError, match=r"cannot write `.*report\.html`: it is a folder\.") as caught:
         write_report([make_run()], tmp_path / "report.html")
     assert caught.value.exit_code == 7
     assert list(tmp_path.glob(".report*")) == []

@@ -93,7 +93,7 @@ def test_logs_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(StorageError, match=rf"cannot write `.*{name}`: No such file"):
         logs.sync()
     (tmp_path / name).mkdir()
-    with pytest.raises(StorageError, match=rf"cannot write `.*{name}`: Is a directory"):
+    with pytest.raises(StorageError, match=rf"cannot write `.*{name}`: it is a folder"):
         cut_back(tmp_path, 0)
 
 

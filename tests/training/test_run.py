@@ -161,7 +161,7 @@ def test_places_where_no_folder_can_be() -> None:
     Path("file").write_text("")
     with pytest.raises(UsageError, match=r"`file` is no folder\."):
         train_small("file", force=True)
-    with pytest.raises(StorageError, match=r"cannot write `file/run`: Not a directory\.") as caught:
+    with pytest.raises(StorageError, match=r"cannot write `file/run`: `file` is a file, not a folder\.") as caught:
         train_small("file/run")
     assert caught.value.exit_code == 7
     with pytest.raises(StorageError, match="File name too long"):
@@ -618,7 +618,7 @@ def test_a_folder_that_is_removed_while_training() -> None:
     def remove() -> None:
         shutil.rmtree("here")
 
-    with pytest.raises(StorageError, match=r"cannot write `here/.*`: No such file or directory\.") as caught:
+    with pytest.raises(StorageError, match=r"cannot write `here/.*`: the folder `here` does not exist\.") as caught:
         train_small("here", checkpoint_every=0.0, listeners=[fails_from(30, remove)])
     assert caught.value.exit_code == 7
 
