@@ -27,6 +27,11 @@ _TOML_STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*+"?')
 _JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
+def is_foreign(found: os.stat_result) -> bool:
+    """Return True if a file with this status belongs to another user, who is not root."""
+    return hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0)
+
+
 def open_regular(path: Path) -> io.FileIO:
     """Open a regular file for reading, at once; OSError where `path` is anything else, or nothing."""
     try:

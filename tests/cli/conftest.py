@@ -8,6 +8,7 @@ import pytest
 from calling import Call, Called
 
 from recurra.cli import main
+from recurra.engines.kernels import compilation
 
 BOOK = "A small book, of few words, read many times over.\n" * 80
 TRAIN = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--sample-every", "100", "--log-every", "50"]
@@ -20,6 +21,12 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPENBLAS_CORETYPE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compilation_is_announced() -> None:
+    """Have nothing said of kernels that a test is the first to compile on this machine."""
+    compilation.announce()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from calling import Call
 
 from recurra.cli.commands import doctor
 from recurra.cli.commands.doctor import BAD, OK, WARN, Finding
-from recurra.engines.kernels import compilation
 from recurra.text import books
 
 NAMES = [
@@ -83,17 +82,6 @@ def test_a_forced_blas_kernel_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> N
 def test_no_blas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("threadpoolctl.threadpool_info", list)
     assert doctor._blas()[1:3] == ("none found", WARN)
-
-
-def test_kernel_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path)
-    assert doctor._cache() == Finding("kernel cache", f"{tmp_path}, empty: the first run compiles")
-    monkeypatch.setattr(compilation, "source_hash", lambda: "0123")
-    (tmp_path / "0123-key.compiled").touch()
-    assert doctor._cache() == Finding("kernel cache", f"{tmp_path}, warm")
-    monkeypatch.setattr(compilation, "cache_folder", lambda: None)
-    assert doctor._cache().verdict == WARN
-    assert not compilation.has_compiled()
 
 
 def test_the_cache_of_long_texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

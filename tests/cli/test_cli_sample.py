@@ -144,13 +144,6 @@ def test_a_text_is_written_while_it_grows(trained: Path, command: list[str], env
         assert ended(process) == (130, "interrupted.\n")
 
 
-def test_kernels_that_must_be_compiled_are_announced(
-    call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("recurra.engines.kernels.compilation.has_compiled", lambda: False)
-    assert call("sample", trained, "--max-new-tokens", 1).err.startswith("compiling the kernels, once for this machine")
-
-
 def test_all_settings_reach_the_sampler(call: Call, trained: Path) -> None:
     settings: dict[str, Any] = {
         "max_new_tokens": 40,

@@ -3,8 +3,10 @@
 import errno
 import io
 import json
+import logging
 import re
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +25,16 @@ class Screen(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_warnings_and_messages_are_a_line_each(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal.notices(quiet=quiet):
+        logging.getLogger("recurra").info("compiling\x1b")
+        warnings.warn("the disk is full", stacklevel=1)
+    assert capsys.readouterr().err == ("" if quiet else "compiling\\x1b\nwarning: the disk is full\n")
+    logging.getLogger("recurra").info("nobody listens")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine
 from recurra.engines.engine import Start
 from recurra.engines.fused import FusedEngine, FusedNetwork
-from recurra.engines.kernels import compilation
 from recurra.engines.reference import ReferenceEngine
 from recurra.engines.tiles import Tiling
 from recurra.errors import NumericalError
@@ -244,25 +243,6 @@ def test_engines_are_chosen_by_what_is_to_be_trained():
 )
 def test_sizes_are_padded_to_whole_tiles(size, width, groups):
     assert Tiling.of(size) == Tiling(size, width, (0,) * groups)
-
-
-def test_a_folder_that_cannot_be_written_means_no_cache(monkeypatch, tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked / "cache"))
-    compilation.cache_folder.cache_clear()
-    try:
-        assert compilation.cache_folder() is None
-        assert compilation.is_warm("any") is False
-        compilation.mark_warm("any")
-
-        @compilation.strict
-        def double(x):
-            return x + x
-
-        assert double(2) == 4
-    finally:
-        compilation.cache_folder.cache_clear()
 
 
 GOLDEN = [

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from processes import PATIENCE, ended
-from recurra.cli.warming import COMPILING
+from recurra.engines.kernels.compilation import COMPILING
 
 HOST = "127.0.0.1:8000"
 

@@ -10,11 +10,10 @@ import pytest
 from small_training import SETTINGS, TEXT, committed, make_trainer, of_kind, resume_small, train_small
 
 from recurra.config import configs
-from recurra.engines.kernels import compilation
 from recurra.network.parameters import digest
 from recurra.text.reading import from_string
 from recurra.training import run as training_run
-from recurra.training.events import Calibrating, Compiling, Evaluated, Event, Finishing, Progress, Record
+from recurra.training.events import Calibrating, Evaluated, Event, Finishing, Progress, Record
 from recurra.training.run import Run
 from recurra.training.run_files import METRICS
 from recurra.training.run_files import SETTINGS as RUN_TOML
@@ -118,11 +117,10 @@ def test_run_toml_and_the_summary_have_what_was_done(tmp_path: Path) -> None:
     assert tomllib.loads((run.folder / RUN_TOML).read_text())["training"]["time_limit"] == "none"
 
 
-def test_measuring_and_compiling_are_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compilation, "is_warm", lambda _: False)
+def test_measuring_is_announced(tmp_path: Path) -> None:
     heard: list[Event] = []
     timed(str(tmp_path / "here"), heard)
-    assert heard[:2] == [Calibrating(time_limit=60.0, seconds=0.6), Compiling()]
+    assert heard[0] == Calibrating(time_limit=60.0, seconds=0.6)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "exponential", "cosine"])

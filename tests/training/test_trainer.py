@@ -16,7 +16,6 @@ from processes import PATIENCE
 from recurra.config import ModelConfig
 from recurra.engines.engine import Start
 from recurra.engines.fused import FusedEngine
-from recurra.engines.kernels import compilation
 from recurra.errors import NumericalError, TextError, UsageError
 from recurra.model import LanguageModel
 from recurra.network import network, optimizers
@@ -27,7 +26,6 @@ from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import Snapshot
 from recurra.training.events import (
     Checkpointed,
-    Compiling,
     EpochEnded,
     Evaluated,
     Event,
@@ -220,7 +218,7 @@ def test_documents_need_newlines() -> None:
 def test_every_event_comes_when_it_is_due() -> None:
     trainer = make_trainer(updates=84, log_every=20, sample_every=30, validation=0.2)
     events = run(trainer)  # 153 characters: 30 updates an epoch
-    due = [(type(e).__name__, e.update) for e in events if not isinstance(e, (Progress, Compiling))]
+    due = [(type(e).__name__, e.update) for e in events if not isinstance(e, Progress)]
     due.remove(("Checkpointed", 0))  # which comes when its file is written
     assert due == [
         ("Sampled", 0), ("Saving", 0),
@@ -422,21 +420,12 @@ def test_a_trainer_that_is_told_to_stop_saves_and_stops() -> None:
 
 def test_no_updates() -> None:
     trainer = make_trainer(updates=0)
-    events = [event for event in run(trainer) if not isinstance(event, Compiling)]
-    assert [type(event) for event in events] == [Sampled, Saving, Checkpointed]
+    assert [type(event) for event in run(trainer)] == [Sampled, Saving, Checkpointed]
     assert trainer.best is not None
     assert digest(trainer.best.parameters) == digest(trainer.initial)
     assert trainer.history.smooth is None
     assert not trainer.stopped
     assert trainer.seconds == 0
-
-
-def test_compilation_is_announced_where_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compilation, "is_warm", lambda _: False)
-    assert isinstance(run(make_trainer(updates=1))[0], Compiling)
-    monkeypatch.setattr(compilation, "is_warm", lambda _: True)
-    assert of_kind(run(make_trainer(updates=1)), Compiling) == []
-    assert of_kind(run(make_trainer(updates=1, engine="reference")), Compiling) == []
 
 
 def test_losses_are_sums_for_preset_seed_unless_its_updates_differ() -> None:

@@ -53,7 +53,11 @@ def run(arguments: list[str]) -> int:
     """Parse, call, and give back the command's exit code. UsageError for what makes no sense."""
     app = build()
     command, bound = parse(app, arguments)
-    code = command(*bound.args, **bound.kwargs)
+    from recurra.cli.terminal import notices
+    from recurra.machine import is_silent
+
+    with notices(quiet=is_silent()):
+        code = command(*bound.args, **bound.kwargs)
     return code if isinstance(code, int) else 0
 
 

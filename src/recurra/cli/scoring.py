@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from recurra.cli.terminal import REDRAW, await_input, can_move, redraw
-from recurra.cli.warming import compiling
 from recurra.config import NONE
 from recurra.errors import ModelError, TextError, UsageError
 from recurra.inference import baselines
@@ -155,11 +154,10 @@ def _notes(wanted: Wanted, readers: list[Reader], passage: Passage, *, by_lines:
 def _warm_up(readers: list[Reader], wanted: Wanted) -> None:
     """Have the kernels compiled before any clock runs."""
     how = None if wanted.dynamic is None else DynamicConfig(segment=1)
-    with compiling():
-        for reader in readers:
-            symbol = reader.model.vocabulary.symbols[0]
-            for settings in {None, how}:
-                tally(reader.model.surprises([symbol * 3], settings))
+    for reader in readers:
+        symbol = reader.model.vocabulary.symbols[0]
+        for settings in {None, how}:
+            tally(reader.model.surprises([symbol * 3], settings))
 
 
 def _passage(wanted: Wanted, readers: list[Reader]) -> Passage:

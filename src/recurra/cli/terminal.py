@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import math
 import os
 import re
@@ -68,13 +69,28 @@ def say_after(label: str, message: str, style: str) -> None:
     say(folded(inert(message), sys.stderr, label=label, style=style))
 
 
+class _Notices(logging.Handler):
+    """Prints each record of a logger as a line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(inert(record.getMessage()))
+
+
 @contextlib.contextmanager
-def warnings_said(*, quiet: bool) -> Iterator[None]:
-    """Have warnings said in one line each, or not at all where it is to be `quiet`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore" if quiet else "always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: warn(str(message))
-        yield
+def notices(*, quiet: bool) -> Iterator[None]:
+    """Print each warning, and each message that this package logs, in one line; none if `quiet`."""
+    logger, handler = logging.getLogger("recurra"), _Notices()
+    level, handlers = logger.level, logger.handlers
+    logger.setLevel(logging.CRITICAL if quiet else logging.INFO)
+    logger.handlers = [handler]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if quiet else "always", UserWarning)
+            warnings.showwarning = lambda message, *_, **__: warn(str(message))
+            yield
+    finally:
+        logger.setLevel(level)
+        logger.handlers = handlers
 
 
 def write(data: bytes) -> None:

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from recurra.cli.terminal import GAP, can_move, has_colour, redraw, say
-from recurra.cli.warming import COMPILING
 from recurra.inert import inert
 from recurra.training import events
 from recurra.training.events import Event
@@ -84,8 +83,6 @@ class Silent:
                 self.finishing()
             case events.Calibrating():
                 self.calibrating(event)
-            case events.Compiling():
-                self.compiling()
             case events.Gathering():
                 self.gathering(event)
             case _:
@@ -96,9 +93,6 @@ class Silent:
 
     def calibrating(self, event: events.Calibrating) -> None:
         """A few updates are about to be timed."""
-
-    def compiling(self) -> None:
-        """Kernels are about to be compiled."""
 
     def finishing(self) -> None:
         """Training has ended; the rest of the work begins."""
@@ -115,9 +109,6 @@ class Spoken(Silent):
 
     def calibrating(self, event: events.Calibrating) -> None:
         say(f"timing a few updates, for about {duration(event.seconds)}, to plan for {duration(event.time_limit)}")
-
-    def compiling(self) -> None:
-        say(COMPILING)
 
     def finishing(self) -> None:
         self.close()

@@ -18,7 +18,7 @@ from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
 from recurra.engines.exchange import Exchange
 from recurra.engines.flat import by_name
 from recurra.engines.flat_optimizer import FlatOptimizer, clipped, pieces
-from recurra.engines.kernels import compilation, output
+from recurra.engines.kernels import output
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
 from recurra.engines.layout import PAD, Layout, Panels, padded
@@ -175,10 +175,6 @@ class BatchedEngine(StepwiseEngine):
             part = slice(self._bounds[k], self._bounds[k + 1])
             shard.put_state(map_state(lambda field: field[:, part], own))  # noqa: B023 - called at once
 
-    @property
-    def is_warm(self) -> bool:
-        return compilation.is_warm(self._key)
-
     def warm_up(self) -> None:
         shard = Shard(self._config, self._layout, 1, 1)
         ids = np.zeros((1, 1), np.int64)
@@ -190,9 +186,3 @@ class BatchedEngine(StepwiseEngine):
         numbers = aligned_zeros(1, PAD)
         FlatOptimizer(self._training, numbers).step(numbers, numbers.copy(), 0.0)
         self.parameters()
-        compilation.mark_warm(self._key)
-
-    @property
-    def _key(self) -> str:
-        shard = self._shards[0]
-        return f"{self._config.cell}-batch-{len(shard.tile)}-{len(shard.symbol_tile)}-{self._config.layers > 1}"

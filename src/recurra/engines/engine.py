@@ -57,11 +57,6 @@ class Engine(ABC):
         Raises NumericalError at the update whose loss or gradient is not finite: the engine is then of no more use.
         """
 
-    @property
-    @abstractmethod
-    def is_warm(self) -> bool:
-        """Whether nothing is to be compiled: there is nothing, or this machine has done so before."""
-
     @abstractmethod
     def warm_up(self) -> None:
         """Make ready what the first update would wait for, without touching the network."""

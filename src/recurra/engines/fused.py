@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Batches, Engine, Rates, Start, TrainResult
-from recurra.engines.kernels import compilation, elman, output
+from recurra.engines.kernels import elman, output
 from recurra.engines.kernels.lanes import WIDTH, Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
 from recurra.engines.stepping import Stepper
@@ -208,18 +208,9 @@ class FusedEngine(Engine):
         tensor = next(name for name, square in zip(TENSORS, squares, strict=True) if not np.isfinite(square))
         return not_finite(tensor, "too large, infinite or NaN", update)
 
-    @property
-    def is_warm(self) -> bool:
-        return compilation.is_warm(self._key)
-
     def warm_up(self) -> None:
         empty = np.zeros((0, self._room.o.shape[0], 1), np.int64)
         self.train(empty, empty, np.zeros(0, np.float32))
-        compilation.mark_warm(self._key)
-
-    @property
-    def _key(self) -> str:
-        return f"elman-{len(self._hidden.tile)}-{len(self._symbols.tile)}"
 
     def parameters(self) -> dict[str, Vector]:
         views = _views(self._weights, self._hidden, self._symbols)

@@ -39,7 +39,6 @@ class TorchEngine(StepwiseEngine):
     """Training, one update after the other."""
 
     name = "torch"
-    is_warm = True
 
     def __init__(self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> None:
         super().__init__(config, training, start)

@@ -20,7 +20,6 @@ class ReferenceEngine(StepwiseEngine):
 
     name = "reference"
     device = "cpu"
-    is_warm = True
 
     def __init__(self, config: ModelConfig, training: TrainingConfig, start: Start) -> None:
         super().__init__(config, training, start)

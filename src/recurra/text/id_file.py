@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from recurra.errors import StorageError
 from recurra.storage import STAGING, staged
-from recurra.untrusted import open_regular
+from recurra.untrusted import is_foreign, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,9 +101,9 @@ class _File:
         if hasattr(self, "_raw"):
             self._raw.close()
 
-    def size(self) -> int:
-        """In bytes."""
-        return os.fstat(self._raw.fileno()).st_size
+    def status(self) -> os.stat_result:
+        """Return the owner, the size in bytes and the like."""
+        return os.fstat(self._raw.fileno())
 
     def read(self, offset: int, buffer: NDArray[np.uint8]) -> None:
         """Fill `buffer` with what lies from `offset` on; StorageError where that cannot be had."""
@@ -130,7 +130,8 @@ def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Ite
     path = cache_folder() / f"{name}{SUFFIX}"
     found = _whole(path, dtype, length, symbols)
     if found is not None:
-        os.utime(path)  # the sweep goes by when a file was used last
+        with contextlib.suppress(OSError):  # a folder may be readable only
+            os.utime(path)  # the sweep goes by when a file was used last
         return found
     _write(path, blocks)
     _sweep(path.parent)
@@ -138,20 +139,21 @@ def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Ite
 
 
 def _whole(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFile | None:
-    """The ids of a file that has its full length, its own digest and ids of `symbols`; None where it has not."""
+    """Return the ids of this user's file if it has its full length, its digest and ids of `symbols`, else None."""
+    size, digest, written = length * dtype.itemsize, hashlib.sha256(), np.empty(DIGEST, np.uint8)
     try:
         file = _File(path)
+        found = file.status()
+        if is_foreign(found) or found.st_size != size + DIGEST:
+            return None
+        ids = IdFile(file, dtype, 0, length)
+        file.read(size, written)
+        for block in ids.blocks():
+            digest.update(block.data)
+            if int(block.max()) >= symbols:  # the kernels would read beyond their arrays
+                return None
     except OSError:
         return None
-    size = length * dtype.itemsize
-    if file.size() != size + DIGEST:
-        return None
-    ids, written, digest = IdFile(file, dtype, 0, length), np.empty(DIGEST, np.uint8), hashlib.sha256()
-    file.read(size, written)
-    for block in ids.blocks():
-        digest.update(block.data)
-        if int(block.max()) >= symbols:  # the kernels would read beyond their arrays
-            return None
     return ids if digest.digest() == written.tobytes() else None
 
 

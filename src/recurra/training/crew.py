@@ -86,10 +86,6 @@ class SharedEngine(Engine):
         self._ranks.tell({"do": "train", "carry": carry}, {"rates": rates})
         return self._own.train(inputs, targets, rates, carry=carry)
 
-    @property
-    def is_warm(self) -> bool:
-        return self._own.is_warm
-
     def warm_up(self) -> None:
         """Compile here, and after that in the others: they find what this process has left in the cache."""
         self._own.warm_up()

@@ -15,11 +15,6 @@ class Calibrating:
 
 
 @dataclass(frozen=True)
-class Compiling:
-    """Kernels are about to be compiled, once for this machine; it takes some seconds."""
-
-
-@dataclass(frozen=True)
 class Progress:
     """A block of updates is done: `update` of `updates`, the smooth loss, seconds since the first update."""
 
@@ -106,15 +101,5 @@ class Gathering:
 
 
 Event = (
-    Calibrating
-    | Compiling
-    | Progress
-    | Record
-    | Sampled
-    | Evaluated
-    | EpochEnded
-    | Saving
-    | Checkpointed
-    | Finishing
-    | Gathering
+    Calibrating | Progress | Record | Sampled | Evaluated | EpochEnded | Saving | Checkpointed | Finishing | Gathering
 )

@@ -18,7 +18,7 @@ from recurra.text.id_file import Ids
 from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.crew import ALONE, Alone
-from recurra.training.events import Calibrating, Compiling, Event
+from recurra.training.events import Calibrating, Event
 
 MEASURED = 0.01  # of the time limit is spent on measuring, and
 LEAST, MOST = 0.3, 3.0  # seconds, at least and at most
@@ -45,8 +45,6 @@ def updates_within(
     notify(Calibrating(seconds, patience))
     initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
     engine = crew.engine(config, training, Start(initial))
-    if not engine.is_warm:
-        notify(Compiling())
     update = _seconds_of_update(engine, stream, patience)
     model = LanguageModel(config, vocabulary, initial, training.documents)
     once, each = _seconds_of_events(model, training, stream, validation_ids)

@@ -26,7 +26,6 @@ from recurra.training.checkpoint import Resumed, Snapshot
 from recurra.training.crew import ALONE, Alone
 from recurra.training.events import (
     Checkpointed,
-    Compiling,
     EpochEnded,
     Evaluated,
     Event,
@@ -204,8 +203,6 @@ class Trainer:
 
     def events(self) -> Generator[Event]:
         """Train to the last update, or until told to stop; a checkpoint is always made at the end."""
-        if not self.engine.is_warm:
-            yield Compiling()
         self.engine.warm_up()
         self._warm_up_reading()
         if self.training.sample_every and self.update == 0 and self._saved is None:

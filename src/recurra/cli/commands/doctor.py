@@ -164,15 +164,22 @@ def _torch() -> Finding:
 
 
 def _cache() -> Finding:
-    from recurra.engines.kernels.compilation import cache_folder, has_compiled
+    from recurra.engines.kernels.disk_cache import kernel_cache
+    from recurra.words import plural
 
-    folder = cache_folder()
-    if folder is None:
-        hint = (
-            "give a folder that can be written, in NUMBA_CACHE_DIR: else each process compiles anew, about ten seconds."
-        )
-        return Finding("kernel cache", "cannot be written", WARN, hint)
-    return Finding("kernel cache", f"{folder}, {'warm' if has_compiled() else 'empty: the first run compiles'}")
+    cache = kernel_cache()
+    try:
+        found = cache.examine()
+    except OSError as error:
+        hint = f"name a folder of yours in NUMBA_CACHE_DIR, or remove this one: {cache.removal}"
+        return Finding("kernel cache", f"{cache.folder} cannot be used: {error.strerror or error}", WARN, hint)
+    if not found.files:
+        return Finding("kernel cache", f"{cache.folder}, empty: the first run compiles")
+    value = f"{cache.folder}, {plural(found.files, 'file')}, {found.size / 2**20:,.1f} MiB"
+    if found.damaged:
+        hint = f"a damaged file is compiled again when it is needed; to remove all: {cache.removal}"
+        return Finding("kernel cache", f"{value}, {found.damaged} damaged", WARN, hint)
+    return Finding("kernel cache", value)
 
 
 def _texts() -> Finding:

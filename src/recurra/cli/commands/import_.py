@@ -65,7 +65,7 @@ def import_model(
     PyTorch or Keras is installed.
     """
     from recurra.api import import_model as load
-    from recurra.cli.terminal import say, shown, warnings_said, write_text
+    from recurra.cli.terminal import notices, say, shown, write_text
     from recurra.interop import converter as converters
     from recurra.interop import files
     from recurra.interop.origin import origin_of
@@ -78,7 +78,7 @@ def import_model(
     target = output or Path(f"{file.absolute().stem}-imported.safetensors")
     files.require_free([target], force=force)
     require_texts(text or (), lambda _: "give the text that the network was trained on.", encoding)
-    with warnings_said(quiet=quiet):
+    with notices(quiet=quiet):
         model = load(
             file,
             vocabulary=vocabulary,

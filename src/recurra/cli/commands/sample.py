@@ -111,7 +111,6 @@ def sample(
     arguments = locals()
     from recurra.cli import sample_output
     from recurra.cli.terminal import await_input
-    from recurra.cli.warming import compiling
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import load
     from recurra.text.text import BYTES
@@ -129,8 +128,7 @@ def sample(
     source = prompt_file if prompt_file is not None else "-" if prompt == "-" else None
     beginning = (arguments["prompt"] or "") if source is None else sample_output.read_prompt(source, encoding)
     learned = _learned(model, training_text, encoding) if novelty else None
-    with compiling():
-        loaded.sample(max_new_tokens=1)
+    loaded.sample(max_new_tokens=1)  # compiles the kernels before anyone waits for them
     if interactive:
         sample_output.converse(loaded, config, escapes=escapes)
     elif json:

@@ -57,7 +57,6 @@ def serve(
     require_port(port)
     extras.require("serve", "`recurra serve`")
     from recurra.cli.terminal import say, write_text
-    from recurra.cli.warming import compiling
     from recurra.serving.access import access, read_key, require_guarded
     from recurra.serving.application import create_application
     from recurra.serving.listening import bind, url
@@ -69,10 +68,9 @@ def serve(
     registry = scan(models)
     listening = bind(host, port)
     bound = listening.getsockname()[1]
-    with compiling():  # before anyone waits
-        for served in registry.values():
-            served.model.samples(max_new_tokens=1, num_return_sequences=2)
-            served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
+    for served in registry.values():  # compile the kernels before a client waits for them
+        served.model.samples(max_new_tokens=1, num_return_sequences=2)
+        served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
     guard = create_application(registry, access(host, bound, names=names, key=key))
 
     def started() -> None:

@@ -253,9 +253,10 @@ def _live_page(port: int | None, names: list[str], *, is_wanted: bool) -> Any:
 def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any) -> int:
     from recurra import api
     from recurra.cli import train_output
-    from recurra.cli.terminal import await_input, say, warnings_said, write_json
+    from recurra.cli.terminal import await_input, notices, say, write_json
     from recurra.cli.train_command import slower
     from recurra.cli.train_progress import watcher
+    from recurra.machine import is_silent
     from recurra.report.document import write_report
     from recurra.training.run_files import REPORT
 
@@ -271,8 +272,8 @@ def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any
             say(*train_output.page(page.open(folder)))
 
     try:
-        with page or contextlib.nullcontext():  # which stays until there is the report that it names
-            with watch, warnings_said(quiet=quiet):
+        with page or contextlib.nullcontext(), notices(quiet=quiet or is_silent()):  # the page stays for the report
+            with watch:
                 result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
             if not quiet:
                 say(*train_output.after(result, watch))

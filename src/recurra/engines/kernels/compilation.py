@@ -1,93 +1,76 @@
 """`strict`: the decorator of every kernel. It compiles without fastmath and keeps the machine code on disk.
 
-The cache folder is named by the hash of all kernel sources and the versions of Numba and Python, because Numba
-itself only looks at the file in which a function stands, not at what that function calls. A `NUMBA_CACHE_DIR` of the
-user's wins. Where no folder can be written, kernels are compiled anew in each process.
+Numba's own cache is not used: it names a kernel's files by the path of its source, looks only at that source and not
+at the functions that a kernel calls, and unpickles whatever lies in its folder.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import os
-import platform
-import tempfile
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import logging
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
-import platformdirs
-from numba.core.errors import NumbaWarning
+from numba.core import serialize
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+
+from recurra.engines.kernels.disk_cache import SUFFIX, kernel_cache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-_DECORATING = threading.Lock()  # Numba's cache directory and Python's warning filters belong to the whole process
+Signature = tuple[Any, ...]  # Numba's types of the arguments
+COMPILING = "compiling the kernels, once for this machine: half a minute or less"
 
 
-@functools.cache
-def source_hash() -> str:
-    """Hash of every kernel source, of Numba's version and of Python's."""
-    digest = hashlib.sha256(f"{numba.__version__} {platform.python_version()}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+class KernelCache(NullCache):
+    """The compiled code of one kernel in `kernel_cache()`, as Numba's dispatcher asks for it."""
 
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
 
-@functools.cache
-def cache_folder() -> Path | None:
-    """Where compiled kernels are kept; None if nothing can be written there."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    folder = Path(chosen) if chosen else Path(platformdirs.user_cache_dir("recurra")) / "kernels" / source_hash()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
+    @property
+    def cache_path(self) -> str:
+        return str(kernel_cache().folder)
+
+    def load_overload(self, sig: Signature, target_context: Any) -> Any:
+        """Return the compiled kernel for `sig`, or None, after which Numba compiles it."""
+        target_context.refresh()
+        payload = kernel_cache().read(self._file_name(sig, target_context.codegen()))
+        if payload is not None:
+            signature, reduced = serialize.loads(payload)
+            if signature == sig:
+                return CompileResult._rebuild(target_context, *reduced)
+        announce()
         return None
 
+    def save_overload(self, sig: Signature, data: Any) -> None:
+        """Keep the compile result `data` for `sig`, unless it holds addresses of this process."""
+        if not data.library.has_dynamic_globals and all(part.can_cache for part in data.lifted):
+            payload = serialize.dumps((sig, data._reduce()))
+            kernel_cache().write(self._file_name(sig, data.library.codegen), payload)
 
-def is_warm(key: str) -> bool:
-    """Whether `mark_warm` was called for `key` with these kernels: if not, compilation is due, and a message."""
-    folder = cache_folder()
-    return folder is not None and (folder / f"{source_hash()}-{key}.compiled").exists()
-
-
-def has_compiled() -> bool:
-    """Whether any of these kernels lie compiled in the cache."""
-    folder = cache_folder()
-    return folder is not None and any(folder.glob(f"{source_hash()}-*.compiled"))
-
-
-def mark_warm(key: str) -> None:
-    """Note that the kernels for the sizes `key` lie in the cache."""
-    folder = cache_folder()
-    if folder is not None:
-        with contextlib.suppress(OSError):
-            (folder / f"{source_hash()}-{key}.compiled").touch()
+    def _file_name(self, sig: Signature, codegen: Any) -> str:
+        """The kernel's name, and a digest of all that its code depends on besides the sources: types and processor."""
+        digest = hashlib.sha256(repr((self._name, sig, codegen.magic_tuple())).encode()).hexdigest()
+        return f"{self._name}-{digest[:32]}{SUFFIX}"
 
 
-@contextlib.contextmanager
-def _numba_cache_directory(folder: Path) -> Iterator[None]:
-    # Numba reads this setting when a function is decorated; other users of Numba in the process keep theirs.
-    settings: Any = numba.config
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(folder)
-    try:
-        yield
-    finally:
-        settings.CACHE_DIR = before
+@functools.cache
+def announce() -> None:
+    """Log, once in a process, that kernels are compiled: it takes long."""
+    logging.getLogger("recurra").info(COMPILING)
 
 
 def strict(function: Function) -> Function:
-    """Compile `function` by strict IEEE rules, without the GIL; division by zero gives infinity, as in NumPy."""
+    """Compile `function` by strict IEEE rules, without the GIL; division by zero gives infinity, as in NumPy.
+
+    The code is kept on disk if the function stands in this package, whose sources name the cache folder.
+    """
     options: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True, "boundscheck": False}
-    folder = cache_folder()
-    if folder is not None:
-        with _DECORATING, _numba_cache_directory(folder), warnings.catch_warnings():
-            warnings.simplefilter("ignore", NumbaWarning)
-            with contextlib.suppress(RuntimeError):  # no place to cache: compile without
-                return cast("Function", numba.njit(cache=True, **options)(function))
-    return cast("Function", numba.njit(**options)(function))
+    kernel: Any = numba.njit(**options)(function)
+    settings: Any = numba.config
+    if function.__module__.rpartition(".")[0] == __package__ and not settings.DISABLE_JIT:
+        kernel._cache = KernelCache(function)
+    return cast("Function", kernel)
