@@ -1,6 +1,7 @@
 """Settings of the whole suite."""
 
 import os
+import sysconfig
 
 from hypothesis import HealthCheck, Phase, settings
 
@@ -10,3 +11,6 @@ settings.register_profile("recurra", deadline=None, derandomize=True, suppress_h
 # That there is a failure is all that a mutant is asked for: the example need not be a small one.
 settings.register_profile("mutants", settings.get_profile("recurra"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "recurra"))
+
+# Messages name the command as PATH finds it: the tests expect an active environment.
+os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])

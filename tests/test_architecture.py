@@ -14,7 +14,7 @@ ROOMS = (
     ("errors", "presets"),
     ("arguments",),
     ("config",),
-    ("randomness", "machine", "inert", "signals", "storage", "untrusted", "extras", "words", "shell"),
+    ("randomness", "machine", "inert", "signals", "storage", "untrusted", "executable", "extras", "words", "shell"),
     ("tensor_file",),
     ("text",),
     ("network",),

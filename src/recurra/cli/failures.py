@@ -9,6 +9,7 @@ import traceback
 
 from recurra.cli.terminal import paint, say, say_after
 from recurra.errors import Interrupted, RecurraError, StorageError
+from recurra.executable import program, runnable
 from recurra.inert import inert
 from recurra.machine import is_silent
 
@@ -44,7 +45,7 @@ def tell(error: BaseException) -> int:
 def _failure(error: RecurraError) -> int:
     say_after("error: ", error.message, "red")
     if error.hint is not None:
-        say_after("hint: ", error.hint, "bold")
+        say_after("hint: ", runnable(error.hint), "bold")
     return error.exit_code
 
 
@@ -53,7 +54,7 @@ def _bug(error: BaseException) -> int:
     say(
         f"{paint('error:', 'red')} internal: {type(error).__name__}. This is a bug in recurra, not a mistake of yours.",
         f"{paint('hint:', 'bold')} please report it to the project, "
-        "with the lines above, the command, and what `recurra doctor` prints.",
+        f"with the lines above, the command, and what `{program()} doctor` prints.",
     )
     return RecurraError.exit_code
 

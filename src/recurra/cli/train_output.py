@@ -14,6 +14,7 @@ from typing import Any
 from recurra.cli.terminal import folded, paint
 from recurra.cli.train_progress import Silent
 from recurra.config import TrainingConfig, configs
+from recurra.executable import program
 from recurra.inert import inert
 from recurra.network.parameters import count
 from recurra.presets import LEAST_SPLIT, PRESETS, choose, expected
@@ -178,7 +179,7 @@ def page(address: str | None) -> Iterator[str]:
 def next_steps(run: Run, report: Path) -> Iterator[str]:
     """Where the report is, and the command to try."""
     yield _whole("report", _shown(report))
-    yield _whole("next", f"recurra sample {path_argument(run.folder)}")
+    yield _whole("next", f"{program()} sample {path_argument(run.folder)}")
 
 
 def gradient_words(check: dict[str, Any]) -> str:

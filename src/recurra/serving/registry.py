@@ -87,7 +87,8 @@ def _runs() -> list[Path]:
     found = [folder for folder in sorted(RUNS.glob("*")) if folder.is_dir() and _has_model(folder)]
     if not found:
         raise ModelError(
-            f"there is no run in `{RUNS}` to serve.", hint="name one: recurra serve MODEL; `recurra train` makes them."
+            f"there is no run in `{RUNS}` to serve.",
+            hint="name one: `recurra serve MODEL`; `recurra train` makes one.",
         )
     return found
 

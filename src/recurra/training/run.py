@@ -16,6 +16,7 @@ from recurra import storage
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
+from recurra.executable import program
 from recurra.model import CHECKPOINTS, LanguageModel
 from recurra.shell import path_argument
 from recurra.signals import stop_signals
@@ -240,4 +241,4 @@ def _ended_early(folder: Path) -> Interrupted:
 
 
 def _resume_command(folder: Path) -> str:
-    return f"recurra train --resume --run {path_argument(folder)}"
+    return f"{program()} train --resume --run {path_argument(folder)}"

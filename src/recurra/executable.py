@@ -1,0 +1,46 @@
+"""The command `recurra` as the reader's shell finds it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+NAME = "recurra"
+
+
+def program() -> str:
+    """Return the first words of a command line that runs this installation.
+
+    It is the name alone if PATH has it; else the path of the script, which is in an environment that is not active.
+    """
+    found = shutil.which(NAME)
+    own = next((path for path in _scripts() if path.is_file()), None)
+    if found is not None and (own is None or own.samefile(found)):
+        return NAME
+    if own is None:
+        return f"{shlex.quote(sys.executable)} -m {NAME}"
+    return shlex.quote(_from_here(own.absolute()))
+
+
+def runnable(text: str) -> str:
+    """Return `text`, its commands, which stand in backticks, with the words that run this installation."""
+    return text.replace(f"`{NAME} ", f"`{program()} ")
+
+
+def _scripts() -> list[Path]:
+    """The places where this installation's script may be: the one that was called, and the environment's."""
+    called, suffix = Path(sys.argv[0]), ".exe" if os.name == "nt" else ""
+    return [*([called] if called.stem == NAME else []), Path(sysconfig.get_path("scripts")) / f"{NAME}{suffix}"]
+
+
+def _from_here(path: Path) -> str:
+    """Return `path` relative to the working directory if it lies below, as a shell takes it for a program."""
+    here = Path.cwd()
+    if not path.is_relative_to(here):
+        return str(path)
+    relative = str(path.relative_to(here))
+    return relative if os.sep in relative else f".{os.sep}{relative}"

@@ -1,0 +1,72 @@
+"""The commands that are printed run when they are pasted, whether or not PATH has `recurra`."""
+
+import shlex
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from recurra import executable
+from recurra.cli import failures
+from recurra.errors import UsageError
+from recurra.executable import program, runnable
+
+SCRIPT = Path(sysconfig.get_path("scripts")) / "recurra"
+
+
+@pytest.fixture(autouse=True)
+def as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["-m"])
+
+
+def test_the_name_alone_in_an_active_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"/nowhere:{SCRIPT.parent}")
+    assert program() == "recurra"
+
+
+def test_the_name_of_a_link_to_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "recurra").symlink_to(SCRIPT)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program() == "recurra"
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_the_path_where_another_or_no_recurra_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: bool
+) -> None:
+    if other:
+        (tmp_path / "recurra").write_text("#!/bin/sh\n")
+        (tmp_path / "recurra").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert program() == str(SCRIPT)
+    done = subprocess.run([*shlex.split(program()), "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("recurra ")
+
+
+def test_a_path_below_the_working_directory_is_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    folder = tmp_path / "my env" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "recurra").touch()
+    monkeypatch.setattr(sys, "argv", [str(folder / "recurra")])
+    monkeypatch.chdir(tmp_path)
+    assert program() == "'my env/bin/recurra'"
+    monkeypatch.chdir(folder)
+    assert program() == "./recurra"
+
+
+def test_without_a_script_the_module_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(executable, "_scripts", list)
+    assert program() == f"{sys.executable} -m recurra"
+
+
+def test_commands_in_hints(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert runnable("see `recurra books`; recurra is a name") == f"see `{SCRIPT} books`; recurra is a name"
+    failures.tell(UsageError("what?", hint="see `recurra train --help`."))
+    assert capsys.readouterr().err.endswith(f"hint: see `{SCRIPT} train --help`.\n")
