@@ -33,7 +33,11 @@ def is_true(route: str, field: str, body: dict[str, Any]) -> bool:
     prompts, n = listed(body.get("prompt")), int(body.get("n") or 1)
     best_of = int(body.get("best_of") or n)
     lengths, texts = [len(prompt) for prompt in prompts], len(prompts) * max(n, best_of)
-    written = 16 if body.get("max_tokens") is None else int(body["max_tokens"])
+    given = [body[name] for name in ("max_tokens", "max_completion_tokens") if body.get(name) is not None]
+    written = max(int(given[0]), 0) if given else 16  # -1 is as many as there may be, perhaps none
+    likeliest = body.get("logprobs")
+    if isinstance(likeliest, bool):
+        likeliest = (1 if body.get("top_logprobs") is None else body["top_logprobs"]) if likeliest else None
     ids = [number for prompt in prompts if not isinstance(prompt, str) for number in prompt]
     match field:
         case "best_of":
@@ -46,7 +50,7 @@ def is_true(route: str, field: str, body: dict[str, Any]) -> bool:
             return texts * (written + max(lengths)) > limits.ALL_TOKENS
         case "logprobs":
             places = n * (len(prompts) * written + bool(body.get("echo")) * sum(lengths))
-            return body.get("logprobs") is not None and places * max(int(body["logprobs"]), 1) > limits.ROWS
+            return likeliest is not None and places * max(int(likeliest), 1) > limits.ROWS
     return False
 
 

@@ -121,7 +121,7 @@ class Running(NamedTuple):
     def ended(self) -> tuple[int, str]:
         """Its exit code and what it has said, once it has ended."""
         code, said = ended(self.process)
-        return code, said.removeprefix(f"{COMPILING}\n")  # of the first server on a machine
+        return code, said.replace(f"{COMPILING}\n", "")  # of the first server on a machine
 
 
 def rest_of(connection: socket.socket) -> bytes:

@@ -297,15 +297,16 @@ def test_nothing_to_write(guard: Guard) -> None:
 WRONG: list[tuple[str, Any]] = [
     ("model", 3), ("prompt", 3), ("prompt", []), ("prompt", [[]]), ("prompt", [""] * 129), ("prompt", ["a", 1]),
     ("prompt", [-1]), ("prompt", [10**30]), ("prompt", [True]), ("prompt", [1.5]), ("prompt", {"a": 1}),
-    ("prompt", "x" * 65_537), ("prompt", ["x" * 40_000] * 2), ("max_tokens", -1), ("max_tokens", 65_537),
+    ("prompt", "x" * 65_537), ("prompt", ["x" * 40_000] * 2), ("max_tokens", -2), ("max_tokens", 65_537),
     ("max_tokens", "16"), ("max_tokens", True), ("max_tokens", 1.5), ("max_tokens", 10**40), ("temperature", -0.1),
     ("temperature", 101), ("temperature", math.nan), ("temperature", math.inf), ("temperature", "1"), ("top_p", -0.1),
     ("top_p", 1.1), ("top_p", math.nan), ("min_p", 1.1), ("min_p", -math.inf), ("top_k", -2), ("top_k", 0.5),
     ("repetition_penalty", 0), ("repetition_penalty", 101), ("n", 0), ("n", 257), ("best_of", 0), ("best_of", 257),
-    ("stop", [""]), ("stop", ""), ("stop", ["a"] * 5), ("stop", "x" * 65), ("stop", 1), ("seed", -1), ("seed", 2**63),
-    ("seed", 1.5), ("logprobs", -1), ("logprobs", 21), ("logprobs", True), ("echo", 1), ("stream", "yes"),
-    ("stream_options", {"nothing": 1}), ("suffix", "x"), ("presence_penalty", 0.5), ("frequency_penalty", -1),
-    ("logit_bias", {"50256": -100}), ("user", "x" * 1025), ("messages", []), ("tools", None),
+    ("stop", ["a"] * 65), ("stop", "x" * 65), ("stop", ["x" * 65]), ("stop", 1), ("seed", 2**63), ("seed", -(2**64)),
+    ("seed", 1.5), ("logprobs", -1), ("logprobs", 21), ("logprobs", "1"), ("echo", 1), ("stream", "yes"),
+    ("top_logprobs", 21),
+    ("stream_options", {"include_usage": 1}), ("suffix", "x"), ("presence_penalty", 2.5), ("frequency_penalty", -3),
+    ("logit_bias", {"50256": "x"}), ("user", "x" * 1025), ("messages", []), ("max_completion_tokens", -2),
 ]  # fmt: skip
 
 

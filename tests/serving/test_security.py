@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -63,11 +64,18 @@ def test_its_own_names_are_answered(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
-@pytest.mark.parametrize("path", ["/health", "/", "/runs/kjv/events"])
+@pytest.mark.parametrize("path", ["/v1/models", "/", "/runs/kjv/events", "/health/"])
 def test_other_names_are_not_answered_on_any_path(host: str, path: str) -> None:
     found, reached = answer([("Host", host)], path=path)
     assert (found.status, reached) == (421, 0)
     assert json.loads(found.body)["error"]["code"] == "host"
+
+
+@pytest.mark.parametrize("host", BAD_HOSTS)
+def test_health_is_answered_by_any_name(host: str) -> None:
+    """A probe of a pod or a container calls it by its address."""
+    found, reached = answer([("Host", host)], path="/health")
+    assert (found.status, reached) == (200, 1)
 
 
 @pytest.mark.parametrize("headers", [[], [("Host", HOST), ("Host", HOST)], [("Host", HOST), ("Host", "evil.example")]])
@@ -79,17 +87,17 @@ def test_one_name_is_wanted(headers: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        b"GET /health HTTP/1.0\r\n\r\n",
-        b"GET /health HTTP/1.1\r\n\r\n",
-        b"GET /health HTTP/1.0\r\nHost: evil.example\r\n\r\n",
-        b"GET /health\r\n\r\n",
-        b"GET http://HOST/health HTTP/1.1\r\nHost: HOST\r\n\r\n",
-        b"GET http://evil.example/health HTTP/1.1\r\nHost: HOST\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: HOST\r\nHost: HOST\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: HOST\r\nHost: evil.example\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: HOST\r\n .evil.example\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost : HOST\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: HOST\x00\r\n\r\n",
+        b"GET /v1/models HTTP/1.0\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\n\r\n",
+        b"GET /v1/models HTTP/1.0\r\nHost: evil.example\r\n\r\n",
+        b"GET /v1/models\r\n\r\n",
+        b"GET http://HOST/v1/models HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET http://evil.example/v1/models HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: HOST\r\nHost: HOST\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: HOST\r\nHost: evil.example\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: HOST\r\n .evil.example\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost : HOST\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: HOST\x00\r\n\r\n",
         b"CONNECT HOST HTTP/1.1\r\nHost: HOST\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: HOST\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -254,3 +262,28 @@ def test_a_websocket_is_closed() -> None:
     guard = Guard(Reached(), Access(frozenset({HOST})), Limits())
     run(guard({"type": "websocket", "headers": []}, None, send))  # type: ignore[arg-type]
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_head_of_a_stream_without_an_end(fails: bool) -> None:
+    closed = []
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["method"] == "GET"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if fails:
+            raise OSError("the disk")
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": b"more", "more_body": True})
+                await asyncio.sleep(0)
+        finally:
+            closed.append(True)
+
+    guard = Guard(endless, Access(frozenset({HOST})), Limits())
+    if fails:
+        with pytest.raises(OSError, match="the disk"):
+            run(ask(guard, "HEAD", "/", [("Host", HOST)]))
+    else:
+        found = run(ask(guard, "HEAD", "/", [("Host", HOST)]))
+        assert (found.status, found.body, closed) == (200, b"", [True])

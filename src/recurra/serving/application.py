@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +30,7 @@ from recurra.serving.services import Services
 from recurra.serving.validation import refusal_of
 
 ROUTERS = (catalogue.router, session.router, completion.router, scores.router, page.router)
+COMPLETIONS = "/v1/completions"
 OPEN_PATHS = OPEN | page.OPEN
 SILENT: TelemetryConfig = {
     "tracing": False,
@@ -94,9 +96,19 @@ async def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG
     return answer(refusal_of(error.errors()))
 
 
-async def _framework(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return answer(Refusal(HTTPStatus.NOT_FOUND, _routes(request), code="not_found"))
     return answer(Refusal(error.status_code, f"{error.detail}.".lower(), headers=dict(error.headers or {})))
+
+
+def _routes(request: Request) -> str:
+    """Name the routes that there are, to a request for another one."""
+    paths = request.app.openapi()["paths"]
+    chat = COMPLETIONS in paths and request.url.path.endswith("/chat/completions")
+    why = f"these models continue a text and do not chat: send a prompt to {COMPLETIONS}; " if chat else ""
+    return f"{why}there is no such route; there are {', '.join(paths)}."
 
 
 async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -44,7 +44,10 @@ class Usage(BaseModel):
 
 
 class Completion(BaseModel):
-    """The answer, or a piece of it. `warnings` name characters of prompts that the model does not know."""
+    """The answer, or a piece of it.
+
+    `warnings` name fields without effect, and characters of prompts that the model does not know.
+    """
 
     id: str
     object: Literal["text_completion"] = "text_completion"

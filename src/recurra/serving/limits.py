@@ -40,6 +40,6 @@ PROMPTS = 128
 TEXTS = 256  # prompts times choices
 TOKENS = 65_536  # characters of a text
 ALL_TOKENS = 1 << 20  # of all texts of a request
-STOPS, STOP = 4, 64  # stop strings, and characters of one
+STOPS, STOP = 64, 64  # stop strings, and characters of one
 LOGPROBS = 20  # likeliest characters told at each place
 ROWS = 131_072  # places times characters told there

@@ -9,6 +9,7 @@ from typing import Any
 from recurra.serving.refusals import Refusal
 
 WORDS = {
+    "none_required": "this route continues a `prompt`; these models do not chat",
     "missing": "it is missing",
     "extra_forbidden": "there is no such field here",
     "json_invalid": "the body is no JSON",
@@ -17,8 +18,12 @@ WORDS = {
 
 
 def refusal_of(errors: Sequence[Any]) -> Refusal:
-    """The first of pydantic's errors as a refusal; the field is named as in the request."""
-    first = errors[0]
+    """One of pydantic's errors as a refusal; the field is named as in the request.
+
+    Where a field may have several types, each has its error: that of the type that it has is the one to name.
+    """
+    own = [error for error in errors if error["loc"][:2] == errors[0]["loc"][:2]]
+    first = next((error for error in own if not error["type"].endswith("_type")), errors[0])
     where = [str(part) for part in first["loc"] if part not in ("body", "path", "query")]
     kind = first["type"]
     if kind == "json_invalid":
