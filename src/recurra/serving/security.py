@@ -109,7 +109,7 @@ def check(scope: Any, access: Access, open_paths: frozenset[str]) -> None:
     """Refusal unless the request may reach the application."""
     host = _only(scope, b"host")
     if scope["path"] == HEALTH:
-        pass  # a probe calls a pod or a container by its address, and learns nothing but that it answers
+        host = ""  # a probe calls a pod or a container by its address, and learns nothing but that it answers
     elif host is None or not access.is_own_host(host):
         raise Refusal(
             HTTPStatus.MISDIRECTED_REQUEST,
