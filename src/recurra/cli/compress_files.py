@@ -159,7 +159,6 @@ class Progress:
         from recurra.cli.terminal import can_move, redraw
 
         self._redraw = redraw
-
         self._shown = not quiet and can_move(sys.stderr)
         self._started = time.perf_counter()
         self.read = self.written = 0

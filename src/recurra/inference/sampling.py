@@ -131,11 +131,8 @@ class SamplingConfig:
             if missing := dict.fromkeys(symbol for symbol in vocabulary.spell(one) if symbol not in possible):
                 found += _unknown({"stop": one}, vocabulary) or [Unwritable("stop", "".join(missing), is_known=True)]
         writable = tuple(one for one in stop if set(vocabulary.spell(one)) <= possible)
-        known = {one.setting: str.maketrans("", "", one.characters) for one in found}
-        allow = None if config.allow is None else config.allow.translate(known.get("allow", {}))
-        return dataclasses.replace(
-            config, stop=writable, allow=allow, ban=config.ban.translate(known.get("ban", {}))
-        ), found
+        allow = None if allow is None else _known(allow, vocabulary)
+        return dataclasses.replace(config, stop=writable, allow=allow, ban=_known(config.ban, vocabulary)), found
 
     def texts(self) -> Iterator[SamplingConfig]:
         """The settings of each text by itself."""
@@ -177,6 +174,10 @@ def _require_number(name: str, value: object, low: float, high: float) -> None:
     if not (good and low <= value <= high):  # type: ignore[operator]  # a number here
         wanted = f"finite number, at least {low}" if high == GREATEST else f"number from {low} to {high}"
         raise UsageError(f"`{name}` must be a {wanted}; got {arguments.shown(value)}.")
+
+
+def _known(characters: str, vocabulary: Vocabulary) -> str:
+    return vocabulary.decode(vocabulary.encode_known(characters)[0])
 
 
 def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritable]:

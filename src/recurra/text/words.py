@@ -36,14 +36,14 @@ UNSPACED = (  # blocks of code points, first and last
     (0x20000, 0x3FFFF),  # Han
 )
 ZERO_WIDTH_SPACE = 0x200B  # a format character that separates words
-_PLACES = (*range(0x20000), *range(0xE0000, 0xE0200))  # beyond are Han alone, and what is no letter
 _JOINING = "'\u2019\u00b7"
 
 
 @functools.cache
 def pattern() -> re.Pattern[str]:
     """Return the pattern of a word."""
-    places = [point for point in _PLACES if not is_unspaced(point) and point != ZERO_WIDTH_SPACE]
+    all_places = itertools.chain(range(0x20000), range(0xE0000, 0xE0200))  # the others are Han, and no letters
+    places = [point for point in all_places if not is_unspaced(point) and point != ZERO_WIDTH_SPACE]
     categories = {point: unicodedata.category(chr(point)) for point in places}
     letters = [point for point, category in categories.items() if category[0] in "LN" or category == "Pc"]
     marks = [point for point, category in categories.items() if category[0] == "M" or category == "Cf"]
