@@ -302,7 +302,7 @@ WRONG: list[tuple[str, Any]] = [
     ("temperature", 101), ("temperature", math.nan), ("temperature", math.inf), ("temperature", "1"), ("top_p", -0.1),
     ("top_p", 1.1), ("top_p", math.nan), ("min_p", 1.1), ("min_p", -math.inf), ("top_k", -2), ("top_k", 0.5),
     ("repetition_penalty", 0), ("repetition_penalty", 101), ("n", 0), ("n", 257), ("best_of", 0), ("best_of", 257),
-    ("stop", ["a"] * 65), ("stop", "x" * 65), ("stop", ["x" * 65]), ("stop", 1), ("seed", 2**63), ("seed", -(2**64)),
+    ("stop", ["a"] * 65), ("stop", "x" * 65), ("stop", ["x" * 65]), ("stop", 1), ("seed", 10**21), ("seed", -(10**21)),
     ("seed", 1.5), ("logprobs", -1), ("logprobs", 21), ("logprobs", "1"), ("echo", 1), ("stream", "yes"),
     ("top_logprobs", 21),
     ("stream_options", {"include_usage": 1}), ("suffix", "x"), ("presence_penalty", 2.5), ("frequency_penalty", -3),

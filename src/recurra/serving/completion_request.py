@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from recurra.text.vocabulary import Vocabulary
 
 SEEDS = 2**53  # beyond it JSON numbers are not exact everywhere
-LONG = 2**63  # seeds of other servers are below it
+LARGEST = 10**20  # seeds of other servers have 64 bits; the schema writes this number exactly, which it does not 2^64
 DRAW, UNLIMITED = -1, -1  # a seed that asks for any seed; max_tokens that ask for as many as there may be
 BIASES = 1024
 SYMBOLS = 0x110000
@@ -82,7 +82,7 @@ class CompletionRequest(OpenRequestBody):
     n: Annotated[int, Field(ge=1, le=limits.TEXTS), WHOLE] | None = 1
     best_of: Annotated[int, Field(ge=1, le=limits.TEXTS), WHOLE] | None = None
     stop: StopWord | StopWords | None = None
-    seed: Annotated[int, Field(ge=-LONG, lt=LONG), WHOLE] | None = None
+    seed: Annotated[int, Field(ge=-LARGEST, le=LARGEST), WHOLE] | None = None
     logprobs: bool | Likeliest | None = None
     top_logprobs: Likeliest | None = None
     echo: bool | None = False
