@@ -192,7 +192,7 @@ def import_model(
     """The model that another program has written, or `export`, but for ONNX; `LanguageModel.save` keeps it.
 
     path
-        an exported folder, a state_dict as safetensors, or a MAT-file with the course's struct RNN
+        an exported folder, a state_dict as safetensors or .npz, or U, W, V, b and c in a MAT-file or .npz
     vocabulary
         a JSON file with the character of each id, or "bytes"
     sources
@@ -203,7 +203,8 @@ def import_model(
         the name of the nn.RNN, LSTM or GRU, where it does not tell itself; `projection` that of the nn.Linear,
         `embedding` that of an nn.Embedding before it
 
-    Numbers are rounded to float32. Raises ModelError where the file is no such network or is damaged (CheckpointError),
+    Numbers are rounded to float32. A UserWarning says what was assumed: how the text was read, and which characters stand
+    for symbols that are no single character. Raises ModelError where the file is no such network or is damaged (CheckpointError),
     UsageError where it leaves something open that is not given.
     """
     path = arguments.path("path", path)

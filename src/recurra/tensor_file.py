@@ -31,6 +31,11 @@ ZEROS = "0" * 64
 MAX_HEADER = 1 << 20  # bytes; ours are far smaller
 LONG = 1 << 17  # bytes of metadata that no longer lie in the header but in an array
 LONG_NAME = "metadata"
+OURS, FOREIGN = "model file of recurra", "safetensors file"
+HINTS = {
+    OURS: "`recurra import` reads what other programs have written, and what `recurra export` has.",
+    FOREIGN: "`recurra import --help` lists the files that are read.",
+}
 
 
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any], place: str = storage.RUN_PLACE) -> str:
@@ -50,7 +55,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     No more than the header is read before it is known that the arrays which it tells of are what the file holds.
     Raises ModelError where there is no such file or it is not ours, CheckpointError where its bytes are damaged.
     """
-    data, metadata = _whole(path, "model file of recurra", lambda header: _metadata(path, header))
+    data, metadata = _whole(path, OURS, lambda header: _metadata(path, header))
     if _sha256(data, metadata["sha256"]) != metadata["sha256"]:
         raise CheckpointError(
             f"`{path}` is damaged: its bytes do not have the sha256 that was written with them.",
@@ -72,7 +77,7 @@ def read_foreign(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
 
     Raises ModelError where there is no such file, CheckpointError where it is none or has a number that is not finite.
     """
-    data, header = _whole(path, "safetensors file", lambda header: header)
+    data, header = _whole(path, FOREIGN, lambda header: header)
     metadata = header.get("__metadata__", {})
     try:
         tensors = parse(data)
@@ -135,7 +140,7 @@ def _header(path: Path, data: bytes, size: int, kind: str) -> dict[str, Any]:
     """The header, which must tell of all bytes of a file that begins with `data` and has `size`."""
     length = int.from_bytes(data[:8], "little")
     if data[8:9] not in (b"{", b""):
-        raise ModelError(f"`{path}` is no {kind}.")
+        raise ModelError(f"`{path}` is no {kind}.", hint=HINTS[kind])
     if length > min(MAX_HEADER, size - 8):
         raise CheckpointError(f"`{path}` is no {kind}, or it is cut off.")
     try:
@@ -158,7 +163,7 @@ def _metadata(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     if not good:
         raise ModelError(
             f"`{path}` was not written by recurra: it has no metadata of ours.",
-            hint="`recurra import` reads what other programs have written, and what `recurra export` has.",
+            hint=HINTS[OURS],
         )
     return dict(metadata)
 
