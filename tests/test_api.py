@@ -73,7 +73,7 @@ def test_sources_are_files_and_folders(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text(TEXT)
     (tmp_path / "two.txt").write_text(TEXT)
     assert train("one.txt").folder == Path("runs/one")
-    both = train([tmp_path / "one.txt", "two.txt"])
+    both = train([tmp_path / "one.txt", "two.txt"], validation=0.0)
     assert both.folder == Path("runs/one+1-more")
     assert both.summary["epochs"] == pytest.approx(30 / ((2 * len(TEXT) - 1) // 5))
 
@@ -95,7 +95,7 @@ def test_an_encoding() -> None:
 def test_listeners_and_announce() -> None:
     heard: list[Event] = []
     announced: list[Any] = []
-    train(text=TEXT, listeners=[heard.append], announce=lambda *told: announced.append(told))
+    train(text=TEXT, validation=0.0, listeners=[heard.append], announce=lambda *told: announced.append(told))
     assert [event.update for event in heard if isinstance(event, Record)] == [10, 20, 30]
     assert announced[0][0].text == TEXT
 
