@@ -203,9 +203,9 @@ def import_model(
         the name of the nn.RNN, LSTM or GRU, where it does not tell itself; `projection` that of the nn.Linear,
         `embedding` that of an nn.Embedding before it
 
-    Numbers are rounded to float32. A UserWarning says what was assumed: how the text was read, and which characters stand
-    for symbols that are no single character. Raises ModelError where the file is no such network or is damaged (CheckpointError),
-    UsageError where it leaves something open that is not given.
+    Numbers are rounded to float32. A UserWarning says what was assumed: how the text was read, and which characters
+    stand for symbols that are no single character. Raises ModelError if the file is no such network, CheckpointError
+    if it is damaged, and UsageError if it leaves something open that is not given.
     """
     path = arguments.path("path", path)
     if vocabulary is not None:
