@@ -18,13 +18,13 @@ LONGEST_HEADER = 1 << 20  # bytes of the header of a model file
 
 
 def require_texts(
-    sources: Sequence[str | os.PathLike[str]], hint: Callable[[str], str], encoding: str | None = None
+    given: Sequence[str | os.PathLike[str]], hint: Callable[[str], str], encoding: str | None = None
 ) -> None:
-    """Raise TextError if one of `sources` is a run directory or, except with encoding `bytes`, a model file.
+    """Raise TextError if one of `given` is a run directory or, except with encoding `bytes`, a model file.
 
     `hint` returns what to do with it, from its path as it is typed in a shell.
     """
-    for source in sources:
+    for source in given:
         if source == "-" or (isinstance(source, str) and source in books.NAMES):
             continue
         path = Path(source)
