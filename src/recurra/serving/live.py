@@ -13,6 +13,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,10 +87,15 @@ def _lower_priority() -> None:
 
 
 def _end_with_the_training() -> None:
-    """Stop the server when the other end of standard input is closed."""
+    """Stop the server when the other end of standard input is closed; end the process if that takes long.
+
+    A thread that still computes baselines for a page holds nothing that could be lost.
+    """
     while os.read(0, 4096):
         continue
     signal.raise_signal(signal.SIGTERM)  # `os.kill` would end the process at once on Windows
+    time.sleep(LIMITS.drain_time + LIMITS.end_time)
+    os._exit(1)
 
 
 if __name__ == "__main__":
