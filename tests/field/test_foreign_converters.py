@@ -291,4 +291,4 @@ def test_layers_of_keras_that_would_be_another_network(
 
 def test_the_scripts_are_python_of_every_supported_version() -> None:
     for text in converter.SCRIPTS.values():
-        ast.parse(text.format(file="a", written="b", names="c"), feature_version=(3, 9))
+        ast.parse(text.format(names="a"), feature_version=(3, 9))

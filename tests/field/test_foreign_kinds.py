@@ -218,6 +218,19 @@ def test_what_needs_no_script() -> None:
     assert error.value.hint == "unpack it: `gzip -dc a.gz > a && recurra import a`."
 
 
+def test_a_script_writes_over_nothing(capsysbinary: Any) -> None:
+    np.save("a.npy", WEIGHTS, allow_pickle=True)
+    Path("a.npz").write_bytes(b"mine")
+    with pytest.raises(AssertionError, match=r"a.npz is there already: remove it, or give it another name"):
+        convert("a.npy", capsysbinary, "--trust")
+    assert Path("a.npz").read_bytes() == b"mine"
+
+
+def test_the_folder_that_one_is_in() -> None:
+    Path("saved_model.pb").write_bytes(b"\x08\1")
+    assert converter.script(Path()).startswith('"""Convert . for recurra, where Keras is installed.')
+
+
 def test_a_script_holds_any_name(capsysbinary: Any) -> None:
     name = 'a """\n{x}\\ é'
     Path(name).write_bytes(LEGACY)

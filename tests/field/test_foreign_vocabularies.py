@@ -90,6 +90,8 @@ WRONG: list[tuple[Any, str]] = [
     ({"model": {"vocab": {"a": "b"}}}, "its vocabulary is no table"),
     ({"vocab": "input.txt", "epoch": 3, "x": []}, "neither ids nor one of the usual names"),
     ({"vocab": {"vocab": {"vocab": {"vocab": {"x": [], "vocab": 1}}}}}, "neither ids nor one of the usual names"),
+    ({"one": {"vocab": ["a"]}, "other": {"vocab": ["b"]}}, "`vocab` and `vocab` are different vocabularies"),
+    (json.loads('{"vocab":' * 700 + "1" + "}" * 700), "its vocabulary is nested too deeply"),
     (["a", "b", "a"], "'a' comes twice"),
     ([f"<{n}>" for n in range(6401)], "more than 6,400 symbols are no single character"),
     ({"word_index": '{"'}, "Unterminated string"),

@@ -18,20 +18,27 @@ HEAD = '''\
     python convert.py{trust}
     recurra import {written}
 """
+
+import sys
+from pathlib import Path
+
+FILE = {path!r}
+WRITTEN = {output!r}
+
+if Path(WRITTEN).exists():
+    sys.exit(f"{{WRITTEN}} is there already: remove it, or give it another name.")
+
 '''
 
 PYTORCH = '''\
 import json
 import pickle
-import sys
 import types
 import zipfile
 
 import torch
 from safetensors.torch import save_file
 
-FILE = {file!r}
-WRITTEN = {written!r}
 NAMES = {names!r}.split()
 
 
@@ -126,17 +133,12 @@ print("with the vocabulary" if vocabulary else "without a vocabulary: import it 
 '''
 
 KERAS = '''\
-import sys
-
 import numpy as np
 
 try:
     import keras
 except ImportError:
     from tensorflow import keras
-
-FILE = {file!r}
-WRITTEN = {written!r}
 
 RECURRENT = {{"SimpleRNN": 1, "GRU": 3, "LSTM": 4}}
 found = {{}}
@@ -202,12 +204,9 @@ print(f"{{WRITTEN}}: {{', '.join(found)}}")
 
 PICKLE = '''\
 import pickle
-import sys
 
 import numpy as np
 
-FILE = {file!r}
-WRITTEN = {written!r}
 NAMES = {names!r}.split()
 
 if "--trust" not in sys.argv:
@@ -270,13 +269,14 @@ def script(path: Path) -> str:
         raise UsageError(f"`{path}` needs no script, or none can convert it.", hint=hint)
     written = file_kinds.converted(path, kind.converter)
     head = HEAD.format(
-        file=_inside_docstring(path.name),
+        file=_inside_docstring(path.name or f"{path}"),
         where=file_kinds.WHERE[kind.converter],
         written=_inside_docstring(file_kinds.argument(written)),
         trust=" --trust" if kind.converter == file_kinds.PICKLE else "",
+        path=f"{path}",
+        output=f"{written}",
     )
-    names = " ".join(sorted(KEYS))
-    return head + SCRIPTS[kind.converter].format(file=f"{path}", written=f"{written}", names=names)
+    return head + SCRIPTS[kind.converter].format(names=" ".join(sorted(KEYS)))
 
 
 def _inside_docstring(name: str) -> str:

@@ -140,7 +140,7 @@ def hint_for(path: Path, kind: Refused) -> str:
 
 def converted(path: Path, converter: str) -> Path:
     """The file that a converter writes."""
-    return path.with_suffix(WRITTEN[converter])
+    return (path if path.name else path.absolute()).with_suffix(WRITTEN[converter])
 
 
 def argument(path: Path) -> str:

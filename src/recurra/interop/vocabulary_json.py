@@ -43,8 +43,10 @@ def from_json(data: bytes, name: str, *, is_bytes: bool = False) -> Symbols:
     return found._replace(is_bytes=True) if is_bytes else found
 
 
-def symbols_in(value: Any) -> Symbols:
+def symbols_in(value: Any, depth: int = 0) -> Symbols:
     """The symbols in a value of JSON. Raises ValueError if it has no vocabulary, or several that differ."""
+    if depth > MAX_DEPTH:
+        raise ValueError("its vocabulary is nested too deeply")
     if isinstance(value, str):
         return of_tokens(list(value))
     if isinstance(value, list):
@@ -53,7 +55,7 @@ def symbols_in(value: Any) -> Symbols:
         raise ValueError(f"it is a {type(value).__name__}")
     if isinstance(value.get("model"), dict) and "vocab" in value["model"]:
         return _of_tokenizer(value)
-    return _of_table(value) if _is_table(value) else _of_nested(value)
+    return _of_table(value) if _is_table(value) else _of_nested(value, depth)
 
 
 def _utf8(data: bytes) -> bytes:
@@ -99,33 +101,33 @@ def _are_numbers(words: list[str]) -> bool:
     return all(word.isascii() and word.isdecimal() and len(word) < 10 for word in words)
 
 
-def _of_nested(value: dict[str, Any]) -> Symbols:
+def _of_nested(value: dict[str, Any], depth: int) -> Symbols:
     """The vocabulary inside an object: all that are there must be the same."""
-    found: dict[str, Symbols] = {}
-    errors = []
-    for key, item in _named(value, 0):
+    found: tuple[str, Symbols] | None = None
+    error: ValueError | None = None
+    for key, item, inner in _named(value, depth):
         try:
-            found[key] = symbols_in(_unpacked(item))
-        except ValueError as error:
-            errors.append(error)
-    if not found:
-        raise errors[0] if errors else ValueError("it has neither ids nor one of the usual names of a vocabulary")
-    first, *others = found
-    for other in others:
-        if not np.array_equal(found[first].points, found[other].points):
-            raise ValueError(f"`{first:.40}` and `{other:.40}` are different vocabularies")
-    return found[first]
+            symbols = symbols_in(_unpacked(item), inner)
+        except ValueError as wrong:
+            error = error or wrong
+            continue
+        if found is not None and not np.array_equal(found[1].points, symbols.points):
+            raise ValueError(f"`{found[0]:.40}` and `{key:.40}` are different vocabularies")
+        found = found or (key, symbols)
+    if found is None:
+        raise error or ValueError("it has neither ids nor one of the usual names of a vocabulary")
+    return found[1]
 
 
-def _named(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """What has one of the usual names, in an object and in the objects inside."""
+def _named(value: Any, depth: int) -> Iterator[tuple[str, Any, int]]:
+    """The name, value and depth of what has one of the usual names, in an object and in the objects inside."""
     if depth > MAX_DEPTH or not isinstance(value, dict):
         return
     for key, item in value.items():
         if key.lower() not in KEYS:
             yield from _named(item, depth + 1)
         elif isinstance(item, (dict, list)) or (isinstance(item, str) and _may_be_characters(item)):
-            yield key, item
+            yield key, item, depth + 1
 
 
 def _may_be_characters(text: str) -> bool:
@@ -145,10 +147,10 @@ def _of_tokenizer(value: dict[str, Any]) -> Symbols:
         vocabulary = {pair[0]: number for number, pair in enumerate(vocabulary) if _is_pair(pair)}
     if not isinstance(vocabulary, dict):
         raise ValueError("its vocabulary is no table")
-    added = value.get("added_tokens")
+    added, vocabulary = value.get("added_tokens"), dict(vocabulary)
     for token in added if isinstance(added, list) else []:
         if isinstance(token, dict) and isinstance(token.get("content"), str) and _is_id(token.get("id")):
-            vocabulary = {**vocabulary, token["content"]: token["id"]}
+            vocabulary[token["content"]] = token["id"]
     if not all(_is_id(number) for number in vocabulary.values()):
         raise ValueError("its vocabulary is no table")
     steps = {kind for key in ("pre_tokenizer", "decoder") for kind in _types(value.get(key))}
