@@ -187,6 +187,7 @@ HEADERS: list[tuple[bytes, str]] = [
     (npy("{'descr': __import__('os'), 'fortran_order': False, 'shape': ()}"), "left out unread: `U`"),
     (npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': ()}"), "left out unread: `U`"),
     (npy("{'descr': '|O', 'fortran_order': False, 'shape': ()}"), "left out unread: `U`"),
+    (npy("{'descr': '<U1', 'fortran_order': False, 'shape': ()}", b"\0\0\x11\0"), "has a number that is no character"),
     (npy("{'descr': '<U0', 'fortran_order': False, 'shape': ()}"), "left out unread: `U`"),
 ]  # fmt: skip
 

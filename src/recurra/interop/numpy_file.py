@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from recurra.errors import ModelError
 from recurra.interop import zip_file
+from recurra.text.vocabulary import CODE_POINTS
 
 Array = npt.NDArray[Any]
 
@@ -66,7 +67,7 @@ def read(path: Path) -> Content:
                 room -= size
                 if room < 0:
                     raise ModelError(f"`{path}` is too large when it is unpacked.")
-                arrays[name] = _array(file, header, size, name)
+                arrays[name] = _array(file, header.dtype, header, name)
     return Content(arrays, tuple(left_out))
 
 
@@ -75,11 +76,16 @@ def is_object(head: bytes) -> bool:
     return re.search(rb"'descr': *'\|O", head) is not None
 
 
-def _array(file: IO[bytes], header: _Header, size: int, name: str) -> Array:
+def _array(file: IO[bytes], dtype: np.dtype[Any], header: _Header, name: str) -> Array:
+    size = math.prod(header.shape) * dtype.itemsize
     data = file.read(size + 1)
     if len(data) != size:
         raise ValueError(f"`{name:.40}` has more or fewer bytes than its shape {header.shape} needs")
-    flat = np.frombuffer(data, header.dtype) if data else np.zeros(0, header.dtype)
+    if dtype.kind == "U" and data:
+        points = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        if points.max() >= CODE_POINTS:
+            raise ValueError(f"`{name:.40}` has a number that is no character")
+    flat = np.frombuffer(data, dtype) if data else np.zeros(0, dtype)
     return flat.reshape(header.shape, order=header.order)
 
 
