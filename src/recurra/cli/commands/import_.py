@@ -14,7 +14,7 @@ Examples:
   recurra import gru.safetensors --vocabulary ids.json
   recurra import RNN.mat                            the course's struct RNN
   recurra import RNN.npz --text book.txt            the same, of NumPy
-  recurra import lstm.pt --converter > convert.py   a script for what is not read"""
+  recurra import lstm.pt --converter > convert.py   a script that converts it"""
 CHARACTERS = Group("Which characters", sort_key=1)
 MODULES = Group("Which modules", sort_key=2)
 
