@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -164,6 +165,8 @@ def test_a_server_that_does_not_end_is_killed_and_waited_for(
     with contextlib.suppress(RecurraError, KeyboardInterrupt), live_page.Page() as page:
         assert page.open(tmp_path) == "http://127.0.0.1:1"
         process = page._process
+        assert process is not None
+        assert os.getsid(process.pid) != os.getsid(0)  # Ctrl-C on a terminal reaches the training alone
         if error is not None:
             raise error
     assert process is not None

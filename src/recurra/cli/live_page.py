@@ -12,6 +12,7 @@ from typing import Self
 HOST = "127.0.0.1"
 PORTS = (8000, 0)  # the usual port, or any free one
 END_TIMEOUT_SECONDS = 5
+OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows what a new session is elsewhere
 
 
 def require_servable(port: int | None, names: Sequence[str]) -> None:
@@ -40,11 +41,19 @@ class Page:
         return self
 
     def open(self, folder: Path) -> str | None:
-        """Serve the page of the run in `folder`; return its address, or None if no server has come up."""
+        """Serve the page of the run in `folder`; return its address, or None if no server has come up.
+
+        Ctrl-C and the hangup of a terminal reach the training alone: the page stays until all is saved.
+        """
         ports = ",".join(map(str, self._ports))
         line = [sys.executable, "-m", "recurra.serving.live", str(folder), ports, *self._names]
         self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours, a folder, ports and names
-            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            line,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            creationflags=OWN_GROUP,
         )
         assert self._process.stdout is not None  # noqa: S101 - asked for
         return self._process.stdout.readline().strip() or None

@@ -26,7 +26,6 @@ from recurra.serving.listening import bind, url
 from recurra.serving.page import routes as page
 from recurra.serving.registry import LiveRun, Registry, name_of
 from recurra.serving.server import serve
-from recurra.signals import HANGUPS
 from recurra.training.run_files import REPORT
 
 HOST = "127.0.0.1"
@@ -99,8 +98,6 @@ def _end_with_the_training() -> None:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, *HANGUPS):
-        signal.signal(number, signal.SIG_IGN)  # they are meant for the training, which ends this process
     try:
         main(Path(sys.argv[1]), [int(port) for port in sys.argv[2].split(",")], sys.argv[3:])
     except RecurraError:

@@ -211,7 +211,7 @@ def train(
         Parameter(
             group=WATCH,
             show_default=False,
-            help="With --live: a name that a proxy or a forwarded port gives the page (may be repeated).",
+            help="With --live: a name that a proxy has for this machine (may be repeated).",
         ),
     ] = None,
     json: Annotated[bool, flag("One JSON object on stdout at the end.", OUTPUT)] = False,
