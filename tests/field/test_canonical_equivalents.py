@@ -59,6 +59,16 @@ def test_a_text_in_pieces_is_the_same_wherever_it_is_cut(forms: tuple[str, str])
     assert list(Respelling(vocabulary).pieces([])) == []
 
 
+def test_a_cluster_without_end_is_left_as_it_is() -> None:
+    """To normalize so many marks would take longer than the test may."""
+    marks = "e" + "\u0302\u0317" * 50_000
+    vocabulary = Vocabulary.of("ê")
+    assert respelled(marks, vocabulary) == (marks, None)
+    pieces = [marks[start : start + 1000] for start in range(0, len(marks), 1000)]
+    assert "".join(Respelling(vocabulary).pieces(pieces)) == marks
+    assert respelled("e" + "\u0302" * 3, vocabulary)[0] == "ê" + "\u0302" * 2
+
+
 def test_a_model_of_bytes_reads_the_bytes_that_are_there() -> None:
     assert respelled(FORMS["NFD"], Vocabulary.bytes()) == (FORMS["NFD"], None)
 

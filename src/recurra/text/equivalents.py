@@ -2,7 +2,7 @@
 
 Unicode writes é as one character (NFC) or as e and a combining accent (NFD), and both mean the same. A model has
 learned one of them. A cluster (a character and the marks after it) of which the vocabulary lacks a part is replaced by
-a canonical equivalent that it has; all else is left as it is.
+a canonical equivalent that it has; all else is left as it is, as are clusters longer than those of any language.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _JAMO = "\u1160\u11ff"  # the vowels and final consonants that follow a Korean initial
+LONGEST_CLUSTER = 64  # characters: Unicode sorts the marks of a cluster in time that grows with their square
 
 
 class Respelling:
@@ -41,7 +42,7 @@ class Respelling:
                 continue
             start, stop = _cluster(text, place)
             cluster = text[start:stop]
-            spelled = self._spelled(cluster)
+            spelled = self._spelled(cluster) if len(cluster) <= LONGEST_CLUSTER else cluster
             if spelled != cluster:
                 self.count += 1
                 self.example = self.example if self.count > 1 else (cluster, spelled)
@@ -55,6 +56,7 @@ class Respelling:
         for piece in pieces:
             text = held + piece
             cut = _cluster(text, len(text) - 1)[0] if text else 0
+            cut = cut if len(text) - cut <= LONGEST_CLUSTER else len(text)
             held = text[cut:]
             if cut:
                 yield self(text[:cut])
