@@ -285,7 +285,7 @@ class LanguageModel:
     def evaluate(self, ids: Ids) -> float:
         """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted.
 
-        Of a model of documents that of the lines: see `scoring.evaluate_documents`.
+        Of a model of documents that of the lines: see `scoring.evaluate_documents`. TextError if all are empty.
         """
         ids = self._checked(ids)
         if self.document_end is not None:
@@ -297,6 +297,12 @@ class LanguageModel:
         if self.document_end is not None:  # whose lines are read side by side in any case
             return self.evaluate(ids)
         return scoring.estimate(self.reader, self._checked(ids), self.zero_state)
+
+    def warm_up(self) -> None:
+        """Have the kernels of `evaluate` and `estimate` compiled."""
+        character = next((id_ for id_ in range(len(self.vocabulary)) if id_ != self.document_end), None)
+        if character is not None:
+            self.estimate(np.full(2, character))
 
     def _checked(self, ids: Ids) -> Ids:
         """Return `ids` as an array, unless they lie in a file; UsageError unless they are two or more of the model."""

@@ -130,3 +130,13 @@ def test_after_its_updates_a_schedule_stays_as_it_was(schedule: str) -> None:
     _, training = configs({"updates": 50, "schedule": schedule})
     whole, longer = schedule_of(training), schedule_of(dataclasses.replace(training, updates=80, schedule_updates=50))
     assert [longer(update) for update in range(80)] == [whole(min(update, 49)) for update in range(80)]
+
+
+def test_lines_are_learned_within_a_time_limit(tmp_path: Path) -> None:
+    """The id of the newline is 0, so that a text of zeros has no document."""
+    settings = {name: value for name, value in SETTINGS.items() if name != "updates"}
+    settings |= {"time_limit": 0.2, "max_epochs": 3.0, "documents": "lines", "validation": 0.2, "batch_size": 2}
+    config, training = configs(settings)
+    run = training_run.train(from_string(TEXT), model=config, training=training, run=tmp_path / "run", with_proof=False)
+    assert run.summary["updates"] >= 1
+    assert run.summary["validation_nats_per_character"] > 0

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_training import TEXT, K, T, committed, make_trainer, of_kind
+from small_training import SETTINGS, TEXT, K, T, committed, make_trainer, of_kind
 
 from processes import PATIENCE
-from recurra.config import ModelConfig
+from recurra.config import ModelConfig, configs
 from recurra.engines.engine import Start
 from recurra.engines.fused import FusedEngine
 from recurra.errors import NumericalError, TextError, UsageError
@@ -21,6 +21,7 @@ from recurra.model import LanguageModel
 from recurra.network import network, optimizers
 from recurra.network.parameters import digest, initialise
 from recurra.randomness import stream
+from recurra.text.reading import from_string
 from recurra.text.streams import STREAMS
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.checkpoint import Snapshot
@@ -34,6 +35,7 @@ from recurra.training.events import (
     Sampled,
     Saving,
 )
+from recurra.training.run import train
 from recurra.training.trainer import Trainer
 
 SHORT = TEXT[:23]  # (23 - 1) // 5 = 4 updates an epoch, two characters dropped
@@ -205,9 +207,20 @@ def test_held_out_documents_are_read_one_by_one(cell: str, layers: int) -> None:
     assert trainer.final_validation_loss() == trainer.validation_loss
 
 
-def test_held_out_lines_that_are_all_empty() -> None:
-    with pytest.raises(TextError, match="all lines held out are empty"):
-        make_trainer(TEXT + "\n" * len(TEXT), documents="lines", validation=0.3)
+@pytest.mark.parametrize("share", ["validation", "test"])
+@pytest.mark.parametrize("length", [{"updates": 5}, {"time_limit": 0.1}])
+def test_held_out_lines_that_are_all_empty(share: str, length: dict[str, float], tmp_path: Path) -> None:
+    settings = {name: value for name, value in SETTINGS.items() if name != "updates"}
+    config, training = configs(settings | length | {"documents": "lines", share: 0.3})
+    with pytest.raises(TextError, match="all lines held out are empty") as raised:
+        train(from_string(TEXT + "\n" * len(TEXT)), model=config, training=training, run=tmp_path / "run")
+    assert raised.value.hint == f"give another `--{share}`."
+
+
+def test_documents_after_empty_lines_are_learned() -> None:
+    """Kernels are compiled before the clock runs, whatever the first characters are."""
+    trainer = make_trainer("\n\n\n" + TEXT, documents="lines", updates=2, sample_every=1)
+    assert of_kind(list(trainer.events()), Progress)[-1].update == 2
 
 
 def test_documents_need_newlines() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from recurra.errors import TextError
-from recurra.inference.scoring import Score, document_losses
+from recurra.inference.scoring import Score, document_losses, no_documents
 from recurra.inference.surprise import escapes, utf8_lengths
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def score_lines(
         raise TextError("the model knows no newline: it has no lines to score.", hint="leave out `--documents`.")
     lines = [(number, line) for number, line in enumerate(text.split(NEWLINE), start=1) if line]
     if not lines:
-        raise TextError("no line has a character: there is no document to score.")
+        raise no_documents()
     looked_up = [vocabulary.look_up(line + NEWLINE) for _, line in lines]
     known = [ids[has].astype(np.int64) for ids, has in looked_up]
     losses = document_losses(network, known, int(newline[0]), zero_state)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recurra.errors import TextError
 from recurra.network.state import map_state
 
 if TYPE_CHECKING:
@@ -113,13 +114,20 @@ def evaluate_documents(
 ) -> float:
     """Mean nats a character of the lines in `ids` that are not empty, each read from a zero state and a newline.
 
-    Every character is counted, the newline at the end of each line too.
+    Every character is counted, the newline at the end of each line too. Raises TextError if all lines are empty.
     """
     pieces = np.split(ids, np.flatnonzero(ids == newline))
     lines = [pieces[0], *(piece[1:] for piece in pieces[1:])]
     documents = [np.append(line, newline) for line in lines if len(line)]
+    if not documents:
+        raise no_documents()
     losses = document_losses(network, documents, newline, zero_state)
     return math.fsum(itertools.chain.from_iterable(own.tolist() for own in losses)) / sum(map(len, losses))
+
+
+def no_documents() -> TextError:
+    """Return the error for a text of empty lines alone."""
+    return TextError("no line has a character: there is no document to score.")
 
 
 def document_losses(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from recurra.config import TrainingConfig
 from recurra.errors import TextError, UsageError
 from recurra.text import books
@@ -58,7 +60,11 @@ def prepared(text: Text, training: TrainingConfig, known: Vocabulary | None = No
     newline = newline_of(training, vocabulary)
     if newline is not None:
         ids = ids[:]  # lines are sorted by length: in memory
-    return LearningText(text, vocabulary, split(ids, **held_out, newline=newline), newline)
+    parts = split(ids, **held_out, newline=newline)
+    for name, part in zip(held_out, parts[1:], strict=True):
+        if newline is not None and len(part) and np.all(part[:] == newline):
+            raise TextError("all lines held out are empty.", hint=f"give another `--{name}`.")
+    return LearningText(text, vocabulary, parts, newline)
 
 
 def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:

@@ -73,7 +73,7 @@ def _seconds_of_events(
     model: LanguageModel, training: TrainingConfig, stream: TextStream, validation_ids: Ids
 ) -> tuple[float, float]:
     """What the evaluation at the end takes, and what evaluations and samples take an update."""
-    model.estimate(np.zeros(2, np.int64))  # compiles the kernels that read
+    model.warm_up()
     each = 0.0
     if training.sample_every:
         model.sample(max_new_tokens=1)  # compiles the kernels that write
@@ -89,6 +89,8 @@ def _seconds_of_events(
 def seconds_of_evaluation(model: LanguageModel, validation_ids: Ids) -> float:
     """Return the seconds that one evaluation takes, estimated from a piece of the held-out text."""
     piece = validation_ids[:PIECE]
+    if model.document_end is not None and np.all(piece == model.document_end):
+        piece = validation_ids[:]  # a line of it has a character, or the trainer would have refused it
     return _seconds(lambda: model.estimate(piece)) * len(validation_ids) / len(piece)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Start, TrainResult
-from recurra.errors import NumericalError, TextError
+from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
@@ -90,8 +90,6 @@ class Trainer:
         _require_finite(self.initial, 0)
         newline = newline_of(training, vocabulary)
         self.stream = crew.stream(training, train_ids, newline)
-        if newline is not None and len(validation_ids) and np.all(validation_ids[:] == newline):
-            raise TextError("all lines held out are empty.", hint="give another `--validation`.")
         self.history = History(per_character=training.preset != "seed" or training.documents is not None)
         self.update = 0
         self.validation: float | None = None
@@ -244,10 +242,10 @@ class Trainer:
     def _warm_up_reading(self) -> None:
         """Have the kernels that sample and evaluate compiled before the clock runs."""
         if self.training.sample_every or self.has_validation:
-            self.model().evaluate(self._train_ids[:2])
+            self.model().warm_up()
         if self.training.time_limit is not None and self.has_validation:
             model = self.model()
-            model.estimate(self._train_ids[:2])  # compiles its kernels
+            model.warm_up()
             self._evaluation_seconds = seconds_of_evaluation(model, self._validation_ids)
         if self.training.sample_every:
             self.model().sample(max_new_tokens=1)
