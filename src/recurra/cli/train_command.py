@@ -10,6 +10,7 @@ from typing import Any
 from recurra.cli.options import SETTINGS
 from recurra.report import data
 
+MANY = ("TEXT",)  # stands for the files of a text that are too many for run.toml
 VALUES = {"encoding": "--encoding", "start": "--from", "run": "--run"}
 
 
@@ -21,7 +22,7 @@ def slower(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: 
     options = {name: value for name, value in named.items() if value is not None}
     if options.get("resume"):
         tables = data.load(folder).tables
-        texts = texts or tables["text"]["source"]
+        texts = texts or tables["text"].get("source") or MANY
         options = {"preset": tables["training"]["preset"]} | options | {"run": None}
     words = ["recurra", "train", *texts]
     for name, option in {**VALUES, **{name: f"--{name.replace('_', '-')}" for name in SETTINGS}}.items():

@@ -51,7 +51,8 @@ def read_sources(folder: Path, text: Mapping[str, Any], hint: str) -> Any:
             if len(found) > MOST_FILES:
                 raise ValueError(f"it has more than {MOST_FILES:,} lines")
     except (OSError, ValueError) as error:
-        raise TextError(f"the list of the text's files `{path}` cannot be read: {error}.", hint=hint) from error
+        reason = getattr(error, "strerror", None) or error
+        raise TextError(f"the list of the text's files `{path}` cannot be read: {reason}.", hint=hint) from error
     if digest.hexdigest() != text.get("sources_sha256"):
         raise TextError(f"the list of the text's files `{path}` is not the one that was written.", hint=hint)
     return found
