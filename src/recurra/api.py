@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,6 +15,7 @@ from recurra.interop.origin import origin_of
 from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel, load
 from recurra.report.document import write_report
+from recurra.shell import path_argument
 from recurra.text.models import require_texts
 from recurra.text.reading import Source, list_sources
 from recurra.text.text import Text
@@ -136,10 +136,10 @@ def _require_functions(listeners: Sequence[Listener], announce: Announce | None)
         raise arguments.wrong("announce", "a function or None", announce)
 
 
-def _with_model(given: str) -> str:
+def _with_model(path: Path) -> str:
     """The hint if a model was given as a text: what to do with it, or with the run if it is a run's folder."""
-    is_run = Path(*shlex.split(given)).is_dir()
-    resuming = f"`recurra train --resume --run {given}` goes on with its training; " if is_run else ""
+    given = path_argument(path)
+    resuming = f"`recurra train --resume --run {given}` goes on with its training; " if path.is_dir() else ""
     return f"{resuming}`recurra train TEXT --from {given}` learns a text with its model."
 
 

@@ -29,7 +29,7 @@ from recurra.network import growth, network
 from recurra.network.network import State
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest, parameter_shapes
-from recurra.text import models
+from recurra.text import exclusions
 from recurra.text.equivalents import respelled
 from recurra.text.id_file import IdFile, Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
@@ -42,7 +42,7 @@ Array = NDArray[Any]
 FORMAT = 1
 MOST_STREAMS = 1 << 20
 PREFIX, OPTIMIZER = "parameters.", "optimizer."
-CHECKPOINTS = models.CHECKPOINTS
+CHECKPOINTS = exclusions.CHECKPOINTS
 BEST = "best.safetensors"
 UPDATES = "update-*.safetensors"  # with the number of updates done
 STATE = "state."

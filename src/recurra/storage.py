@@ -6,11 +6,11 @@ import contextlib
 import errno
 import os
 import secrets
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from recurra.errors import StorageError
+from recurra.shell import path_argument
 
 STAGING = ".staging-"
 RUN_PLACE = "choose another folder with `--run`; earlier checkpoints are untouched."
@@ -53,12 +53,12 @@ def _reason(path: Path, error: OSError) -> tuple[str, str | None]:
     if error.errno in (errno.ENOENT, errno.ENOTDIR) and not there.is_dir():
         return f"`{there}` is a file, not a folder", None
     if error.errno == errno.ENOENT and there != folder:
-        return f"the folder `{folder}` does not exist", f"make it with `mkdir -p {shlex.quote(str(folder))}`"
+        return f"the folder `{folder}` does not exist", f"make it with `mkdir -p {path_argument(folder)}`"
     if error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST) and path.is_dir():
         return "it is a folder", "name a file in it"
     remedy = REMEDIES.get(error.errno or 0)
     closed = path if _exists(path) and os.access(there, os.W_OK) else there
-    return reason, None if remedy is None else remedy.format(there=shlex.quote(str(closed)))
+    return reason, None if remedy is None else remedy.format(there=path_argument(closed))
 
 
 def _exists(path: Path) -> bool:

@@ -11,9 +11,7 @@ import pytest
 
 import recurra
 from recurra.errors import TextError
-from recurra.text import exclusions
 from recurra.text.reading import read
-from recurra.training.run_files import METRICS, SETTINGS
 
 LINE = "A small book, of few words, read many times over.\n"
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# made by a program\n"
@@ -46,7 +44,6 @@ def test_a_second_training_reads_the_same_text_as_the_first(capfd: pytest.Captur
 
 
 def test_a_run_directory_is_known_by_two_of_its_entries() -> None:
-    assert exclusions._RUN_ENTRIES[:2] == (SETTINGS, METRICS)
     write("a/run.toml")
     write("b/run.toml")
     write("b/metrics.jsonl")
@@ -59,10 +56,24 @@ def test_a_run_directory_is_known_by_two_of_its_entries() -> None:
 def test_a_run_directory_that_is_named_is_refused(name: str) -> None:
     write("b/run.toml")
     write("b/metrics.jsonl")
-    with pytest.raises(TextError, match=r"^b is a run directory of recurra, not a text") as caught:
+    with pytest.raises(TextError, match=r"^`b` is a run directory, not a text") as caught:
         read(name)
     assert caught.value.hint == "name the file or folder of the text."
     assert read("b/run.toml").text == LINE  # a file that is named is read
+
+
+def test_the_checkpoints_of_a_run_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("run/checkpoints/latest.json", "{}")
+    write("run/checkpoints/update-000000000001.safetensors", "")
+    write("book.txt")
+    assert [Path(place).name for place in read(".").source] == ["book.txt"]
+    with pytest.raises(TextError, match=r"^`run/checkpoints` is a folder of checkpoints, not a text") as caught:
+        recurra.train("run/checkpoints", updates=1)
+    assert "`recurra train TEXT --from run`" in str(caught.value.hint)
+    monkeypatch.chdir("run/checkpoints")
+    with pytest.raises(TextError, match=r"^`\.` is a folder of checkpoints, not a text") as caught:
+        recurra.train(".", updates=1)
+    assert "`recurra train TEXT --from ..`" in str(caught.value.hint)
 
 
 def test_what_is_left_out_and_why() -> None:

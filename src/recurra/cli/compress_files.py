@@ -79,7 +79,9 @@ def source(name: str) -> Iterator[BinaryIO]:
     if Path(name).is_dir():
         from recurra.text.models import require_texts  # loads NumPy, which a page of help does not wait for
 
-        require_texts([Path(name)], lambda given: f"`recurra export {given}` writes its model for other programs.")
+        require_texts(
+            [Path(name)], lambda run: f"`recurra export {path_argument(run)}` writes its model for other programs."
+        )
         raise TextError(f"`{name}` is a folder; a file is expected.", hint="`tar` makes one file of a folder.")
     try:
         file = Path(name).open("rb")  # noqa: SIM115 - closed below; only opening may raise here

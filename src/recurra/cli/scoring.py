@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from recurra.cli.terminal import REDRAW, await_input, can_move, redraw
@@ -19,6 +19,7 @@ from recurra.inference.dynamic import DynamicConfig
 from recurra.inference.scoring import Score
 from recurra.inference.surprise import Surprise, tally
 from recurra.model import LanguageModel, load
+from recurra.shell import path_argument
 from recurra.text.equivalents import Respelling, respelled
 from recurra.text.id_file import Ids
 from recurra.text.models import require_texts
@@ -178,11 +179,11 @@ def _passage(wanted: Wanted, readers: list[Reader]) -> Passage:
     return passage
 
 
-def _with_models(wanted: Wanted, model: str) -> str:
+def _with_models(wanted: Wanted, model: Path) -> str:
     """The hint if `model` was given as a text: the command that scores with it too."""
-    first, *others = map(shlex.quote, wanted.models)
-    texts = [text for text in map(shlex.quote, wanted.texts) if text != model]
-    also = [f"--also {other}" for other in (*others, model)]
+    first, *others = map(path_argument, wanted.models)
+    texts = [text if text == "-" else path_argument(text) for text in wanted.texts if Path(text) != model]
+    also = [f"--also {other}" for other in (*others, path_argument(model))]
     return f"score with several models: `{' '.join(['recurra score', first, *texts, *also])}`."
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -26,6 +25,8 @@ from recurra.serving.listening import bind, url
 from recurra.serving.page import routes as page
 from recurra.serving.registry import LiveRun, Registry, name_of
 from recurra.serving.server import serve
+from recurra.shell import path_argument
+from recurra.signals import HANGUPS
 from recurra.training.run_files import REPORT
 
 HOST = "127.0.0.1"
@@ -48,7 +49,7 @@ class Training(Registry):
     @property
     def live(self) -> LiveRun:
         """The words for a page whose training has ended."""
-        folder = shlex.quote(str(self._folder))
+        folder = path_argument(self._folder)
         return LiveRun(
             report=str(self._folder / REPORT),
             resume=f"recurra train --resume --run {folder}",

@@ -16,7 +16,8 @@ RUN = "run directory of recurra"
 ENVIRONMENT = "virtual environment"
 CACHE = "cache directory"
 
-_RUN_ENTRIES = ("run.toml", "metrics.jsonl", "checkpoints")  # two of them make a run directory
+SETTINGS, METRICS, CHECKPOINTS = "run.toml", "metrics.jsonl", "checkpoints"  # two of them make a run directory
+LATEST, MODEL_SUFFIX = "latest.json", ".safetensors"  # in its folder of checkpoints
 _ENVIRONMENT_ENTRIES = ("pyvenv.cfg", "conda-meta")  # of venv and virtualenv, and of conda
 _CACHE_TAG = "CACHEDIR.TAG"  # bford.info/cachedir: directories that a program can make again
 _CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
@@ -29,7 +30,12 @@ _LOCK_NAMES = (
 
 def is_run(entries: Collection[str]) -> bool:
     """Return True if a directory with these `entries` is a run directory, wherever it lies."""
-    return sum(name in entries for name in _RUN_ENTRIES) >= 2
+    return sum(name in entries for name in (SETTINGS, METRICS, CHECKPOINTS)) >= 2
+
+
+def is_checkpoints(entries: Collection[str]) -> bool:
+    """Return True if a directory with these `entries` holds the checkpoints of a run."""
+    return LATEST in entries and any(name.endswith(MODEL_SUFFIX) for name in entries)
 
 
 def of_name(name: str) -> str | None:
@@ -41,7 +47,7 @@ def of_name(name: str) -> str | None:
 
 def of_directory(directory: Path, entries: Collection[str]) -> str | None:
     """Return why a directory with these `entries` is left out of a folder's text; None if it is not."""
-    if is_run(entries):
+    if is_run(entries) or is_checkpoints(entries):
         return RUN
     if any(name in entries for name in _ENVIRONMENT_ENTRIES):
         return ENVIRONMENT

@@ -109,6 +109,7 @@ def _no_text(name: str, kind: str) -> Format:
 _IMAGE = Format("an image", MEDIA, "recognize its text", "tesseract {file} {stem}")
 _SOUND = Format("an audio or video file", MEDIA, "transcribe it", "whisper {file} --output_format txt")
 _ZIP = _archive("a ZIP archive", "unzip {file} -d {stem}", "funzip")
+SAFETENSORS = _no_text("a model file (safetensors)", MODEL)
 _NPY = _data(
     "a NumPy array (.npy)",
     "python -c 'import numpy, sys; numpy.savetxt(sys.stdout, numpy.load(sys.argv[1]).ravel(), \"%s\")' "
@@ -151,7 +152,7 @@ _SIGNATURES: tuple[tuple[bytes, Format], ...] = (  # patterns of the first bytes
     (rb"\x80[\x02-\x05]", _data("a Python pickle")),
     (rb"MATLAB [57]\.\d MAT-file", _data("a MAT-file")),
     (rb"ARROW1\0\0|FEA1|Obj\x01", _data("an Arrow, Feather or Avro file")),
-    (rb'.{4}\0{4}\{"', _no_text("a model file (safetensors)", MODEL)),
+    (rb'.{4}\0{4}\{"', SAFETENSORS),
     (rb"GGUF[\x01-\x0f]\0", _no_text("a model file (GGUF)", MODEL)),
     (rb"\x7fELF|MZ.{0,62}\0\0|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe|\0asm", _no_text("a compiled program", PROGRAM)),
 )

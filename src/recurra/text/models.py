@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recurra.errors import TextError
-from recurra.text import books, files
+from recurra.text import books, exclusions, files, formats
 from recurra.text.text import BYTES
 
-CHECKPOINTS = "checkpoints"  # the folder of a run's checkpoints
-SETTINGS = "run.toml"
-LONGEST_HEADER = 1 << 20  # bytes of the header of a model file
+RUN = "run directory"
+MODEL = "model file"
 
 
 def require_texts(
-    given: Sequence[str | os.PathLike[str]], hint: Callable[[str], str], encoding: str | None = None
+    given: Sequence[str | os.PathLike[str]], hint: Callable[[Path], str], encoding: str | None = None
 ) -> None:
     """Raise TextError if one of `given` is a run directory or, except with encoding `bytes`, a model file.
 
-    `hint` returns what to do with it, from its path as it is typed in a shell.
+    `hint` returns what to do with the model at a path.
     """
     for source in given:
         if source == "-" or (isinstance(source, str) and source in books.NAMES):
@@ -30,16 +28,23 @@ def require_texts(
         path = Path(source)
         mode = files.mode(path)
         if mode is not None and stat.S_ISDIR(mode):
-            is_model, kind = (path / SETTINGS).is_file() and (path / CHECKPOINTS).is_dir(), "run directory"
-        else:
-            regular = mode is not None and stat.S_ISREG(mode) and encoding != BYTES
-            is_model, kind = regular and _is_model(next(files.chunks(path), b"")), "model file"
-        if is_model:
-            raise TextError(f"`{files.shown(path)}` is a {kind}, not a text.", hint=hint(shlex.quote(str(source))))
+            refuse_run(path, hint)
+        elif mode is not None and stat.S_ISREG(mode) and encoding != BYTES and _is_model(path):
+            raise _error(path, MODEL, hint(path))
 
 
-def _is_model(beginning: bytes) -> bool:
-    """Return True if a file that begins so is one of safetensors, as every model file is."""
-    length = int.from_bytes(beginning[:8], "little")
-    header = beginning[8 : 8 + length]
-    return 0 < length <= LONGEST_HEADER and header.startswith(b"{") and b'"data_offsets"' in header
+def refuse_run(folder: Path, hint: Callable[[Path], str]) -> None:
+    """Raise TextError, with the `hint` for the run, if `folder` is a run directory or holds the checkpoints of one."""
+    entries = files.entries(folder)
+    if exclusions.is_run(entries):
+        raise _error(folder, RUN, hint(folder))
+    if exclusions.is_checkpoints(entries):
+        raise _error(folder, "folder of checkpoints", hint(folder.parent if folder.name else folder / os.pardir))
+
+
+def _is_model(path: Path) -> bool:
+    return formats.recognize(next(files.chunks(path), b"")) is formats.SAFETENSORS
+
+
+def _error(path: Path, kind: str, hint: str) -> TextError:
+    return TextError(f"`{files.shown(path)}` is a {kind}, not a text.", hint=hint)

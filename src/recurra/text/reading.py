@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from recurra import arguments
 from recurra.errors import TextError, UsageError
 from recurra.inert import quoted
-from recurra.text import books, exclusions, files
+from recurra.text import books, files, models
 from recurra.text.decoding import (
     ENCODING_HINT,
     NotPlainTextError,
@@ -225,10 +225,7 @@ def _characters(data: Iterator[bytes], label: str, reader: _Reader) -> Iterator[
 
 def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
     """The files of a folder that hold text; the journal is told of the others."""
-    if exclusions.is_run(files.entries(folder)):
-        raise TextError(
-            f"{shown(folder)} is a run directory of recurra, not a text.", hint="name the file or folder of the text."
-        )
+    models.refuse_run(folder, lambda _: "name the file or folder of the text.")
     skipped = Journal()
     reasons: set[str] = set()
 

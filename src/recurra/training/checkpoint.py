@@ -18,9 +18,10 @@ from recurra import storage, tensor_file
 from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, UPDATES, LanguageModel
 from recurra.network.network import State
 from recurra.network.state import named_state
+from recurra.text import exclusions
 
 Array = NDArray[Any]
-LATEST = "latest.json"
+LATEST = exclusions.LATEST
 START = "start.safetensors"  # the model that a training with `--from` began with
 BESTS, BAD = "best-*.safetensors", "bad-"
 

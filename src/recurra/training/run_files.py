@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from recurra import storage
-from recurra.text import models
+from recurra.text import exclusions
 
 RUNS = Path("runs")
-SETTINGS, METRICS, TIMINGS, SAMPLES = models.SETTINGS, "metrics.jsonl", "timings.jsonl", "samples.jsonl"
+SETTINGS, METRICS, TIMINGS, SAMPLES = exclusions.SETTINGS, exclusions.METRICS, "timings.jsonl", "samples.jsonl"
 SOURCES = "sources.jsonl"
 SUMMARY, REPORT = "summary.json", "report.html"
 LOGS = (METRICS, TIMINGS, SAMPLES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import shlex
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +17,7 @@ from recurra.config import NONE, ModelConfig, TrainingConfig, in_seconds, told_a
 from recurra.engines.ranks import launch
 from recurra.errors import ModelError, UsageError
 from recurra.network.parameters import count
+from recurra.shell import path_argument
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run_files import SETTINGS
@@ -116,8 +116,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 def _without(folder: Path, path: Path) -> str:
     """Return how to go on without a run.toml: a checkpoint has the settings too, but not where the text is."""
-    resume = f"recurra train TEXT --resume --run {shlex.quote(str(folder))}"
-    return f"correct it, or do without it: `rm {shlex.quote(str(path))}`, and name the text: `{resume}`."
+    resume = f"recurra train TEXT --resume --run {path_argument(folder)}"
+    return f"correct it, or do without it: `rm {path_argument(path)}`, and name the text: `{resume}`."
 
 
 def versions() -> dict[str, str]:

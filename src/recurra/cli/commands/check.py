@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from recurra.cli.options import OUTPUT, flag, given, refuse_besides, setting, text
 from recurra.config import ACTIVATIONS, CELLS, configs
 from recurra.presets import PRESETS
+from recurra.shell import path_argument
 
 EXAMPLES = """\
 Examples:
@@ -78,7 +79,9 @@ def check(
     from recurra.text.models import require_texts
     from recurra.training import proof
 
-    require_texts(texts or (), lambda given: f"`recurra check {given}` checks a trained network.", encoding)
+    require_texts(
+        texts or (), lambda model: f"`recurra check {path_argument(model)}` checks a trained network.", encoding
+    )
     if "-" in (texts or ()):
         await_input("the text")
     say(COMPLETE if complete else CHECKING)
