@@ -215,7 +215,7 @@ def test_the_weights_in_the_report_are_those_of_the_model(report: tuple[Language
     model, path = report
     text = path.read_text(encoding="utf-8")
     weights = text.split('class="weights">')[1].split("<")[0]
-    assert base64.b64decode(weights) == pack(model)
+    assert base64.b64decode(weights) == pack(model, None, "model file")
     json.loads(text.split('class="data">')[1].split("<")[0])
 
 
