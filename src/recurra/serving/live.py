@@ -26,7 +26,6 @@ from recurra.serving.page import routes as page
 from recurra.serving.registry import LiveRun, Registry, name_of
 from recurra.serving.server import serve
 from recurra.shell import path_argument
-from recurra.signals import HANGUPS
 from recurra.training.run_files import REPORT
 
 HOST = "127.0.0.1"
