@@ -314,9 +314,9 @@ def test_a_folder_that_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_place_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"file/model`: Not a directory\."):
+    with pytest.raises(StorageError, match=r"file/model`: `.*/file` is a file, not a folder\."):
         write(tmp_path / "file" / "model", TENSORS, METADATA)
-    with pytest.raises(StorageError, match="No such file or directory"):
+    with pytest.raises(StorageError, match="none` does not exist"):
         write(tmp_path / "none" / "model", TENSORS, METADATA)
 
 

@@ -238,6 +238,7 @@ class TrainingSettings(TypedDict, total=False):
     optimizer: str
     learning_rate: float
     schedule: str
+    schedule_updates: int
     warm_up: int
     final_rate: float
     clip_value: float | str | None

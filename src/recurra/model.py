@@ -271,6 +271,7 @@ class LanguageModel:
 
     def _end_of(self, documents: str) -> int | None:
         """The id that ends each of `documents`; UsageError or ModelError where the model cannot read a text so."""
+        documents = arguments.text("documents", documents)
         if documents not in DOCUMENTS:
             raise UsageError(f"`documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r:.40}.")
         return _document_end(self.vocabulary, documents)
@@ -403,7 +404,7 @@ def _documents_of(metadata: dict[str, Any]) -> str | None:
 
 def _document_end(vocabulary: Vocabulary, documents: str | None) -> int | None:
     """The id that ends a document and begins the next; None without documents. ModelError where there is none."""
-    if documents in (None, NONE):
+    if documents is None or arguments.text("documents", documents) == NONE:
         return None
     if documents not in DOCUMENTS:
         raise ModelError(

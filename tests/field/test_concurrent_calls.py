@@ -211,7 +211,7 @@ def test_a_model_that_is_served_can_be_used_meanwhile(cell: str) -> None:
         finally:
             reader.close()
             writer.close()
-            writer.join(10)
+            writer.join()
         assert read_ == [True] * 6
         assert written == [expected[1]] * 6
         assert found == [expected] * 12

@@ -9,7 +9,7 @@ import pytest
 from recurra.cli import main
 from recurra.cli.application import COMMANDS, build
 from recurra.cli.parser_errors import suggestion
-from recurra.config import configs
+from recurra.config import TIMES, configs
 
 MEANT = [
     ("sample m --temp 1", "--temperature"),
@@ -65,6 +65,7 @@ def test_defaults_in_the_help_of_train_are_those_of_its_preset(capsys: pytest.Ca
         about = page.partition(f" --{name.replace('_', '-')} ")[2].partition(" --")[0]
         shown = re.search(r"\[default: ([^]]*)\]", about)
         if about and shown is not None:
-            assert shown[1] in (str(value), "by preset"), name
+            seconds = f"{value:g}s" if name in TIMES and value is not None else None
+            assert shown[1] in (str(value), seconds, "by preset"), name
             checked += 1
     assert checked > 30

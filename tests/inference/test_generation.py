@@ -154,7 +154,7 @@ def test_an_empty_text_is_the_worst() -> None:
     assert model.sample(max_new_tokens=3, stop=list(SYMBOLS), best_of=3) == ""
 
 
-@pytest.mark.parametrize("stop", ["a", "ab", "c\n", "ddd", "never there"])
+@pytest.mark.parametrize("stop", ["a", "ab", "c\n", "ddd", "abcdéabcdé"])
 def test_the_text_ends_before_the_stop_string(stop: str) -> None:
     model = make_model()
     whole = model.sample("b", max_new_tokens=500, seed=2)

@@ -27,12 +27,13 @@ def test_what_was_packed_can_be_read(update: int | None) -> None:
     losses = model.score(header["witness"]["text"]).losses
     assert losses is not None
     assert header["witness"]["nats"] == pytest.approx(losses[1:].tolist(), abs=1e-6)
+    parameters = dict(model.parameters)
     numbers = np.frombuffer(data, "<f4", offset=4 + length)
     for name, shape in header["tensors"]:
         size = int(np.prod(shape))
-        np.testing.assert_array_equal(numbers[:size].reshape(shape), model.parameters.pop(name))
+        np.testing.assert_array_equal(numbers[:size].reshape(shape), parameters.pop(name))
         numbers = numbers[size:]
-    assert not model.parameters
+    assert not parameters
     assert not numbers.size
 
 

@@ -88,7 +88,8 @@ def test_the_body_of_a_client_is_accepted(guard: Guard, client: str) -> None:
     body, expected = BODIES[client]
     found = call(guard, "POST", COMPLETIONS, json=body)
     assert found.status_code == 200, found.text
-    assert {warning.partition(" is not ")[0].strip("`") for warning in found.json()["warnings"]} == expected
+    ignored = [warning for warning in found.json()["warnings"] if " is not " in warning]  # others name stop strings
+    assert {warning.partition(" is not ")[0].strip("`") for warning in ignored} == expected
     tokens = body.get("max_tokens", body.get("max_completion_tokens"))
     assert found.json()["usage"]["completion_tokens"] == tokens
 

@@ -133,7 +133,7 @@ def test_the_folder_of_a_new_run_is_made(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"cannot write `.*file/checkpoints`: Not a directory\."):
+    with pytest.raises(StorageError, match=r"cannot write `.*file/checkpoints`: `.*/file` is a file, not a folder\."):
         CheckpointFolder(tmp_path / "file", keep=1)
 
 
