@@ -95,6 +95,18 @@ def test_a_conversation(trained: Path, command: list[str], environment: dict[str
         assert f"> {prompt}\n{prompt}{text}> " in said
 
 
+def test_a_wrong_escape_does_not_end_the_conversation(
+    trained: Path, command: list[str], environment: dict[str, str]
+) -> None:
+    line = [*command, "sample", str(trained), "--interactive", "--escapes", "--max-new-tokens", "5"]
+    answers = ((b"> ", b"a\\q\n"), (b"> ", b"A small\n"), (b"> ", b"\x04"))
+    code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"}, answers)
+    assert code == 0
+    said = shown.decode().replace("\r\n", "\n")
+    assert "warning: the line contains '\\q', which is no escape" in said
+    assert "> A small\nA small" in said
+
+
 def test_an_interrupt_of_what_is_typed_begins_a_new_line(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = iter([KeyboardInterrupt(), b"a\r\n", b""])
     written: list[bytes] = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.cli.sample_copies import copied_lines, copied_table
 from recurra.cli.terminal import encoded, is_terminal, paint, say, warn, write, write_json
+from recurra.errors import UsageError
 from recurra.inert import inert
 from recurra.text.equivalents import respelled
 from recurra.text.escapes import first_escape, unescaped
@@ -146,13 +147,21 @@ def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> 
 
     With `escapes`, those in a line are read as their characters.
 
-    At a terminal an interrupt stops the text, or what is being typed, and the end of input leaves.
+    At a terminal an interrupt stops the text, or what is being typed, and the end of input leaves; a wrong escape is
+    reported, and another line may follow.
     """
     at_terminal = is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if at_terminal:
         say("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
     for number, line in enumerate(_lines(at_terminal)):
-        prompt = known(model, unescaped(line, "the line") if escapes else line)
+        try:
+            typed = unescaped(line, "the line") if escapes else line
+        except UsageError as error:
+            if not at_terminal:
+                raise
+            warn(error.message, error.hint)
+            continue
+        prompt = known(model, typed)
         one = dataclasses.replace(config, seed=config.seed + number, num_return_sequences=1)
         try:
             _write_one(model, prompt, model.pieces(prompt, one), after=number > 0 and not at_terminal)
