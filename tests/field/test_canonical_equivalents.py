@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 import recurra
 from recurra.cli import main
 from recurra.config import ModelConfig
+from recurra.errors import UsageError
 from recurra.inference.compression import compress, decompress
 from recurra.interop.torch_state import to_state
 from recurra.model import LanguageModel
@@ -67,6 +68,14 @@ def test_a_cluster_without_end_is_left_as_it_is() -> None:
     pieces = [marks[start : start + 1000] for start in range(0, len(marks), 1000)]
     assert "".join(Respelling(vocabulary).pieces(pieces)) == marks
     assert respelled("e" + "\u0302" * 3, vocabulary)[0] == "ê" + "\u0302" * 2
+
+
+def test_a_ban_of_what_the_model_writes_as_several_characters_is_refused() -> None:
+    """To ban e and the accent would ban every e."""
+    with pytest.raises(UsageError, match=r"`ban` has 'é' .*, which this model writes as 'e' \(U\+0065\), .*U\+0301"):
+        model_of(FORMS["NFD"]).sample(ban="é")
+    typed = model_of(FORMS["NFC"]).sample(ban="e\u0301", seed=1)
+    assert typed == model_of(FORMS["NFC"]).sample(ban="é", seed=1)
 
 
 def test_a_model_of_bytes_reads_the_bytes_that_are_there() -> None:

@@ -118,12 +118,13 @@ class SamplingConfig:
         """Return settings that a model with `vocabulary` follows in the same way, and what it cannot write of these.
 
         Strings are in the canonical form that the model knows. Stop strings that it can never write, and unknown
-        characters of `allow` and `ban`, are left out. Raises UsageError where nothing is left to write.
+        characters of `allow` and `ban`, are left out. Raises UsageError where nothing is left to write, and for a
+        character of `ban` that the model writes as several, such as e and an accent: other texts need each of them.
         """
         if not self.stop and self.allow is None and not self.ban:
             return self, []
         allow = None if self.allow is None else respelled(self.allow, vocabulary)[0]
-        config = dataclasses.replace(self, allow=allow, ban=respelled(self.ban, vocabulary)[0])
+        config = dataclasses.replace(self, allow=allow, ban=_banned(self.ban, vocabulary))
         possible = set(vocabulary.decode(allowed_ids(config, vocabulary)))
         found = [] if vocabulary.is_bytes else _unknown({"allow": allow or "", "ban": config.ban}, vocabulary)
         stop = [respelled(one, vocabulary)[0] for one in self.stop]
@@ -178,6 +179,18 @@ def _require_number(name: str, value: object, low: float, high: float) -> None:
 
 def _known(characters: str, vocabulary: Vocabulary) -> str:
     return vocabulary.decode(vocabulary.encode_known(characters)[0])
+
+
+def _banned(ban: str, vocabulary: Vocabulary) -> str:
+    """Return `ban` in the canonical form that `vocabulary` has; UsageError for a character that is several there."""
+    for character in dict.fromkeys(ban):
+        parts = respelled(character, vocabulary)[0]
+        if len(parts) > 1:
+            raise UsageError(
+                f"`ban` has {name_characters(character)}, which this model writes as {name_characters(parts)}.",
+                hint="ban one of these.",
+            )
+    return respelled(ban, vocabulary)[0]
 
 
 def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritable]:
