@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -9,6 +10,21 @@ import platform
 from pathlib import Path
 
 CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def cache_folder() -> Path:
+    """Return the folder of the caches of this program.
+
+    A user without a home directory (a container under a number that has no account) has it in the root directory, as
+    container engines have it.
+    """
+    import platformdirs
+
+    with contextlib.suppress(RuntimeError):  # raised by platformdirs; older versions return `~` as it is
+        folder = Path(platformdirs.user_cache_dir("recurra"))
+        if folder.is_absolute():
+            return folder
+    return Path(os.sep, ".cache", "recurra").absolute()
 
 
 def usable_cpus() -> int:

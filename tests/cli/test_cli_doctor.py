@@ -87,7 +87,6 @@ def test_no_blas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_cache_of_long_texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("recurra.text.id_file.cache_folder", lambda: tmp_path / "texts")
     assert doctor._texts() == Finding("text cache", f"{tmp_path / 'texts'}, empty")
-    (tmp_path / "texts").mkdir()
     with (tmp_path / "texts" / "a.ids").open("wb") as file:
         file.truncate(3 << 29)  # a file with a hole takes no room
     assert doctor._texts().value.endswith("texts, 1.5 GiB, of the long texts used last")

@@ -156,7 +156,7 @@ def test_a_cache_folder_that_cannot_be_written(cache: Path, text: str) -> None:
         assert read("-", stdin=io.BytesIO(text.encode())).text == text
         return
     with pytest.raises(
-        StorageError, match=r"cannot write in `.*texts`: .+\.\nhint: a text of more than 10 char"
+        StorageError, match=r"cannot write `.*texts`: .+\.\nhint: name another folder .+: a text of more than 10 char"
     ) as error:
         read("-", stdin=io.BytesIO(text.encode()))
     assert error.value.exit_code == 7
@@ -167,7 +167,9 @@ def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch, cache: Path) -> No
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(id_file, "_write", full)
-    with pytest.raises(StorageError, match=r"cannot write in `.*texts`: No space left on device\."):
+    with pytest.raises(
+        StorageError, match=r"cannot write `.*texts`: No space left on device\.\nhint: free some space, or"
+    ):
         read("-", stdin=io.BytesIO(TEXT.encode()))
     assert list(cache.iterdir()) == []
 

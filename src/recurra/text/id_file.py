@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
+from recurra import machine
 from recurra.errors import StorageError
 from recurra.storage import STAGING, staged
 from recurra.untrusted import is_foreign, open_regular
@@ -119,7 +119,7 @@ class _File:
 
 def cache_folder() -> Path:
     """Where the id files of long texts lie."""
-    return Path(platformdirs.user_cache_dir("recurra")) / "texts"
+    return machine.cache_folder() / "texts"
 
 
 def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Iterable[NDArray[Any]]) -> IdFile:

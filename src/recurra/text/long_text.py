@@ -7,14 +7,13 @@ its sha256 are found; then the symbols have their ids, and the staged characters
 from __future__ import annotations
 
 import codecs
-import contextlib
 import hashlib
 import tempfile
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from recurra.errors import StorageError
+from recurra.storage import writing
 from recurra.text import id_file
 from recurra.text.text import BYTES, STEP, Text
 from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
@@ -108,7 +107,11 @@ def _cut(chunk: str) -> Iterator[str]:
 def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
     codec = "latin-1" if is_bytes else "utf-8"
     length, digest, seen = 0, hashlib.sha256(), np.zeros(CODE_POINTS, dtype=bool)
-    with _in_words(), _staging() as staged:
+    place = (
+        "name another folder for caches in XDG_CACHE_HOME: a text of more than "
+        f"{IN_MEMORY:,} characters is kept there while it is learned from."
+    )
+    with writing(id_file.cache_folder(), place), _staging() as staged:
         for step in steps:
             data = step.encode(codec)
             staged.write(data)
@@ -123,22 +126,6 @@ def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
         name = f"{digest.hexdigest()}-{kind}"
         ids = id_file.keep(name, vocabulary.dtype, length, len(vocabulary), blocks)
         return Stored(ids, vocabulary, Vocabulary(symbols).symbols, digest.hexdigest())
-
-
-@contextlib.contextmanager
-def _in_words() -> Iterator[None]:
-    """An OSError becomes the StorageError that names the folder."""
-    try:
-        yield
-    except StorageError:
-        raise
-    except OSError as error:
-        folder = id_file.cache_folder()
-        raise StorageError(
-            f"cannot write in `{folder}`: {error.strerror or error}.",
-            hint=f"a text of more than {IN_MEMORY:,} characters is kept there while it is learned from: free some "
-            "space, or name another folder for caches in XDG_CACHE_HOME.",
-        ) from error
 
 
 def _staging() -> Any:

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -186,7 +187,13 @@ def _texts() -> Finding:
     from recurra.text.id_file import SUFFIX, cache_folder
 
     folder = cache_folder()
-    sizes = [path.stat().st_size for path in folder.glob(f"*{SUFFIX}")]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            sizes = [path.stat().st_size for path in folder.glob(f"*{SUFFIX}")]
+    except OSError as error:
+        hint = "name another folder for caches in XDG_CACHE_HOME; long texts need it."
+        return Finding("text cache", f"{folder} cannot be used: {error.strerror or error}", WARN, hint)
     kept = "empty" if not sizes else f"{sum(sizes) / 2**30:,.1f} GiB, of the long texts used last"
     return Finding("text cache", f"{folder}, {kept}")
 

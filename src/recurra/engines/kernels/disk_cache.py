@@ -25,8 +25,8 @@ from typing import NamedTuple
 
 import llvmlite
 import numba
-import platformdirs
 
+from recurra.machine import cache_folder
 from recurra.storage import staged
 from recurra.untrusted import is_foreign, open_regular
 
@@ -159,5 +159,5 @@ def source_hash() -> str:
 def kernel_cache() -> DiskCache:
     """The cache of these kernels, in a folder of `NUMBA_CACHE_DIR` or else of the user's cache directory."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    parent = Path(chosen) / "recurra" if chosen else Path(platformdirs.user_cache_dir("recurra")) / "kernels"
+    parent = Path(chosen) / "recurra" if chosen else cache_folder() / "kernels"
     return DiskCache(parent.absolute() / source_hash())
