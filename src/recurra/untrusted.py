@@ -69,7 +69,7 @@ def lines(path: Path, limit: int) -> Iterator[bytes]:
 
 
 def parse_json(data: bytes, *, strict: bool = True) -> Any:
-    """The value that `data` is in JSON, or ValueError.
+    """The value that `data` is in JSON, perhaps after a byte order mark, or ValueError.
 
     `strict` refuses a name that comes twice and a number that is not finite; else NaN and Infinity are None.
     """
@@ -80,14 +80,14 @@ def parse_json(data: bytes, *, strict: bool = True) -> Any:
     if strict:
         named = {"parse_constant": _refuse_number, "parse_float": _finite, "object_pairs_hook": _object}
     try:
-        return json.loads(data.decode("utf-8"), **named)
+        return json.loads(data.decode("utf-8-sig"), **named)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:
     """The table that `data` is in the TOML that this package writes (strings in single or triple quotes it does not
-    write), or ValueError.
+    write), perhaps after a byte order mark, or ValueError.
     """
     bare = _TOML_STRING.sub(b'""', data)
     _require_few_values(bare, b",[{=")
@@ -96,7 +96,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     if max(line.count(b".") for line in bare.split(b"\n")) > MOST_DOTS:
         raise ValueError("a key has too many parts")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
