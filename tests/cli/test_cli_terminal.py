@@ -31,8 +31,10 @@ class Screen(io.StringIO):
 def test_warnings_and_messages_are_a_line_each(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.notices(quiet=quiet):
         logging.getLogger("recurra").info("compiling\x1b")
+        assert not logging.getLogger("matplotlib").isEnabledFor(logging.WARNING)
         warnings.warn("the disk is full", stacklevel=1)
     assert capsys.readouterr().err == ("" if quiet else "compiling\\x1b\nwarning: the disk is full\n")
+    assert logging.getLogger("matplotlib").isEnabledFor(logging.WARNING)
     logging.getLogger("recurra").info("nobody listens")
     assert capsys.readouterr().err == ""
 

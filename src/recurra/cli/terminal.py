@@ -78,10 +78,15 @@ class _Notices(logging.Handler):
 
 @contextlib.contextmanager
 def notices(*, quiet: bool) -> Iterator[None]:
-    """Print each warning, and each message that this package logs, in one line; none if `quiet`."""
+    """Print each warning, and each message that this package logs, in one line; none if `quiet`.
+
+    Of Matplotlib's messages only errors are printed: it reports where its own cache lies in every process.
+    """
     logger, handler = logging.getLogger("recurra"), _Notices()
-    level, handlers = logger.level, logger.handlers
+    drawing = logging.getLogger("matplotlib")
+    level, handlers, drawing_level = logger.level, logger.handlers, drawing.level
     logger.setLevel(logging.CRITICAL if quiet else logging.INFO)
+    drawing.setLevel(logging.ERROR)
     logger.handlers = [handler]
     try:
         with warnings.catch_warnings():
@@ -91,6 +96,7 @@ def notices(*, quiet: bool) -> Iterator[None]:
     finally:
         logger.setLevel(level)
         logger.handlers = handlers
+        drawing.setLevel(drawing_level)
 
 
 def write(data: bytes) -> None:
