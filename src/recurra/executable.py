@@ -10,6 +10,7 @@ import sysconfig
 from pathlib import Path
 
 NAME = "recurra"
+INSTALL = "pip install"
 
 
 def program() -> str:
@@ -26,9 +27,20 @@ def program() -> str:
     return shlex.quote(_from_here(own.absolute()))
 
 
+def installer() -> str:
+    """Return the first words of a command line that installs packages into the environment of this installation."""
+    found, scripts = shutil.which("pip"), Path(sysconfig.get_path("scripts"))
+    if found is not None and scripts.is_dir() and Path(found).parent.samefile(scripts):
+        return INSTALL
+    return f"{shlex.quote(_from_here(Path(sys.executable)))} -m {INSTALL}"
+
+
 def runnable(text: str) -> str:
-    """Return `text`, its commands, which stand in backticks, with the words that run this installation."""
-    return text.replace(f"`{NAME} ", f"`{program()} ")
+    """Return `text`, its commands with the words that run in a shell where no environment is active.
+
+    The commands are those of this program, which stand in backticks, and those that install packages.
+    """
+    return text.replace(f"`{NAME} ", f"`{program()} ").replace(f"{INSTALL} ", f"{installer()} ")
 
 
 def _scripts() -> list[Path]:

@@ -54,7 +54,7 @@ def get(url: str, host: str | None = None) -> HTTPResponse:
 @NEEDS
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_page_is_there_while_it_trains_and_gone_afterwards(line: list[str], how: signal.Signals) -> None:
-    with training(line) as (process, url):
+    with training(line, "--port", "0") as (process, url):  # the usual port may be another program's afterwards
         with get(f"{url}/runs/run/events") as page:
             assert page.readline()  # a page is looking
             process.send_signal(how)

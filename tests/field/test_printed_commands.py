@@ -1,5 +1,6 @@
 """The commands that are printed run when they are pasted, whether or not PATH has `recurra`."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -9,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from recurra import executable
-from recurra.cli import failures
+from recurra.cli import failures, main
 from recurra.errors import UsageError
-from recurra.executable import program, runnable
+from recurra.executable import installer, program, runnable
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "recurra"
 
@@ -70,3 +71,36 @@ def test_commands_in_hints(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caps
     assert runnable("see `recurra books`; recurra is a name") == f"see `{SCRIPT} books`; recurra is a name"
     failures.tell(UsageError("what?", hint="see `recurra train --help`."))
     assert capsys.readouterr().err.endswith(f"hint: see `{SCRIPT} train --help`.\n")
+
+
+def test_packages_are_installed_into_this_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(SCRIPT.parent))
+    assert installer() == "pip install"
+    (tmp_path / "pip").write_text("#!/bin/sh\n")
+    (tmp_path / "pip").chmod(0o755)
+    for elsewhere in (str(tmp_path), str(tmp_path / "empty")):
+        monkeypatch.setenv("PATH", elsewhere)
+        assert installer() == f"{shlex.quote(sys.executable)} -m pip install"
+        assert runnable("pip install 'recurra[serve]'") == f"{installer()} 'recurra[serve]'"
+
+
+def test_an_environment_below_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv/bin/python"))
+    monkeypatch.chdir(tmp_path)
+    assert installer() == ".venv/bin/python -m pip install"
+
+
+def test_every_hint_that_installs_a_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for words in (["books"], ["serve"], ["doctor"]):
+        main(words)
+    out, err = capsys.readouterr()
+    hints = re.findall(r"^ *hint: (.*pip install.*)$", out + err, re.MULTILINE)
+    assert len(hints) == 5  # of the books, of the server, of PyTorch, the default book and the extras of `doctor`
+    assert all(hint.startswith(f"{installer()} 'recurra[") for hint in hints)

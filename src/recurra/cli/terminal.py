@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from recurra.errors import StorageError
+from recurra.executable import runnable
 from recurra.inert import inert, is_unsafe
 
 REDRAW = 0.25  # seconds, at least, between two showings of progress
@@ -61,7 +62,7 @@ def warn(message: str, hint: str | None = None) -> None:
     """A warning for the person, on stderr, and what to do about it."""
     say_after("warning: ", message, "yellow")
     if hint is not None:
-        say_after("hint: ", hint, "bold")
+        say_after("hint: ", runnable(hint), "bold")
 
 
 def say_after(label: str, message: str, style: str) -> None:

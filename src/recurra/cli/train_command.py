@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.cli.options import SETTINGS
+from recurra.executable import program
 from recurra.report import data
 
 MANY = ("TEXT",)  # stands for the files of a text that are too many for run.toml
@@ -24,11 +25,11 @@ def slower(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: 
         tables = data.load(folder).tables
         texts = texts or tables["text"].get("source") or MANY
         options = {"preset": tables["training"]["preset"]} | options | {"run": None}
-    words = ["recurra", "train", *texts]
+    words = ["train", *texts]
     for name, option in {**VALUES, **{name: f"--{name.replace('_', '-')}" for name in SETTINGS}}.items():
         value = f"{rate:g}" if name == "learning_rate" else options.get(name)
         words += [] if value is None else [option, str(value)]
     words += ["--extend-vocabulary"] if options.get("extend_vocabulary") and options.get("start") else []
     words += [] if options.get("proof", True) else ["--no-proof"]
     words += ["--force"] if options.get("run") else []
-    return shlex.join(words)
+    return f"{program()} {shlex.join(words)}"

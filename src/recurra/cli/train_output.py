@@ -14,7 +14,7 @@ from typing import Any
 from recurra.cli.terminal import folded, paint
 from recurra.cli.train_progress import Silent
 from recurra.config import TrainingConfig, configs
-from recurra.executable import program
+from recurra.executable import program, runnable
 from recurra.inert import inert
 from recurra.network.parameters import count
 from recurra.presets import LEAST_SPLIT, PRESETS, choose, expected
@@ -42,7 +42,7 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
         f"{inert(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}",
     )
     for note in text.notes:
-        yield _line("", f"note: {inert(note)}")
+        yield _line("", f"note: {inert(runnable(note))}")
     yield _line(
         "network",
         f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; {_engine(trainer)}",

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recurra.errors import RecurraError
+from recurra.executable import program
 from recurra.serving import catalogue, session
 from recurra.serving.access import access
 from recurra.serving.application import create_application
@@ -48,11 +49,11 @@ class Training(Registry):
     @property
     def live(self) -> LiveRun:
         """The words for a page whose training has ended."""
-        folder = path_argument(self._folder)
+        folder, command = path_argument(self._folder), program()
         return LiveRun(
             report=str(self._folder / REPORT),
-            resume=f"recurra train --resume --run {folder}",
-            serve=f"recurra serve {folder}",
+            resume=f"{command} train --resume --run {folder}",
+            serve=f"{command} serve {folder}",
         )
 
 

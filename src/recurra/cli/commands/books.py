@@ -24,6 +24,7 @@ def books(
     They come inside installed packages; nothing is downloaded.
     """
     from recurra.cli.terminal import columns, say, write_json, write_text
+    from recurra.executable import runnable
     from recurra.text import books as shelf
 
     found = shelf.books()
@@ -40,5 +41,5 @@ def books(
     ]
     write_text("\n".join(columns(rows)) + "\n")
     if not all(book.available for book in found):
-        say(f"hint: {shelf.INSTALL_HINT}")
+        say(f"hint: {runnable(shelf.INSTALL_HINT)}")
     return 0

@@ -13,6 +13,8 @@ from cyclopts import App
 
 from recurra import extras
 from recurra.cli.options import OUTPUT, flag
+from recurra.errors import RecurraError
+from recurra.executable import runnable
 from recurra.machine import usable_cpus
 from recurra.words import plural
 
@@ -70,6 +72,8 @@ def examine() -> Iterator[Finding]:
     for name, look in LOOKS:
         try:
             yield look()
+        except RecurraError as error:
+            yield Finding(name, error.message, BAD, error.hint or "")
         except Exception as error:
             yield Finding(name, f"{type(error).__name__}: {error}", BAD)
 
@@ -85,7 +89,7 @@ def lines(found: list[Finding]) -> Iterator[str]:
         line = folded(shown(finding.value), sys.stdout, label=f"{sign}  {finding.name.ljust(width)}  ")
         yield paint(sign, STYLES[finding.verdict], sys.stdout) + line.removeprefix(sign)
         if finding.hint:
-            yield folded(shown(finding.hint), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
+            yield folded(shown(runnable(finding.hint)), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
 
 
 def _can_show(text: str) -> bool:
