@@ -2,7 +2,7 @@
 
 import pytest
 
-from recurra.words import duration, loss_words, plural
+from recurra.words import duration, loss_words, plural, rate
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,15 @@ def test_a_duration_has_two_units_at_most(seconds: float, words: str) -> None:
 def test_a_loss_is_told_with_its_bits() -> None:
     assert loss_words(0.6931472) == "0.693 nats, 1.000 bits a character"
     assert loss_words(17.32868, 25, "byte") == "17.33 nats per 25 bytes, 1.000 bits a byte"
+
+
+def test_a_low_rate_has_a_decimal() -> None:
+    assert [rate(speed, "updates") for speed in (0.44, 9.5, 10.0, 20701.2)] == [
+        "0.4 updates/s",
+        "9.5 updates/s",
+        "10 updates/s",
+        "20,701 updates/s",
+    ]
 
 
 def test_one_is_no_plural() -> None:

@@ -24,6 +24,11 @@ def duration(seconds: float) -> str:
     return f"{many} {large} {few} {small}" if few else f"{many} {large}"
 
 
+def rate(per_second: float, nouns: str) -> str:
+    """Return 0.4 updates/s, 20,000 updates/s."""
+    return f"{per_second:,.{0 if per_second >= 10 else 1}f} {nouns}/s"
+
+
 def share_words(part: int, whole: int) -> str:
     """1,000 of 200,000 elements (0.5 %)."""
     return f"{part:,} of {whole:,} elements ({100 * part / whole:.2g} %)"

@@ -54,9 +54,12 @@ def test_from_standard_input_to_standard_output(
     call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     standard_input(monkeypatch, TEXT)
-    assert call("compress", trained, "-", "-o", "small").code == 0
+    code, _, err = call("compress", trained, "-", "-o", "small")
+    small = Path("small").stat().st_size
+    assert (code, err.split(" in ")[0]) == (0, f"small: {len(TEXT):,} bytes became {small:,} ({small / len(TEXT):.1%})")
     standard_input(monkeypatch, Path("small").read_bytes())
-    assert call("decompress", trained, "-", "-o", "large").code == 0
+    code, _, err = call("decompress", trained, "-", "-o", "large")
+    assert (code, err.split(" in ")[0]) == (0, f"large: {small:,} bytes became {len(TEXT):,}")
     assert Path("large").read_bytes() == TEXT
 
 

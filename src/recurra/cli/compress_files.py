@@ -157,10 +157,11 @@ class Progress:
     In a `with` block, at whose end the line is left for good.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, restoring: bool = False) -> None:
         from recurra.cli.terminal import can_move, redraw
 
         self._redraw = redraw
+        self._restoring = restoring
         self._shown = not quiet and can_move(sys.stderr)
         self._started = time.perf_counter()
         self.read = self.written = 0
@@ -193,9 +194,13 @@ class Progress:
         }
 
     def told(self, name: str) -> str:
-        """The figures in a line."""
-        share = f" ({self.written / self.read:.1%})" if self.read else ""
-        return f"{inert(name)}: {self.read:,} bytes became {self.written:,}{share} in {self.seconds:.1f} s"
+        """Return the sizes and the time in a line."""
+        return f"{inert(name)}: {self.read:,} bytes became {self.written:,}{self._share} in {self.seconds:.1f} s"
+
+    @property
+    def _share(self) -> str:
+        """What is left of each byte that was compressed, in parentheses; nothing if there was none."""
+        return f" ({self.written / self.read:.1%})" if self.read and not self._restoring else ""
 
     def _line(self) -> str:
         rate = self.read / self.seconds / 1000 if self.seconds else 0.0

@@ -24,7 +24,7 @@ from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.run import Run
 from recurra.training.trainer import Trainer
-from recurra.words import duration, loss_words, plural, share_words
+from recurra.words import duration, loss_words, plural, rate, share_words
 
 LABEL = 10  # the width of the column of labels
 BEGINNING = 8  # lines, and
@@ -135,7 +135,7 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
     yield _line(
         "trained",
         f"{plural(summary['updates'], 'update')} in {duration(summary['seconds'])}: "
-        f"{summary['updates_per_second']:,.0f} updates/s, {summary['characters_per_second']:,.0f} {unit}s/s",
+        f"{rate(summary['updates_per_second'], 'updates')}, {rate(summary['characters_per_second'], f'{unit}s')}",
     )
     if summary["out_of_patience"]:
         yield _line("", "ended early: the held-out loss got no better")

@@ -16,7 +16,7 @@ from recurra.cli.terminal import GAP, can_move, has_colour, redraw, say
 from recurra.inert import inert
 from recurra.training import events
 from recurra.training.events import Event
-from recurra.words import duration, loss_words
+from recurra.words import duration, loss_words, rate
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -223,14 +223,14 @@ def _figures(seen: Seen) -> list[str]:
     """Share, count, loss, (the held-out loss,) speed and the time that is left."""
     progress = seen.progress
     assert progress is not None  # noqa: S101 - shown only then
-    rate = progress.update / progress.seconds if progress.seconds else 0.0
-    left = (progress.updates - progress.update) / rate if rate else 0.0
+    speed = progress.update / progress.seconds if progress.seconds else 0.0
+    left = (progress.updates - progress.update) / speed if speed else 0.0
     held_out = [f"held out {loss_words(seen.evaluated.validation, 1, seen.unit)}"] if seen.evaluated else []
     return [
         f"{100 * progress.update // progress.updates:3} %",
         f"{progress.update:,} of {progress.updates:,} updates",
         f"smooth loss {loss_words(progress.smooth_loss, seen.span, seen.unit)}",
         *held_out,
-        f"{rate:,.0f} updates/s",
+        rate(speed, "updates"),
         f"{duration(left)} left",
     ]

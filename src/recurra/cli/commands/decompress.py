@@ -47,7 +47,7 @@ def decompress(
         found.append(error)
         say(f"{paint('warning:', 'yellow')} {error.message} It is left out.")
 
-    progress = compress_files.Progress(quiet=quiet)
+    progress = compress_files.Progress(quiet=quiet, restoring=True)
     told = damaged if salvage else None
     with progress, compress_files.source(name) as source, compress_files.target(there, force=force) as target:
         if loaded is None:
