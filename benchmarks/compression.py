@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import recurra
-from recurra.inference import adaptive_compression, compression
+from recurra.compression import adaptive, model_codec
 from recurra.text.reading import read
 
 Both = tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]
@@ -71,12 +71,10 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    ours: dict[str, Both] = {
-        "recurra --adaptive": (through(adaptive_compression.compress), through(adaptive_compression.decompress))
-    }
+    ours: dict[str, Both] = {"recurra --adaptive": (through(adaptive.compress), through(adaptive.decompress))}
     if options.model:
         model = recurra.load(options.model)
-        ours["recurra MODEL"] = through(compression.compress, model), through(compression.decompress, model)
+        ours["recurra MODEL"] = through(model_codec.compress, model), through(model_codec.decompress, model)
     for both in ours.values():
         both[1](both[0](b"compiled beforehand, so that it is not in the times. " * 4))
     found = []

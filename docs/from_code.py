@@ -11,10 +11,9 @@ from pathlib import Path
 from unittest import mock
 
 import recurra
-from recurra import presets
 from recurra.cli import main
-from recurra.cli.application import COMMANDS
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.cli.command_line import COMMANDS
+from recurra.config import ModelConfig, TrainingConfig, presets
 
 SOURCE = Path(recurra.__file__).parent
 COLUMNS = "88"

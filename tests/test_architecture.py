@@ -113,7 +113,7 @@ def test_the_public_names_are_sorted_and_all_there():
 
 RUNS_CODE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml", "code", "runpy", "pty"}
 LISTENS = {"asyncio", "http", "socket"}  # what the server is made of: it answers, and calls nobody
-OWN_PROCESS = {"recurra.cli.live_page": {"subprocess"}}  # this Python, for the live page
+OWN_PROCESS = {"recurra.web.live_page": {"subprocess"}}  # this Python, for the live page
 STARTS_PROCESSES = {"subprocess", "multiprocessing", "pexpect"}
 NETWORK = {
     "socket", "socketserver", "ssl", "http", "urllib", "urllib3", "requests", "httpx", "aiohttp", "asyncio", "ftplib",
@@ -193,13 +193,13 @@ def test_the_one_process_is_this_python_with_a_module_of_ours():
     ]
     assert ast.unparse(call.args[0]) == "line"
     line = (ROOT / "cli" / "live_page.py").read_text()
-    assert 'line = [sys.executable, "-m", "recurra.serving.live", str(folder), ports, *self._names]' in line
+    assert 'line = [sys.executable, "-m", "recurra.web.live_process", str(folder), ports, *self._names]' in line
 
 
 def test_modules_are_imported_by_names_that_stand_in_the_source():
     """`import_module` never sees a user's word: its arguments are constants, or names out of constants."""
     found = {name_of(path) for path in MODULES if "import_module(" in path.read_text()}
-    assert found == {"recurra", "recurra.text.books", "recurra.cli.application"}
+    assert found == {"recurra", "recurra.text.named_books", "recurra.cli.command_line"}
 
 
 def test_the_readme_and_the_package_have_the_threat_model():

@@ -13,9 +13,10 @@ import pytest
 import recurra
 from hostile_files import IMPORTS, MODEL, MODELS, RUNS, Case, load_run
 from processes import PATIENCE
-from recurra import model, tensor_file, untrusted
+from recurra import model
 from recurra.cli import main
 from recurra.errors import CheckpointError, ModelError
+from recurra.io import bounded_io, tensor_file
 from recurra.report.document import write_report
 
 SPARE = 64 << 20  # bytes of memory besides twice the file's
@@ -112,4 +113,4 @@ def test_a_file_that_has_grown_beyond_its_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", ""])
 def test_names_that_the_system_refuses(tmp_path: Path, name: str) -> None:
     with pytest.raises(OSError, match=r"too long|Invalid argument|No such file|Is a directory"):
-        untrusted.open_regular(tmp_path / name)
+        bounded_io.open_regular(tmp_path / name)

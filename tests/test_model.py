@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra import tensor_file
 from recurra.config import ModelConfig
 from recurra.errors import CheckpointError, ModelError, TextError, UsageError
+from recurra.io import tensor_file
 from recurra.model import BEST, CHECKPOINTS, LanguageModel, load, locate
 from recurra.network import network
 from recurra.network.network import State
 from recurra.network.parameters import digest, initialise
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
 from recurra.text.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.of("\n abcde")

@@ -56,9 +56,9 @@ def synthetic_text(length: int = 1_000_000, symbols: int = 78) -> str:
 def book_text(name: str = "kjv") -> tuple[str, str]:
     """The text of the named book and what to call it; the synthetic text where the book is missing."""
     try:
-        from recurra.text.books import book
+        from recurra.text.named_books import book
     except ImportError:
-        return synthetic_text(), "synthetic, 78 symbols (no recurra.text.books)"
+        return synthetic_text(), "synthetic, 78 symbols (no recurra.text.named_books)"
     from recurra.errors import RecurraError
 
     try:

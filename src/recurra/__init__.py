@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from recurra.inference.novelty import novelty
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import LanguageModel, load
+    from recurra.runs.run import Run
     from recurra.text.vocabulary import Vocabulary
-    from recurra.training.run import Run
 
 __version__ = "0.1.0"
 
@@ -60,7 +60,7 @@ _HOMES = {
     "recurra.inference.sampling": ("SamplingConfig",),
     "recurra.model": ("LanguageModel", "load"),
     "recurra.text.vocabulary": ("Vocabulary",),
-    "recurra.training.run": ("Run",),
+    "recurra.runs.run": ("Run",),
 }
 
 

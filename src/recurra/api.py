@@ -6,26 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from recurra import arguments
-from recurra.config import Settings, configs
-from recurra.engines.ranks import Ranks, current
+from recurra.config import Settings, arguments, configs
+from recurra.distributed.ranks import Ranks, current
+from recurra.distributed.worker import ending, help_out
 from recurra.errors import UsageError
 from recurra.interop import exporting, importing
 from recurra.interop.origin import origin_of
 from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel, load
 from recurra.report.document import write_report
-from recurra.shell import path_argument
-from recurra.text.models import require_texts
+from recurra.runs.layout import REPORT
+from recurra.runs.restart import begun_by_this_start
+from recurra.runs.run import Announce, Listener, Run, Watching
+from recurra.runs.run import resume as resume_run
+from recurra.runs.run import train as train_run
+from recurra.system.shell import path_argument
+from recurra.text.model_files import require_texts
 from recurra.text.reading import Source, list_sources
+from recurra.text.splits import read_text
 from recurra.text.text import Text
-from recurra.training.helper import ending, help_out
-from recurra.training.learning_text import read_text
-from recurra.training.run import Announce, Listener, Run, Watching
-from recurra.training.run import resume as resume_run
-from recurra.training.run import train as train_run
-from recurra.training.run_files import REPORT
-from recurra.training.torchrun_restart import begun_by_this_start
 
 
 def train(

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra import arguments, storage, tensor_file
-from recurra.config import DOCUMENTS, MAX_SEED, NONE, ModelConfig
+from recurra.config import DOCUMENTS, MAX_SEED, NONE, ModelConfig, arguments
 from recurra.engines import create_network, create_stepper
 from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import generation, sampling, scoring
-from recurra.inference.documents import NEWLINE, Line, score_lines
-from recurra.inference.dynamic import DynamicConfig, learning
+from recurra.inference.dynamic_evaluation import DynamicConfig, learning
 from recurra.inference.generation import Sample
+from recurra.inference.line_scores import NEWLINE, Line, score_lines
 from recurra.inference.sampling import SamplingSettings
 from recurra.inference.surprise import Predictor, Steady, Surprise, surprises, tally
+from recurra.io import atomic_write, tensor_file
 from recurra.network import growth, network
 from recurra.network.network import State
 from recurra.network.optimizers import average_of
@@ -36,7 +36,7 @@ from recurra.text.vocabulary import Vocabulary, name_characters
 
 if TYPE_CHECKING:
     from recurra.engines import Network
-    from recurra.engines.stepping import Stepper
+    from recurra.engines.stepper import Stepper
 
 Array = NDArray[Any]
 FORMAT = 1
@@ -326,7 +326,7 @@ class LanguageModel:
     def save(self, path: str | Path) -> None:
         """Write the model alone, without what a trainer would need to go on. Raises StorageError."""
         path = arguments.path("path", path)
-        tensor_file.write(path, self.tensors(), self.metadata(), storage.FILE_PLACE)
+        tensor_file.write(path, self.tensors(), self.metadata(), atomic_write.FILE_PLACE)
 
 
 def _require_mapping(name: str, value: Any) -> None:

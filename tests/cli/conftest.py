@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from calling import Call, Called
 
+from calling import Call, Called
 from recurra.cli import main
 from recurra.engines.kernels import compilation
 

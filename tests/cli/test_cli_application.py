@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from calling import Call
 
+from calling import Call
 from recurra import __version__
-from recurra.cli.application import COMMANDS
+from recurra.cli.command_line import COMMANDS
 
 HEAVY = {"numpy", "numba", "llvmlite", "matplotlib", "safetensors", "markdown_it", "pygments"}
 

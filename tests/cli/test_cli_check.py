@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import Call
 
+from calling import Call
 from recurra.cli import main
 
 LETTERS = ["U", "W", "b", "V", "c", "h0", "x"]
@@ -23,7 +23,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
         "h0": figure | {"seed_tolerance": None, "passed": True},
     }
     found = {"cells": {"elman": figures}, "passed": False, "parameters": 1234, "seconds": 2.0}
-    monkeypatch.setattr("recurra.training.proof.prove", lambda *_, **__: found)
+    monkeypatch.setattr("recurra.runs.gradient_proof.prove", lambda *_, **__: found)
 
 
 def test_the_table(call: Call, book: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_settings_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
         got.update(named, sources=sources)
         return {"cells": {}, "passed": True, "parameters": 0, "seconds": 0.0}
 
-    monkeypatch.setattr("recurra.training.proof.prove", prove)
+    monkeypatch.setattr("recurra.runs.gradient_proof.prove", prove)
     assert main(["check", "--text", "kjv", "--text=-", "--encoding", "latin-1", *SMALL]) == 0
     assert got["sources"] == ["kjv", "-"]
     assert got["encoding"] == "latin-1"

@@ -8,17 +8,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from calling import Call
 
+from calling import Call
+from recurra.compression import adaptive, container
 from recurra.config import ModelConfig
-from recurra.inference import adaptive_compression, container
 
 TEXT = "And God said, Let there be light: and there was light. Grüße!\n".encode() * 5
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(adaptive_compression, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
+    monkeypatch.setattr(adaptive, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
     monkeypatch.chdir(tmp_path)
     Path("book.txt").write_bytes(TEXT)
 

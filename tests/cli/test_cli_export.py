@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from calling import Call
 from safetensors.numpy import load_file, save_file
 
 import recurra
+from calling import Call
 
 FILES = {
     "folder": [

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from calling import Call
 
+from calling import Call
 from recurra import errors
 from recurra.cli import main
 
@@ -34,7 +34,7 @@ def test_each_error_has_its_code_and_words(
     def fail(arguments: list[str]) -> int:
         raise error
 
-    monkeypatch.setattr("recurra.cli.application.run", fail)
+    monkeypatch.setattr("recurra.cli.command_line.run", fail)
     assert call("train") == (code, "", said)
 
 
@@ -42,7 +42,7 @@ def test_a_bug_shows_where_it_is_and_says_whom_to_tell(call: Call, monkeypatch: 
     def fail(arguments: list[str]) -> int:
         raise ZeroDivisionError("who did that")
 
-    monkeypatch.setattr("recurra.cli.application.run", fail)
+    monkeypatch.setattr("recurra.cli.command_line.run", fail)
     code, out, err = call("train")
     assert (code, out) == (1, "")
     assert "Traceback (most recent call last):" in err

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from calling import Call, on_a_terminal
 
+from calling import Call, on_a_terminal
 from recurra import load
 
 ESCAPES = "\x1b]0;owned\x07\x9b2J\u202e" * 60  # a window's title, a screen cleared, text turned around

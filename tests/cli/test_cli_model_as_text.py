@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import Call
 
+from calling import Call
 from recurra.errors import TextError
 from recurra.model import BEST, CHECKPOINTS
-from recurra.training.run_files import SETTINGS
+from recurra.runs.layout import SETTINGS
 
 LINES: list[tuple[list[str], str]] = [
     (["score", "RUN", "GIVEN"], "score with several models: `recurra score RUN --also GIVEN`"),

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from calling import Call
 
+from calling import Call
 from processes import ended, started
 from recurra import LanguageModel, ModelConfig, Vocabulary, load
 from recurra.cli import sample_output

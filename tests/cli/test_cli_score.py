@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from calling import Call
 
+from calling import Call
 from recurra import LanguageModel, ModelConfig, Vocabulary, load
 from recurra.cli import main, scoring
 from recurra.inference.scoring import Score

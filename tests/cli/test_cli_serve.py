@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from calling import Call
 
 KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"

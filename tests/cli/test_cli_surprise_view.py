@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calling import Call
 
+from calling import Call
 from recurra import load
 from recurra.cli import score_output
 from recurra.cli.surprise_view import SHADES, Glyph, glyphs, legend, lines

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from calling import Call, on_a_terminal
 
+from calling import Call, on_a_terminal
 from recurra.cli import sample_output, terminal
 from recurra.errors import StorageError
-from recurra.inert import inert
+from recurra.formatting import inert
 
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
 

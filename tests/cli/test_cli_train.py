@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import Call
 
+from calling import Call
 from processes import started
 from recurra.cli import main
 from recurra.cli.options import SETTINGS
@@ -154,7 +154,7 @@ def test_no_clipping(call: Call, book: Path) -> None:
 
 def test_the_default_book_is_said_to_be_it(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "recurra.text.books.default_book", lambda: Text("In the beginning. " * 9, "kjv", notes=("a hint",))
+        "recurra.text.named_books.default_book", lambda: Text("In the beginning. " * 9, "kjv", notes=("a hint",))
     )
     code, _, err = call("train", "--updates", "0", "--hidden-size", "2", "--sample-every", "0")
     assert code == 0
@@ -237,7 +237,7 @@ def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monke
     def stop(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recurra.training.run.findings", stop)
+    monkeypatch.setattr("recurra.runs.run.findings", stop)
     code, out, err = call("train", book, *SMALL, "--run", "r", "--quiet")
     assert (code, out) == (130, "")
     assert err.startswith("stopped by SIGINT after the last update; the model is saved in `r`, ")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import Call
 
+from calling import Call
 from recurra.training.trainer import Trainer
 
 SMALL = ["--preset", "seed", "--hidden-size", "8", "--sequence-length", "5", "--no-proof", "--sample-every", "0"]

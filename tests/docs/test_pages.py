@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import PAGES, ROOT, commands, shown, words_of
 from safetensors.numpy import save_file
 
 import recurra
 from mat_files import HEAD, numbers, struct_of
+from pages import PAGES, ROOT, commands, shown, words_of
 from recurra.cli import main
-from recurra.cli.application import COMMANDS, build, parse
+from recurra.cli.command_line import COMMANDS, build, parse
 from recurra.interop.matlab import FIELDS
 from recurra.interop.torch_state import to_state
 

@@ -11,13 +11,13 @@ import pytest
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine, BatchedNetwork
 from recurra.engines.engine import Start
-from recurra.engines.layout import Layout, padded
+from recurra.engines.parameter_layout import Layout, padded
 from recurra.engines.reference import ReferenceEngine
-from recurra.engines.sharing import default_shards, shard_bounds
+from recurra.engines.sharding import default_shards, shard_bounds
 from recurra.errors import NumericalError
 from recurra.network import network
 from recurra.network.parameters import initialise
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
 
 K, M, T, B, N = 13, 19, 7, 11, 3
 NETWORKS = [

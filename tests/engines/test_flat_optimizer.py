@@ -7,11 +7,11 @@ import pytest
 
 from recurra.config import OPTIMIZERS, ModelConfig, TrainingConfig
 from recurra.engines import flat_optimizer
-from recurra.engines.flat import FLAT, by_name
 from recurra.engines.flat_optimizer import FlatOptimizer, clipped
+from recurra.engines.flat_parameters import FLAT, by_name
 from recurra.engines.kernels.lanes import aligned_zeros
-from recurra.engines.layout import Layout
-from recurra.engines.team import Team
+from recurra.engines.parameter_layout import Layout
+from recurra.engines.thread_team import Team
 from recurra.network.optimizers import optimizer_of
 
 N = 1008  # a multiple of 16

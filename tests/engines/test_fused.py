@@ -13,12 +13,12 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine
 from recurra.engines.engine import Start
 from recurra.engines.fused import FusedEngine, FusedNetwork
+from recurra.engines.fused_tiles import Tiling
 from recurra.engines.reference import ReferenceEngine
-from recurra.engines.tiles import Tiling
 from recurra.errors import NumericalError
 from recurra.network import network
 from recurra.network.parameters import initialise
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
 
 K, M, T = 13, 22, 9
 CONFIG = ModelConfig(hidden_size=M)

@@ -16,7 +16,7 @@ import pytest
 import recurra
 from recurra import LanguageModel, ModelConfig, RecurraError, SamplingConfig, TrainingConfig, UsageError, Vocabulary
 from recurra.config import ModelSettings, TrainingSettings
-from recurra.inference.dynamic import DynamicConfig
+from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.inference.sampling import SamplingSettings
 from recurra.network.parameters import initialise
 

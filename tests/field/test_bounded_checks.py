@@ -18,8 +18,8 @@ from recurra.network import gradient_check, network
 from recurra.network.gradient_check import SAMPLED, Figures, check
 from recurra.network.parameters import initialise
 from recurra.report.document import write_report
-from recurra.training import run as run_module
-from recurra.training import summary as summary_module
+from recurra.runs import run as run_module
+from recurra.runs import summary as summary_module
 from recurra.training.events import Gathering
 
 K, H, T = 60, 6, 8

@@ -13,9 +13,9 @@ from safetensors.numpy import save_file
 
 import recurra
 from recurra.cli import main
+from recurra.compression.model_codec import compress, decompress
 from recurra.config import ModelConfig
 from recurra.errors import UsageError
-from recurra.inference.compression import compress, decompress
 from recurra.interop.torch_state import to_state
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialise

@@ -17,11 +17,11 @@ import pytest
 
 import recurra
 from recurra import LanguageModel, ModelConfig, SamplingConfig, Vocabulary
-from recurra.engines.kernels import output
-from recurra.inference import compression
+from recurra.compression import model_codec
+from recurra.engines.kernels import softmax
 from recurra.network.parameters import initialise
-from recurra.randomness import stream
 from recurra.report.drawing import PAPER, style
+from recurra.system.random_streams import stream
 
 CELLS = ("elman", "lstm", "gru")
 VOCABULARY = Vocabulary.of("\n abcdefgh")
@@ -57,7 +57,7 @@ def test_a_call_in_the_midst_of_another_changes_no_bit(model: LanguageModel, mon
     """Another thread scores a text of the same length when the first has filled its scratch memory."""
     texts = [make_text(1), make_text(2)]
     expected = [model.score(text).nats for text in texts]
-    log_softmax, interrupted = output.log_softmax, threading.Lock()
+    log_softmax, interrupted = softmax.log_softmax, threading.Lock()
     with ThreadPoolExecutor(1) as pool:
 
         def interrupt_once(*arguments: Any) -> None:
@@ -65,20 +65,20 @@ def test_a_call_in_the_midst_of_another_changes_no_bit(model: LanguageModel, mon
                 assert pool.submit(model.score, texts[1]).result(timeout=60).nats == expected[1]
             log_softmax(*arguments)
 
-        monkeypatch.setattr(output, "log_softmax", interrupt_once)
+        monkeypatch.setattr(softmax, "log_softmax", interrupt_once)
         assert model.score(texts[0]).nats == expected[0]
     assert interrupted.locked()
 
 
 def packed(model: LanguageModel, data: bytes) -> bytes:
     target = io.BytesIO()
-    compression.compress(model, io.BytesIO(data), target)
+    model_codec.compress(model, io.BytesIO(data), target)
     return target.getvalue()
 
 
 def unpacked(model: LanguageModel, data: bytes) -> bytes:
     target = io.BytesIO()
-    compression.decompress(model, io.BytesIO(data), target)
+    model_codec.decompress(model, io.BytesIO(data), target)
     return target.getvalue()
 
 

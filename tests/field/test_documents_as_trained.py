@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import tensor_file
+from recurra.compression import model_codec
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
-from recurra.inference import compression
-from recurra.inference.dynamic import DynamicConfig
+from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.inference.surprise import tally
 from recurra.interop import model_card
+from recurra.io import tensor_file
 from recurra.model import LanguageModel, load
 from recurra.network.parameters import initialise
 from recurra.text.vocabulary import Vocabulary
@@ -154,10 +154,10 @@ def test_compressed_files_stay_what_they_were() -> None:
     model, plain = make(CELLS["elman"]), make(CELLS["elman"], None)
     coded = [BytesIO(), BytesIO()]
     for own, target in zip((model, plain), coded, strict=True):
-        compression.compress(own, BytesIO(TEXT.encode() * 20), target)
+        model_codec.compress(own, BytesIO(TEXT.encode() * 20), target)
     assert coded[0].getvalue() == coded[1].getvalue()
     back = BytesIO()
-    compression.decompress(model, BytesIO(coded[1].getvalue()), back)
+    model_codec.decompress(model, BytesIO(coded[1].getvalue()), back)
     assert back.getvalue() == TEXT.encode() * 20
 
 

@@ -12,9 +12,9 @@ import recurra
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialise
+from recurra.runs.layout import SETTINGS
+from recurra.runs.run_toml import read_settings
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.run_files import SETTINGS
-from recurra.training.run_toml import read_settings
 
 CONFIG, VOCABULARY = ModelConfig(hidden_size=3), Vocabulary.of("\nabé")
 

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save as safetensors
 
+from recurra.compression import adaptive
 from recurra.errors import TextError
-from recurra.inference import adaptive_compression
 from recurra.text.reading import read
 
 BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 40
@@ -72,7 +72,7 @@ def database(path: str) -> bytes:
 
 def compressed_by_us() -> bytes:
     data = io.BytesIO()
-    adaptive_compression.compress(io.BytesIO(b"a small book"), data)
+    adaptive.compress(io.BytesIO(b"a small book"), data)
     return data.getvalue()
 
 

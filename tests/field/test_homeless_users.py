@@ -10,7 +10,7 @@ import pytest
 
 from recurra.cli.commands import doctor
 from recurra.engines.kernels import disk_cache
-from recurra.machine import cache_folder
+from recurra.system.system_info import cache_folder
 from recurra.text import id_file
 
 HOMELESS = Path(os.sep, ".cache", "recurra").absolute()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from recurra.cli.commands import doctor
-from recurra.engines.kernels import compilation, disk_cache, range_coder
+from recurra.compression.kernels import range_coder
+from recurra.engines.kernels import compilation, disk_cache
 from recurra.engines.kernels.disk_cache import DiskCache
 
 STATE = np.array([2**50 + 12345, 2**60, 2], np.uint64)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from recurra.cli import main
-from recurra.cli.application import COMMANDS, build
+from recurra.cli.command_line import COMMANDS, build
 from recurra.cli.parser_errors import suggestion
 from recurra.config import TIMES, configs
 

@@ -12,13 +12,13 @@ import recurra
 from recurra.interop.origin import origin_of
 from recurra.model import load
 from recurra.report.document import write_report
-from recurra.report.inlined import inlined
+from recurra.web.inlined_model import inlined
 
 pytest.importorskip("fastapi", reason="the page needs the extra `serve`")
 
-from recurra.serving.page.snapshot import Snapshots
-from recurra.serving.page.watching import Watch
 from recurra.serving.registry import scan
+from recurra.web.run_watch import Watch
+from recurra.web.snapshot import Snapshots
 
 BOOK = "A small book, of few words, read many times over.\n" * 60
 

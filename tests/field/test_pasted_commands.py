@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from recurra.cli import main
-from recurra.shell import path_argument
+from recurra.system.shell import path_argument
 
 NAMES = [
     "-dash", "--run", "two words", "it's", 'a"quote', "$HOME", "a;b", "*", "naïve", "~", "runs/-dash", "\\", "!x",

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from recurra import executable
 from recurra.cli import failures, main
 from recurra.errors import UsageError
-from recurra.executable import installer, program, runnable
+from recurra.system import executable
+from recurra.system.executable import installer, program, runnable
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "recurra"
 

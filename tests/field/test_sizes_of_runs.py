@@ -15,21 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import recurra
-from recurra import tensor_file, untrusted
 from recurra.errors import ModelError, TextError
-from recurra.report import data, panels
-from recurra.serving.page import tail
+from recurra.io import bounded_io, tensor_file
+from recurra.runs import records, source_list
+from recurra.runs.checkpoint_schema import PROGRESS, saved_fault
+from recurra.runs.findings.sample_marks import mark
+from recurra.runs.layout import SETTINGS, SOURCES, SUMMARY
+from recurra.runs.logs import Sample
+from recurra.runs.provenance import Provenance
+from recurra.runs.run_toml import read_settings
+from recurra.runs.source_list import read_sources, write_sources
 from recurra.text.reading import from_string
-from recurra.training import loss_history, source_list
-from recurra.training.checkpoint_schema import PROGRESS, saved_fault
-from recurra.training.findings.marks import mark
-from recurra.training.logs import Sample
+from recurra.training import loss_history
 from recurra.training.loss_history import History
-from recurra.training.provenance import Provenance
-from recurra.training.run_files import SETTINGS, SOURCES, SUMMARY
-from recurra.training.run_toml import read_settings
-from recurra.training.source_list import read_sources, write_sources
 from recurra.training.trainer import LONGEST_SAMPLE
+from recurra.web import log_tail, panel_data
 
 LINE = "A small book, of few words, read many times over.\n"
 SMALL: dict[str, Any] = {"preset": "seed", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
@@ -56,7 +56,7 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path: Path) -> None:
     assert (trained / SETTINGS).stat().st_size < 8192
     assert len((trained / SOURCES).read_bytes().splitlines()) == FILES
-    assert data.load(trained).table("text")["sources"] == FILES
+    assert records.load(trained).table("text")["sources"] == FILES
     learned = Provenance(trained).learned
     assert learned.text.text == LINE * FILES
     assert learned.text.name == corpus.name[:60].strip("-")  # not the name of its first file
@@ -122,7 +122,7 @@ def test_a_run_toml_that_is_too_long_is_gone_round(tmp_path: Path) -> None:
     assert caught.value.hint is not None
     assert f"`recurra train TEXT --resume --run {run}`" in caught.value.hint
     with pytest.raises(ModelError, match=r"more than 8,388,608 bytes\.\nhint: a report can do without it"):
-        data.load(run)
+        records.load(run)
     (run / SETTINGS).unlink()
     assert recurra.train(book, run=run, resume=True, updates=5, proof=False, report=False).summary["updates"] == 5
     assert (run / SETTINGS).stat().st_size < 8192
@@ -142,7 +142,7 @@ def test_very_many_epochs(epochs: int, tmp_path: Path) -> None:
     tensor_file.write(tmp_path / "x", {"a": np.zeros(1)}, {"history": history.to_table()})
     assert History(**tensor_file.read(tmp_path / "x")[1]["history"]) == history
     summary = {"epoch_means": [{"epoch": n, "nats_per_character": mean} for n, mean in means]}
-    assert untrusted.parse_json(json.dumps(summary).encode()) == summary
+    assert bounded_io.parse_json(json.dumps(summary).encode()) == summary
 
 
 def test_checkpoints_of_before_have_no_number_of_dropped_epochs() -> None:
@@ -163,25 +163,25 @@ def test_the_marks_of_many_long_samples() -> None:
     text = LINE * 40
     found = mark([Sample(update, text) for update in range(600)], from_string(text))
     summary = json.dumps({"sample_marks": found}, indent=1).encode()
-    assert untrusted.parse_json(summary)["sample_marks"] == found
-    assert len(summary) < untrusted.LONGEST
+    assert bounded_io.parse_json(summary)["sample_marks"] == found
+    assert len(summary) < bounded_io.LONGEST
     assert found[-1]["update"] == 599
 
 
 def test_a_sample_of_very_many_commas_is_one_value() -> None:
     text = ',[{"\\' * 100_000
-    assert untrusted.parse_json(json.dumps({"text": text}).encode()) == {"text": text}
-    many = ("[" + "1," * untrusted.MOST_VALUES + "1]").encode()
+    assert bounded_io.parse_json(json.dumps({"text": text}).encode()) == {"text": text}
+    many = ("[" + "1," * bounded_io.MOST_VALUES + "1]").encode()
     with pytest.raises(ValueError, match="more than 300,000 values"):
-        untrusted.parse_json(many)
+        bounded_io.parse_json(many)
     with pytest.raises(ValueError, match=r"."):
-        untrusted.parse_json(b'{"a": "' + b'\\",[' * 400_000)  # a string without an end, in one pass
+        bounded_io.parse_json(b'{"a": "' + b'\\",[' * 400_000)  # a string without an end, in one pass
 
 
 @pytest.mark.parametrize("character", ["a", "\x01", "\U0001f600"])
 def test_the_longest_sample_is_a_line_that_every_reader_takes(character: str) -> None:
     line = json.dumps({"update": 1, "text": character * LONGEST_SAMPLE}, ensure_ascii=False).encode()
-    assert len(line) < min(tail.AT_ONCE, untrusted.LONGEST)
+    assert len(line) < min(log_tail.AT_ONCE, bounded_io.LONGEST)
 
 
 def test_many_symbols_and_records(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_many_symbols_and_records(tmp_path: Path) -> None:
     run = recurra.train(text=symbols * 2, run=tmp_path / "run", **settings)
     assert len(recurra.load(run.folder).vocabulary) == 3000
     assert (run.folder / SETTINGS).stat().st_size < 8192
-    assert len(data.load(run.folder).samples) == 41
-    assert untrusted.parse_json((run.folder / SUMMARY).read_bytes())["updates"] == 40
+    assert len(records.load(run.folder).samples) == 41
+    assert bounded_io.parse_json((run.folder / SUMMARY).read_bytes())["updates"] == 40
 
 
 def test_what_a_report_draws_is_bounded() -> None:
-    records = [data.Record(update, 1.0, 1.0, 1.0, 1.0, None, 1.0) for update in range(50_000)]
-    columns = panels.columns(records, 1)
+    records = [records.Record(update, 1.0, 1.0, 1.0, 1.0, None, 1.0) for update in range(50_000)]
+    columns = panel_data.columns(records, 1)
     assert max(map(len, columns.values())) <= 2500

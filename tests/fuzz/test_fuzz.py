@@ -24,23 +24,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutations import mutated
 from safetensors.numpy import save
 
 import recurra
 from mat_files import HEAD, characters, numbers, struct_of
-from recurra import model, tensor_file
+from mutations import mutated
+from recurra import model
 from recurra.config import ModelConfig, TrainingConfig, configs
 from recurra.errors import RecurraError, UsageError
 from recurra.interop.converter import script
 from recurra.interop.vocabulary_json import from_json
+from recurra.io import tensor_file
 from recurra.network.parameters import initialise
-from recurra.report import data as report_data
 from recurra.report.document import render
-from recurra.report.inlined import inlined
+from recurra.runs import records as report_data
 from recurra.text import id_file
 from recurra.text.reading import read
 from recurra.text.vocabulary import Vocabulary
+from recurra.web.inlined_model import inlined
 
 FILES = 400  # of each target
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))

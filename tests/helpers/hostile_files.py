@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import recurra
-from recurra import model, untrusted
+from recurra import model
 from recurra.config import ModelConfig
 from recurra.errors import RecurraError
+from recurra.io import bounded_io
+from recurra.io.tensor_file import KEY, ZEROS
 from recurra.network.parameters import initialise
-from recurra.report import data as report_data
-from recurra.tensor_file import KEY, ZEROS
+from recurra.runs import records as report_data
 from recurra.text.vocabulary import Vocabulary
 
 Build = Callable[[Path], object]
@@ -265,7 +266,7 @@ def run_file(name: str, content: bytes | str | Build) -> Build:
 RECORD = '{"update": 5, "epoch": 0.5, "loss": {"mean": 80.0, "min": 1, "max": 99.0}, "smooth_loss": 80.0}\n'
 NUMBER = "expected a finite number as "
 MANY = "".join(f'{{"{i}": {i}.5}},' for i in range(149_000))  # each a table and a name of its own
-LONG_LINE = '{"update": 1, "text": "' + "x" * (untrusted.LONGEST + 1) + '"}\n'
+LONG_LINE = '{"update": 1, "text": "' + "x" * (bounded_io.LONGEST + 1) + '"}\n'
 
 RUNS = [
     Case("toml that is none", run_file("run.toml", "[half"), "run.toml is not TOML: "),
@@ -288,7 +289,7 @@ RUNS = [
     Case(
         "toml with sizes that are none", run_file("run.toml", '[training]\nbatch_size = "x"\nsequence_length = 0'), None
     ),
-    Case("toml too long", run_file("run.toml", "#" * (untrusted.LONGEST + 1)), "it has more than 8,388,608 bytes"),
+    Case("toml too long", run_file("run.toml", "#" * (bounded_io.LONGEST + 1)), "it has more than 8,388,608 bytes"),
     Case("toml that is a pipe", run_file("run.toml", os.mkfifo), "run.toml cannot be read: it is no regular file"),
     Case("toml that is a folder", run_file("run.toml", Path.mkdir), "run.toml cannot be read: Is a directory"),
     Case("records nested deeply", run_file("metrics.jsonl", "[" * DEEP + "\n"), "line 1 is not JSON: it is nested too"),

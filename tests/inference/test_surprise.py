@@ -41,7 +41,7 @@ def cut(text: str, places: list[int]) -> list[str]:
 def test_in_pieces_as_whole_bit_for_bit(model: LanguageModel, dynamic: str | None) -> None:
     @given(st.text(SYMBOLS + "é😀", min_size=1, max_size=200), st.lists(st.integers(0, 300), max_size=5))
     def check(text: str, places: list[int]) -> None:
-        from recurra.inference.dynamic import DynamicConfig
+        from recurra.inference.dynamic_evaluation import DynamicConfig
 
         how = None if dynamic is None else DynamicConfig(method=dynamic, segment=7)
         whole = tally(model.surprises([text], how), keep=True)

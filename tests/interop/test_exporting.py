@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import same, small
 
 import recurra
-from recurra import extras
+from networks import same, small
 from recurra.errors import StorageError, UsageError
 from recurra.interop import exporting, files
 from recurra.interop.origin import Origin
-from recurra.storage import OUTPUT_PLACE
+from recurra.io.atomic_write import OUTPUT_PLACE
+from recurra.system import optional_dependencies
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_without_its_package_the_command_that_installs_it_is_told(
 def test_folders_state_dicts_and_imports_need_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("onnx", "scipy", "torch"):
         without(monkeypatch, package)
-    monkeypatch.setattr(extras, "require", lambda *_: pytest.fail("a package was wanted"))
+    monkeypatch.setattr(optional_dependencies, "require", lambda *_: pytest.fail("a package was wanted"))
     for format in ("folder", "torch"):
         assert same(recurra.import_model(recurra.export(small(), format, format=format)), small())
 

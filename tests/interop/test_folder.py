@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import CONFIGS, make, name_of, same, small
 from safetensors.numpy import load_file, save_file
 
 import recurra
+from networks import CONFIGS, make, name_of, same, small
 from recurra.config import ModelConfig
 from recurra.errors import RecurraError
 from recurra.interop import folder
@@ -62,7 +62,7 @@ def test_the_files(tmp_path: Path) -> None:
 
 
 def test_a_state_dict_alone_tells_what_it_is(tmp_path: Path) -> None:
-    _, metadata = recurra.tensor_file.read_foreign(exported(tmp_path, "torch"))
+    _, metadata = recurra.io.tensor_file.read_foreign(exported(tmp_path, "torch"))
     assert metadata["format"] == "pt"
     assert json.loads(metadata[folder.KEY])["vocabulary"] == small().vocabulary.symbols
 

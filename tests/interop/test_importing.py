@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import make, same, small
 from safetensors.numpy import load_file, save_file
 
 import recurra
+from networks import make, same, small
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
 from recurra.interop.torch_state import to_state

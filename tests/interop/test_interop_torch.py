@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import CONFIGS, bible_ids, bible_log_probabilities, make, name_of, of_bible, same, small
 
 import recurra
+from networks import CONFIGS, bible_ids, bible_log_probabilities, make, name_of, of_bible, same, small
 from recurra.config import ModelConfig
 from recurra.interop import model_card
 from recurra.interop.torch_state import to_state

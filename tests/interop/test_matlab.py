@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import SYMBOLS, bible_ids, bible_log_probabilities, make, of_bible, same, small
 
 import recurra
 from mat_files import HEAD, characters, numbers, struct_of
+from networks import SYMBOLS, bible_ids, bible_log_probabilities, make, of_bible, same, small
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, RecurraError, UsageError
 from recurra.interop import matlab, matlab_script

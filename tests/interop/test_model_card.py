@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 import pytest
-from networks import CONFIGS, make, name_of, small
 
+from networks import CONFIGS, make, name_of, small
 from recurra.config import ModelConfig
 from recurra.interop.model_card import card, code
 from recurra.interop.origin import Origin, origin_of

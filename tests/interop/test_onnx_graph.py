@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import CONFIGS, H, bible_ids, bible_log_probabilities, make, name_of, of_bible, small
 
 import recurra
+from networks import CONFIGS, H, bible_ids, bible_log_probabilities, make, name_of, of_bible, small
 from recurra.config import ModelConfig
 from recurra.errors import UsageError
 from recurra.interop import onnx_graph

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import small
 
 import recurra
-from recurra import tensor_file
+from networks import small
 from recurra.errors import ModelError
 from recurra.interop.origin import origin_of
+from recurra.io import tensor_file
 
 TEXT = "A text of a few words, read over and over.\n" * 30
 

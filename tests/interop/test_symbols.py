@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import small
 
+from networks import small
 from recurra.errors import ModelError
 from recurra.interop import vocabulary_json
 from recurra.interop.symbols import Symbols, in_our_order, symbols_of, to_json

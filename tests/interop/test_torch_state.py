@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import CONFIGS, H, name_of, small
 
+from networks import CONFIGS, H, name_of, small
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, RecurraError, UsageError
 from recurra.interop.torch_names import Names

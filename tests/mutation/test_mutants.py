@@ -90,5 +90,5 @@ def test_a_mutant_that_does_not_end_is_noticed(
 ) -> None:
     test = f"import subprocess\n\ndef test_long():\n    subprocess.run(['sleep', '{seconds}'])\n"
     (folder / "tests/test_long.py").write_text(test)
-    source = (mutants.ROOT / "src/recurra/inert.py").read_text(encoding="utf-8")
+    source = (mutants.ROOT / "src/recurra/formatting.py").read_text(encoding="utf-8")
     assert project.notices(mutants.Mutant("inert.py", 1, "", source), "tests/test_long.py", limit) == (seconds > limit)

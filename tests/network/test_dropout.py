@@ -8,7 +8,7 @@ import pytest
 from recurra.config import ModelConfig
 from recurra.errors import UsageError
 from recurra.network.dropout import dropout_masks
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
 
 CONFIG = ModelConfig(cell="gru", hidden_size=50, layers=3)
 

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from problems import CELLS, failures, masks_of, problem
 
+from problems import CELLS, failures, masks_of, problem
 from recurra.network import gradient_check, network, output
 from recurra.network.cells import elman, elman_relu, gru, lstm
 from recurra.network.gradient_check import Figures, check, check_seed, to_table

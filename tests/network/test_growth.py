@@ -11,7 +11,7 @@ from recurra.network import network
 from recurra.network.growth import grow, spread
 from recurra.network.network import zero_state
 from recurra.network.parameters import check_parameters, initialise
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
 
 KINDS = [ModelConfig(cell=cell, hidden_size=9, layers=n) for cell in ("elman", "lstm", "gru") for n in (1, 2)]
 AMONG, BEHIND = np.array([1, 2, 5, 8, 9]), np.arange(5)  # places of five old characters in a vocabulary of ten

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import CELLS, Array, Problem, config_of, masks_of, problem
 
+from problems import CELLS, Array, Problem, config_of, masks_of, problem
 from recurra.errors import UsageError
 from recurra.network import network, output
 from recurra.network.cells import lstm

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import CELLS, Array, Problem, masks_of, problem
 
+from problems import CELLS, Array, Problem, masks_of, problem
 from recurra.network import network
 from recurra.network.cells import cell_of
 from recurra.network.state import named_state

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recurra.network.orthogonal import orthogonal
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 65])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import Array
 
+from problems import Array
 from recurra.network.perturbation import PerturbedCopies, perturbed
 
 

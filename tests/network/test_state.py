@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from problems import Array
 
+from problems import Array
 from recurra.config import ModelConfig
 from recurra.network.cells import elman, gru, lstm
 from recurra.network.state import join_states, map_state, named_state, state_of, zero_state

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 import recurra
-from recurra.cli.application import COMMANDS
+from recurra.cli.command_line import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 

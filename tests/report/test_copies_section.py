@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from run_folder import MakeRun
 
-from recurra.report.data import load
-from recurra.report.layout import passage
+from recurra.report.page_parts import passage
 from recurra.report.sections.copies import copies_section
+from recurra.runs.records import load
+from run_folder import MakeRun
 
 COPY = "the fox and the crow <b>"
 TEXT = f"And so {COPY} went home"

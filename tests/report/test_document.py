@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from run_folder import MakeRun, lines, write_run
 
 from recurra.errors import ModelError, StorageError, UsageError
-from recurra.report.assets import policy_hash, script
 from recurra.report.document import write_report
+from recurra.web.assets import policy_hash, script
+from run_folder import MakeRun, lines, write_run
 
 VOID = {"meta", "br", "hr"}
 SECTIONS = [

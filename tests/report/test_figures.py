@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_folder import MakeRun
 
 from recurra.errors import ModelError, StorageError, UsageError
-from recurra.report.data import Record, load
 from recurra.report.drawing import PAPER, STAND_IN, inline, style
 from recurra.report.figures import bars, decimate, draw_bits, draw_smooth_loss, write_figures
+from recurra.runs.records import Record, load
+from run_folder import MakeRun
 
 SIGNATURES = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml"}
 

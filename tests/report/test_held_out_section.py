@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folder import HOSTILE, MakeRun
 
-from recurra.report.data import load
 from recurra.report.document import write_report
 from recurra.report.sections.held_out import held_out_section
+from recurra.runs.records import load
+from run_folder import HOSTILE, MakeRun
 
 
 def page(make_run: MakeRun, passage: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.inert import inert
+from recurra.formatting import inert
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, visible, whole
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from recurra.report.data import RunData
 from recurra.report.sections.settings import settings_section
+from recurra.runs.records import RunData
 
 
 def test_times_have_their_unit() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from browsing import chromium, wait
-from recurra.report.assets import script
 from recurra.text.words import pattern
+from recurra.web.assets import script
 from unicode_examples import EQUIVALENTS, WORDS
 
 _NEW = ("Cn", "Cs")  # no characters, or not yet

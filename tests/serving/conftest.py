@@ -21,12 +21,11 @@ MISSING = [name for name in NEEDED if find_spec(name) is None]
 collect_ignore_glob = ["test_*.py"] if MISSING else []
 
 if not MISSING:
-    from serving_client import HOST, Running
-
     from recurra.serving.access import Access
     from recurra.serving.application import create_application
     from recurra.serving.registry import Registry, Served
     from recurra.serving.security import Guard
+    from serving_client import HOST, Running
 
 
 def pytest_report_header() -> str:

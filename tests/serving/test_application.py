@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from serving_client import HOST, call, client, run
 
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
 from recurra.serving.registry import Registry
 from recurra.serving.security import Guard
+from serving_client import HOST, call, client, run
 
 KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 

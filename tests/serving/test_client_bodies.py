@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from serving_client import call
 
 from recurra import LanguageModel
 from recurra.serving import limits
 from recurra.serving.completion_request import CompletionRequest, wanted
 from recurra.serving.refusals import Refusal
 from recurra.serving.security import Guard
+from serving_client import call
 
 COMPLETIONS = "/v1/completions"
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from serving_client import Running, await_until, request, rest_of
 
 from processes import PATIENCE
 from recurra import LanguageModel
 from recurra.serving.access import VARIABLE
+from serving_client import Running, await_until, request, rest_of
 
 openai = pytest.importorskip("openai", reason="the tests of OpenAI's client need the package openai")
 

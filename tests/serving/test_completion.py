@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import ValidationError
-from serving_client import call
 
 from recurra import LanguageModel
 from recurra.serving.completion_request import CompletionRequest
 from recurra.serving.security import Guard
+from serving_client import call
 
 
 def ask(guard: Guard, **body: Any) -> httpx.Response:

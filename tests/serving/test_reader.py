@@ -7,11 +7,11 @@ import threading
 
 import numpy as np
 import pytest
-from serving_client import run
 
 from recurra import LanguageModel
 from recurra.serving.reader import PIECE, Reader, Reading
 from recurra.serving.refusals import Refusal
+from serving_client import run
 
 TEXT = "In the beginning was the word, and a word was at the end.\n" * 80
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
-from serving_client import Running, call
 
 from processes import PATIENCE
 from recurra import LanguageModel
 from recurra.serving import limits
 from recurra.serving.security import Guard
+from serving_client import Running, call
 
 HERE = Path(__file__).parent
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from serving_client import HOST, call
 
 from recurra import LanguageModel, ModelConfig, Vocabulary
 from recurra.network.parameters import initialise
@@ -14,6 +13,7 @@ from recurra.serving.access import Access
 from recurra.serving.application import create_application
 from recurra.serving.registry import Registry, Served
 from recurra.serving.security import Guard
+from serving_client import HOST, call
 
 TEXTS = ["In the beginning", "I", "a wordß 日", "the\nword\n" * 1000]
 

@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from serving_client import HOST, Answer, Running, ask, request, run
 
 from recurra.serving.access import Access
 from recurra.serving.limits import Limits
 from recurra.serving.security import HEADERS, OPEN, Guard, read_body
+from serving_client import HOST, Answer, Running, ask, request, run
 
 JSON = ("Content-Type", "application/json")
 KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"

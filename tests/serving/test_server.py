@@ -17,7 +17,6 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import APIRouter, Request
-from serving_client import HOST, Running, await_until, request, rest_of
 from starlette.responses import StreamingResponse
 
 from processes import PATIENCE
@@ -29,6 +28,7 @@ from recurra.serving.listening import bind, url
 from recurra.serving.registry import Registry
 from recurra.serving.server import Server
 from recurra.serving.services import services_of
+from serving_client import HOST, Running, await_until, request, rest_of
 
 QUICK = Limits(header_time=0.3, body_time=0.3, idle_time=1, send_time=0.3, connections=20)
 POST = "Content-Type: application/json\r\nContent-Length: 100\r\n"

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from serving_client import HOST, ask, client, run
 
 from recurra import LanguageModel
 from recurra.inference.generation import Generator
@@ -21,6 +20,7 @@ from recurra.serving.refusals import Refusal
 from recurra.serving.registry import Registry
 from recurra.serving.security import Guard
 from recurra.serving.writer import AT_A_TIME, Order, Text, Writer, Written
+from serving_client import HOST, ask, client, run
 
 FOREVER = 50_000_000
 

@@ -20,7 +20,7 @@ from recurra.text.decoding import (
     normalised,
     reject_surrogates,
 )
-from recurra.text.journal import Journal
+from recurra.text.notes import Journal
 from recurra.text.text import Text
 
 if TYPE_CHECKING:

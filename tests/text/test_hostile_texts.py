@@ -17,7 +17,7 @@ import pytest
 from processes import filled_pipe
 from recurra.cli import main
 from recurra.errors import TextError
-from recurra.text import files, id_file, long_text
+from recurra.text import id_file, long_text, sources
 from recurra.text.reading import read, require_learnable
 from recurra.text.text import Text
 
@@ -70,14 +70,14 @@ def hole(name: str, size: int, end: bytes = b"") -> Path:
         file.truncate(size)
         file.seek(size)
         file.write(end)
-    if not end and not files.is_hole(Path(name)):
+    if not end and not sources.is_hole(Path(name)):
         pytest.skip("this file system does not tell holes from data")
     return Path(name)
 
 
 def test_a_hole_of_ten_gigabytes_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     path = hole("sparse", 10 * 2**30)
-    monkeypatch.setattr(files, "chunks", lambda _: pytest.fail("it was read"))
+    monkeypatch.setattr(sources, "chunks", lambda _: pytest.fail("it was read"))
     for encoding in ("utf-8", "bytes"):
         with pytest.raises(TextError, match="sparse has no data: it is one hole, which reads as NULs"):
             read(path, encoding)
@@ -109,14 +109,14 @@ def test_a_binary_file_in_a_folder_is_not_read_to_its_end(monkeypatch: pytest.Mo
     hole("folder/disk.img", 1 << 26, b"end")
     Path("folder/text").write_text("some words")
     taken = []
-    chunks = files.chunks
+    chunks = sources.chunks
 
     def counted(path: Path) -> Iterator[bytes]:
         for chunk in chunks(path):
             taken.append(len(chunk))
             yield chunk
 
-    monkeypatch.setattr(files, "chunks", counted)
+    monkeypatch.setattr(sources, "chunks", counted)
     assert read("folder").notes[1:] == ("skipped, binary, with NUL inside: 1 (folder/disk.img)",)
     assert sum(taken) < 1 << 23
 
@@ -179,8 +179,8 @@ def test_a_hundred_thousand_distinct_characters() -> None:
 
 @pytest.mark.parametrize("change", ["cut", "grown", "replaced"])
 def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    monkeypatch.setattr(files, "BLOCK", 20_000)
-    chunks = files.chunks
+    monkeypatch.setattr(sources, "BLOCK", 20_000)
+    chunks = sources.chunks
 
     def changing(path: Path) -> Iterator[bytes]:
         for number, chunk in enumerate(chunks(path)):
@@ -196,7 +196,7 @@ def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, c
         Path("new").write_bytes(b"\xff" * 5000)
         Path("new").replace("text")
 
-    monkeypatch.setattr(files, "chunks", changing)
+    monkeypatch.setattr(sources, "chunks", changing)
     text = given("word" * 25_000).text
     whole = "word" * 25_000
     if change == "cut":  # a part of what is gone may have been read ahead

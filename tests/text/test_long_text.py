@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recurra.errors import StorageError, TextError
-from recurra.text import files, formats, id_file, long_text
+from recurra.text import formats, id_file, long_text, sources
 from recurra.text.id_file import IdFile
 from recurra.text.long_text import LongText, gather
 from recurra.text.reading import read, require_learnable
@@ -175,7 +175,7 @@ def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch, cache: Path) -> No
 
 
 def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((long_text, "IN_MEMORY"), (long_text, "STEP"), (id_file, "BLOCK"), (files, "BLOCK")):
+    for module, name in ((long_text, "IN_MEMORY"), (long_text, "STEP"), (id_file, "BLOCK"), (sources, "BLOCK")):
         monkeypatch.setattr(module, name, 1 << 14)
     Path("a.txt").write_text("In the beginning é\n" * 500_000)  # 10 MB
     tracemalloc.start()

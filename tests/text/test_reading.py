@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from processes import filled_pipe
 from recurra.errors import TextError, UsageError
-from recurra.text import books
+from recurra.text import named_books
 from recurra.text.reading import from_string, read, require_learnable
 from recurra.text.text import Text
 
@@ -36,8 +36,10 @@ def test_a_file() -> None:
 
 
 def test_no_source_is_the_default_book(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read() == read([]) == read("kjv") == books.book("kjv")
-    monkeypatch.setattr(books, "default_book", lambda: Text("docs", "python-docs", ("python-docs",), notes=("hint",)))
+    assert read() == read([]) == read("kjv") == named_books.book("kjv")
+    monkeypatch.setattr(
+        named_books, "default_book", lambda: Text("docs", "python-docs", ("python-docs",), notes=("hint",))
+    )
     assert read().notes == ("hint",)
 
 
@@ -48,13 +50,13 @@ def test_book_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_book_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books, "book", lambda name: Text("é", name, (name,)))
+    monkeypatch.setattr(named_books, "book", lambda name: Text("é", name, (name,)))
     text = read("kjv", "bytes")
     assert (text.text, text.encoding, text.name) == ("\xc3\xa9", "bytes", "kjv")
 
 
 def test_book_before_a_file_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books, "book", lambda name: Text("the book", name, (name,)))
+    monkeypatch.setattr(named_books, "book", lambda name: Text("the book", name, (name,)))
     Path("kjv").write_text("the file")
     assert read("kjv").text == "the book"
     assert read("kjv").notes == ("kjv is the book; write ./kjv for the file or folder of that name",)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from recurra.runs.findings.sample_marks import mark
+from recurra.runs.logs import Sample
 from recurra.text.reading import from_string, read
 from recurra.text.words import UNSPACED, has_words, is_unspaced, pattern
-from recurra.training.findings.marks import mark
-from recurra.training.logs import Sample
 from unicode_examples import WORDS
 
 HINDI = "हिन्दी में लिखा है, बहुत अच्छा।\n"

@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 
 import pytest
-from small_training import K, train_small
 
 from recurra.config import OPTIMIZERS, TrainingConfig
 from recurra.training.divergence import has_diverged, rate_to_try
+from small_training import K, train_small
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_training import make_trainer, resume_small, train_small
 
-from recurra import tensor_file
 from recurra.config import OPTIMIZERS
 from recurra.engines.batched import BatchedEngine
 from recurra.engines.engine import TrainResult
 from recurra.errors import NumericalError
+from recurra.io import tensor_file
 from recurra.model import CHECKPOINTS, LanguageModel
-from recurra.report import data
-from recurra.training.recovery import recover
-from recurra.training.run_files import LARGEST_NUMBER
+from recurra.runs import records
+from recurra.runs.layout import LARGEST_NUMBER
+from recurra.runs.recovery import recover
+from small_training import make_trainer, resume_small, train_small
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_a_rate_that_is_far_too_high(settings: dict[str, Any], rate: float) -> N
     assert snapshot.update < caught.value.update
     files = (Path("here") / CHECKPOINTS).glob("*.safetensors")
     assert all(np.isfinite(array).all() for path in files for array in tensor_file.read(path)[0].values())
-    data.load(Path("here"))  # nothing was written that cannot be read
+    records.load(Path("here"))  # nothing was written that cannot be read
     assert resume_small("here", learning_rate=1e-4).summary["updates"] == 100
 
 

@@ -4,16 +4,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from small_training import TEXT
 
 from recurra import api
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.config.presets import PRESETS
 from recurra.errors import UsageError
 from recurra.network.optimizers import schedule_of
-from recurra.presets import PRESETS
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Evaluated, Record
 from recurra.training.trainer import Trainer
+from small_training import TEXT
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_training import SETTINGS, TEXT, train_small
 
 from recurra.config import configs
+from recurra.runs.run import train
 from recurra.text.reading import from_string
+from recurra.text.splits import newline_of, stream_of
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import time_budget
-from recurra.training.learning_text import newline_of, stream_of
-from recurra.training.run import train
+from small_training import SETTINGS, TEXT, train_small
 
 
 def updates(seconds: float, **settings: object) -> int:

@@ -7,16 +7,16 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from small_training import SETTINGS, TEXT, committed, make_trainer, of_kind, resume_small, train_small
 
 from recurra.config import configs
 from recurra.network.parameters import digest
+from recurra.runs import run as training_run
+from recurra.runs.layout import METRICS
+from recurra.runs.layout import SETTINGS as RUN_TOML
+from recurra.runs.run import Run
 from recurra.text.reading import from_string
-from recurra.training import run as training_run
 from recurra.training.events import Calibrating, Evaluated, Event, Finishing, Progress, Record
-from recurra.training.run import Run
-from recurra.training.run_files import METRICS
-from recurra.training.run_files import SETTINGS as RUN_TOML
+from small_training import SETTINGS, TEXT, committed, make_trainer, of_kind, resume_small, train_small
 
 
 class FakeClock:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_training import SETTINGS, TEXT, K, T, committed, make_trainer, of_kind
 
 from processes import PATIENCE
 from recurra.config import ModelConfig, configs
@@ -20,11 +19,12 @@ from recurra.errors import NumericalError, TextError, UsageError
 from recurra.model import LanguageModel
 from recurra.network import network, optimizers
 from recurra.network.parameters import digest, initialise
-from recurra.randomness import stream
+from recurra.runs.checkpoints import Snapshot
+from recurra.runs.run import train
+from recurra.system.random_streams import stream
 from recurra.text.reading import from_string
 from recurra.text.streams import STREAMS
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.checkpoint import Snapshot
 from recurra.training.events import (
     Checkpointed,
     EpochEnded,
@@ -35,8 +35,8 @@ from recurra.training.events import (
     Sampled,
     Saving,
 )
-from recurra.training.run import train
 from recurra.training.trainer import Trainer
+from small_training import SETTINGS, TEXT, K, T, committed, make_trainer, of_kind
 
 SHORT = TEXT[:23]  # (23 - 1) // 5 = 4 updates an epoch, two characters dropped
 HARD = "".join("abcde \n"[int(7 * u)] for u in stream(9, "text").uniform(400))

@@ -13,13 +13,13 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (None: that of this process); return the exit code and raise nothing."""
-    from recurra.signals import Interrupts
+    from recurra.system.signals import Interrupts
 
     interrupts = Interrupts()
     if arguments is None:
         interrupts.install()
     try:
-        from recurra.cli.application import run
+        from recurra.cli.command_line import run
 
         return run(sys.argv[1:] if arguments is None else list(arguments))
     except BaseException as error:

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from cyclopts import Group, Parameter
 
-from recurra import storage
 from recurra.cli.options import OUTPUT, flag, output, text
 from recurra.errors import RecurraError, TextError, UsageError
-from recurra.inert import inert
-from recurra.shell import path_argument
-from recurra.words import plural
+from recurra.formatting import inert, plural
+from recurra.io import atomic_write
+from recurra.system.shell import path_argument
 
 if TYPE_CHECKING:
-    from recurra.inference.compression import Escapes
-    from recurra.inference.container import Target
+    from recurra.compression.container import Target
+    from recurra.compression.model_codec import Escapes
 
 STDIO = "-"
 SUFFIX = ".rcra"
@@ -77,7 +76,7 @@ def source(name: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     if Path(name).is_dir():
-        from recurra.text.models import require_texts  # loads NumPy, which a page of help does not wait for
+        from recurra.text.model_files import require_texts  # loads NumPy, which a page of help does not wait for
 
         require_texts(
             [Path(name)], lambda run: f"`recurra export {path_argument(run)}` writes its model for other programs."
@@ -109,7 +108,7 @@ def target(name: str, *, force: bool) -> Iterator[Target]:
     except RecurraError:
         raise
     except OSError as error:
-        raise storage.failure(path, error, storage.OUTPUT_PLACE) from error
+        raise atomic_write.failure(path, error, atomic_write.OUTPUT_PLACE) from error
     finally:
         with contextlib.suppress(OSError):
             staged.unlink()

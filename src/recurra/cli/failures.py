@@ -9,9 +9,9 @@ import traceback
 
 from recurra.cli.terminal import paint, say, say_after
 from recurra.errors import Interrupted, RecurraError, StorageError
-from recurra.executable import program, runnable
-from recurra.inert import inert
-from recurra.machine import is_silent
+from recurra.formatting import inert
+from recurra.system.executable import program, runnable
+from recurra.system.system_info import is_silent
 
 INTERRUPTED = 130
 READER_GONE = 141  # as if SIGPIPE had ended the process

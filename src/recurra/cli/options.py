@@ -11,9 +11,9 @@ from typing import Any
 from cyclopts import Group, Parameter, Token
 
 from recurra.config import TIMES, ModelConfig, TrainingConfig
+from recurra.config.presets import PRESETS, choose
 from recurra.errors import UsageError
-from recurra.inert import quoted
-from recurra.presets import PRESETS, choose
+from recurra.formatting import quoted
 
 LAST_PORT = 65535
 NONE = "none"

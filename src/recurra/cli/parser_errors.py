@@ -18,7 +18,7 @@ from cyclopts import (
 )
 
 from recurra.errors import UsageError
-from recurra.shell import path_argument
+from recurra.system.shell import path_argument
 
 CUTOFF = 0.6
 MOST = 3  # names that one suggestion has
@@ -65,7 +65,7 @@ def suggestion(name: str, known: Iterable[str], before: str = "") -> str | None:
 
 
 def _unknown_command(error: UnknownCommandError) -> UsageError:
-    from recurra.text.books import NAMES  # not needed for a page of help, which must be quick
+    from recurra.text.named_books import NAMES  # not needed for a page of help, which must be quick
 
     token = (error.unused_tokens or [""])[0]
     names = [name for name in (error.app or ()) if not name.startswith("-")]

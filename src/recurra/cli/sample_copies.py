@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.cli.terminal import columns, paint
 from recurra.errors import RecurraError
-from recurra.inert import one_line
-from recurra.words import plural
+from recurra.formatting import one_line, plural
 
 if TYPE_CHECKING:
     from recurra.text.text import Text
@@ -17,7 +16,7 @@ EXCERPT = 60  # characters of a passage that are shown
 
 def text_of_run(model: str) -> Text:
     """The text that the model file or run folder `model` has learned; an error where it is not to be had."""
-    from recurra.training.provenance import Provenance
+    from recurra.runs.provenance import Provenance
 
     try:
         return Provenance(model).learned.text

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from recurra.cli.sample_copies import copied_lines, copied_table
 from recurra.cli.terminal import encoded, is_terminal, paint, say, warn, write, write_json
 from recurra.errors import UsageError
-from recurra.inert import inert
+from recurra.formatting import inert
 from recurra.text.equivalents import respelled
 from recurra.text.escapes import first_escape, unescaped
 from recurra.text.reading import read

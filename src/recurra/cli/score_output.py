@@ -11,10 +11,9 @@ from typing import Any
 from recurra.cli import surprise_view
 from recurra.cli.scoring import Found, Reading, Result
 from recurra.cli.terminal import columns, encoded, folded, has_colour, is_terminal, write, write_text
-from recurra.inert import inert
+from recurra.formatting import inert, plural
 from recurra.inference.surprise import NO_GUESS, Surprise
 from recurra.model import LanguageModel
-from recurra.words import plural
 
 ODDEST, LIKELIEST = 10, 5  # lines that are shown
 WIDTH = 60  # characters of a line

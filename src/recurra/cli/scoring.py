@@ -13,20 +13,20 @@ from typing import Any, NamedTuple
 from recurra.cli.terminal import REDRAW, await_input, can_move, redraw
 from recurra.config import NONE
 from recurra.errors import ModelError, TextError, UsageError
+from recurra.formatting import duration, plural
 from recurra.inference import baselines
-from recurra.inference.documents import Line
-from recurra.inference.dynamic import DynamicConfig
+from recurra.inference.dynamic_evaluation import DynamicConfig
+from recurra.inference.line_scores import Line
 from recurra.inference.scoring import Score
 from recurra.inference.surprise import Surprise, tally
 from recurra.model import LanguageModel, load
-from recurra.shell import path_argument
+from recurra.runs.provenance import HINT, Provenance
+from recurra.system.shell import path_argument
 from recurra.text.equivalents import Respelling, respelled
 from recurra.text.id_file import Ids
-from recurra.text.models import require_texts
+from recurra.text.model_files import require_texts
 from recurra.text.reading import read
 from recurra.text.text import BYTES, Text
-from recurra.training.provenance import HINT, Provenance
-from recurra.words import duration, plural
 
 PIECE = 1 << 12  # symbols that are read between two looks at the clock
 PATIENCE = 1.0  # seconds before progress is first shown

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from recurra.inert import inert
+from recurra.formatting import inert
 from recurra.inference.surprise import SHADES_AT, Surprise, characters, shade
 
 SHADES = ("", "48;5;230;38;5;16", "48;5;222;38;5;16", "48;5;215;38;5;16", "48;5;202;38;5;16", "48;5;124;38;5;231;1")

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from recurra.errors import StorageError
-from recurra.executable import runnable
-from recurra.inert import inert, is_unsafe
+from recurra.formatting import inert, is_unsafe
+from recurra.system.executable import runnable
 
 REDRAW = 0.25  # seconds, at least, between two showings of progress
 GAP = "  "  # between two columns

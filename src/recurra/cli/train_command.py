@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recurra.cli.options import SETTINGS
-from recurra.executable import program
-from recurra.report import data
+from recurra.runs import records
+from recurra.system.executable import program
 
 MANY = ("TEXT",)  # stands for the files of a text that are too many for run.toml
 VALUES = {"encoding": "--encoding", "start": "--from", "run": "--run"}
@@ -22,7 +22,7 @@ def slower(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: 
     """
     options = {name: value for name, value in named.items() if value is not None}
     if options.get("resume"):
-        tables = data.load(folder).tables
+        tables = records.load(folder).tables
         texts = texts or tables["text"].get("source") or MANY
         options = {"preset": tables["training"]["preset"]} | options | {"run": None}
     words = ["train", *texts]

@@ -14,17 +14,16 @@ from typing import Any
 from recurra.cli.terminal import folded, paint
 from recurra.cli.train_progress import Silent
 from recurra.config import TrainingConfig, configs
-from recurra.executable import program, runnable
-from recurra.inert import inert
+from recurra.config.presets import LEAST_SPLIT, PRESETS, choose, expected
+from recurra.formatting import duration, inert, loss_words, plural, rate, share_words
 from recurra.network.parameters import count
-from recurra.presets import LEAST_SPLIT, PRESETS, choose, expected
-from recurra.report import data
-from recurra.shell import path_argument
+from recurra.runs import records
+from recurra.runs.run import Run
+from recurra.system.executable import program, runnable
+from recurra.system.shell import path_argument
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.run import Run
 from recurra.training.trainer import Trainer
-from recurra.words import duration, loss_words, plural, rate, share_words
 
 LABEL = 10  # the width of the column of labels
 BEGINNING = 8  # lines, and
@@ -146,7 +145,7 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
         yield _line(
             "final", f"smooth loss {loss_words(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
         )
-    lowest = data.load(run.folder).lowest
+    lowest = records.load(run.folder).lowest
     if lowest is not None:
         yield _line("lowest", f"smooth loss {loss_words(lowest.loss, span, unit)} at update {lowest.update:,}")
     yield _line("epochs", _epochs(summary, unit))

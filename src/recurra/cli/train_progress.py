@@ -13,10 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from recurra.cli.terminal import GAP, can_move, has_colour, redraw, say
-from recurra.inert import inert
+from recurra.formatting import duration, inert, loss_words, rate
 from recurra.training import events
 from recurra.training.events import Event
-from recurra.words import duration, loss_words, rate
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
+    from recurra.distributed.ranks import Ranks
     from recurra.engines.batched import BatchedNetwork
     from recurra.engines.engine import Engine, Start
     from recurra.engines.fused import FusedNetwork
-    from recurra.engines.ranks import Ranks
-    from recurra.engines.stepping import Stepper
+    from recurra.engines.stepper import Stepper
 
     Network = FusedNetwork | BatchedNetwork
 
@@ -28,14 +28,14 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: R
     As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
     """
     from recurra.engines import fused
-    from recurra.engines.sharing import own_part
+    from recurra.engines.sharding import own_part
 
     own_part(training, ranks)  # refuses what trains in one process
     if training.engine == "torch":
-        from recurra.engines.torch_extra import required
+        from recurra.engines.torch_device import required
 
         required()
-        from recurra.engines.pytorch import TorchEngine
+        from recurra.engines.torch_engine import TorchEngine
 
         return TorchEngine(config, training, start, ranks)
     if training.engine == "reference":
@@ -51,7 +51,7 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: R
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:
     """The trained network for sampling and scoring, in the arithmetic of its training."""
-    from recurra.engines.tiles import is_single_tanh_layer
+    from recurra.engines.fused_tiles import is_single_tanh_layer
 
     if is_single_tanh_layer(config):
         from recurra.engines.fused import FusedNetwork
@@ -64,6 +64,6 @@ def create_network(config: ModelConfig, parameters: Any) -> Network:
 
 def create_stepper(config: ModelConfig, parameters: Any) -> Stepper:
     """The trained network a step at a time, any number of streams side by side: what writes."""
-    from recurra.engines.stepping import Stepper
+    from recurra.engines.stepper import Stepper
 
     return Stepper(config, parameters)

@@ -14,24 +14,24 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.distributed.gradient_exchange import Exchange
+from recurra.distributed.ranks import Ranks
 from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
-from recurra.engines.exchange import Exchange
-from recurra.engines.flat import by_name
 from recurra.engines.flat_optimizer import FlatOptimizer, clipped, pieces
-from recurra.engines.kernels import output
+from recurra.engines.flat_parameters import by_name
+from recurra.engines.kernels import softmax
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
-from recurra.engines.layout import PAD, Layout, Panels, padded
-from recurra.engines.ranks import Ranks
+from recurra.engines.parameter_layout import PAD, Layout, Panels, padded
 from recurra.engines.shard import Ids, Shard
-from recurra.engines.sharing import default_shards, own_part, shard_bounds, shards_of, threads_of
-from recurra.engines.team import Team
+from recurra.engines.sharding import default_shards, own_part, shard_bounds, shards_of, threads_of
+from recurra.engines.thread_team import Team
 from recurra.engines.workspaces import Workspaces
-from recurra.machine import usable_cpus
 from recurra.network import optimizers
 from recurra.network.dropout import masks_of_update
 from recurra.network.network import State
 from recurra.network.state import join_states, map_state
+from recurra.system.system_info import usable_cpus
 
 
 class BatchedNetwork:
@@ -64,7 +64,7 @@ class BatchedNetwork:
         def read(shard: Shard, part: slice) -> tuple[Vector, State]:
             shard.put_state(map_state(lambda field: field[:, part], state))
             shard.read(self._views, self._panels[shard.streams == 1], np.ascontiguousarray(streams[:, part]).ravel())
-            output.log_softmax(shard.o, shard.sums, shard.symbol_tile)
+            softmax.log_softmax(shard.o, shard.sums, shard.symbol_tile)
             shard.carry()
             return shard.o.reshape(steps, shard.streams, -1)[:, :, : self._symbols], shard.state()
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from recurra.config import TrainingConfig
-from recurra.engines.flat import FLAT, FlatLayout, laid_flat
+from recurra.engines.flat_parameters import FLAT, FlatLayout, laid_flat
 from recurra.engines.kernels import optimizers as kernels
 from recurra.engines.kernels.lanes import Vector
-from recurra.engines.team import ALONE, Team
+from recurra.engines.thread_team import ALONE, Team
 from recurra.network.optimizers import OPTIMIZERS, Optimizer, OptimizerState, adam_init, optimizer_of
 from recurra.network.optimizers.adaptive import BETA1, BETA2, EPSILON, WEIGHT_DECAY
 from recurra.network.parameters import Array, Parameters

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Batches, Engine, Rates, Start, TrainResult
-from recurra.engines.kernels import elman, output
+from recurra.engines.fused_tiles import Tiling, is_single_tanh_layer
+from recurra.engines.kernels import fused_elman, softmax
 from recurra.engines.kernels.lanes import WIDTH, Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
-from recurra.engines.stepping import Stepper
-from recurra.engines.tiles import Tiling, is_single_tanh_layer
+from recurra.engines.stepper import Stepper
 from recurra.engines.workspaces import Workspaces
 from recurra.errors import NumericalError
 from recurra.network.network import State
@@ -35,9 +35,9 @@ def _whole_vectors(size: int) -> int:
     return -(-size // WIDTH) * WIDTH
 
 
-def _room(hidden: Tiling, symbols: Tiling, steps: int) -> elman.Room:
+def _room(hidden: Tiling, symbols: Tiling, steps: int) -> fused_elman.Room:
     sums = aligned_zeros(1, _whole_vectors(steps))
-    return elman.Room(
+    return fused_elman.Room(
         h=aligned_zeros(steps + 1, hidden.width),
         o=aligned_zeros(steps, symbols.width),
         da=aligned_zeros(steps, hidden.width),
@@ -50,7 +50,7 @@ def _room(hidden: Tiling, symbols: Tiling, steps: int) -> elman.Room:
     )
 
 
-def _first_steps(room: elman.Room, steps: int) -> elman.Room:
+def _first_steps(room: fused_elman.Room, steps: int) -> fused_elman.Room:
     """The part of `room` that a sequence of `steps` needs, in the same memory."""
     return room._replace(
         h=room.h[: steps + 1],
@@ -61,8 +61,8 @@ def _first_steps(room: elman.Room, steps: int) -> elman.Room:
     )
 
 
-def _blank(hidden: Tiling, symbols: Tiling) -> elman.Weights:
-    return elman.Weights(
+def _blank(hidden: Tiling, symbols: Tiling) -> fused_elman.Weights:
+    return fused_elman.Weights(
         U=aligned_zeros(symbols.size, hidden.width),
         W=aligned_zeros(hidden.width, hidden.width),
         b=aligned_zeros(1, hidden.width),
@@ -71,7 +71,7 @@ def _blank(hidden: Tiling, symbols: Tiling) -> elman.Weights:
     )
 
 
-def _views(weights: elman.Weights, hidden: Tiling, symbols: Tiling) -> dict[str, Vector]:
+def _views(weights: fused_elman.Weights, hidden: Tiling, symbols: Tiling) -> dict[str, Vector]:
     """The unpadded parameters by name, in the mission's orientation, as views."""
     m, K = hidden.size, symbols.size
     return {
@@ -83,7 +83,7 @@ def _views(weights: elman.Weights, hidden: Tiling, symbols: Tiling) -> dict[str,
     }
 
 
-def _fill(weights: elman.Weights, values: Mapping[str, Vector], hidden: Tiling, symbols: Tiling) -> None:
+def _fill(weights: fused_elman.Weights, values: Mapping[str, Vector], hidden: Tiling, symbols: Tiling) -> None:
     for name, view in _views(weights, hidden, symbols).items():
         view[...] = values[name]
 
@@ -108,7 +108,7 @@ class FusedNetwork:
         self._hidden = Tiling.of(parameters["V"].shape[1])
         self._symbols = Tiling.of(parameters["V"].shape[0])
         self._weights = _blank(self._hidden, self._symbols)
-        self._weights.c[:] = output.LOWEST
+        self._weights.c[:] = softmax.LOWEST
         _fill(self._weights, parameters, self._hidden, self._symbols)
         self._W = aligned_zeros(self._hidden.width, self._hidden.width)
         self._V = aligned_zeros(self._hidden.width, self._symbols.width)
@@ -137,9 +137,9 @@ class FusedNetwork:
         )
         with self._workspaces.borrow(len(ids)) as (h, o, sums):
             h[0, :m] = state.h[0, 0]
-            elman.forward(h, ids, weights.U, self._W, weights.b, m, self._hidden.tile)
-            output.logits(o, h, 1, self._V, weights.c, m, tile)
-            output.log_softmax(o, sums, tile)
+            fused_elman.forward(h, ids, weights.U, self._W, weights.b, m, self._hidden.tile)
+            softmax.logits(o, h, 1, self._V, weights.c, m, tile)
+            softmax.log_softmax(o, sums, tile)
             return o[:, : self._symbols.size].copy(), State(h=h[-1:, None, :m].copy())
 
     def _make_workspace(self, steps: int) -> _Workspace:
@@ -165,7 +165,7 @@ class FusedEngine(Engine):
         self._symbols = Tiling.of(parameters["V"].shape[0])
         self._clip = np.float32(np.inf if training.clip_value is None else training.clip_value)
         self._weights = _blank(self._hidden, self._symbols)
-        self._weights.c[:] = output.LOWEST
+        self._weights.c[:] = softmax.LOWEST
         self._squares = _blank(self._hidden, self._symbols)
         self._room = _room(self._hidden, self._symbols, training.sequence_length)
         _fill(self._weights, parameters, self._hidden, self._symbols)
@@ -181,7 +181,7 @@ class FusedEngine(Engine):
         count, steps, _ = inputs.shape
         losses = np.zeros(count)
         squares = np.zeros((count, len(TENSORS)), np.float32)
-        done = elman.train(
+        done = fused_elman.train(
             np.ascontiguousarray(inputs, np.int64).reshape(count, steps),
             np.ascontiguousarray(targets, np.int64).reshape(count, steps),
             self._weights,

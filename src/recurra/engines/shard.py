@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
-from recurra.engines.kernels import elman_batch, gemm, gru, lstm, output
+from recurra.engines.kernels import elman_layer, gemm, gru_layer, lstm_layer, softmax
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import clear, column_sums, scale_streams, scatter_add, set_rows
-from recurra.engines.layout import Layout, Panels, padded, tile_of
+from recurra.engines.parameter_layout import Layout, Panels, padded, tile_of
 from recurra.network.cells import cell_of
 from recurra.network.network import State
 
@@ -86,7 +86,7 @@ class Shard:
 
     def backward(self, panels: Panels, ids: Ids, targets: Ids, masks: Vector | None = None) -> float:
         """The loss in nats, after `read` of these ids (T B,); its gradient in `gradient`, that of the logits in `o`."""
-        loss = float(output.softmax_loss(self.o, targets, self.sums, self.symbol_tile))
+        loss = float(softmax.softmax_loss(self.o, targets, self.sums, self.symbol_tile))
         self._output_backward(panels)
         for number in reversed(range(len(self.layers))):
             self._layer_backward(panels, number, ids, masks)
@@ -142,12 +142,12 @@ class Shard:
         b, W, steps = p[name + "b"], panels.across[name + "W"], self.steps
         room = (steps, self.packed, self.tile)
         if layer.c is not None:
-            lstm.forward(layer.gates, table, rows, b, W, layer.h, layer.c, *room)
+            lstm_layer.forward(layer.gates, table, rows, b, W, layer.h, layer.c, *room)
         elif layer.q is not None:
-            gru.forward(layer.gates, table, rows, b, p[name + "b_n"], W, layer.h, layer.q, *room)
+            gru_layer.forward(layer.gates, table, rows, b, p[name + "b_n"], W, layer.h, layer.q, *room)
         else:
             relu = self.config.activation == "relu"
-            elman_batch.forward(layer.gates, table, rows, b, W, layer.h, steps, relu, self.packed, self.tile)
+            elman_layer.forward(layer.gates, table, rows, b, W, layer.h, steps, relu, self.packed, self.tile)
 
     def _output_backward(self, panels: Panels) -> None:
         """The gradients of V, c and of the top layer's h, from that of the logits in `o`."""
@@ -178,9 +178,11 @@ class Shard:
         clear(self.dc)
         room = (self.steps, self.packed, self.tile)
         if layer.c is not None:
-            lstm.backward(self.dh_out, layer.gates, layer.c, W, layer.da, self.dh, self.dc, *room)
+            lstm_layer.backward(self.dh_out, layer.gates, layer.c, W, layer.da, self.dh, self.dc, *room)
         elif layer.q is not None:
-            gru.backward(self.dh_out, layer.gates, layer.q, layer.h, W, layer.da, layer.dq, self.dh, self.dc, *room)
+            gru_layer.backward(
+                self.dh_out, layer.gates, layer.q, layer.h, W, layer.da, layer.dq, self.dh, self.dc, *room
+            )
         else:
             relu = self.config.activation == "relu"
-            elman_batch.backward(self.dh_out, layer.h, W, layer.da, self.dh, self.steps, relu, self.packed, self.tile)
+            elman_layer.backward(self.dh_out, layer.h, W, layer.da, self.dh, self.steps, relu, self.packed, self.tile)

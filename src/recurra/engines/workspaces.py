@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
-from recurra.machine import usable_cpus
+from recurra.system.system_info import usable_cpus
 
 Size = TypeVar("Size", bound=Hashable)
 Workspace = TypeVar("Workspace")

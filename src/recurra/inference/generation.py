@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from recurra.engines.kernels.sampling import Rules
+from recurra.engines.kernels.choice import Rules
 from recurra.inference.sampling import SamplingConfig, rules_of, start_ids
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from recurra.engines.stepping import Carry, Stepper
+    from recurra.engines.stepper import Carry, Stepper
     from recurra.text.vocabulary import Vocabulary
 
     Ids = NDArray[np.integer]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra import arguments
-from recurra.engines.kernels.automaton import Automaton, Visits, build, follow, settle
+from recurra.config import arguments
 from recurra.errors import TextError
+from recurra.inference.kernels.copy_automaton import Automaton, Visits, build, follow, settle
 from recurra.text.text import Text
 from recurra.text.vocabulary import CODE_POINTS, code_points
 

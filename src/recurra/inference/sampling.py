@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 import numpy as np
 
-from recurra import arguments
-from recurra.config import MAX_SEED
-from recurra.engines.kernels.sampling import Rules
+from recurra.config import MAX_SEED, arguments
+from recurra.engines.kernels.choice import Rules
 from recurra.errors import UsageError
 from recurra.text.equivalents import respelled
 from recurra.text.escapes import first_escape

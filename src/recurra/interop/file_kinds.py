@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from recurra.errors import ModelError
 from recurra.interop import files, numpy_file, zip_file
-from recurra.untrusted import open_regular, parse_json
+from recurra.io.bounded_io import open_regular, parse_json
 
 HEAD = 512  # bytes that are looked at
 SAFETENSORS, MAT, NPZ = "safetensors", "mat", "npz"

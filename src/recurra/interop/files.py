@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recurra import storage, tensor_file, untrusted
 from recurra.errors import ModelError, StorageError, UsageError
+from recurra.io import atomic_write, bounded_io, tensor_file
 
 if TYPE_CHECKING:
     from recurra.model import LanguageModel
@@ -26,14 +26,14 @@ def write(files: Mapping[Path, bytes]) -> list[Path]:
     """Write each file, whole or not at all, and make its folder. Raises StorageError."""
     for path, data in files.items():
         with _writing(path):
-            storage.write_output(path, data)
+            atomic_write.write_output(path, data)
     return list(files)
 
 
-def read(path: Path, limit: int = untrusted.LONGEST) -> bytes:
+def read(path: Path, limit: int = bounded_io.LONGEST) -> bytes:
     """All of a regular file of up to `limit` bytes. Raises ModelError."""
     try:
-        return untrusted.read(path, limit)
+        return bounded_io.read(path, limit)
     except OSError as error:
         raise ModelError(f"cannot read `{path}`: {error.strerror or error}.") from error
 
@@ -41,8 +41,8 @@ def read(path: Path, limit: int = untrusted.LONGEST) -> bytes:
 def write_model(model: LanguageModel, path: Path) -> None:
     """Write a model file of ours, and make its folder. Raises StorageError."""
     with _writing(path):
-        storage.make_folder(path.parent)
-        tensor_file.write(path, model.tensors(), model.metadata(), storage.OUTPUT_PLACE)
+        atomic_write.make_folder(path.parent)
+        tensor_file.write(path, model.tensors(), model.metadata(), atomic_write.OUTPUT_PLACE)
 
 
 def _is_there(path: Path) -> bool:
@@ -57,7 +57,7 @@ def _is_there(path: Path) -> bool:
 def _writing(path: Path) -> Iterator[None]:
     """StorageError, which says what to do about `-o`, where the system refuses and for a name that no file can have."""
     try:
-        with storage.writing(path, storage.OUTPUT_PLACE):
+        with atomic_write.writing(path, atomic_write.OUTPUT_PLACE):
             yield
     except ValueError as error:
-        raise StorageError(f"cannot write `{path}`: {error}.", hint=storage.OUTPUT_PLACE) from error
+        raise StorageError(f"cannot write `{path}`: {error}.", hint=atomic_write.OUTPUT_PLACE) from error

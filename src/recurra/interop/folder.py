@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import save as serialise
 
-from recurra import __version__, tensor_file
+from recurra import __version__
 from recurra.config import NONE, ModelConfig
 from recurra.errors import ModelError, RecurraError
 from recurra.interop import files, symbols, vocabulary_json
 from recurra.interop.model_card import MODULES, card
 from recurra.interop.torch_state import Network, from_state, to_state
+from recurra.io import tensor_file
+from recurra.io.bounded_io import parse_json
 from recurra.model import LanguageModel
-from recurra.untrusted import parse_json
 
 if TYPE_CHECKING:
     from recurra.interop.origin import Origin

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from recurra import tensor_file
 from recurra.errors import ModelError, UsageError
 from recurra.interop import (
     course_network,
@@ -27,6 +26,7 @@ from recurra.interop import (
 from recurra.interop.symbols import Symbols
 from recurra.interop.torch_names import Names
 from recurra.interop.torch_state import Network, from_state
+from recurra.io import tensor_file
 from recurra.model import LanguageModel
 from recurra.text.reading import Source
 from recurra.text.vocabulary import Vocabulary

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recurra import extras
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
 from recurra.interop import course_network, mat_file
 from recurra.interop.course_network import Scheme
 from recurra.interop.symbols import Symbols
+from recurra.system import optional_dependencies
 from recurra.text.vocabulary import code_points
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def require_course_network(config: ModelConfig) -> None:
 def to_bytes(model: LanguageModel) -> bytes:
     """The MAT-file. UsageError for a network that the struct cannot be, or where the package scipy is missing."""
     require_course_network(model.config)
-    extras.require("matlab", "`--format matlab`")
+    optional_dependencies.require("matlab", "`--format matlab`")
     from scipy.io import savemat
 
     file = io.BytesIO()

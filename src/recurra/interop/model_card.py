@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recurra.inert import inert
+from recurra.formatting import inert
 from recurra.inference.sampling import start_ids
 
 if TYPE_CHECKING:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra import __version__, extras
+from recurra import __version__
 from recurra.config import NONE
 from recurra.errors import UsageError
 from recurra.network.parameters import count
+from recurra.system import optional_dependencies
 
 if TYPE_CHECKING:
     from recurra.model import LanguageModel
@@ -35,7 +36,7 @@ STATES = {"elman": "h", "lstm": "hc", "gru": "h"}
 
 def to_bytes(model: LanguageModel) -> bytes:
     """The file. UsageError where the package onnx is missing, or the model is larger than such a file can be."""
-    extras.require("onnx", "`--format onnx`")
+    optional_dependencies.require("onnx", "`--format onnx`")
     if 4 * count(model.parameters) > MOST_BYTES:
         raise UsageError("the model has more than 2 GB: an ONNX file cannot hold it.", hint="use `--format torch`.")
     import onnx

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recurra import tensor_file
-from recurra.inert import inert
+from recurra.formatting import inert
+from recurra.io import tensor_file
 from recurra.model import CHECKPOINTS, OPTIMIZER, LanguageModel, from_tensors, locate, named
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import count

@@ -16,7 +16,7 @@ import numpy as np
 
 from recurra.errors import ModelError
 from recurra.interop.symbols import Symbols, Token, of_tokens
-from recurra.untrusted import parse_json
+from recurra.io.bounded_io import parse_json
 
 EXPECTED = (
     "it must be a string of all characters in the order of their ids, a list of characters or of code points, "

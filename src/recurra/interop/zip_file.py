@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from recurra.errors import CheckpointError, ModelError
-from recurra.untrusted import open_regular
+from recurra.io.bounded_io import open_regular
 
 MAX_DIRECTORY = 1 << 20  # bytes, of some twenty thousand entries
 END, END_64 = b"PK\x05\x06", b"PK\x06\x06"  # how the record of the directory begins, and that of 64 bits before it

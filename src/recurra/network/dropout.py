@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recurra.errors import UsageError
-from recurra.randomness import stream as new_stream
+from recurra.system.random_streams import stream as new_stream
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
-    from recurra.randomness import Stream
+    from recurra.system.random_streams import Stream
 
 
 def dropout_masks(config: ModelConfig, batch: int, p: float, stream: Stream) -> npt.NDArray[np.float32]:

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recurra.machine import usable_cpus
 from recurra.network import network, output
 from recurra.network.perturbation import perturbed
 from recurra.network.state import map_state, named_state
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
+from recurra.system.system_info import usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from recurra.config import ModelConfig
     from recurra.network.network import AnyState
     from recurra.network.parameters import Array, Parameters
-    from recurra.randomness import Stream
+    from recurra.system.random_streams import Stream
 
 CENTRAL_STEP: Final = 1e-4
 COMPLEX_STEP: Final = 1e-30

@@ -16,13 +16,13 @@ from recurra.network.cells import cell_of
 from recurra.network.dropout import dropout_masks
 from recurra.network.gradient_check import COMPLEX_TOLERANCE, Figures, SeedFigures, by_letter, check
 from recurra.network.parameters import parameter_shapes
-from recurra.randomness import stream
+from recurra.system.random_streams import stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recurra.network.parameters import Array
-    from recurra.randomness import Stream
+    from recurra.system.random_streams import Stream
 
 NETWORKS: Final = {
     "elman": {"cell": "elman"},

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from recurra import randomness
+from recurra.system import random_streams
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,7 +40,7 @@ def grow(parameters: Parameters, places: npt.NDArray[np.integer], symbols: int, 
     new = np.setdiff1d(np.arange(symbols), places)
     grown = {name: spread(name, array, places, symbols) for name, array in parameters.items()}
     U, V, c = (parameters[name].astype(np.float64) for name in AXES)
-    numbers = randomness.stream(seed, "layers.0.U of new characters").normal(len(U) * len(new))
+    numbers = random_streams.stream(seed, "layers.0.U of new characters").normal(len(U) * len(new))
     grown["layers.0.U"][:, new] = numbers.reshape(-1, len(U)).T * np.sqrt(np.mean(U * U))
     grown["c"][new] = c.mean() - np.abs(V.mean(axis=0)).sum() - SILENCE
     return grown

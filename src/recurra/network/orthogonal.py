@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from recurra.randomness import Stream
+    from recurra.system.random_streams import Stream
 
     Floats = npt.NDArray[np.float64]
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from recurra import randomness
 from recurra.errors import ModelError
 from recurra.network.cells import cell_of
-from recurra.network.initialisation import own_initial
+from recurra.network.initialization import own_initial
+from recurra.system import random_streams
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig
@@ -53,7 +53,7 @@ def initialise(config: ModelConfig, symbols: int, *, seed: int, scale: float | N
 
 def _normal(shape: tuple[int, ...], seed: int, name: str, scale: float) -> Array:
     rows, columns = shape
-    numbers = randomness.stream(seed, name).normal(rows * columns)
+    numbers = random_streams.stream(seed, name).normal(rows * columns)
     return (numbers * scale).astype(np.float32).reshape(shape)
 
 

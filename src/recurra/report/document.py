@@ -12,13 +12,11 @@ from string import Template
 from typing import TYPE_CHECKING, NamedTuple
 
 from recurra.errors import UsageError
+from recurra.io.atomic_write import write_output
 from recurra.report import interactive
-from recurra.report.assets import asset, policy_hash, script
-from recurra.report.data import RunData, load, number
 from recurra.report.figures import draw_bits, draw_smooth_loss, run_bits, text_key
-from recurra.report.inlined import Inlined, inlined
-from recurra.report.layout import drawing, section
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, whole
+from recurra.report.page_parts import drawing, section
 from recurra.report.sections.comparison import comparison_section
 from recurra.report.sections.copies import copies_section
 from recurra.report.sections.gradients import gradient_section
@@ -27,7 +25,9 @@ from recurra.report.sections.loss import loss_section
 from recurra.report.sections.models import models_section
 from recurra.report.sections.samples import samples_section
 from recurra.report.sections.settings import settings_section
-from recurra.storage import write_output
+from recurra.runs.records import RunData, load, number
+from recurra.web.assets import asset, policy_hash, script
+from recurra.web.inlined_model import Inlined, inlined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from recurra.errors import ModelError, UsageError
-from recurra.report.data import Point, Record, RunData, load, mapping, number, unit_of
+from recurra.io.atomic_write import write_output
 from recurra.report.drawing import FORMATS, PAPER, Palette, as_file, style
-from recurra.storage import write_output
+from recurra.runs.records import Point, Record, RunData, load, mapping, number, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,12 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from recurra.report import panels
 from recurra.report.markup import Html, absent, join, tag
+from recurra.web import panel_data
 
 if TYPE_CHECKING:
-    from recurra.report.data import RunData
-    from recurra.report.inlined import Inlined
+    from recurra.runs.records import RunData
+    from recurra.web.inlined_model import Inlined
 
 ENTRY = "report.js"
 
@@ -67,8 +67,8 @@ def _json(value: Any) -> str:
 
 def _data(run: RunData) -> dict[str, Any]:
     return {
-        "metrics": panels.columns(run.records, run.span),
-        "rules": panels.rules(run.summary),
-        "samples": panels.samples(run.samples, run.summary.get("sample_marks")),
-        "passage": panels.passage(run),
+        "metrics": panel_data.columns(run.records, run.span),
+        "rules": panel_data.rules(run.summary),
+        "samples": panel_data.samples(run.samples, run.summary.get("sample_marks")),
+        "passage": panel_data.passage(run),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from recurra import inert, words
+from recurra import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Html(str):
 
 def escape(text: str) -> Html:
     """Plain text as HTML, safe between tags and inside quoted attributes."""
-    return text if isinstance(text, Html) else Html(html.escape(inert.inert(text), quote=True))
+    return text if isinstance(text, Html) else Html(html.escape(formatting.inert(text), quote=True))
 
 
 def tag(name: str, *children: str, **attributes: str) -> Html:
@@ -64,9 +64,9 @@ def visible(text: str) -> Html:
 
 
 def _visible(character: str) -> str:
-    if not inert.is_unsafe(character):
+    if not formatting.is_unsafe(character):
         return html.escape(character, quote=True)
-    return f'<span class="control" title="U+{ord(character):04X}">{inert.escape(character)}</span>'
+    return f'<span class="control" title="U+{ord(character):04X}">{formatting.escape(character)}</span>'
 
 
 def whole(value: float | None) -> str:
@@ -93,4 +93,4 @@ def power(value: float | None, digits: int = 1) -> Html:
 
 def duration(seconds: float | None) -> str:
     """Seconds as a person says them; a dash for none."""
-    return "\u2013" if seconds is None else words.duration(seconds)
+    return "\u2013" if seconds is None else formatting.duration(seconds)

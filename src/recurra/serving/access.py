@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recurra import untrusted
 from recurra.errors import UsageError
+from recurra.io import bounded_io
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - named to be refused without more
@@ -128,7 +128,7 @@ def read_key(path: Path | None) -> str | None:
     """The key in the file `path`, else in the environment, else None. UsageError where it is too easy to guess."""
     if path is not None:
         try:
-            text, source = untrusted.read(path, LONGEST_KEY).decode("utf-8"), f"`{path}`"
+            text, source = bounded_io.read(path, LONGEST_KEY).decode("utf-8"), f"`{path}`"
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the key in `{path}`: {getattr(error, 'strerror', None) or error}.") from None
     else:

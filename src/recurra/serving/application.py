@@ -18,16 +18,16 @@ from starlette.responses import JSONResponse, Response
 
 from recurra import __version__
 from recurra.errors import RecurraError
-from recurra.inert import inert
+from recurra.formatting import inert
 from recurra.serving import catalogue, completion, scores, session
 from recurra.serving.access import Access
 from recurra.serving.limits import Limits
-from recurra.serving.page import routes as page
 from recurra.serving.refusals import Refusal
 from recurra.serving.registry import Registry
 from recurra.serving.security import OPEN, Guard
 from recurra.serving.services import Services
 from recurra.serving.validation import refusal_of
+from recurra.web import page_routes as page
 
 ROUTERS = (catalogue.router, session.router, completion.router, scores.router, page.router)
 COMPLETIONS = "/v1/completions"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from recurra.errors import ModelError
 from recurra.model import LanguageModel, load, locate
-from recurra.training.run_files import RUNS, SETTINGS
+from recurra.runs.layout import RUNS, SETTINGS
 
 LONGEST_NAME = 64
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")

@@ -16,7 +16,7 @@ from recurra.errors import Interrupted
 from recurra.serving.limits import Limits
 from recurra.serving.protocol import connection_class
 from recurra.serving.security import Guard
-from recurra.signals import handled_by
+from recurra.system.signals import handled_by
 
 CANCELLED = f"{asyncio.CancelledError.__module__}.{asyncio.CancelledError.__qualname__}"
 

@@ -7,7 +7,7 @@ import itertools
 import sys
 from typing import TYPE_CHECKING
 
-from recurra import arguments
+from recurra.config import arguments
 from recurra.errors import TextError, UsageError
 from recurra.text import formats
 from recurra.text.text import BYTES
@@ -15,7 +15,7 @@ from recurra.text.text import BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from recurra.text.journal import Journal
+    from recurra.text.notes import Journal
 
 ENCODING_HINT = f"give its encoding, for example `--encoding latin-1`; `--encoding {BYTES}` reads any file."
 BINARY_HINT = f"it looks binary: give a file of plain text; `--encoding {BYTES}` reads the bytes of any file."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from recurra.errors import UsageError
-from recurra.inert import quoted
+from recurra.formatting import quoted
 from recurra.text.vocabulary import CODE_POINTS
 
 EXPECTED = r"\n, \t, \r, \\, \u and 4 or \U and 8 hexadecimal digits"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from recurra import untrusted
+from recurra.io import bounded_io
 
 HIDDEN = "hidden"
 LOCK = "lock file"
@@ -64,7 +64,7 @@ def of_file(name: str) -> str | None:
 def _is_tag(path: Path) -> bool:
     """Return True if `path` is a regular file with the signature of a cache directory."""
     try:
-        with untrusted.open_regular(path) as file:
+        with bounded_io.open_regular(path) as file:
             return file.read(len(_CACHE_SIGNATURE)) == _CACHE_SIGNATURE
     except OSError:
         return False

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra import machine
 from recurra.errors import StorageError
-from recurra.storage import STAGING, staged
-from recurra.untrusted import is_foreign, open_regular
+from recurra.io.atomic_write import STAGING, staged
+from recurra.io.bounded_io import is_foreign, open_regular
+from recurra.system import system_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -119,7 +119,7 @@ class _File:
 
 def cache_folder() -> Path:
     """Where the id files of long texts lie."""
-    return machine.cache_folder() / "texts"
+    return system_info.cache_folder() / "texts"
 
 
 def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Iterable[NDArray[Any]]) -> IdFile:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from recurra.text.files import shown
-from recurra.words import plural
+from recurra.formatting import plural
+from recurra.text.sources import shown
 
 _KINDS = 8  # that are listed; the others are summed up
 _LONGEST_KIND = 16  # characters of a suffix; a longer one is no kind of file

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from recurra.storage import writing
+from recurra.io.atomic_write import writing
 from recurra.text import id_file
 from recurra.text.text import BYTES, STEP, Text
 from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points

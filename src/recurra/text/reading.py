@@ -10,10 +10,10 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from recurra import arguments
+from recurra.config import arguments
 from recurra.errors import TextError, UsageError
-from recurra.inert import quoted
-from recurra.text import books, files, models
+from recurra.formatting import quoted
+from recurra.text import model_files, named_books, sources
 from recurra.text.decoding import (
     ENCODING_HINT,
     NotPlainTextError,
@@ -24,10 +24,10 @@ from recurra.text.decoding import (
     normalised,
     reject_surrogates,
 )
-from recurra.text.files import shown
 from recurra.text.inventory import Inventory
-from recurra.text.journal import Journal
 from recurra.text.long_text import LongText, gather
+from recurra.text.notes import Journal
+from recurra.text.sources import shown
 from recurra.text.streams import cuts
 from recurra.text.text import BYTES, Text
 from recurra.text.words import word_characters
@@ -152,7 +152,7 @@ def require_learnable(
 def _pieces(given: Sequence[Source], reader: _Reader) -> Iterator[_Piece]:
     """The pieces of all sources; each is to be read before the next is asked for."""
     if not given:
-        yield _from_book(books.default_book(), reader)
+        yield _from_book(named_books.default_book(), reader)
     for source in given:
         yield from _part(source, reader)
 
@@ -165,13 +165,13 @@ def _part(source: Source, reader: _Reader) -> Iterator[_Piece]:
         raise UsageError("the name of a text must not be empty.")
     elif source == "-":
         reader.names.append("stdin")
-        yield _piece(files.standard_input_chunks(reader.stdin), "standard input", "-", reader)
-    elif source not in books.NAMES:
+        yield _piece(sources.standard_input_chunks(reader.stdin), "standard input", "-", reader)
+    elif source not in named_books.NAMES:
         yield from _from_path(Path(source), reader, may_be_book=True)
     else:
         if os.path.lexists(source):
             reader.journal.say(f"{source} is the book; write ./{source} for the file or folder of that name")
-        yield _from_book(books.book(source), reader)
+        yield _from_book(named_books.book(source), reader)
 
 
 def _from_book(book: Text, reader: _Reader) -> _Piece:
@@ -183,7 +183,7 @@ def _from_book(book: Text, reader: _Reader) -> _Piece:
 
 
 def _from_path(path: Path, reader: _Reader, *, may_be_book: bool = False) -> Iterator[_Piece]:
-    mode = files.mode(path)
+    mode = sources.mode(path)
     if mode is None:
         raise _unknown(path, may_be_book=may_be_book)
     absolute = _absolute(path)
@@ -193,13 +193,13 @@ def _from_path(path: Path, reader: _Reader, *, may_be_book: bool = False) -> Ite
         return
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
         raise TextError(
-            f"{shown(path)} is neither a file nor a folder nor a pipe, but {files.kind(mode)}.",
+            f"{shown(path)} is neither a file nor a folder nor a pipe, but {sources.kind(mode)}.",
             hint="`-` reads standard input.",
         )
-    if stat.S_ISREG(mode) and files.is_hole(path):
+    if stat.S_ISREG(mode) and sources.is_hole(path):
         raise TextError(f"{shown(path)} has no data: it is one hole, which reads as NULs.")
     reader.names.append("pipe" if stat.S_ISFIFO(mode) else _slug(absolute.stem))
-    yield _piece(files.chunks(path), shown(path), str(absolute), reader)
+    yield _piece(sources.chunks(path), shown(path), str(absolute), reader)
 
 
 def _piece(data: Iterator[bytes], label: str, source: str, reader: _Reader) -> _Piece:
@@ -225,7 +225,7 @@ def _characters(data: Iterator[bytes], label: str, reader: _Reader) -> Iterator[
 
 def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
     """The files of a folder that hold text; the journal is told of the others."""
-    models.refuse_run(folder, lambda _: "name the file or folder of the text.")
+    model_files.refuse_run(folder, lambda _: "name the file or folder of the text.")
     skipped = Journal()
     reasons: set[str] = set()
 
@@ -235,7 +235,7 @@ def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
 
     undecoded = _UNDECODED.format(encoding=reader.encoding)
     found = False
-    for path in files.walk(folder, skip):
+    for path in sources.walk(folder, skip):
         if why := _unfit(path, reader.encoding, undecoded):
             skip(why, path)
             continue
@@ -253,7 +253,7 @@ def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
 def _counted(path: Path, reader: _Reader) -> Iterator[str]:
     """The characters of a file of a folder; the inventory is told of their number at the end."""
     length = 0
-    for chunk in _characters(files.chunks(path), shown(path), reader):
+    for chunk in _characters(sources.chunks(path), shown(path), reader):
         length += len(chunk)
         yield chunk
     reader.inventory.add(path, length)
@@ -261,11 +261,11 @@ def _counted(path: Path, reader: _Reader) -> Iterator[str]:
 
 def _unfit(path: Path, encoding: str, undecoded: str) -> str | None:
     """Why a file is no part of a folder's text: it is read once to know that, and once more for its characters."""
-    if files.is_hole(path):
+    if sources.is_hole(path):
         return "without data"
     length = 0
     try:
-        for chunk in decoded(files.chunks(path), shown(path), encoding):
+        for chunk in decoded(sources.chunks(path), shown(path), encoding):
             length += len(chunk)
             if encoding != BYTES and "\0" in chunk:
                 return "binary, with NUL inside"
@@ -279,8 +279,8 @@ def _unfit(path: Path, encoding: str, undecoded: str) -> str | None:
 def _unknown(path: Path, *, may_be_book: bool) -> TextError:
     if not may_be_book:
         return TextError(f"there is no file or folder {shown(path, 80)}.")
-    close = difflib.get_close_matches(str(path).lower()[:40], books.NAMES, n=1)
-    hint = f"did you mean the book {close[0]}?" if close else f"the books are {', '.join(books.NAMES)}."
+    close = difflib.get_close_matches(str(path).lower()[:40], named_books.NAMES, n=1)
+    hint = f"did you mean the book {close[0]}?" if close else f"the books are {', '.join(named_books.NAMES)}."
     return TextError(f"{shown(path, 80)} is neither a book nor an existing file or folder.", hint=hint)
 
 

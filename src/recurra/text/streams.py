@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from recurra import randomness
 from recurra.errors import CheckpointError, TextError, UsageError
+from recurra.system import random_streams
 from recurra.text.id_file import IdFile
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class ShuffledStream(_ScatteredStream):
 
     def _draw(self, epoch: int) -> NDArray[np.int64]:
         chunks = (len(self._ids) - 1) // self.sequence_length
-        words = randomness.stream(self._seed, "shuffled order", epoch * chunks).words(chunks)
+        words = random_streams.stream(self._seed, "shuffled order", epoch * chunks).words(chunks)
         return np.argsort(words, kind="stable")
 
 
@@ -225,7 +225,7 @@ class RandomStream(_ScatteredStream):
 
     def _starts(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
         drawn = (epoch * self.updates_per_epoch + start) * self.batch_size
-        numbers = randomness.stream(self._seed, "random order", drawn).uniform((stop - start) * self.batch_size)
+        numbers = random_streams.stream(self._seed, "random order", drawn).uniform((stop - start) * self.batch_size)
         return (numbers * (len(self._ids) - self.sequence_length)).astype(np.int64)
 
 
@@ -294,7 +294,7 @@ class DocumentStream(TextStream):
     def _draw(self, epoch: int) -> NDArray[np.int64]:
         """The pieces of each update of `epoch`, (updates, B); `PADDING` where a stream has none."""
         pieces, updates = len(self._starts), self.updates_per_epoch
-        words = randomness.stream(self._seed, "documents", epoch * (pieces + updates)).words(pieces + updates)
+        words = random_streams.stream(self._seed, "documents", epoch * (pieces + updates)).words(pieces + updates)
         mixed = np.argsort(words[:pieces], kind="stable")
         by_length = mixed[np.argsort(self._lengths[mixed], kind="stable")]
         filled = np.pad(by_length, (0, updates * self.batch_size - pieces), constant_values=PADDING)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from recurra import arguments
+from recurra.config import arguments
 from recurra.errors import ModelError, TextError, UsageError
-from recurra.inert import quoted
+from recurra.formatting import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

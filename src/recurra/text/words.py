@@ -2,7 +2,7 @@
 
 Combining marks and format characters belong to the word (Unicode Standard Annex 29, rules WB4 to WB7). Scripts that
 are written without spaces between words (Han, Kana, Thai, Khmer and others) have no words that spaces would show: their
-characters are parts of none. `report/web/unicode.js` has the same rules for the page.
+characters are parts of none. `web/static/unicode.js` has the same rules for the page.
 """
 
 from __future__ import annotations

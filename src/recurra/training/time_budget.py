@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.distributed.leader import ALONE, Alone
 from recurra.engines.engine import Engine, Start
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
@@ -17,7 +18,6 @@ from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
 from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.crew import ALONE, Alone
 from recurra.training.events import Calibrating, Event
 
 MEASURED = 0.01  # of the time limit is spent on measuring, and

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.distributed.leader import ALONE, Alone
 from recurra.engines.engine import Start, TrainResult
 from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
+from recurra.runs.checkpoints import Resumed, Snapshot
+from recurra.runs.layout import LARGEST_NUMBER
 from recurra.text.id_file import Ids
+from recurra.text.splits import newline_of
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.checkpoint import Resumed, Snapshot
-from recurra.training.crew import ALONE, Alone
 from recurra.training.events import (
     Checkpointed,
     EpochEnded,
@@ -34,9 +36,7 @@ from recurra.training.events import (
     Sampled,
     Saving,
 )
-from recurra.training.learning_text import newline_of
 from recurra.training.loss_history import History
-from recurra.training.run_files import LARGEST_NUMBER
 from recurra.training.selection import Selection
 from recurra.training.time_budget import seconds_of_evaluation
 

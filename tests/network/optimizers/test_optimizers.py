@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from problems import problem
 
+from problems import problem
 from recurra import config as settings
 from recurra.network import network
 from recurra.network.optimizers import (

@@ -24,8 +24,8 @@ def books(
     They come inside installed packages; nothing is downloaded.
     """
     from recurra.cli.terminal import columns, say, write_json, write_text
-    from recurra.executable import runnable
-    from recurra.text import books as shelf
+    from recurra.system.executable import runnable
+    from recurra.text import named_books as shelf
 
     found = shelf.books()
     if json:

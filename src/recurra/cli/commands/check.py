@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 
 from recurra.cli.options import OUTPUT, flag, given, refuse_besides, setting, text
 from recurra.config import ACTIVATIONS, CELLS, configs
-from recurra.presets import PRESETS
-from recurra.shell import path_argument
+from recurra.config.presets import PRESETS
+from recurra.system.shell import path_argument
 
 EXAMPLES = """\
 Examples:
@@ -76,8 +76,8 @@ def check(
         refuse_besides("MODEL has its own network and text; got {} besides.", **of_network, **of_text)
     from recurra.cli.terminal import await_input, progress, say, write_json, write_text
     from recurra.network import gradient_check
-    from recurra.text.models import require_texts
-    from recurra.training import proof
+    from recurra.runs import gradient_proof
+    from recurra.text.model_files import require_texts
 
     require_texts(
         texts or (), lambda model: f"`recurra check {path_argument(model)}` checks a trained network.", encoding
@@ -88,12 +88,12 @@ def check(
     work = None if complete else gradient_check.WORK
     with progress("elements") as show:
         if every:
-            found = proof.prove_every(training.seed)
+            found = gradient_proof.prove_every(training.seed)
         elif model is not None:
-            found = proof.prove_model(model, training, work, show)
+            found = gradient_proof.prove_model(model, training, work, show)
         else:
             settings: dict[str, Any] = {"encoding": encoding or "utf-8", "model": config, "training": training}
-            found = proof.prove(texts or (), **settings, work=work, progress=show)
+            found = gradient_proof.prove(texts or (), **settings, work=work, progress=show)
     if json:
         write_json(found)
     else:
@@ -104,7 +104,7 @@ def check(
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The table of the report, with a verdict in words for each parameter and for all."""
     from recurra.cli.terminal import columns, paint
-    from recurra.words import duration, share_words
+    from recurra.formatting import duration, share_words
 
     sampled = found.get("checked", 0) < found.get("elements", 0)
     for cell, figures in found["cells"].items():

@@ -37,9 +37,9 @@ def compress(
     here can be decompressed on any other machine.
     """
     from recurra.cli.terminal import say, write_json
+    from recurra.compression import adaptive as learning
+    from recurra.compression import model_codec as modelled
     from recurra.errors import UsageError
-    from recurra.inference import adaptive_compression as learning
-    from recurra.inference import compression as modelled
     from recurra.model import load
 
     model, name = compress_files.model_and_file(texts, adaptive=adaptive)

@@ -33,9 +33,9 @@ def decompress(
     all of it is right, and to standard output goes block after block.
     """
     from recurra.cli.terminal import paint, say
+    from recurra.compression import adaptive as learning
+    from recurra.compression import model_codec as modelled
     from recurra.errors import CompressedFileError
-    from recurra.inference import adaptive_compression as learning
-    from recurra.inference import compression as modelled
     from recurra.model import load
 
     model, name = compress_files.model_and_file(texts, adaptive=adaptive)

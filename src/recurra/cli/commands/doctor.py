@@ -11,12 +11,12 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import App
 
-from recurra import extras
 from recurra.cli.options import OUTPUT, flag
 from recurra.errors import RecurraError
-from recurra.executable import runnable
-from recurra.machine import usable_cpus
-from recurra.words import plural
+from recurra.formatting import plural
+from recurra.system import optional_dependencies
+from recurra.system.executable import runnable
+from recurra.system.system_info import usable_cpus
 
 EXAMPLES = """\
 Examples:
@@ -157,7 +157,7 @@ def _blas() -> Finding:
 def _torch() -> Finding:
     from importlib import metadata
 
-    from recurra.engines.torch_extra import HINT, required
+    from recurra.engines.torch_device import HINT, required
 
     try:
         version = metadata.version("torch")
@@ -170,7 +170,7 @@ def _torch() -> Finding:
 
 def _cache() -> Finding:
     from recurra.engines.kernels.disk_cache import kernel_cache
-    from recurra.words import plural
+    from recurra.formatting import plural
 
     cache = kernel_cache()
     try:
@@ -203,7 +203,7 @@ def _texts() -> Finding:
 
 
 def _book() -> Finding:
-    from recurra.text.books import INSTALL_HINT, default_book
+    from recurra.text.named_books import INSTALL_HINT, default_book
 
     book = default_book()
     value = f"{book.name}, {len(book):,} characters, sha256 {book.sha256[:12]}"
@@ -213,9 +213,9 @@ def _book() -> Finding:
 
 
 def _extras() -> Finding:
-    absent = [extra for extra in extras.PACKAGES if extras.missing(extra)]
-    value = ", ".join(extra for extra in extras.PACKAGES if extra not in absent) or "none"
-    hint = f"{extras.install(absent[0])} adds {absent[0]}." if absent else ""
+    absent = [extra for extra in optional_dependencies.PACKAGES if optional_dependencies.missing(extra)]
+    value = ", ".join(extra for extra in optional_dependencies.PACKAGES if extra not in absent) or "none"
+    hint = f"{optional_dependencies.install(absent[0])} adds {absent[0]}." if absent else ""
     return Finding("extras", value + (f"; not installed: {', '.join(absent)}" if absent else ""), OK, hint)
 
 

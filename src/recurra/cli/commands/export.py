@@ -38,7 +38,7 @@ def export(
     to stdout, one a line.
     """
     from recurra.cli.terminal import say, shown, write_text
-    from recurra.inert import inert
+    from recurra.formatting import inert
     from recurra.interop import exporting
     from recurra.interop.origin import origin_of
 

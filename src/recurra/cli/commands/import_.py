@@ -69,7 +69,7 @@ def import_model(
     from recurra.interop import converter as converters
     from recurra.interop import files
     from recurra.interop.origin import origin_of
-    from recurra.text.models import require_texts
+    from recurra.text.model_files import require_texts
 
     if converter:
         write_text(converters.script(file))

@@ -57,7 +57,7 @@ def report(
     from recurra.cli.terminal import shown, write_text
     from recurra.report.document import write_report
     from recurra.report.figures import write_figures
-    from recurra.training.run_files import REPORT
+    from recurra.runs.layout import REPORT
 
     place = output or (run / REPORT if len(folders) == 1 else Path(REPORT))
     written = [write_report(folders, place, with_model=with_model)]

@@ -183,7 +183,7 @@ def _unescaped(**options: str | list[str] | None) -> dict[str, str | list[str]]:
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:
     """The text that the model has learned from, as far as it can be told."""
     from recurra.cli.sample_copies import text_of_run
-    from recurra.text.models import require_texts
+    from recurra.text.model_files import require_texts
     from recurra.text.reading import read
 
     if training_text is None:

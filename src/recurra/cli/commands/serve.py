@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
-from recurra import extras
 from recurra.cli.options import path, require_port, text, whole
+from recurra.system import optional_dependencies
 
 EXAMPLES = """\
 Examples:
@@ -55,7 +55,7 @@ def serve(
     stops it within five seconds, and what is under way may end before.
     """
     require_port(port)
-    extras.require("serve", "`recurra serve`")
+    optional_dependencies.require("serve", "`recurra serve`")
     from recurra.cli.terminal import say, write_text
     from recurra.serving.access import access, read_key, require_guarded
     from recurra.serving.application import create_application

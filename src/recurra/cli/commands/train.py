@@ -26,8 +26,8 @@ from recurra.cli.options import (
     whole,
 )
 from recurra.config import ACTIVATIONS, CELLS, DEVICES, DOCUMENTS, ENGINES, OPTIMIZERS, ORDERS, SCHEDULES
+from recurra.config.presets import PRESETS
 from recurra.errors import Interrupted, UsageError
-from recurra.presets import PRESETS
 
 EXAMPLES = """\
 Examples:
@@ -242,10 +242,10 @@ def _live_page(port: int | None, names: list[str], *, is_wanted: bool) -> Any:
             raise UsageError(f"`{'--allow-host' if port is None else '--port'}` is for a live page.", hint="add --live")
         return None
     require_port(port)
-    from recurra import extras
-    from recurra.cli import live_page
+    from recurra.system import optional_dependencies
+    from recurra.web import live_page
 
-    extras.require("serve", "`recurra train --live`")
+    optional_dependencies.require("serve", "`recurra train --live`")
     live_page.require_servable(port, names)
     return live_page.Page(port, names)
 
@@ -256,9 +256,9 @@ def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any
     from recurra.cli.terminal import await_input, notices, say, write_json
     from recurra.cli.train_command import slower
     from recurra.cli.train_progress import watcher
-    from recurra.machine import is_silent
     from recurra.report.document import write_report
-    from recurra.training.run_files import REPORT
+    from recurra.runs.layout import REPORT
+    from recurra.system.system_info import is_silent
 
     if "-" in texts and not quiet:
         await_input("the text")

@@ -26,9 +26,9 @@ from typing import NamedTuple
 import llvmlite
 import numba
 
-from recurra.machine import cache_folder
-from recurra.storage import staged
-from recurra.untrusted import is_foreign, open_regular
+from recurra.io.atomic_write import staged
+from recurra.io.bounded_io import is_foreign, open_regular
+from recurra.system.system_info import cache_folder
 
 SUFFIX = ".kernel"
 MAGIC = b"recurra kernel 1\n"

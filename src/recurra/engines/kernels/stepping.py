@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
-from recurra.engines.kernels import elman_batch, gru, lstm
+from recurra.engines.kernels import elman_layer, gru_layer, lstm_layer
+from recurra.engines.kernels.choice import ZERO, Rules, choose
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import multiply, step_product
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
-from recurra.engines.kernels.output import log_softmax
 from recurra.engines.kernels.products import set_rows
-from recurra.engines.kernels.sampling import ZERO, Rules, choose
+from recurra.engines.kernels.softmax import log_softmax
 
 GROUP = (0,)
 
@@ -105,11 +105,11 @@ def cell_step(
     """h (S, H) and c[number] of layer `number` become those after the step; what is None says which cell it is."""
     b, gates = weights.b[number], room.gates
     if c is not None:
-        lstm.step_forward(gates, table, rows, b, c[number], c[number], h, tile)
+        lstm_layer.step_forward(gates, table, rows, b, c[number], c[number], h, tile)
     elif q is not None:
-        gru.step_forward(gates, table, rows, b, weights.b_n[number], h, q, h, tile)
+        gru_layer.step_forward(gates, table, rows, b, weights.b_n[number], h, q, h, tile)
     else:
-        elman_batch.step_forward(gates, table, rows, b, h, weights.relu, tile)
+        elman_layer.step_forward(gates, table, rows, b, h, weights.relu, tile)
 
 
 @strict

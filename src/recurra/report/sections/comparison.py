@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.data import mapping, number
 from recurra.report.figures import BASELINES, draw_bits, held_out_bits
-from recurra.report.layout import drawing
 from recurra.report.markup import Html, absent, fixed, join, table, tag, whole
+from recurra.report.page_parts import drawing
+from recurra.runs.records import mapping, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from recurra.report.data import RunData
+    from recurra.runs.records import RunData
 
 MAX_EPOCH_ROWS = 12
 

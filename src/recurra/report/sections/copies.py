@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra.inference.novelty import COPIED, SHOWN
-from recurra.report.data import mapping, number
-from recurra.report.layout import copied_rows
 from recurra.report.markup import Html, absent, join, table, tag, visible, whole
+from recurra.report.page_parts import copied_rows
+from recurra.runs.records import mapping, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recurra.report.data import RunData
+    from recurra.runs.records import RunData
 
 EXCERPT = 80  # characters of a passage that the table shows
 WROTE = {"best_sample": "the best model", "final_sample": "the final model"}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recurra.formatting import share_words
 from recurra.network.gradient_check import COMPLEX_TOLERANCE
-from recurra.report.data import mapping, number
 from recurra.report.markup import Html, absent, join, power, table, tag
-from recurra.words import share_words
+from recurra.runs.records import mapping, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recurra.report.data import RunData
+    from recurra.runs.records import RunData
 
 
 def gradient_section(run: RunData) -> Html:

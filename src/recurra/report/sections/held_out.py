@@ -9,7 +9,7 @@ from recurra.inference.surprise import SHADES_AT, shade
 from recurra.report.markup import Html, absent, fixed, join, tag, visible, whole
 
 if TYPE_CHECKING:
-    from recurra.report.data import RunData
+    from recurra.runs.records import RunData
 
 
 def held_out_section(run: RunData) -> Html:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recurra.report.figures import draw_smooth_loss
-from recurra.report.layout import drawing
 from recurra.report.markup import Html, absent, fixed, tag, whole
+from recurra.report.page_parts import drawing
 
 if TYPE_CHECKING:
-    from recurra.report.data import RunData
+    from recurra.runs.records import RunData
 
 
 def loss_section(run: RunData, salt: str) -> Html:

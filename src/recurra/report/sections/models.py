@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recurra.report.data import mapping
 from recurra.report.figures import held_out_bits
-from recurra.report.layout import passage
 from recurra.report.markup import Html, absent, fixed, join, table, tag, whole
+from recurra.report.page_parts import passage
+from recurra.runs.records import mapping
 
 if TYPE_CHECKING:
-    from recurra.report.data import RunData
+    from recurra.runs.records import RunData
 
 
 def models_section(run: RunData) -> Html:

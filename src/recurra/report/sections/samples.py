@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.data import Sample, mapping, number
-from recurra.report.layout import passage
 from recurra.report.markup import Html, absent, join, tag, whole
+from recurra.report.page_parts import passage
+from recurra.runs.records import Sample, mapping, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from recurra.report.data import RunData
+    from recurra.runs.records import RunData
 
 # The seed shows ten; of a longer run these many stand open, the last one too, and the others fold away.
 OPEN_SAMPLES = 11

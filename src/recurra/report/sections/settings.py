@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra.config import TIMES
-from recurra.report.data import number
 from recurra.report.markup import Html, absent, duration, join, table, tag, visible, whole
+from recurra.runs.records import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recurra.report.data import RunData
+    from recurra.runs.records import RunData
 
 DEEPEST = 4  # lists and tables in one another that are shown
 

@@ -1,0 +1,99 @@
+"""Compression without a model file: a network begins with nothing and learns from the bytes as they come.
+
+The decoder sees the same bytes in the same order, does the same strict arithmetic, and so learns the same network.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurra.compression import container
+from recurra.compression.entropy_coding import BYTE, ESCAPE, Reader, encoded
+from recurra.compression.online_learner import ContextConfig, OnlineLearner
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.errors import ModelError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from recurra.compression.entropy_coding import Words
+
+BYTES = 256
+# They are part of the file's format: another network would decode nothing.
+MODEL = ModelConfig(cell="lstm", hidden_size=200)
+TRAINING = TrainingConfig(
+    sequence_length=16, optimizer="adam", learning_rate=0.003, clip_value=None, clip_norm=20.0, initial_scale=None
+)  # fmt: skip
+CONTEXTS = ContextConfig(longest=6, rows=1 << 18, rate=0.7, least_rate=0.03)
+
+
+class AdaptiveCodec:
+    """Blocks to words and back by a network that begins with nothing and learns from the bytes as they come.
+
+    What a block taught is used for the next: they must be read in order, and none may be missing.
+    """
+
+    kind = container.ADAPTIVE
+    name = bytes(container.NAME)
+
+    def __init__(self) -> None:
+        self._learner = OnlineLearner(MODEL, TRAINING, BYTES, CONTEXTS)
+        self._ids = np.full(BYTES, -1, np.int64)  # of a byte that has come
+        self._bytes = np.zeros(BYTES, np.uint8)  # of an id
+
+    def encode(self, block: bytes) -> Words:
+        """The words (n,) of a block."""
+        data = np.frombuffer(block, np.uint8)
+        intervals, start = [np.zeros((2, 0), np.int64)], 0
+        while start < len(data):
+            ids = self._ids[data[start : start + self._learner.left]]
+            known = int(np.argmax(ids < 0)) if np.any(ids < 0) else len(ids)
+            if known:
+                intervals.append(self._learner.encode(ids[:known], ESCAPE))
+            else:
+                byte = int(data[start])
+                intervals.append(np.array([[ESCAPE, byte << BYTE], [1, 1 << BYTE]]))
+                self._admit(byte)
+            start += max(known, 1)
+        return encoded(*np.concatenate(intervals, axis=1))
+
+    def decode(self, words: Words, length: int) -> bytes:
+        """The block of `length` bytes that `words` are; CompressedFileError where they are none."""
+        reader, block = Reader(words), bytearray()
+        while len(block) < length:
+            ids, escaped = self._learner.decode(words, reader.state, ESCAPE, length - len(block))
+            block += self._bytes[ids].tobytes()
+            if escaped:
+                reader.skip_escape()
+                byte = reader.byte()
+                block.append(byte)
+                self._admit(byte)
+        return bytes(block)
+
+    def _admit(self, byte: int) -> None:
+        if self._ids[byte] < 0 and not self._learner.is_full:
+            self._ids[byte], self._bytes[self._learner.symbols] = self._learner.symbols, byte
+            self._learner.admit()
+
+
+def compress(source: BinaryIO, target: container.Target, told: container.Told = container.quiet) -> None:
+    """Write `source`, read to its end, to `target`, so that `decompress` gives it back."""
+    container.compress(source, target, AdaptiveCodec(), told)
+
+
+def decompress(
+    source: BinaryIO,
+    target: container.Target,
+    told: container.Told = container.quiet,
+    damaged: container.Damaged | None = None,
+) -> None:
+    """Write what `compress` read. CompressedFileError where the file is damaged: all before the damage is written."""
+
+    def codec_of(header: container.Header) -> AdaptiveCodec:
+        if header.kind != AdaptiveCodec.kind:
+            raise ModelError("the file was compressed with a model.", hint="give that model in place of `--adaptive`.")
+        return AdaptiveCodec()
+
+    container.decompress(source, target, codec_of, told, damaged)

@@ -1,0 +1,74 @@
+"""Coding steps and words: intervals of [0, 2^24) to the words of an arithmetic coder and back, and the escape.
+
+Of 2^24 the symbols share `ESCAPE`; what is left, 1, is the escape, after which bytes come with 2^16 each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurra.compression.kernels import range_coder
+from recurra.compression.kernels.range_coder import PRECISION, TOTAL
+from recurra.engines.stepper import Coded
+from recurra.errors import CompressedFileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.uint32]
+    Integers = NDArray[np.int64]
+
+ESCAPE = TOTAL - 1  # where the escape begins, with a share of 1
+BYTE = PRECISION - 8  # a byte has one of 256 equal shares
+NO_UTF8 = 0xFF  # which begins no character: a byte follows that is no UTF-8
+
+
+def encoded(before: Integers, widths: Integers) -> Words:
+    """The words of a coder that has written an interval for each of `before` and `widths` (n,)."""
+    words, state = np.zeros(len(before) + 1, np.uint32), np.zeros(3, np.uint64)
+    range_coder.start_encoding(state)
+    range_coder.encode_all(words, state, before, widths)
+    range_coder.finish(words, state)
+    return words[: int(state[2])]
+
+
+class Reader:
+    """The coded number, read symbol by symbol."""
+
+    def __init__(self, words: Words) -> None:
+        self._words, self.state = words, np.zeros(3, np.uint64)
+        range_coder.start_decoding(self.state, words)
+
+    @property
+    def coded(self) -> Coded:
+        """The words and how far they were read, for a network that decodes."""
+        return Coded(self._words, self.state, ESCAPE)
+
+    def skip_escape(self) -> None:
+        """Go past the escape that is next."""
+        self._advance(min(self._place(), ESCAPE), 1)
+
+    def escaped(self) -> bytes:
+        """The character, or byte that is no UTF-8, after an escape."""
+        first = self.byte()
+        if first == NO_UTF8:
+            return bytes([self.byte()])
+        rest = 0 if first < 0x80 else 1 if first < 0xE0 else 2 if first < 0xF0 else 3
+        return bytes([first, *(self.byte() for _ in range(rest))])
+
+    def byte(self) -> int:
+        """The byte that is next, of an escape."""
+        byte = self._place() >> BYTE
+        self._advance(byte << BYTE, 1 << BYTE)
+        return byte
+
+    def _place(self) -> int:
+        place = int(range_coder.point(self.state))
+        if place >= TOTAL:
+            raise CompressedFileError("the file is damaged: it holds a number that no symbol has.")
+        return place
+
+    def _advance(self, before: int, width: int) -> None:
+        range_coder.advance(self._words, self.state, before, width)

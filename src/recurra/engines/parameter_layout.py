@@ -1,0 +1,133 @@
+"""All parameters end to end, padded for the kernels, and in panels for products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.config import ModelConfig
+from recurra.engines.kernels import gemm, softmax
+from recurra.engines.kernels.lanes import Vector, aligned_zeros
+from recurra.engines.kernels.products import transpose_matrix
+from recurra.network.parameters import parameter_shapes
+
+Array = NDArray[Any]
+PAD = gemm.PANEL
+
+
+def padded(size: int) -> int:
+    """The next multiple of 16."""
+    return -(-size // PAD) * PAD
+
+
+def tile_of(width: int) -> tuple[int, ...]:
+    """The widest tile up to 64 lanes that divides `width`."""
+    return (0,) * next(groups for groups in (8, 4, 2) if width % (8 * groups) == 0)
+
+
+class Slot(NamedTuple):
+    """Where a parameter lies in the flat array: as (inputs, gates · size) padded, the transpose of its own shape."""
+
+    start: int
+    rows: int
+    gates: int
+    size: int
+    inputs: int
+
+    @property
+    def width(self) -> int:
+        """Columns, padding included."""
+        return self.gates * padded(self.size)
+
+    def view(self, flat: Vector) -> Vector:
+        """The padded matrix (rows, width) in `flat` (1, N)."""
+        return flat[0, self.start : self.start + self.rows * self.width].reshape(self.rows, self.width)
+
+    def put(self, flat: Vector, value: Array) -> None:
+        """Copy a parameter in, from the mission's orientation."""
+        self._inner(flat)[...] = value.reshape(self.gates, self.size, self.inputs).transpose(2, 0, 1)
+
+    def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
+        """Copy a parameter out, in the mission's orientation."""
+        view = self.view(flat)
+        turned = view.T if self.rows == 1 else aligned_zeros(self.width, self.rows)
+        if self.rows > 1:
+            transpose_matrix(view, turned)  # ten times as fast as NumPy
+        cube = turned.reshape(self.gates, padded(self.size), self.rows)
+        return np.array(cube[:, : self.size, : self.inputs], order="C").reshape(shape)
+
+    def _inner(self, flat: Vector) -> Vector:
+        cube = self.view(flat).reshape(self.rows, self.gates, padded(self.size))
+        return cube[: self.inputs, :, : self.size]
+
+
+class Layout:
+    """All parameters of a network, padded and laid end to end."""
+
+    def __init__(self, config: ModelConfig, symbols: int) -> None:
+        self.shapes = parameter_shapes(config, symbols)
+        self.slots: dict[str, Slot] = {}
+        self.length = 0
+        for name, shape in self.shapes.items():
+            size = symbols if name in {"V", "c"} else config.hidden_size
+            inputs = shape[1] if len(shape) == 2 else 1
+            rows = padded(inputs) if len(shape) == 2 else 1
+            slot = Slot(self.length, rows, shape[0] // size, size, inputs)
+            self.slots[name] = slot
+            self.length += slot.rows * slot.width
+
+    def pack(self, values: Mapping[str, Array], prefix: str = "") -> Vector:
+        """The flat array (1, N) of `values`, whose names begin with `prefix`."""
+        flat = aligned_zeros(1, self.length)
+        for name, slot in self.slots.items():
+            slot.put(flat, values[prefix + name])
+        return flat
+
+    def pack_weights(self, parameters: Mapping[str, Array]) -> Vector:
+        """The flat array of `parameters`, in which symbols that are padding have probability 0."""
+        flat, bias = self.pack(parameters), self.slots["c"]
+        bias.view(flat)[0, bias.size :] = softmax.LOWEST
+        return flat
+
+    def unpack(self, flat: Vector, prefix: str = "") -> dict[str, Vector]:
+        """Copies of the values in `flat`, by name."""
+        return {prefix + name: slot.get(flat, self.shapes[name]) for name, slot in self.slots.items()}
+
+    def views(self, flat: Vector) -> dict[str, Vector]:
+        """The padded matrices in `flat`."""
+        return {name: slot.view(flat) for name, slot in self.slots.items()}
+
+
+class Panels:
+    """Weights as products need them: `across` for x W^T, `back` for dy W; by parameter name.
+
+    In panels, but for recurrent weights of a stream `alone`, which stay rows.
+    """
+
+    def __init__(self, views: Mapping[str, Vector], alone: bool = False) -> None:
+        names = [name for name in views if name.split(".")[-1] in {"U", "W", "V"} and name != "layers.0.U"]
+        self._in_panels = {name: views[name] for name in names if not (alone and name.endswith("W"))}
+        self._in_rows = {name: views[name] for name in names if name not in self._in_panels}
+        self.across = self._in_rows | {
+            name: aligned_zeros(*gemm.panel_rows(*view.shape)) for name, view in self._in_panels.items()
+        }
+        self.back: dict[str, Vector] = {}
+
+    def fill(self) -> None:
+        """Take over the weights for going forward."""
+        for name, view in self._in_panels.items():
+            gemm.pack(view, self.across[name])
+
+    def fill_back(self) -> None:
+        """Take over the weights for going backward."""
+        if not self.back:
+            self.back |= {name: aligned_zeros(*view.shape[::-1]) for name, view in self._in_rows.items()}
+            for name, view in self._in_panels.items():
+                self.back[name] = aligned_zeros(*gemm.panel_rows(*view.shape[::-1]))
+        for name, view in self._in_panels.items():
+            gemm.pack_transposed(view, self.back[name])
+        for name, view in self._in_rows.items():
+            transpose_matrix(view, self.back[name])

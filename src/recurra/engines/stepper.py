@@ -1,0 +1,246 @@
+"""The trained network a step at a time, any number of streams side by side, with the bits of one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.compression.kernels import model_decoding
+from recurra.config import ModelConfig
+from recurra.engines.fused_tiles import Tiling, is_single_tanh_layer
+from recurra.engines.kernels import gemm, softmax, stepping
+from recurra.engines.kernels.choice import Rules
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
+from recurra.engines.parameter_layout import Layout, padded, tile_of
+from recurra.engines.thread_team import Team
+from recurra.network.cells import cell_of
+from recurra.network.network import State
+from recurra.system.system_info import usable_cpus
+
+Array = NDArray[Any]
+Ids = NDArray[np.integer]
+SHARE = 16  # streams that a thread of its own is worth
+DECODED = 4096  # symbols of one call: a Ctrl-C is answered between two
+
+
+class Coded(NamedTuple):
+    """What a coder wrote, words (n,) uint32, how far it was read, state (3,), and what frequencies add up to."""
+
+    words: Vector
+    state: Vector
+    total: int
+
+
+class Carry(NamedTuple):
+    """What S streams carry on: h and c (L, S, H in multiples of 16), c None but for an LSTM."""
+
+    h: Vector
+    c: Any
+
+    def part(self, which: Any) -> Carry:
+        """A copy of the streams `which`: a slice, or what else picks from an axis."""
+        return Carry._make(None if field is None else np.ascontiguousarray(field[:, which]) for field in self)
+
+    def put(self, which: slice, part: Carry) -> None:
+        """The streams `which` become those of `part`."""
+        for own, other in zip(self, part, strict=True):
+            if own is not None:
+                own[:, which] = other
+
+    def and_more(self, other: Carry) -> Carry:
+        """These streams and after them those of `other`."""
+        pairs = zip(self, other, strict=True)
+        return Carry._make(None if b is None else np.concatenate([a, b], axis=1) for a, b in pairs)
+
+
+def symbols_of(config: ModelConfig, symbols: int) -> tuple[int, Tile]:
+    """The width of the output, a multiple of 16, and the tile in which exponentials are summed, as in training.
+
+    A sum that goes on over zeros is the same: one lane group more, or where there are several tiles one tile more.
+    """
+    if not is_single_tanh_layer(config):
+        return padded(symbols), tile_of(padded(symbols))
+    tiling = Tiling.of(symbols)
+    if tiling.width % gemm.PANEL == 0:
+        return tiling.width, tiling.tile
+    one = tiling.width == WIDTH * len(tiling.tile)
+    return (tiling.width + WIDTH, (*tiling.tile, 0)) if one else (tiling.width + WIDTH * len(tiling.tile), tiling.tile)
+
+
+class Stepper:
+    """The trained network on any number of streams: it reads side by side, and writes in blocks."""
+
+    def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
+        self._config, self.symbols = config, len(parameters["c"])
+        self.width, self._symbol_tile = symbols_of(config, self.symbols)
+        self._hidden = padded(config.hidden_size)
+        self._tile = tile_of(self._hidden)
+        layout = Layout(config, self.symbols)
+        self._views = layout.views(layout.pack_weights(parameters))
+        self._weights = {alone: self._arranged(alone) for alone in (False, True)}
+
+    def _arranged(self, alone: bool) -> stepping.Weights:
+        """The weights for many streams, or for one, which reads them as they stand."""
+        middle = (self._config.hidden_size + 1) // 2 if is_single_tanh_layer(self._config) else 0
+        W = self._each("W")
+        return stepping.Weights(
+            table=self._views["layers.0.U"],
+            U=_stacked([W[0], *self._each("U")[1:]], alone),  # that of the first layer is the table
+            W=_stacked([_rows(w, 0, middle) if middle else w for w in W], alone),
+            second=_stacked([_rows(w, middle, self._config.hidden_size) for w in W], alone) if middle else None,
+            middle=middle,
+            b=np.stack(self._each("b")),
+            b_n=np.stack(self._each("b_n")) if self._config.cell == "gru" else None,
+            V=_stacked([self._wide(self._views["V"], np.float32(0))], False)[0],
+            c=self._wide(self._views["c"], softmax.LOWEST),
+            relu=self._config.activation == "relu",
+        )
+
+    def _each(self, name: str) -> list[Vector]:
+        return [self._views[f"layers.{number}.{name}"] for number in range(self._config.layers)]
+
+    def _wide(self, view: Vector, value: np.float32) -> Vector:
+        """A matrix of the output with as many columns as its sums take."""
+        wide = aligned_zeros(len(view), self.width)
+        wide[:, : self.symbols], wide[:, self.symbols :] = view[:, : self.symbols], value
+        return wide
+
+    def _room(self, streams: int) -> stepping.Room:
+        gates, alone = cell_of(self._config).gates * self._hidden, self._weights[True]
+        halved = alone.second is not None
+        return stepping.Room(
+            gates=aligned_zeros(streams, gates),
+            table=aligned_zeros(streams, gates),
+            q=aligned_zeros(streams, self._hidden) if self._config.cell == "gru" else None,
+            left=np.zeros((streams, alone.W.shape[1]), np.float32) if halved else None,
+            right=np.zeros((streams, alone.second.shape[1]), np.float32) if halved else None,
+            halves=aligned_zeros(streams, self._hidden) if halved else None,
+            logits=aligned_zeros(streams, self.width),
+            logs=aligned_zeros(streams, self.width),
+            x=aligned_zeros(1, self.width),
+            parts=np.zeros(self.width),
+            sums=aligned_zeros(1, padded(streams)),
+            packed=aligned_zeros(gemm.DEPTH, gemm.ROWS),
+            rows=np.arange(streams),
+        )
+
+    def zeros(self, streams: int) -> Carry:
+        """What so many streams carry before their first character."""
+        shape = self._config.layers, streams, self._hidden
+        return Carry(np.zeros(shape, np.float32), np.zeros(shape, np.float32) if self._config.cell == "lstm" else None)
+
+    def read(self, ids: Ids, state: State) -> tuple[Vector, State]:
+        """log p over the character after each of `ids` (T, B): (T, B, K) float32 in nats; and the last state.
+
+        The state's fields are (L, B, m).
+        """
+        steps, streams = ids.shape
+        carry, m = self.zeros(streams), self._config.hidden_size
+        for own, field in zip(carry, state, strict=False):
+            own[:, :, :m] = field
+        logs = np.zeros((steps, streams, self.width), np.float32)
+
+        def work(part: slice) -> None:
+            own, count = carry.part(part), part.stop - part.start
+            found = aligned_zeros(steps * count, self.width)
+            sums = aligned_zeros(1, padded(steps * count))
+            x = np.ascontiguousarray(ids[:, part], np.int64)
+            weights, room = self._weights[count == 1], self._room(count)
+            stepping.read(x, weights, *own, room, found, sums, self._tile, self._symbol_tile)
+            logs[:, part] = found.reshape(steps, count, self.width)
+            carry.put(part, own)
+
+        _share(streams, work)
+        fields = [field[:, :, :m] for field in carry if field is not None]
+        return logs[:, :, : self.symbols], cell_of(self._config).State(*fields)
+
+    def write(
+        self,
+        carry: Carry,
+        current: Ids,
+        given: Ids,
+        uniforms: Array,
+        rules: Rules,
+        document_end: int | None = None,
+    ) -> tuple[NDArray[np.int64], Vector]:
+        """A block of steps: see the kernel of that name. `carry`, `current` and `rules.seen` go on.
+
+        A stream's state becomes zero before it reads the id `document_end`, if there is one.
+
+        Returns what was chosen, ids (n, S), and its log p, (n, S) in nats.
+        """
+        written, found = np.zeros(given.shape, np.int64), np.zeros(given.shape, np.float32)
+
+        def work(part: slice) -> None:
+            own, count = carry.part(part), part.stop - part.start
+            ids, logs = np.zeros((len(given), count), np.int64), np.zeros((len(given), count), np.float32)
+            stepping.write(
+                np.ascontiguousarray(given[:, part]),
+                np.ascontiguousarray(uniforms[:, part]),
+                current[part],
+                Rules(*(field[part] for field in rules)),
+                -1 if document_end is None else document_end,
+                self._weights[count == 1],
+                *own,
+                self._room(count),
+                ids,
+                logs,
+                self._tile,
+                self._symbol_tile,
+            )
+            written[:, part], found[:, part] = ids, logs
+            carry.put(part, own)
+
+        _share(given.shape[1], work)
+        return written, found
+
+    def decode(
+        self, carry: Carry, logs: Vector, coded: Coded, lengths: NDArray[np.int64], length: int
+    ) -> tuple[NDArray[np.int64], bool]:
+        """Decode up to `DECODED` ids of one stream, and whether an escape is next: see the kernel of that name.
+
+        `carry`, `logs` (1, width) and the coder's state go on.
+        """
+        ids, frequencies = np.zeros(min(DECODED, length), np.int64), np.zeros(self.symbols, np.int64)
+        count, escape = model_decoding.decode(
+            self._weights[True],
+            *carry,
+            self._room(1),
+            logs,
+            coded.words,
+            coded.state,
+            coded.total,
+            frequencies,
+            lengths,
+            length,
+            ids,
+            self._tile,
+            self._symbol_tile,
+        )
+        return ids[:count], escape
+
+
+def _share(streams: int, work: Any) -> None:
+    """Call `work(slice)` for parts of the streams, on as many threads as they are worth."""
+    count = max(1, min(usable_cpus(), streams // SHARE))
+    bounds = [round(k * streams / count / gemm.ROWS) * gemm.ROWS for k in range(count)] + [streams]
+    with Team(count) as team:
+        team.each(lambda k: work(slice(bounds[k], bounds[k + 1])), count)
+
+
+def _rows(matrix: Vector, start: int, stop: int) -> Vector:
+    """These rows, and rows of zeros to a multiple of 8."""
+    return np.pad(matrix[start:stop], ((0, -(stop - start) % WIDTH), (0, 0)))
+
+
+def _stacked(matrices: list[Vector], alone: bool) -> Vector:
+    """Matrices (k, n) of one shape as `step_product` takes them, one after the other."""
+    if alone:
+        return np.stack(matrices)
+    panels = [aligned_zeros(*gemm.panel_rows(*matrix.shape)) for matrix in matrices]
+    for matrix, own in zip(matrices, panels, strict=True):
+        gemm.pack(np.ascontiguousarray(matrix), own)
+    return np.stack(panels)

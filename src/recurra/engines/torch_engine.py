@@ -1,0 +1,129 @@
+"""Training in PyTorch, float32, on a CPU or a GPU: autograd makes the gradients, our own optimisers the steps.
+
+The optimisers are those of `network.optimizers`: their equations hold for torch tensors as they stand, on all
+parameters laid end to end. PyTorch's own ones differ in where epsilon stands, in AdaGrad's and in what a checkpoint
+keeps, so that no other engine could go on from theirs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.distributed.ranks import Ranks
+from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
+from recurra.engines.flat_parameters import FLAT, by_name, laid_flat
+from recurra.engines.sharding import own_part, threads_of
+from recurra.engines.torch_device import device_of, settings_of_training
+from recurra.engines.torch_network import Carried, Flat, Tensor, TorchNetwork
+from recurra.network import network, optimizers
+from recurra.network.dropout import masks_of_update
+from recurra.network.network import State
+from recurra.network.optimizers import OPTIMIZERS, Optimizer, optimizer_of
+from recurra.network.state import map_state
+
+ROOTED = ("adagrad", "rmsprop", "adam", "adamw")  # those that take square roots
+IN_TORCH = OPTIMIZERS | {
+    name: Optimizer(OPTIMIZERS[name].init, functools.partial(OPTIMIZERS[name].update, sqrt=torch.sqrt))
+    for name in ROOTED
+}
+
+
+class TorchEngine(StepwiseEngine):
+    """Training, one update after the other."""
+
+    name = "torch"
+
+    def __init__(self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> None:
+        super().__init__(config, training, start)
+        self._ranks = ranks
+        self._part = own_part(training, ranks)
+        self._device = device_of(training.device, 0 if ranks is None else ranks.local_rank)
+        self.device = "cpu" if self._device.type == "cpu" else str(torch.cuda.get_device_name(self._device))
+        symbols = len(start.parameters["c"])
+        self._layout = Flat(config, symbols)
+        self._network = TorchNetwork(config, symbols, self._device)
+        self._flat = self._on_device(self._layout.pack(start.parameters))
+        self._network.put(self._flat)
+        self._optimizer = optimizer_of(training, IN_TORCH)
+        self._optimizer_state = self._loaded(start.optimizer_state)
+        self._threads = threads_of(training, ranks)
+        self._carried: Carried = []
+        self._put_state(network.zero_state(config, training.batch_size) if start.state is None else start.state)
+
+    def _on_device(self, array: Array) -> Tensor:
+        return torch.tensor(array, device=self._device)
+
+    def _loaded(self, saved: Mapping[str, Array] | None) -> dict[str, Tensor]:
+        """The optimiser's state on the device: new, or of what another engine may have `saved`."""
+        state = self._optimizer.init({FLAT: np.zeros(len(self._flat), np.float32)})
+        if saved is not None:
+            state = laid_flat(state, saved, self._layout)
+        return {name: self._on_device(array.astype(np.float32)) for name, array in state.items()}
+
+    @contextlib.contextmanager
+    def _updating(self, inputs: Batches, targets: Batches) -> Iterator[Update]:
+        with settings_of_training(self._threads):
+            x, y = (self._on_device(np.ascontiguousarray(ids, np.int64)) for ids in (inputs, targets))
+            yield lambda i, rate: self._update(x[i], y[i], rate)
+
+    def _update(self, x: Tensor, y: Tensor, rate: float) -> tuple[float, float]:
+        loss_there, gradient, self._carried = self._network.loss_and_gradient(x, y, self._carried, self._masks())
+        if self._ranks is not None:
+            loss_there, gradient = self._summed(self._ranks, loss_there, gradient)
+        squares = gradient.to(torch.float64).square().sum()
+        loss, square = torch.stack([loss_there, squares]).tolist()  # one wait for the device
+        norm = math.sqrt(square) if square >= 0 else math.nan
+        if not math.isfinite(loss + norm):
+            optimizers.require_finite(loss, self._layout.unpack(gradient.cpu().numpy()), self._updates_done + 1)
+        self._step(self._clipped(gradient, norm), rate)
+        return loss, norm
+
+    @staticmethod
+    def _summed(ranks: Ranks, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and gradient of all streams: one message, so that a loss is rounded to float32."""
+        both = torch.cat([gradient, loss.to(torch.float32).reshape(1)])
+        ranks.add(both)
+        return both[-1].to(torch.float64), both[:-1]
+
+    def _masks(self) -> Tensor | None:
+        masks = masks_of_update(self._config, self._training, self._updates_done)
+        return None if masks is None else self._on_device(masks[:, self._part])
+
+    def _clipped(self, gradient: Tensor, norm: float) -> Tensor:
+        limit, value = self._training.clip_norm, self._training.clip_value
+        if limit is not None and norm > limit:
+            gradient = gradient * (limit / norm)
+        return gradient if value is None else gradient.clamp(-value, value)
+
+    def _step(self, gradient: Tensor, rate: float) -> None:
+        parameters, self._optimizer_state = self._optimizer.update(
+            {FLAT: self._flat}, {FLAT: gradient}, self._optimizer_state, rate
+        )
+        self._flat = parameters[FLAT]
+        self._network.put(self._flat)
+
+    def warm_up(self) -> None:
+        """One pass that changes nothing: the device's libraries are loaded before the clock runs."""
+        ids = self._on_device(np.zeros((1, self._part.stop - self._part.start), np.int64))
+        with settings_of_training(self._threads):
+            self._network.loss_and_gradient(ids, ids, self._carried, None)[0].item()
+
+    def parameters(self) -> dict[str, Array]:
+        return self._layout.unpack(self._flat.cpu().numpy())
+
+    def optimizer_state(self) -> dict[str, Array]:
+        state = {name: own.cpu().numpy() for name, own in self._optimizer_state.items()}
+        return by_name(state, self._layout)
+
+    def state(self) -> State:
+        return self._network.state(self._carried)
+
+    def _put_state(self, state: State) -> None:
+        self._carried = self._network.carried(map_state(lambda field: field[:, self._part], state))

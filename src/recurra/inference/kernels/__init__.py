@@ -1,0 +1,1 @@
+"""Compiled kernels of inference: the automaton that finds copied passages."""

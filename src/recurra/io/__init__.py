@@ -1,0 +1,1 @@
+"""Files: bounded reads of untrusted files, atomic writes, and tensor files."""

@@ -1,0 +1,137 @@
+"""The proof of the gradients on a real text: at the initial weights, and where some training has led."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra import engines
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines.engine import Start
+from recurra.inference.sampling import SamplingConfig
+from recurra.io import tensor_file
+from recurra.model import from_tensors, locate
+from recurra.network import gradient_check, gradient_survey
+from recurra.network.gradient_check import WORK, Progress, silent
+from recurra.network.network import State
+from recurra.network.parameters import count, initialise
+from recurra.network.state import map_state, named_state, state_of
+from recurra.text.id_file import Ids
+from recurra.text.reading import Source, read, require_learnable
+from recurra.text.streams import SequentialStream
+from recurra.text.text import Text
+
+Array = NDArray[Any]
+TRAINED_UPDATES = 1000  # that lead to the trained state of `prove`
+
+
+class Bounds(TypedDict, total=False):
+    """What bounds a check and shows how far it is: see `gradient_check.check`."""
+
+    work: int | None
+    seed: int
+    progress: Progress
+
+
+def prove(
+    sources: Source | Sequence[Source] = (),
+    *,
+    text: Text | None = None,
+    encoding: str = "utf-8",
+    model: ModelConfig | None = None,
+    training: TrainingConfig | None = None,
+    work: int | None = WORK,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Check the gradients on the first sequence of a text: at the start, and after 1,000 updates, h_0 carried.
+
+    The updates are fewer where they would take more than `WORK` multiplications. `work` and `progress` as in
+    `gradient_check.check`.
+    """
+    config, training = model or ModelConfig(), training or TrainingConfig()
+    text = text or read(sources, encoding)
+    require_learnable(text, training.sequence_length)
+    ids = text.ids
+    training = dataclasses.replace(training, batch_size=1)
+    initial = initialise(config, len(text.vocabulary), seed=training.seed, scale=training.initial_scale)
+    T = training.sequence_length
+    updates = min(TRAINED_UPDATES, max(1, WORK // (T * count(initial))))
+    trained, state = _train(config, training, initial, ids, updates)
+    bounded: Bounds = {"work": work, "seed": training.seed, "progress": progress}
+    return figures(config, initial, trained, ids[: T + 1], state, **bounded) | {"trained_updates": updates}
+
+
+def prove_model(
+    path: str | Path,
+    training: TrainingConfig | None = None,
+    work: int | None = WORK,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Check the gradients of a saved model, from its carried state, on a sequence that it writes itself."""
+    training = training or TrainingConfig()
+    found = locate(path)
+    tensors, metadata = tensor_file.read(found)
+    model = from_tensors(found, tensors, metadata)
+    symbols = len(model.vocabulary)
+    initial = initialise(model.config, symbols, seed=training.seed, scale=training.initial_scale)
+    sampling = SamplingConfig(max_new_tokens=training.sequence_length + 1, seed=training.seed)
+    ids = model.vocabulary.encode("".join(model.stream("", sampling)))
+    carried = state_of(model.config, named_state(model.zero_state()) | tensors)
+    first = map_state(lambda field: field[:, :1], carried)
+    bounded: Bounds = {"work": work, "seed": training.seed, "progress": progress}
+    return figures(model.config, initial, model.parameters, ids, first, **bounded)
+
+
+def prove_every(seed: int = 0) -> dict[str, Any]:
+    """Check the gradients of every cell, depth, dropout and batch, on small networks; by cell the worst figures."""
+    started = time.perf_counter()
+    found = gradient_check.to_table(gradient_survey.survey(seed))
+    configurations = len(list(gradient_survey.configurations()))
+    return found | {"configurations": configurations, "seconds": time.perf_counter() - started}
+
+
+def figures(
+    config: ModelConfig,
+    initial: Mapping[str, Array],
+    trained: Mapping[str, Array],
+    ids: Array,
+    state: State,
+    **bounded: Unpack[Bounds],
+) -> dict[str, Any]:
+    """The object of `check --json`, for the sequence ids[:-1] with targets ids[1:]; `state` (L, 1, m) at `trained`."""
+    started = time.perf_counter()
+    found = gradient_check.check_seed(
+        config,
+        {name: array.astype(np.float64) for name, array in initial.items()},
+        {name: array.astype(np.float64) for name, array in trained.items()},
+        ids[:-1, np.newaxis],
+        ids[1:, np.newaxis],
+        map_state(lambda field: field.astype(np.float64), state),
+        **bounded,
+    )
+    return gradient_check.to_table({config.cell: found}) | {
+        "parameters": count(initial),
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _train(
+    config: ModelConfig, training: TrainingConfig, initial: Mapping[str, Array], ids: Ids, updates: int
+) -> tuple[dict[str, Array], State]:
+    engine = engines.create(config, training, Start(initial))
+    stream = SequentialStream(ids, training.sequence_length, 1)
+    done = 0
+    while done < updates:
+        if stream.at_epoch_start:
+            engine.zero_state()
+        chunk = stream.take(updates - done)
+        rates = np.full(len(chunk.inputs), training.learning_rate, np.float32)
+        engine.train(chunk.inputs, chunk.targets, rates)
+        done += len(chunk.inputs)
+    return engine.parameters(), engine.state()

@@ -1,0 +1,109 @@
+"""The logs of a run, a line an event: the listener that writes them, and how they are cut back to a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recurra.io import atomic_write, bounded_io
+from recurra.runs.layout import LOGS, METRICS, SAMPLES, TIMINGS
+from recurra.system.system_info import peak_memory
+from recurra.training import events
+from recurra.training.events import Event
+
+
+class Sample(NamedTuple):
+    """What the network wrote after `update` updates."""
+
+    update: int
+    text: str
+
+
+class Logs:
+    """The listener that writes metrics.jsonl, timings.jsonl and samples.jsonl, a line an event."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seconds = 0.0  # in the last line of timings
+        for name in LOGS:
+            self._append(name, [])
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case events.Record():
+                self._append(METRICS, [asdict(event)])
+            case events.Sampled():
+                self._append(SAMPLES, [asdict(event)])
+            case events.Progress() if event.seconds >= self._seconds + 1:
+                self._time(event)
+            case events.Saving() if event.update:
+                self._time(event)  # a run that goes on counts its seconds from there
+            case _:
+                pass
+
+    def sync(self) -> None:
+        """Have every line that was written so far survive a loss of power."""
+        for name in LOGS:
+            path = self._folder / name
+            with atomic_write.writing(path), path.open("r+b") as file:
+                os.fsync(file.fileno())
+
+    def _time(self, event: events.Progress | events.Saving) -> None:
+        self._seconds = event.seconds
+        rate = event.update / event.seconds if event.seconds else 0.0
+        row = {"update": event.update, "seconds": event.seconds, "updates_per_second": rate}
+        self._append(TIMINGS, [row | {"peak_memory_bytes": peak_memory()}])
+
+    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
+        path = self._folder / name
+        with atomic_write.writing(path), path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def cut_back(folder: Path, update: int) -> float:
+    """Take what is later than `update`, and half a line, from the logs; returns the seconds trained until then.
+
+    A line belongs to the update that it tells of, so that a checkpoint need not say how long the logs were.
+    """
+    last = {}
+    for name in LOGS:
+        path = folder / name
+        with atomic_write.writing(path), contextlib.suppress(FileNotFoundError):
+            last[name] = _cut(path, update)
+    seconds = last.get(TIMINGS, {}).get("seconds")
+    return float(seconds) if isinstance(seconds, (int, float)) else 0.0
+
+
+def samples(folder: Path) -> list[Sample]:
+    """Those that a run in `folder` has written, also before it was resumed; StorageError where its log is gone."""
+    path = folder / SAMPLES
+    with atomic_write.writing(path), path.open("rb") as file:
+        found = [_row(line) for line in file]
+    return [Sample(row["update"], row["text"]) for row in found if isinstance(row.get("text"), str)]
+
+
+def _cut(path: Path, update: int) -> dict[str, Any]:
+    """Cut one log; returns its last line, {} where none is left."""
+    last: dict[str, Any] = {}
+    end = 0
+    with path.open("r+b") as file:
+        for line in file:
+            row = _row(line)
+            if row.get("update", update + 1) > update:
+                break
+            last, end = row, end + len(line)
+        file.truncate(end)
+    return last
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    """The object in a line; {} where it is none, or has no end."""
+    try:
+        row = bounded_io.parse_json(line, strict=False) if line.endswith(b"\n") else None
+    except ValueError:
+        row = None
+    return row if isinstance(row, dict) and type(row.get("update")) is int else {}

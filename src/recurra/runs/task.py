@@ -1,0 +1,26 @@
+"""What a training is to do, whether it begins or goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.model import LanguageModel
+from recurra.runs.checkpoints import Resumed
+from recurra.text.splits import LearningText
+
+
+@dataclass(frozen=True)
+class Task:
+    """The settings, and the text that is `learned`; `text` is what is written down of it.
+
+    `start` is the model that training began with, where that was a trained one; `resumed` where it goes on.
+    """
+
+    config: ModelConfig
+    training: TrainingConfig
+    learned: LearningText
+    text: dict[str, Any]
+    start: LanguageModel | None = None
+    resumed: Resumed | None = None

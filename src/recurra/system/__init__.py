@@ -1,0 +1,1 @@
+"""The machine and the process: CPUs and memory, signals, optional packages, random numbers."""

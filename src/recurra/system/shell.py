@@ -1,0 +1,29 @@
+"""Words of a command line that works when it is pasted into a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from recurra.formatting import is_unsafe
+
+
+def path_argument(path: str | os.PathLike[str]) -> str:
+    """Return `path` as a word of a shell's command line, never mistaken for an option.
+
+    Characters that a terminal would act on, and bytes that are no UTF-8, are written as bash's `$'...'` has them.
+    """
+    text = os.fspath(path)
+    if text.startswith("-"):
+        text = f"./{text}"
+    if not any(map(is_unsafe, text)):
+        return shlex.quote(text)
+    return f"$'{''.join(map(_in_bash, text))}'"
+
+
+def _in_bash(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if not is_unsafe(character):
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))

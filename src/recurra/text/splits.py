@@ -1,0 +1,132 @@
+"""The text of a training: read, or read again; encoded, and cut into its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recurra.config import TrainingConfig
+from recurra.errors import TextError, UsageError
+from recurra.text import named_books
+from recurra.text.id_file import Ids, translated
+from recurra.text.reading import Source, from_string, read, require_learnable
+from recurra.text.streams import STREAMS, DocumentStream, TextStream, split
+from recurra.text.text import Text
+from recurra.text.vocabulary import Vocabulary, name_characters
+
+ENCODING = "utf-8"  # unless another is given
+GIVE_IT = "give the text itself: it may be another one of the same characters, which is then read from its beginning."
+UNREADABLE = {"-": "standard input", "text": "a string"}  # sources that are gone when they were read
+
+
+class LearningText(NamedTuple):
+    """A text, its vocabulary, and the ids of its parts: to train on, held out, and of the test."""
+
+    text: Text
+    vocabulary: Vocabulary
+    parts: tuple[Ids, Ids, Ids]
+    newline: int | None
+
+    @property
+    def held_out(self) -> tuple[int, int]:
+        """Where the part that is held out begins and ends."""
+        start = len(self.parts[0])
+        return start, start + len(self.parts[1])
+
+
+def read_text(sources: Source | Sequence[Source], text: str | Text | None, encoding: str | None) -> Text:
+    """The text of `sources`, or `text` in their place."""
+    encoding = ENCODING if encoding is None else encoding
+    if text is None:
+        return read(sources, encoding)
+    if sources:
+        raise UsageError("give either a text to read or `text`, not both.")
+    return text if isinstance(text, Text) else from_string(text, encoding=encoding)
+
+
+def prepared(text: Text, training: TrainingConfig, known: Vocabulary | None = None) -> LearningText:
+    """The text as `training` reads it, in the vocabulary that is `known`, else its own; TextError where it cannot.
+
+    Characters that are not known become canonical equivalents that are.
+    """
+    text = text if known is None else text.respelled(known)
+    held_out = {"validation": training.validation, "test": training.test}
+    T, B = (training.sequence_length, training.batch_size) if training.documents is None else (1, 1)
+    require_learnable(text, T, B, **held_out)
+    vocabulary, ids = _encoded(text, known)
+    newline = newline_of(training, vocabulary)
+    if newline is not None:
+        ids = ids[:]  # lines are sorted by length: in memory
+    parts = split(ids, **held_out, newline=newline)
+    for name, part in zip(held_out, parts[1:], strict=True):
+        if newline is not None and len(part) and np.all(part[:] == newline):
+            raise TextError("all lines held out are empty.", hint=f"give another `--{name}`.")
+    return LearningText(text, vocabulary, parts, newline)
+
+
+def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
+    """The vocabulary, that of the model that learns on or else the text's own, and the text's ids in it."""
+    own = text.vocabulary
+    if known is None or known == own:
+        return own, text.ids
+    if known.is_bytes != own.is_bytes:
+        raise TextError(
+            f"the model to start from reads {'bytes' if known.is_bytes else 'characters'}, the text is the other kind.",
+            hint="give `--encoding bytes`." if known.is_bytes else "leave out `--encoding bytes`.",
+        )
+    unknown = "".join(sorted(set(own.symbols) - set(known.symbols)))
+    if unknown:
+        raise TextError(
+            f"the model to start from does not know {name_characters(unknown)} of the text.",
+            hint="add them with `--extend-vocabulary`, or take these characters out.",
+        )
+    return known, translated(text.ids, known.encode(own.symbols))
+
+
+def newline_of(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
+    """The id of the newline that begins and ends every document, None without documents; TextError if there is none."""
+    if training.documents is None:
+        return None
+    ids, _ = vocabulary.encode_known("\n")
+    if len(ids) == 0:
+        raise TextError("the text has no newline: it is no text of documents.", hint="leave out `--documents`.")
+    return int(ids[0])
+
+
+def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
+    """How `training` reads `ids`: as documents between newlines, or in its order."""
+    sizes = training.sequence_length, training.batch_size, training.seed
+    if newline is None:
+        return STREAMS[training.order](ids, *sizes)
+    return DocumentStream(ids[:], *sizes, newline=newline)
+
+
+def read_again(told: Mapping[str, Any], *, whose: str = "the run", hint: str = GIVE_IT) -> Text:
+    """The text of which this was `told`, by anyone: its source, encoding and sha256.
+
+    TextError where it is gone or has changed, or where nothing tells its place: that of a file is an absolute path.
+    """
+    text, encoding = f"the text of {whose}", str(told.get("encoding", ENCODING))
+    source = _places(told.get("source"))
+    gone = next((UNREADABLE[place] for place in source if place in UNREADABLE), None)
+    if gone is not None or not source:
+        why = f"it was {gone}" if gone else "where it was read is not known"
+        raise TextError(f"{text} cannot be read again: {why}.", hint=hint)
+    try:
+        found = read(source, encoding, name=str(told.get("name") or "") or None)
+    except TextError as error:
+        raise TextError(f"{text} cannot be read again: {error.message}", hint=hint) from error
+    if found.sha256 != told.get("sha256"):
+        raise TextError(f"{text} has changed: its sha256 is {found.sha256}, and was {told.get('sha256')}.", hint=hint)
+    return found
+
+
+def _places(source: object) -> list[str]:
+    """The names and paths of `source`; none where it is not what `Text.source` is, a relative path among it."""
+    places = source if isinstance(source, (list, tuple)) else []
+    known = (*named_books.NAMES, *UNREADABLE)
+    good = all(isinstance(place, str) and (place in known or Path(place).is_absolute()) for place in places)
+    return list(places) if good else []

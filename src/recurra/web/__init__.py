@@ -1,0 +1,1 @@
+"""Everything that runs in a browser, and the pages that serve it."""

@@ -1,0 +1,55 @@
+"""What the browser gets of ours: the modules of web/ as one script, and style sheets.
+
+In the script each module is a function that gives back what it exports, after those that it imports. One script can
+stand in a page that is opened from a file, where modules cannot be loaded, and its hash in the page's security policy.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z]+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:const|class|function) (\w+))", re.MULTILINE)
+
+
+@cache
+def asset(name: str) -> str:
+    """The text of a file of web/."""
+    return (files("recurra.web") / "static" / name).read_text(encoding="utf-8")
+
+
+@cache
+def script(entry: str) -> str:
+    """The module `entry`, NAME.js, and all that it imports, as one script of type module."""
+    return "\n".join(["const modules = {};", *map(_wrapped, order(entry))])
+
+
+def _wrapped(name: str) -> str:
+    code = asset(name)
+    body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = modules.\2;\n", code))
+    exported = ", ".join(_EXPORT.findall(code))
+    return f"modules.{name.removesuffix('.js')} = (() => {{\n{body}return {{ {exported} }};\n}})();"
+
+
+def order(entry: str) -> list[str]:
+    """The modules that `entry` needs, each after those that it imports itself; `entry` is the last."""
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for _, imported in _IMPORT.findall(asset(name)):
+            if f"{imported}.js" not in found:
+                visit(f"{imported}.js")
+        found[name] = None
+
+    visit(entry)
+    return list(found)
+
+
+def policy_hash(text: str) -> str:
+    """What a security policy calls a script that stands in the page: 'sha256-…'."""
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

@@ -1,0 +1,98 @@
+"""What takes a while to find out of a run that still goes on: baselines, the held-out text, and marks on its samples.
+
+It is found in a thread, once, while someone looks at the page; the marks again when there are new samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from recurra.config import TrainingConfig
+from recurra.errors import RecurraError
+from recurra.inference.baselines import COMPRESSORS, LIMIT, ngram_bits, uniform, unigram
+from recurra.runs.findings import held_out_results
+from recurra.runs.findings.sample_marks import MOST, mark
+from recurra.runs.logs import Sample
+from recurra.text.splits import LearningText, prepared, read_again
+from recurra.web import panel_data
+from recurra.web.run_watch import Watch
+
+XZ = panel_data.COMPRESSOR
+
+
+class Insight:
+    """What `look` finds it adds to the watch."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._learned: LearningText | None = None
+        self._marked: list[Sample] = []
+        self._marks: list[dict[str, Any]] = []
+        self._gave_up = False
+
+    def look(self) -> None:
+        """Find what is new; takes some seconds at first. Where the text cannot be read, nothing is found."""
+        watch = self._watch
+        if self._gave_up or not watch.tables:
+            return
+        try:
+            if self._learned is None:
+                self._learned = learned_of(watch.tables)
+                watch.add(passage=passage_of(self._learned))
+                self._find_rules(self._learned)
+            self._mark(self._learned)
+        except (RecurraError, TypeError, ValueError):
+            self._gave_up = True
+
+    def _find_rules(self, learned: LearningText) -> None:
+        if not panel_data.rules(self._watch.summary):
+            for found in rules_of(learned):
+                self._watch.add(rules=found)
+
+    def _mark(self, learned: LearningText) -> None:
+        """Mark the samples that are new; all of them, where the run was cut back."""
+        samples = [Sample(sample.update, sample.text) for sample in self._watch.samples]
+        if samples[: len(self._marked)] != self._marked:
+            self._marks, self._marked = [], []
+        new = samples[len(self._marked) :]
+        if new and "sample_marks" not in self._watch.summary:
+            self._marks = (self._marks + mark(new, learned.text))[-MOST:]
+            self._watch.add(marks=self._marks)
+        self._marked = samples
+
+
+def learned_of(tables: dict[str, Any]) -> LearningText:
+    """The text that run.toml names; TextError where it is another now, or cannot be read again."""
+    table = tables.get("text")
+    text = read_again(table if isinstance(table, dict) else {})
+    return prepared(text, TrainingConfig.from_table(tables.get("training", {})))
+
+
+def passage_of(learned: LearningText) -> str:
+    """The beginning of the text that is held out, else of all."""
+    start, stop = learned.held_out
+    first = start if stop - start >= panel_data.PASSAGE else 0
+    return learned.text.readable(first, first + panel_data.PASSAGE)
+
+
+def rules_of(learned: LearningText) -> Iterator[list[dict[str, Any]]]:
+    """What needs no network, as `panels.rules` has it when the run has ended: what is found at once, then all."""
+    start, stop = learned.held_out
+    text, is_held_out = learned.text, stop - start >= 2
+    part = text.part(start, min(stop, start + LIMIT)) if is_held_out else text.part(0, min(start, LIMIT))
+    name = "held_out_baselines" if is_held_out else "baselines"
+    quick = {"uniform": uniform(part), "unigram": unigram(part)}
+    yield panel_data.rules({name: quick})
+    found: dict[str, Any] = {}
+    if is_held_out:
+        ids = learned.parts[0]
+        ids = ids[max(len(ids) - held_out_results.TRAINING, 0) :]
+        found["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out_results.HELD_OUT])
+    yield panel_data.rules(found | {name: quick | {XZ: _xz_bits(part, is_bytes=text.is_bytes)}})
+
+
+def _xz_bits(text: str, *, is_bytes: bool) -> float:
+    """Bits per character of the one compressor that is drawn: each takes seconds, which training would rather have."""
+    data = text.encode("latin-1" if is_bytes else "utf-8", "surrogatepass")
+    return 8 * len(COMPRESSORS[XZ](data)) / len(text)

@@ -1,0 +1,105 @@
+"""The live page of one training, in a process of its own: `python -m recurra.web.live_process FOLDER PORTS [NAME …]`.
+
+The process that trains starts it (`recurra train --live`) and holds the other end of its standard input: when that
+closes, however the training has ended, the server ends too. It runs at a lower priority and reads the files of the run;
+the training does not wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from recurra.errors import RecurraError
+from recurra.runs.layout import REPORT
+from recurra.serving import catalogue, session
+from recurra.serving.access import access
+from recurra.serving.application import create_application
+from recurra.serving.limits import Limits
+from recurra.serving.listening import bind, url
+from recurra.serving.registry import LiveRun, Registry, name_of
+from recurra.serving.server import serve
+from recurra.system.executable import program
+from recurra.system.shell import path_argument
+from recurra.web import page_routes as page
+
+HOST = "127.0.0.1"
+LOW_PRIORITY = 19  # the highest value of nice: the training goes first
+LIMITS = Limits(drain_time=0.3, end_time=4)  # pages hear of the end, for which the training waits five seconds at most
+
+
+class Training(Registry):
+    """A run that has no model yet: no model is served, only the page."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__([])
+        self._folder = folder
+
+    @property
+    def runs(self) -> dict[str, Path]:
+        """The folder, by its name."""
+        return {name_of(self._folder): self._folder}
+
+    @property
+    def live(self) -> LiveRun:
+        """The words for a page whose training has ended."""
+        folder, command = path_argument(self._folder), program()
+        return LiveRun(
+            report=str(self._folder / REPORT),
+            resume=f"{command} train --resume --run {folder}",
+            serve=f"{command} serve {folder}",
+        )
+
+
+def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
+    """Serve the page of the run in `folder` at the first free port of `ports`; write the address to stdout."""
+    listening = None
+    for port in ports[:-1]:
+        with contextlib.suppress(RecurraError):
+            listening = bind(HOST, port)
+            break
+    if listening is None:
+        listening = bind(HOST, ports[-1])
+    bound = listening.getsockname()[1]
+    routers = (catalogue.router, session.router, page.router)
+    who = access(HOST, bound, names=tuple(names))
+    guard = create_application(Training(folder), who, LIMITS, routers=routers)
+    threading.Thread(target=_end_with_the_training, daemon=True).start()
+
+    def started() -> None:
+        """Write the address; only now step back, since the training waits for this."""
+        print(url(HOST, bound), flush=True)
+        _lower_priority()
+
+    serve(guard, listening, started)
+
+
+def _lower_priority() -> None:
+    """Let the training go first. Windows has no `nice`: there the two processes are equals."""
+    if hasattr(os, "nice"):
+        os.nice(LOW_PRIORITY)
+
+
+def _end_with_the_training() -> None:
+    """Stop the server when the other end of standard input is closed; end the process if that takes long.
+
+    A thread that still computes baselines for a page holds nothing that could be lost.
+    """
+    while os.read(0, 4096):
+        continue
+    signal.raise_signal(signal.SIGTERM)  # `os.kill` would end the process at once on Windows
+    time.sleep(LIMITS.drain_time + LIMITS.end_time)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), [int(port) for port in sys.argv[2].split(",")], sys.argv[3:])
+    except RecurraError:
+        sys.exit(1)

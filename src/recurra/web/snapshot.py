@@ -1,0 +1,63 @@
+"""The model of a run, its best checkpoint, as a page reads it, and the check of its gradients."""
+
+from __future__ import annotations
+
+import threading
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from recurra.errors import ModelError
+from recurra.io import tensor_file
+from recurra.model import checkpoint_name, from_tensors, locate
+from recurra.network.parameters import count
+from recurra.runs.gradient_proof import prove_model
+from recurra.runs.summary import PROOF_LIMIT
+from recurra.serving.refusals import Refusal, busy
+from recurra.web.inlined_model import update_of
+from recurra.web.packed_model import pack
+
+
+class Snapshots:
+    """Reads a checkpoint once, however many pages ask for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._reading, self._checking = threading.Lock(), threading.Lock()
+        self._packed: tuple[Path, float, bytes] | None = None
+
+    def model(self) -> bytes:
+        """The bytes of `report.packed`; ModelError where there is no checkpoint, CheckpointError of a damaged one."""
+        with self._reading:
+            path = locate(self._folder)
+            written = _written(path)
+            if self._packed is None or self._packed[:2] != (path, written):
+                tensors, metadata = tensor_file.read(path)
+                model = from_tensors(path, tensors, metadata)
+                name = checkpoint_name(path, metadata)
+                self._packed = (path, written, pack(model, update_of(metadata), name))
+            return self._packed[2]
+
+    def check(self) -> dict[str, Any]:
+        """The gradients of the model against numerical ones; Refusal where that takes long."""
+        if not self._checking.acquire(blocking=False):
+            raise busy("a check is under way already.", 10)
+        try:
+            path = locate(self._folder)
+            size = count(from_tensors(path, *tensor_file.read(path)).parameters)
+            if size > PROOF_LIMIT:
+                raise Refusal(
+                    HTTPStatus.UNPROCESSABLE_ENTITY,
+                    f"the network has {size:,} parameters: a check takes long; `recurra check` does it in a terminal.",
+                    code="too_large",
+                )
+            return prove_model(path)
+        finally:
+            self._checking.release()
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError as error:
+        raise ModelError(f"the checkpoint `{path.name}` is gone.") from error

@@ -1,0 +1,87 @@
+"""Compression that learns as it goes: the decoder learns the same bits."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recurra.compression import adaptive, container
+from recurra.config import ModelConfig
+from recurra.errors import CompressedFileError
+
+TEXT = b"In the beginning God created the heaven and the earth. And the earth was without form, and void; " * 8
+MODEL = adaptive.MODEL
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    monkeypatch.setattr(adaptive, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
+
+
+def compressed(data):
+    target = io.BytesIO()
+    adaptive.compress(io.BytesIO(data), target)
+    return target.getvalue()
+
+
+def decompressed(data, damaged=None):
+    target = io.BytesIO()
+    adaptive.decompress(io.BytesIO(data), target, damaged=damaged)
+    return target.getvalue()
+
+
+@given(st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(list(b"abc \n")), max_size=200).map(bytes)))
+@settings(max_examples=25)
+def test_every_byte_string_comes_back(data):
+    assert decompressed(compressed(data)) == data
+
+
+def test_more_bytes_than_there_is_room_for_at_first():
+    data = bytes(range(256)) * 3 + TEXT
+    assert decompressed(compressed(data)) == data
+
+
+def test_it_learns():
+    assert len(compressed(TEXT * 4)) < 3 * len(compressed(TEXT))
+
+
+def test_what_a_block_taught_serves_the_next(monkeypatch):
+    whole = len(compressed(TEXT))
+    monkeypatch.setattr(container, "BLOCK", 100)
+    data = compressed(TEXT)
+    assert decompressed(data) == TEXT
+    assert len(data) < whole + 30 * (len(TEXT) // 100 + 1)
+
+
+def test_a_block_kept_as_it_is_teaches_too(monkeypatch):
+    monkeypatch.setattr(container, "BLOCK", 64)
+    noise = np.random.default_rng(0).bytes(64)
+    data = noise + TEXT
+    assert decompressed(compressed(data)) == data
+
+
+def test_damage_is_found_and_nothing_after_it_can_be_read():
+    data = bytearray(compressed(TEXT))
+    data[60] ^= 4
+    with pytest.raises(CompressedFileError, match="block 0"):
+        decompressed(bytes(data))
+
+
+def test_only_bytes_that_have_not_come_yet_are_escaped():
+    """Each of those takes four bytes; the others are soon expected."""
+    data = b"".join(b"aaaaaaaa" + bytes([k]) for k in range(128, 192))
+    assert len(compressed(data)) < 22 + 16 + 12 + 4 * 65 + 150
+
+
+def test_the_learner_is_that_of_the_format():
+    """As docs/compression.md has it: another would read no file that was written with this one."""
+    training = adaptive.TRAINING
+    assert (MODEL.cell, MODEL.layers, MODEL.hidden_size) == ("lstm", 1, 200)
+    assert (training.sequence_length, training.optimizer, training.learning_rate) == (16, "adam", 0.003)
+    assert (training.clip_norm, training.clip_value, training.seed) == (20, None, 0)
+    assert adaptive.BYTES == 256
+    assert adaptive.CONTEXTS == (6, 2**18, 0.7, 0.03)

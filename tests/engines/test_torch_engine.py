@@ -1,0 +1,250 @@
+"""Engine `torch`: the losses of the compiled engine, the updates of the reference, checkpoints that all can read."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recurra import engines
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.engines import torch_device
+from recurra.engines.engine import Start
+from recurra.errors import NumericalError, UsageError
+from recurra.network import network
+from recurra.network.parameters import initialise
+from recurra.system.random_streams import stream
+
+needs_torch = pytest.mark.torch
+K, M, T, B = 13, 19, 7, 16
+NETWORKS = [
+    ModelConfig(cell=cell, activation=activation, layers=layers, hidden_size=M)
+    for cell, activation in (("elman", "tanh"), ("elman", "relu"), ("lstm", "tanh"), ("gru", "tanh"))
+    for layers in (1, 2)
+]
+by_network = pytest.mark.parametrize("config", NETWORKS, ids=lambda c: f"{c.cell}-{c.activation}-{c.layers}")
+
+
+@pytest.fixture(autouse=True)
+def _torch(request: pytest.FixtureRequest) -> None:
+    if "torch" in request.keywords:
+        pytest.importorskip("torch", reason="engine torch is an extra: pip install 'recurra[torch]'")
+
+
+def settings(**changes: Any) -> TrainingConfig:
+    plain = {"sequence_length": T, "batch_size": B, "optimizer": "sgd", "clip_value": None, "threads": 1}
+    return TrainingConfig(**(plain | changes))
+
+
+def updates(count: int = 3, steps: int = T, rate: float = 0.01, streams: int = B) -> tuple[Any, Any, Any]:
+    """Texts that can be learned: what follows is the sum of the last two, often enough."""
+    ids = (stream(3, "ids").uniform(count * steps * streams + 1) ** 2 * K).astype(np.int64)
+    ids[2:] = np.where(stream(4, "kept").uniform(len(ids) - 2) < 0.7, (ids[1:-1] + ids[:-2]) % K, ids[2:])
+    shape = (count, steps, streams)
+    return ids[:-1].reshape(shape), ids[1:].reshape(shape), np.full(count, rate, np.float32)
+
+
+def random_state(config: ModelConfig, streams: int = B) -> Any:
+    zeros = network.zero_state(config, streams)
+    return type(zeros)(
+        *(stream(4, name).normal(z.size).reshape(z.shape).clip(-0.9, 0.9) for name, z in zeros._asdict().items())
+    )
+
+
+def pair(config: ModelConfig, training: TrainingConfig, other: str = "reference") -> list[Any]:
+    """The torch engine and another from the same parameters and state."""
+    parameters = initialise(config, K, seed=1, scale=0.3)
+    start = Start(parameters, state=random_state(config, training.batch_size))
+    changed = (TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", other))
+    return [engines.create(config, own, start) for own in changed]
+
+
+def so_far(engine: Any, updates_done: int) -> Start:
+    """Where it has come to."""
+    return Start(engine.parameters(), engine.optimizer_state(), engine.state(), updates_done)
+
+
+def _none(training: TrainingConfig) -> dict[str, None]:
+    return {name: None for name in training.to_table() if getattr(training, name) is None}
+
+
+@needs_torch
+@by_network
+def test_losses_are_those_of_the_compiled_engine_over_a_hundred_updates(config: ModelConfig) -> None:
+    training = settings(optimizer="adam", clip_norm=5.0, clip_value=1.0, dropout=0.2, ema=0.9)
+    parameters = initialise(config, K, seed=5, scale=None)
+    named = [TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", "auto")]
+    own, compiled = (engines.create(config, training, Start(parameters)) for training in named)
+    given = updates(100, rate=5e-3)
+    found, expected = own.train(*given), compiled.train(*given)
+    assert np.abs(found.losses - expected.losses).max() / (T * B) < 1e-4
+    assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-3)
+    assert expected.losses[-1] < 0.98 * expected.losses[0]
+    for name, array in compiled.optimizer_state().items():
+        assert np.allclose(own.optimizer_state()[name], array, rtol=1e-3, atol=1e-3), name
+
+
+@needs_torch
+@by_network
+@pytest.mark.parametrize("changes", [{}, {"clip_norm": 0.7, "dropout": 0.3}, {"clip_value": 0.05}], ids=str)
+def test_updates_equal_those_of_the_reference(config: ModelConfig, changes: dict[str, Any]) -> None:
+    own, reference = pair(config, settings(**changes))
+    found, expected = own.train(*updates()), reference.train(*updates())
+    assert np.allclose(found.losses, expected.losses, rtol=1e-6)
+    assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-5)
+    before = initialise(config, K, seed=1, scale=0.3)
+    for name, array in reference.parameters().items():
+        step = np.abs(array - before[name]).max()
+        assert step > 0, name
+        assert own.parameters()[name].dtype == np.float32
+        assert np.abs(own.parameters()[name] - array).max() < 1e-4 * step + 2e-7, name
+    for mine, other in zip(own.state(), reference.state(), strict=True):
+        assert mine.shape == other.shape
+        assert np.allclose(mine, other, atol=1e-5)
+
+
+@needs_torch
+@by_network
+def test_padding_and_zero_states_equal_the_reference(config: ModelConfig) -> None:
+    inputs, targets, rates = updates(2, T - 2)
+    targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # 0 to T - 2 of each
+    own, reference = pair(config, settings())
+    for carry in (False, True):
+        found, expected = (engine.train(inputs, targets, rates, carry=carry) for engine in (own, reference))
+        assert np.allclose(found.losses, expected.losses, rtol=1e-6)
+        assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-5)
+    for engine in (own, reference):
+        engine.zero_state()
+        assert not np.any(engine.state().h)
+    assert own.train(*updates(1)).losses == pytest.approx(reference.train(*updates(1)).losses, rel=1e-6)
+
+
+@needs_torch
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
+def test_every_optimiser_steps_as_in_the_reference(optimizer: str) -> None:
+    own, reference = pair(ModelConfig(cell="gru", hidden_size=M), settings(optimizer=optimizer, ema=0.7))
+    for engine in (own, reference):
+        engine.train(*updates(2))
+    assert list(own.optimizer_state()) == list(reference.optimizer_state())
+    for name, array in reference.optimizer_state().items():
+        assert np.allclose(own.optimizer_state()[name], array, rtol=1e-3, atol=1e-5), name
+    for name, array in reference.parameters().items():
+        assert np.allclose(own.parameters()[name], array, atol=2e-3), name
+
+
+@needs_torch
+def test_single_updates_of_the_mission_from_equal_states() -> None:
+    config, training = ModelConfig(hidden_size=M), TrainingConfig(sequence_length=25)
+    compiled = engines.create(config, training, Start(initialise(config, K, seed=0)))
+    inputs, targets, rates = updates(400, 25, 0.1, 1)
+    for left, done in ((0, 0), (10, 10), (290, 300)):
+        compiled.train(inputs[:left], targets[:left], rates[:left])
+        start = so_far(compiled, done)
+        own = engines.create(config, TrainingConfig(sequence_length=25, engine="torch", threads=1), start)
+        other = engines.create(config, training, start)
+        one = slice(done, done + 1)
+        found, expected = (e.train(inputs[one], targets[one], rates[one]) for e in (own, other))
+        assert found.losses == pytest.approx(expected.losses, rel=1e-6)
+        assert found.gradient_norms == pytest.approx(expected.gradient_norms, rel=1e-5)
+        for name, array in other.parameters().items():
+            # A first step of AdaGrad is the rate times the sign, whatever the gradient: where that is next to zero, of
+            # either sign.
+            apart = np.abs(own.parameters()[name] - array)
+            assert np.mean(apart > 1e-5) < (0.01 if done == 0 else 1e-9), name
+
+
+@needs_torch
+@by_network
+def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config: ModelConfig) -> None:
+    training = settings(optimizer="adam", dropout=0.2, ema=0.9, engine="torch")
+    inputs, targets, rates = updates(5)
+    parameters = initialise(config, K, seed=1, scale=0.3)
+    unbroken, first = (engines.create(config, training, Start(parameters)) for _ in range(2))
+    unbroken.train(inputs, targets, rates)
+    first.train(inputs[:2], targets[:2], rates[:2])
+    second = engines.create(config, training, so_far(first, 2))
+    second.train(inputs[2:], targets[2:], rates[2:])
+    for name, array in {**unbroken.parameters(), **unbroken.optimizer_state()}.items():
+        assert np.array_equal(array, {**second.parameters(), **second.optimizer_state()}[name]), name
+
+
+@needs_torch
+def test_what_it_gives_away_is_not_touched_any_more() -> None:
+    own, _ = pair(ModelConfig(cell="lstm", hidden_size=M), settings(optimizer="momentum"))
+    own.train(*updates(1))
+    given = [own.parameters(), own.optimizer_state(), own.state()._asdict()]
+    copies = [{name: array.copy() for name, array in arrays.items()} for arrays in given]
+    own.train(*updates(2))
+    for arrays, copied in zip(given, copies, strict=True):
+        assert all(np.array_equal(array, copied[name]) for name, array in arrays.items())
+
+
+@needs_torch
+@pytest.mark.parametrize("clip", [{}, {"clip_value": 5.0}, {"clip_norm": 1.0}], ids=str)
+def test_infinity_is_found_at_its_update_and_named(clip: dict[str, float]) -> None:
+    config = ModelConfig(hidden_size=M, activation="relu", layers=2)
+    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters["layers.0.W"] = np.full_like(parameters["layers.0.W"], 1e10)
+    own = engines.create(config, settings(engine="torch", **clip), Start(parameters, updates_done=7))
+    with pytest.raises(NumericalError, match=r"the loss became (nan|inf) at update 8") as caught:
+        own.train(*updates(2))
+    assert (caught.value.update, caught.value.tensor) == (8, "loss")
+    parameters = initialise(config, K, seed=1, scale=0.3) | {"V": np.full((K, M), 1e30, np.float32)}
+    parameters["layers.1.U"] = np.full((M, M), 1e-30, np.float32)
+    parameters["layers.1.W"] = np.zeros((M, M), np.float32)
+    parameters["layers.0.W"] = np.full((M, M), 1e3, np.float32)
+    found = []
+    for name in ("torch", "auto"):
+        engine = engines.create(config, settings(engine=name, **clip), Start(parameters, updates_done=7))
+        with pytest.raises(NumericalError, match=r"the gradient of `layers.\d.\w+` became \S+ at update 8") as caught:
+            engine.train(*updates(2))
+        found.append(caught.value.tensor)
+    assert found[0] == found[1]
+
+
+@needs_torch
+def test_the_settings_of_the_process_are_as_they_were() -> None:
+    import torch
+
+    torch.set_num_threads(2)
+    before = torch.backends.cudnn.allow_tf32
+    own, _ = pair(ModelConfig(hidden_size=M), settings(threads=1))
+    own.train(*updates(1))
+    assert (torch.get_num_threads(), torch.backends.cudnn.allow_tf32) == (2, before)
+
+
+@needs_torch
+def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=r"`device` is cuda, and there is no GPU to be used: PyTorch .+") as caught:
+        pair(ModelConfig(), settings(engine="torch", device="cuda"), "torch")
+    assert "--device auto" in str(caught.value.hint)
+    assert (
+        engines.create(ModelConfig(), settings(engine="torch"), Start(initialise(ModelConfig(), K, seed=0))).device
+        == "cpu"
+    )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [torch_device.device_of(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    assert torch_device.device_of("cuda", 1) == torch.device("cuda:1")
+    with pytest.raises(UsageError, match="process 2 of this machine has no GPU to itself: there are 2") as caught:
+        torch_device.device_of("auto", 2)
+    assert "--nproc-per-node gpu" in str(caught.value.hint)
+
+
+def test_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UsageError, match=r"engine torch needs PyTorch, which cannot be imported: .*torch") as caught:
+        engines.create(ModelConfig(), settings(engine="torch"), Start(initialise(ModelConfig(), K, seed=0)))
+    assert caught.value.hint == "pip install 'recurra[torch]'"
+
+
+def test_a_gpu_is_for_engine_torch() -> None:
+    with pytest.raises(UsageError, match="`device` must be auto or cpu with engine compiled; got 'cuda'"):
+        TrainingConfig(engine="compiled", device="cuda")
+    with pytest.raises(UsageError, match="`device` must be one of auto, cpu, cuda; got 'tpu'"):
+        TrainingConfig(device="tpu")

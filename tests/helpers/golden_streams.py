@@ -1,0 +1,75 @@
+"""The streams in tests/golden: models and text that they were made from. `test_golden.py` runs it in other modes.
+
+python tests/compression/golden_streams.py lstm adaptive    decompresses streams, and compresses the text again
+python tests/compression/golden_streams.py --one-core lstm    the same on one core: with one thread
+python tests/compression/golden_streams.py write            makes them anew: only for another version of the format
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+from recurra.compression import adaptive, model_codec
+from recurra.config import ModelConfig
+from recurra.model import LanguageModel
+from recurra.network.parameters import initialise
+from recurra.text.vocabulary import Vocabulary
+
+FOLDER = Path(__file__).parents[1] / "golden"
+TEXT = b"in the beginning was the word, and so on. " * 16 + "déjà vu – 中\r\n".encode() + b"\xff\x00\xe4\xb8"
+NETWORKS = {
+    "elman": ModelConfig(hidden_size=9),
+    "lstm": ModelConfig(cell="lstm", layers=2, hidden_size=9),
+    "gru": ModelConfig(cell="gru", hidden_size=9),
+}
+SMALL = ModelConfig(cell="lstm", hidden_size=10)  # of the adaptive network, which is larger in earnest
+
+
+def model(name: str) -> LanguageModel:
+    vocabulary = Vocabulary.bytes() if name == "elman" else Vocabulary.of("\n abcdefghijklmnopqrstuvwxyz.,é–")
+    parameters = initialise(NETWORKS[name], len(vocabulary), seed=1, scale=0.5)
+    parameters["c"][vocabulary.encode(" aeinot")] += 3
+    return LanguageModel(NETWORKS[name], vocabulary, parameters)
+
+
+def compressed(name: str) -> bytes:
+    target = io.BytesIO()
+    if name in NETWORKS:
+        model_codec.compress(model(name), io.BytesIO(TEXT), target)
+    else:
+        adaptive.compress(io.BytesIO(TEXT), target)
+    return target.getvalue()
+
+
+def decompressed(name: str, data: bytes) -> bytes:
+    target = io.BytesIO()
+    if name in NETWORKS:
+        model_codec.decompress(model(name), io.BytesIO(data), target)
+    else:
+        adaptive.decompress(io.BytesIO(data), target)
+    return target.getvalue()
+
+
+def main() -> None:
+    adaptive.MODEL = SMALL
+    names = sys.argv[1:]
+    if names[0] == "--one-core":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        names = names[1:]
+    writing = names == ["write"]
+    for name in [*NETWORKS, "adaptive"] if writing else names:
+        path = FOLDER / f"{name}.rcra"
+        if writing:
+            path.write_bytes(compressed(name))
+        data = path.read_bytes()
+        assert len(data) < len(TEXT), name
+        assert decompressed(name, data) == TEXT, name
+        assert compressed(name) == data, name
+        print(name, "agrees")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The command `recurra` under torchrun, in which one process is killed as soon as there is a checkpoint.
+
+    torchrun … killed_rank.py RANK train …
+
+The leading process kills that of RANK, which may be itself, at a point of the training and not at a time; after
+torchrun's restart nothing is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from recurra.cli import main
+from recurra.runs.checkpoints import CheckpointFolder
+
+
+def process_of(rank: str) -> int:
+    """The process of a rank: a child of torchrun, as this one is."""
+    agent = os.getppid()
+    for child in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
+        if f"\0RANK={rank}\0".encode() in b"\0" + Path(f"/proc/{child}/environ").read_bytes():
+            return int(child)
+    raise AssertionError("no such process")
+
+
+def kill_after_a_checkpoint(rank: str) -> None:
+    """Have the first checkpoint that is committed followed by kill -9."""
+    commit = CheckpointFolder.commit
+
+    def commit_and_kill(self: CheckpointFolder, *arguments: Any) -> Path:
+        found = commit(self, *arguments)
+        os.kill(process_of(rank), signal.SIGKILL)
+        return found
+
+    CheckpointFolder.commit = commit_and_kill  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    if os.environ["RANK"] == "0" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        kill_after_a_checkpoint(sys.argv[1])
+    sys.exit(main(sys.argv[2:]))

@@ -1,0 +1,73 @@
+"""Networks of every kind for the exports, and what they say of a text."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.config import ModelConfig
+from recurra.model import LanguageModel
+from recurra.network.parameters import initialise
+from recurra.text import named_books
+from recurra.text.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
+H = 24
+CONFIGS = [
+    ModelConfig(cell=cell, activation=activation, hidden_size=H, layers=layers)
+    for cell, activation in (("elman", "tanh"), ("elman", "relu"), ("lstm", "tanh"), ("gru", "tanh"))
+    for layers in (1, 2)
+]
+SYMBOLS = "\n abcé—😀"
+
+
+def name_of(config: ModelConfig) -> str:
+    return f"{config.cell}-{config.activation}-{config.layers}"
+
+
+def make(config: ModelConfig, vocabulary: Vocabulary, seed: int = 1) -> LanguageModel:
+    """A network with a memory, sharp predictions and biases; its parameters by name in no particular order.
+
+    A bias is -0.0, as it may be after training.
+    """
+    parameters = initialise(config, len(vocabulary), seed=seed, scale=None)
+    draw = np.random.default_rng(seed)
+    for name, array in parameters.items():
+        if array.ndim == 1:
+            parameters[name] = draw.normal(0, 0.5, array.shape).astype(np.float32)
+            parameters[name][1] = -0.0
+    parameters["V"] = (parameters["V"] * 2).astype(np.float32)
+    return LanguageModel(config, vocabulary, dict(sorted(parameters.items(), reverse=True)))
+
+
+def small(config: ModelConfig | None = None) -> LanguageModel:
+    """One that knows eight characters, of one to four bytes."""
+    return make(config or ModelConfig(hidden_size=5), Vocabulary.of(SYMBOLS))
+
+
+def same(one: LanguageModel, other: LanguageModel) -> bool:
+    """Whether two models are the same in every bit."""
+    return one.config == other.config and one.vocabulary == other.vocabulary and one.sha256 == other.sha256
+
+
+@cache
+def of_bible(config: ModelConfig) -> LanguageModel:
+    """One that knows the characters of the King James Bible."""
+    return make(config, named_books.book("kjv").vocabulary)
+
+
+@cache
+def bible_ids() -> Array:
+    """10,001 characters of it: the ids."""
+    text = named_books.book("kjv")
+    return text.ids[1_000_000:1_010_001].astype(np.int64)
+
+
+@cache
+def bible_log_probabilities(config: ModelConfig) -> Array:
+    """(10,000, K): what our engine says of them."""
+    model = of_bible(config)
+    return np.asarray(model.reader.log_probabilities(bible_ids()[:-1], model.zero_state())[0])

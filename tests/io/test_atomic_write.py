@@ -1,0 +1,115 @@
+"""Files appear whole or not at all, and what keeps them from it is told."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from recurra import LanguageModel, ModelConfig, Vocabulary
+from recurra.errors import StorageError
+from recurra.io.atomic_write import (
+    OUTPUT_PLACE,
+    RUN_PLACE,
+    STAGING,
+    make_folder,
+    sweep,
+    write,
+    write_bytes,
+    write_output,
+    writing,
+)
+from recurra.network.parameters import initialise
+
+
+def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "file", b"old")
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_bytes(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_of_a_run_needs_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"^cannot write `.*/none/file`: the folder `.*/none` does not exist\."):
+        write(tmp_path / "none" / "file", b"data")
+
+
+def test_a_file_that_was_asked_for_has_its_folder_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    assert write_output(path, b"data") == path
+    assert path.read_bytes() == b"data"
+    with pytest.raises(
+        StorageError, match=r"^cannot write `.*/below`: `.*/b/file` is a file, not a folder\."
+    ) as caught:
+        write_output(path / "below", b"data")
+    assert caught.value.hint == OUTPUT_PLACE
+
+
+REASONS = [
+    (errno.ENOSPC, r"No space left on device\.", "free some space, or "),
+    (errno.EDQUOT, r"Disk quota exceeded\.", "free some space, or "),
+    (errno.EFBIG, r"File too large\.", "raise the limit on the size of files (`ulimit -f unlimited`), or "),
+    (errno.EACCES, r"Permission denied\.", "see with `ls -ld {folder}` who may write there, or "),
+    (errno.EROFS, r"Read-only file system\.", "mount its file system for writing, or "),
+    (errno.EIO, r"Input/output error\.", "check the disk, which may be failing, or "),
+    (errno.ENAMETOOLONG, r"File name too long\.", "give a shorter name, or "),
+    (errno.ENOENT, r"the folder `.*/none/below` does not exist\.", "make it with `mkdir -p {folder}/none/below`, or "),
+]
+
+
+@pytest.mark.parametrize(("number", "reason", "hint"), REASONS)
+def test_each_reason_has_a_hint_of_its_own(tmp_path: Path, number: int, reason: str, hint: str) -> None:
+    path = tmp_path / ("none/below/file" if number == errno.ENOENT else "file")
+    with pytest.raises(StorageError, match=rf"^cannot write `{path}`: {reason}") as caught, writing(path):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.hint == hint.format(folder=tmp_path) + RUN_PLACE
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"^cannot write `.*`: it is a folder\.") as caught:
+        write_output(tmp_path, b"data")
+    assert caught.value.hint == f"name a file in it, or {OUTPUT_PLACE}"
+
+
+def test_a_model_is_saved_in_a_folder_that_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, vocabulary = ModelConfig(hidden_size=2), Vocabulary.of("ab")
+    model = LanguageModel(config, vocabulary, initialise(config, 2, seed=0))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=r"^cannot write `nodir/x`: the folder `nodir` does not exist\.") as caught:
+        model.save("nodir/x")
+    assert caught.value.hint == "make it with `mkdir -p nodir`, or give another path."
+    Path("nodir").mkdir()
+    model.save("nodir/x")
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_as_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    make_folder(tmp_path)
+
+
+def test_what_was_told_already_is_told_as_it_was() -> None:
+    error = StorageError("full.")
+    with pytest.raises(StorageError) as caught, writing(Path("file")):
+        raise error
+    assert caught.value is error
+
+
+def test_sweeping_removes_only_what_was_staged(tmp_path: Path) -> None:
+    (tmp_path / f"{STAGING}17-abc").write_text("half a fi")
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / f"{STAGING}folder").mkdir()
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", f"{STAGING}folder"}

@@ -1,0 +1,93 @@
+"""Two trainers and one folder: the second is told, and changes nothing."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from processes import started
+from recurra.errors import StorageError, UsageError
+from recurra.runs.lock import locked
+from recurra.training.events import Event, Record
+from small_training import resume_small, train_small
+
+HOLDER = """
+import sys
+from pathlib import Path
+from recurra.runs.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+HINT = "wait for its end, stop it, or give another `--run`."
+
+
+def all_bytes(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        lambda folder: train_small(folder),
+        lambda folder: train_small(folder, force=True),
+        lambda folder: resume_small(folder, updates=200),
+    ],
+    ids=["train", "force", "resume"],
+)
+def test_a_second_training_is_refused_and_changes_nothing(tmp_path: Path, second: Callable[[Path], Any]) -> None:
+    train_small(tmp_path / "run")
+    tried = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Record) and event.update == 150:
+            before = all_bytes(tmp_path / "run")
+            with pytest.raises(UsageError, match=r"another training goes on in `.*run`\.") as caught:
+                second(tmp_path / "run")
+            assert (caught.value.exit_code, caught.value.hint) == (2, HINT)
+            assert all_bytes(tmp_path / "run") == before
+            tried.append(event)
+
+    resume_small(tmp_path / "run", updates=200, listeners=[listen])
+    assert tried
+    train_small(tmp_path / "run", force=True)  # and it is free again
+
+
+def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path) -> None:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with started([sys.executable, "-c", HOLDER, tmp_path], **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match="another training goes on"), locked(tmp_path):
+            pass
+    with locked(tmp_path):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_is_no_flock_nothing_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", no_locks)
+        with locked(tmp_path), locked(tmp_path):
+            pass
+    monkeypatch.setitem(__import__("sys").modules, "fcntl", None)
+    with locked(tmp_path), locked(tmp_path):
+        pass
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StorageError, match=r"cannot write `.*none`: No such file or directory\."),
+        locked(tmp_path / "none"),
+    ):
+        pass

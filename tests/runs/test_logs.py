@@ -1,0 +1,123 @@
+"""The logs of a run: how they are cut back to a checkpoint, and when the clock is written down."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from recurra.errors import StorageError
+from recurra.runs.layout import LOGS, METRICS, SAMPLES, TIMINGS
+from recurra.runs.logs import Logs, Sample, cut_back, samples
+from recurra.system.system_info import peak_memory
+from recurra.training.events import Progress, Record, Sampled, Saving
+from small_training import rows
+
+
+def written(folder: Path) -> Logs:
+    """Logs with records and samples at 10, 20, 30, and a clock of a tenth of that."""
+    logs = Logs(folder)
+    for update in (10, 20, 30):
+        logs(Record(update, 0.5, {"mean": 1.0}, 1.0, None, 0.1, 2.0))
+        logs(Sampled(update, 1.0, update, "line\nü"))
+        logs(Progress(update, 100, 1.0, update / 10))
+    return logs
+
+
+@pytest.mark.parametrize(("update", "kept"), [(0, []), (9, []), (10, [10]), (25, [10, 20]), (30, [10, 20, 30])])
+def test_lines_of_later_updates_are_cut(tmp_path: Path, update: int, kept: list[int]) -> None:
+    written(tmp_path)
+    assert cut_back(tmp_path, update) == (kept[-1] / 10 if kept else 0.0)
+    for name in LOGS:
+        assert [row["update"] for row in rows(tmp_path / name)] == kept
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b'{"update": 10, "te', b'{"update": 10}', b"\0\0\0\0\n", b'"text"\n', b'{"update": "x"}\n',
+        b'{"update": true}\n', b"\xff\n", b"[]\n",
+    ],
+)  # fmt: skip
+def test_half_a_line_is_cut(tmp_path: Path, torn: bytes) -> None:
+    written(tmp_path)
+    before = (tmp_path / METRICS).read_bytes()
+    with (tmp_path / METRICS).open("ab") as file:
+        file.write(torn)
+    cut_back(tmp_path, 30)
+    assert (tmp_path / METRICS).read_bytes() == before
+
+
+def test_a_number_that_is_none_is_no_damage(tmp_path: Path) -> None:
+    """A loss that has become NaN is told as it is."""
+    written(tmp_path)(Record(40, 0.5, {"mean": math.nan}, math.inf, None, 0.1, 2.0))
+    before = (tmp_path / METRICS).read_bytes()
+    cut_back(tmp_path, 40)
+    assert (tmp_path / METRICS).read_bytes() == before
+
+
+def test_logs_that_are_gone_begin_anew(tmp_path: Path) -> None:
+    assert cut_back(tmp_path, 10) == 0.0
+    written(tmp_path)
+    (tmp_path / TIMINGS).write_text('{"update": 10}\n')
+    assert cut_back(tmp_path, 30) == 0.0
+
+
+def test_the_clock_is_written_where_a_checkpoint_begins(tmp_path: Path) -> None:
+    logs = written(tmp_path)
+    logs(Progress(31, 100, 1.0, 3.5))
+    logs(Saving(31, 3.6))
+    logs(Progress(32, 100, 1.0, 3.7))
+    assert [(row["update"], row["seconds"]) for row in rows(tmp_path / TIMINGS)][3:] == [(31, 3.6)]
+    assert cut_back(tmp_path, 31) == 3.6
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_logs_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    logs = written(tmp_path)
+    logs.sync()
+    fails = os.strerror(errno.EIO)
+
+    def fsync(handle: int) -> None:
+        if os.path.samestat(os.fstat(handle), (tmp_path / name).stat()):
+            raise OSError(errno.EIO, fails)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        with pytest.raises(StorageError, match=rf"cannot write `.*{name}`: {fails}\."):
+            logs.sync()
+    (tmp_path / name).unlink()
+    with pytest.raises(StorageError, match=rf"cannot write `.*{name}`: No such file"):
+        logs.sync()
+    (tmp_path / name).mkdir()
+    with pytest.raises(StorageError, match=rf"cannot write `.*{name}`: it is a folder"):
+        cut_back(tmp_path, 0)
+
+
+def test_samples_keep_their_letters(tmp_path: Path) -> None:
+    written(tmp_path)
+    cut_back(tmp_path, 10)
+    assert rows(tmp_path / SAMPLES)[0]["text"] == "line\nü"
+    assert "ü".encode() in (tmp_path / SAMPLES).read_bytes()
+
+
+def test_a_line_of_the_clock_tells_how_fast_it_goes(tmp_path: Path) -> None:
+    logs = Logs(tmp_path)
+    logs(Saving(0, 0.0))  # no update was done, of which there is nothing to tell
+    logs(Saving(30, 1.5))
+    (row,) = rows(tmp_path / TIMINGS)
+    assert (row["update"], row["seconds"], row["updates_per_second"]) == (30, 1.5, 20.0)
+    assert row["peak_memory_bytes"] == pytest.approx(peak_memory(), rel=0.5)
+
+
+def test_samples_are_read_back_but_no_half_of_one(tmp_path: Path) -> None:
+    written(tmp_path)
+    with (tmp_path / SAMPLES).open("ab") as file:
+        file.write(b'{"update": 40}\n{"update": 40, "text": "ha')
+    assert samples(tmp_path) == [Sample(update, "line\nü") for update in (10, 20, 30)]
+    (tmp_path / SAMPLES).unlink()
+    with pytest.raises(StorageError, match="No such file"):
+        samples(tmp_path)

@@ -1,0 +1,87 @@
+"""Which settings a resumed run may change, and run.toml, which tells them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recurra.config import ModelConfig, TrainingConfig
+from recurra.errors import ModelError, UsageError
+from recurra.runs.layout import SETTINGS
+from recurra.runs.run_toml import FIXED, changed, read_settings
+
+SAVED = ModelConfig().to_table() | TrainingConfig(updates=100, time_limit=60.0, validation=0.1).to_table()
+FREE = {
+    "updates": 200, "learning_rate": 0.01, "schedule": "cosine", "schedule_updates": 150, "warm_up": 5,
+    "final_rate": 0.1, "clip_value": None, "clip_norm": 3.0, "dropout": 0.1, "patience": 2, "plateau": 3,
+    "log_every": 7, "sample_every": 0, "sample_length": 9, "evaluate_every": 8, "checkpoint_every": "1m", "keep": 9,
+    "engine": "reference", "shards": 2, "threads": 1, "device": "cpu",
+}  # fmt: skip
+OTHER = {
+    "cell": "gru", "activation": "relu", "hidden_size": 99, "layers": 2, "preset": "small", "time_limit": "2m",
+    "max_epochs": 3.0, "seed": 1, "sequence_length": 24, "batch_size": 2, "order": "random", "documents": "lines",
+    "optimizer": "adam", "initial_scale": None, "validation": 0.2, "test": 0.1, "ema": 0.9,
+}  # fmt: skip
+
+
+def test_every_setting_is_one_or_the_other() -> None:
+    fields = {field.name for config in (ModelConfig, TrainingConfig) for field in dataclasses.fields(config)}
+    assert set(FIXED) == set(OTHER)
+    assert FIXED.keys() | FREE.keys() == fields
+    assert not FIXED.keys() & FREE.keys()
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_setting_that_may_change(name: str) -> None:
+    _, training = changed(SAVED, {name: FREE[name]})
+    expected = 60.0 if name == "checkpoint_every" else FREE[name]
+    assert training == dataclasses.replace(changed(SAVED, {})[1], **{name: expected})
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_setting_that_may_not_change(name: str) -> None:
+    pattern = rf"`{name}` of the run is .+, and cannot change when it is resumed; got .+\."
+    with pytest.raises(UsageError, match=pattern) as caught:
+        changed(SAVED, {name: OTHER[name]})
+    assert caught.value.exit_code == 2
+    assert caught.value.hint == FIXED[name]
+
+
+def test_what_is_given_again_is_fine() -> None:
+    assert changed(SAVED, SAVED | {"time_limit": "1m", "documents": None, "validation": 0.1}) == changed(SAVED, {})
+
+
+def test_a_setting_that_is_none() -> None:
+    with pytest.raises(UsageError, match=r"unknown setting `colour`"):
+        changed(SAVED, {"colour": "red"})
+    with pytest.raises(UsageError, match="`learning_rate` must be a positive finite number; got nan"):
+        changed(SAVED, {"learning_rate": float("nan")})
+
+
+def test_a_run_toml_that_is_not_there(tmp_path: Path) -> None:
+    assert read_settings(tmp_path) == {"model": {}, "training": {}, "text": {}, "engine": {}}
+
+
+@pytest.mark.parametrize("content", ["= 3", "[model\n", "\udcff"])
+def test_a_run_toml_that_cannot_be_read(tmp_path: Path, content: str) -> None:
+    (tmp_path / SETTINGS).write_text(content, errors="surrogateescape")
+    with pytest.raises(ModelError, match=r"run\.toml` cannot be read: ") as caught:
+        read_settings(tmp_path)
+    assert caught.value.hint is not None
+    assert f"`rm {tmp_path / SETTINGS}`" in caught.value.hint
+    assert f"`recurra train TEXT --resume --run {tmp_path}`" in caught.value.hint
+
+
+def test_a_run_toml_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / SETTINGS).write_text('training = "hard"\n')
+    with pytest.raises(ModelError, match=r"is no run\.toml: `model`, `training`, `text` and `engine` must be tables"):
+        read_settings(tmp_path)
+
+
+def test_the_count_of_parameters_is_no_setting(tmp_path: Path) -> None:
+    (tmp_path / SETTINGS).write_text("[model]\nlayers = 2\nparameters = 7\n")
+    expected: dict[str, Any] = {"model": {"layers": 2}, "training": {}, "text": {}, "engine": {}}
+    assert read_settings(tmp_path) == expected

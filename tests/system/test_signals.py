@@ -1,0 +1,119 @@
+"""Handlers of SIGINT, SIGTERM and SIGHUP are set for a while, and put back as they were."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from recurra.system.signals import STOPS, Interrupts, handled_by, stop_signals
+
+
+def handlers():
+    return [signal.getsignal(number) for number in STOPS]
+
+
+def test_the_signals_are_handed_over_and_put_back():
+    before, seen = handlers(), []
+
+    def fail():
+        with handled_by(lambda number, _: seen.append(number)):
+            for number in STOPS:
+                os.kill(os.getpid(), number)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert seen == [*STOPS]
+    assert handlers() == before
+
+
+def test_they_can_be_ignored():
+    with handled_by(signal.SIG_IGN):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert handlers() == [signal.SIG_IGN] * 3
+
+
+def test_a_handler_that_python_has_not_set_becomes_the_default(monkeypatch):
+    before = {number: signal.getsignal(number) for number in STOPS}
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(signal, "getsignal", lambda _: None)
+            with handled_by(signal.SIG_IGN):
+                pass
+        assert handlers() == [signal.SIG_DFL] * 3
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_another_thread_leaves_them_alone():
+    before, inside = handlers(), []
+
+    def work():
+        with handled_by(signal.SIG_IGN), stop_signals() as received:
+            inside.extend([handlers(), received])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert inside == [before, []]
+
+
+def test_the_first_stop_is_kept_and_the_second_has_its_usual_effect():
+    before = handlers()
+    with stop_signals() as received:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert received == [signal.SIGTERM]
+        assert handlers()[:2] == before[:2]
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert received == [signal.SIGTERM]
+    assert handlers() == before
+
+
+def test_a_second_hangup_does_nothing():
+    before = handlers()
+    with stop_signals() as received:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert received == [signal.SIGHUP]
+    assert handlers() == before
+
+
+def test_an_ignored_hangup_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_signals() as received:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert received == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_interrupts_raise_until_the_command_has_ended(monkeypatch):
+    before, left, interrupts = signal.getsignal(signal.SIGINT), [], Interrupts()
+    monkeypatch.setattr(os, "_exit", left.append)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupts.install()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        interrupts.action = interrupts.ignore
+        os.kill(os.getpid(), signal.SIGINT)
+        assert left == []
+        interrupts.action = interrupts.leave
+        os.kill(os.getpid(), signal.SIGINT)
+        assert left == [130]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_ignored_interrupt_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        Interrupts().install()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,90 @@
+"""How many CPUs there are to use, and how much memory was."""
+
+import os
+import platform
+import resource
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from recurra.cli.commands import doctor
+from recurra.config import TrainingConfig
+from recurra.engines.sharding import threads_of
+from recurra.system import system_info
+from recurra.system.system_info import cpu_quota, peak_memory, usable_cpus
+
+
+@pytest.fixture(autouse=True)
+def no_quota(monkeypatch, tmp_path):
+    """The tests' own quota is not what they are about."""
+    monkeypatch.setattr(system_info, "CGROUPS", tmp_path / "none")
+
+
+def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert usable_cpus() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert usable_cpus() == 1
+
+
+def test_a_process_may_be_bound_to_fewer(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 3}, raising=False)
+    assert usable_cpus() == 2
+
+
+CGROUPS = [  # the membership, the files of the groups, and the CPUs' time that they allow
+    ("0::/", {"cpu.max": "100000 100000\n"}, 1.0),
+    ("0::/", {"cpu.max": "150000 100000\n"}, 1.5),
+    ("0::/", {"cpu.max": "max 100000\n"}, None),
+    ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000", "cpu.max": "max 100000"}, 0.5),
+    ("0::/host/only", {"cpu.max": "200000 100000"}, 2.0),  # in a container that sees its own group as the root
+    ("0::/../../x", {"cpu.max": "200000 100000"}, 2.0),
+    ("4:cpu,cpuacct:/a", {"cpu,cpuacct/a/cpu.cfs_quota_us": "100000", "cpu,cpuacct/a/cpu.cfs_period_us": "50000"}, 2.0),
+    ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+    ("3:cpuset:/\n1:cpu:/\n0::/", {"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3.0),
+    ("1:memory:/\n0::/a", {"unified/a/cpu.max": "400000 100000"}, 4.0),
+    ("0::/", {"cpu.max": "0 0"}, None),
+    ("0::/", {"cpu.max": "nonsense"}, None),
+    ("0::/", {"cpu.max": "\udcff"}, None),
+    ("nonsense", {"cpu.max": "100000 100000"}, None),
+    ("", {}, None),
+]
+
+
+@pytest.mark.parametrize(("membership", "files", "quota"), CGROUPS)
+def test_a_quota_of_a_control_group(tmp_path, membership, files, quota):
+    (tmp_path / "membership").write_text(membership)
+    for name, content in files.items():
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert cpu_quota(tmp_path / "root", tmp_path / "membership") == quota
+
+
+def test_without_control_groups_there_is_no_quota(tmp_path):
+    assert cpu_quota(tmp_path, tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(("quota", "cpus"), [("100000", 1), ("150000", 2), ("1000", 1), ("900000", 3), ("max", 3)])
+def test_a_quota_bounds_the_default_of_threads(monkeypatch, tmp_path, quota, cpus):
+    (tmp_path / "cpu.max").write_text(f"{quota} 100000")
+    (tmp_path / "membership").write_text("0::/")
+    monkeypatch.setattr(system_info, "CGROUPS", tmp_path)
+    monkeypatch.setattr(system_info, "MEMBERSHIP", tmp_path / "membership")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2}, raising=False)
+    assert usable_cpus() == cpus
+    assert threads_of(TrainingConfig(), None) == cpus
+    assert f"{cpus} usable core{'s' * (cpus > 1)}," in doctor._processor().value
+
+
+def test_a_system_that_does_not_tell_the_memory(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert peak_memory() is None
+
+
+@pytest.mark.parametrize(("system", "expected"), [("Linux", 7 * 1024), ("Darwin", 7)])
+def test_memory_is_told_in_bytes(monkeypatch, system, expected):
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=7))
+    assert peak_memory() == expected

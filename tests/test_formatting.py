@@ -1,0 +1,41 @@
+"""Figures as a person reads them."""
+
+import pytest
+
+from recurra.formatting import duration, loss_words, plural, rate
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (44.4, "44 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (150.4, "2 min 30 s"),
+        (3599.6, "1 h"),
+        (5400, "1 h 30 min"),
+        (90_000, "25 h"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_a_loss_is_told_with_its_bits() -> None:
+    assert loss_words(0.6931472) == "0.693 nats, 1.000 bits a character"
+    assert loss_words(17.32868, 25, "byte") == "17.33 nats per 25 bytes, 1.000 bits a byte"
+
+
+def test_a_low_rate_has_a_decimal() -> None:
+    assert [rate(speed, "updates") for speed in (0.44, 9.5, 10.0, 20701.2)] == [
+        "0.4 updates/s",
+        "9.5 updates/s",
+        "10 updates/s",
+        "20,701 updates/s",
+    ]
+
+
+def test_one_is_no_plural() -> None:
+    assert (plural(0, "line"), plural(1, "line"), plural(2000, "line")) == ("0 lines", "1 line", "2,000 lines")

@@ -1,0 +1,69 @@
+"""The modules of the browser as one script: each once, in order, without names that clash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+import recurra
+from recurra.web.assets import asset, order, policy_hash, script
+
+WEB = Path(recurra.__file__).parent / "report" / "web"
+ENTRIES = ["report.js", "page.js"]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_each_module_stands_once_after_those_that_it_imports(entry: str) -> None:
+    names = order(entry)
+    assert names[-1] == entry
+    assert len(names) == len(set(names))
+    for place, name in enumerate(names):
+        assert set(re.findall(r'from "\./(.+?)"', asset(name))) <= set(names[:place])
+        assert name.removesuffix(".js").isidentifier()
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_script_imports_nothing_and_cannot_end_its_own_element(entry: str) -> None:
+    code = script(entry)
+    assert not re.search(r"^\s*(import|export)\b", code, re.MULTILINE)
+    assert "</script" not in code.lower()
+    assert "<!--" not in code
+
+
+def test_every_imported_name_is_exported_where_it_is_said_to_be() -> None:
+    for path in WEB.glob("*.js"):
+        for names, source in re.findall(r'^import \{([^}]*)\} from "\./(.+?)"', path.read_text(), re.MULTILINE):
+            for name in filter(None, (name.strip() for name in names.split(","))):
+                exported = rf"^export (?:const|class|function) {name}\b"
+                assert re.search(exported, asset(source), re.MULTILINE), f"{path.name}: {name} of {source}"
+
+
+def test_nothing_turns_text_into_markup_or_code() -> None:
+    """What a network wrote reaches a page as text nodes alone."""
+    for path in WEB.glob("*.js"):
+        code = path.read_text()
+        for word in (
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "DOMParser",
+        ):
+            assert word not in code, f"{path.name} has {word}"
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", code)
+
+
+def test_no_module_is_left_out() -> None:
+    used = {name for entry in ENTRIES for name in order(entry)}
+    assert used == {path.name for path in WEB.glob("*.js")}
+
+
+def test_the_hash_is_the_one_that_browsers_compute() -> None:
+    digest = base64.b64encode(hashlib.sha256("a¶b".encode()).digest()).decode()
+    assert policy_hash("a¶b") == f"'sha256-{digest}'"

@@ -1,0 +1,95 @@
+"""What is found of a run that still goes on is what its summary will have when it has ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import recurra
+from recurra.web import panel_data
+from recurra.web.insight import Insight
+from recurra.web.run_watch import Watch
+
+BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 80
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
+    room = tmp_path_factory.mktemp("insight")
+    (room / "book.txt").write_text(BOOK, encoding="utf-8")
+    settings = {"updates": 20, "hidden_size": 8, "validation": 0.2, "proof": False, "preset": "seed"}
+    return recurra.train(room / "book.txt", run=room / "run", **settings)
+
+
+def looked(folder: Path) -> Watch:
+    watch = Watch(folder)
+    watch.refresh()
+    Insight(watch).look()
+    return watch
+
+
+def test_baselines_marks_and_passage_are_those_of_the_end(run: recurra.Run) -> None:
+    summary = run.folder / "summary.json"
+    told = summary.read_text()
+    summary.unlink()
+    found = looked(run.folder).extra
+    summary.write_text(told)
+    assert found["rules"] == panel_data.rules(run.summary)
+    assert [rule["name"] for rule in found["rules"]] == ["uniform", "unigram", "xz −9e", "3-gram", "6-gram"]
+    assert found["marks"] == run.summary["sample_marks"]
+    assert found["passage"] == run.summary["held_out_passage"]["text"][: panel_data.PASSAGE]
+
+
+def test_of_a_run_that_has_ended_only_the_passage_is_looked_for(run: recurra.Run) -> None:
+    assert set(looked(run.folder).extra) == {"passage"}
+
+
+def test_without_a_held_out_part_it_is_the_text_that_is_learned(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text(BOOK, encoding="utf-8")
+    named = {"updates": 5, "hidden_size": 8, "proof": False, "preset": "seed", "encoding": "bytes"}
+    run = recurra.train(tmp_path / "book.txt", run=tmp_path / "run", **named)
+    (run.folder / "summary.json").unlink()
+    found = looked(run.folder).extra
+    assert found["rules"] == panel_data.rules(run.summary)
+    assert found["passage"] == BOOK.encode()[: panel_data.PASSAGE].decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('sha256 = "', 'sha256 = "0'),
+        ("source = [", "elsewhere = ["),
+        ("book.txt", "missing.txt"),
+        ("[text]", "[nothing]"),
+        ('encoding = "utf-8"', 'encoding = "nonsense"'),
+    ],
+)
+def test_a_text_that_is_not_the_same_is_not_shown(run: recurra.Run, tmp_path: Path, old: str, new: str) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    text = (run.folder / "run.toml").read_text()
+    assert old in text
+    (folder / "run.toml").write_text(text.replace(old, new))
+    (folder / "samples.jsonl").write_text(json.dumps({"update": 0, "temperature": 1.0, "text": "A small book"}) + "\n")
+    assert looked(folder).extra == {}
+
+
+def test_samples_that_come_later_are_marked_too(run: recurra.Run, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    (folder / "run.toml").write_text((run.folder / "run.toml").read_text())
+    log, watch = folder / "samples.jsonl", Watch(folder)
+    insight = Insight(watch)
+
+    def marked(*updates: int) -> list[int]:
+        log.write_text("".join(f'{{"update": {n}, "temperature": 1.0, "text": "small {n}"}}\n' for n in updates))
+        watch._looked = 0.0
+        watch.refresh()
+        insight.look()
+        return [table["update"] for table in watch.extra["marks"] if table["words"]]
+
+    assert marked(0, 1) == [0, 1]
+    assert marked(0, 1, 2) == [0, 1, 2]
+    assert marked(0, 5) == [0, 5]

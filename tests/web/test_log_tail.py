@@ -1,0 +1,64 @@
+"""A log read while it grows: every line once, and all anew where it was cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recurra.web import log_tail
+from recurra.web.log_tail import Tail
+
+
+def row(n: int) -> str:
+    return f'{{"update": {n}}}\n'
+
+
+def updates(rows: list[dict[str, int]]) -> list[int]:
+    return [one["update"] for one in rows]
+
+
+def test_every_line_comes_once_and_half_a_line_waits(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = Tail(path)
+    assert log.read() == ([], False)
+    path.write_text(row(1) + row(2) + '{"upd')
+    assert log.read() == ([{"update": 1}, {"update": 2}], False)
+    assert log.read() == ([], False)
+    with path.open("a") as file:
+        file.write('ate": 3}\n')
+    assert log.read() == ([{"update": 3}], False)
+
+
+def test_a_log_that_was_cut_back_is_read_anew_even_where_it_has_grown_longer(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = Tail(path)
+    path.write_text("".join(map(row, range(10, 30))))
+    log.read()
+    path.write_text("".join(map(row, range(10, 15))))
+    rows, anew = log.read()
+    assert (updates(rows), anew) == (list(range(10, 15)), True)
+    path.write_text("".join(map(row, range(10, 13))) + "".join(map(row, range(50, 60))))
+    rows, anew = log.read()
+    assert (updates(rows), anew) == ([10, 11, 12, *range(50, 60)], True)
+
+
+def test_a_long_log_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_tail, "AT_ONCE", 100)
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(map(row, range(100, 130))))
+    log = Tail(path)
+    found: list[int] = []
+    while rows := log.read()[0]:
+        assert len(rows) <= 6
+        found += updates(rows)
+    assert found == list(range(100, 130))
+
+
+def test_what_is_no_object_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'7\nnonsense\n\xff\xfe\n[1]\n{"a": NaN}\n')
+    assert Tail(path).read() == ([{"a": None}], False)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert Tail(folder).read() == ([], False)
