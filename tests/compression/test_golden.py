@@ -19,7 +19,7 @@ MODES = {
 
 @pytest.mark.parametrize("mode", MODES)
 def test_golden_streams(mode: str) -> None:
-    script = Path(__file__).with_name("golden_streams.py")
+    script = Path(__file__).parents[1] / "helpers" / "golden_streams.py"
     own, names = MODES[mode]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | own
     line = [sys.executable, str(script), *names]

@@ -23,7 +23,7 @@ from recurra.errors import TextError, UsageError
 from recurra.system.system_info import is_silent, usable_cpus
 from recurra.text.decoding import Undecodable
 
-TALK = Path(__file__).with_name("ranks_talk.py")
+TALK = Path(__file__).parents[1] / "helpers" / "ranks_talk.py"
 
 
 @pytest.fixture(scope="module")

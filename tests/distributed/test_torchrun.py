@@ -27,7 +27,7 @@ OPTIONS: dict[str, Any] = {
     "sample_length": 12, "validation": 0.1, "evaluate_every": 50, "ema": 0.9, "threads": 1,
 }  # fmt: skip
 LONG = TEXT * 20
-KILLED_RANK = Path(__file__).with_name("killed_rank.py")
+KILLED_RANK = Path(__file__).parents[1] / "helpers" / "killed_rank.py"
 
 
 @pytest.fixture(scope="module")

@@ -221,7 +221,7 @@ def test_sizes_are_padded_to_sixteen():
 
 
 def run_digest(**environment):
-    script = Path(__file__).with_name("batched_digest.py")
+    script = Path(__file__).parents[1] / "helpers" / "batched_digest.py"
     variables = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | environment
     done = subprocess.run([sys.executable, str(script)], env=variables, capture_output=True, text=True, check=True)
     return done.stdout

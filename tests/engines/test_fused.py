@@ -157,7 +157,7 @@ def test_ten_golden_losses():
 
 
 def run_digest(**environment):
-    script = Path(__file__).with_name("fused_digest.py")
+    script = Path(__file__).parents[1] / "helpers" / "fused_digest.py"
     command = [sys.executable, str(script), "5,7,3,4", "140,33,9,3"]
     variables = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | environment
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout

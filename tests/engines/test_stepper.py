@@ -65,7 +65,7 @@ def test_writing_reads_what_it_has_written(name: str) -> None:
 
 
 def digest(*environment: str) -> str:
-    program = Path(__file__).with_name("stepping_digest.py")
+    program = Path(__file__).parents[1] / "helpers" / "stepping_digest.py"
     done = subprocess.run(["env", *environment, sys.executable, program], capture_output=True, text=True, check=True)
     return done.stdout
 

@@ -12,7 +12,7 @@ import pytest
 
 from small_training import PACKAGE
 
-KILLING = Path(__file__).with_name("killing.py")
+KILLING = Path(__file__).parents[1] / "helpers" / "killing.py"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 

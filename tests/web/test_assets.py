@@ -12,7 +12,7 @@ import pytest
 import recurra
 from recurra.web.assets import asset, order, policy_hash, script
 
-WEB = Path(recurra.__file__).parent / "report" / "web"
+WEB = Path(recurra.__file__).parent / "web" / "static"
 ENTRIES = ["report.js", "page.js"]
 
 

@@ -19,7 +19,7 @@ from browsing import chromium, complaints, requests, size, wait
 from processes import started
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[2J\u202e A fine day.\n"
 SIZES = [(1366, 768), (1920, 1080), (390, 844)]
 PANELS = ["learning", "writes", "next", "surprise", "neuron", "memory", "maths", "health"]
