@@ -11,20 +11,23 @@ import recurra
 
 ROOT = Path(recurra.__file__).parent
 ROOMS = (
-    ("errors", "presets"),
-    ("arguments",),
+    ("errors", "formatting"),
+    ("system",),
+    ("io",),
     ("config",),
-    ("randomness", "machine", "inert", "signals", "storage", "untrusted", "executable", "extras", "words", "shell"),
-    ("tensor_file",),
     ("text",),
     ("network",),
     ("engines",),
+    ("distributed",),
     ("inference",),
+    ("compression",),
     ("model",),
     ("training",),
-    ("report",),
+    ("runs",),
     ("interop",),
     ("serving",),
+    ("web",),
+    ("report",),
     ("api",),
     ("cli", "__main__"),
 )

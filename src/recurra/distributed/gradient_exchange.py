@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.distributed.ranks import Ranks
 from recurra.engines.kernels.lanes import Vector
 from recurra.engines.torch_device import required
 
 
-class Exchange:
+class Processes(Protocol):
+    """The part of `Ranks` that an exchange calls."""
+
+    size: int
+
+    def swap(self, got: Any, sent: Any) -> None: ...
+
+    def collect(self, got: Any, own: Any) -> None: ...
+
+
+class GradientExchange:
     """For gradients of N `numbers`, of `shards` in each of R processes.
 
     Each process sums one piece, N / R numbers, of all shards, one after the other as one process would; then each gets
@@ -20,7 +30,7 @@ class Exchange:
     as others do, would send 2 N (R - 1) / R, in an order that hangs on R.
     """
 
-    def __init__(self, ranks: Ranks, numbers: int, shards: int) -> None:
+    def __init__(self, ranks: Processes, numbers: int, shards: int) -> None:
         torch = required()
         self._ranks, self._numbers = ranks, numbers
         self._piece = piece = -(-numbers // (2 * ranks.size)) * 2  # even, so that the losses lie as float64 do

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from recurra import errors
+from recurra.distributed.gradient_exchange import GradientExchange
 from recurra.distributed.messages import Array, Message, packed, unpacked
 from recurra.engines.torch_device import required
 from recurra.errors import RecurraError, UsageError
@@ -112,6 +113,10 @@ class Ranks:
             if other:
                 raise _again(rank, other)
         return result
+
+    def gradient_sum(self, numbers: int, shards: int) -> GradientExchange:
+        """Return the exchange that sums gradients of N = `numbers`, of `shards` in each process."""
+        return GradientExchange(self, numbers, shards)
 
     def add(self, tensor: Any) -> None:
         """Sum a tensor over all processes, in place, on the device where it lies: the same bits in each of them."""

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
-    from recurra.distributed.ranks import Ranks
     from recurra.engines.batched import BatchedNetwork
-    from recurra.engines.engine import Engine, Start
+    from recurra.engines.engine import Engine, ProcessGroup, Start
     from recurra.engines.fused import FusedNetwork
     from recurra.engines.stepper import Stepper
 
     Network = FusedNetwork | BatchedNetwork
 
 
-def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> Engine:
+def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: ProcessGroup | None = None) -> Engine:
     """The engine of `training`, `auto` being compiled, that goes on from `start`.
 
     As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.

@@ -14,9 +14,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.distributed.gradient_exchange import Exchange
-from recurra.distributed.ranks import Ranks
-from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
+from recurra.engines.engine import Array, Batches, ProcessGroup, Start, StepwiseEngine, Update
 from recurra.engines.flat_optimizer import FlatOptimizer, clipped, pieces
 from recurra.engines.flat_parameters import by_name
 from recurra.engines.kernels import softmax
@@ -87,7 +85,9 @@ class BatchedEngine(StepwiseEngine):
     name = "compiled"
     device = "cpu"
 
-    def __init__(self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> None:
+    def __init__(
+        self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: ProcessGroup | None = None
+    ) -> None:
         super().__init__(config, training, start)
         self._layout = Layout(config, len(start.parameters["c"]))
         self._flat = self._layout.pack_weights(start.parameters)
@@ -97,7 +97,7 @@ class BatchedEngine(StepwiseEngine):
         self._bounds = [bound - own.start for bound in shards_of(training) if own.start <= bound <= own.stop]
         sizes = np.diff(self._bounds).tolist()
         self._shards = [Shard(config, self._layout, training.sequence_length, size) for size in sizes]
-        self._exchange = None if ranks is None else Exchange(ranks, self._layout.length, len(sizes))
+        self._exchange = None if ranks is None else ranks.gradient_sum(self._layout.length, len(sizes))
         self._threads = min(len(sizes), threads_of(training, ranks))
         self._optimizer = FlatOptimizer(training, self._flat)
         if start.optimizer_state is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,36 @@ class Start(NamedTuple):
     optimizer_state: Mapping[str, Array] | None = None
     state: State | None = None
     updates_done: int = 0
+
+
+class GradientSum(Protocol):
+    """The sum of the gradients of all shards in all processes."""
+
+    def summed(self, gradients: Sequence[Array], losses: Sequence[float]) -> list[float]:
+        """Put the sum of all gradients into the first of `gradients`, (1, N) each; return the losses of all shards."""
+
+
+class ProcessGroup(Protocol):
+    """The processes that train one model together, seen from one of them; `distributed.ranks.Ranks` is one.
+
+    rank        the number of this process, from 0
+    size        the number of processes
+    local_rank  the number of this process on its machine, from 0
+    cpus        the CPUs that this process may use
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+
+    @property
+    def cpus(self) -> int: ...
+
+    def gradient_sum(self, numbers: int, shards: int) -> GradientSum:
+        """Return the sum over all processes for gradients of N = `numbers`, of `shards` in each process."""
+
+    def add(self, tensor: Any) -> None:
+        """Sum a tensor of PyTorch over all processes, in place."""
 
 
 class TrainResult(NamedTuple):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
 
 from recurra.config import TrainingConfig
+from recurra.engines.engine import ProcessGroup
 from recurra.engines.kernels import gemm
 from recurra.errors import UsageError
 from recurra.system.system_info import usable_cpus
-
-if TYPE_CHECKING:
-    from recurra.distributed.ranks import Ranks
 
 FEWER = "start as many processes as divide it, or give another"
 
@@ -67,12 +64,12 @@ def parts(training: TrainingConfig, processes: int) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
-def own_part(training: TrainingConfig, ranks: Ranks | None) -> slice:
+def own_part(training: TrainingConfig, ranks: ProcessGroup | None) -> slice:
     """The streams of this process: all of them where it is alone; UsageError where they cannot be shared."""
     return parts(training, 1)[0] if ranks is None else parts(training, ranks.size)[ranks.rank]
 
 
-def threads_of(training: TrainingConfig, ranks: Ranks | None) -> int:
+def threads_of(training: TrainingConfig, ranks: ProcessGroup | None) -> int:
     """How many threads this process trains on: as many as it is told, else one for each CPU that is its own."""
     return training.threads or (usable_cpus() if ranks is None else ranks.cpus)
 

@@ -16,8 +16,7 @@ import numpy as np
 import torch
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.distributed.ranks import Ranks
-from recurra.engines.engine import Array, Batches, Start, StepwiseEngine, Update
+from recurra.engines.engine import Array, Batches, ProcessGroup, Start, StepwiseEngine, Update
 from recurra.engines.flat_parameters import FLAT, by_name, laid_flat
 from recurra.engines.sharding import own_part, threads_of
 from recurra.engines.torch_device import device_of, settings_of_training
@@ -40,7 +39,9 @@ class TorchEngine(StepwiseEngine):
 
     name = "torch"
 
-    def __init__(self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: Ranks | None = None) -> None:
+    def __init__(
+        self, config: ModelConfig, training: TrainingConfig, start: Start, ranks: ProcessGroup | None = None
+    ) -> None:
         super().__init__(config, training, start)
         self._ranks = ranks
         self._part = own_part(training, ranks)
@@ -86,7 +87,7 @@ class TorchEngine(StepwiseEngine):
         return loss, norm
 
     @staticmethod
-    def _summed(ranks: Ranks, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def _summed(ranks: ProcessGroup, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and gradient of all streams: one message, so that a loss is rounded to float32."""
         both = torch.cat([gradient, loss.to(torch.float32).reshape(1)])
         ranks.add(both)
