@@ -5,6 +5,8 @@ import sysconfig
 
 from hypothesis import HealthCheck, Phase, settings
 
+pytest_plugins = ["run_folder", "serving_fixtures"]
+
 # The first example of a test may compile a kernel, and the machine may be slow; and the same examples every time make a
 # failure repeatable.
 settings.register_profile("recurra", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 RUN_TOML = """\
 [model]
 cell = "elman"
@@ -97,3 +99,13 @@ def write_run(folder: Path, *, without: tuple[str, ...] = (), **changes: Any) ->
         if file not in without:
             (folder / file).write_text(content, encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """make_run(name, without=..., **changes) writes a run folder; see `write_run`."""
+
+    def make(name: str = "fable", **options: Any) -> Path:
+        return write_run(tmp_path / name, **options)
+
+    return make

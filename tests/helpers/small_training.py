@@ -12,13 +12,13 @@ from typing import Any, cast
 import recurra
 from recurra.api import configs
 from recurra.runs import run as training_run
-from recurra.runs.checkpoints import Snapshot
 from recurra.runs.run import Run
 from recurra.text.reading import from_string
 from recurra.text.splits import newline_of
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Event
+from recurra.training.snapshot import Snapshot
 from recurra.training.trainer import Clock, Trainer
 
 PACKAGE = {"PYTHONPATH": str(Path(recurra.__file__).parents[1])}  # for processes that start in another folder

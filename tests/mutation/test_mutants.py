@@ -91,4 +91,5 @@ def test_a_mutant_that_does_not_end_is_noticed(
     test = f"import subprocess\n\ndef test_long():\n    subprocess.run(['sleep', '{seconds}'])\n"
     (folder / "tests/test_long.py").write_text(test)
     source = (mutants.ROOT / "src/recurra/formatting.py").read_text(encoding="utf-8")
-    assert project.notices(mutants.Mutant("inert.py", 1, "", source), "tests/test_long.py", limit) == (seconds > limit)
+    mutant = mutants.Mutant("formatting.py", 1, "", source)
+    assert project.notices(mutant, "tests/test_long.py", limit) == (seconds > limit)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from recurra.errors import ModelError, StorageError, UsageError
 from recurra.report.drawing import PAPER, STAND_IN, inline, style
-from recurra.report.figures import bars, decimate, draw_bits, draw_smooth_loss, write_figures
+from recurra.report.figures import bars, draw_bits, draw_smooth_loss, write_figures
+from recurra.runs.curves import decimate
 from recurra.runs.records import Record, load
 from run_folder import MakeRun
 

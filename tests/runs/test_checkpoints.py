@@ -15,7 +15,8 @@ from recurra.errors import StorageError
 from recurra.io import atomic_write, tensor_file
 from recurra.model import BEST, CHECKPOINTS, load
 from recurra.runs import checkpoints
-from recurra.runs.checkpoints import LATEST, CheckpointFolder, Snapshot
+from recurra.runs.checkpoints import LATEST, CheckpointFolder
+from recurra.training.snapshot import Snapshot
 from small_training import make_trainer
 
 TABLE: dict[str, Any] = {"training": {"seed": 7}, "text": {"name": "bad"}}

@@ -18,8 +18,9 @@ from recurra.errors import CheckpointError, ModelError
 from recurra.io import atomic_write, tensor_file
 from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
-from recurra.runs.checkpoints import BAD, LATEST, CheckpointFolder, Snapshot, best_path
+from recurra.runs.checkpoints import BAD, LATEST, CheckpointFolder, best_path
 from recurra.runs.recovery import recover
+from recurra.training.snapshot import Snapshot
 from small_training import make_trainer
 
 SETTINGS: dict[str, Any] = {"training": {"seed": 7}, "text": {"name": "bad"}}

@@ -17,7 +17,7 @@ from recurra.serving import limits
 from recurra.serving.security import Guard
 from serving_client import Running, call
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "helpers"
 
 
 def test_schemathesis_finds_nothing(running: Running, model: LanguageModel, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from recurra.errors import NumericalError, TextError, UsageError
 from recurra.model import LanguageModel
 from recurra.network import network, optimizers
 from recurra.network.parameters import digest, initialise
-from recurra.runs.checkpoints import Snapshot
 from recurra.runs.run import train
 from recurra.system.random_streams import stream
 from recurra.text.reading import from_string
@@ -35,6 +34,7 @@ from recurra.training.events import (
     Sampled,
     Saving,
 )
+from recurra.training.snapshot import Snapshot
 from recurra.training.trainer import Trainer
 from small_training import SETTINGS, TEXT, K, T, committed, make_trainer, of_kind
 

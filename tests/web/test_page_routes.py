@@ -13,12 +13,12 @@ import pytest
 
 import recurra
 from recurra.serving.access import Access
-from recurra.serving.application import create_application
 from recurra.serving.registry import scan
 from recurra.serving.security import Guard
 from recurra.web import page_routes, snapshot
 from recurra.web.assets import asset, script
 from recurra.web.inlined_model import inlined
+from recurra.web.site import create_site
 from serving_client import HOST, ask, client, run
 
 BOOK = "A small book, of few words, read many times over.\n" * 60
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def guard(folder: Path) -> Guard:
-    return create_application(scan([folder]), Access(frozenset({HOST})))
+    return create_site(scan([folder]), Access(frozenset({HOST})))
 
 
 async def first_messages(guard: Guard, path: str, count: int, query: str = "") -> list[str]:
@@ -78,7 +78,7 @@ def test_the_last_message_of_a_server_that_stops_has_the_end_of_the_run(folder: 
     run_folder = tmp_path / "fable"
     shutil.copytree(folder, run_folder)
     (run_folder / "summary.json").unlink()
-    guard = create_application(scan([run_folder]), Access(frozenset({HOST})))
+    guard = create_site(scan([run_folder]), Access(frozenset({HOST})))
     services = guard.application.state.services  # type: ignore[attr-defined]  # a FastAPI
 
     async def work() -> list[dict[str, Any]]:
@@ -220,7 +220,7 @@ def test_a_large_network_is_not_checked_while_someone_waits(guard: Guard, monkey
 
 @pytest.fixture
 def keyed(folder: Path) -> Guard:
-    return create_application(scan([folder]), Access(frozenset({HOST}), KEY))
+    return create_site(scan([folder]), Access(frozenset({HOST}), KEY))
 
 
 def test_with_a_key_only_the_files_of_the_page_are_open(keyed: Guard) -> None:

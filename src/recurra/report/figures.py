@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from recurra.errors import ModelError, UsageError
 from recurra.io.atomic_write import write_output
 from recurra.report.drawing import FORMATS, PAPER, Palette, as_file, style
-from recurra.runs.records import Point, Record, RunData, load, mapping, number, unit_of
+from recurra.runs.curves import BASELINES, decimate
+from recurra.runs.records import Point, RunData, load, mapping, number, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,17 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAX_POINTS = 2000
 # A run this short has no level part to look at from nearer.
 LONG_RUN = 20
 MAX_EPOCH_LINES = 12
-BASELINES = {
-    "uniform": "uniform",
-    "unigram": "unigram",
-    "gzip": "gzip \u22129",
-    "bzip2": "bzip2 \u22129",
-    "xz": "xz \u22129e",
-}
 WIDTH = 7.6  # inches
 
 
@@ -87,30 +80,6 @@ def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None
     axes[-1].set_xlabel("updates")
     _legend(axes, palette, columns=1 if len(runs) > 1 else 2)
     return figure
-
-
-def decimate(records: Sequence[Record], limit: int = MAX_POINTS) -> list[Record]:
-    """At most `limit` records that draw the same picture.
-
-    Of each block they are the ones with the lowest and the highest smooth loss, both with the block's lowest,
-    mean and highest loss. The first and the last record stay.
-    """
-    if len(records) <= limit:
-        return list(records)
-    inner = records[1:-1]
-    size = math.ceil(len(inner) / (limit // 2 - 1))
-    kept = [records[0]]
-    for start in range(0, len(inner), size):
-        block = inner[start : start + size]
-        low, high = min(record.low for record in block), max(record.high for record in block)
-        mean = math.fsum(record.mean for record in block) / len(block)
-        ends = {min(block, key=_smooth), max(block, key=_smooth)}
-        kept += [end._replace(low=low, mean=mean, high=high) for end in sorted(ends)]
-    return [*kept, records[-1]]
-
-
-def _smooth(record: Record) -> float:
-    return record.smooth
 
 
 def _colour(palette: Palette, index: int) -> str:

@@ -14,17 +14,8 @@ from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, UPDATES, from_te
 from recurra.network.parameters import parameter_shapes
 from recurra.network.state import state_of
 from recurra.runs.checkpoint_schema import PROGRESS, saved_fault
-from recurra.runs.checkpoints import (
-    BAD,
-    BESTS,
-    LATEST,
-    START,
-    Array,
-    Snapshot,
-    best_path,
-    put_best_in_place,
-    write_latest,
-)
+from recurra.runs.checkpoints import BAD, BESTS, LATEST, START, best_path, put_best_in_place, write_latest
+from recurra.training.snapshot import Array, Snapshot
 
 
 class Found(NamedTuple):

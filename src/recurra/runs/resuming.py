@@ -14,7 +14,7 @@ from recurra.model import CHECKPOINTS, load
 from recurra.network import growth
 from recurra.network.optimizers.averaging import SUM, WEIGHT, average_of
 from recurra.runs.checkpoint_schema import SETTINGS, saved_fault
-from recurra.runs.checkpoints import START, Resumed, Snapshot
+from recurra.runs.checkpoints import START
 from recurra.runs.logs import cut_back
 from recurra.runs.recovery import never_saved, recover
 from recurra.runs.run_toml import changed, read_settings, text_table
@@ -25,6 +25,7 @@ from recurra.text.decoding import check_encoding
 from recurra.text.reading import Source
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
+from recurra.training.snapshot import Resumed, Snapshot
 
 
 def continued(

@@ -18,7 +18,7 @@ from recurra.distributed.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.io import atomic_write
 from recurra.model import CHECKPOINTS, LanguageModel
-from recurra.runs.checkpoints import START, CheckpointFolder, Snapshot
+from recurra.runs.checkpoints import START, CheckpointFolder
 from recurra.runs.layout import SUMMARY, write_json
 from recurra.runs.lock import locked
 from recurra.runs.logs import Logs
@@ -36,6 +36,7 @@ from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.divergence import rate_to_try
 from recurra.training.events import Event, Finishing, Gathering
+from recurra.training.snapshot import Snapshot
 from recurra.training.time_budget import updates_within
 from recurra.training.trainer import Clock, Trainer
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.model import LanguageModel
-from recurra.runs.checkpoints import Resumed
 from recurra.text.splits import LearningText
+from recurra.training.snapshot import Resumed
 
 
 @dataclass(frozen=True)

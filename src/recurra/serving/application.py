@@ -27,11 +27,9 @@ from recurra.serving.registry import Registry
 from recurra.serving.security import OPEN, Guard
 from recurra.serving.services import Services
 from recurra.serving.validation import refusal_of
-from recurra.web import page_routes as page
 
-ROUTERS = (catalogue.router, session.router, completion.router, scores.router, page.router)
+ROUTERS = (catalogue.router, session.router, completion.router, scores.router)
 COMPLETIONS = "/v1/completions"
-OPEN_PATHS = OPEN | page.OPEN
 SILENT: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -47,7 +45,7 @@ def create_application(
     limits: Limits | None = None,
     *,
     routers: Sequence[APIRouter] = ROUTERS,
-    open_paths: frozenset[str] = OPEN_PATHS,
+    open_paths: frozenset[str] = OPEN,
 ) -> Guard:
     """The guarded application; `guard.application` is the FastAPI within, its services in `.state.services`."""
     services = Services(registry, access, limits or Limits())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from recurra.config import TrainingConfig
-from recurra.runs.checkpoints import Resumed, Snapshot
+from recurra.training.snapshot import Resumed, Snapshot
 
 
 class Selection:

@@ -24,6 +24,7 @@ from recurra.serving.application import create_application
 from recurra.serving.limits import Limits
 from recurra.serving.listening import bind, url
 from recurra.serving.registry import LiveRun, Registry, name_of
+from recurra.serving.security import OPEN
 from recurra.serving.server import serve
 from recurra.system.executable import program
 from recurra.system.shell import path_argument
@@ -69,7 +70,7 @@ def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
     bound = listening.getsockname()[1]
     routers = (catalogue.router, session.router, page.router)
     who = access(HOST, bound, names=tuple(names))
-    guard = create_application(Training(folder), who, LIMITS, routers=routers)
+    guard = create_application(Training(folder), who, LIMITS, routers=routers, open_paths=OPEN | page.OPEN)
     threading.Thread(target=_end_with_the_training, daemon=True).start()
 
     def started() -> None:

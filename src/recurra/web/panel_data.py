@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.figures import BASELINES, MAX_POINTS, decimate
+from recurra.runs.curves import BASELINES, MAX_POINTS, decimate
 from recurra.runs.records import mapping, number
 
 if TYPE_CHECKING:

@@ -58,10 +58,10 @@ def serve(
     optional_dependencies.require("serve", "`recurra serve`")
     from recurra.cli.terminal import say, write_text
     from recurra.serving.access import access, read_key, require_guarded
-    from recurra.serving.application import create_application
     from recurra.serving.listening import bind, url
     from recurra.serving.registry import scan
     from recurra.serving.server import serve as run
+    from recurra.web.site import create_site
 
     key, names = read_key(api_key_file), tuple(allow_host or ())
     require_guarded(host, names, key)
@@ -71,7 +71,7 @@ def serve(
     for served in registry.values():  # compile the kernels before a client waits for them
         served.model.samples(max_new_tokens=1, num_return_sequences=2)
         served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
-    guard = create_application(registry, access(host, bound, names=names, key=key))
+    guard = create_site(registry, access(host, bound, names=names, key=key))
 
     def started() -> None:
         say(f"serving   {', '.join(registry)}", "Ctrl-C stops it.")

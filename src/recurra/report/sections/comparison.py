@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.figures import BASELINES, draw_bits, held_out_bits
+from recurra.report.figures import draw_bits, held_out_bits
 from recurra.report.markup import Html, absent, fixed, join, table, tag, whole
 from recurra.report.page_parts import drawing
+from recurra.runs.curves import BASELINES
 from recurra.runs.records import mapping, number
 
 if TYPE_CHECKING:

@@ -1,0 +1,42 @@
+"""Loss curves of a run, thinned for drawing, and the names of the baselines beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from recurra.runs.records import Record
+
+MAX_POINTS: Final = 2000
+BASELINES: Final = {
+    "uniform": "uniform",
+    "unigram": "unigram",
+    "gzip": "gzip \u22129",
+    "bzip2": "bzip2 \u22129",
+    "xz": "xz \u22129e",
+}
+
+
+def decimate(records: Sequence[Record], limit: int = MAX_POINTS) -> list[Record]:
+    """At most `limit` records that draw the same picture.
+
+    Of each block they are the ones with the lowest and the highest smooth loss, both with the block's lowest,
+    mean and highest loss. The first and the last record stay.
+    """
+    if len(records) <= limit:
+        return list(records)
+    inner = records[1:-1]
+    size = math.ceil(len(inner) / (limit // 2 - 1))
+    kept = [records[0]]
+    for start in range(0, len(inner), size):
+        block = inner[start : start + size]
+        low, high = min(record.low for record in block), max(record.high for record in block)
+        mean = math.fsum(record.mean for record in block) / len(block)
+        ends = {min(block, key=_smooth), max(block, key=_smooth)}
+        kept += [end._replace(low=low, mean=mean, high=high) for end in sorted(ends)]
+    return [*kept, records[-1]]
+
+
+def _smooth(record: Record) -> float:
+    return record.smooth

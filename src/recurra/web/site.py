@@ -1,0 +1,16 @@
+"""The server of models with the pages that a browser shows beside the API."""
+
+from __future__ import annotations
+
+from recurra.serving.access import Access
+from recurra.serving.application import ROUTERS, create_application
+from recurra.serving.limits import Limits
+from recurra.serving.registry import Registry
+from recurra.serving.security import OPEN, Guard
+from recurra.web import page_routes
+
+
+def create_site(registry: Registry, access: Access, limits: Limits | None = None) -> Guard:
+    """Return the guarded application with the API and the pages."""
+    routers, open_paths = (*ROUTERS, page_routes.router), OPEN | page_routes.OPEN
+    return create_application(registry, access, limits, routers=routers, open_paths=open_paths)
