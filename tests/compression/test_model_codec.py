@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.compression import container, model_codec
+from recurra.compression import container, model_codec, model_decoder
 from recurra.config import ModelConfig
-from recurra.engines import stepper
 from recurra.errors import CompressedFileError, ModelError
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialise
@@ -96,7 +95,7 @@ def test_blocks_end_where_characters_do_and_come_back(monkeypatch, length):
 
 @pytest.mark.parametrize("symbols", [1, 3, 4096])
 def test_what_is_decoded_in_pieces_is_the_same(monkeypatch, symbols):
-    monkeypatch.setattr(stepper, "DECODED", symbols)
+    monkeypatch.setattr(model_decoder, "DECODED", symbols)
     assert decompressed(compressed(TEXT.encode())) == TEXT.encode()
 
 

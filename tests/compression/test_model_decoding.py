@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recurra.compression import model_decoder
+from recurra.compression.entropy_coding import Coded
 from recurra.compression.kernels import range_coder
+from recurra.compression.model_decoder import ModelDecoder
 from recurra.config import ModelConfig
-from recurra.engines import create_network, stepper
-from recurra.engines.stepper import Coded, Stepper
+from recurra.engines import create_network
+from recurra.engines.stepper import Stepper
 from recurra.network import network
 from recurra.network.parameters import initialise
 
@@ -34,11 +37,10 @@ class Stream:
         range_coder.encode_all(words, state, before, widths)
         range_coder.finish(words, state)
         range_coder.start_decoding(state, words)
-        self.coded, self._stepper = Coded(words, state, TOTAL), Stepper(config, parameters)
-        self._carry, self._logs = self._stepper.zeros(1), np.zeros((1, self._stepper.width), np.float32)
+        self.coded, self._decoder = Coded(words, state, TOTAL), ModelDecoder(Stepper(config, parameters))
 
     def decode(self, length):
-        ids, escape = self._stepper.decode(self._carry, self._logs, self.coded, LENGTHS, length)
+        ids, escape = self._decoder.decode(self.coded, LENGTHS, length)
         return ids.tolist(), escape
 
 
@@ -60,7 +62,7 @@ def test_pieces_of_a_length_are_decoded(config, length):
 
 
 def test_no_more_are_decoded_than_one_call_may(monkeypatch):
-    monkeypatch.setattr(stepper, "DECODED", 3)
+    monkeypatch.setattr(model_decoder, "DECODED", 3)
     stream = Stream(CONFIGS[0])
     assert stream.decode(1000) == (IDS[:3].tolist(), False)
     assert stream.decode(1000) == (IDS[3:6].tolist(), False)

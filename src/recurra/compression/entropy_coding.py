@@ -5,13 +5,13 @@ Of 2^24 the symbols share `ESCAPE`; what is left, 1, is the escape, after which 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from recurra.compression.kernels import range_coder
 from recurra.compression.kernels.range_coder import PRECISION, TOTAL
-from recurra.engines.stepper import Coded
+from recurra.engines.kernels.lanes import Vector
 from recurra.errors import CompressedFileError
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ def encoded(before: Integers, widths: Integers) -> Words:
     range_coder.encode_all(words, state, before, widths)
     range_coder.finish(words, state)
     return words[: int(state[2])]
+
+
+class Coded(NamedTuple):
+    """The words (n,) uint32 of a coder, its state (3,) uint64, and the total of the frequencies."""
+
+    words: Vector
+    state: Vector
+    total: int
 
 
 class Reader:

@@ -16,6 +16,7 @@ import numpy as np
 from recurra.compression import container
 from recurra.compression.entropy_coding import BYTE, ESCAPE, NO_UTF8, Reader, encoded
 from recurra.compression.kernels import range_coder
+from recurra.compression.model_decoder import ModelDecoder
 from recurra.engines.kernels.lanes import WIDTH
 from recurra.errors import ModelError
 from recurra.inference.scoring import ESCAPE_BITS
@@ -111,10 +112,9 @@ class ModelCodec:
         """The block of `length` bytes that `words` are; CompressedFileError where they are none."""
         reader, block, spelled = Reader(words), bytearray(), self._spelled()
         lengths = np.array([len(symbol) for symbol in spelled], np.int64)
-        stepper = self._model.stepper
-        carry, logs = stepper.zeros(1), np.zeros((1, stepper.width), np.float32)
+        decoder = ModelDecoder(self._model.stepper)
         while len(block) < length:
-            ids, escape = stepper.decode(carry, logs, reader.coded, lengths, length - len(block))
+            ids, escape = decoder.decode(reader.coded, lengths, length - len(block))
             block += b"".join([spelled[i] for i in ids.tolist()])
             if escape:
                 reader.skip_escape()

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.compression.kernels import model_decoding
 from recurra.config import ModelConfig
 from recurra.engines.fused_tiles import Tiling, is_single_tanh_layer
 from recurra.engines.kernels import gemm, softmax, stepping
@@ -23,15 +22,6 @@ from recurra.system.system_info import usable_cpus
 Array = NDArray[Any]
 Ids = NDArray[np.integer]
 SHARE = 16  # streams that a thread of its own is worth
-DECODED = 4096  # symbols of one call: a Ctrl-C is answered between two
-
-
-class Coded(NamedTuple):
-    """What a coder wrote, words (n,) uint32, how far it was read, state (3,), and what frequencies add up to."""
-
-    words: Vector
-    state: Vector
-    total: int
 
 
 class Carry(NamedTuple):
@@ -75,12 +65,16 @@ class Stepper:
 
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
         self._config, self.symbols = config, len(parameters["c"])
-        self.width, self._symbol_tile = symbols_of(config, self.symbols)
+        self.width, self.symbol_tile = symbols_of(config, self.symbols)
         self._hidden = padded(config.hidden_size)
-        self._tile = tile_of(self._hidden)
+        self.tile = tile_of(self._hidden)
         layout = Layout(config, self.symbols)
         self._views = layout.views(layout.pack_weights(parameters))
-        self._weights = {alone: self._arranged(alone) for alone in (False, True)}
+        self._arrangements = {alone: self._arranged(alone) for alone in (False, True)}
+
+    def weights(self, streams: int) -> stepping.Weights:
+        """Return the weights as the kernels read them for so many streams."""
+        return self._arrangements[streams == 1]
 
     def _arranged(self, alone: bool) -> stepping.Weights:
         """The weights for many streams, or for one, which reads them as they stand."""
@@ -108,8 +102,9 @@ class Stepper:
         wide[:, : self.symbols], wide[:, self.symbols :] = view[:, : self.symbols], value
         return wide
 
-    def _room(self, streams: int) -> stepping.Room:
-        gates, alone = cell_of(self._config).gates * self._hidden, self._weights[True]
+    def workspace(self, streams: int) -> stepping.Room:
+        """Return new memory for the steps of so many streams."""
+        gates, alone = cell_of(self._config).gates * self._hidden, self._arrangements[True]
         halved = alone.second is not None
         return stepping.Room(
             gates=aligned_zeros(streams, gates),
@@ -148,8 +143,8 @@ class Stepper:
             found = aligned_zeros(steps * count, self.width)
             sums = aligned_zeros(1, padded(steps * count))
             x = np.ascontiguousarray(ids[:, part], np.int64)
-            weights, room = self._weights[count == 1], self._room(count)
-            stepping.read(x, weights, *own, room, found, sums, self._tile, self._symbol_tile)
+            weights, room = self.weights(count), self.workspace(count)
+            stepping.read(x, weights, *own, room, found, sums, self.tile, self.symbol_tile)
             logs[:, part] = found.reshape(steps, count, self.width)
             carry.put(part, own)
 
@@ -183,44 +178,19 @@ class Stepper:
                 current[part],
                 Rules(*(field[part] for field in rules)),
                 -1 if document_end is None else document_end,
-                self._weights[count == 1],
+                self.weights(count),
                 *own,
-                self._room(count),
+                self.workspace(count),
                 ids,
                 logs,
-                self._tile,
-                self._symbol_tile,
+                self.tile,
+                self.symbol_tile,
             )
             written[:, part], found[:, part] = ids, logs
             carry.put(part, own)
 
         _share(given.shape[1], work)
         return written, found
-
-    def decode(
-        self, carry: Carry, logs: Vector, coded: Coded, lengths: NDArray[np.int64], length: int
-    ) -> tuple[NDArray[np.int64], bool]:
-        """Decode up to `DECODED` ids of one stream, and whether an escape is next: see the kernel of that name.
-
-        `carry`, `logs` (1, width) and the coder's state go on.
-        """
-        ids, frequencies = np.zeros(min(DECODED, length), np.int64), np.zeros(self.symbols, np.int64)
-        count, escape = model_decoding.decode(
-            self._weights[True],
-            *carry,
-            self._room(1),
-            logs,
-            coded.words,
-            coded.state,
-            coded.total,
-            frequencies,
-            lengths,
-            length,
-            ids,
-            self._tile,
-            self._symbol_tile,
-        )
-        return ids[:count], escape
 
 
 def _share(streams: int, work: Any) -> None:

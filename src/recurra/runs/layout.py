@@ -15,7 +15,6 @@ SOURCES = "sources.jsonl"
 SUMMARY, REPORT = "summary.json", "report.html"
 LOGS = (METRICS, TIMINGS, SAMPLES)
 OURS = (SETTINGS, SOURCES, *LOGS, SUMMARY, REPORT)
-LARGEST_NUMBER = 1e15  # the largest magnitude of a loss in these files: training ends before, readers refuse more
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

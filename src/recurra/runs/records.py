@@ -16,7 +16,8 @@ from recurra.config import NONE
 from recurra.errors import ModelError
 from recurra.formatting import inert
 from recurra.io import bounded_io
-from recurra.runs.layout import LARGEST_NUMBER, METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
+from recurra.runs.layout import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
+from recurra.training.loss_history import LARGEST_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 FIRST_EPOCHS, LAST_EPOCHS = 100, 5000  # whose means are kept, of the last ones up to twice as many
+LARGEST_NUMBER = 1e15  # the largest magnitude of a recorded loss: training ends before, readers refuse more
 KEEP, TAKE = 0.999, 0.001  # of the old smooth loss and of the new loss, at each update
 
 

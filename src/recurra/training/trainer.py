@@ -21,7 +21,6 @@ from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, not_finite, schedule_of
 from recurra.network.parameters import initialise
-from recurra.runs.layout import LARGEST_NUMBER
 from recurra.text.id_file import Ids
 from recurra.text.splits import newline_of
 from recurra.text.vocabulary import Vocabulary
@@ -35,7 +34,7 @@ from recurra.training.events import (
     Sampled,
     Saving,
 )
-from recurra.training.loss_history import History
+from recurra.training.loss_history import LARGEST_NUMBER, History
 from recurra.training.selection import Selection
 from recurra.training.snapshot import Resumed, Snapshot
 from recurra.training.time_budget import seconds_of_evaluation

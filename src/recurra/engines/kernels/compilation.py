@@ -63,14 +63,19 @@ def announce() -> None:
     logging.getLogger("recurra").info(COMPILING)
 
 
+def is_kept(module: str) -> bool:
+    """Return True for a module of the packages `recurra.*.kernels`."""
+    return module.startswith("recurra.") and module.split(".")[-2] == "kernels"
+
+
 def strict(function: Function) -> Function:
     """Compile `function` by strict IEEE rules, without the GIL; division by zero gives infinity, as in NumPy.
 
-    The code is kept on disk if the function stands in this package, whose sources name the cache folder.
+    The code is kept on disk if the function is in a package of kernels, whose sources name the cache folder.
     """
     options: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True, "boundscheck": False}
     kernel: Any = numba.njit(**options)(function)
     settings: Any = numba.config
-    if function.__module__.rpartition(".")[0] == __package__ and not settings.DISABLE_JIT:
+    if is_kept(function.__module__) and not settings.DISABLE_JIT:
         kernel._cache = KernelCache(function)
     return cast("Function", kernel)

@@ -150,8 +150,9 @@ def source_hash() -> str:
     """The hash of every kernel source, and of the versions of Numba, LLVM's binding and Python."""
     versions = f"{numba.__version__} {llvmlite.__version__} {platform.python_version()} "
     digest = hashlib.sha256(f"{versions} {sysconfig.get_config_var('SOABI')}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    package = Path(__file__).parents[2]
+    for path in sorted(package.glob("*/kernels/*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -1,0 +1,48 @@
+"""A stream of symbols decoded by a trained network, which reads each symbol as soon as it is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.compression.entropy_coding import Coded
+from recurra.compression.kernels import model_decoding
+from recurra.engines.stepper import Stepper
+
+DECODED = 4096  # symbols of one call: a Ctrl-C is answered between two
+
+
+class ModelDecoder:
+    """The network of a `stepper` on one stream, before its first symbol."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self._stepper = stepper
+        self._carry = stepper.zeros(1)
+        self._logs = np.zeros((1, stepper.width), np.float32)
+
+    def decode(self, coded: Coded, lengths: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], bool]:
+        """Decode up to `DECODED` symbols, or as many as have together `length` bytes.
+
+        coded: the words and the coder's state, which advances
+        lengths: (K,), the bytes of each symbol
+
+        Returns the ids, and True if an escape comes next.
+        """
+        stepper = self._stepper
+        ids, frequencies = np.zeros(min(DECODED, length), np.int64), np.zeros(stepper.symbols, np.int64)
+        count, escape = model_decoding.decode(
+            stepper.weights(1),
+            *self._carry,
+            stepper.workspace(1),
+            self._logs,
+            coded.words,
+            coded.state,
+            coded.total,
+            frequencies,
+            lengths,
+            length,
+            ids,
+            stepper.tile,
+            stepper.symbol_tile,
+        )
+        return ids[:count], escape
