@@ -239,5 +239,5 @@ def test_what_it_gives_away_is_a_copy(cell: str) -> None:
     config, training = ModelConfig(cell=cell, hidden_size=16), TrainingConfig(batch_size=2, optimizer="adam", ema=0.5)
     engine = BatchedEngine(config, training, Start(initialise(config, 16, seed=0)))
     arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), *engine.state()]
-    own = [engine._flat, *engine._optimizer.state.values(), *(layer.h for layer in engine._shards[0].layers)]
+    own = [engine._flat, *engine._optimizer.state.values(), *(layer.states.h for layer in engine._shards[0].layers)]
     assert not any(np.shares_memory(array, other) for array in arrays for other in own)

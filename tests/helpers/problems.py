@@ -8,14 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from recurra.config import ModelConfig
+from recurra.network import cells
 from recurra.network.cells import cell_of
 from recurra.network.gradient_check import COMPLEX_TOLERANCE, Figures
 from recurra.network.parameters import parameter_shapes
 
 Array = npt.NDArray[Any]
 
-CELLS = ("elman", "relu", "lstm", "gru")
-"""Every cell, the elman cell with each of its activations."""
+NETWORKS = {
+    spec.variant(activation): {"cell": name, "activation": activation}
+    for name, spec in cells.CELLS.items()
+    for activation in spec.activations
+}
+CELLS = tuple(NETWORKS)
+"""Every cell with each of its activations: elman, elman_relu, lstm …"""
 
 
 class Problem(NamedTuple):
@@ -30,7 +36,7 @@ class Problem(NamedTuple):
 
 def config_of(cell: str, **sizes: Any) -> ModelConfig:
     """The settings of a network of one of `CELLS`."""
-    return ModelConfig(cell="elman", activation="relu", **sizes) if cell == "relu" else ModelConfig(cell=cell, **sizes)
+    return ModelConfig(**NETWORKS[cell], **sizes)
 
 
 def problem(
@@ -53,8 +59,8 @@ def problem(
         {name: scale * random.standard_normal(shape) for name, shape in shapes.items()},
         random.integers(0, K, (T, B)),
         random.integers(0, K, (T, B)),
-        cell_of(config).State(
-            *(np.tanh(random.standard_normal((layers, B, H))) for _ in cell_of(config).State._fields)
+        cell_of(config).state(
+            *(np.tanh(random.standard_normal((layers, B, H))) for _ in cell_of(config).state._fields)
         ),
     )
 

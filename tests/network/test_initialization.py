@@ -14,7 +14,7 @@ from recurra.network.parameters import digest, initialise, parameter_shapes
 
 GOLDEN = {
     "elman": "f12d7663efe702ea406cc49bcf74d7aa8ae8d809890c743e2c309329a94406c8",
-    "relu": "aff529ea803b42af8c54254e12ab7b4e3a44e5c58d39e3395fbaab7a84692ea8",
+    "elman_relu": "aff529ea803b42af8c54254e12ab7b4e3a44e5c58d39e3395fbaab7a84692ea8",
     "lstm": "5589ce2c01b6ecfe0425911e9d6bd78083ac3d4cebc7ec5b9ef768b00eecaf7f",
     "gru": "62b6c3a71e21c0d60377be5791c67e7ec666249b51e174888078146b027e3564",
 }
@@ -38,7 +38,7 @@ def test_every_gate_s_block_is_orthogonal_and_its_own(cell: str) -> None:
 
 
 def test_rectified_units_begin_with_half_the_identity() -> None:
-    parameters = initialise(config_of("relu", hidden_size=100, layers=2), 80, seed=0, scale=None)
+    parameters = initialise(config_of("elman_relu", hidden_size=100, layers=2), 80, seed=0, scale=None)
     for layer in (0, 1):
         assert np.array_equal(parameters[f"layers.{layer}.W"], 0.5 * np.eye(100))
 

@@ -60,7 +60,7 @@ def torch_loss_and_gradients(p: Problem, masks: Array) -> tuple[float, dict[str,
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(p.targets).reshape(-1), reduction="sum")
     loss.backward()
     gradients = {"V": V.grad.numpy(), "c": c.grad.numpy()}
-    gradients |= named_state(cell_of(p.config).State(*(field.grad.numpy() for field in state)))
+    gradients |= named_state(cell_of(p.config).state(*(field.grad.numpy() for field in state)))
     for layer, module in enumerate(modules):
         gradients |= gradients_of(layer, module, p.config.hidden_size)
     return loss.item(), gradients, [np.stack(fields) for fields in finals]

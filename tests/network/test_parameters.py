@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra import config as settings
 from recurra.config import ModelConfig
 from recurra.errors import ModelError
-from recurra.network.cells import CELLS
 from recurra.network.parameters import (
     check_parameters,
     count,
@@ -21,10 +19,6 @@ from recurra.network.parameters import (
 
 CONFIG = ModelConfig(hidden_size=3, layers=2)
 GOLDEN_DIGEST = "9afbc7d90393cb4a564a8bb2221182d720f160e72bbaeffb0b31219d867c17a0"
-
-
-def test_every_configurable_cell_has_its_equations() -> None:
-    assert tuple(CELLS) == settings.CELLS
 
 
 def test_names_and_shapes_in_canonical_order() -> None:

@@ -14,6 +14,7 @@ from recurra.compression.entropy_coding import BYTE, ESCAPE, Reader, encoded
 from recurra.compression.online_learner import ContextConfig, OnlineLearner
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import ModelError
+from recurra.network.cells import lstm
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 BYTES = 256
 # They are part of the file's format: another network would decode nothing.
-MODEL = ModelConfig(cell="lstm", hidden_size=200)
+MODEL = ModelConfig(cell=lstm.SPEC.name, hidden_size=200)
 TRAINING = TrainingConfig(
     sequence_length=16, optimizer="adam", learning_rate=0.003, clip_value=None, clip_norm=20.0, initial_scale=None
 )  # fmt: skip

@@ -32,7 +32,7 @@ class ModelDecoder:
         ids, frequencies = np.zeros(min(DECODED, length), np.int64), np.zeros(stepper.symbols, np.int64)
         count, escape = model_decoding.decode(
             stepper.weights(1),
-            *self._carry,
+            self._carry,
             stepper.workspace(1),
             self._logs,
             coded.words,

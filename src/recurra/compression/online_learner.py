@@ -139,7 +139,7 @@ class OnlineLearner:
         nothing = by_name(self._optimizer.state, self._layout)
         self._optimizer.load(_filled(nothing, learned), self._layout)
         self._views = self._layout.views(self._flat)
-        self._panels = Panels(self._views, alone=True)
+        self._panels = Panels(self._config, self._views, alone=True)
         self._contexts = _wider(self._contexts, capacity)
         self._make_memory()
 
@@ -159,9 +159,10 @@ class OnlineLearner:
         p, layer = self._views, shard.layers[0]
         U, W, b = (p[f"layers.0.{name}"] for name in "UWb")
         weights = online_steps.Weights(U, W, b, self._panels.across["V"], p["c"])
-        assert layer.c is not None  # noqa: S101 - it is an LSTM
         room = np.zeros(self._capacity, np.int64), aligned_zeros(1, self._capacity), shard.packed
-        memory = online_steps.Room(layer.h, layer.c, layer.gates, shard.o, self.logs, self._sums, *room)
+        memory = online_steps.Room(
+            layer.states.h, layer.states.c, layer.saved.gates, shard.o, self.logs, self._sums, *room
+        )
         self._parts = weights, memory, self._contexts
 
 

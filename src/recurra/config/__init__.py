@@ -13,7 +13,8 @@ from recurra.config import arguments
 from recurra.config.presets import PRESETS, choose
 from recurra.errors import UsageError
 
-CELLS = ("elman", "lstm", "gru")
+# Each cell with the activations that it takes, the usual one first; the default cell stands first.
+CELLS = {"elman": ("tanh", "relu"), "lstm": ("tanh",), "gru": ("tanh",)}
 ACTIVATIONS = ("tanh", "relu")
 ENGINES = ("auto", "compiled", "reference", "torch")
 DEVICES = ("auto", "cpu", "cuda")
@@ -81,17 +82,17 @@ class ModelConfig(_Table):
     Only the elman cell takes an `activation` other than tanh. The number of characters K belongs to the vocabulary.
     """
 
-    cell: str = "elman"
+    cell: str = next(iter(CELLS))
     activation: str = "tanh"
     hidden_size: int = 100
     layers: int = 1
 
     def __post_init__(self) -> None:
         arguments.make_plain(self)
-        _require_choice("cell", self.cell, CELLS)
+        _require_choice("cell", self.cell, tuple(CELLS))
         _require_choice("activation", self.activation, ACTIVATIONS)
-        fits = self.cell == "elman" or self.activation == "tanh"
-        _require(fits, "activation", f"tanh with cell {self.cell}", self.activation)
+        taken = CELLS[self.cell]
+        _require(self.activation in taken, "activation", f"{' or '.join(taken)} with cell {self.cell}", self.activation)
         _require_integer("hidden_size", self.hidden_size, low=1, high=16384)
         _require_integer("layers", self.layers, low=1, high=64)
 

@@ -44,7 +44,7 @@ class BatchedNetwork:
         self._config, self._symbols = config, len(parameters["c"])
         self._layout = Layout(config, self._symbols)
         self._views = self._layout.views(self._layout.pack_weights(parameters))
-        self._panels = {alone: Panels(self._views, alone) for alone in (False, True)}
+        self._panels = {alone: Panels(config, self._views, alone) for alone in (False, True)}
         for panels in self._panels.values():
             panels.fill()
         self._workspaces = Workspaces(self._make_shards, kept=(1, 1))
@@ -92,7 +92,7 @@ class BatchedEngine(StepwiseEngine):
         self._layout = Layout(config, len(start.parameters["c"]))
         self._flat = self._layout.pack_weights(start.parameters)
         self._views = self._layout.views(self._flat)
-        self._panels = Panels(self._views, alone=training.batch_size == 1)
+        self._panels = Panels(config, self._views, alone=training.batch_size == 1)
         self._part = own = own_part(training, ranks)  # of the streams
         self._bounds = [bound - own.start for bound in shards_of(training) if own.start <= bound <= own.stop]
         sizes = np.diff(self._bounds).tolist()

@@ -35,7 +35,7 @@ class DynamicNetwork:
         self._saved = self._layout.pack_weights(parameters)
         self._flat = self._saved.copy()
         self._views = self._layout.views(self._flat)
-        self._panels = Panels(self._views, alone=True)
+        self._panels = Panels(config, self._views, alone=True)
         self._whole = self._shard = Shard(config, self._layout, segment, 1)
         self._whole.put_state(state)
         self.gradient = self._whole.gradient

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from recurra.config import ModelConfig
 from recurra.engines.kernels.lanes import WIDTH, Tile
+from recurra.network.cells import elman
 
 MAX_GROUPS = 16  # of 8 lanes: what stays in the registers of a CPU with AVX-512
 
@@ -28,4 +29,4 @@ class Tiling(NamedTuple):
 
 def is_single_tanh_layer(config: ModelConfig) -> bool:
     """Whether there are kernels for this network: one elman layer with tanh."""
-    return (config.cell, config.activation, config.layers) == ("elman", "tanh", 1)
+    return (config.cell, config.activation, config.layers) == (elman.SPEC.name, "tanh", 1)

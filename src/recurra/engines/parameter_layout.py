@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
 from recurra.engines.kernels import gemm, softmax
+from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
-from recurra.network.parameters import parameter_shapes
+from recurra.network.cells import cell_of
+from recurra.network.parameters import of_layer, parameter_shapes
 
 Array = NDArray[Any]
 PAD = gemm.PANEL
+OVER_TIME = {"U", "V"}  # matrices whose products are computed for all steps at once
 
 
 def padded(size: int) -> int:
@@ -71,11 +74,12 @@ class Layout:
         self.shapes = parameter_shapes(config, symbols)
         self.slots: dict[str, Slot] = {}
         self.length = 0
+        cell = cell_of(config)
         for name, shape in self.shapes.items():
-            size = symbols if name in {"V", "c"} else config.hidden_size
+            gates = len(cell.gates) if name.split(".")[-1] in cell.stacked else 1
             inputs = shape[1] if len(shape) == 2 else 1
             rows = padded(inputs) if len(shape) == 2 else 1
-            slot = Slot(self.length, rows, shape[0] // size, size, inputs)
+            slot = Slot(self.length, rows, gates, shape[0] // gates, inputs)
             self.slots[name] = slot
             self.length += slot.rows * slot.width
 
@@ -102,19 +106,30 @@ class Layout:
 
 
 class Panels:
-    """Weights as products need them: `across` for x W^T, `back` for dy W; by parameter name.
+    """Weights as products need them: `across` for x W^T, `back` for dy W, by parameter name; biases as they are.
 
-    In panels, but for recurrent weights of a stream `alone`, which stay rows.
+    In panels, but the matrices that a stream `alone` multiplies at every step stay rows. `forward` and `backward` hold
+    the same arrays, layer by layer, as the kernels of the cell take them.
     """
 
-    def __init__(self, views: Mapping[str, Vector], alone: bool = False) -> None:
-        names = [name for name in views if name.split(".")[-1] in {"U", "W", "V"} and name != "layers.0.U"]
-        self._in_panels = {name: views[name] for name in names if not (alone and name.endswith("W"))}
-        self._in_rows = {name: views[name] for name in names if name not in self._in_panels}
-        self.across = self._in_rows | {
-            name: aligned_zeros(*gemm.panel_rows(*view.shape)) for name, view in self._in_panels.items()
-        }
+    def __init__(self, config: ModelConfig, views: Mapping[str, Vector], alone: bool = False) -> None:
+        self._config = config
+        self._biases = {name: view for name, view in views.items() if len(view) == 1}
+        names = [name for name in views if name not in self._biases and name != "layers.0.U"]
+        in_rows = [name for name in names if alone and name.split(".")[-1] not in OVER_TIME]
+        self._in_panels = {name: views[name] for name in names if name not in in_rows}
+        self._in_rows = {name: views[name] for name in in_rows}
+        panels = {name: aligned_zeros(*gemm.panel_rows(*view.shape)) for name, view in self._in_panels.items()}
+        self.across = self._biases | self._in_rows | panels
         self.back: dict[str, Vector] = {}
+        self.forward = self._by_layer(self.across)
+        self.backward: list[Any] = []
+
+    def _by_layer(self, parameters: Mapping[str, Vector]) -> list[Any]:
+        """The weights of each layer as the kernels of the cell take them."""
+        kernels = KERNELS[self._config.cell]
+        layers = range(self._config.layers)
+        return [kernels.layer_weights(self._config, of_layer(parameters, layer)) for layer in layers]
 
     def fill(self) -> None:
         """Take over the weights for going forward."""
@@ -124,9 +139,11 @@ class Panels:
     def fill_back(self) -> None:
         """Take over the weights for going backward."""
         if not self.back:
+            self.back |= self._biases
             self.back |= {name: aligned_zeros(*view.shape[::-1]) for name, view in self._in_rows.items()}
             for name, view in self._in_panels.items():
                 self.back[name] = aligned_zeros(*gemm.panel_rows(*view.shape[::-1]))
+            self.backward = self._by_layer(self.back)
         for name, view in self._in_panels.items():
             gemm.pack_transposed(view, self.back[name])
         for name, view in self._in_rows.items():

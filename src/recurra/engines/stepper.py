@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from recurra.config import ModelConfig
 from recurra.engines.fused_tiles import Tiling, is_single_tanh_layer
 from recurra.engines.kernels import gemm, softmax, stepping
+from recurra.engines.kernels.cell_kernels import InputWeights
+from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.kernels.choice import Rules
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
 from recurra.engines.parameter_layout import Layout, padded, tile_of
 from recurra.engines.thread_team import Team
 from recurra.network.cells import cell_of
 from recurra.network.network import State
+from recurra.network.parameters import of_layer
+from recurra.network.state import map_state
 from recurra.system.system_info import usable_cpus
 
 Array = NDArray[Any]
@@ -24,26 +28,15 @@ Ids = NDArray[np.integer]
 SHARE = 16  # streams that a thread of its own is worth
 
 
-class Carry(NamedTuple):
-    """What S streams carry on: h and c (L, S, H in multiples of 16), c None but for an LSTM."""
+def part_of(states: Any, which: Any) -> Any:
+    """Return a copy of the streams `which` of states (L, S, H): a slice, or another index into that axis."""
+    return map_state(lambda field: np.ascontiguousarray(field[:, which]), states)
 
-    h: Vector
-    c: Any
 
-    def part(self, which: Any) -> Carry:
-        """A copy of the streams `which`: a slice, or what else picks from an axis."""
-        return Carry._make(None if field is None else np.ascontiguousarray(field[:, which]) for field in self)
-
-    def put(self, which: slice, part: Carry) -> None:
-        """The streams `which` become those of `part`."""
-        for own, other in zip(self, part, strict=True):
-            if own is not None:
-                own[:, which] = other
-
-    def and_more(self, other: Carry) -> Carry:
-        """These streams and after them those of `other`."""
-        pairs = zip(self, other, strict=True)
-        return Carry._make(None if b is None else np.concatenate([a, b], axis=1) for a, b in pairs)
+def put_part(states: Any, which: slice, part: Any) -> None:
+    """Copy `part` into the streams `which` of states (L, S, H)."""
+    for own, other in zip(states, part, strict=True):
+        own[:, which] = other
 
 
 def symbols_of(config: ModelConfig, symbols: int) -> tuple[int, Tile]:
@@ -66,7 +59,7 @@ class Stepper:
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
         self._config, self.symbols = config, len(parameters["c"])
         self.width, self.symbol_tile = symbols_of(config, self.symbols)
-        self._hidden = padded(config.hidden_size)
+        self._hidden, self._kernels = padded(config.hidden_size), KERNELS[config.cell]
         self.tile = tile_of(self._hidden)
         layout = Layout(config, self.symbols)
         self._views = layout.views(layout.pack_weights(parameters))
@@ -77,24 +70,21 @@ class Stepper:
         return self._arrangements[streams == 1]
 
     def _arranged(self, alone: bool) -> stepping.Weights:
-        """The weights for many streams, or for one, which reads them as they stand."""
-        middle = (self._config.hidden_size + 1) // 2 if is_single_tanh_layer(self._config) else 0
-        W = self._each("W")
+        """The weights for many streams, or for one, which reads recurrent matrices as they stand."""
+
+        def pack(matrices: list[Vector]) -> Vector:
+            return _stacked(matrices, alone)
+
+        layers = [of_layer(self._views, number) for number in range(self._config.layers)]
+        table = self._views["layers.0.U"]
+        unused = np.zeros((self._hidden, table.shape[1]), np.float32)  # U of the first layer is the table
+        U = pack([unused, *(layer["U"] for layer in layers[1:])])
         return stepping.Weights(
-            table=self._views["layers.0.U"],
-            U=_stacked([W[0], *self._each("U")[1:]], alone),  # that of the first layer is the table
-            W=_stacked([_rows(w, 0, middle) if middle else w for w in W], alone),
-            second=_stacked([_rows(w, middle, self._config.hidden_size) for w in W], alone) if middle else None,
-            middle=middle,
-            b=np.stack(self._each("b")),
-            b_n=np.stack(self._each("b_n")) if self._config.cell == "gru" else None,
+            inputs=InputWeights(table, U),
+            cell=self._kernels.step_weights(self._config, layers, pack),
             V=_stacked([self._wide(self._views["V"], np.float32(0))], False)[0],
             c=self._wide(self._views["c"], softmax.LOWEST),
-            relu=self._config.activation == "relu",
         )
-
-    def _each(self, name: str) -> list[Vector]:
-        return [self._views[f"layers.{number}.{name}"] for number in range(self._config.layers)]
 
     def _wide(self, view: Vector, value: np.float32) -> Vector:
         """A matrix of the output with as many columns as its sums take."""
@@ -104,28 +94,22 @@ class Stepper:
 
     def workspace(self, streams: int) -> stepping.Room:
         """Return new memory for the steps of so many streams."""
-        gates, alone = cell_of(self._config).gates * self._hidden, self._arrangements[True]
-        halved = alone.second is not None
+        alone = self._arrangements[True].cell
         return stepping.Room(
-            gates=aligned_zeros(streams, gates),
-            table=aligned_zeros(streams, gates),
-            q=aligned_zeros(streams, self._hidden) if self._config.cell == "gru" else None,
-            left=np.zeros((streams, alone.W.shape[1]), np.float32) if halved else None,
-            right=np.zeros((streams, alone.second.shape[1]), np.float32) if halved else None,
-            halves=aligned_zeros(streams, self._hidden) if halved else None,
+            cell=self._kernels.step_buffers(alone, streams, self._hidden),
             logits=aligned_zeros(streams, self.width),
             logs=aligned_zeros(streams, self.width),
             x=aligned_zeros(1, self.width),
             parts=np.zeros(self.width),
             sums=aligned_zeros(1, padded(streams)),
             packed=aligned_zeros(gemm.DEPTH, gemm.ROWS),
-            rows=np.arange(streams),
         )
 
-    def zeros(self, streams: int) -> Carry:
-        """What so many streams carry before their first character."""
+    def zeros(self, streams: int) -> Any:
+        """Return the state of so many streams before their first character, each field (L, S, H), H padded."""
         shape = self._config.layers, streams, self._hidden
-        return Carry(np.zeros(shape, np.float32), np.zeros(shape, np.float32) if self._config.cell == "lstm" else None)
+        kind = cell_of(self._config).state
+        return kind._make(np.zeros(shape, np.float32) for _ in kind._fields)
 
     def read(self, ids: Ids, state: State) -> tuple[Vector, State]:
         """log p over the character after each of `ids` (T, B): (T, B, K) float32 in nats; and the last state.
@@ -134,27 +118,26 @@ class Stepper:
         """
         steps, streams = ids.shape
         carry, m = self.zeros(streams), self._config.hidden_size
-        for own, field in zip(carry, state, strict=False):
-            own[:, :, :m] = field
+        for field, value in zip(carry, state, strict=True):
+            field[:, :, :m] = value
         logs = np.zeros((steps, streams, self.width), np.float32)
 
         def work(part: slice) -> None:
-            own, count = carry.part(part), part.stop - part.start
+            own, count = part_of(carry, part), part.stop - part.start
             found = aligned_zeros(steps * count, self.width)
             sums = aligned_zeros(1, padded(steps * count))
             x = np.ascontiguousarray(ids[:, part], np.int64)
             weights, room = self.weights(count), self.workspace(count)
-            stepping.read(x, weights, *own, room, found, sums, self.tile, self.symbol_tile)
+            stepping.read(x, weights, own, room, found, sums, self.tile, self.symbol_tile)
             logs[:, part] = found.reshape(steps, count, self.width)
-            carry.put(part, own)
+            put_part(carry, part, own)
 
         _share(streams, work)
-        fields = [field[:, :, :m] for field in carry if field is not None]
-        return logs[:, :, : self.symbols], cell_of(self._config).State(*fields)
+        return logs[:, :, : self.symbols], map_state(lambda field: field[:, :, :m], carry)
 
     def write(
         self,
-        carry: Carry,
+        carry: Any,
         current: Ids,
         given: Ids,
         uniforms: Array,
@@ -170,7 +153,7 @@ class Stepper:
         written, found = np.zeros(given.shape, np.int64), np.zeros(given.shape, np.float32)
 
         def work(part: slice) -> None:
-            own, count = carry.part(part), part.stop - part.start
+            own, count = part_of(carry, part), part.stop - part.start
             ids, logs = np.zeros((len(given), count), np.int64), np.zeros((len(given), count), np.float32)
             stepping.write(
                 np.ascontiguousarray(given[:, part]),
@@ -179,7 +162,7 @@ class Stepper:
                 Rules(*(field[part] for field in rules)),
                 -1 if document_end is None else document_end,
                 self.weights(count),
-                *own,
+                own,
                 self.workspace(count),
                 ids,
                 logs,
@@ -187,7 +170,7 @@ class Stepper:
                 self.symbol_tile,
             )
             written[:, part], found[:, part] = ids, logs
-            carry.put(part, own)
+            put_part(carry, part, own)
 
         _share(given.shape[1], work)
         return written, found
@@ -199,11 +182,6 @@ def _share(streams: int, work: Any) -> None:
     bounds = [round(k * streams / count / gemm.ROWS) * gemm.ROWS for k in range(count)] + [streams]
     with Team(count) as team:
         team.each(lambda k: work(slice(bounds[k], bounds[k + 1])), count)
-
-
-def _rows(matrix: Vector, start: int, stop: int) -> Vector:
-    """These rows, and rows of zeros to a multiple of 8."""
-    return np.pad(matrix[start:stop], ((0, -(stop - start) % WIDTH), (0, 0)))
 
 
 def _stacked(matrices: list[Vector], alone: bool) -> Vector:

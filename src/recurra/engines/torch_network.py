@@ -124,5 +124,5 @@ class TorchNetwork:
     def state(self, carried: Carried) -> State:
         """A copy of what is carried, each field (L, B, H)."""
         fields = [torch.cat(field).cpu().numpy().copy() for field in zip(*carried, strict=True)]
-        state: State = cell_of(self._config).State(*fields)
+        state: State = cell_of(self._config).state(*fields)
         return state

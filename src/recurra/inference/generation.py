@@ -10,18 +10,19 @@ import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from recurra.engines.kernels.choice import Rules
 from recurra.inference.sampling import SamplingConfig, rules_of, start_ids
+from recurra.network.state import join_states, map_state
 from recurra.system.random_streams import stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from recurra.engines.stepper import Carry, Stepper
+    from recurra.engines.stepper import Stepper
     from recurra.text.vocabulary import Vocabulary
 
     Ids = NDArray[np.integer]
@@ -136,7 +137,7 @@ class Generator:
         self._stepper, self._vocabulary, self._document_end = stepper, vocabulary, document_end
         self._live: list[Writing] = []
         self._new: list[tuple[Writing, Rules]] = []
-        self._carry: Carry = stepper.zeros(0)
+        self._carry: Any = stepper.zeros(0)
         self._current = np.zeros(0, np.int64)
         self._rules: list[NDArray[np.generic]] = []
         self._block = FIRST
@@ -182,7 +183,7 @@ class Generator:
         writings, rules = zip(*self._new, strict=True)
         rows = [list(self._rules)] * bool(self._live) + [list(one) for one in rules]
         self._rules = [np.concatenate(field) for field in zip(*rows, strict=True)]
-        self._carry = self._carry.and_more(self._stepper.zeros(len(writings)))
+        self._carry = join_states([self._carry, self._stepper.zeros(len(writings))])
         self._current = np.concatenate([self._current, np.zeros(len(writings), np.int64)])
         self._live, self._new = [*self._live, *writings], []
 
@@ -192,7 +193,10 @@ class Generator:
             return
         which = np.flatnonzero(wanted)
         self._live = [self._live[s] for s in which]
-        self._carry, self._current = self._carry.part(which), self._current[which]
+        self._carry, self._current = (
+            map_state(lambda field: np.ascontiguousarray(field[:, which]), self._carry),
+            self._current[which],
+        )
         self._rules = [field[which] for field in self._rules]
 
 

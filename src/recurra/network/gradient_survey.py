@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from recurra.config import ModelConfig
-from recurra.network.cells import cell_of
+from recurra.network.cells import CELLS, cell_of
 from recurra.network.dropout import dropout_masks
 from recurra.network.gradient_check import COMPLEX_TOLERANCE, Figures, SeedFigures, by_letter, check
 from recurra.network.parameters import parameter_shapes
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from recurra.system.random_streams import Stream
 
 NETWORKS: Final = {
-    "elman": {"cell": "elman"},
-    "elman relu": {"cell": "elman", "activation": "relu"},
-    "lstm": {"cell": "lstm"},
-    "gru": {"cell": "gru"},
+    spec.variant(activation, " "): {"cell": name, "activation": activation}
+    for name, spec in CELLS.items()
+    for activation in spec.activations
 }
 LAYERS, DROPOUT, STREAMS = (1, 2, 3), (0.0, 0.4), (1, 3)
 T, H, K = 6, 4, 5
@@ -57,7 +56,7 @@ def survey(seed: int = 0) -> dict[str, dict[str, SeedFigures]]:
 
 def _check(config: ModelConfig, dropout: float, streams: int, numbers: Stream) -> dict[str, Figures]:
     shapes = parameter_shapes(config, K)
-    kind: Any = cell_of(config).State
+    kind: Any = cell_of(config).state
     return check(
         config,
         {name: SCALE * _normal(numbers, shape) for name, shape in shapes.items()},

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
 CHARACTER_DEVIATION: Final = {"tanh": 2.0, "relu": 1.0}
 RECTIFIED_IDENTITY: Final = 0.5
-FORGET_BIAS: Final = 1.0
 
 
 def own_initial(config: ModelConfig, name: str, shape: tuple[int, ...], seed: int) -> npt.NDArray[np.float32]:
@@ -66,8 +65,9 @@ def own_initial(config: ModelConfig, name: str, shape: tuple[int, ...], seed: in
 
 def _bias(config: ModelConfig, kind: str, size: int) -> npt.NDArray[np.float32]:
     values = np.zeros(size, np.float32)
-    if config.cell == "lstm" and kind == "b":
-        values[config.hidden_size : 2 * config.hidden_size] = FORGET_BIAS
+    spec = cell_of(config)
+    for gate, value in spec.gate_biases.get(kind, {}).items():
+        values[spec.gate_rows(gate, config.hidden_size)] = value
     return values
 
 
@@ -76,4 +76,4 @@ def _recurrent(config: ModelConfig, seed: int, name: str) -> npt.NDArray[np.floa
     if config.activation == "relu":
         return np.float32(RECTIFIED_IDENTITY) * np.eye(H, dtype=np.float32)
     numbers = stream(seed, name)
-    return np.concatenate([orthogonal(H, numbers) for _ in range(cell_of(config).gates)]).astype(np.float32)
+    return np.concatenate([orthogonal(H, numbers) for _ in cell_of(config).gates]).astype(np.float32)

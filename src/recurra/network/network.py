@@ -14,8 +14,9 @@ import numpy as np
 
 from recurra.errors import UsageError
 from recurra.network import output
-from recurra.network.cells import cell_of
+from recurra.network.cells import equations_of
 from recurra.network.cells.elman import State
+from recurra.network.parameters import of_layer
 from recurra.network.state import map_state, named_state, zero_state
 from recurra.text.streams import PADDING
 
@@ -66,13 +67,13 @@ def forward(
     `masks` (L - 1, B, H), of `dropout.dropout_masks`, multiply what each layer but the last hands up, the same
     at every step; None drops nothing.
     """
-    cell = cell_of(config)
+    equations = equations_of(config)
     x = inputs if inputs.ndim == 3 else one_hot(inputs, parameters["c"].shape[-1])
     caches, finals = [], []
     for layer in range(config.layers):
         if masks is not None and layer > 0:
             x = x * masks[layer - 1]
-        x, final, cache = cell.forward(_layer(parameters, layer), x, _layer_state(state, layer))
+        x, final, cache = equations.forward(of_layer(parameters, layer), x, _layer_state(state, layer))
         caches.append(cache)
         finals.append(final)
     return Forward(output.forward(parameters, x), _stack(finals), tuple(caches), x, masks)
@@ -85,14 +86,14 @@ def backward(
 
     `dstate` is what reaches the final state from later time: none (zero) where the text ends here.
     """
-    cell = cell_of(config)
+    equations = equations_of(config)
     if dstate is None:
         dstate = map_state(np.zeros_like, passed.state)
     gradients, dx = output.backward(parameters, passed.h, passed.log_probabilities, targets)
     dstates: list[Any] = []
     for layer in reversed(range(config.layers)):
-        cell_gradients, dx, dstate0 = cell.backward(
-            _layer(parameters, layer), passed.caches[layer], dx, _layer_state(dstate, layer)
+        cell_gradients, dx, dstate0 = equations.backward(
+            of_layer(parameters, layer), passed.caches[layer], dx, _layer_state(dstate, layer)
         )
         if passed.masks is not None and layer > 0:
             dx = dx * passed.masks[layer - 1]
@@ -130,12 +131,6 @@ def loss_and_gradients(
     gradients = backward(config, parameters, passed, targets)
     loss = float(output.losses(passed.log_probabilities, targets).sum())
     return loss, gradients.parameters | named_state(gradients.state), passed.state
-
-
-def _layer(parameters: Parameters, layer: int) -> dict[str, Array]:
-    """One layer's parameters by the names that its cell knows."""
-    prefix = f"layers.{layer}."
-    return {name.removeprefix(prefix): array for name, array in parameters.items() if name.startswith(prefix)}
 
 
 def _layer_state(state: AnyState, layer: int) -> Any:

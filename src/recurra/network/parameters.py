@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recurra.errors import ModelError
-from recurra.network.cells import cell_of
+from recurra.network.cells import equations_of
 from recurra.network.initialization import own_initial
 from recurra.system import random_streams
 
@@ -30,8 +30,9 @@ def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, 
     """Name to shape in canonical order, for K = `symbols` characters."""
     m = config.hidden_size
     shapes: dict[str, tuple[int, ...]] = {}
+    equations = equations_of(config)
     for layer in range(config.layers):
-        cell_shapes = cell_of(config).shapes(symbols if layer == 0 else m, m)
+        cell_shapes = equations.shapes(symbols if layer == 0 else m, m)
         shapes |= {f"layers.{layer}.{name}": shape for name, shape in cell_shapes.items()}
     return shapes | {"V": (symbols, m), "c": (symbols,)}
 
@@ -55,6 +56,12 @@ def _normal(shape: tuple[int, ...], seed: int, name: str, scale: float) -> Array
     rows, columns = shape
     numbers = random_streams.stream(seed, name).normal(rows * columns)
     return (numbers * scale).astype(np.float32).reshape(shape)
+
+
+def of_layer(parameters: Parameters, layer: int) -> dict[str, Array]:
+    """Return the parameters of one layer by the names that its cell uses."""
+    prefix = f"layers.{layer}."
+    return {name.removeprefix(prefix): array for name, array in parameters.items() if name.startswith(prefix)}
 
 
 def count(parameters: Parameters) -> int:

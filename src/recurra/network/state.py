@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def zero_state(config: ModelConfig, batch: int) -> Any:
     """The state before the first character: zeros (L, B, H) in every field."""
-    cell_state = cell_of(config).State
+    cell_state = cell_of(config).state
     shape = (config.layers, batch, config.hidden_size)
     return cell_state._make(np.zeros(shape) for _ in cell_state._fields)
 
@@ -45,5 +45,5 @@ def named_state(state: Any) -> dict[str, Array]:
 
 def state_of(config: ModelConfig, arrays: Mapping[str, Array]) -> Any:
     """The state whose fields are in `arrays` by the names of `named_state`; other names are ignored."""
-    cell_state = cell_of(config).State
+    cell_state = cell_of(config).state
     return cell_state._make(arrays[f"state.{name}"] for name in cell_state._fields)

@@ -46,7 +46,7 @@ def test_backward_by_hand() -> None:
 
 def test_shapes() -> None:
     assert elman.shapes(5, 3) == {"U": (3, 5), "W": (3, 3), "b": (3,)}
-    assert elman.gates == 1
+    assert elman.SPEC.gates == ("a",)
 
 
 def test_nothing_given_is_changed() -> None:

@@ -49,7 +49,7 @@ def test_backward_by_hand() -> None:
 
 def test_shapes() -> None:
     assert gru.shapes(5, 3) == {"U": (9, 5), "W": (9, 3), "b": (9,), "b_n": (3,)}
-    assert gru.gates == 3
+    assert gru.GATES == ("r", "z", "n")
 
 
 def test_a_closed_gate_keeps_the_past() -> None:

@@ -51,7 +51,7 @@ def test_backward_by_hand() -> None:
 
 def test_shapes() -> None:
     assert lstm.shapes(5, 3) == {"U": (12, 5), "W": (12, 3), "b": (12,)}
-    assert lstm.gates == 4
+    assert lstm.GATES == ("i", "f", "g", "o")
 
 
 def test_an_open_forget_gate_keeps_the_memory() -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from recurra.compression.kernels import range_coder
 from recurra.compression.kernels.range_coder import find, point, to_frequencies
 from recurra.engines.kernels import stepping
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import Tile, Vector
 from recurra.engines.kernels.softmax import log_softmax
-from recurra.engines.kernels.stepping import Perhaps, Room, Weights, project
+from recurra.engines.kernels.stepping import Room, Weights, project
 
 
 @strict
 def decode(
     weights: Weights,
-    h: Vector,
-    c: Perhaps,
+    states: Any,
     room: Room,
     logs: Vector,
     words: Vector,
@@ -30,7 +31,7 @@ def decode(
 ) -> tuple[int, bool]:
     """Decode `ids` (n,) one by one and read each, until they are all there or are `length` bytes long.
 
-    logs (1, width): log p of what comes next, before and after; h and c (L, 1, H) and the coder's `state` go on too
+    logs (1, width): log p of what comes next, before and after; the state (L, 1, H) and the coder's `state` go on too
     total, frequencies (K,): what the symbols' frequencies add up to, and room for them; lengths (K,): their bytes
 
     Returns how many were decoded, and whether the coder stands before an escape, which no symbol is.
@@ -45,7 +46,7 @@ def decode(
         range_coder.advance(words, state, before, frequencies[symbol])
         ids[count] = symbol
         count, found = count + 1, found + lengths[symbol]
-        stepping.advance(ids[count - 1 : count], weights, h, c, room, tile)
-        project(h, weights, logs, room.packed, symbol_tile)
+        stepping.advance(ids[count - 1 : count], weights, states, room, tile)
+        project(states.h, weights, logs, room.packed, symbol_tile)
         log_softmax(logs, room.sums, symbol_tile)
     return count, False

@@ -10,7 +10,7 @@ from recurra.compression.kernels.contexts import Contexts, add, observe
 from recurra.compression.kernels.range_coder import advance, find, point, to_frequencies
 from recurra.engines.kernels import lstm_layer
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.gemm import multiply
+from recurra.engines.kernels.gemm import multiply, step_product
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
 from recurra.engines.kernels.products import set_rows
 from recurra.engines.kernels.softmax import log_softmax
@@ -49,14 +49,21 @@ def expect(
     weights: Weights, room: Room, contexts: Contexts, ids: Vector, t: int, tile: Tile, symbol_tile: Tile
 ) -> None:
     """Read ids[t]; o[t] becomes the logits of what follows, logs their log p."""
-    now = slice(t, t + 1)
-    states = slice(t, t + 2)
-    lstm_layer.forward(
-        room.gates[now], weights.U, ids[now], weights.b, weights.W, room.h[states], room.c[states], 1, room.packed, tile
+    now, after = slice(t, t + 1), slice(t + 1, t + 2)
+    step_product(room.h[now], weights.W, room.gates[now], room.packed)
+    lstm_layer.step_forward(
+        room.gates[now],
+        table=weights.U,
+        rows=ids[now],
+        b=weights.b,
+        before=room.c[now],
+        after=room.c[after],
+        h=room.h[after],
+        tile=tile,
     )
     o = room.o[now]
     set_rows(o, weights.c, 0, symbol_tile)
-    multiply(room.h[t + 1 : t + 2], False, weights.V, room.h.shape[1], o, room.packed, True)
+    multiply(room.h[after], False, weights.V, room.h.shape[1], o, room.packed, True)
     add(contexts, o)
     for column in range(0, o.shape[1], WIDTH * len(ROWS)):
         store(room.logs, 0, column, load(o, 0, column, ROWS))

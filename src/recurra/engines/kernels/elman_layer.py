@@ -2,15 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import numpy as np
 
+from recurra.config import ModelConfig
+from recurra.engines.fused_tiles import is_single_tanh_layer
 from recurra.engines.kernels.arithmetic import tanh
+from recurra.engines.kernels.cell_kernels import (
+    CellKernels,
+    Inputs,
+    InputWeights,
+    Outer,
+    Pack,
+    Perhaps,
+    step_inputs,
+)
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import step_product
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store, zero_below
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, store, zero_below
+from recurra.engines.kernels.products import copy_columns
+from recurra.network.cells.elman import State
 
+GROUP = (0,)
 ZERO, ONE = np.float32(0), np.float32(1)
 SMALLEST = np.float32(1e-45)  # the least positive number: relu passes nothing at 0, and gives no gradient there
+
+
+class ElmanWeights(NamedTuple):
+    """W (H, H) as `step_product` takes it, b (1, H), and True for relu."""
+
+    W: Vector
+    b: Vector
+    relu: bool
+
+
+class Saved(NamedTuple):
+    """da (T B, H), the gradient of the sum before tanh or relu; h itself gives the slope."""
+
+    da: Vector
+
+
+class Carried(NamedTuple):
+    """The gradient of h (B, H) from later time."""
+
+    h: Vector
+
+
+class ElmanStepWeights(NamedTuple):
+    """W (L, ., .) as `step_product` takes it, b (L, 1, H), and True for relu.
+
+    second: None; or, if the recurrent sum is that over the first `middle` units plus that over the others, the rows of
+    W^T from `middle` on, while W has the rows before; both with rows of zeros to a multiple of 8
+    """
+
+    W: Vector
+    second: Perhaps
+    middle: int
+    b: Vector
+    relu: bool
+
+
+class StepBuffers(NamedTuple):
+    """a and table (S, H), rows (S,); if W has two halves, left and right, those of h, and halves, a sum (S, H)."""
+
+    a: Vector
+    table: Vector
+    rows: Vector
+    left: Perhaps
+    right: Perhaps
+    halves: Perhaps
 
 
 @strict
@@ -43,47 +105,128 @@ def step_backward(dh_out: Vector, dh: Vector, h: Vector, da: Vector, relu: bool,
 
 @strict
 def forward(
-    a: Vector,
-    table: Vector,
-    rows: Vector,
-    b: Vector,
-    W: Vector,
-    h: Vector,
-    steps: int,
-    relu: bool,
-    packed: Vector,
-    tile: Tile,
+    inputs: Inputs, weights: ElmanWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
-    """All steps: h (T B + B, H) begins with the state before the first; a (B, H) and packed (256, 8) are room.
-
-    table and rows (T B,) as in `step_forward`; W: W^T (H, H) as in `step_product`.
-    """
-    B = a.shape[0]
+    """Run all steps: see `CellKernels`. The first B rows of `da` hold W h_- of one step."""
+    h, table, rows = states.h, inputs.table, inputs.rows
+    B = h.shape[0] // (steps + 1)
+    a = saved.da[:B]
     for t in range(steps):
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        step_product(h[now], W, a, packed)
-        step_forward(a, table, rows[now], b, h[after], relu, tile)
+        step_product(h[now], weights.W, a, packed)
+        step_forward(a, table, rows[now], weights.b, h[after], weights.relu, tile)
 
 
 @strict
 def backward(
     dh_out: Vector,
-    h: Vector,
-    W: Vector,
-    da: Vector,
-    dh: Vector,
+    weights: ElmanWeights,
+    states: State,
+    saved: Saved,
+    carried: Carried,
     steps: int,
-    relu: bool,
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """All steps from the last: dh_out (T B, H) from above, da (T B, H) the result; dh (B, H) is 0 on entry.
-
-    W: (H, H) as in `step_product`.
-    """
+    """Run all steps from the last: see `CellKernels`."""
+    h, da, dh = states.h, saved.da, carried.h
     B = dh.shape[0]
     for back in range(steps):
         t = steps - 1 - back
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        step_backward(dh_out[now], dh, h[after], da[now], relu, tile)
-        step_product(da[now], W, dh, packed)
+        step_backward(dh_out=dh_out[now], dh=dh, h=h[after], da=da[now], relu=weights.relu, tile=tile)
+        step_product(da[now], weights.W, dh, packed)
+
+
+@strict
+def _recurrent_product(
+    number: int, weights: ElmanStepWeights, second: Perhaps, h: Vector, buffers: StepBuffers, packed: Vector
+) -> None:
+    """a = W h of layer `number`; if W has a `second` half, the sum over the units before `middle` and the other sum."""
+    W, a = weights.W[number], buffers.a
+    if second is None:  # an argument by itself, so that Numba drops the other branch
+        step_product(h, W, a, packed)
+    else:
+        copy_columns(h, 0, buffers.left)
+        copy_columns(h, weights.middle, buffers.right)
+        step_product(buffers.left, W, a, packed)
+        step_product(buffers.right, second[number], buffers.halves, packed)
+        for s in range(a.shape[0]):
+            for k in range(0, a.shape[1], WIDTH):
+                store(a, s, k, load(a, s, k, GROUP) + load(buffers.halves, s, k, GROUP))
+
+
+@strict
+def step(
+    number: int,
+    ids: Vector,
+    inputs: InputWeights,
+    weights: ElmanStepWeights,
+    states: State,
+    buffers: StepBuffers,
+    packed: Vector,
+    tile: Tile,
+) -> None:
+    """Advance layer `number` by one step: see `CellKernels`."""
+    table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
+    h = states.h[number]
+    _recurrent_product(number, weights, weights.second, h, buffers, packed)
+    step_forward(buffers.a, table, rows, weights.b[number], h, weights.relu, tile)
+
+
+def _layer_weights(config: ModelConfig, parameters: Mapping[str, Vector]) -> ElmanWeights:
+    return ElmanWeights(parameters["W"], parameters["b"], config.activation == "relu")
+
+
+def _saved(rows: int, hidden: int) -> Saved:
+    return Saved(da=aligned_zeros(rows, hidden))
+
+
+def _carried(streams: int, hidden: int) -> Carried:
+    return Carried(h=aligned_zeros(streams, hidden))
+
+
+def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: Outer) -> None:
+    outer(states.h[: len(saved.da)], saved.da, gradient["W"])
+
+
+def _step_weights(config: ModelConfig, layers: Sequence[Mapping[str, Vector]], pack: Pack) -> ElmanStepWeights:
+    b, relu = np.stack([layer["b"] for layer in layers]), config.activation == "relu"
+    W, H = [layer["W"] for layer in layers], config.hidden_size
+    if not is_single_tanh_layer(config):
+        return ElmanStepWeights(W=pack(W), second=None, middle=0, b=b, relu=relu)
+    middle = (H + 1) // 2
+    halves = ([_rows(matrix, *rows) for matrix in W] for rows in ((0, middle), (middle, H)))
+    first, second = map(pack, halves)
+    return ElmanStepWeights(W=first, second=second, middle=middle, b=b, relu=relu)
+
+
+def _rows(matrix: Vector, start: int, stop: int) -> Vector:
+    """These rows, and rows of zeros to a multiple of 8."""
+    return np.pad(matrix[start:stop], ((0, -(stop - start) % WIDTH), (0, 0)))
+
+
+def _step_buffers(weights: ElmanStepWeights, streams: int, hidden: int) -> StepBuffers:
+    halved = weights.second is not None
+    return StepBuffers(
+        a=aligned_zeros(streams, hidden),
+        table=aligned_zeros(streams, hidden),
+        rows=np.arange(streams),
+        left=np.zeros((streams, weights.W.shape[1]), np.float32) if halved else None,
+        right=np.zeros((streams, weights.second.shape[1]), np.float32) if halved else None,
+        halves=aligned_zeros(streams, hidden) if halved else None,
+    )
+
+
+KERNELS = CellKernels(
+    layer_weights=_layer_weights,
+    saved=_saved,
+    carried=_carried,
+    forward=forward,
+    backward=backward,
+    gradients=_gradients,
+    StepWeights=ElmanStepWeights,
+    step_weights=_step_weights,
+    step_buffers=_step_buffers,
+    step=step,
+)

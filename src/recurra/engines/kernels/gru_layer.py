@@ -6,14 +6,61 @@ their h stays 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 
 from recurra.engines.kernels.arithmetic import sigmoid, tanh
+from recurra.engines.kernels.cell_kernels import (
+    CellKernels,
+    Inputs,
+    InputWeights,
+    Outer,
+    layer_weights,
+    step_inputs,
+    step_weights,
+)
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import step_product
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, store
+from recurra.engines.kernels.products import column_sums
+from recurra.network.cells.elman import State
 
 ONE = np.float32(1)
+
+
+class GruWeights(NamedTuple):
+    """W as `step_product` takes it, b (1, 3 H), b_n (1, H); in `step` of all layers, with an axis L before."""
+
+    W: Vector
+    b: Vector
+    b_n: Vector
+
+
+class Saved(NamedTuple):
+    """gates (T B, 3 H), the gates r z n; q (T B, H); da and dq (T B, 3 H), see `step_backward`."""
+
+    gates: Vector
+    q: Vector
+    da: Vector
+    dq: Vector
+
+
+class Carried(NamedTuple):
+    """The gradient of h (B, H) from later time: through W, and `direct`, through z h_-."""
+
+    h: Vector
+    direct: Vector
+
+
+class StepBuffers(NamedTuple):
+    """gates and table (S, 3 H), rows (S,), q (S, H)."""
+
+    gates: Vector
+    table: Vector
+    rows: Vector
+    q: Vector
 
 
 @strict
@@ -52,7 +99,7 @@ def step_forward(
 def step_backward(
     dh_out: Vector,
     dh: Vector,
-    carry: Vector,
+    direct: Vector,
     gates: Vector,
     q: Vector,
     before: Vector,
@@ -62,16 +109,16 @@ def step_backward(
 ) -> None:
     """dL/da of the gates r z n as the input sees them, and dL/d(W h_- + b) as the recurrence does.
 
-    With D = dL/dh (dh_out from above, dh and carry from later time):
+    With D = dL/dh (dh_out from above, dh and direct from later time):
         dz = D (h_- - n),  dn = D (1 - z),  da_n = dn (1 - n²),  dr = da_n q,  dq = da_n r
-        da_r = dr r (1 - r),  da_z = dz z (1 - z);  D z reaches h_- directly and becomes the new carry
-    dh_out, dh, carry, q, before (h_-): (B, H); gates, da (r z n), dq (r z, then dq for n): (B, 3 H).
+        da_r = dr r (1 - r),  da_z = dz z (1 - z);  D z reaches h_- directly and becomes the new `direct`
+    dh_out, dh, direct, q, before (h_-): (B, H); gates, da (r z n), dq (r z, then dq for n): (B, 3 H).
     """
-    H = carry.shape[1]
-    for s in range(carry.shape[0]):
+    H = direct.shape[1]
+    for s in range(direct.shape[0]):
         for k in range(0, H, WIDTH * len(tile)):
             r, z, n = load(gates, s, k, tile), load(gates, s, H + k, tile), load(gates, s, 2 * H + k, tile)
-            d = (load(dh_out, s, k, tile) + load(dh, s, k, tile)) + load(carry, s, k, tile)
+            d = (load(dh_out, s, k, tile) + load(dh, s, k, tile)) + load(direct, s, k, tile)
             da_n = d * (ONE - z) * (ONE - n * n)
             da_r = da_n * load(q, s, k, tile) * r * (ONE - r)
             da_z = d * (load(before, s, k, tile) - n) * z * (ONE - z)
@@ -81,56 +128,127 @@ def step_backward(
             store(dq, s, k, da_r)
             store(dq, s, H + k, da_z)
             store(dq, s, 2 * H + k, da_n * r)
-            store(carry, s, k, d * z)
+            store(direct, s, k, d * z)
 
 
 @strict
 def forward(
-    gates: Vector,
-    table: Vector,
-    rows: Vector,
-    b: Vector,
-    b_n: Vector,
-    W: Vector,
-    h: Vector,
-    q: Vector,
-    steps: int,
-    packed: Vector,
-    tile: Tile,
+    inputs: Inputs, weights: GruWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
-    """All steps: h (T B + B, H) begins with the state before the first; gates (T B, 3 H) and q (T B, H) are kept.
-
-    table and rows (T B,) as in `step_forward`; W: W^T (H, 3 H) as in `step_product`; packed (256, 8): room.
-    """
+    """Run all steps: see `CellKernels`."""
+    h, gates = states.h, saved.gates
     B = h.shape[0] // (steps + 1)
     for t in range(steps):
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        step_product(h[now], W, gates[now], packed)
-        step_forward(gates[now], table, rows[now], b, b_n, h[now], q[now], h[after], tile)
+        step_product(h[now], weights.W, gates[now], packed)
+        step_forward(
+            gates[now],
+            table=inputs.table,
+            rows=inputs.rows[now],
+            b=weights.b,
+            b_n=weights.b_n,
+            before=h[now],
+            q=saved.q[now],
+            h=h[after],
+            tile=tile,
+        )
 
 
 @strict
 def backward(
     dh_out: Vector,
-    gates: Vector,
-    q: Vector,
-    h: Vector,
-    W: Vector,
-    da: Vector,
-    dq: Vector,
-    dh: Vector,
-    carry: Vector,
+    weights: GruWeights,
+    states: State,
+    saved: Saved,
+    carried: Carried,
     steps: int,
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """All steps from the last: dh_out (T B, H) from above, da and dq (T B, 3 H) results; dh, carry (B, H) are 0.
-
-    W: (3 H, H) as in `step_product`.
-    """
-    B = dh.shape[0]
+    """Run all steps from the last: see `CellKernels`."""
+    dq = saved.dq
+    B = carried.h.shape[0]
     for back in range(steps):
         t = steps - 1 - back
         now = slice(t * B, t * B + B)
-        step_backward(dh_out[now], dh, carry, gates[now], q[now], h[now], da[now], dq[now], tile)
-        step_product(dq[now], W, dh, packed)
+        step_backward(
+            dh_out=dh_out[now],
+            dh=carried.h,
+            direct=carried.direct,
+            gates=saved.gates[now],
+            q=saved.q[now],
+            before=states.h[now],
+            da=saved.da[now],
+            dq=dq[now],
+            tile=tile,
+        )
+        step_product(dq[now], weights.W, carried.h, packed)
+
+
+@strict
+def step(
+    number: int,
+    ids: Vector,
+    inputs: InputWeights,
+    weights: GruWeights,
+    states: State,
+    buffers: StepBuffers,
+    packed: Vector,
+    tile: Tile,
+) -> None:
+    """Advance layer `number` by one step: see `CellKernels`."""
+    table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
+    h = states.h[number]
+    step_product(h, weights.W[number], buffers.gates, packed)
+    step_forward(
+        buffers.gates,
+        table=table,
+        rows=rows,
+        b=weights.b[number],
+        b_n=weights.b_n[number],
+        before=h,
+        q=buffers.q,
+        h=h,
+        tile=tile,
+    )
+
+
+def _saved(rows: int, hidden: int) -> Saved:
+    return Saved(
+        gates=aligned_zeros(rows, 3 * hidden),
+        q=aligned_zeros(rows, hidden),
+        da=aligned_zeros(rows, 3 * hidden),
+        dq=aligned_zeros(rows, 3 * hidden),
+    )
+
+
+def _carried(streams: int, hidden: int) -> Carried:
+    return Carried(h=aligned_zeros(streams, hidden), direct=aligned_zeros(streams, hidden))
+
+
+def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: Outer) -> None:
+    outer(states.h[: len(saved.dq)], saved.dq, gradient["W"])
+    column_sums(gradient["b_n"], saved.dq[:, 2 * saved.q.shape[1] :])
+
+
+def _step_buffers(_: GruWeights, streams: int, hidden: int) -> StepBuffers:
+    return StepBuffers(
+        gates=aligned_zeros(streams, 3 * hidden),
+        table=aligned_zeros(streams, 3 * hidden),
+        rows=np.arange(streams),
+        q=aligned_zeros(streams, hidden),
+    )
+
+
+KERNELS = CellKernels(
+    layer_weights=layer_weights(GruWeights),
+    saved=_saved,
+    carried=_carried,
+    forward=forward,
+    backward=backward,
+    gradients=_gradients,
+    StepWeights=GruWeights,
+    step_weights=step_weights(GruWeights),
+    step_buffers=_step_buffers,
+    step=step,
+)

@@ -6,14 +6,56 @@ hence c = h = 0, and all their gradients are 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 
 from recurra.engines.kernels.arithmetic import sigmoid, tanh
+from recurra.engines.kernels.cell_kernels import (
+    CellKernels,
+    Inputs,
+    InputWeights,
+    Outer,
+    layer_weights,
+    step_inputs,
+    step_weights,
+)
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import step_product
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, store
+from recurra.network.cells.lstm import State
 
 ONE = np.float32(1)
+
+
+class LstmWeights(NamedTuple):
+    """W as `step_product` takes it, b (1, 4 H); in `step` of all layers, (L, ., .) and (L, 1, 4 H)."""
+
+    W: Vector
+    b: Vector
+
+
+class Saved(NamedTuple):
+    """gates (T B, 4 H), the gates i f g o; da (T B, 4 H), their gradients before sigmoid and tanh."""
+
+    gates: Vector
+    da: Vector
+
+
+class Carried(NamedTuple):
+    """The gradients of h and c (B, H) from later time."""
+
+    h: Vector
+    c: Vector
+
+
+class StepBuffers(NamedTuple):
+    """gates and table (S, 4 H), rows (S,)."""
+
+    gates: Vector
+    table: Vector
+    rows: Vector
 
 
 @strict
@@ -74,48 +116,101 @@ def step_backward(
 
 @strict
 def forward(
-    gates: Vector,
-    table: Vector,
-    rows: Vector,
-    b: Vector,
-    W: Vector,
-    h: Vector,
-    c: Vector,
-    steps: int,
-    packed: Vector,
-    tile: Tile,
+    inputs: Inputs, weights: LstmWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
-    """All steps: h and c (T B + B, H) begin with the state before the first, gates (T B, 4 H) are kept for backward.
-
-    table and rows (T B,) as in `step_forward`; W: W^T (H, 4 H) as in `step_product`; packed (256, 8): room.
-    """
+    """Run all steps: see `CellKernels`."""
+    gates, h, c = saved.gates, states.h, states.c
     B = h.shape[0] // (steps + 1)
     for t in range(steps):
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        step_product(h[now], W, gates[now], packed)
-        step_forward(gates[now], table, rows[now], b, c[now], c[after], h[after], tile)
+        step_product(h[now], weights.W, gates[now], packed)
+        step_forward(
+            gates[now],
+            table=inputs.table,
+            rows=inputs.rows[now],
+            b=weights.b,
+            before=c[now],
+            after=c[after],
+            h=h[after],
+            tile=tile,
+        )
 
 
 @strict
 def backward(
     dh_out: Vector,
-    gates: Vector,
-    c: Vector,
-    W: Vector,
-    da: Vector,
-    dh: Vector,
-    dc: Vector,
+    weights: LstmWeights,
+    states: State,
+    saved: Saved,
+    carried: Carried,
     steps: int,
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """All steps from the last: dh_out (T B, H) from above, da (T B, 4 H) the result; dh, dc (B, H) are 0 on entry.
-
-    W: (4 H, H) as in `step_product`.
-    """
-    B = dh.shape[0]
+    """Run all steps from the last: see `CellKernels`."""
+    c, da = states.c, saved.da
+    B = carried.h.shape[0]
     for back in range(steps):
         t = steps - 1 - back
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        step_backward(dh_out[now], dh, dc, gates[now], c[now], c[after], da[now], tile)
-        step_product(da[now], W, dh, packed)
+        step_backward(
+            dh_out=dh_out[now],
+            dh=carried.h,
+            dc=carried.c,
+            gates=saved.gates[now],
+            before=c[now],
+            after=c[after],
+            da=da[now],
+            tile=tile,
+        )
+        step_product(da[now], weights.W, carried.h, packed)
+
+
+@strict
+def step(
+    number: int,
+    ids: Vector,
+    inputs: InputWeights,
+    weights: LstmWeights,
+    states: State,
+    buffers: StepBuffers,
+    packed: Vector,
+    tile: Tile,
+) -> None:
+    """Advance layer `number` by one step: see `CellKernels`."""
+    table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
+    h, c = states.h[number], states.c[number]
+    step_product(h, weights.W[number], buffers.gates, packed)
+    step_forward(buffers.gates, table=table, rows=rows, b=weights.b[number], before=c, after=c, h=h, tile=tile)
+
+
+def _saved(rows: int, hidden: int) -> Saved:
+    return Saved(gates=aligned_zeros(rows, 4 * hidden), da=aligned_zeros(rows, 4 * hidden))
+
+
+def _carried(streams: int, hidden: int) -> Carried:
+    return Carried(h=aligned_zeros(streams, hidden), c=aligned_zeros(streams, hidden))
+
+
+def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: Outer) -> None:
+    outer(states.h[: len(saved.da)], saved.da, gradient["W"])
+
+
+def _step_buffers(_: LstmWeights, streams: int, hidden: int) -> StepBuffers:
+    return StepBuffers(
+        gates=aligned_zeros(streams, 4 * hidden), table=aligned_zeros(streams, 4 * hidden), rows=np.arange(streams)
+    )
+
+
+KERNELS = CellKernels(
+    layer_weights=layer_weights(LstmWeights),
+    saved=_saved,
+    carried=_carried,
+    forward=forward,
+    backward=backward,
+    gradients=_gradients,
+    StepWeights=LstmWeights,
+    step_weights=step_weights(LstmWeights),
+    step_buffers=_step_buffers,
+    step=step,
+)

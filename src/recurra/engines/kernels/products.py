@@ -25,6 +25,14 @@ def clear(target: Vector) -> None:
 
 
 @strict
+def copy_columns(source: Vector, column: int, target: Vector) -> None:
+    """target (S, n) = source[:, column : column + n], n a multiple of 8."""
+    for s in range(target.shape[0]):
+        for k in range(0, target.shape[1], WIDTH):
+            store(target, s, k, load(source, s, column + k, GROUP))
+
+
+@strict
 def sum_of_squares(source: Vector) -> np.float64:
     """The sum of the squares of `source` (1, n), n a multiple of 16: 1,024 at a time in float32, those in float64."""
     total = np.float64(0)

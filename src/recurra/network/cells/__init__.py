@@ -1,15 +1,14 @@
-"""The recurrent cells by name: one module each, with the same functions.
+"""The recurrent cells: the equations of each in a module of its own, and the registry of them all.
 
-A cell turns inputs x (T, B, D) and a state of arrays (B, H) into hidden units h (T, B, H). Its module holds
+A cell turns inputs x (T, B, D) and a state of arrays (B, H) into hidden units h (T, B, H). The module `NAME` of this
+package has its equations and `SPEC`, a `CellSpec`, for each NAME in `config.CELLS`:
 
-    gates                            rows of U, W and b for one hidden unit
-    State                            a NamedTuple of the arrays that time carries: h, and what else it needs
     shapes(inputs, hidden)           its parameters by name and shape, D = inputs and H = hidden
     forward(parameters, x, state)    h, the final state, and the cache that backward needs
     backward(parameters, cache, dh, dstate)
                                      the gradients of the parameters, of x, and of the state at the start
 
-where dh (T, B, H) is the gradient that reaches each h_t from above and dstate the one that reaches the final
+dh (T, B, H) is the gradient that reaches each h_t from above; dstate is the gradient that reaches the final
 state from later time. Two rules let the gradient check run a cell on many perturbed copies at once: `forward`
 works on complex numbers and uses a weight matrix whole, as `x @ U.T` (gates are split from the product, not
 from the matrix); and B may be 1 in one array and more in another, so that they broadcast.
@@ -17,41 +16,23 @@ from the matrix); and B may be 1 in one array and more in another, so that they 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-from recurra.network.cells import elman, elman_relu, gru, lstm
+from recurra import config as settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy.typing as npt
-
     from recurra.config import ModelConfig
+    from recurra.network.cells.cell_spec import CellSpec, Equations
 
-    Array = npt.NDArray[Any]
-
-
-class Cell(Protocol):
-    """What a cell's module holds."""
-
-    @property
-    def gates(self) -> int: ...
-
-    @property
-    def State(self) -> Any: ...  # noqa: N802 - a class
-
-    def shapes(self, inputs: int, hidden: int) -> dict[str, tuple[int, ...]]: ...
-
-    def forward(self, parameters: Mapping[str, Array], x: Array, state: Any) -> tuple[Array, Any, Any]: ...
-
-    def backward(
-        self, parameters: Mapping[str, Array], cache: Any, dh: Array, dstate: Any
-    ) -> tuple[dict[str, Array], Array, Any]: ...
+CELLS: Final[dict[str, CellSpec]] = {name: import_module(f"{__name__}.{name}").SPEC for name in settings.CELLS}
 
 
-CELLS: Final[dict[str, Cell]] = {"elman": elman, "lstm": lstm, "gru": gru}
+def cell_of(config: ModelConfig) -> CellSpec:
+    """Return the cell of the network that `config` describes."""
+    return CELLS[config.cell]
 
 
-def cell_of(config: ModelConfig) -> Cell:
-    """The cell of the network that `config` describes."""
-    return elman_relu if config.activation == "relu" else CELLS[config.cell]
+def equations_of(config: ModelConfig) -> Equations:
+    """Return the reference equations of the network that `config` describes."""
+    return cell_of(config).equations(config)

@@ -1,22 +1,29 @@
 """The Elman cell, the plain recurrent network (J. L. Elman, "Finding structure in time", 1990).
 
 a_t = W h_{t-1} + U x_t + b        U (H, D)   W (H, H)   b (H,)
-h_t = f(a_t)                       f = tanh here, another one in `elman_relu`
+h_t = f(a_t)                       f = tanh, or relu(a) = max(0, a)
+
+Rectified units: Q. V. Le, N. Jaitly, G. E. Hinton, "A simple way to initialize recurrent networks of rectified linear
+units", arXiv:1504.00941 (2015), whose initial W, the identity, lets such a network learn over many steps. At the kink
+a = 0 the slope is taken to be 0, as in PyTorch.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from recurra.network.cells.cell_spec import CellSpec, Equations, OnnxOperator, TorchModule
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Array = npt.NDArray[Any]
+    from recurra.config import ModelConfig
 
-gates: Final = 1
+Array = npt.NDArray[Any]
 
 
 class State(NamedTuple):
@@ -38,13 +45,23 @@ class Cache(NamedTuple):
 
 def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
     """The cell's parameters for D = `inputs` and H = `hidden`."""
-    return {"U": (gates * hidden, inputs), "W": (gates * hidden, hidden), "b": (gates * hidden,)}
+    return {"U": (hidden, inputs), "W": (hidden, hidden), "b": (hidden,)}
 
 
 def tanh_slope(h: Array) -> Array:
     """f'(a) of f = tanh, from h = f(a)."""
     slope: Array = 1 - h**2
     return slope
+
+
+def relu(a: Array) -> Array:
+    """max(0, a), by the real part where a is complex; NaN stays NaN."""
+    return np.where(a.real <= 0, a.dtype.type(0), a)
+
+
+def relu_slope(h: Array) -> Array:
+    """f'(a) of f = relu, from h = f(a): 1 where h > 0, else 0."""
+    return (h.real > 0).astype(h.dtype)
 
 
 def forward(
@@ -95,3 +112,21 @@ def backward(
         "b": da.sum(axis=(0, 1)),
     }
     return gradients, da @ U, State(h=from_later)
+
+
+def equations(config: ModelConfig) -> Equations:
+    """Return the equations with the activation of `config`."""
+    f, slope = (relu, relu_slope) if config.activation == "relu" else (np.tanh, tanh_slope)
+    return Equations(shapes, functools.partial(forward, f=f), functools.partial(backward, slope=slope))
+
+
+SPEC = CellSpec(
+    name="elman",
+    display_name="vanilla recurrent",
+    state=State,
+    gates=("a",),
+    equations=equations,
+    torch=TorchModule(name="RNN", takes_activation=True),
+    onnx=OnnxOperator(name="RNN", gates=("a",), takes_activation=True),
+    matlab="h = tanh(RNN.W * h + RNN.U(:, ids(t)) + RNN.b);",
+)

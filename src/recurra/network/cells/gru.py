@@ -22,17 +22,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recurra.network.cells.cell_spec import CellSpec, Equations, OnnxOperator, TorchModule
 from recurra.network.cells.elman import State
 from recurra.network.cells.sigmoid import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Cache", "State", "Step", "backward", "forward", "gates", "shapes"]
-
 Array = npt.NDArray[Any]
 
-gates: Final = 3
+GATES: Final = ("r", "z", "n")
 
 
 class Step(NamedTuple):
@@ -55,7 +54,7 @@ class Cache(NamedTuple):
 
 def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
     """The cell's parameters for D = `inputs` and H = `hidden`."""
-    rows = gates * hidden
+    rows = len(GATES) * hidden
     return {"U": (rows, inputs), "W": (rows, hidden), "b": (rows,), "b_n": (hidden,)}
 
 
@@ -65,8 +64,8 @@ def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Ar
     h_t = state.h
     steps = []
     for u_t in x @ U.T + b:
-        u_r, u_z, u_n = np.split(u_t, gates, axis=-1)
-        w_r, w_z, w_n = np.split(h_t @ W.T, gates, axis=-1)
+        u_r, u_z, u_n = np.split(u_t, len(GATES), axis=-1)
+        w_r, w_z, w_n = np.split(h_t @ W.T, len(GATES), axis=-1)
         r, z, q = sigmoid(u_r + w_r), sigmoid(u_z + w_z), w_n + b_n
         n = np.tanh(u_n + r * q)
         h_t = (1 - z) * n + z * h_t
@@ -95,7 +94,7 @@ def backward(
     U, W = parameters["U"], parameters["W"]
     x, h0, steps = cache
     h_previous = np.stack([h0, *(step.h for step in steps[:-1])])
-    du = np.empty((*dh.shape[:-1], gates * dh.shape[-1]), dh.dtype)
+    du = np.empty((*dh.shape[:-1], len(GATES) * dh.shape[-1]), dh.dtype)
     dw = np.empty_like(du)
     from_later = dstate.h
     for t in reversed(range(len(steps))):
@@ -107,7 +106,7 @@ def backward(
         du[t] = np.concatenate([du_r, du_z, du_n], axis=-1)
         dw[t] = np.concatenate([du_r, du_z, du_n * r], axis=-1)
         from_later = dw[t] @ W + dh_t * z
-    dq = np.split(dw, gates, axis=-1)[-1]
+    dq = np.split(dw, len(GATES), axis=-1)[-1]
     gradients = {
         "U": np.tensordot(du, x, axes=([0, 1], [0, 1])),
         "W": np.tensordot(dw, h_previous, axes=([0, 1], [0, 1])),
@@ -115,3 +114,16 @@ def backward(
         "b_n": dq.sum(axis=(0, 1)),
     }
     return gradients, du @ U, State(h=from_later)
+
+
+SPEC = CellSpec(
+    name="gru",
+    display_name="GRU",
+    state=State,
+    gates=GATES,
+    equations=lambda _: Equations(shapes, forward, backward),
+    torch=TorchModule(name="GRU", recurrent_biases={"b_n": "n"}),
+    onnx=OnnxOperator(
+        name="GRU", gates=("z", "r", "n"), attributes={"linear_before_reset": 1}, recurrent_biases={"b_n": "n"}
+    ),
+)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recurra.network.cells.cell_spec import CellSpec, Equations, OnnxOperator, TorchModule
 from recurra.network.cells.sigmoid import sigmoid
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-gates: Final = 4
+GATES: Final = ("i", "f", "g", "o")
+FORGET_BIAS: Final = 1.0
 
 
 class State(NamedTuple):
@@ -60,7 +62,8 @@ class Cache(NamedTuple):
 
 def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
     """The cell's parameters for D = `inputs` and H = `hidden`."""
-    return {"U": (gates * hidden, inputs), "W": (gates * hidden, hidden), "b": (gates * hidden,)}
+    rows = len(GATES) * hidden
+    return {"U": (rows, inputs), "W": (rows, hidden), "b": (rows,)}
 
 
 def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Array, State, Cache]:
@@ -69,7 +72,7 @@ def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Ar
     h_t, c_t = state
     steps = []
     for ux_t in x @ U.T + b:
-        i, f, g, o = np.split(h_t @ W.T + ux_t, gates, axis=-1)
+        i, f, g, o = np.split(h_t @ W.T + ux_t, len(GATES), axis=-1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
         c_t = f * c_t + i * g
         h_t = o * np.tanh(c_t)
@@ -97,7 +100,7 @@ def backward(
     x, state, steps = cache
     h_previous = np.stack([state.h, *(step.h for step in steps[:-1])])
     c_previous = [state.c, *(step.c for step in steps[:-1])]
-    da = np.empty((*dh.shape[:-1], gates * dh.shape[-1]), dh.dtype)
+    da = np.empty((*dh.shape[:-1], len(GATES) * dh.shape[-1]), dh.dtype)
     dh_later, dc_later = dstate
     for t in reversed(range(len(steps))):
         i, f, g, o, c, _ = steps[t]
@@ -117,3 +120,15 @@ def backward(
         "b": da.sum(axis=(0, 1)),
     }
     return gradients, da @ U, State(h=dh_later, c=dc_later)
+
+
+SPEC = CellSpec(
+    name="lstm",
+    display_name="LSTM",
+    state=State,
+    gates=GATES,
+    equations=lambda _: Equations(shapes, forward, backward),
+    gate_biases={"b": {"f": FORGET_BIAS}},
+    torch=TorchModule(name="LSTM"),
+    onnx=OnnxOperator(name="LSTM", gates=("i", "o", "f", "g")),
+)

@@ -1,0 +1,44 @@
+"""The registry of the compiled cells, and the step of whichever cell a NamedTuple of weights belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.extending import overload
+
+from recurra.engines.kernels import elman_layer, gru_layer, lstm_layer
+from recurra.engines.kernels.cell_kernels import CellKernels, InputWeights
+from recurra.engines.kernels.lanes import Tile, Vector
+
+KERNELS: dict[str, CellKernels] = {
+    "elman": elman_layer.KERNELS,
+    "lstm": lstm_layer.KERNELS,
+    "gru": gru_layer.KERNELS,
+}
+STEPS = {kernels.StepWeights: kernels.step for kernels in KERNELS.values()}
+
+
+def step(
+    number: int,
+    ids: Vector,
+    inputs: InputWeights,
+    weights: Any,
+    states: Any,
+    buffers: Any,
+    packed: Vector,
+    tile: Tile,
+) -> None:
+    """Advance layer `number` by one step of the cell to which `weights` belong: see `CellKernels`.
+
+    This function runs if the JIT is off; compiled kernels call the cell's step itself.
+    """
+    STEPS[type(weights)](number, ids, inputs, weights, states, buffers, packed, tile)
+
+
+# Numba compares the argument names of both functions, annotations included: hence none here.
+@overload(step)
+def _overload_step(number, ids, inputs, weights, states, buffers, packed, tile):
+    kernel = STEPS[weights.instance_class]
+    return lambda number, ids, inputs, weights, states, buffers, packed, tile: kernel(
+        number, ids, inputs, weights, states, buffers, packed, tile
+    )
