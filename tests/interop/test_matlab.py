@@ -179,7 +179,7 @@ def test_files_that_are_known_and_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["kjv", "my model", "it's", "a-b.c", "日本"])
 def test_the_function_has_a_name_that_matlab_takes(name: str) -> None:
     assert re.fullmatch(r"sample_[A-Za-z0-9_]{1,50}", matlab_script.function_name(name))
-    text = matlab_script.script(f"{name}.mat").decode()
+    text = matlab_script.script(f"{name}.mat", "h = 0;").decode()
     assert text.startswith(f"function [text, log_p] = {matlab_script.function_name(name)}(n, prompt, temperature)\n")
     quoted = name.replace("'", "''")
     assert f"load(fullfile(here, '{quoted}.mat'))" in text
@@ -187,7 +187,7 @@ def test_the_function_has_a_name_that_matlab_takes(name: str) -> None:
 
 def test_a_name_that_would_end_a_line_is_refused() -> None:
     with pytest.raises(UsageError, match="a MAT-file's name must be printable"):
-        matlab_script.script("a\nb.mat")
+        matlab_script.script("a\nb.mat", "h = 0;")
 
 
 def octave(folder: Path, code: str) -> str:

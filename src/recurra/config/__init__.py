@@ -13,8 +13,9 @@ from recurra.config import arguments
 from recurra.config.presets import PRESETS, choose
 from recurra.errors import UsageError
 
-# Each cell with the activations that it takes, the usual one first; the default cell stands first.
+# Each cell with the activations that it takes, the usual one first; the first cell is the default.
 CELLS = {"elman": ("tanh", "relu"), "lstm": ("tanh",), "gru": ("tanh",)}
+DEFAULT_CELL = next(iter(CELLS))
 ACTIVATIONS = ("tanh", "relu")
 ENGINES = ("auto", "compiled", "reference", "torch")
 DEVICES = ("auto", "cpu", "cuda")
@@ -82,7 +83,7 @@ class ModelConfig(_Table):
     Only the elman cell takes an `activation` other than tanh. The number of characters K belongs to the vocabulary.
     """
 
-    cell: str = next(iter(CELLS))
+    cell: str = DEFAULT_CELL
     activation: str = "tanh"
     hidden_size: int = 100
     layers: int = 1

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from recurra.config import ModelConfig
-from recurra.network.cells import cell_of
+from recurra.network.cells import cell_of, torch_module
 from recurra.network.network import State
 from recurra.network.parameters import parameter_shapes
 from recurra.text.streams import PADDING
@@ -24,8 +24,7 @@ from recurra.text.streams import PADDING
 Array = NDArray[Any]
 Tensor = Any  # a torch.Tensor: mypy judges alike where PyTorch is not installed
 Carried = list[tuple[Tensor, ...]]  # of each layer h, and c of an LSTM: (1, B, H)
-KINDS = {"elman": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-THEIRS = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b": "bias_ih_l0", "b_n": "bias_hh_l0"}
+THEIRS = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b": "bias_ih_l0"}
 
 
 class Flat:
@@ -60,6 +59,7 @@ class TorchNetwork:
 
     def __init__(self, config: ModelConfig, symbols: int, device: Any) -> None:
         self._config, self._symbols, self._device = config, symbols, device
+        self._module = torch_module(config)
         sizes = [symbols] + [config.hidden_size] * (config.layers - 1)
         self._layers = [self._layer(size).to(device) for size in sizes]
         self._output = nn.Linear(config.hidden_size, symbols).to(device)
@@ -67,11 +67,11 @@ class TorchNetwork:
         self._sizes = [learned.tensor[learned.part].numel() for learned in self._learned]
 
     def _layer(self, inputs: int) -> Any:
-        options = {"nonlinearity": self._config.activation} if self._config.cell == "elman" else {}
-        layer = KINDS[self._config.cell](inputs, self._config.hidden_size, **options)
+        options = {"nonlinearity": self._config.activation} if self._module.takes_activation else {}
+        layer = getattr(nn, self._module.name)(inputs, self._config.hidden_size, **options)
         with torch.no_grad():
             layer.bias_hh_l0.zero_()
-        layer.bias_hh_l0.requires_grad_(self._config.cell == "gru")
+        layer.bias_hh_l0.requires_grad_(bool(self._module.recurrent_biases))
         return layer
 
     def _place(self, name: str) -> _Learned:
@@ -79,8 +79,10 @@ class TorchNetwork:
         if name in {"V", "c"}:
             return _Learned(self._output.weight if name == "V" else self._output.bias, slice(None))
         _, number, own = name.split(".")
-        part = slice(2 * self._config.hidden_size, None) if own == "b_n" else slice(None)
-        return _Learned(getattr(self._layers[int(number)], THEIRS[own]), part)
+        layer, gate = self._layers[int(number)], self._module.recurrent_biases.get(own)
+        if gate is None:
+            return _Learned(getattr(layer, THEIRS[own]), slice(None))
+        return _Learned(layer.bias_hh_l0, cell_of(self._config).gate_rows(gate, self._config.hidden_size))
 
     def put(self, flat: Tensor) -> None:
         """Take over the parameters `flat` (N,), on the device."""

@@ -37,7 +37,7 @@ def write(origin: Origin, path: Path, format: str, *, force: bool) -> list[Path]
         _require_folder(path)
         return files.write({path / name: data for name, data in folder.content(origin).items()})
     if format == "matlab":
-        text = matlab_script.script(path.name)
+        text = matlab_script.script(path.name, matlab.update_line(origin.model.config))
         return files.write({path: matlab.to_bytes(origin.model), targets[1]: text})
     data = onnx_graph.to_bytes(origin.model) if format == "onnx" else folder.state_dict(origin.model)
     return files.write({path: data})

@@ -19,11 +19,12 @@ from recurra import __version__
 from recurra.config import NONE, ModelConfig
 from recurra.errors import ModelError, RecurraError
 from recurra.interop import files, symbols, vocabulary_json
-from recurra.interop.model_card import MODULES, card
+from recurra.interop.model_card import card
 from recurra.interop.torch_state import Network, from_state, to_state
 from recurra.io import tensor_file
 from recurra.io.bounded_io import parse_json
 from recurra.model import LanguageModel
+from recurra.network.cells import torch_module
 
 if TYPE_CHECKING:
     from recurra.interop.origin import Origin
@@ -55,7 +56,7 @@ def config_of(model: LanguageModel) -> dict[str, Any]:
     config = model.config
     return {
         "model_type": "recurra",
-        "architectures": [MODULES[config.cell]],
+        "architectures": [torch_module(config).name],
         "format": FORMAT,
         "recurra_version": __version__,
         **config.to_table(),

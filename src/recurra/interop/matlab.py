@@ -21,6 +21,7 @@ from recurra.errors import ModelError, UsageError
 from recurra.interop import course_network, mat_file
 from recurra.interop.course_network import Scheme
 from recurra.interop.symbols import Symbols
+from recurra.network.cells import CELLS, cell_of
 from recurra.system import optional_dependencies
 from recurra.text.vocabulary import code_points
 
@@ -32,19 +33,22 @@ FIELDS = {"U": "layers.0.U", "W": "layers.0.W", "V": "V", "b": "layers.0.b", "c"
 STRUCT = "RNN"
 
 
-def require_course_network(config: ModelConfig) -> None:
-    """UsageError unless the network is the course's: one layer of tanh units."""
-    if config != ModelConfig(hidden_size=config.hidden_size):
+def update_line(config: ModelConfig) -> str:
+    """Return the line of MATLAB that computes h. Raises UsageError unless the struct can hold the network."""
+    spec = cell_of(config)
+    if spec.matlab is None or (config.activation, config.layers) != (spec.activations[0], 1):
+        names = " or ".join(one.name for one in CELLS.values() if one.matlab is not None)
         units = f"{config.cell} ({config.activation}), {config.layers} layers"
         raise UsageError(
-            f"the struct RNN is an elman network of one layer with tanh; got {units}.",
+            f"the struct RNN is an {names} network of one layer with tanh; got {units}.",
             hint="`--format torch`, `onnx` and `folder` take every network.",
         )
+    return spec.matlab
 
 
 def to_bytes(model: LanguageModel) -> bytes:
     """The MAT-file. UsageError for a network that the struct cannot be, or where the package scipy is missing."""
-    require_course_network(model.config)
+    update_line(model.config)
     optional_dependencies.require("matlab", "`--format matlab`")
     from scipy.io import savemat
 

@@ -34,7 +34,7 @@ function [text, log_p] = {function}(n, prompt, temperature)
   log_p = zeros(read + n - 1, 1);
   for t = 1:read + n - 1
     if data.documents && points(ids(t)) == 10, h(:) = 0; end
-    h = tanh(RNN.W * h + RNN.U(:, ids(t)) + RNN.b);
+    {update}
     o = RNN.V * h + RNN.c;
     o = o - max(o);
     if t >= read
@@ -111,11 +111,14 @@ def function_name(stem: str) -> str:
     return "sample_" + re.sub(r"[^A-Za-z0-9_]", "_", stem)[:LONGEST]
 
 
-def script(file: str) -> bytes:
-    """The function for the MAT-file of that name. UsageError where the name cannot stand in a line of text."""
+def script(file: str, update: str) -> bytes:
+    """Return the function for the MAT-file of that name; `update` is the line that computes the new h.
+
+    Raises UsageError if the name cannot stand in a line of text.
+    """
     if not file.isprintable():
         raise UsageError(f"a MAT-file's name must be printable; got {file!r:.80}.", hint="give another `-o`.")
     quoted = "'" + file.replace("'", "''") + "'"
     function = function_name(file.rpartition(".")[0])
-    words = {"function": function, "upper": function.upper(), "shown": file, "file": quoted}
+    words = {"function": function, "upper": function.upper(), "shown": file, "file": quoted, "update": update}
     return re.sub(r"\{(\w+)\}", lambda match: words[match[1]], SCRIPT).encode()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recurra.formatting import inert
 from recurra.inference.sampling import start_ids
+from recurra.network.cells import cell_of, torch_module
 
 if TYPE_CHECKING:
     from recurra.interop.origin import Origin
@@ -66,15 +67,16 @@ for _ in range(200):
     {reset}h, state = model["rnn"](torch.nn.functional.one_hot(ids, {K}).float(), state)
     ids = torch.multinomial(model["output"](h[-1]).softmax(-1), 1)
     {shown}"""
-MODULES = {"elman": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
 
 def module_of(model: LanguageModel) -> str:
     """The recurrent layers, in Python."""
     config = model.config
     arguments = f"{len(model.vocabulary)}, {config.hidden_size}, {config.layers}"
-    relu = ', nonlinearity="relu"' if config.activation == "relu" else ""
-    return f"torch.nn.{MODULES[config.cell]}({arguments}{relu})"
+    cell, module = cell_of(config), torch_module(config)
+    usual = config.activation == cell.activations[0]
+    activation = "" if usual else f', nonlinearity="{config.activation}"'
+    return f"torch.nn.{module.name}({arguments}{activation})"
 
 
 def code(model: LanguageModel) -> str:

@@ -21,7 +21,9 @@ import numpy as np
 from recurra import __version__
 from recurra.config import NONE
 from recurra.errors import UsageError
-from recurra.network.parameters import count
+from recurra.interop.torch_state import second_bias
+from recurra.network.cells import cell_of, onnx_operator
+from recurra.network.parameters import count, of_layer
 from recurra.system import optional_dependencies
 
 if TYPE_CHECKING:
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 17, 8  # old enough for every runtime of the last years
 MOST_BYTES = 2**31 - 2**20  # of a protobuf message, with room for the graph itself
-OPERATORS = {"elman": "RNN", "lstm": "LSTM", "gru": "GRU"}
-ORDER = {"elman": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}  # of our gates in ONNX
-STATES = {"elman": "h", "lstm": "hc", "gru": "h"}
 
 
 def to_bytes(model: LanguageModel) -> bytes:
@@ -55,7 +54,8 @@ class _Builder:
 
         self._helper, self._from_array = helper, numpy_helper.from_array
         self._model, self._config = model, model.config
-        self._states = STATES[self._config.cell]
+        self._cell, self._operator = cell_of(model.config), onnx_operator(model.config)
+        self._states = self._cell.state._fields
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
 
@@ -99,33 +99,27 @@ class _Builder:
 
     def _layer(self, layer: int, x: str, start: list[str]) -> tuple[str, list[str]]:
         """What a layer gives, (T, B, H), and the fields of its last state, (1, B, H)."""
-        cell = self._config.cell
         weights = [self._constant(f"layers.{layer}.{name}", array) for name, array in self._stacked(layer).items()]
-        attributes: dict[str, Any] = {"hidden_size": self._config.hidden_size}
-        if cell == "gru":
-            attributes["linear_before_reset"] = 1
-        elif cell == "elman":
+        attributes = {"hidden_size": self._config.hidden_size, **self._operator.attributes}
+        if self._operator.takes_activation:
             attributes["activations"] = [self._config.activation.capitalize()]
         final = [f"{name}_{layer}_out" for name in self._states]
         inputs = [x, *weights, "", *start]  # the empty name: all sequences are of the same length
-        y = self._node(OPERATORS[cell], inputs, [f"y_{layer}", *final], **attributes)
+        y = self._node(self._operator.name, inputs, [f"y_{layer}", *final], **attributes)
         axis = self._constant(f"direction_{layer}", np.array([1], np.int64))
         return self._node("Squeeze", [y, axis], [f"layer_{layer}"]), final
 
     def _stacked(self, layer: int) -> dict[str, Any]:
         """ONNX's W (1, G·H, D), R (1, G·H, H) and B (1, 2·G·H) of a layer."""
-        U, W, b = (self._model.parameters[f"layers.{layer}.{name}"] for name in ("U", "W", "b"))
-        second = np.zeros_like(b)
-        if self._config.cell == "gru":
-            second[-self._config.hidden_size :] = self._model.parameters[f"layers.{layer}.b_n"]
-        W_in, R, first, second = (self._in_order(array) for array in (U, W, b, second))
+        own = of_layer(self._model.parameters, layer)
+        second = second_bias(self._config, own, self._operator.recurrent_biases)
+        W_in, R, first, second = (self._in_order(array) for array in (own["U"], own["W"], own["b"], second))
         return {"W": W_in[np.newaxis], "R": R[np.newaxis], "B": np.concatenate([first, second])[np.newaxis]}
 
     def _in_order(self, array: Any) -> Any:
         """The gates of `array` (G·H, …) as ONNX stacks them."""
-        order = ORDER[self._config.cell]
-        gates = np.split(array, len(order))
-        return np.concatenate([gates[gate] for gate in order])
+        H = self._config.hidden_size
+        return np.concatenate([array[self._cell.gate_rows(gate, H)] for gate in self._operator.gates])
 
     def _projection(self, x: str) -> None:
         weight = self._constant("output.weight", self._model.parameters["V"].T)

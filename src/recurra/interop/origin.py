@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from recurra.formatting import inert
 from recurra.io import tensor_file
 from recurra.model import CHECKPOINTS, OPTIMIZER, LanguageModel, from_tensors, locate, named
+from recurra.network.cells import cell_of
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import count
 
@@ -35,7 +36,7 @@ def origin_of(source: LanguageModel | str | Path) -> Origin:
 
 def _network(model: LanguageModel) -> dict[str, str]:
     config = model.config
-    kind = f"{config.cell} ({config.activation})" if config.cell == "elman" else config.cell
+    kind = f"{config.cell} ({config.activation})" if len(cell_of(config).activations) > 1 else config.cell
     return {
         "network": f"{kind}, {config.layers} × {config.hidden_size} units, {count(model.parameters):,} parameters",
         "symbols": f"{len(model.vocabulary):,} {'bytes' if model.vocabulary.is_bytes else 'characters'}",

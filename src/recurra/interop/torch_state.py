@@ -20,9 +20,11 @@ import numpy.typing as npt
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
 from recurra.interop.torch_names import Names, Parts, parts_of
+from recurra.network.cells import CELLS, cell_of, torch_module
+from recurra.network.parameters import of_layer
 
 Array = npt.NDArray[Any]
-GATES = {1: "elman", 3: "gru", 4: "lstm"}
+GATES = {len(spec.gates): spec.name for spec in CELLS.values() if spec.torch is not None}
 
 
 class Network(NamedTuple):
@@ -35,14 +37,21 @@ class Network(NamedTuple):
 def to_state(config: ModelConfig, parameters: Mapping[str, Array]) -> dict[str, Array]:
     """The tensors by PyTorch's names, "rnn.…" and "output.…", of the parameters by ours."""
     state: dict[str, Array] = {}
+    recurrent_biases = torch_module(config).recurrent_biases
     for layer in range(config.layers):
-        U, W, b = (parameters[f"layers.{layer}.{name}"] for name in ("U", "W", "b"))
-        second = np.zeros_like(b)
-        if config.cell == "gru":
-            second[-config.hidden_size :] = parameters[f"layers.{layer}.b_n"]
-        named = {"weight_ih": U, "weight_hh": W, "bias_ih": b, "bias_hh": second}
+        own = of_layer(parameters, layer)
+        second = second_bias(config, own, recurrent_biases)
+        named = {"weight_ih": own["U"], "weight_hh": own["W"], "bias_ih": own["b"], "bias_hh": second}
         state |= {f"rnn.{name}_l{layer}": array for name, array in named.items()}
     return state | {"output.weight": parameters["V"], "output.bias": parameters["c"]}
+
+
+def second_bias(config: ModelConfig, own: Mapping[str, Array], recurrent_biases: Mapping[str, str]) -> Array:
+    """Return the recurrent bias (G·H,) of a layer: zero but for the gates named in `recurrent_biases`."""
+    second = np.zeros_like(own["b"])
+    for name, gate in recurrent_biases.items():
+        second[cell_of(config).gate_rows(gate, config.hidden_size)] = own[name]
+    return second
 
 
 def from_state(tensors: Mapping[str, Array], names: Names | None = None, activation: str = "tanh") -> Network:
@@ -90,10 +99,11 @@ def _embedded(parts: Parts) -> Array:
 
 
 def _biases(parts: Parts, layer: int, config: ModelConfig) -> dict[str, Array]:
-    """The bias b of a layer, and of a GRU b_n."""
-    m = config.hidden_size
+    """The bias b of a layer, and the biases that stand inside a product with a gate: b_n of a GRU."""
     first, second = (parts.bias(which, layer) for which in ("ih", "hh"))
     added = np.where(second == 0, first, first.astype(np.float64) + second)  # -0.0 + 0.0 would lose its sign
-    if config.cell != "gru":
-        return {"b": added}
-    return {"b": np.concatenate([added[:-m], first[-m:].astype(np.float64)]), "b_n": second[-m:]}
+    own = {"b": added}
+    for name, gate in torch_module(config).recurrent_biases.items():
+        rows = cell_of(config).gate_rows(gate, config.hidden_size)
+        added[rows], own[name] = first[rows], second[rows]
+    return own

@@ -24,6 +24,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from recurra.network import network, output
+from recurra.network.cells import elman
 from recurra.network.perturbation import perturbed
 from recurra.network.state import map_state, named_state
 from recurra.system.random_streams import stream
@@ -193,7 +194,7 @@ def check_seed(
         return by_letter(found)
 
     first, second = checked(initial, zeros, 0), checked(trained, trained_state, 1)
-    tolerances = SEED_TOLERANCES if (config.cell, config.activation) == ("elman", "tanh") else {}
+    tolerances = SEED_TOLERANCES if (config.cell, config.activation) == (elman.SPEC.name, "tanh") else {}
     return {letter: _verdict(figures, second[letter], tolerances.get(letter)) for letter, figures in first.items()}
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, NamedTuple
 
+from recurra.config import DEFAULT_CELL
 from recurra.errors import UsageError
 from recurra.io.atomic_write import write_output
+from recurra.network.cells import CELLS
 from recurra.report import interactive
 from recurra.report.figures import draw_bits, draw_smooth_loss, run_bits, text_key
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, whole
@@ -31,8 +33,6 @@ from recurra.web.inlined_model import Inlined, inlined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-CELLS = {"elman": "vanilla recurrent", "lstm": "LSTM", "gru": "GRU"}
 
 
 class Part(NamedTuple):
@@ -174,10 +174,8 @@ def _lead(run: RunData) -> list[Html]:
 
 def _words(run: RunData) -> list[str]:
     text, model = run.table("text"), run.table("model")
-    cell, units = (
-        CELLS.get(str(model.get("cell", "elman")), str(model.get("cell"))),
-        model.get("hidden_size"),
-    )
+    name, units = str(model.get("cell", DEFAULT_CELL)), model.get("hidden_size")
+    cell = CELLS[name].display_name if name in CELLS else name
     size = f" of {units} units" if units is not None else ""
     layers = f" in each of {model['layers']} layers" if model.get("layers", 1) != 1 else ""
     length, symbols = number(text, "characters"), number(text, "symbols")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.network import network
+from recurra.network.cells import cell_of
 from recurra.network.parameters import parameter_shapes
 
 if TYPE_CHECKING:
-    from recurra.config import ModelConfig
     from recurra.model import LanguageModel
 
 WITNESS = 32  # characters: few, so that the least difference stays small in a chaotic network
@@ -29,7 +29,7 @@ def pack(model: LanguageModel, update: int | None = None, name: str = "") -> byt
     header = {
         "update": update,
         "name": name,
-        "cell": _kind(model.config),
+        "cell": cell_of(model.config).variant(model.config.activation),
         "layers": model.config.layers,
         "hidden_size": model.config.hidden_size,
         "vocabulary": model.vocabulary.code_points.tolist(),
@@ -59,8 +59,3 @@ def _witness(model: LanguageModel) -> dict[str, Any]:
     logs = network.forward(model.config, parameters, ids[:-1], model.zero_state()).log_probabilities
     nats = -np.take_along_axis(logs, ids[1:, :, np.newaxis], -1).ravel()
     return {"text": text, "nats": np.round(nats, DIGITS).tolist()}
-
-
-def _kind(config: ModelConfig) -> str:
-    """The name of the cell in web/cells.js."""
-    return "elman_relu" if (config.cell, config.activation) == ("elman", "relu") else config.cell

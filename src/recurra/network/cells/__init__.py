@@ -17,20 +17,43 @@ from the matrix); and B may be 1 in one array and more in another, so that they 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from recurra import config as settings
+from recurra.errors import UsageError
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig
-    from recurra.network.cells.cell_spec import CellSpec, Equations
+    from recurra.network.cells.cell_spec import CellSpec, Equations, OnnxOperator, TorchModule
 
+Part = TypeVar("Part")
 CELLS: Final[dict[str, CellSpec]] = {name: import_module(f"{__name__}.{name}").SPEC for name in settings.CELLS}
 
 
 def cell_of(config: ModelConfig) -> CellSpec:
     """Return the cell of the network that `config` describes."""
     return CELLS[config.cell]
+
+
+def torch_module(config: ModelConfig) -> TorchModule:
+    """Return the cell's module of PyTorch. Raises UsageError if PyTorch has none."""
+    spec = cell_of(config)
+    return _present(spec.torch, spec, "PyTorch has no module", [one.name for one in CELLS.values() if one.torch])
+
+
+def onnx_operator(config: ModelConfig) -> OnnxOperator:
+    """Return the cell's operator of ONNX. Raises UsageError if ONNX has none."""
+    spec = cell_of(config)
+    return _present(spec.onnx, spec, "ONNX has no operator", [one.name for one in CELLS.values() if one.onnx])
+
+
+def _present(part: Part | None, spec: CellSpec, missing: str, others: list[str]) -> Part:
+    if part is None:
+        raise UsageError(
+            f"{missing} for the cell `{spec.name}`; expected {' or '.join(others)}.",
+            hint=f"train a network with such a cell: `recurra train --cell {others[0]}`.",
+        )
+    return part
 
 
 def equations_of(config: ModelConfig) -> Equations:

@@ -20,14 +20,19 @@ export function addTransposed(y, A, x) {
   }
 }
 
+/** The value of unit j that a reader is shown, of most cells h. */
+const output = (step, j) => step.h[j];
+
 function sigmoid(a) {
   return 1 / (1 + Math.exp(-a));
 }
 
 /** a_t = W h_{t-1} + (U x_t + b), h_t = f(a_t), with f' from h. */
-function elman(f, slope) {
+function elman(f, slope, bounded) {
   return {
     gates: 1,
+    bounded,
+    shown: output,
     forward(layer, u, past) {
       addProduct(u, layer.W, past.h);
       return { h: u.map(f), c: past.c };
@@ -44,6 +49,8 @@ function elman(f, slope) {
 /** c_t = f c_{t-1} + i g, h_t = o tanh(c_t); the rows of i, f, g, o are stacked. */
 const lstm = {
   gates: 4,
+  bounded: true,
+  shown: (step, j) => Math.tanh(step.c[j]),
   forward(layer, u, past) {
     addProduct(u, layer.W, past.h);
     const H = past.h.length;
@@ -79,6 +86,8 @@ const lstm = {
 /** n = tanh(u^n + r q), q = w^n + b_n, h_t = (1 - z) n + z h_{t-1}; the rows of r, z, n are stacked. */
 const gru = {
   gates: 3,
+  bounded: true,
+  shown: output,
   forward(layer, u, past) {
     const H = past.h.length;
     const w = new Float64Array(3 * H);
@@ -112,9 +121,13 @@ const gru = {
   },
 };
 
+/**
+ * The cells by name, with the activation behind it if that is not the usual one. `gates` blocks of rows make U and b,
+ * `bounded` is true if h lies between -1 and 1, and `shown(step, j)` is the value of unit j that a reader is shown.
+ */
 export const CELLS = {
-  elman: elman(Math.tanh, (h) => 1 - h * h),
-  elman_relu: elman((a) => (a <= 0 ? 0 : a), (h) => (h > 0 ? 1 : 0)),
+  elman: elman(Math.tanh, (h) => 1 - h * h, true),
+  elman_relu: elman((a) => (a <= 0 ? 0 : a), (h) => (h > 0 ? 1 : 0), false),
   lstm,
   gru,
 };

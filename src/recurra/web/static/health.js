@@ -55,7 +55,7 @@ function factsOf({ seconds, rate, perUpdate, memory, checkpoint, learningRate })
 
 /** How many units are at their limits most of the time, and how many never move, while the text is read. */
 function unitsTold({ model, states, symbols }) {
-  if (!symbols.length || model.kind === "elman_relu") return "";
+  if (!symbols.length || !model.cell.bounded) return "";
   let [saturated, still] = [0, 0];
   for (let layer = 0; layer < model.layers.length; layer += 1) {
     for (let j = 0; j < model.hidden; j += 1) {

@@ -31,15 +31,16 @@ function transposed(A, rows, columns) {
 
 export class Model {
   constructor(header, tensors) {
-    Object.assign(this, { update: header.update, name: header.name, hidden: header.hidden_size, kind: header.cell, witness: header.witness });
+    Object.assign(this, { update: header.update, name: header.name, hidden: header.hidden_size, witness: header.witness });
     this.cell = CELLS[header.cell];
     this.vocabulary = new Vocabulary(header.vocabulary, header.bytes);
     this.documentEnd = header.document_end; // null: the text is one document
     this.parameters = Object.values(tensors).reduce((sum, tensor) => sum + tensor.length, 0);
-    const names = ["U", "W", "b", "b_n"];
-    this.layers = Array.from({ length: header.layers }, (_, layer) =>
-      Object.fromEntries(names.map((name) => [name, tensors[`layers.${layer}.${name}`]])),
-    );
+    this.layers = Array.from({ length: header.layers }, () => ({}));
+    for (const [name, tensor] of Object.entries(tensors)) {
+      const [place, layer, own] = name.split(".");
+      if (place === "layers") this.layers[layer][own] = tensor;
+    }
     // What layer 0 reads is a column of U: turned, it lies in one piece.
     this.columns = transposed(this.layers[0].U, this.cell.gates * this.hidden, this.vocabulary.size);
     Object.assign(this, { V: tensors.V, c: tensors.c });

@@ -56,15 +56,14 @@ export function neuronPanel({ passage }, level) {
   return panel.root;
 }
 
-/** Every unit's values along the text, of an LSTM tanh(c), with the probe that it matches; the best match first. */
+/** Every unit's values along the text, as its cell shows them, with the probe that it matches; the best match first. */
 function unitsOf({ model, symbols, states }) {
   const probes = probesOf(symbols);
-  const isMemory = model.kind === "lstm";
   const found = [];
   model.layers.forEach((_, layer) => {
     for (let j = 0; j < model.hidden; j += 1) {
-      const values = symbols.map((__, at) => (isMemory ? Math.tanh(states[at + 1][layer].c[j]) : states[at + 1][layer].h[j]));
-      const most = Math.max(1e-9, values.reduce((a, b) => Math.max(a, Math.abs(b)), model.kind === "elman_relu" ? 0 : 1));
+      const values = symbols.map((__, at) => model.cell.shown(states[at + 1][layer], j));
+      const most = Math.max(1e-9, values.reduce((a, b) => Math.max(a, Math.abs(b)), model.cell.bounded ? 1 : 0));
       const name = model.layers.length > 1 ? `unit ${j + 1} of layer ${layer + 1}` : `unit ${j + 1}`;
       found.push({ name, values, most, probe: bestProbe(values, probes) });
     }
