@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import dataclasses
+import inspect
 import io
 import os
 from pathlib import Path
@@ -13,7 +13,8 @@ from unittest import mock
 import recurra
 from recurra.cli import main
 from recurra.cli.command_line import COMMANDS
-from recurra.config import ModelConfig, TrainingConfig, presets
+from recurra.config import NONE, ModelConfig, Setting, TrainingConfig, presets
+from recurra.config.declaration import OneOf, declared
 
 SOURCE = Path(recurra.__file__).parent
 COLUMNS = "88"
@@ -44,22 +45,56 @@ def help_of(command: str) -> str:
 
 
 def settings() -> str:
-    """The fields of both configurations, their defaults, and what each preset makes of them."""
+    """The settings of both configurations as they are declared, and what each preset sets."""
     parts = ["# Settings\n"]
     for config in (ModelConfig, TrainingConfig):
-        rows = [(f"`{field.name}`", f"`{_default(field)}`") for field in dataclasses.fields(config)]
-        parts.append(f"## {config.__name__}\n\n{_table(('setting', 'default'), rows)}")
-        parts.append(f"```text\n{(config.__doc__ or '').strip()}\n```\n")
-    rows = [
-        (f"`{name}`", ", ".join(f"`{key}={value}`" for key, value in changes.items()) or "as above")
-        for name, changes in presets.PRESETS.items()
+        rows = [_row(setting) for setting in declared(config).values()]
+        parts.append(f"## {config.__name__}\n\n{_table(HEADER, rows)}")
+        parts.append(f"```text\n{inspect.cleandoc(config.__doc__ or '')}\n```\n")
+    changes = [
+        (f"`{name}`", ", ".join(f"`{key}={value}`" for key, value in preset.items()) or "the defaults above")
+        for name, preset in presets.PRESETS.items()
     ]
-    parts.append(f"## Presets\n\n{_table(('preset', 'what it sets'), rows)}")
+    parts.append(f"## Presets\n\n{_table(('preset', 'what it sets'), changes)}")
     return "\n".join(parts)
 
 
-def _default(field: dataclasses.Field[object]) -> object:
-    return "" if field.default is dataclasses.MISSING else field.default
+HEADER = ("setting", "meaning", "values", "default", "when a run is resumed")
+
+
+def _row(setting: Setting) -> tuple[str, ...]:
+    """A setting's row: its name, with an anchor and its option, meaning, allowed values, default and resume rule."""
+    name = f'<a id="{setting.name}"></a>`{setting.name}`, `{setting.option}`'
+    return (
+        name,
+        f"{setting.help}.",
+        _values(setting),
+        _default(setting),
+        f"cannot change: {setting.fixed}" if setting.fixed else "may change",
+    )
+
+
+def _values(setting: Setting) -> str:
+    """What may be given: names, or a range with its unit."""
+    if isinstance(setting.values, OneOf):
+        return ", ".join(f"`{name}`" for name in setting.values.names)
+    unit = f" {setting.unit}" if setting.unit else ""
+    return f"{setting.values.shown}{unit}{', or `none`' if setting.optional else ''}"
+
+
+def _default(setting: Setting) -> str:
+    """The default, and the presets that have another."""
+    others = [
+        f"{name}: `{_shown(preset[setting.name])}`"
+        for name, preset in presets.PRESETS.items()
+        if setting.name in preset
+    ]
+    default = setting.default_words or f"`{_shown(setting.default)}`"
+    return f"{default} ({', '.join(others)})" if others else default
+
+
+def _shown(value: object) -> object:
+    return NONE if value is None else value
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -13,8 +13,7 @@ import pytest
 from calling import Call
 from processes import started
 from recurra.cli import main
-from recurra.cli.options import SETTINGS
-from recurra.config import TrainingConfig
+from recurra.config import SETTINGS, TrainingConfig
 from recurra.model import load
 from recurra.network.parameters import count
 from recurra.text.text import Text

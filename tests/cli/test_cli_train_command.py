@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recurra.cli.train_command import slower
+from recurra.cli.train_output import slower
 
 SETTINGS = '[training]\npreset = "small"\n'
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter, Token
 
-from recurra.config import TIMES, ModelConfig, TrainingConfig
-from recurra.config.presets import PRESETS, choose
+from recurra.config import NONE, SETTINGS, Setting
+from recurra.config.declaration import HELD_OUT, HOW, NETWORK, WATCH, Duration, Number, OneOf, Whole
+from recurra.config.presets import VARIED
 from recurra.errors import UsageError
 from recurra.formatting import quoted
 
 LAST_PORT = 65535
-NONE = "none"
 DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
-SETTINGS = {  # and their defaults
-    field.name: field.default for config in (ModelConfig, TrainingConfig) for field in dataclasses.fields(config)
-}
-_VARIED = {name for settings in (*PRESETS.values(), choose(0, 0).settings) for name in settings}
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 WHAT = Group("What is learned", sort_key=1)
-NETWORK = Group("The network", sort_key=2)
-HOW = Group("How it learns", sort_key=3)
-HELD_OUT = Group("What is held out", sort_key=4)
-WATCH = Group("What is written down", sort_key=5)
+SETTING_GROUPS = {name: Group(name, sort_key=2 + place) for place, name in enumerate((NETWORK, HOW, HELD_OUT, WATCH))}
 OUTPUT = Group("Output", sort_key=6)
 
 
@@ -80,15 +74,76 @@ def require_port(port: int | None) -> None:
 MODEL = Parameter(name="MODEL", converter=text, help="A run's folder (its best checkpoint) or a checkpoint file.")
 
 
-def setting(name: str, help: str, **named: Any) -> Parameter:
-    """The option for a setting of `ModelConfig` or `TrainingConfig`: not given, it is left to their default."""
-    default = SETTINGS[name]
-    reader = whole if type(default) is int else real if type(default) is float else text
-    value = f"{default:g}s" if name in TIMES and default is not None else str(default)
-    shown = "by preset" if name in _VARIED else NONE if default is None else value
-    return Parameter(
-        name=f"--{name.replace('_', '-')}", help=help, **{"converter": reader, "show_default": shown} | named
+def with_settings(
+    *, before: str, names: Iterable[str] = SETTINGS, defaults: Mapping[str, str] | None = None, grouped: bool = True
+) -> Callable[[Command], Command]:
+    """Give a command an option for each of the settings `names`; its `**settings` has those that a user gives.
+
+    In the help they come before the option of the parameter `before`, and those of `defaults` have another default.
+    """
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command)
+        own = [of for of in signature.parameters.values() if of.kind is not inspect.Parameter.VAR_KEYWORD]
+        place = [of.name for of in own].index(before)
+        options = [_parameter(SETTINGS[name], (defaults or {}).get(name), grouped=grouped) for name in names]
+        parameters = [*own[:place], *options, *own[place:]]
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def _parameter(setting: Setting, default: str | None, *, grouped: bool) -> inspect.Parameter:
+    """Return the keyword parameter of a command for a setting; None if the setting is not given."""
+    kind, reader = _reader(setting)
+    option = Parameter(
+        name=setting.option,
+        converter=reader,
+        help=setting_help(setting),
+        show_default=default or _default(setting),
+        allow_leading_hyphen=isinstance(setting.values, Duration),  # a duration below zero has an error of its own
+        **given(
+            group=SETTING_GROUPS[setting.group] if grouped else None,
+            metavar="FLOAT" if reader is real_or_none else None,
+        ),
     )
+    return inspect.Parameter(
+        setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def _reader(setting: Setting) -> tuple[Any, Callable[[Any, Sequence[Token]], Any]]:
+    """Return the type of a setting's values on the command line, and the function that reads one."""
+    match setting.values:
+        case Whole():
+            return int, whole
+        case Number():
+            return (float | str, real_or_none) if setting.optional else (float, real)
+        case _:
+            return str, text
+
+
+def setting_help(setting: Setting) -> str:
+    """Return the help of a setting: what it is, and what may be given."""
+    match setting.values:
+        case OneOf(names):
+            return f"{setting.help}: {', '.join(names)}."
+        case Duration():  # the help has examples
+            return f"{setting.help}."
+        case values:
+            return f"{setting.help}. [{values.shown}{f', or {NONE}' if setting.optional else ''}]"
+
+
+def _default(setting: Setting) -> str:
+    """Return the default of a setting in the help."""
+    if setting.name in VARIED:
+        return "by preset"
+    if setting.default_words:
+        return setting.default_words
+    if setting.default is None:
+        return NONE
+    return f"{setting.default:g}s" if isinstance(setting.values, Duration) else str(setting.default)
 
 
 def flag(help: str, group: Group | None = None) -> Parameter:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recurra.cli.terminal import folded, paint
 from recurra.cli.train_progress import Silent
-from recurra.config import TrainingConfig, configs
+from recurra.config import SETTINGS, TrainingConfig, configs
 from recurra.config.presets import LEAST_SPLIT, PRESETS, choose, expected
 from recurra.formatting import duration, inert, loss_words, plural, rate, share_words
 from recurra.network.parameters import count
@@ -30,6 +31,10 @@ BEGINNING = 8  # lines, and
 WIDTH = 500  # characters, of the best model's text
 FEW = 4  # parameters a character: a network that has more of them can learn its text by heart
 EPOCHS = 5  # of which means are told; the report has all
+MANY = ("TEXT",)  # stands for the files of a text that are too many for run.toml
+OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"} | {
+    name: setting.option for name, setting in SETTINGS.items()
+}  # those of `recurra train` that take one value, by the names of `recurra.train`
 
 
 def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *, is_default: bool) -> Iterator[str]:
@@ -168,6 +173,26 @@ def divergence(summary: Mapping[str, Any], unit: str, command: str) -> Iterator[
         f"that of a uniform guess, {uniform:.3f} bits: the training has diverged."
     )
     yield f"{paint('hint:', 'bold')} train at a lower rate: {inert(command)}"
+
+
+def slower(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: Path) -> str:
+    """Return the command that trains `texts` from the beginning with the options `named`, at learning rate `rate`.
+
+    A resumed training takes its text and its preset from `folder`, and leaves its run as it is.
+    """
+    options = {name: value for name, value in named.items() if value is not None}
+    if options.get("resume"):
+        tables = records.load(folder).tables
+        texts = texts or tables["text"].get("source") or MANY
+        options = {"preset": tables["training"]["preset"]} | options | {"run": None}
+    words = ["train", *texts]
+    for name, option in OPTIONS.items():
+        value = f"{rate:g}" if name == "learning_rate" else options.get(name)
+        words += [] if value is None else [option, str(value)]
+    words += ["--extend-vocabulary"] if options.get("extend_vocabulary") and options.get("start") else []
+    words += [] if options.get("proof", True) else ["--no-proof"]
+    words += ["--force"] if options.get("run") else []
+    return f"{program()} {shlex.join(words)}"
 
 
 def page(address: str | None) -> Iterator[str]:

@@ -118,3 +118,7 @@ def expected(rung: Rung, read: float) -> float:
         if read <= x1:
             return y0 + (y1 - y0) * math.log(read / x0) / math.log(x1 / x0)
     return points[-1][1]
+
+
+# The settings that some preset sets.
+VARIED = frozenset(name for settings in (*PRESETS.values(), choose(0, 0).settings) for name in settings)

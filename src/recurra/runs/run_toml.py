@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import tomli_w
 
-from recurra.config import NONE, ModelConfig, TrainingConfig, in_seconds, told_apart
+from recurra.config import NONE, SETTINGS, ModelConfig, TrainingConfig, in_seconds, split
 from recurra.distributed.ranks import launch
 from recurra.errors import ModelError, UsageError
 from recurra.io import atomic_write, bounded_io
 from recurra.network.parameters import count
-from recurra.runs.layout import SETTINGS
+from recurra.runs.layout import SETTINGS as RUN_TOML
 from recurra.runs.source_list import write_sources
 from recurra.system.shell import path_argument
 from recurra.text.text import Text
@@ -27,27 +27,9 @@ from recurra.training.trainer import Trainer
 PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
 LAUNCH = "launch"
 
-_OTHER_RUN = "leave it out, or train another run with it."
-_ONCE = "a time becomes a number of updates once, at the start: give `--updates` to train longer."
-FIXED: Final[dict[str, str]] = {  # settings that a resumed run keeps, and what to do instead; all others may change
-    "cell": _OTHER_RUN,
-    "activation": _OTHER_RUN,
-    "hidden_size": _OTHER_RUN,
-    "layers": _OTHER_RUN,
-    "preset": "leave it out: a run keeps the settings of its preset, and those given change them.",
-    "time_limit": _ONCE,
-    "max_epochs": _ONCE,
-    "seed": _OTHER_RUN,
-    "sequence_length": _OTHER_RUN,
-    "batch_size": _OTHER_RUN,
-    "order": _OTHER_RUN,
-    "documents": _OTHER_RUN,
-    "optimizer": _OTHER_RUN,
-    "initial_scale": _OTHER_RUN,
-    "validation": _OTHER_RUN,
-    "test": _OTHER_RUN,
-    "ema": _OTHER_RUN,
-}
+FIXED: Final = {
+    name: setting.fixed for name, setting in SETTINGS.items() if setting.fixed
+}  # and the hint; see `Setting`
 
 
 def changed(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
@@ -59,7 +41,7 @@ def changed(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelCo
                 f"`{name}` of the run is {saved[name]!r}, and cannot change when it is resumed; got {given[name]!r}.",
                 hint=FIXED[name],
             )
-    return told_apart({**saved, **given})
+    return split({**saved, **given})
 
 
 def text_table(text: Text, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -84,7 +66,7 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
         "versions": versions(),
         "machine": machine(),
     }
-    atomic_write.write(folder / SETTINGS, tomli_w.dumps(table).encode())
+    atomic_write.write(folder / RUN_TOML, tomli_w.dumps(table).encode())
 
 
 def _engine(trainer: Trainer) -> dict[str, Any]:
@@ -99,7 +81,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
     Raises ModelError where the file is there and cannot be understood.
     """
-    path = folder / SETTINGS
+    path = folder / RUN_TOML
     try:
         table = bounded_io.parse_toml(bounded_io.read(path, bounded_io.LONGEST))
     except FileNotFoundError:

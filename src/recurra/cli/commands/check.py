@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import OUTPUT, flag, given, refuse_besides, setting, text
-from recurra.config import ACTIVATIONS, CELLS, configs
-from recurra.config.presets import PRESETS
+from recurra.cli.options import OUTPUT, flag, given, refuse_besides, text, with_settings
+from recurra.config import ModelConfig, configs
+from recurra.config.declaration import declared
 from recurra.system.shell import path_argument
 
 EXAMPLES = """\
@@ -27,6 +27,11 @@ app = App(name="check", usage="Usage: recurra check [MODEL] [OPTIONS]", help_epi
 
 
 @app.default
+@with_settings(
+    before="every",
+    names=("preset", "cell", "activation", "hidden_size", "layers", "sequence_length", "seed"),
+    grouped=False,
+)
 def check(
     model: Annotated[
         str | None,
@@ -45,16 +50,10 @@ def check(
     encoding: Annotated[
         str | None, Parameter(converter=text, help="The text's encoding, or `bytes`.", show_default="utf-8")
     ] = None,
-    preset: Annotated[str | None, setting("preset", f"Where settings come from: {', '.join(PRESETS)}.")] = None,
-    cell: Annotated[str | None, setting("cell", f"Of the network: {', '.join(CELLS)}.")] = None,
-    activation: Annotated[str | None, setting("activation", f"Of the elman cell: {', '.join(ACTIVATIONS)}.")] = None,
-    hidden_size: Annotated[int | None, setting("hidden_size", "Units of a layer, m.")] = None,
-    layers: Annotated[int | None, setting("layers", "Stacked layers.")] = None,
-    sequence_length: Annotated[int | None, setting("sequence_length", "Characters of the sequence, T.")] = None,
-    seed: Annotated[int | None, setting("seed", "Of the initial weights.")] = None,
     every: Annotated[bool, flag("Check every cell, depth, dropout and batch, on small networks.")] = False,
     complete: Annotated[bool, flag("Check every element, however long that takes.")] = False,
     json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
+    **settings: Any,
 ) -> int:
     """Prove the gradients, element by element.
 
@@ -66,12 +65,12 @@ def check(
     (step 1e-4) are within the figure that the first report of this network
     prints. The exit code is 1 where one is wrong.
     """
-    of_network = given(cell=cell, activation=activation, hidden_size=hidden_size, layers=layers)
-    config, training = configs(given(preset=preset, sequence_length=sequence_length, seed=seed) | of_network)
+    config, training = configs(settings)
+    of_network = {name: value for name, value in settings.items() if name in declared(ModelConfig)}
     of_text = given(text=texts, encoding=encoding)
     if every:
-        others = given(MODEL=model, preset=preset, sequence_length=sequence_length)
-        refuse_besides("`--every` has its own networks and texts; got {} besides.", **others, **of_network, **of_text)
+        others = {name: value for name, value in settings.items() if name != "seed"}
+        refuse_besides("`--every` has its own networks and texts; got {} besides.", MODEL=model, **others, **of_text)
     if model is not None:
         refuse_besides("MODEL has its own network and text; got {} besides.", **of_network, **of_text)
     from recurra.cli.terminal import await_input, progress, say, write_json, write_text
@@ -92,8 +91,9 @@ def check(
         elif model is not None:
             found = gradient_proof.prove_model(model, training, work, show)
         else:
-            settings: dict[str, Any] = {"encoding": encoding or "utf-8", "model": config, "training": training}
-            found = gradient_proof.prove(texts or (), **settings, work=work, progress=show)
+            found = gradient_proof.prove(
+                texts or (), encoding=encoding or "utf-8", model=config, training=training, work=work, progress=show
+            )
     if json:
         write_json(found)
     else:
