@@ -79,7 +79,7 @@ def _values(setting: Setting) -> str:
     if isinstance(setting.values, OneOf):
         return ", ".join(f"`{name}`" for name in setting.values.names)
     unit = f" {setting.unit}" if setting.unit else ""
-    return f"{setting.values.shown}{unit}{', or `none`' if setting.optional else ''}"
+    return f"{setting.values.shown}{unit}{', or `none`' if setting.takes_none else ''}"
 
 
 def _default(setting: Setting) -> str:

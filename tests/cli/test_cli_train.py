@@ -116,6 +116,21 @@ def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: 
         assert re.search(line, err, re.MULTILINE), err
 
 
+def test_hyperparameters_of_an_optimizer_arrive_and_stay(call: Call, book: Path) -> None:
+    options = ["--optimizer", "nesterov", "--learning-rate", "0.0001"]
+    code, _, err = call("train", book, *SMALL, *options, "--momentum", 0.5)
+    assert code == 0
+    assert "          nesterov, momentum 0.5, rate 0.0001; gradients within ±5" in err
+    table = tomllib.loads(Path("runs/small/run.toml").read_text())["training"]
+    assert (table["momentum"], table["beta1"]) == (0.5, "none")
+    code, _, err = call("train", "--resume", "--run", "runs/small", "--momentum", 0.9)
+    assert code == 2
+    assert "`momentum` of the run is 0.5, and cannot change when it is resumed; got 0.9." in err
+    code, _, err = call("train", book, "--preset", "small", "--momentum", 0.9)
+    assert code == 2
+    assert "`momentum` must be left out with optimizer adam, for only momentum and nesterov use it; got 0.9." in err
+
+
 def test_documents(call: Call, book: Path) -> None:
     options = ["--documents", "lines", "--batch-size", "4", "--sequence-length", "60", "--validation", "0.2"]
     code, out, err = call("train", book, *SMALL, *options, "--json")

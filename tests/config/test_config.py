@@ -1,10 +1,12 @@
 """Settings: every bound, every message, and the way to a table and back."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 
 
@@ -77,3 +79,44 @@ def test_an_unknown_setting_is_named():
     with pytest.raises(UsageError, match="unknown setting `colour`") as caught:
         ModelConfig.from_table({"colour": 1})
     assert "hidden_size" in str(caught.value.hint)
+
+
+def test_the_hyperparameters_of_the_optimizer_have_its_defaults_and_the_others_none():
+    adam, momentum = TrainingConfig(optimizer="adam"), TrainingConfig(optimizer="momentum", momentum=0.5)
+    assert adam.hyperparameters == {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+    assert (adam.momentum, adam.weight_decay) == (None, None)
+    assert momentum.hyperparameters == {"momentum": 0.5}
+    assert TrainingConfig(optimizer="rmsprop").beta2 == 0.99
+    for training in (adam, momentum):
+        assert TrainingConfig.from_table(training.to_table()) == training
+    old = {name: value for name, value in adam.to_table().items() if name not in HYPERPARAMETERS["adamw"]}
+    assert TrainingConfig.from_table(old) == adam
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"momentum": 0.9},
+            "`momentum` must be left out with optimizer adagrad, for only momentum and nesterov use it; got 0.9.",
+        ),
+        (
+            {"optimizer": "adam", "weight_decay": 0.1},
+            "`weight_decay` must be left out with optimizer adam, for only adamw uses it; got 0.1.",
+        ),
+        ({"optimizer": "sgd", "epsilon": 1e-6}, "for only adagrad, rmsprop, adam and adamw use it; got 1e-06."),
+        ({"optimizer": "adam", "beta1": 1}, "`beta1` must be a number from 0 to 0.999999; got 1."),
+        ({"optimizer": "adam", "beta2": -0.1}, "`beta2` must be a number from 0 to 0.999999; got -0.1."),
+        ({"epsilon": 0}, "`epsilon` must be a number from 1e-30 to 1; got 0."),
+        ({"optimizer": "adamw", "weight_decay": float("nan")}, "`weight_decay` must be a finite number, at least 0"),
+    ],
+)
+def test_a_hyperparameter_that_makes_no_sense_is_refused(settings, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        TrainingConfig(**settings)
+
+
+def test_the_hint_names_an_optimizer_that_uses_the_hyperparameter():
+    with pytest.raises(UsageError) as caught:
+        TrainingConfig(weight_decay=0.1)
+    assert caught.value.hint == "leave it out, or give `--optimizer adamw`."

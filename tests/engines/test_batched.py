@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine, BatchedNetwork
 from recurra.engines.engine import Start
 from recurra.engines.parameter_layout import Layout, padded
@@ -102,10 +102,12 @@ def test_padding_and_fewer_steps_equal_the_reference(config):
     assert batched.train(*updates(1)).losses == pytest.approx(reference.train(*updates(1)).losses, rel=1e-5)
 
 
+@pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimiser_steps_as_in_the_reference(optimizer):
+def test_every_optimiser_steps_as_in_the_reference(optimizer, share):
+    hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     config = ModelConfig(cell="gru", hidden_size=M)
-    batched, reference = engines(config, settings(optimizer=optimizer))
+    batched, reference = engines(config, settings(optimizer=optimizer, **hyper))
     for engine in (batched, reference):
         engine.train(*updates(2))
     assert set(batched.optimizer_state()) == set(reference.optimizer_state())

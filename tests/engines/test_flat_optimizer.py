@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recurra.config import OPTIMIZERS, ModelConfig, TrainingConfig
+from recurra.config import HYPERPARAMETERS, OPTIMIZERS, ModelConfig, TrainingConfig
 from recurra.engines import flat_optimizer
 from recurra.engines.flat_optimizer import FlatOptimizer, clipped
 from recurra.engines.flat_parameters import FLAT, by_name
@@ -23,12 +23,15 @@ def flat(seed):
     return array
 
 
+@pytest.mark.parametrize("share", [1, 0.75])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(("piece", "threads"), [(16, 1), (304, 2), (10**6, 1)])
-def test_every_step_has_the_bits_of_the_equations(monkeypatch, optimizer, ema, piece, threads):
+def test_every_step_has_the_bits_of_the_equations(monkeypatch, optimizer, ema, piece, threads, share):
+    """With the usual hyper-parameters, and with a share of each."""
     monkeypatch.setattr(flat_optimizer, "PIECE", piece)
-    training = TrainingConfig(optimizer=optimizer, ema=ema)
+    hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
+    training = TrainingConfig(optimizer=optimizer, ema=ema, **hyper)
     plain, expected = optimizer_of(training), flat(0)
     state = plain.init({FLAT: expected})
     found = expected.copy()

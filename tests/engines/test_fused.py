@@ -228,7 +228,7 @@ def test_engines_are_chosen_by_what_is_to_be_trained():
 
     assert kind(CONFIG) is kind(CONFIG, engine="compiled") is FusedEngine
     assert kind(CONFIG, engine="reference") is ReferenceEngine
-    for changes in ({"batch_size": 2}, {"optimizer": "adam"}, {"clip_norm": 1.0}):
+    for changes in ({"batch_size": 2}, {"optimizer": "adam"}, {"clip_norm": 1.0}, {"epsilon": 1e-6}):
         assert kind(CONFIG, **changes) is BatchedEngine
     for config in (
         ModelConfig(hidden_size=M, layers=2),

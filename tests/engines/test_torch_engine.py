@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recurra import engines
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.engines import torch_device
 from recurra.engines.engine import Start
 from recurra.errors import NumericalError, UsageError
@@ -122,9 +122,11 @@ def test_padding_and_zero_states_equal_the_reference(config: ModelConfig) -> Non
 
 
 @needs_torch
+@pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimiser_steps_as_in_the_reference(optimizer: str) -> None:
-    own, reference = pair(ModelConfig(cell="gru", hidden_size=M), settings(optimizer=optimizer, ema=0.7))
+def test_every_optimiser_steps_as_in_the_reference(optimizer: str, share: float) -> None:
+    hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
+    own, reference = pair(ModelConfig(cell="gru", hidden_size=M), settings(optimizer=optimizer, ema=0.7, **hyper))
     for engine in (own, reference):
         engine.train(*updates(2))
     assert list(own.optimizer_state()) == list(reference.optimizer_state())

@@ -24,6 +24,7 @@ OTHER = {
     "cell": "gru", "activation": "relu", "hidden_size": 99, "layers": 2, "preset": "small", "time_limit": "2m",
     "max_epochs": 3.0, "seed": 1, "sequence_length": 24, "batch_size": 2, "order": "random", "documents": "lines",
     "optimizer": "adam", "initial_scale": None, "validation": 0.2, "test": 0.1, "ema": 0.9,
+    "momentum": 0.5, "beta1": 0.5, "beta2": 0.5, "epsilon": 1e-6, "weight_decay": 0.1,
 }  # fmt: skip
 
 

@@ -119,7 +119,7 @@ def _reader(setting: Setting) -> tuple[Any, Callable[[Any, Sequence[Token]], Any
         case Whole():
             return int, whole
         case Number():
-            return (float | str, real_or_none) if setting.optional else (float, real)
+            return (float | str, real_or_none) if setting.takes_none else (float, real)
         case _:
             return str, text
 
@@ -132,7 +132,7 @@ def setting_help(setting: Setting) -> str:
         case Duration():  # the help has examples
             return f"{setting.help}."
         case values:
-            return f"{setting.help}. [{values.shown}{f', or {NONE}' if setting.optional else ''}]"
+            return f"{setting.help}. [{values.shown}{f', or {NONE}' if setting.takes_none else ''}]"
 
 
 def _default(setting: Setting) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from recurra.cli.terminal import folded, paint
 from recurra.cli.train_progress import Silent
-from recurra.config import SETTINGS, TrainingConfig, configs
+from recurra.config import HYPERPARAMETERS, SETTINGS, TrainingConfig, configs
 from recurra.config.presets import LEAST_SPLIT, PRESETS, choose, expected
 from recurra.formatting import duration, inert, loss_words, plural, rate, share_words
 from recurra.network.parameters import count
@@ -130,7 +130,9 @@ def _optimizer(training: TrainingConfig) -> str:
     norm = f"; their norm at most {training.clip_norm:g}" if training.clip_norm is not None else ""
     average = f"; the model is a moving average, {training.ema:g}" if training.ema else ""
     rate = f"rate {training.learning_rate:g}{schedule}{plateau}"
-    return f"{sizes}{order}{documents}{training.optimizer}, {rate}{value}{norm}{average}"
+    usual = HYPERPARAMETERS[training.optimizer]
+    others = "".join(f", {name} {own:g}" for name, own in training.hyperparameters.items() if own != usual[name])
+    return f"{sizes}{order}{documents}{training.optimizer}{others.replace('_', ' ')}, {rate}{value}{norm}{average}"
 
 
 def after(run: Run, seen: Silent) -> Iterator[str]:

@@ -15,6 +15,7 @@ from recurra.config.training_settings import (
     DEVICES,
     DOCUMENTS,
     ENGINES,
+    HYPERPARAMETERS,
     OPTIMIZERS,
     ORDERS,
     SCHEDULES,
@@ -23,7 +24,7 @@ from recurra.config.training_settings import (
 )
 
 __all__ = [
-    "ACTIVATIONS", "CELLS", "DEFAULT_CELL", "DEVICES", "DOCUMENTS", "ENGINES", "MAX_SEED", "NONE", "OPTIMIZERS",
-    "ORDERS", "SCHEDULES", "SETTINGS", "TIMES", "ModelConfig", "ModelSettings", "Setting", "Settings",
+    "ACTIVATIONS", "CELLS", "DEFAULT_CELL", "DEVICES", "DOCUMENTS", "ENGINES", "HYPERPARAMETERS", "MAX_SEED", "NONE",
+    "OPTIMIZERS", "ORDERS", "SCHEDULES", "SETTINGS", "TIMES", "ModelConfig", "ModelSettings", "Setting", "Settings",
     "TrainingConfig", "TrainingSettings", "configs", "in_seconds", "split",
 ]  # fmt: skip

@@ -132,6 +132,11 @@ class Setting(NamedTuple):
     default_words: str = ""
 
     @property
+    def takes_none(self) -> bool:
+        """Return True if None is a value of its own; None in place of `default_words` is that default."""
+        return self.optional and not self.default_words
+
+    @property
     def option(self) -> str:
         """The name of the command-line option."""
         return f"--{self.name.replace('_', '-')}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Any, Final, TypedDict
 
+from recurra.config import arguments
 from recurra.config.declaration import (
     HELD_OUT,
     HOW,
@@ -25,13 +27,32 @@ from recurra.errors import UsageError
 
 ENGINES = ("auto", "compiled", "reference", "torch")
 DEVICES = ("auto", "cpu", "cuda")
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+HYPERPARAMETERS: Final[Mapping[str, Mapping[str, float]]] = {  # those that each optimizer uses, and their defaults
+    "sgd": {},
+    "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9},
+    "adagrad": {"epsilon": 1e-8},
+    "rmsprop": {"beta2": 0.99, "epsilon": 1e-8},
+    "adam": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    "adamw": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
+}
+OPTIMIZERS = tuple(HYPERPARAMETERS)
 ORDERS = ("sequential", "shuffled", "random")
 DOCUMENTS = (NONE, "lines")
 SCHEDULES = ("constant", "step", "exponential", "cosine")
 
 _KEPT_PRESET = "leave it out: a run keeps the settings of its preset, and those given change them."
 _ONCE = "a time becomes a number of updates once, at the start: give `--updates` to train longer."
+
+
+def _hyperparameter(name: str, help: str, values: Number) -> dict[str, Any]:
+    """Return the metadata of a setting that some optimizers use; its help names them and their defaults."""
+    users: dict[float, list[str]] = {}
+    for optimizer, used in HYPERPARAMETERS.items():
+        if name in used:
+            users.setdefault(used[name], []).append(optimizer)
+    defaults = "; ".join(f"{default:g} for {', '.join(optimizers)}" for default, optimizers in users.items())
+    return setting(f"{help}: {defaults}", values, HOW, optional=True, fixed=OTHER_RUN, default_words="by optimizer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +62,9 @@ class TrainingConfig(Configuration):
     `learning_rate` is the highest of the `schedule`, reached after `warm_up` updates; step, exponential and cosine end
     at `final_rate` of it. Losses and gradients are sums over the `sequence_length` · `batch_size` characters of an
     update, and so is what `clip_value` and `clip_norm` bound. `initial_scale` None means the cells' own start.
+
+    `momentum`, `beta1`, `beta2`, `epsilon` and `weight_decay` are for the optimizers that use them; None becomes the
+    default of the optimizer, and stays None if the optimizer does not use it.
 
     `updates` counts gradient steps; with a `time_limit` in seconds they are as many as fit, and no more than
     `max_epochs` (0: any number). A schedule falls over `schedule_updates` (0: over all `updates`): if the time limit
@@ -118,6 +142,24 @@ class TrainingConfig(Configuration):
     optimizer: str = field(default="adagrad", metadata=setting("Optimizer", OneOf(OPTIMIZERS), HOW, fixed=OTHER_RUN))
     learning_rate: float = field(
         default=0.1, metadata=setting("Learning rate, the highest of the schedule", Number(0, is_open=True), HOW)
+    )
+    momentum: float | None = field(
+        default=None,
+        metadata=_hyperparameter("momentum", "Share of the velocity that an update keeps", Number(0, 1 - 1e-6)),
+    )
+    beta1: float | None = field(
+        default=None, metadata=_hyperparameter("beta1", "Decay of the mean of the gradients", Number(0, 1 - 1e-6))
+    )
+    beta2: float | None = field(
+        default=None,
+        metadata=_hyperparameter("beta2", "Decay of the mean of the squared gradients", Number(0, 1 - 1e-6)),
+    )
+    epsilon: float | None = field(
+        default=None, metadata=_hyperparameter("epsilon", "Number that keeps a divisor from zero", Number(1e-30, 1))
+    )
+    weight_decay: float | None = field(
+        default=None,
+        metadata=_hyperparameter("weight_decay", "Decay of the parameters, times the learning rate", Number(0)),
     )
     schedule: str = field(default="constant", metadata=setting("Learning-rate schedule", OneOf(SCHEDULES), HOW))
     schedule_updates: int = field(
@@ -228,6 +270,30 @@ class TrainingConfig(Configuration):
             )
         fits = self.device != "cuda" or self.engine == "torch"
         require(fits, "device", f"auto or cpu with engine {self.engine}", self.device)
+        self._complete_hyperparameters()
+
+    def _complete_hyperparameters(self) -> None:
+        """Set those of the optimizer that are None to its defaults; raise UsageError for one that it does not use."""
+        used = HYPERPARAMETERS[self.optimizer]
+        for name in dict.fromkeys(name for others in HYPERPARAMETERS.values() for name in others):
+            value = getattr(self, name)
+            if value is None:
+                object.__setattr__(self, name, used.get(name))
+            elif name not in used:
+                raise _unused(name, value, self.optimizer)
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """The settings that the optimizer uses besides the learning rate."""
+        return {name: getattr(self, name) for name in HYPERPARAMETERS[self.optimizer]}
+
+
+def _unused(name: str, value: float, optimizer: str) -> UsageError:
+    """Return the error for a hyper-parameter that the `optimizer` does not use."""
+    *most, last = [user for user, used in HYPERPARAMETERS.items() if name in used]
+    users = f"{', '.join(most)} and {last} use" if most else f"{last} uses"
+    hint = f"leave it out, or give `--optimizer {last}`."
+    return arguments.wrong(name, f"left out with optimizer {optimizer}, for only {users} it", value, hint)
 
 
 class TrainingSettings(TypedDict, total=False):
@@ -247,6 +313,11 @@ class TrainingSettings(TypedDict, total=False):
     documents: str | None
     optimizer: str
     learning_rate: float
+    momentum: float | str | None
+    beta1: float | str | None
+    beta2: float | str | None
+    epsilon: float | str | None
+    weight_decay: float | str | None
     schedule: str
     schedule_updates: int
     warm_up: int

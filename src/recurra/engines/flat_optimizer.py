@@ -5,6 +5,7 @@ Every optimiser works on each number alone, so that neither the pieces nor the c
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,7 +20,6 @@ from recurra.network.optimizers.adaptive import BETA1, BETA2, EPSILON, WEIGHT_DE
 from recurra.network.parameters import Array, Parameters
 
 PIECE = 32768  # numbers; Adam's four arrays of it are 512 KiB
-BETAS = np.array([BETA1, 1 - BETA1, BETA2, 1 - BETA2], np.float32)
 
 
 def adamw_update(
@@ -28,23 +28,32 @@ def adamw_update(
     state: OptimizerState,
     rate: float,
     *,
+    beta1: float = BETA1,
+    beta2: float = BETA2,
+    epsilon: float = EPSILON,
     weight_decay: float = WEIGHT_DECAY,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """`adaptive.adamw_update` in one pass of a kernel, the same bits in float32; arrays (1, n), changed in place."""
-    w1 = BETA1 * state["mean_weight"] + (1 - BETA1)
-    w2 = BETA2 * state["squares_weight"] + (1 - BETA2)
+    w1 = beta1 * state["mean_weight"] + (1 - beta1)
+    w2 = beta2 * state["squares_weight"] + (1 - beta2)
     kept, step, scale = np.float32(1 - rate * weight_decay), (rate / w1)[0], (1 / np.sqrt(w2))[0]
     for name, theta in parameters.items():
         own = (theta, state[f"mean.{name}"], state[f"squares.{name}"], gradients[name])
-        kernels.adamw(*own, kept, step, scale, BETAS, np.float32(EPSILON))
+        kernels.adamw(*own, kept, step, scale, _betas(beta1, beta2), np.float32(epsilon))
     return dict(parameters), state | {"mean_weight": w1, "squares_weight": w2}
 
 
 def adam_update(
-    parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float
+    parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, **named: float
 ) -> tuple[dict[str, Array], OptimizerState]:
     """`adaptive.adam_update` as a kernel: no decay."""
-    return adamw_update(parameters, gradients, state, rate, weight_decay=0.0)
+    return adamw_update(parameters, gradients, state, rate, weight_decay=0.0, **named)
+
+
+@functools.lru_cache
+def _betas(beta1: float, beta2: float) -> Vector:
+    """Return beta1, 1 - beta1, beta2 and 1 - beta2 as the kernel takes them."""
+    return np.array([beta1, 1 - beta1, beta2, 1 - beta2], np.float32)
 
 
 COMPILED = OPTIMIZERS | {"adam": Optimizer(adam_init, adam_update), "adamw": Optimizer(adam_init, adamw_update)}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.engines.engine import Batches, Engine, Rates, Start, TrainResult
 from recurra.engines.fused_tiles import Tiling, is_single_tanh_layer
 from recurra.engines.kernels import fused_elman, softmax
@@ -25,8 +25,12 @@ TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order o
 
 
 def trains(config: ModelConfig, training: TrainingConfig) -> bool:
-    """Whether the fused kernel does this training: such a network, one stream, AdaGrad and clipping by value alone."""
-    plain = training.optimizer == "adagrad" and training.clip_norm is None and not training.ema
+    """Return True if the fused kernel does this training.
+
+    The kernel has one elman layer with tanh, one stream, AdaGrad with its usual epsilon, and clipping by value alone.
+    """
+    is_adagrad = training.optimizer == "adagrad" and training.epsilon == HYPERPARAMETERS["adagrad"]["epsilon"]
+    plain = is_adagrad and training.clip_norm is None and not training.ema
     return is_single_tanh_layer(config) and training.batch_size == 1 and plain
 
 

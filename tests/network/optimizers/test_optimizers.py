@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -22,6 +23,7 @@ from recurra.network.optimizers import (
     clip_by_value,
     momentum_update,
     nesterov_update,
+    optimizer_of,
     rmsprop_update,
     sgd_update,
 )
@@ -34,6 +36,25 @@ of_both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 def test_every_configurable_optimizer_is_here() -> None:
     assert tuple(OPTIMIZERS) == settings.OPTIMIZERS
+
+
+@of_all
+def test_the_hyperparameters_of_the_settings_are_the_keywords(name: str) -> None:
+    keywords = inspect.signature(OPTIMIZERS[name].update).parameters.values()
+    defaults = {own.name: own.default for own in keywords if own.kind is own.KEYWORD_ONLY and own.name != "sqrt"}
+    assert defaults == settings.HYPERPARAMETERS[name]
+
+
+@of_all
+def test_the_hyperparameters_that_are_set_arrive(name: str) -> None:
+    parameters, gradients = {"c": np.array([1.0, -2.0])}, {"c": np.array([0.3, 4.0])}
+    start = {key: np.full_like(array, 0.5) for key, array in OPTIMIZERS[name].init(parameters).items()}
+    for own, usual in settings.HYPERPARAMETERS[name].items():
+        training = settings.TrainingConfig(optimizer=name, **{own: usual / 2})  # type: ignore[arg-type]
+        found = optimizer_of(training).update(parameters, gradients, start, 0.1)
+        expected = OPTIMIZERS[name].update(parameters, gradients, start, 0.1, **{own: usual / 2})
+        other = OPTIMIZERS[name].update(parameters, gradients, start, 0.1)
+        assert found[0]["c"].tolist() == expected[0]["c"].tolist() != other[0]["c"].tolist(), own
 
 
 def test_sgd_by_hand() -> None:
@@ -70,7 +91,7 @@ def test_adagrad_has_epsilon_under_the_root() -> None:
 def test_rmsprop_by_hand() -> None:
     """s = 0.75 * 0 + 0.25 * 4^2 = 4, step 0.5 * 4 / (2 + 2)."""
     state = {"squares.c": np.zeros(1)}
-    new, new_state = rmsprop_update({"c": np.ones(1)}, {"c": np.array([4.0])}, state, 0.5, decay=0.75, epsilon=2.0)
+    new, new_state = rmsprop_update({"c": np.ones(1)}, {"c": np.array([4.0])}, state, 0.5, beta2=0.75, epsilon=2.0)
     assert new["c"].tolist() == [0.5]
     assert new_state["squares.c"].tolist() == [4]
 

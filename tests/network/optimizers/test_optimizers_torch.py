@@ -21,7 +21,7 @@ PEERS = [
     ("nesterov", {}, "SGD", {"momentum": 0.9, "nesterov": True}),
     ("adagrad", {}, "Adagrad", {}),
     ("rmsprop", {}, "RMSprop", {}),
-    ("rmsprop", {"decay": 0.9, "epsilon": 1e-3}, "RMSprop", {"alpha": 0.9, "eps": 1e-3}),
+    ("rmsprop", {"beta2": 0.9, "epsilon": 1e-3}, "RMSprop", {"alpha": 0.9, "eps": 1e-3}),
     ("adam", {}, "Adam", {}),
     ("adam", {"beta1": 0.8, "beta2": 0.95, "epsilon": 1.0}, "Adam", {"betas": (0.8, 0.95), "eps": 1.0}),
     ("adamw", {}, "AdamW", {}),

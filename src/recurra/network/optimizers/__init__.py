@@ -3,12 +3,13 @@
 An optimiser is data: `init(parameters)` gives its state, a flat dict of arrays that a checkpoint can hold,
 and `update(parameters, gradients, state, rate)` gives new parameters and a new state without touching the
 old ones. Both keep the dtype of the parameters; gradients of no parameter, such as the state's, are ignored.
-Hyper-parameters are keyword arguments of `update`, with defaults. Nothing here calls libm: +, -, *, / and square
-roots are rounded alike on every machine.
+Hyper-parameters are keyword arguments of `update`, with the names and defaults of `config.HYPERPARAMETERS`.
+Nothing here calls libm: +, -, *, / and square roots are rounded alike on every machine.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 from recurra.network.optimizers.adaptive import (
@@ -58,6 +59,7 @@ OPTIMIZERS: Final[dict[str, Optimizer]] = {
 
 
 def optimizer_of(training: TrainingConfig, registry: Mapping[str, Optimizer] = OPTIMIZERS) -> Optimizer:
-    """The optimiser of `registry` that a training's settings name, with the average that they ask for."""
-    optimizer = registry[training.optimizer]
+    """Return the optimizer of `registry` that a training names, with its hyper-parameters and its moving average."""
+    init, update = registry[training.optimizer]
+    optimizer = Optimizer(init, functools.partial(update, **training.hyperparameters))
     return averaged(optimizer, training.ema) if training.ema else optimizer

@@ -27,12 +27,18 @@ def adagrad_init(parameters: Parameters) -> OptimizerState:
 
 
 def adagrad_update(
-    parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, *, sqrt: Sqrt = np.sqrt
+    parameters: Parameters,
+    gradients: Parameters,
+    state: OptimizerState,
+    rate: float,
+    *,
+    epsilon: float = ADAGRAD_EPSILON,
+    sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of AdaGrad at learning rate `rate`.
 
         s <- s + g * g
-        theta <- theta - rate * g / sqrt(s + 1e-8)
+        theta <- theta - rate * g / sqrt(s + epsilon)
 
     Source: J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods for online learning and stochastic
     optimization", JMLR 12 (2011) 2121-2159. Others differ: the paper and PyTorch add epsilon after the root
@@ -42,7 +48,7 @@ def adagrad_update(
     for name, theta in parameters.items():
         g = gradients[name]
         s = state[f"squares.{name}"] + g * g
-        new_parameters[name] = theta - rate * g / sqrt(s + ADAGRAD_EPSILON)
+        new_parameters[name] = theta - rate * g / sqrt(s + epsilon)
         new_state[f"squares.{name}"] = s
     return new_parameters, new_state
 
@@ -53,23 +59,23 @@ def rmsprop_update(
     state: OptimizerState,
     rate: float,
     *,
-    decay: float = 0.99,
+    beta2: float = 0.99,
     epsilon: float = 1e-8,
     sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of RMSprop at learning rate `rate`; its state is that of `adagrad_init`.
 
-        s <- decay * s + (1 - decay) * g * g
+        s <- beta2 * s + (1 - beta2) * g * g
         theta <- theta - rate * g / (sqrt(s) + epsilon)
 
     Source: T. Tieleman, G. Hinton, "Lecture 6.5: RMSprop", Neural Networks for Machine Learning, Coursera 2012, with
-    decay 0.9 and no epsilon. Others differ: TensorFlow and Optax add epsilon under the root, A. Graves
+    beta2 0.9 and no epsilon. Others differ: TensorFlow and Optax add epsilon under the root, A. Graves
     (arXiv:1308.0850) subtracts the square of the mean gradient from s; PyTorch is as here.
     """
     new_parameters, new_state = {}, {}
     for name, theta in parameters.items():
         g = gradients[name]
-        s = decay * state[f"squares.{name}"] + (1 - decay) * (g * g)
+        s = beta2 * state[f"squares.{name}"] + (1 - beta2) * (g * g)
         new_parameters[name] = theta - rate * g / (sqrt(s) + epsilon)
         new_state[f"squares.{name}"] = s
     return new_parameters, new_state
