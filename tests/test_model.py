@@ -1,4 +1,4 @@
-"""The model: saved and loaded to the last bit, found where it lies, and every fault told."""
+"""The model: saved and loaded to the last bit, and every fault of a model file in an error."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 from recurra.config import ModelConfig
 from recurra.errors import CheckpointError, ModelError, TextError, UsageError
 from recurra.io import tensor_file
-from recurra.model import BEST, CHECKPOINTS, LanguageModel, load, locate
+from recurra.model import LanguageModel
 from recurra.network import network
 from recurra.network.network import State
 from recurra.network.parameters import digest, initialise
+from recurra.runs.saved_model import load
 from recurra.system.random_streams import stream
 from recurra.text.vocabulary import Vocabulary
 
@@ -121,38 +122,6 @@ def test_a_model_file_that_contradicts_itself(saved: Path, metadata: dict[str, A
 def test_a_model_file_with_a_vocabulary_that_is_none(saved: Path) -> None:
     with pytest.raises(ModelError, match="vocabulary is not in ascending order"):
         load(rewrite(saved, vocabulary=np.arange(7, dtype=np.uint32)[::-1]))
-
-
-def test_a_run_folder_means_its_best_checkpoint_else_its_latest(tmp_path: Path) -> None:
-    folder = tmp_path / CHECKPOINTS
-    folder.mkdir()
-    with pytest.raises(ModelError, match=r"has no checkpoint\.") as caught:
-        locate(tmp_path)
-    assert caught.value.hint == "is it a run folder? `recurra train` makes them."
-    for seed, name in enumerate(("update-000000000009.safetensors", "update-000000000010.safetensors", BEST)):
-        make_model(seed=seed).save(folder / name)
-        assert locate(tmp_path) == folder / name
-        assert load(tmp_path).sha256 == make_model(seed=seed).sha256
-    assert locate(str(folder / BEST)) == folder / BEST
-
-
-@pytest.mark.parametrize("name", ["runs/none", "."])
-def test_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelError, match=r"there is no model `runs/none`|`\.` has no checkpoint") as caught:
-        load(name)
-    assert caught.value.exit_code == 4
-
-
-def test_a_path_that_the_system_refuses() -> None:
-    with pytest.raises(ModelError, match=r"cannot read the model `x+`: File name too long\."):
-        load("x" * 5000)
-
-
-def test_a_text_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "book.txt").write_text("It was the best of times")
-    with pytest.raises(ModelError, match="is no model file of recurra"):
-        load(tmp_path / "book.txt")
 
 
 def test_a_model_with_more_characters_writes_and_scores_as_before() -> None:

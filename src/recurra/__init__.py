@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     )
     from recurra.inference.novelty import novelty
     from recurra.inference.sampling import SamplingConfig
-    from recurra.model import LanguageModel, load
+    from recurra.model import LanguageModel
     from recurra.runs.run import Run
+    from recurra.runs.saved_model import load
     from recurra.text.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
@@ -58,9 +59,10 @@ _HOMES = {
     "recurra.config": ("ModelConfig", "TrainingConfig"),
     "recurra.inference.novelty": ("novelty",),
     "recurra.inference.sampling": ("SamplingConfig",),
-    "recurra.model": ("LanguageModel", "load"),
+    "recurra.model": ("LanguageModel",),
     "recurra.text.vocabulary": ("Vocabulary",),
     "recurra.runs.run": ("Run",),
+    "recurra.runs.saved_model": ("load",),
 }
 
 

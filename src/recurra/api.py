@@ -13,13 +13,14 @@ from recurra.errors import UsageError
 from recurra.interop import exporting, importing
 from recurra.interop.origin import origin_of
 from recurra.interop.torch_names import Names
-from recurra.model import LanguageModel, load
+from recurra.model import LanguageModel
 from recurra.report.document import write_report
 from recurra.runs.layout import REPORT
 from recurra.runs.restart import begun_by_this_start
 from recurra.runs.run import Announce, Listener, Run, Watching
 from recurra.runs.run import resume as resume_run
 from recurra.runs.run import train as train_run
+from recurra.runs.saved_model import load
 from recurra.system.shell import path_argument
 from recurra.text.model_files import require_texts
 from recurra.text.reading import Source, list_sources

@@ -1,4 +1,4 @@
-"""LanguageModel = config + vocabulary + parameters: what is saved, loaded, sampled from and scored with."""
+"""LanguageModel = config + vocabulary + parameters: saved to a model file, sampled from and scored with."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from recurra.network import growth, network
 from recurra.network.network import State
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest, parameter_shapes
-from recurra.text import exclusions
 from recurra.text.equivalents import respelled
 from recurra.text.id_file import IdFile, Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
@@ -42,9 +41,6 @@ Array = NDArray[Any]
 FORMAT = 1
 MOST_STREAMS = 1 << 20
 PREFIX, OPTIMIZER = "parameters.", "optimizer."
-CHECKPOINTS = exclusions.CHECKPOINTS
-BEST = "best.safetensors"
-UPDATES = "update-*.safetensors"  # with the number of updates done
 STATE = "state."
 
 
@@ -440,48 +436,3 @@ def _require_shapes(tensors: dict[str, Array], config: ModelConfig, symbols: int
             good = array.ndim == 3 and array.size > 0 and array.shape[::2] == (config.layers, config.hidden_size)
         if not good:
             raise ModelError(f"{name!r:.80} has a shape that does not fit the network: {array.shape}.")
-
-
-def locate(path: str | Path) -> Path:
-    """The model file that `path` means: itself, or the best checkpoint of a run folder, else its latest.
-
-    Whatever opens a run folder opens this file: commands, the report, the page and the server.
-    """
-    path = Path(path)
-    try:
-        if path.is_file():
-            return path
-        exists, found = path.exists(), _newest(path / CHECKPOINTS)
-    except OSError as error:
-        raise ModelError(f"cannot read the model `{path}`: {error.strerror}.") from error
-    if not exists:
-        raise ModelError(
-            f"there is no model `{path}`.", hint="give a run folder, such as runs/kjv, or a checkpoint file."
-        )
-    if found is None:
-        raise ModelError(f"`{path}` has no checkpoint.", hint="is it a run folder? `recurra train` makes them.")
-    return found
-
-
-def checkpoint_name(path: Path, metadata: dict[str, Any]) -> str:
-    """What a reader calls the model in the file `path`: "best checkpoint, update 500"."""
-    progress = metadata.get("progress")
-    update = progress.get("update") if isinstance(progress, dict) else None
-    if not isinstance(update, int) or isinstance(update, bool):
-        return "model file"
-    return f"{'best checkpoint' if path.name == BEST else 'checkpoint'}, update {update:,}"
-
-
-def _newest(folder: Path) -> Path | None:
-    """The best checkpoint in `folder`, else the latest; None without any."""
-    candidates = [folder / BEST, *sorted(folder.glob(UPDATES), reverse=True)]
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
-
-
-def load(path: str | Path) -> LanguageModel:
-    """The model of a run folder (its best checkpoint) or of a checkpoint file.
-
-    Raises ModelError where there is none, CheckpointError where it is damaged.
-    """
-    found = locate(arguments.path("path", path))
-    return from_tensors(found, *tensor_file.read(found))

@@ -10,8 +10,7 @@ import pytest
 
 from calling import Call
 from recurra.errors import TextError
-from recurra.model import BEST, CHECKPOINTS
-from recurra.runs.layout import SETTINGS
+from recurra.runs.layout import BEST, CHECKPOINTS, SETTINGS
 
 LINES: list[tuple[list[str], str]] = [
     (["score", "RUN", "GIVEN"], "score with several models: `recurra score RUN --also GIVEN`"),

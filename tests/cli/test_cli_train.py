@@ -14,8 +14,8 @@ from calling import Call
 from processes import started
 from recurra.cli import main
 from recurra.config import SETTINGS, TrainingConfig
-from recurra.model import load
 from recurra.network.parameters import count
+from recurra.runs.saved_model import load
 from recurra.text.text import Text
 
 SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]

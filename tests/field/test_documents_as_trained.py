@@ -20,8 +20,9 @@ from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.inference.surprise import tally
 from recurra.interop import model_card
 from recurra.io import tensor_file
-from recurra.model import LanguageModel, load
+from recurra.model import LanguageModel
 from recurra.network.parameters import initialise
+from recurra.runs.saved_model import load
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\nabcd"

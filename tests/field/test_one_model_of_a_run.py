@@ -10,8 +10,8 @@ import pytest
 
 import recurra
 from recurra.interop.origin import origin_of
-from recurra.model import load
 from recurra.report.document import write_report
+from recurra.runs.saved_model import load
 from recurra.web.inlined_model import inlined
 
 pytest.importorskip("fastapi", reason="the page needs the extra `serve`")

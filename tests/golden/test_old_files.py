@@ -13,7 +13,7 @@ import pytest
 
 import recurra
 from recurra.cli import main
-from recurra.model import load
+from recurra.runs.saved_model import load
 
 FOLDER = Path(__file__).parent / "format_1"
 TALE = (FOLDER / "tale.txt").read_text(encoding="utf-8")

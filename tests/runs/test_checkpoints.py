@@ -13,9 +13,10 @@ import pytest
 
 from recurra.errors import StorageError
 from recurra.io import atomic_write, tensor_file
-from recurra.model import BEST, CHECKPOINTS, load
 from recurra.runs import checkpoints
-from recurra.runs.checkpoints import LATEST, CheckpointFolder
+from recurra.runs.checkpoints import CheckpointFolder
+from recurra.runs.layout import BEST, CHECKPOINTS, LATEST
+from recurra.runs.saved_model import load
 from recurra.training.snapshot import Snapshot
 from small_training import make_trainer
 

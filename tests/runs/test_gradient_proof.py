@@ -11,12 +11,13 @@ import pytest
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import ModelError, TextError
 from recurra.io import tensor_file
-from recurra.model import BEST, CHECKPOINTS, LanguageModel
+from recurra.model import LanguageModel
 from recurra.network import gradient_check
 from recurra.network.network import State
 from recurra.network.parameters import initialise
 from recurra.runs import gradient_proof
 from recurra.runs.gradient_proof import prove, prove_model
+from recurra.runs.layout import BEST, CHECKPOINTS
 from recurra.text.reading import from_string
 from recurra.text.vocabulary import Vocabulary
 from small_training import TEXT, K, T, train_small

@@ -16,10 +16,11 @@ import pytest
 
 from recurra.errors import CheckpointError, ModelError
 from recurra.io import atomic_write, tensor_file
-from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
-from recurra.runs.checkpoints import BAD, LATEST, CheckpointFolder, best_path
+from recurra.runs.checkpoints import CheckpointFolder, best_path
+from recurra.runs.layout import BAD, BEST, CHECKPOINTS, LATEST
 from recurra.runs.recovery import recover
+from recurra.runs.saved_model import load
 from recurra.training.snapshot import Snapshot
 from small_training import make_trainer
 

@@ -18,11 +18,11 @@ import pytest
 from recurra.config import configs
 from recurra.errors import Interrupted, ModelError, TextError, UsageError
 from recurra.io import tensor_file
-from recurra.model import BEST, CHECKPOINTS, load
 from recurra.network.parameters import digest
 from recurra.runs import run as training_run
-from recurra.runs.layout import METRICS, SAMPLES, SUMMARY, TIMINGS
+from recurra.runs.layout import BEST, CHECKPOINTS, METRICS, SAMPLES, SUMMARY, TIMINGS
 from recurra.runs.layout import SETTINGS as RUN_TOML
+from recurra.runs.saved_model import load
 from recurra.text.reading import from_string, read
 from recurra.training.events import Event, Finishing, Progress, Sampled
 from small_training import SETTINGS, TEXT, resume_small, rows, train_small

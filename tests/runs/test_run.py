@@ -27,17 +27,17 @@ from recurra.engines.fused import FusedEngine
 from recurra.errors import Interrupted, NumericalError, StorageError, TextError, UsageError
 from recurra.inference.baselines import baselines
 from recurra.io import atomic_write, tensor_file
-from recurra.model import BEST, CHECKPOINTS, LanguageModel, load
+from recurra.model import LanguageModel
 from recurra.network.parameters import digest, initialise
 from recurra.runs import run as training_run
 from recurra.runs import summary as training_summary
-from recurra.runs.checkpoints import LATEST
-from recurra.runs.layout import METRICS, OURS, RUNS, SAMPLES, SUMMARY, TIMINGS
+from recurra.runs.layout import BEST, CHECKPOINTS, FILES, LATEST, METRICS, RUNS, SAMPLES, SUMMARY, TIMINGS
 from recurra.runs.layout import SETTINGS as RUN_TOML
 from recurra.runs.logs import Logs
 from recurra.runs.new_folder import new_folder
 from recurra.runs.records import load as load_report
 from recurra.runs.recovery import recover
+from recurra.runs.saved_model import load
 from recurra.system.signals import STOPS
 from recurra.text import id_file, long_text
 from recurra.text.reading import from_string, read
@@ -669,5 +669,5 @@ def test_a_thousand_epochs_can_be_read_back() -> None:
 
 def test_every_file_of_a_run_is_known_to_force() -> None:
     run = train_small(updates=10)
-    assert set(names(run.folder)) <= {*OURS, CHECKPOINTS}
+    assert set(names(run.folder)) <= {*FILES, CHECKPOINTS}
     assert SETTINGS["hidden_size"] == 8

@@ -14,8 +14,9 @@ from recurra.engines.batched import BatchedEngine
 from recurra.engines.engine import TrainResult
 from recurra.errors import NumericalError
 from recurra.io import tensor_file
-from recurra.model import CHECKPOINTS, LanguageModel
+from recurra.model import LanguageModel
 from recurra.runs import records
+from recurra.runs.layout import CHECKPOINTS
 from recurra.runs.recovery import recover
 from recurra.training.loss_history import LARGEST_NUMBER
 from small_training import make_trainer, resume_small, train_small

@@ -19,8 +19,9 @@ from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.inference.line_scores import Line
 from recurra.inference.scoring import Score
 from recurra.inference.surprise import Surprise, tally
-from recurra.model import LanguageModel, load
+from recurra.model import LanguageModel
 from recurra.runs.provenance import HINT, Provenance
+from recurra.runs.saved_model import load
 from recurra.system.shell import path_argument
 from recurra.text.equivalents import Respelling, respelled
 from recurra.text.id_file import Ids

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from recurra.formatting import inert
 from recurra.io import tensor_file
-from recurra.model import CHECKPOINTS, OPTIMIZER, LanguageModel, from_tensors, locate, named
+from recurra.model import OPTIMIZER, LanguageModel, from_tensors, named
 from recurra.network.cells import cell_of
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import count
+from recurra.runs.layout import CHECKPOINTS
+from recurra.runs.saved_model import locate
 
 
 class Origin(NamedTuple):

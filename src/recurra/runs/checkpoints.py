@@ -12,13 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from recurra.io import atomic_write, tensor_file
-from recurra.model import BEST, CHECKPOINTS, UPDATES
-from recurra.text import exclusions
+from recurra.runs.layout import BAD, BEST, BESTS, CHECKPOINTS, LATEST, START, UPDATES, numbered
 from recurra.training.snapshot import Snapshot
-
-LATEST = exclusions.LATEST
-START = "start.safetensors"  # the model that a training with `--from` began with
-BESTS, BAD = "best-*.safetensors", "bad-"
 
 
 def remove(run: Path) -> None:
@@ -52,7 +47,7 @@ class CheckpointFolder:
         if best is not None:
             digest = self._write(best_path(self.path, best.update), best, settings)
             self._best = {"update": best.update, "sha256": digest}
-        path = self.path / UPDATES.replace("*", f"{snapshot.update:012d}")
+        path = self.path / numbered(UPDATES, snapshot.update)
         digest = self._write(path, snapshot, settings | {"best": self._best})
         write_latest(path, snapshot.update, digest)
         if self._best is not None:
@@ -78,7 +73,7 @@ def write_latest(path: Path, update: int, digest: str) -> None:
 
 def best_path(folder: Path, update: int) -> Path:
     """Where the best model, that of `update`, waits for its checkpoint."""
-    return folder / f"best-{update:012d}.safetensors"
+    return folder / numbered(BESTS, update)
 
 
 def put_best_in_place(folder: Path, update: int) -> None:

@@ -16,12 +16,13 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Start
 from recurra.inference.sampling import SamplingConfig
 from recurra.io import tensor_file
-from recurra.model import from_tensors, locate
+from recurra.model import from_tensors
 from recurra.network import gradient_check, gradient_survey
 from recurra.network.gradient_check import WORK, Progress, silent
 from recurra.network.network import State
 from recurra.network.parameters import count, initialise
 from recurra.network.state import map_state, named_state, state_of
+from recurra.runs.saved_model import locate
 from recurra.text.id_file import Ids
 from recurra.text.reading import Source, read, require_learnable
 from recurra.text.streams import SequentialStream

@@ -1,4 +1,17 @@
-"""The plain files of a run: where they lie, and what they are called."""
+"""The layout of a run directory: the name and the place of every file in it.
+
+runs/NAME/
+  run.toml                                every setting, the text's name and sha256, versions
+  sources.jsonl                           the text's files, if they are too many for run.toml
+  metrics.jsonl timings.jsonl samples.jsonl
+  summary.json report.html                written at the end
+  checkpoints/
+    update-000000010000.safetensors       a checkpoint, with the number of updates done
+    latest.json                           the name and the sha256 of the latest checkpoint
+    best.safetensors                      the best model; best-000000010000.safetensors until latest.json is written
+    start.safetensors                     the model that a training with `--from` began with
+    bad-update-….safetensors              a damaged checkpoint that was set aside
+"""
 
 from __future__ import annotations
 
@@ -9,12 +22,36 @@ from typing import Any
 from recurra.io import atomic_write
 from recurra.text import exclusions
 
-RUNS = Path("runs")
-SETTINGS, METRICS, TIMINGS, SAMPLES = exclusions.SETTINGS, exclusions.METRICS, "timings.jsonl", "samples.jsonl"
-SOURCES = "sources.jsonl"
+RUNS = Path("runs")  # the folder of runs that were given no other place
+SETTINGS, SOURCES = exclusions.SETTINGS, "sources.jsonl"
+METRICS, TIMINGS, SAMPLES = LOGS = exclusions.METRICS, "timings.jsonl", "samples.jsonl"
 SUMMARY, REPORT = "summary.json", "report.html"
-LOGS = (METRICS, TIMINGS, SAMPLES)
-OURS = (SETTINGS, SOURCES, *LOGS, SUMMARY, REPORT)
+FILES = (SETTINGS, SOURCES, *LOGS, SUMMARY, REPORT)
+
+CHECKPOINTS = exclusions.CHECKPOINTS
+UPDATES, BESTS = "update-*.safetensors", "best-*.safetensors"  # patterns; * is the number of updates done
+BEST, START, LATEST = "best.safetensors", "start.safetensors", exclusions.LATEST
+BAD = "bad-"
+
+
+def numbered(pattern: str, update: int) -> str:
+    """Return the file name of `UPDATES` or `BESTS` for a number of updates."""
+    return pattern.replace("*", f"{update:012d}")
+
+
+def updates_of(name: str) -> int | None:
+    """Return the number of updates in the file name of a checkpoint; None if it is not the name of one."""
+    before, after = UPDATES.split("*")
+    number = name.removeprefix(before).removesuffix(after)
+    is_name = name == before + number + after and number.isascii() and number.isdecimal() and len(number) <= 18
+    return int(number) if is_name else None
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the best model of the run directory `folder`, else its latest checkpoint; None without any."""
+    checkpoints = folder / CHECKPOINTS
+    candidates = [checkpoints / BEST, *sorted(checkpoints.glob(UPDATES), reverse=True)]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from recurra.errors import UsageError
 from recurra.io import atomic_write
 from recurra.runs import checkpoints
-from recurra.runs.layout import OURS, RUNS
+from recurra.runs.layout import FILES, RUNS
 from recurra.runs.lock import locked
 
 
@@ -53,7 +53,7 @@ def _empty(folder: Path, *, force: bool) -> None:
                 f"`{folder}` is not empty.",
                 hint="give another `--run`, `--resume` to go on with the run there, or `--force` to train anew.",
             )
-        for name in OURS:
+        for name in FILES:
             (folder / name).unlink(missing_ok=True)
         atomic_write.sweep(folder)
         checkpoints.remove(folder)

@@ -9,8 +9,9 @@ from typing import Any
 from recurra.config import TrainingConfig
 from recurra.errors import ModelError, RecurraError
 from recurra.io import tensor_file
-from recurra.model import from_tensors, locate
+from recurra.model import from_tensors
 from recurra.runs.run_toml import read_settings
+from recurra.runs.saved_model import locate
 from recurra.runs.source_list import read_sources
 from recurra.text import named_books
 from recurra.text.splits import LearningText, prepared, read_again

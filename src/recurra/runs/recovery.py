@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from recurra.errors import CheckpointError, ModelError, RecurraError
 from recurra.io import atomic_write, bounded_io, tensor_file
-from recurra.model import BEST, CHECKPOINTS, OPTIMIZER, PREFIX, UPDATES, from_tensors, named
+from recurra.model import OPTIMIZER, PREFIX, from_tensors, named
 from recurra.network.parameters import parameter_shapes
 from recurra.network.state import state_of
 from recurra.runs.checkpoint_schema import PROGRESS, saved_fault
-from recurra.runs.checkpoints import BAD, BESTS, LATEST, START, best_path, put_best_in_place, write_latest
+from recurra.runs.checkpoints import best_path, put_best_in_place, write_latest
+from recurra.runs.layout import BAD, BEST, BESTS, CHECKPOINTS, LATEST, START, UPDATES
 from recurra.training.snapshot import Array, Snapshot
 
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from recurra.distributed.ranks import is_restart, launch
 from recurra.errors import ModelError
-from recurra.model import CHECKPOINTS, UPDATES
-from recurra.runs.layout import RUNS, SETTINGS
+from recurra.runs.layout import CHECKPOINTS, RUNS, SETTINGS, UPDATES
 from recurra.runs.run_toml import LAUNCH, read_settings
 
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import CheckpointError, UsageError
-from recurra.model import CHECKPOINTS, load
 from recurra.network import growth
 from recurra.network.optimizers.averaging import SUM, WEIGHT, average_of
 from recurra.runs.checkpoint_schema import SETTINGS, saved_fault
-from recurra.runs.checkpoints import START
+from recurra.runs.layout import CHECKPOINTS, START
 from recurra.runs.logs import cut_back
 from recurra.runs.recovery import never_saved, recover
 from recurra.runs.run_toml import changed, read_settings, text_table
+from recurra.runs.saved_model import load
 from recurra.runs.source_list import read_sources
 from recurra.runs.task import Task
 from recurra.text import splits

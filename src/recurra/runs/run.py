@@ -17,9 +17,9 @@ from recurra.distributed.leader import crew_of
 from recurra.distributed.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.io import atomic_write
-from recurra.model import CHECKPOINTS, LanguageModel
-from recurra.runs.checkpoints import START, CheckpointFolder
-from recurra.runs.layout import SUMMARY, write_json
+from recurra.model import LanguageModel
+from recurra.runs.checkpoints import CheckpointFolder
+from recurra.runs.layout import CHECKPOINTS, START, SUMMARY, write_json
 from recurra.runs.lock import locked
 from recurra.runs.logs import Logs
 from recurra.runs.new_folder import new_folder

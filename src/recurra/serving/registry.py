@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recurra.errors import ModelError
-from recurra.model import LanguageModel, load, locate
+from recurra.model import LanguageModel
 from recurra.runs.layout import RUNS, SETTINGS
+from recurra.runs.saved_model import load, locate
 
 LONGEST_NAME = 64
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")

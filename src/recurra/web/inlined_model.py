@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recurra.errors import RecurraError
 from recurra.io import tensor_file
-from recurra.model import checkpoint_name, from_tensors, locate
+from recurra.model import from_tensors
 from recurra.network.parameters import count
+from recurra.runs.saved_model import checkpoint_name, locate
 from recurra.web.packed_model import pack
 
 if TYPE_CHECKING:

@@ -10,18 +10,16 @@ from typing import Any, NamedTuple
 
 from recurra.errors import ModelError
 from recurra.io import bounded_io
-from recurra.model import CHECKPOINTS, UPDATES, locate
 from recurra.runs import records
-from recurra.runs.checkpoints import LATEST
-from recurra.runs.layout import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
+from recurra.runs.layout import CHECKPOINTS, LATEST, METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS, updates_of
 from recurra.runs.records import Record, RunData, Sample
+from recurra.runs.saved_model import locate
 from recurra.web import panel_data
 from recurra.web.log_tail import Tail
 
 OFTEN = 0.1  # seconds, at least, between two looks at the files
 TIMINGS_KEPT = 100  # lines, one a second
 RECENT = 10  # seconds, about, over which the speed is told
-_CHECKPOINT = re.compile(re.escape(UPDATES).replace(r"\*", r"(\d{1,18})"))
 
 
 class Place(NamedTuple):
@@ -234,5 +232,6 @@ def newest(folder: Path) -> tuple[Path, int] | None:
         found = bounded_io.parse_json(bounded_io.read(path / LATEST, 4096))
     except (OSError, ValueError):
         return None
-    match = _CHECKPOINT.fullmatch(str(found.get("file"))) if isinstance(found, dict) else None
-    return (path / match[0], int(match[1])) if match else None
+    name = str(found.get("file")) if isinstance(found, dict) else ""
+    update = updates_of(name)
+    return None if update is None else (path / name, update)

@@ -9,9 +9,10 @@ from typing import Any
 
 from recurra.errors import ModelError
 from recurra.io import tensor_file
-from recurra.model import checkpoint_name, from_tensors, locate
+from recurra.model import from_tensors
 from recurra.network.parameters import count
 from recurra.runs.gradient_proof import prove_model
+from recurra.runs.saved_model import checkpoint_name, locate
 from recurra.runs.summary import PROOF_LIMIT
 from recurra.serving.refusals import Refusal, busy
 from recurra.web.inlined_model import update_of

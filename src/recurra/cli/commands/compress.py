@@ -40,7 +40,7 @@ def compress(
     from recurra.compression import adaptive as learning
     from recurra.compression import model_codec as modelled
     from recurra.errors import UsageError
-    from recurra.model import load
+    from recurra.runs.saved_model import load
 
     model, name = compress_files.model_and_file(texts, adaptive=adaptive)
     there = output or (compress_files.STDIO if name == compress_files.STDIO else name + compress_files.SUFFIX)

@@ -36,7 +36,7 @@ def decompress(
     from recurra.compression import adaptive as learning
     from recurra.compression import model_codec as modelled
     from recurra.errors import CompressedFileError
-    from recurra.model import load
+    from recurra.runs.saved_model import load
 
     model, name = compress_files.model_and_file(texts, adaptive=adaptive)
     there = output or compress_files.without_suffix(name)

@@ -112,7 +112,7 @@ def sample(
     from recurra.cli import sample_output
     from recurra.cli.terminal import await_input
     from recurra.inference.sampling import SamplingConfig
-    from recurra.model import load
+    from recurra.runs.saved_model import load
     from recurra.text.text import BYTES
 
     _refuse(prompt, prompt_file, interactive, novelty, training_text, logprobs, json)
