@@ -18,8 +18,8 @@ from torch import nn
 from recurra.config import ModelConfig
 from recurra.network.cells import cell_of, torch_module
 from recurra.network.network import State
+from recurra.network.output import PADDING
 from recurra.network.parameters import parameter_shapes
-from recurra.text.streams import PADDING
 
 Array = NDArray[Any]
 Tensor = Any  # a torch.Tensor: mypy judges alike where PyTorch is not installed

@@ -18,7 +18,6 @@ from recurra.network.cells import equations_of
 from recurra.network.cells.elman import State
 from recurra.network.parameters import of_layer
 from recurra.network.state import map_state, named_state, zero_state
-from recurra.text.streams import PADDING
 
 if TYPE_CHECKING:
     from recurra.config import ModelConfig
@@ -118,7 +117,7 @@ def loss_and_gradients(
     names of the parameters, and "state.h" ("state.c") for the state.
     """
     _require_ids("inputs", inputs, 0, parameters["c"].shape[0])
-    _require_ids("targets", targets, PADDING, parameters["c"].shape[0])
+    _require_ids("targets", targets, output.PADDING, parameters["c"].shape[0])
     if targets.shape != inputs.shape:
         raise UsageError(f"`targets` must have the shape of `inputs`, {inputs.shape}; got {targets.shape}.")
     zeros = zero_state(config, inputs.shape[1])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Array = npt.NDArray[Any]
+PADDING = -1  # the target of a time step without loss and gradient
 
 
 def forward(parameters: Mapping[str, Array], h: Array) -> Array:
