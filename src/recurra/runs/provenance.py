@@ -1,27 +1,62 @@
-"""What a model was trained on: its text, read again where it was read, and the parts that it learned and held out."""
+"""The text of a run, read again where it was read: the same text or none. And the parts that its model has learned."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from recurra.config import TrainingConfig
-from recurra.errors import ModelError, RecurraError
+from recurra.config import TrainingConfig, arguments
+from recurra.errors import ModelError, RecurraError, TextError
 from recurra.io import tensor_file
 from recurra.model import from_tensors
 from recurra.runs.run_toml import read_settings
 from recurra.runs.saved_model import locate
 from recurra.runs.source_list import read_sources
 from recurra.text import named_books
-from recurra.text.splits import LearningText, prepared, read_again
+from recurra.text.reading import read
+from recurra.text.splits import ENCODING, LearningText, prepared
+from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 
 HINT = "give the text: `recurra score MODEL TEXT`."
+GIVE_IT = "give the text itself: it may be another one of the same characters, which is then read from its beginning."
+UNREADABLE = {"-": "standard input", "text": "a string"}  # sources that are gone when they were read
+_SOURCE_KEYS = ("source", "sources", "sources_sha256")
+
+
+def read_again(folder: Path, table: Mapping[str, Any], *, whose: str = "the run", hint: str = GIVE_IT) -> Text:
+    """Read again the text of the run in `folder`, of which run.toml, or a checkpoint, has the `table`.
+
+    Anyone may have written the table. Raises TextError if the text is gone or has changed, or if its place is not
+    known: the place of a file is an absolute path.
+    """
+    text, encoding = f"the text of {whose}", str(table.get("encoding", ENCODING))
+    source = _places(read_sources(folder, table, hint))
+    gone = next((UNREADABLE[place] for place in source if place in UNREADABLE), None)
+    if gone is not None or not source:
+        why = f"it was {gone}" if gone else "where it was read is not known"
+        raise TextError(f"{text} cannot be read again: {why}.", hint=hint)
+    try:
+        found = read(source, encoding, name=str(table.get("name") or "") or None)
+    except TextError as error:
+        raise TextError(f"{text} cannot be read again: {error.message}", hint=hint) from error
+    if found.sha256 != table.get("sha256"):
+        raise TextError(f"{text} has changed: its sha256 is {found.sha256}, and was {table.get('sha256')}.", hint=hint)
+    return found
+
+
+def learned_text(model: str | Path) -> Text:
+    """Read again the text that a run's model was trained on; `model` is the run's folder or a checkpoint file.
+
+    Raises ModelError if the file does not say which text it was, TextError if the text has changed or is gone.
+    """
+    return Provenance(arguments.path("model", model)).learned.text
 
 
 class Provenance:
-    """What the file of a run's model tells of its text, and run.toml beside it."""
+    """What the model file of a run, and run.toml beside it, say of the text of the training."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
@@ -38,29 +73,38 @@ class Provenance:
 
     @property
     def sha256(self) -> str | None:
-        """That of the text, as far as the file tells."""
+        """The sha256 of the text; None if the file has none."""
         return self._table("text").get("sha256")
 
     @cached_property
     def learned(self) -> LearningText:
         """The text, read again, in the model's vocabulary.
 
-        Raises ModelError where the file does not say which text it was, TextError where that cannot be read again or
-        has changed.
+        Raises ModelError if the file does not say which text it was, TextError if that cannot be read again or has
+        changed.
         """
-        told = self._table("text")
-        if not told or not self._table("training"):
+        table = self._table("text")
+        if not table or not self._table("training"):
             raise ModelError(f"`{self._path}` does not say which text it has learned.", hint=HINT)
         try:
             training = TrainingConfig.from_table(self._table("training"))
         except (RecurraError, TypeError) as error:
             raise ModelError(f"`{self._path}` does not say how it was trained: {error}.") from error
-        text = read_again({**told, "source": self._source()}, whose=f"`{self._path}`", hint=HINT)
+        folder = locate(self._path).absolute().parents[1]
+        table = {name: value for name, value in table.items() if name not in _SOURCE_KEYS} | self._source(folder)
+        text = read_again(folder, table, whose=f"`{self._path}`", hint=HINT)
         return prepared(text, training, self._file[1])
 
-    def _source(self) -> Any:
-        """What the run.toml beside a run's checkpoints says; where it says nothing, the text's name may be a book's."""
-        name = str(self._table("text").get("name"))
-        folder = locate(self._path).absolute().parents[1]
-        source = read_sources(folder, read_settings(folder)["text"], HINT)
-        return source or [name for name in [name] if name in named_books.NAMES]
+    def _source(self, folder: Path) -> dict[str, Any]:
+        """The sources in the run.toml beside a run's checkpoints; without any the text's name may be that of a book."""
+        own, name = read_settings(folder)["text"], self._table("text").get("name")
+        found = {key: own[key] for key in _SOURCE_KEYS if key in own}
+        return found or ({"source": [name]} if name in named_books.NAMES else {})
+
+
+def _places(source: object) -> list[str]:
+    """The names and paths of `source`; none if it is not what `Text.source` is, or has a relative path."""
+    places = source if isinstance(source, (list, tuple)) else []
+    known = (*named_books.NAMES, *UNREADABLE)
+    good = all(isinstance(place, str) and (place in known or Path(place).is_absolute()) for place in places)
+    return list(places) if good else []

@@ -15,10 +15,10 @@ from recurra.network.optimizers.averaging import SUM, WEIGHT, average_of
 from recurra.runs.checkpoint_schema import SETTINGS, saved_fault
 from recurra.runs.layout import CHECKPOINTS, START
 from recurra.runs.logs import cut_back
+from recurra.runs.provenance import read_again
 from recurra.runs.recovery import never_saved, recover
 from recurra.runs.run_toml import changed, read_settings, text_table
 from recurra.runs.saved_model import load
-from recurra.runs.source_list import read_sources
 from recurra.runs.task import Task
 from recurra.text import splits
 from recurra.text.decoding import check_encoding
@@ -64,10 +64,10 @@ def continued(
     else:
         snapshot = best = _from_the_beginning(snapshot)
         best_file = None
-    resumed = Resumed(snapshot, best, best_file, cut_back(folder, snapshot.update))
     path = folder / CHECKPOINTS / START
     start = load(path).extended(learned.vocabulary, seed=training.seed) if path.exists() else None
-    return Task(config, training, learned, told, start, resumed)
+    seconds = cut_back(folder, snapshot.update)  # the last step: all that the run goes on with was found good
+    return Task(config, training, learned, told, start, Resumed(snapshot, best, best_file, seconds))
 
 
 def _begun_again(
@@ -114,22 +114,19 @@ def _read(
     told: Mapping[str, Any],
     encoding: str | None,
 ) -> Text:
-    """Return the text that is given, else that of the run in `folder`, whose table `text` is `told`."""
+    """Return the text that is given, else that of the run in `folder`, whose table `text` is `told`.
+
+    The encoding of the run may be given, but not changed.
+    """
     if sources or text is not None:
         return splits.read_text(sources, text, encoding or str(told.get("encoding", splits.ENCODING)))
-    source = read_sources(folder, told, splits.GIVE_IT)
-    return _read_again({**told, "source": source}, encoding)
-
-
-def _read_again(told: Mapping[str, Any], encoding: str | None) -> Text:
-    """The text of the run, whose encoding may be given but not changed."""
     saved = told.get("encoding", splits.ENCODING)
     if encoding is not None and check_encoding(encoding) != saved:
         raise UsageError(
             f"`encoding` of the run is {saved!r}, and cannot change when it is resumed; got {encoding!r}.",
             hint="leave it out.",
         )
-    return splits.read_again(told)
+    return read_again(folder, told)
 
 
 def _extended(snapshot: Snapshot, vocabulary: Vocabulary, seed: int) -> Snapshot:

@@ -144,10 +144,7 @@ def _run(
     ranks: Ranks | None = None,
     clock: Clock = time.perf_counter,
 ) -> Run:
-    def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
-        logs.sync()  # what the checkpoint counts on
-        return checkpoints.commit(snapshot, {"training": trainer.training.to_table(), "text": task.text}, best)
-
+    records = _Records(task)
     train_ids, validation_ids, _ = task.learned.parts
     with contextlib.ExitStack() as held:
         with stop_signals() as stop:
@@ -159,19 +156,17 @@ def _run(
                 validation_ids,
                 start=None if task.start is None else task.start.parameters,
                 resumed=task.resumed,
-                commit=commit,
+                commit=records.commit,
                 should_stop=lambda: bool(stop),
                 crew=crew_of(ranks, task.learned),
                 clock=clock,
             )
             folder = held.enter_context(place)
-            best_file = None if task.resumed is None else task.resumed.best_file
-            checkpoints = CheckpointFolder(folder, task.training.keep, best_file)
-            logs = Logs(folder)
+            records.open(folder, trainer)
             _begin(task, trainer, folder)
             if announce is not None:
                 announce(task.learned.text, task.learned.vocabulary, trainer, folder)
-            _follow(trainer, folder, [logs, *listeners])
+            _follow(trainer, folder, [records.logs, *listeners])
             if trainer.out_of_time:
                 write_settings(folder, trainer, task.text, task.learned.text.source)  # the updates that were done
             found = summary(folder, trainer)
@@ -191,6 +186,32 @@ def _run(
             raise _ended_early(folder) from None
         write_json(folder / SUMMARY, found)
         return Run(trainer.best.model, folder, found)
+
+
+class _Records:
+    """The logs and the checkpoints of a run.
+
+    The trainer is made before the directory, so that bad settings leave none behind: `open` follows when both are
+    there, and `commit` is called only while the trainer trains.
+    """
+
+    logs: Logs
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def open(self, folder: Path, trainer: Trainer) -> None:
+        """Open the files in `folder`, for the training of `trainer`."""
+        task = self._task
+        best_file = None if task.resumed is None else task.resumed.best_file
+        self._checkpoints = CheckpointFolder(folder, task.training.keep, best_file)
+        self.logs, self._trainer = Logs(folder), trainer
+
+    def commit(self, snapshot: Snapshot, best: Snapshot | None) -> Path:
+        """Write a checkpoint, and the `best` model if it is new; return the path of the checkpoint."""
+        self.logs.sync()  # the checkpoint counts on the lines that were written
+        settings = {"training": self._trainer.training.to_table(), "text": self._task.text}
+        return self._checkpoints.commit(snapshot, settings, best)
 
 
 def _begin(task: Task, trainer: Trainer, folder: Path) -> None:

@@ -1,16 +1,14 @@
-"""The text of a training: read, or read again; encoded, and cut into its parts."""
+"""The text of a training: read, encoded, and cut into its parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from recurra.config import TrainingConfig
 from recurra.errors import TextError, UsageError
-from recurra.text import named_books
 from recurra.text.id_file import Ids, translated
 from recurra.text.reading import Source, from_string, read, require_learnable
 from recurra.text.streams import STREAMS, DocumentStream, TextStream, split
@@ -18,8 +16,6 @@ from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary, name_characters
 
 ENCODING = "utf-8"  # unless another is given
-GIVE_IT = "give the text itself: it may be another one of the same characters, which is then read from its beginning."
-UNREADABLE = {"-": "standard input", "text": "a string"}  # sources that are gone when they were read
 
 
 class LearningText(NamedTuple):
@@ -102,31 +98,3 @@ def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextSt
     if newline is None:
         return STREAMS[training.order](ids, *sizes)
     return DocumentStream(ids[:], *sizes, newline=newline)
-
-
-def read_again(told: Mapping[str, Any], *, whose: str = "the run", hint: str = GIVE_IT) -> Text:
-    """The text of which this was `told`, by anyone: its source, encoding and sha256.
-
-    TextError where it is gone or has changed, or where nothing tells its place: that of a file is an absolute path.
-    """
-    text, encoding = f"the text of {whose}", str(told.get("encoding", ENCODING))
-    source = _places(told.get("source"))
-    gone = next((UNREADABLE[place] for place in source if place in UNREADABLE), None)
-    if gone is not None or not source:
-        why = f"it was {gone}" if gone else "where it was read is not known"
-        raise TextError(f"{text} cannot be read again: {why}.", hint=hint)
-    try:
-        found = read(source, encoding, name=str(told.get("name") or "") or None)
-    except TextError as error:
-        raise TextError(f"{text} cannot be read again: {error.message}", hint=hint) from error
-    if found.sha256 != told.get("sha256"):
-        raise TextError(f"{text} has changed: its sha256 is {found.sha256}, and was {told.get('sha256')}.", hint=hint)
-    return found
-
-
-def _places(source: object) -> list[str]:
-    """The names and paths of `source`; none where it is not what `Text.source` is, a relative path among it."""
-    places = source if isinstance(source, (list, tuple)) else []
-    known = (*named_books.NAMES, *UNREADABLE)
-    good = all(isinstance(place, str) and (place in known or Path(place).is_absolute()) for place in places)
-    return list(places) if good else []

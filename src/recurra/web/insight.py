@@ -6,6 +6,7 @@ It is found in a thread, once, while someone looks at the page; the marks again 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from recurra.config import TrainingConfig
@@ -14,7 +15,8 @@ from recurra.inference.baselines import COMPRESSORS, LIMIT, ngram_bits, uniform,
 from recurra.runs.findings import held_out_results
 from recurra.runs.findings.sample_marks import MOST, mark
 from recurra.runs.logs import Sample
-from recurra.text.splits import LearningText, prepared, read_again
+from recurra.runs.provenance import read_again
+from recurra.text.splits import LearningText, prepared
 from recurra.web import panel_data
 from recurra.web.run_watch import Watch
 
@@ -38,7 +40,7 @@ class Insight:
             return
         try:
             if self._learned is None:
-                self._learned = learned_of(watch.tables)
+                self._learned = learned_of(watch.folder, watch.tables)
                 watch.add(passage=passage_of(self._learned))
                 self._find_rules(self._learned)
             self._mark(self._learned)
@@ -62,10 +64,10 @@ class Insight:
         self._marked = samples
 
 
-def learned_of(tables: dict[str, Any]) -> LearningText:
+def learned_of(folder: Path, tables: dict[str, Any]) -> LearningText:
     """The text that run.toml names; TextError where it is another now, or cannot be read again."""
     table = tables.get("text")
-    text = read_again(table if isinstance(table, dict) else {})
+    text = read_again(folder, table if isinstance(table, dict) else {})
     return prepared(text, TrainingConfig.from_table(tables.get("training", {})))
 
 
