@@ -11,7 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recurra.api import export, import_model, train
+    from recurra.api.file_compression import compress, decompress
+    from recurra.api.gradient_checking import check
+    from recurra.api.model_exchange import export, import_model
+    from recurra.api.model_serving import serve
+    from recurra.api.model_training import train
+    from recurra.api.run_reports import write_report
+    from recurra.api.text_scoring import baselines, evaluate, score
     from recurra.config import ModelConfig, TrainingConfig
     from recurra.errors import (
         CheckpointError,
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from recurra.inference.novelty import novelty
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import LanguageModel
+    from recurra.runs.provenance import learned_text
     from recurra.runs.run import Run
     from recurra.runs.saved_model import load
     from recurra.text.vocabulary import Vocabulary
@@ -47,20 +54,36 @@ __all__ = [
     "TrainingConfig",
     "UsageError",
     "Vocabulary",
+    "baselines",
+    "check",
+    "compress",
+    "decompress",
+    "evaluate",
     "export",
     "import_model",
+    "learned_text",
     "load",
     "novelty",
+    "score",
+    "serve",
     "train",
+    "write_report",
 ]
 
 _HOMES = {
-    "recurra.api": ("export", "import_model", "train"),
+    "recurra.api.file_compression": ("compress", "decompress"),
+    "recurra.api.gradient_checking": ("check",),
+    "recurra.api.model_exchange": ("export", "import_model"),
+    "recurra.api.model_serving": ("serve",),
+    "recurra.api.model_training": ("train",),
+    "recurra.api.run_reports": ("write_report",),
+    "recurra.api.text_scoring": ("baselines", "evaluate", "score"),
     "recurra.config": ("ModelConfig", "TrainingConfig"),
     "recurra.inference.novelty": ("novelty",),
     "recurra.inference.sampling": ("SamplingConfig",),
     "recurra.model": ("LanguageModel",),
     "recurra.text.vocabulary": ("Vocabulary",),
+    "recurra.runs.provenance": ("learned_text",),
     "recurra.runs.run": ("Run",),
     "recurra.runs.saved_model": ("load",),
 }

@@ -13,7 +13,8 @@ import pytest
 
 from calling import Call
 from recurra import LanguageModel, ModelConfig, Vocabulary, load
-from recurra.cli import main, scoring
+from recurra.api import evaluation
+from recurra.cli import main, score_output
 from recurra.inference.scoring import Score
 from recurra.network.parameters import initialise
 
@@ -61,7 +62,7 @@ def test_a_long_text_is_read_in_pieces_without_a_difference(
     call: Call, trained: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = json.loads(call("score", trained, text, "--json").out)
-    monkeypatch.setattr(scoring, "PIECE", 7)
+    monkeypatch.setattr(evaluation, "PIECE", 7)
     pieces = json.loads(call("score", trained, text, "--json").out)
     monkeypatch.setattr("recurra.text.long_text.IN_MEMORY", 10)
     stored = json.loads(call("score", trained, text, "--json").out)
@@ -250,11 +251,10 @@ def test_progress_is_shown_to_a_person_who_waits(monkeypatch: pytest.MonkeyPatch
     clock = iter(range(100))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     monkeypatch.setattr("sys.stderr", Terminal())
-    config = ModelConfig(hidden_size=4)
-    model = LanguageModel(config, Vocabulary.of("ab"), initialise(config, 2, seed=0))
-    pieces = list(scoring._shown(model.surprises(["ab" * 5] * 4), 40, "runs/ab"))
+    with score_output.progress() as show:
+        for done in (10, 20, 30, 40):
+            show("runs/ab", done, 40)
     shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
-    assert len(pieces) == 4
     assert "\r\x1b[Kruns/ab: 50 %, 10 characters/s, 2.0 s left" in shown
     assert shown.endswith("\r\x1b[K")
 

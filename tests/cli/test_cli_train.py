@@ -256,7 +256,7 @@ def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monke
     assert (code, out) == (130, "")
     assert err.startswith("stopped by SIGINT after the last update; the model is saved in `r`, ")
     assert err.endswith(" To gather it: recurra train --resume --run r\n")
-    monkeypatch.setattr("recurra.api.train_run", stop)
+    monkeypatch.setattr("recurra.api.model_training.train_run", stop)
     code, _, err = call("train", book, *SMALL)
     assert (code, err) == (130, "stopped by SIGINT; before the first checkpoint: nothing new is saved.\n")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import recurra
-from recurra.api import configs
+from recurra.config import configs
 from recurra.runs import run as training_run
 from recurra.runs.run import Run
 from recurra.text.reading import from_string

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.api import configs
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import ModelConfig, TrainingConfig, configs
 from recurra.engines.fused import FusedEngine
 from recurra.errors import Interrupted, NumericalError, StorageError, TextError, UsageError
 from recurra.inference.baselines import baselines

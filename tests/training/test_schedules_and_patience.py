@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from recurra import api
+from recurra.api import model_training as api
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.config.presets import PRESETS
 from recurra.errors import UsageError

@@ -1,31 +1,26 @@
-"""What `recurra compress` and `recurra decompress` share: files in and out, progress, and what is told at the end."""
+"""The arguments, the standard streams and the printed figures of `recurra compress` and `recurra decompress`."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
+import io
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import Group, Parameter
 
 from recurra.cli.options import OUTPUT, flag, output, text
-from recurra.errors import RecurraError, TextError, UsageError
+from recurra.errors import TextError, UsageError
 from recurra.formatting import inert, plural
-from recurra.io import atomic_write
 from recurra.system.shell import path_argument
 
 if TYPE_CHECKING:
-    from recurra.compression.container import Target
+    from recurra.api.file_compression import FileConversion
     from recurra.compression.model_codec import Escapes
 
 STDIO = "-"
-SUFFIX = ".rcra"
 RETURN, MARK = "\r", "\ufeff"
 NAMES = {RETURN: "carriage return", MARK: "byte order mark"}
 HOW = Group("How", sort_key=1)
@@ -58,63 +53,22 @@ def model_and_file(arguments: Sequence[str], *, adaptive: bool) -> tuple[str | N
     return (None, arguments[0]) if adaptive else (arguments[0], arguments[1])
 
 
-def without_suffix(name: str) -> str:
-    """The file that the compressed file `name` becomes; UsageError where its name does not say so."""
-    if name == STDIO:
-        return STDIO
-    if not name.endswith(SUFFIX) or not Path(name).stem:
-        raise UsageError(f"`{name}` does not end in {SUFFIX}: its own name is not known.", hint="give `-o FILE`.")
-    return name.removesuffix(SUFFIX)
+def source(name: str) -> Any:
+    """Return the file `name` as the API takes it: its path, or for - the file object of standard input."""
+    if name != STDIO:
+        return name
+    if sys.stdin is None or sys.stdin.closed:
+        raise TextError("standard input is closed: there is nothing to read.")
+    return sys.stdin.buffer
 
 
-@contextlib.contextmanager
-def source(name: str) -> Iterator[BinaryIO]:
-    """The file `name`, or standard input, to be read once."""
-    if name == STDIO:
-        if sys.stdin is None or sys.stdin.closed:
-            raise TextError("standard input is closed: there is nothing to read.")
-        yield sys.stdin.buffer
-        return
-    if Path(name).is_dir():
-        from recurra.text.model_files import require_texts  # loads NumPy, which a page of help does not wait for
-
-        require_texts(
-            [Path(name)], lambda run: f"`recurra export {path_argument(run)}` writes its model for other programs."
-        )
-        raise TextError(f"`{name}` is a folder; a file is expected.", hint="`tar` makes one file of a folder.")
-    try:
-        file = Path(name).open("rb")  # noqa: SIM115 - closed below; only opening may raise here
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise TextError(f"cannot read `{name}`: {reason}.") from error
-    with file:
-        yield file
+def target(name: str | None, source: str) -> Any:
+    """Return the file to write as the API takes it; standard output if `source` is standard input, unless named."""
+    is_output = name == STDIO or (name is None and source == STDIO)
+    return _StandardOutput() if is_output else name
 
 
-@contextlib.contextmanager
-def target(name: str, *, force: bool) -> Iterator[Target]:
-    """What is to be written: standard output, or a file that appears under `name` when all of it is there."""
-    if name == STDIO:
-        yield _StandardOutput()
-        return
-    path = Path(name)
-    if path.exists() and not force:
-        raise UsageError(f"`{path}` is there already.", hint="give another `-o`, or `--force` to replace it.")
-    staged = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        with staged.open("xb") as file:
-            yield file
-        staged.replace(path)
-    except RecurraError:
-        raise
-    except OSError as error:
-        raise atomic_write.failure(path, error, atomic_write.OUTPUT_PLACE) from error
-    finally:
-        with contextlib.suppress(OSError):
-            staged.unlink()
-
-
-def warn_of_line_ends(escapes: Escapes, model: str, name: str, there: str) -> None:
+def warn_of_line_ends(escapes: Escapes, model: str, name: str, there: str | None) -> None:
     """Warn if carriage returns or a byte order mark took much space because the model does not know them."""
     found = [character for character in (RETURN, MARK) if escapes.counts[character]]
     if not found:
@@ -123,7 +77,7 @@ def warn_of_line_ends(escapes: Escapes, model: str, name: str, there: str) -> No
 
     text = "standard input" if name == STDIO else f"`{name}`"
     parts = [f"{plural(escapes.counts[one], NAMES[one])} ({escapes.bytes_of(one):,} bytes)" for one in found]
-    into = "" if there == STDIO else f" -o {path_argument(there)}"
+    into = "" if there is None else f" -o {path_argument(there)}"
     read = "" if name == STDIO else f" < {path_argument(name)}"
     replaced = f"sed '{'; '.join(_sed(one, escapes) for one in found)}'{read}"
     warn(
@@ -140,67 +94,50 @@ def _sed(character: str, escapes: Escapes) -> str:
     return r"s/\r$//" if 2 * escapes.crlf > escapes.counts[RETURN] else r"s/\r/\n/g"
 
 
-class _StandardOutput:
+class _StandardOutput(io.RawIOBase):
     """Standard output, as a file that is only written to."""
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Any, /) -> int:
         from recurra.cli.terminal import write
 
-        write(data)
+        write(bytes(data))
         return len(data)
 
 
-class Progress:
-    """Told of bytes read and written: a line on a terminal that is written over, and the figures at the end.
+@contextlib.contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show the bytes that were read and written, in place on a terminal; nothing of it stays."""
+    from recurra.cli.terminal import can_move, redraw
 
-    In a `with` block, at whose end the line is left for good.
-    """
+    shown, started = not quiet and can_move(sys.stderr), time.perf_counter()
 
-    def __init__(self, *, quiet: bool, restoring: bool = False) -> None:
-        from recurra.cli.terminal import can_move, redraw
+    def show(read: int, written: int) -> None:
+        seconds = time.perf_counter() - started
+        rate = read / seconds / 1000 if seconds else 0.0
+        if shown:
+            redraw(f"{read:,} bytes read, {written:,} written, {rate:,.0f} kB/s")
 
-        self._redraw = redraw
-        self._restoring = restoring
-        self._shown = not quiet and can_move(sys.stderr)
-        self._started = time.perf_counter()
-        self.read = self.written = 0
+    try:
+        yield show
+    finally:
+        if shown:
+            redraw("")
 
-    def __call__(self, read: int, written: int) -> None:
-        self.read, self.written = read, written
-        if self._shown:
-            self._redraw(self._line())
 
-    @property
-    def seconds(self) -> float:
-        """Since the beginning."""
-        return time.perf_counter() - self._started
+def figures(done: FileConversion) -> dict[str, Any]:
+    """Return the object of `--json`."""
+    read, written = done.bytes_read, done.bytes_written
+    return {
+        "file": str(done.path),
+        "bytes": read,
+        "compressed_bytes": written,
+        "bits_per_byte": 8 * written / read if read else None,
+        "seconds": done.seconds,
+    }
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._shown:
-            self._redraw("")
-
-    def figures(self, name: str) -> dict[str, Any]:
-        """What `--json` tells."""
-        return {
-            "file": name,
-            "bytes": self.read,
-            "compressed_bytes": self.written,
-            "bits_per_byte": 8 * self.written / self.read if self.read else None,
-            "seconds": self.seconds,
-        }
-
-    def told(self, name: str) -> str:
-        """Return the sizes and the time in a line."""
-        return f"{inert(name)}: {self.read:,} bytes became {self.written:,}{self._share} in {self.seconds:.1f} s"
-
-    @property
-    def _share(self) -> str:
-        """What is left of each byte that was compressed, in parentheses; nothing if there was none."""
-        return f" ({self.written / self.read:.1%})" if self.read and not self._restoring else ""
-
-    def _line(self) -> str:
-        rate = self.read / self.seconds / 1000 if self.seconds else 0.0
-        return f"{self.read:,} bytes read, {self.written:,} written, {rate:,.0f} kB/s"
+def line(done: FileConversion, *, with_share: bool = True) -> str:
+    """Return the sizes and the time in a line, with the share that is left of each byte that was compressed."""
+    read, written = done.bytes_read, done.bytes_written
+    share = f" ({written / read:.1%})" if read and with_share else ""
+    return f"{inert(str(done.path))}: {read:,} bytes became {written:,}{share} in {done.seconds:.1f} s"

@@ -163,14 +163,6 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def refuse_besides(message: str, hint: str | None = "leave out one of them.", **others: Any) -> None:
-    """UsageError where one of the `others` was given, whose name stands in the message for {}."""
-    for name, value in others.items():
-        if value is not None and value is not False:
-            option = name if name.isupper() else f"`--{name.replace('_', '-')}`"
-            raise UsageError(message.format(option), hint=hint)
-
-
 def _name(tokens: Sequence[Token]) -> str:
     return tokens[0].keyword or "value"
 

@@ -16,10 +16,10 @@ EXCERPT = 60  # characters of a passage that are shown
 
 def text_of_run(model: str) -> Text:
     """The text that the model file or run folder `model` has learned; an error where it is not to be had."""
-    from recurra.runs.provenance import Provenance
+    from recurra.runs.provenance import learned_text
 
     try:
-        return Provenance(model).learned.text
+        return learned_text(model)
     except RecurraError as error:
         error.hint = "name the text with `--training-text`."
         raise

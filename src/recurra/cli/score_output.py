@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from recurra.api.evaluation import Evaluation, ModelResult, TimedScore
 from recurra.cli import surprise_view
-from recurra.cli.scoring import Found, Reading, Result
-from recurra.cli.terminal import columns, encoded, folded, has_colour, is_terminal, write, write_text
-from recurra.formatting import inert, plural
+from recurra.cli.terminal import REDRAW, columns, encoded, folded, has_colour, is_terminal, redraw, write, write_text
+from recurra.formatting import duration, inert, plural
 from recurra.inference.surprise import NO_GUESS, Surprise
 from recurra.model import LanguageModel
 
 ODDEST, LIKELIEST = 10, 5  # lines that are shown
 WIDTH = 60  # characters of a line
+WAIT_SECONDS = 1.0  # before progress is first shown
 NAMES = {
     "uniform": "uniform: all alike",
     "unigram": "unigram of this text",
@@ -28,28 +31,28 @@ NAMES = {
 HEADER = ["", "bits", "nats", "bits/byte", "perplexity", "unknown", "speed"]
 
 
-def lines(found: Found) -> Iterator[str]:
+def lines(found: Evaluation) -> Iterator[str]:
     """The text, the notes and the table; of documents, the lines that are odd."""
-    passage = found.passage
-    unit = "byte" if passage.text.is_bytes else "character"
-    yield f"{inert(passage.text.name)}, {passage.part}: {plural(passage.stop - passage.start, unit)}"
+    scored = found.text
+    unit = "byte" if scored.text.is_bytes else "character"
+    yield f"{inert(scored.text.name)}, {scored.part}: {plural(scored.length, unit)}"
     yield from (folded(inert(note), sys.stdout, label="note: ") for note in found.notes)
     rows = [*_baseline_rows(found.baselines or {}), *(row for result in found.results for row in _rows(result))]
     table = [[HEADER[0], f"bits/{unit}", f"nats/{unit}", *HEADER[3:]], *rows]
-    if passage.text.is_bytes:  # bits/byte stand there already
+    if scored.text.is_bytes:  # bits/byte stand there already
         table = [[*row[:3], *row[4:]] for row in table]
     yield from columns(table, indent="  ")
     if found.results[0].lines is not None:
-        yield from _documents(found.results)
+        yield from _documents(found)
 
 
-def _rows(result: Result) -> Iterator[list[str]]:
+def _rows(result: ModelResult) -> Iterator[list[str]]:
     yield _row(inert(result.name), result.reading)
     if result.dynamic is not None and result.how is not None:
         yield _row(f"  dynamic, {result.how.method} at rate {result.how.rate:g}", result.dynamic)
 
 
-def _row(name: str, reading: Reading) -> list[str]:
+def _row(name: str, reading: TimedScore) -> list[str]:
     score = reading.score
     return [
         name,
@@ -79,8 +82,8 @@ def _baseline_rows(found: dict[str, Any]) -> Iterator[list[str]]:
             ]
 
 
-def _documents(results: list[Result]) -> Iterator[str]:
-    rows = document_rows(results)
+def _documents(found: Evaluation) -> Iterator[str]:
+    rows, results = found.rows(), found.results
     several = len(results) > 1
     if several:
         for result in results:
@@ -104,52 +107,27 @@ def _line(row: dict[str, Any], several: bool) -> list[str]:
     return [f"{row['line']:,}", f"{bits:.3f}", *model, text if len(text) <= WIDTH else text[:WIDTH] + "…"]
 
 
-def document_rows(results: list[Result]) -> list[dict[str, Any]]:
-    """Each line with its score by the model that predicts it best, and by all in their order."""
-    found = []
-    for same in zip(*(result.lines or [] for result in results), strict=True):
-        nats = [line.score.nats for line in same]
-        best = nats.index(min(nats))
-        score = same[best].score
-        row = {"line": same[0].number, "text": same[0].text, "characters": score.characters, "nats": score.nats}
-        row |= {"nats_per_character": score.nats_per_character, "unknown_characters": score.unknown_characters}
-        found.append(row | {"model": results[best].name, "nats_by_model": nats})
-    return found
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how much of the text a model has read, in place on a terminal, if it takes long; nothing of it stays."""
+    reader, first, started, due = "", 0, 0.0, 0.0
 
+    def show(name: str, done: int, length: int) -> None:
+        nonlocal reader, first, started, due
+        now = time.perf_counter()
+        if name != reader:  # its first piece is read: the clock starts here
+            reader, first, started, due = name, done, now, now + WAIT_SECONDS
+        elif now >= due:
+            rate = (done - first) / (now - started)
+            redraw(
+                f"{name}: {100 * done // length} %, {rate:,.0f} characters/s, {duration((length - done) / rate)} left"
+            )
+            due = now + REDRAW
 
-def as_json(found: Found) -> dict[str, Any]:
-    """The keys of `score --json`: the first model's figures, what else was asked for, and the other models'."""
-    first, *others = found.results
-    told = {"text": found.passage.text.name, "part": found.passage.part, **_figures(first)}
-    if found.baselines is not None:
-        told["baselines"] = found.baselines
-    if first.lines is not None:
-        told["documents"] = document_rows(found.results)
-    return told | {"also": [_figures(result) for result in others], "notes": found.notes}
-
-
-def _figures(result: Result) -> dict[str, Any]:
-    own, dynamic = _reading(result.reading), None
-    if result.dynamic is not None and result.how is not None:
-        how = result.how
-        dynamic = {"method": how.method, "rate": how.rate, "decay": how.decay, "segment": how.segment}
-        dynamic |= _reading(result.dynamic)
-    return {"model": result.name, **own, "dynamic": dynamic}
-
-
-def _reading(reading: Reading) -> dict[str, Any]:
-    score = reading.score
-    return {
-        "characters": score.characters,
-        "bytes": score.bytes,
-        "unknown_characters": score.unknown_characters,
-        "nats": score.nats,
-        "nats_per_character": score.nats_per_character,
-        "bits_per_character": score.bits_per_character,
-        "bits_per_byte": score.bits_per_byte,
-        "perplexity": score.perplexity,
-        "characters_per_second": score.characters / max(reading.seconds, 1e-9),
-    }
+    try:
+        yield show
+    finally:
+        redraw("")
 
 
 def json_lines(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:

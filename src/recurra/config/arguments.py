@@ -55,6 +55,11 @@ def text(name: str, value: Any) -> str:
     raise wrong(name, "a str", value, "decode the bytes: `data.decode()`, if they are UTF-8." if is_bytes else None)
 
 
+def text_or_none(name: str, value: Any) -> str | None:
+    """Return a str, or None for None."""
+    return None if value is None else text(name, value)
+
+
 def path(name: str, value: Any) -> Path:
     """Return a path, given as a str that is not empty or as a pathlib.Path."""
     value = plain(value)
@@ -73,12 +78,23 @@ def _can_be_path(given: str) -> bool:
     return "\0" not in given
 
 
+def listed(value: Any) -> list[Any]:
+    """Return the items of a list or a tuple, else a list of the value alone."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
 def flag(name: str, value: Any) -> bool:
     """Return a bool."""
     value = plain(value)
     if not isinstance(value, bool):
         raise wrong(name, "True or False", value)
     return value
+
+
+def function(name: str, value: Any) -> None:
+    """Raise UsageError unless `value` is a function or None."""
+    if value is not None and not callable(value):
+        raise wrong(name, "a function or None", value)
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:
@@ -103,3 +119,11 @@ def require_known(given: Iterable[str], known: Collection[str]) -> None:
             close = difflib.get_close_matches(name, known, n=1, cutoff=CLOSE)
             suggestion = f"did you mean `{close[0]}`? " if close else ""
             raise UsageError(f"unknown setting `{name}`.", hint=f"{suggestion}known are {', '.join(sorted(known))}.")
+
+
+def refuse_besides(message: str, hint: str | None = "leave out one of them.", **others: object) -> None:
+    """Raise UsageError if one of the `others` is given: not None, False or []. Its option replaces {} in `message`."""
+    for name, value in others.items():
+        if value is not None and value is not False and not (isinstance(value, list) and not value):
+            option = name if name.isupper() else f"`--{name.replace('_', '-')}`"
+            raise UsageError(message.format(option), hint=hint)

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from recurra.errors import StorageError
 from recurra.system.shell import path_argument
@@ -98,6 +99,20 @@ def write_bytes(path: Path, data: bytes | bytearray) -> None:
         if beside.read_bytes() != data:
             raise OSError(errno.EIO, "the file reads back with other bytes than were written", str(beside))
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def open_output(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that was asked for, to write in pieces: `path` has all of it, flushed to the disk, or nothing.
+
+    Raises StorageError.
+    """
+    with writing(path, OUTPUT_PLACE):
+        with staged(path) as beside, beside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -7,10 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import OUTPUT, flag, given, refuse_besides, text, with_settings
-from recurra.config import ModelConfig, configs
-from recurra.config.declaration import declared
-from recurra.system.shell import path_argument
+from recurra.cli.options import OUTPUT, flag, text, with_settings
 
 EXAMPLES = """\
 Examples:
@@ -65,35 +62,22 @@ def check(
     (step 1e-4) are within the figure that the first report of this network
     prints. The exit code is 1 where one is wrong.
     """
-    config, training = configs(settings)
-    of_network = {name: value for name, value in settings.items() if name in declared(ModelConfig)}
-    of_text = given(text=texts, encoding=encoding)
-    if every:
-        others = {name: value for name, value in settings.items() if name != "seed"}
-        refuse_besides("`--every` has its own networks and texts; got {} besides.", MODEL=model, **others, **of_text)
-    if model is not None:
-        refuse_besides("MODEL has its own network and text; got {} besides.", **of_network, **of_text)
+    from recurra.api import gradient_checking
     from recurra.cli.terminal import await_input, progress, say, write_json, write_text
-    from recurra.network import gradient_check
-    from recurra.runs import gradient_proof
-    from recurra.text.model_files import require_texts
 
-    require_texts(
-        texts or (), lambda model: f"`recurra check {path_argument(model)}` checks a trained network.", encoding
-    )
     if "-" in (texts or ()):
         await_input("the text")
-    say(COMPLETE if complete else CHECKING)
-    work = None if complete else gradient_check.WORK
     with progress("elements") as show:
-        if every:
-            found = gradient_proof.prove_every(training.seed)
-        elif model is not None:
-            found = gradient_proof.prove_model(model, training, work, show)
-        else:
-            found = gradient_proof.prove(
-                texts or (), encoding=encoding or "utf-8", model=config, training=training, work=work, progress=show
-            )
+        found = gradient_checking.check(
+            model,
+            sources=texts or (),
+            encoding=encoding,
+            every=every,
+            complete=complete,
+            announce=lambda: say(COMPLETE if complete else CHECKING),
+            progress=show,
+            **settings,
+        )
     if json:
         write_json(found)
     else:

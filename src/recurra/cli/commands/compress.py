@@ -36,28 +36,21 @@ def compress(
     it learned. Only the same model gives the file back. What was compressed
     here can be decompressed on any other machine.
     """
+    from recurra.api import file_compression
     from recurra.cli.terminal import say, write_json
-    from recurra.compression import adaptive as learning
-    from recurra.compression import model_codec as modelled
     from recurra.errors import UsageError
-    from recurra.runs.saved_model import load
 
     model, name = compress_files.model_and_file(texts, adaptive=adaptive)
-    there = output or (compress_files.STDIO if name == compress_files.STDIO else name + compress_files.SUFFIX)
-    if json and there == compress_files.STDIO:
+    source, target = compress_files.source(name), compress_files.target(output, name)
+    if json and not isinstance(target, str | None):
         raise UsageError("`--json` and the compressed file both go to standard output.", hint="give `-o FILE`.")
-    loaded = None if model is None else load(model)
-    progress = compress_files.Progress(quiet=quiet)
-    escapes = None
-    with progress, compress_files.source(name) as source, compress_files.target(there, force=force) as target:
-        if loaded is None:
-            learning.compress(source, target, progress)
-        else:
-            escapes = modelled.compress(loaded, source, target, progress)
-    if model is not None and escapes is not None and not quiet:
-        compress_files.warn_of_line_ends(escapes, model, name, there)
+    with compress_files.progress(quiet=quiet) as progress:
+        done = file_compression.compress(source, target, model=model, force=force, progress=progress)
+    there = None if done.path is None else str(done.path)
+    if model is not None and done.escapes is not None and not quiet:
+        compress_files.warn_of_line_ends(done.escapes, model, name, there)
     if json:
-        write_json(progress.figures(there))
-    elif not quiet and there != compress_files.STDIO:
-        say(progress.told(there))
+        write_json(compress_files.figures(done))
+    elif not quiet and there is not None:
+        say(compress_files.line(done))
     return 0

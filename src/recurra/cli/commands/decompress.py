@@ -32,28 +32,14 @@ def decompress(
     Nothing is written that is not proved to be as it was: a file appears when
     all of it is right, and to standard output goes block after block.
     """
-    from recurra.cli.terminal import paint, say
-    from recurra.compression import adaptive as learning
-    from recurra.compression import model_codec as modelled
+    from recurra.api import file_compression
+    from recurra.cli.terminal import say
     from recurra.errors import CompressedFileError
-    from recurra.runs.saved_model import load
 
     model, name = compress_files.model_and_file(texts, adaptive=adaptive)
-    there = output or compress_files.without_suffix(name)
-    loaded = None if model is None else load(model)
-    found: list[CompressedFileError] = []
-
-    def damaged(error: CompressedFileError) -> None:
-        found.append(error)
-        say(f"{paint('warning:', 'yellow')} {error.message} It is left out.")
-
-    progress = compress_files.Progress(quiet=quiet, restoring=True)
-    told = damaged if salvage else None
-    with progress, compress_files.source(name) as source, compress_files.target(there, force=force) as target:
-        if loaded is None:
-            learning.decompress(source, target, progress, told)
-        else:
-            modelled.decompress(loaded, source, target, progress, told)
-    if not quiet and there != compress_files.STDIO:
-        say(progress.told(there))
-    return CompressedFileError.exit_code if found else 0
+    source, target = compress_files.source(name), compress_files.target(output, name)
+    with compress_files.progress(quiet=quiet) as progress:
+        done = file_compression.decompress(source, target, model=model, salvage=salvage, force=force, progress=progress)
+    if not quiet and done.path is not None:
+        say(compress_files.line(done, with_share=False))
+    return CompressedFileError.exit_code if done.damaged else 0

@@ -37,14 +37,11 @@ def export(
     RNN, and a function that samples from it. The paths of what was written go
     to stdout, one a line.
     """
+    from recurra.api import model_exchange
     from recurra.cli.terminal import say, shown, write_text
     from recurra.formatting import inert
-    from recurra.interop import exporting
-    from recurra.interop.origin import origin_of
 
-    exporting.require_format(format)
-    origin = origin_of(model)
-    written = exporting.write(origin, output or exporting.default_path(origin, format), format, force=force)
+    origin, _, written = model_exchange.exported(model, output, format=format, force=force)
     if not quiet:
         say(*(f"{name:13}  {inert(value)}" for name, value in origin.facts.items()))
     write_text("".join(f"{shown(str(one))}\n" for one in written))

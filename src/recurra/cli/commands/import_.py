@@ -64,22 +64,18 @@ def import_model(
     are refused, and --converter prints the script that converts them where
     PyTorch or Keras is installed.
     """
-    from recurra.api import import_model as load
+    from recurra.api import model_exchange
     from recurra.cli.terminal import notices, say, shown, write_text
     from recurra.interop import converter as converters
-    from recurra.interop import files
     from recurra.interop.origin import origin_of
-    from recurra.text.model_files import require_texts
 
     if converter:
         write_text(converters.script(file))
         return 0
 
     target = output or Path(f"{file.absolute().stem}-imported.safetensors")
-    files.require_free([target], force=force)
-    require_texts(text or (), lambda _: "give the text that the network was trained on.", encoding)
     with notices(quiet=quiet):
-        model = load(
+        model = model_exchange.import_model(
             file,
             vocabulary=vocabulary,
             sources=text,
@@ -88,8 +84,9 @@ def import_model(
             recurrent=recurrent,
             projection=projection,
             embedding=embedding,
+            output=target,
+            force=force,
         )
-    files.write_model(model, target)
     if not quiet:
         say(*(f"{name:13}  {value}" for name, value in origin_of(model).facts.items()))
     write_text(f"{shown(str(target))}\n")

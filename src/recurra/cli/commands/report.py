@@ -6,7 +6,6 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from recurra.cli.options import flag, output, path, text
-from recurra.errors import UsageError
 from recurra.report.drawing import FORMATS
 
 EXAMPLES = """\
@@ -47,21 +46,9 @@ def report(
     It is one file, which opens without a network. The paths of what was
     written go to stdout, one a line.
     """
-    folders = [run, *runs]
-    if format is not None and figures is None:
-        raise UsageError(
-            "`--format` is the figures' format, and no figures are asked for.", hint="add `--figures DIR`."
-        )
-    if format is not None and format not in FORMATS:
-        raise UsageError(f"`--format` must be one of {', '.join(FORMATS)}; got {format!r}.")
+    from recurra.api import run_reports
     from recurra.cli.terminal import shown, write_text
-    from recurra.report.document import write_report
-    from recurra.report.figures import write_figures
-    from recurra.runs.layout import REPORT
 
-    place = output or (run / REPORT if len(folders) == 1 else Path(REPORT))
-    written = [write_report(folders, place, with_model=with_model)]
-    if figures is not None:
-        written += write_figures(folders, figures, format or FORMATS[0])
+    written = run_reports.write_report([run, *runs], output, with_model=with_model, figures=figures, format=format)
     write_text("".join(f"{shown(str(path))}\n" for path in written))
     return 0

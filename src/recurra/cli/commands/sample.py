@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import MODEL, OUTPUT, flag, given, path, real, refuse_besides, text, whole
+from recurra.cli.options import MODEL, OUTPUT, flag, given, path, real, text, whole
+from recurra.config.arguments import refuse_besides
 from recurra.errors import UsageError
 
 EXAMPLES = """\

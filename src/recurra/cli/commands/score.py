@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import MODEL, OUTPUT, flag, given, real, refuse_besides, text
-from recurra.config import DOCUMENTS
+from recurra.cli.options import MODEL, OUTPUT, flag, given, real, text
+from recurra.config.arguments import refuse_besides
 from recurra.errors import UsageError
 
 EXAMPLES = """\
@@ -79,31 +79,33 @@ def score(
     rate = given(method=dynamic_method, rate=dynamic_rate)
     if rate and not dynamic:
         raise UsageError(f"`--dynamic-{next(iter(rate))}` is for dynamic evaluation.", hint="add `--dynamic`.")
-    if documents is not None and documents not in DOCUMENTS:
-        raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r}.")
-    if documents == "lines":
-        refuse_besides("`--documents lines` does not go with {}.", dynamic=dynamic, per_character=per_character)
     if per_character:
         refuse_besides("`--per-character` does not go with {}.", also=also)
-    from recurra.cli import score_output, scoring
-    from recurra.cli.terminal import is_terminal, say, write_json, write_text
+    from recurra.api import text_scoring
+    from recurra.cli import score_output
+    from recurra.cli.terminal import await_input, is_terminal, say, write_json, write_text
 
-    wanted = scoring.Wanted(
-        [model, *(also or [])],
-        list(texts),
-        encoding,
-        dynamic=rate if dynamic else None,
-        baselines=baselines,
-        documents=documents,
-        per_character=per_character,
-    )
+    watch = None
     if per_character:
-        shown = is_terminal(sys.stdout) and not json
-        say(*score_output.lines(scoring.score(wanted, score_output.view if shown else score_output.json_lines)))
-        return 0
-    found = scoring.score(wanted)
-    if json:
-        write_json(score_output.as_json(found))
+        watch = score_output.view if is_terminal(sys.stdout) and not json else score_output.json_lines
+    if "-" in texts:
+        await_input("the text")
+    with score_output.progress() as progress:
+        found = text_scoring.evaluate(
+            [model, *(also or [])],
+            texts,
+            encoding=encoding,
+            dynamic=dynamic_method or dynamic,
+            dynamic_rate=dynamic_rate,
+            documents=documents,
+            baselines=baselines,
+            watch=watch,
+            progress=progress,
+        )
+    if per_character:
+        say(*score_output.lines(found))
+    elif json:
+        write_json(found.to_table())
     else:
         write_text("\n".join(score_output.lines(found)) + "\n")
     return 0

@@ -6,7 +6,6 @@ from typing import Annotated
 from cyclopts import App, Group, Parameter
 
 from recurra.cli.options import path, require_port, text, whole
-from recurra.system import optional_dependencies
 
 EXAMPLES = """\
 Examples:
@@ -55,27 +54,14 @@ def serve(
     stops it within five seconds, and what is under way may end before.
     """
     require_port(port)
-    optional_dependencies.require("serve", "`recurra serve`")
+    from recurra.api import model_serving
     from recurra.cli.terminal import say, write_text
-    from recurra.serving.access import access, read_key, require_guarded
-    from recurra.serving.listening import bind, url
-    from recurra.serving.registry import scan
-    from recurra.serving.server import serve as run
-    from recurra.web.site import create_site
 
-    key, names = read_key(api_key_file), tuple(allow_host or ())
-    require_guarded(host, names, key)
-    registry = scan(models)
-    listening = bind(host, port)
-    bound = listening.getsockname()[1]
-    for served in registry.values():  # compile the kernels before a client waits for them
-        served.model.samples(max_new_tokens=1, num_return_sequences=2)
-        served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
-    guard = create_site(registry, access(host, bound, names=names, key=key))
+    def announce(address: str, names: list[str]) -> None:
+        say(f"serving   {', '.join(names)}", "Ctrl-C stops it.")
+        write_text(f"{address}\n")
 
-    def started() -> None:
-        say(f"serving   {', '.join(registry)}", "Ctrl-C stops it.")
-        write_text(f"{url(host, bound)}\n")
-
-    run(guard, listening, started)
+    model_serving.serve(
+        models, host=host, port=port, allow_hosts=allow_host or (), api_key_file=api_key_file, announce=announce
+    )
     return 0

@@ -132,7 +132,7 @@ def _live_page(port: int | None, names: list[str], *, is_wanted: bool) -> Any:
 
 
 def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any) -> int:
-    from recurra import api
+    from recurra.api import model_training
     from recurra.cli import train_output
     from recurra.cli.terminal import await_input, notices, say, write_json
     from recurra.cli.train_progress import watcher
@@ -154,7 +154,7 @@ def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any
     try:
         with page or contextlib.nullcontext(), notices(quiet=quiet or is_silent()):  # the page stays for the report
             with watch:
-                result = api.train(texts, report=False, listeners=[watch], announce=announce, **named)
+                result = model_training.train(texts, report=False, listeners=[watch], announce=announce, **named)
             if not quiet:
                 say(*train_output.after(result, watch))
                 if (rate := result.summary["rate_to_try"]) is not None:

@@ -1,4 +1,4 @@
-"""The Python interface in one call: settings by name, a text in, a trained model and its report out."""
+"""Training by name: a text and settings to a trained model, the directory of its run and its report."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from recurra.config import Settings, arguments, configs
 from recurra.distributed.ranks import Ranks, current
 from recurra.distributed.worker import ending, help_out
 from recurra.errors import UsageError
-from recurra.interop import exporting, importing
-from recurra.interop.origin import origin_of
-from recurra.interop.torch_names import Names
 from recurra.model import LanguageModel
 from recurra.report.document import write_report
 from recurra.runs.layout import REPORT
@@ -132,8 +129,7 @@ def _require_functions(listeners: Sequence[Listener], announce: Announce | None)
     if not isinstance(listeners, (list, tuple)) or not all(map(callable, listeners)):
         hint = "put the function into a list: `listeners=[function]`." if callable(listeners) else None
         raise arguments.wrong("listeners", "a list of functions", listeners, hint)
-    if announce is not None and not callable(announce):
-        raise arguments.wrong("announce", "a function or None", announce)
+    arguments.function("announce", announce)
 
 
 def _with_model(path: Path) -> str:
@@ -149,73 +145,6 @@ def _refuse_standard_input(sources: Sequence[Source], ranks: Ranks | None) -> No
         raise UsageError(
             f"{ranks.size} processes cannot all read standard input.", hint="write the text to a file, and name that."
         )
-
-
-def export(
-    model: LanguageModel | str | Path, path: str | Path | None = None, *, format: str = "folder", force: bool = False
-) -> Path:
-    """Write a model for another program; returns the path of the file or folder.
-
-    model
-        a model, a run's folder (its best checkpoint) or a checkpoint file; of the last two a model card tells where
-        they come from
-    path
-        the file or folder to write (default: here, named after the run)
-    format
-        folder, torch, onnx or matlab
-    force
-        replace files that are there
-
-    Raises UsageError where the network does not fit the format or a package is missing, StorageError.
-    """
-    exporting.require_format(format)
-    force = arguments.flag("force", force)
-    path = None if path is None else arguments.path("path", path)
-    model = model if isinstance(model, LanguageModel) else arguments.path("model", model)
-    origin = origin_of(model)
-    target = exporting.default_path(origin, format) if path is None else path
-    exporting.write(origin, target, format, force=force)
-    return target
-
-
-def import_model(
-    path: str | Path,
-    *,
-    vocabulary: str | Path | None = None,
-    sources: Source | Sequence[Source] | None = None,
-    encoding: str = "utf-8",
-    activation: str | None = None,
-    recurrent: str | None = None,
-    projection: str | None = None,
-    embedding: str | None = None,
-) -> LanguageModel:
-    """The model that another program has written, or `export`, but for ONNX; `LanguageModel.save` keeps it.
-
-    path
-        an exported folder, a state_dict as safetensors or .npz, or U, W, V, b and c in a MAT-file or .npz
-    vocabulary
-        a JSON file with the character of each id, or "bytes"
-    sources
-        in its place a book's name, files or folders, in `encoding`, whose characters, sorted, are the network's
-    activation
-        of an nn.RNN: tanh, unless given, or relu
-    recurrent
-        the name of the nn.RNN, LSTM or GRU, where it does not tell itself; `projection` that of the nn.Linear,
-        `embedding` that of an nn.Embedding before it
-
-    Numbers are rounded to float32. A UserWarning says what was assumed: how the text was read, and which characters
-    stand for symbols that are no single character. Raises ModelError if the file is no such network, CheckpointError
-    if it is damaged, and UsageError if it leaves something open that is not given.
-    """
-    path = arguments.path("path", path)
-    if vocabulary is not None:
-        arguments.path("vocabulary", vocabulary)
-    words = {"recurrent": recurrent, "projection": projection, "embedding": embedding, "activation": activation}
-    for name, word in words.items():
-        if word is not None:
-            arguments.text(name, word)
-    listed, names = None if sources is None else list_sources(sources), Names(recurrent, projection, embedding)
-    return importing.load(path, importing.Options(vocabulary, listed, encoding, names, activation))
 
 
 def _resumable(run: str | Path | None, *, force: bool, start: str | Path | None) -> str | Path:

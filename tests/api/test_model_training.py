@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 import recurra
-from recurra.api import configs
-from recurra.config import ModelConfig, TrainingConfig
+from recurra.config import ModelConfig, TrainingConfig, configs
 from recurra.errors import StorageError, TextError, UsageError
 from recurra.text.reading import from_string
 from recurra.training.events import Event, Record
@@ -111,7 +110,7 @@ def test_a_report_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch
     def full(*arguments: object) -> None:
         raise StorageError("cannot write `report.html`: No space left on device.")
 
-    monkeypatch.setattr("recurra.api.write_report", full)
+    monkeypatch.setattr("recurra.api.model_training.write_report", full)
     with pytest.raises(StorageError, match=r"cannot write `report\.html`"):
         train(text=TEXT, run="here", report=True)
     assert recurra.load("here").config.hidden_size == 8

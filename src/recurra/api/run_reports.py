@@ -1,0 +1,52 @@
+"""The report of runs, as one HTML page and as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from recurra.config import arguments
+from recurra.errors import UsageError
+from recurra.report import document
+from recurra.report.drawing import FORMATS
+from recurra.report.figures import write_figures
+from recurra.runs.layout import REPORT
+
+
+def write_report(
+    runs: str | Path | Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    with_model: bool = False,
+    figures: str | Path | None = None,
+    format: str | None = None,
+) -> list[Path]:
+    """Write the report of one run, or of several side by side; returns the files, the page first.
+
+    runs
+        the folder of a run, or a list of them
+    output
+        the page to write (default: report.html in the run's folder; of several runs: report.html, here)
+    with_model
+        put the model into the page, so that it writes, however large; one of 200 kB lies in it anyway
+    figures
+        a folder to write the figures to, too, in the `format` pdf (unless given), png or svg
+
+    Raises UsageError for a format without `figures`, ModelError if a folder is no run, StorageError.
+    """
+    folders = [arguments.path("runs", run) for run in arguments.listed(runs)]
+    with_model = arguments.flag("with_model", with_model)
+    place = None if output is None else arguments.path("output", output)
+    directory = None if figures is None else arguments.path("figures", figures)
+    if format is not None and directory is None:
+        raise UsageError(
+            "`--format` is the figures' format, and no figures are asked for.", hint="add `--figures DIR`."
+        )
+    if format is not None and (not isinstance(format, str) or format not in FORMATS):
+        raise UsageError(f"`--format` must be one of {', '.join(FORMATS)}; got {arguments.shown(format)}.")
+    if place is None:
+        place = folders[0] / REPORT if len(folders) == 1 else Path(REPORT)
+    written = [document.write_report(folders, place, with_model=with_model)]
+    if directory is not None:
+        written += write_figures(folders, directory, format or FORMATS[0])
+    return written

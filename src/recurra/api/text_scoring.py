@@ -1,0 +1,393 @@
+"""Scores of a text: by one model, by several models side by side, and by codes that need no network."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recurra.api.evaluation import Evaluation, ModelResult, ScoredText, TimedScore
+from recurra.config import DOCUMENTS, NONE, arguments
+from recurra.errors import ModelError, TextError, UsageError
+from recurra.formatting import plural
+from recurra.inference import baselines as codes
+from recurra.inference.dynamic_evaluation import DynamicConfig
+from recurra.inference.scoring import Score
+from recurra.inference.surprise import Surprise, tally
+from recurra.model import LanguageModel
+from recurra.runs.provenance import HINT, Provenance
+from recurra.runs.saved_model import load
+from recurra.system.shell import path_argument
+from recurra.text.equivalents import respelled
+from recurra.text.id_file import Ids
+from recurra.text.model_files import require_texts
+from recurra.text.reading import Source, list_sources
+from recurra.text.splits import read_text
+from recurra.text.text import BYTES, Text
+
+Model = LanguageModel | str | Path
+Watch = Callable[[Iterator[Surprise], LanguageModel], Iterator[Surprise]]
+Progress = Callable[[str, int, int], None]
+
+
+def score(
+    model: Model,
+    sources: Source | Sequence[Source] = (),
+    *,
+    text: str | Text | None = None,
+    encoding: str | None = None,
+    dynamic: bool | str | DynamicConfig = False,
+    dynamic_rate: float | None = None,
+    documents: str | None = None,
+    per_character: bool = False,
+) -> Score:
+    """Score a text by one model: how many nats, or bits, the model needs for each of its characters.
+
+    per_character
+        keep the nats of each character in `losses`; a model of lines then reads the text as one
+
+    Everything else is as in `evaluate`, whose notes become warnings. With `dynamic` the score is that of dynamic
+    evaluation.
+    """
+    kept: list[Any] = []
+
+    def keep(found: Iterator[Surprise], _model: LanguageModel) -> Iterator[Surprise]:
+        for piece in found:
+            kept.append(piece.nats)
+            yield piece
+
+    found = evaluate(
+        model,
+        sources,
+        text=text,
+        encoding=encoding,
+        dynamic=dynamic,
+        dynamic_rate=dynamic_rate,
+        documents=documents,
+        watch=keep if arguments.flag("per_character", per_character) else None,
+    )
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    (result,) = found.results
+    timed = result.dynamic or result.reading
+    if not kept:
+        return timed.score
+    losses = np.concatenate(kept)
+    losses.flags.writeable = False  # `nats` is their sum
+    return dataclasses.replace(timed.score, losses=losses)
+
+
+def evaluate(
+    models: Model | Sequence[Model],
+    sources: Source | Sequence[Source] = (),
+    *,
+    text: str | Text | None = None,
+    encoding: str | None = None,
+    dynamic: bool | str | DynamicConfig = False,
+    dynamic_rate: float | None = None,
+    documents: str | None = None,
+    baselines: bool = False,
+    watch: Watch | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score a text by one or several models.
+
+    models
+        a model, a run's folder (its best checkpoint) or a checkpoint file, or a list of them
+    sources
+        a book's name, files or folders; none: what the run of the first model held out
+    text
+        the text itself, in place of sources
+    encoding
+        of files: any codec, or `bytes` (default: utf-8; of models of bytes: bytes)
+    dynamic
+        let a copy of each model go on learning while it reads, besides: True, "sgd", "rms" or a DynamicConfig. True is
+        "rms" if the text that the model has learned can be read again, else "sgd"
+    dynamic_rate
+        the learning rate of dynamic evaluation (default: by method)
+    documents
+        "lines" scores each line by itself, "none" the text as one (default: as the first model was trained)
+    baselines
+        compute the codes of `baselines` too
+    watch
+        a function that is given the iterator of what each symbol costs and the model, and yields the same again: in
+        dynamic evaluation if that is asked for. A model of lines then reads the text as one
+    progress
+        a function that is called with the name of the model, the number of symbols read, and that of all
+
+    Every character counts, and the first costs ln K: see `LanguageModel.score`. Raises UsageError, the errors of
+    `load`, and TextError for a text that is empty or cannot be read.
+    """
+    how = _dynamic_settings(dynamic, dynamic_rate)
+    _require_documents(documents, is_dynamic=how is not None, is_watched=watch is not None)
+    baselines = arguments.flag("baselines", baselines)
+    for name, function in (("watch", watch), ("progress", progress)):
+        arguments.function(name, function)
+    readers = [_reader(model) for model in arguments.listed(models)]
+    if not readers:
+        raise arguments.wrong("models", "a model, a path, or a list of them", models)
+    scored = _scored_text(readers, list_sources(sources), text, encoding)
+    wanted = _Wanted(scored, how, documents, watch, progress)
+    by_lines = wanted.is_by_lines(readers[0].model)
+    is_given = bool(sources) or text is not None
+    notes = [*scored.text.notes, *_notes(readers, wanted, by_lines=by_lines, is_given=is_given)]
+    _warm_up(readers, is_dynamic=how is not None)
+    results = [_by_lines(reader, scored, notes) if by_lines else _read(reader, wanted, notes) for reader in readers]
+    found = _baselines(scored, readers[0], notes) if baselines else None
+    return Evaluation(scored, results, found, notes)
+
+
+def baselines(
+    sources: Source | Sequence[Source] = (),
+    *,
+    text: str | Text | None = None,
+    encoding: str | None = None,
+    model: Model | None = None,
+) -> dict[str, Any]:
+    """Compute what a model must beat: bits per character of a text by codes that need no network.
+
+    "uniform", "unigram" (the entropy of the text's characters), "gzip", "bzip2" and "xz"; with a `model`, "ngram" has
+    n-grams of the text that the model has learned, by order. "bytes_per_character" is of UTF-8.
+
+    sources
+        a book's name, files or folders; none: what the run of `model` held out, else the default book
+    text
+        the text itself, in place of sources; `encoding` as in `evaluate`
+
+    Of a long text its first 8,388,608 characters are read. Raises ModelError or TextError if the text that the model
+    has learned is not known, or cannot be read again.
+    """
+    listed, encoding = list_sources(sources), arguments.text_or_none("encoding", encoding)
+    if model is not None:
+        reader = _reader(model)
+        scored = _scored_text([reader], listed, text, encoding)
+        return _codes(scored) | {"ngram": _ngrams(scored, reader)}
+    require_texts(listed, lambda _: "give `model`, and a text.", encoding)
+    found = read_text(listed, text, encoding)
+    _require_characters(len(found))
+    return _codes(ScoredText(found, 0, len(found), "all of it"))
+
+
+class _Reader(NamedTuple):
+    """A model, the name that it was given by, and the text of its training."""
+
+    name: str
+    model: LanguageModel
+    origin: Provenance | None
+
+    @property
+    def provenance(self) -> Provenance:
+        """The text of its training; ModelError for a model that was not given by its path."""
+        if self.origin is None:
+            raise ModelError("the model does not say which text it has learned: it is no file.", hint=HINT)
+        return self.origin
+
+    def learned(self) -> Ids:
+        """Return the ids that it has learned; TextError or ModelError if they are not known."""
+        return self.provenance.learned.parts[0]
+
+
+class _Wanted(NamedTuple):
+    """How a text is to be scored; `how` has the settings of dynamic evaluation that were given, None without it."""
+
+    scored: ScoredText
+    how: dict[str, Any] | None
+    documents: str | None
+    watch: Watch | None
+    progress: Progress | None
+
+    def is_by_lines(self, model: LanguageModel) -> bool:
+        """Return True if each line gets a score of its own."""
+        if self.documents is None:
+            return model.documents is not None and self.how is None and self.watch is None
+        return self.documents != NONE
+
+
+def _reader(model: Model) -> _Reader:
+    if isinstance(model, LanguageModel):
+        return _Reader("model", model, None)
+    path = arguments.path("models", model)
+    return _Reader(str(model), load(path), Provenance(path))
+
+
+def _dynamic_settings(dynamic: Any, rate: float | None) -> dict[str, Any] | None:
+    """Return the settings of `DynamicConfig` that were given; None without dynamic evaluation."""
+    dynamic = arguments.plain(dynamic)
+    if not isinstance(dynamic, (bool, str, DynamicConfig)):
+        raise arguments.wrong("dynamic", 'True, False, "sgd", "rms" or a DynamicConfig', dynamic)
+    if rate is not None and (dynamic is False or isinstance(dynamic, DynamicConfig)):
+        raise UsageError('`dynamic_rate` goes with `dynamic` True, "sgd" or "rms" alone.', hint="leave it out.")
+    if dynamic is False:
+        return None
+    if isinstance(dynamic, DynamicConfig):
+        return vars(dynamic)
+    found: dict[str, Any] = {"method": dynamic} if isinstance(dynamic, str) else {}
+    found |= {} if rate is None else {"rate": rate}
+    DynamicConfig(**found)  # raises what is wrong with them before anything is read
+    return found
+
+
+def _require_documents(documents: Any, *, is_dynamic: bool, is_watched: bool) -> None:
+    if documents is not None and (not isinstance(documents, str) or documents not in DOCUMENTS):
+        raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {arguments.shown(documents)}.")
+    if documents == "lines":
+        message = "`--documents lines` does not go with {}."
+        arguments.refuse_besides(message, dynamic=is_dynamic, per_character=is_watched)
+
+
+def _scored_text(
+    readers: Sequence[_Reader], sources: list[Source], text: str | Text | None, encoding: str | None
+) -> ScoredText:
+    """Return the text that was named, else what the first model's run held out."""
+    all_bytes = all(reader.model.vocabulary.is_bytes for reader in readers)
+    encoding = arguments.text_or_none("encoding", encoding)
+    if not sources and text is None:
+        scored = _held_out(readers[0])
+    else:
+        require_texts(sources, partial(_with_models, readers, sources), encoding)
+        found = read_text(sources, text, encoding or (BYTES if all_bytes else "utf-8"))
+        scored = ScoredText(found, 0, len(found), "all of it")
+    if scored.text.is_bytes and not all_bytes:
+        raise TextError("the text is read as bytes, and a model reads characters.", hint="give another `--encoding`.")
+    _require_characters(scored.length)
+    return scored
+
+
+def _require_characters(length: int) -> None:
+    if length == 0:
+        raise TextError("an empty text has no score.", hint="give a text of one character or more.")
+
+
+def _with_models(readers: Sequence[_Reader], sources: Sequence[Source], model: Path) -> str:
+    """The hint if `model` was given as a text: the command that scores with it too."""
+    first, *others = (path_argument(reader.name) for reader in readers)
+    texts = [str(text) if text == "-" else path_argument(text) for text in sources if Path(text) != model]
+    also = [f"--also {other}" for other in (*others, path_argument(model))]
+    return f"score with several models: `{' '.join(['recurra score', first, *texts, *also])}`."
+
+
+def _held_out(reader: _Reader) -> ScoredText:
+    learned = reader.provenance.learned
+    start, stop = learned.held_out
+    if start == stop:
+        raise UsageError(f"`{reader.name}` held nothing out of its text: there is nothing to score.", hint=HINT)
+    return ScoredText(learned.text, start, stop, "the part that was held out")
+
+
+def _notes(readers: Sequence[_Reader], wanted: _Wanted, *, by_lines: bool, is_given: bool) -> Iterator[str]:
+    """Yield what a person may have meant instead."""
+    text, documents = wanted.scored.text, wanted.documents
+    origins = [reader.origin for reader in readers if reader.origin is not None]
+    if is_given and any(origin.sha256 == text.sha256 for origin in origins):
+        yield "this text was learned from: without TEXT the part alone is scored that was held out"
+    if documents is None and by_lines:
+        yield "the model was trained on lines, and scores each by itself: `--documents none` scores the text as one"
+    elif documents == NONE and any(reader.model.documents for reader in readers):
+        yield "a model was trained on lines, and reads here what it never learned: one line after another"
+    if not text.is_bytes and any(reader.model.vocabulary.is_bytes for reader in readers):
+        yield "to a model of bytes each byte is a character: compare by bits/byte"
+
+
+def _warm_up(readers: Sequence[_Reader], *, is_dynamic: bool) -> None:
+    """Compile the kernels before any clock runs."""
+    for reader in readers:
+        symbol = reader.model.vocabulary.symbols[0]
+        for settings in (None, DynamicConfig(segment=1)) if is_dynamic else (None,):
+            tally(reader.model.surprises([symbol * 3], settings))
+
+
+def _read(reader: _Reader, wanted: _Wanted, notes: list[str]) -> ModelResult:
+    if wanted.how is None:
+        return ModelResult(reader.name, _timed(reader, wanted, None, None, wanted.watch, notes))
+    how, ids = _method(wanted.how, reader, notes)
+    still = _timed(reader, wanted, None, None, None, notes)
+    return ModelResult(reader.name, still, _timed(reader, wanted, how, ids, wanted.watch, notes), how)
+
+
+def _method(given: dict[str, Any], reader: _Reader, notes: list[str]) -> tuple[DynamicConfig, Ids | None]:
+    """Return the settings of dynamic evaluation and the text for it: rms if that can be read again, else sgd."""
+    if given.get("method", "rms") != "rms":
+        return DynamicConfig(**given), None
+    try:
+        return DynamicConfig(**{"method": "rms"} | given), reader.learned()
+    except (TextError, ModelError) as error:
+        if "method" in given:
+            raise
+        notes.append(f"dynamic evaluation by sgd: {error.message}")
+        return DynamicConfig(**given), None
+
+
+def _timed(
+    reader: _Reader,
+    wanted: _Wanted,
+    how: DynamicConfig | None,
+    ids: Ids | None,
+    watch: Watch | None,
+    notes: list[str],
+) -> TimedScore:
+    model, name = reader.model, reader.name if how is None else f"{reader.name}, dynamic"
+    found = model.surprises(wanted.scored.spelled(model, notes), how, ids, wanted.documents)
+    started = time.perf_counter()
+    if watch is not None:
+        found = watch(found, model)
+    elif wanted.progress is not None:
+        found = _counted(found, partial(wanted.progress, name), wanted.scored.length)
+    score = tally(found, is_bytes=model.vocabulary.is_bytes)
+    return TimedScore(score, time.perf_counter() - started)
+
+
+def _counted(found: Iterator[Surprise], progress: Callable[[int, int], None], length: int) -> Iterator[Surprise]:
+    """Yield the same; `progress` is called with the number of symbols after each piece, at most `length`."""
+    done = 0
+    for piece in found:
+        yield piece
+        done += len(piece.symbols)  # of a model of bytes there are more than the text has characters
+        progress(min(done, length), length)
+
+
+def _by_lines(reader: _Reader, scored: ScoredText, notes: list[str]) -> ModelResult:
+    started = time.perf_counter()
+    vocabulary = reader.model.vocabulary
+    found = reader.model.score_lines("".join(scored.spelled(reader.model, notes)))
+    lines = [line._replace(text=vocabulary.unspell(line.text)) for line in found]
+    scores = [line.score for line in lines]
+    total = Score(
+        sum(score.characters for score in scores),
+        math.fsum(score.nats for score in scores),
+        sum(score.unknown_characters for score in scores),
+        sum(score.bytes for score in scores),
+    )
+    return ModelResult(reader.name, TimedScore(total, time.perf_counter() - started), lines=lines)
+
+
+def _baselines(scored: ScoredText, reader: _Reader, notes: list[str]) -> dict[str, Any]:
+    """Return the codes of the text, and n-grams of the text that the first model has learned unless a note says why."""
+    if scored.length > codes.LIMIT:
+        notes.append(f"the baselines are those of the first {plural(codes.LIMIT, 'character')}")
+    found = _codes(scored)
+    try:
+        return found | {"ngram": _ngrams(scored, reader)}
+    except (TextError, ModelError) as error:
+        notes.append(f"no n-grams: {error.message}")
+        return found
+
+
+def _codes(scored: ScoredText) -> dict[str, Any]:
+    text = scored.beginning(codes.LIMIT)
+    size = len(text) if scored.text.is_bytes else len(text.encode())
+    return {**codes.baselines(text, is_bytes=scored.text.is_bytes), "bytes_per_character": size / len(text)}
+
+
+def _ngrams(scored: ScoredText, reader: _Reader) -> dict[str, float]:
+    """Return the bits per character of the text by n-grams of what the model has learned, by order."""
+    training, text, vocabulary = reader.learned(), scored.beginning(codes.LIMIT), reader.model.vocabulary
+    spelled = text if scored.text.is_bytes else vocabulary.spell(respelled(text, vocabulary)[0])
+    share = len(spelled) / len(text)  # of a model of bytes: bytes a character; of another canonical form: its length
+    return {order: bits * share for order, bits in codes.ngram_bits(training, vocabulary, spelled).items()}
