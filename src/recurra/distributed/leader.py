@@ -94,6 +94,9 @@ class SharedEngine(Engine):
     def parameters(self) -> dict[str, Array]:
         return self._own.parameters()
 
+    def magnitudes(self) -> dict[str, float]:
+        return self._own.magnitudes()
+
     def optimizer_state(self) -> dict[str, Array]:
         return self._own.optimizer_state()
 

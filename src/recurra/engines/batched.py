@@ -162,6 +162,9 @@ class BatchedEngine(StepwiseEngine):
     def parameters(self) -> dict[str, Vector]:
         return self._layout.unpack(self._flat)
 
+    def magnitudes(self) -> dict[str, float]:
+        return {name: optimizers.magnitude(slot.inner(self._flat)) for name, slot in self._layout.slots.items()}
+
     def optimizer_state(self) -> dict[str, Vector]:
         return by_name(self._optimizer.state, self._layout)
 

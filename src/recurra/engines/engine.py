@@ -96,6 +96,10 @@ class Engine(ABC):
         """The parameters by name."""
 
     @abstractmethod
+    def magnitudes(self) -> dict[str, float]:
+        """Return the largest absolute value of each parameter, NaN if a number is NaN; nothing is copied."""
+
+    @abstractmethod
     def optimizer_state(self) -> dict[str, Array]:
         """The optimiser's state, as `KIND.NAME`, and what it has besides."""
 

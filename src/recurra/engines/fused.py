@@ -19,7 +19,7 @@ from recurra.engines.stepper import Stepper
 from recurra.engines.workspaces import Workspaces
 from recurra.errors import NumericalError
 from recurra.network.network import State
-from recurra.network.optimizers import not_finite
+from recurra.network.optimizers import magnitude, not_finite
 
 TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the kernel's norms
 
@@ -219,6 +219,10 @@ class FusedEngine(Engine):
     def parameters(self) -> dict[str, Vector]:
         views = _views(self._weights, self._hidden, self._symbols)
         return {name: np.ascontiguousarray(view).copy() for name, view in views.items()}
+
+    def magnitudes(self) -> dict[str, float]:
+        views = _views(self._weights, self._hidden, self._symbols)
+        return {name: magnitude(view) for name, view in views.items()}
 
     def optimizer_state(self) -> dict[str, Vector]:
         views = _views(self._squares, self._hidden, self._symbols)

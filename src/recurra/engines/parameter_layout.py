@@ -51,7 +51,7 @@ class Slot(NamedTuple):
 
     def put(self, flat: Vector, value: Array) -> None:
         """Copy a parameter in, from the mission's orientation."""
-        self._inner(flat)[...] = value.reshape(self.gates, self.size, self.inputs).transpose(2, 0, 1)
+        self.inner(flat)[...] = value.reshape(self.gates, self.size, self.inputs).transpose(2, 0, 1)
 
     def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
         """Copy a parameter out, in the mission's orientation."""
@@ -62,7 +62,8 @@ class Slot(NamedTuple):
         cube = turned.reshape(self.gates, padded(self.size), self.rows)
         return np.array(cube[:, : self.size, : self.inputs], order="C").reshape(shape)
 
-    def _inner(self, flat: Vector) -> Vector:
+    def inner(self, flat: Vector) -> Vector:
+        """The numbers of the parameter in `flat` without padding (inputs, gates, size)."""
         cube = self.view(flat).reshape(self.rows, self.gates, padded(self.size))
         return cube[: self.inputs, :, : self.size]
 

@@ -59,6 +59,9 @@ class ReferenceEngine(StepwiseEngine):
     def parameters(self) -> dict[str, Array]:
         return {name: array.copy() for name, array in self._parameters.items()}
 
+    def magnitudes(self) -> dict[str, float]:
+        return {name: optimizers.magnitude(array) for name, array in self._parameters.items()}
+
     def optimizer_state(self) -> dict[str, Array]:
         return {name: array.copy() for name, array in self._optimizer_state.items()}
 

@@ -119,6 +119,11 @@ class TorchEngine(StepwiseEngine):
     def parameters(self) -> dict[str, Array]:
         return self._layout.unpack(self._flat.cpu().numpy())
 
+    def magnitudes(self) -> dict[str, float]:
+        parts = self._flat.split(self._layout.sizes)
+        found = torch.stack([part.abs().max() for part in parts]).tolist()  # one wait for the device
+        return dict(zip(self._layout.shapes, found, strict=True))
+
     def optimizer_state(self) -> dict[str, Array]:
         state = {name: own.cpu().numpy() for name, own in self._optimizer_state.items()}
         return by_name(state, self._layout)

@@ -19,7 +19,7 @@ from recurra.engines.engine import Start, TrainResult
 from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.optimizers import average_of, not_finite, schedule_of
+from recurra.network.optimizers import average_of, magnitude, not_finite, schedule_of
 from recurra.network.parameters import initialise
 from recurra.text.id_file import Ids
 from recurra.text.splits import newline_of
@@ -260,7 +260,7 @@ class Trainer:
         _require_recordable(result, self.update)
         self._last_rate = float(rates[-1])
         self.update += count
-        _require_finite(self.engine.parameters(), self.update, LARGEST_NUMBER)
+        _require_at_most(LARGEST_NUMBER, self.engine.magnitudes(), self.update)
         self.history.extend(result.losses.tolist(), self.stream.characters.tolist())
         for norm in result.gradient_norms.tolist():
             self._norm_sum += norm
@@ -376,11 +376,15 @@ def _require_recordable(result: TrainResult, done: int) -> None:
         raise not_finite("gradients", f"{norms[i]:g}", done + i + 1)
 
 
-def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int, limit: float = FLOAT32_MAX) -> None:
+def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:
+    """Raise NumericalError if a number is NaN, or infinite as a float32."""
+    _require_at_most(FLOAT32_MAX, {name: magnitude(array) for name, array in arrays.items()}, update)
+
+
+def _require_at_most(limit: float, magnitudes: Mapping[str, float], update: int) -> None:
     """Raise NumericalError if a number is NaN or beyond `limit`: losses and gradients show it an update later."""
     expected = "a finite float32 number" if limit == FLOAT32_MAX else f"at most {limit:g}"
-    for name, array in arrays.items():
-        largest = float(np.max(np.abs(array)))
+    for name, largest in magnitudes.items():
         if not largest <= limit:
             raise NumericalError(
                 f"`{name}` became {largest:g} at update {update}; it must be {expected}.",

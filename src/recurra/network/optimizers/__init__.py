@@ -32,7 +32,7 @@ from recurra.network.optimizers.descent import (
     sgd_init,
     sgd_update,
 )
-from recurra.network.optimizers.finiteness import not_finite, require_finite
+from recurra.network.optimizers.finiteness import magnitude, not_finite, require_finite
 from recurra.network.optimizers.schedules import Schedule, schedule_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ADAGRAD_EPSILON", "OPTIMIZERS", "Optimizer", "OptimizerState", "Schedule", "adagrad_init", "adagrad_update",
     "adam_init", "adam_update", "adamw_update", "average_of", "averaged", "clip_by_norm", "clip_by_value",
-    "global_norm", "momentum_init", "momentum_update", "nesterov_update", "not_finite", "optimizer_of",
+    "global_norm", "magnitude", "momentum_init", "momentum_update", "nesterov_update", "not_finite", "optimizer_of",
     "require_finite", "rmsprop_update", "schedule_of", "sgd_init", "sgd_update",
 ]  # fmt: skip
 

@@ -8,6 +8,11 @@ from recurra.errors import NumericalError
 from recurra.network.parameters import Array, Parameters
 
 
+def magnitude(array: Array) -> float:
+    """Return the largest absolute value of an array; NaN if a number is NaN. Nothing is copied."""
+    return float(np.maximum(array.max(), -array.min()))
+
+
 def require_finite(loss: float, gradients: Parameters, update: int) -> None:
     """Raise `NumericalError` if the loss or a gradient of `update` (counted from 1) is NaN or infinite."""
     tensors: dict[str, Array] = {"loss": np.asarray(loss), **gradients}

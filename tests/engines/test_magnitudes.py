@@ -1,0 +1,33 @@
+"""The largest magnitude of each parameter, as every engine finds it on its own arrays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from recurra import engines
+from recurra.config import CELLS, ModelConfig, TrainingConfig
+from recurra.engines.engine import Start
+from recurra.network.parameters import initialise
+
+SYMBOLS = 5
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference", pytest.param("torch", marks=pytest.mark.torch)])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_padding_and_orientation_change_no_magnitude(engine: str, cell: str, batch_size: int) -> None:
+    if engine == "torch":
+        pytest.importorskip("torch", reason="engine torch is an extra")
+    config = ModelConfig(cell=cell, hidden_size=3, layers=2 if batch_size > 1 else 1)
+    training = TrainingConfig(engine=engine, batch_size=batch_size, sequence_length=4)
+    parameters = {name: array.copy() for name, array in initialise(config, SYMBOLS, seed=1, scale=0.5).items()}
+    parameters["V"][-1, -1] = -7.5
+    started = engines.create(config, training, Start(parameters))
+    expected = {name: float(np.max(np.abs(array))) for name, array in started.parameters().items()}
+    assert started.magnitudes() == expected
+    assert expected["V"] == 7.5
+    parameters["c"][0] = math.nan
+    assert math.isnan(engines.create(config, training, Start(parameters)).magnitudes()["c"])
