@@ -33,9 +33,9 @@ from recurra.runs import summary as training_summary
 from recurra.runs.layout import BEST, CHECKPOINTS, FILES, LATEST, METRICS, RUNS, SAMPLES, SUMMARY, TIMINGS
 from recurra.runs.layout import SETTINGS as RUN_TOML
 from recurra.runs.logs import Logs
-from recurra.runs.new_folder import new_folder
 from recurra.runs.records import load as load_report
 from recurra.runs.recovery import recover
+from recurra.runs.run_directory import new_folder
 from recurra.runs.saved_model import load
 from recurra.system.signals import STOPS
 from recurra.text import id_file, long_text

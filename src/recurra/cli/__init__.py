@@ -1,6 +1,7 @@
 """The command `recurra`: thin commands that parse, call and print. Data goes to stdout, all else to stderr.
 
-`application` finds a command in `commands/`, a module each; the modules here are what those share or leave to others.
+`command_line` finds a command in `commands/`, a module each. A command parses options, calls `recurra.api` and prints
+what that returns; the other modules here are what several commands share, and what one of them prints.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ LABEL = 10  # the width of the column of labels
 BEGINNING = 8  # lines, and
 WIDTH = 500  # characters, of the best model's text
 FEW = 4  # parameters a character: a network that has more of them can learn its text by heart
+OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"}  # of `train`, besides the settings
 EPOCHS = 5  # of which means are told; the report has all
 MANY = ("TEXT",)  # stands for the files of a text that are too many for run.toml
 OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"} | {
@@ -152,8 +153,7 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
         yield _line(
             "final", f"smooth loss {loss_words(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
         )
-    lowest = records.load(run.folder).lowest
-    if lowest is not None:
+    if (lowest := seen.lowest) is not None:
         yield _line("lowest", f"smooth loss {loss_words(lowest.loss, span, unit)} at update {lowest.update:,}")
     yield _line("epochs", _epochs(summary, unit))
     if summary["validation_nats_per_character"] is not None:

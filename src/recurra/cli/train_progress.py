@@ -20,6 +20,7 @@ from recurra.training.events import Event
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
+    from recurra.training.snapshot import Lowest
     from recurra.training.trainer import Trainer
 
 FINISHING = "training has ended; computing what the report shows: samples, baselines, the check of the gradients"
@@ -53,11 +54,18 @@ class Silent:
     def __init__(self) -> None:
         self.seen = Seen()
         self.saved: events.Checkpointed | None = None
+        self._trainer: Trainer | None = None
 
     def begin(self, trainer: Trainer) -> None:
         """`trainer` is about to train."""
         unit = "byte" if trainer.vocabulary.is_bytes else "character"
         self.seen = Seen(trainer.loss_span, unit)
+        self._trainer = trainer
+
+    @property
+    def lowest(self) -> Lowest | None:
+        """The lowest smooth loss of all records, those before a run was resumed too."""
+        return None if self._trainer is None else self._trainer.lowest
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from recurra.runs.layout import LOGS, METRICS, SAMPLES, TIMINGS
 from recurra.system.system_info import peak_memory
 from recurra.training import events
 from recurra.training.events import Event
+from recurra.training.snapshot import Lowest
 
 
 class Sample(NamedTuple):
@@ -64,18 +66,28 @@ class Logs:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def cut_back(folder: Path, update: int) -> float:
-    """Take what is later than `update`, and half a line, from the logs; returns the seconds trained until then.
+class Kept(NamedTuple):
+    """What the logs that were cut back still hold: the seconds trained, and the lowest smooth loss of the records."""
 
-    A line belongs to the update that it tells of, so that a checkpoint need not say how long the logs were.
+    seconds: float
+    lowest: Lowest | None
+
+
+def cut_back(folder: Path, update: int) -> Kept:
+    """Take what is later than `update`, and half a line, from the logs.
+
+    A line belongs to the update in it, so that a checkpoint need not say how long the logs were.
     """
-    last = {}
+    seconds, lowest = 0.0, None
     for name in LOGS:
         path = folder / name
         with atomic_write.writing(path), contextlib.suppress(FileNotFoundError):
-            last[name] = _cut(path, update)
-    seconds = last.get(TIMINGS, {}).get("seconds")
-    return float(seconds) if isinstance(seconds, (int, float)) else 0.0
+            for row in _cut(path, update):
+                if name == TIMINGS:
+                    seconds = _number(row, "seconds") or 0.0
+                elif name == METRICS and (loss := _number(row, "smooth_loss")) is not None:
+                    lowest = Lowest(row["update"], loss) if lowest is None or loss < lowest.loss else lowest
+    return Kept(seconds, lowest)
 
 
 def samples(folder: Path) -> list[Sample]:
@@ -86,18 +98,22 @@ def samples(folder: Path) -> list[Sample]:
     return [Sample(row["update"], row["text"]) for row in found if isinstance(row.get("text"), str)]
 
 
-def _cut(path: Path, update: int) -> dict[str, Any]:
-    """Cut one log; returns its last line, {} where none is left."""
-    last: dict[str, Any] = {}
+def _cut(path: Path, update: int) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log that stay, and cut the others off after the last one."""
     end = 0
     with path.open("r+b") as file:
         for line in file:
             row = _row(line)
             if row.get("update", update + 1) > update:
                 break
-            last, end = row, end + len(line)
+            end += len(line)
+            yield row
         file.truncate(end)
-    return last
+
+
+def _number(row: dict[str, Any], name: str) -> float | None:
+    value = row.get(name)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _row(line: bytes) -> dict[str, Any]:

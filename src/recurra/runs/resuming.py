@@ -66,8 +66,8 @@ def continued(
         best_file = None
     path = folder / CHECKPOINTS / START
     start = load(path).extended(learned.vocabulary, seed=training.seed) if path.exists() else None
-    seconds = cut_back(folder, snapshot.update)  # the last step: all that the run goes on with was found good
-    return Task(config, training, learned, told, start, Resumed(snapshot, best, best_file, seconds))
+    kept = cut_back(folder, snapshot.update)  # the last step: all that the run goes on with was found good
+    return Task(config, training, learned, told, start, Resumed(snapshot, best, best_file, *kept))
 
 
 def _begun_again(

@@ -20,10 +20,9 @@ from recurra.io import atomic_write
 from recurra.model import LanguageModel
 from recurra.runs.checkpoints import CheckpointFolder
 from recurra.runs.layout import CHECKPOINTS, START, SUMMARY, write_json
-from recurra.runs.lock import locked
 from recurra.runs.logs import Logs
-from recurra.runs.new_folder import new_folder
 from recurra.runs.resuming import continued
+from recurra.runs.run_directory import locked, new_folder
 from recurra.runs.run_toml import text_table, write_settings
 from recurra.runs.summary import findings, summary
 from recurra.runs.task import Task

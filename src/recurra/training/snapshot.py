@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -39,14 +39,23 @@ class Snapshot:
         }
 
 
+class Lowest(NamedTuple):
+    """The lowest smooth loss of a training's records, and the update of the record."""
+
+    update: int
+    loss: float
+
+
 @dataclass(frozen=True)
 class Resumed:
-    """Where a training goes on: a snapshot, the best so far, and the `seconds` trained.
+    """The state from which a training resumes: a snapshot, the best so far, and the `seconds` trained.
 
-    `best_file` is the update and the sha256 of the best model's file, None where it has none yet.
+    `best_file` is the update and the sha256 of the best model's file, None if it has none yet; `lowest` is of the
+    records until then, None without any.
     """
 
     snapshot: Snapshot
     best: Snapshot
     best_file: dict[str, Any] | None
     seconds: float
+    lowest: Lowest | None = None

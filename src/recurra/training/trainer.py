@@ -36,7 +36,7 @@ from recurra.training.events import (
 )
 from recurra.training.loss_history import LARGEST_NUMBER, History
 from recurra.training.selection import Selection
-from recurra.training.snapshot import Resumed, Snapshot
+from recurra.training.snapshot import Lowest, Resumed, Snapshot
 from recurra.training.time_budget import seconds_of_evaluation
 
 Arrays = dict[str, NDArray[Any]]
@@ -101,6 +101,7 @@ class Trainer:
         self._most = math.inf if training.time_limit is None else 1.0  # updates between two looks at the clock
         self._train_ids, self._validation_ids = train_ids, validation_ids
         self._commit, self._should_stop = commit, should_stop
+        self.lowest = None if resumed is None else resumed.lowest  # of the smooth losses of all records
         self.recent_loss: float | None = None  # the mean of the last record, in nats a character
         self._norm_sum = 0.0  # of the gradient norms since the last record
         self._last_rate = 0.0
@@ -322,6 +323,8 @@ class Trainer:
         loss = self.history.close_window()
         self._norm_sum = 0.0
         self.recent_loss = loss["mean"] / self.loss_span
+        if self.lowest is None or smooth < self.lowest.loss:
+            self.lowest = Lowest(self.update, smooth)
         if not self.has_validation and smooth < self.selection.loss:
             self.selection.keep(self.update, smooth, self.snapshot)
         return Record(

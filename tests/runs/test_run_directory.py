@@ -15,14 +15,14 @@ import pytest
 
 from processes import started
 from recurra.errors import StorageError, UsageError
-from recurra.runs.lock import locked
+from recurra.runs.run_directory import locked
 from recurra.training.events import Event, Record
 from small_training import resume_small, train_small
 
 HOLDER = """
 import sys
 from pathlib import Path
-from recurra.runs.lock import locked
+from recurra.runs.run_directory import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

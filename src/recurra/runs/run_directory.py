@@ -1,9 +1,10 @@
-"""The folder of a new run: made, held, and emptied of an old run where that is wanted."""
+"""The directory of a run: made for a new one, emptied of an old one on request, and held by one trainer at a time."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from recurra.errors import UsageError
 from recurra.io import atomic_write
 from recurra.runs import checkpoints
 from recurra.runs.layout import FILES, RUNS
-from recurra.runs.lock import locked
 
 
 @contextlib.contextmanager
@@ -57,3 +57,32 @@ def _empty(folder: Path, *, force: bool) -> None:
             (folder / name).unlink(missing_ok=True)
         atomic_write.sweep(folder)
         checkpoints.remove(folder)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` for a training; UsageError where another one holds it.
+
+    It is flock's lock on the folder itself, so that nothing lies there that could be left behind. Where the system or
+    the file system has no flock, nothing is held: two trainers then spoil each other's records, but no checkpoint.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with atomic_write.writing(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UsageError(
+            f"another training goes on in `{folder}`.", hint="wait for its end, stop it, or give another `--run`."
+        ) from None
+    except OSError:
+        pass  # there is no flock on this file system
+    try:
+        yield
+    finally:
+        os.close(handle)
