@@ -22,7 +22,7 @@ from recurra.inference import generation, sampling, scoring
 from recurra.inference.dynamic_evaluation import DynamicConfig, learning
 from recurra.inference.generation import Sample
 from recurra.inference.line_scores import NEWLINE, Line, score_lines
-from recurra.inference.sampling import SamplingSettings
+from recurra.inference.sampling_options import SamplingSettings
 from recurra.inference.surprise import Predictor, Steady, Surprise, surprises, tally
 from recurra.io import atomic_write, tensor_file
 from recurra.network import growth, network

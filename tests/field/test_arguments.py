@@ -18,7 +18,7 @@ import recurra
 from recurra import LanguageModel, ModelConfig, RecurraError, SamplingConfig, TrainingConfig, UsageError, Vocabulary
 from recurra.config import ModelSettings, TrainingSettings
 from recurra.inference.dynamic_evaluation import DynamicConfig
-from recurra.inference.sampling import SamplingSettings
+from recurra.inference.sampling_options import SamplingSettings
 from recurra.network.parameters import initialise
 
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4

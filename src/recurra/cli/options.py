@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -156,6 +157,18 @@ def output(help: str, default: str, group: Group | None = OUTPUT, **named: Any) 
     return Parameter(
         name=["--output", "-o"], help=help, show_default=default, **{"converter": path} | given(group=group) | named
     )
+
+
+def add_options(command: Any, options: Mapping[str, Any]) -> None:
+    """Give `command`, whose last parameter is `**settings`, an option of each name, with its annotation."""
+    signature = inspect.signature(command)
+    *own, _ = signature.parameters.values()
+    positional = [parameter for parameter in own if parameter.kind is not inspect.Parameter.KEYWORD_ONLY]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in options.items()
+    ]
+    command.__signature__ = signature.replace(parameters=[*positional, *added, *own[len(positional) :]])
 
 
 def given(**options: Any) -> dict[str, Any]:

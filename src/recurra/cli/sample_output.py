@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from recurra.cli.sample_copies import copied_lines, copied_table
-from recurra.cli.terminal import encoded, is_terminal, paint, say, warn, write, write_json
+from recurra.cli.terminal import columns, encoded, is_terminal, paint, say, warn, write, write_json
 from recurra.errors import UsageError
-from recurra.formatting import inert
+from recurra.formatting import inert, one_line, plural
+from recurra.inference.novelty import SHOWN, as_table, novelty
 from recurra.text.equivalents import respelled
 from recurra.text.escapes import first_escape, unescaped
 from recurra.text.reading import read
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from recurra.text.text import Text
 
 MARK = b"> "
+EXCERPT = 60  # characters of a copied passage that are shown
 
 
 def known(model: LanguageModel, prompt: str) -> str:
@@ -186,3 +188,34 @@ def _lines(at_terminal: bool) -> Iterator[str]:
             write(b"\n" * at_terminal)
             return
         yield line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
+
+
+def copied_table(symbols: str, learned: Text) -> dict[str, Any] | None:
+    """What was copied, as JSON's types; None of an empty text."""
+    return as_table(novelty(symbols, learned)) if symbols else None
+
+
+def copied_lines(symbols: str, learned: Text) -> list[str]:
+    """What was copied, for a person."""
+    if not symbols:
+        return ["the text is empty: nothing is copied"]
+    found = novelty(symbols, learned)
+    rows = [["characters", "at", "line", "passage"]]
+    rows += [[f"{p.length}", f"{p.offset:,}", f"{p.line:,}", _excerpt(p.text)] for p in found.passages]
+    lengths = [n for n in SHOWN if n <= len(found.novel)]
+    shares = [["n"] + [str(n) for n in lengths], ["new"] + [f"{100 * found.novel[n - 1]:.0f} %" for n in lengths]]
+    head = (
+        f"the longest passages that stand in {learned.name} too; the longest has {plural(found.longest, 'character')}"
+    )
+    return [
+        paint(head, "bold"),
+        *columns(rows, indent="  "),
+        paint(f"the share of sequences of n characters that {learned.name} has not", "bold"),
+        *columns(shares, indent="  "),
+    ]
+
+
+def _excerpt(passage: str) -> str:
+    """The beginning of a passage in one line."""
+    line = one_line(passage)
+    return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"

@@ -18,16 +18,16 @@ the order of their sorting decide; the likeliest always stays.
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from recurra.config import MAX_SEED, arguments
+from recurra.config import arguments
 from recurra.engines.kernels.choice import Rules
 from recurra.errors import UsageError
+from recurra.inference.sampling_options import SamplingOptions, SamplingSettings
 from recurra.text.equivalents import respelled
 from recurra.text.escapes import first_escape
 from recurra.text.vocabulary import name_characters
@@ -39,10 +39,7 @@ if TYPE_CHECKING:
 
 START = "\n"  # a sample begins as if a line had just ended
 COLDEST, HOTTEST = 1e-30, 1e38  # a temperature below is 0: float32 could not divide by it; one above is as good as it
-GREATEST = sys.float_info.max
-MOST = 1_000_000  # texts of one call
 IN_QUOTES = 'write the character itself, which is "\\n" or the like in Python and in JSON.'
-WEAKEST, STRONGEST = 0.01, 100  # penalties: beyond them logits leave the range of float32
 
 
 class Unwritable(NamedTuple):
@@ -68,7 +65,7 @@ class Unwritable(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplingConfig:
+class SamplingConfig(SamplingOptions):
     """How to write up to `max_new_tokens` characters; the module says what each setting means.
 
     stop
@@ -82,36 +79,6 @@ class SamplingConfig:
         each text is that of so many candidates whose characters have the highest mean log p, by the model itself,
         before the rules above; the first of them is the text of best_of = 1
     """
-
-    max_new_tokens: int = 200
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    stop: tuple[str, ...] = ()
-    allow: str | None = None
-    ban: str = ""
-    seed: int = 0
-    num_return_sequences: int = 1
-    best_of: int = 1
-
-    def __post_init__(self) -> None:
-        arguments.make_plain(self)
-        for name in ("max_new_tokens", "top_k"):
-            _require_whole(name, getattr(self, name), 0, MAX_SEED)
-        for name in ("num_return_sequences", "best_of"):
-            _require_whole(name, getattr(self, name), 1, MOST)
-        _require_whole("seed", self.seed, 0, MAX_SEED - self.num_return_sequences + 1)
-        _require_number("temperature", self.temperature, 0, GREATEST)
-        for name in ("top_p", "min_p"):
-            _require_number(name, getattr(self, name), 0, 1)
-        _require_number("repetition_penalty", self.repetition_penalty, WEAKEST, STRONGEST)
-        for name in ("allow", "ban"):
-            value = getattr(self, name)
-            if not (isinstance(value, str) or (value is None and name == "allow")):
-                raise UsageError(f"`{name}` must be a str of characters; got {value!r}.")
-        object.__setattr__(self, "stop", _strings(self.stop))
 
     def adapted(self, vocabulary: Vocabulary) -> tuple[SamplingConfig, list[Unwritable]]:
         """Return settings that a model with `vocabulary` follows in the same way, and what it cannot write of these.
@@ -140,40 +107,10 @@ class SamplingConfig:
             yield dataclasses.replace(self, seed=self.seed + i, num_return_sequences=1)
 
 
-class SamplingSettings(TypedDict, total=False):
-    """The fields of `SamplingConfig` as keyword arguments."""
-
-    max_new_tokens: int
-    temperature: float
-    top_k: int
-    top_p: float
-    min_p: float
-    repetition_penalty: float
-    stop: str | Sequence[str]
-    allow: str | None
-    ban: str
-    seed: int
-    num_return_sequences: int
-    best_of: int
-
-
 def config_of(settings: SamplingSettings) -> SamplingConfig:
     """Return the configuration with these `settings`; UsageError for a name that it does not have."""
     arguments.require_known(settings, [field.name for field in dataclasses.fields(SamplingConfig)])
     return SamplingConfig(**cast("dict[str, Any]", settings))
-
-
-def _require_whole(name: str, value: object, low: int, high: int) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not (whole and low <= value <= high):  # type: ignore[operator]  # an int here
-        raise UsageError(f"`{name}` must be a whole number from {low} to {high:,}; got {arguments.shown(value)}.")
-
-
-def _require_number(name: str, value: object, low: float, high: float) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (good and low <= value <= high):  # type: ignore[operator]  # a number here
-        wanted = f"finite number, at least {low}" if high == GREATEST else f"number from {low} to {high}"
-        raise UsageError(f"`{name}` must be a {wanted}; got {arguments.shown(value)}.")
 
 
 def _known(characters: str, vocabulary: Vocabulary) -> str:
@@ -202,15 +139,6 @@ def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritabl
     ]
 
 
-def _strings(value: Any) -> tuple[str, ...]:
-    value = [arguments.plain(one) for one in value] if isinstance(value, (list, tuple)) else value
-    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    wrong = [one for one in found if not isinstance(one, str) or not one]
-    if wrong:
-        raise UsageError(f"`stop` must be strings of one character or more; got {wrong[0]!r}.")
-    return found
-
-
 def start_ids(vocabulary: Vocabulary) -> NDArray[np.integer]:
     """The unshown character before every sample: a newline, else the vocabulary's first symbol."""
     ids, _ = vocabulary.encode_known(START)
@@ -224,15 +152,10 @@ def rules_of(config: SamplingConfig, vocabulary: Vocabulary, prompt: NDArray[np.
     seen = np.zeros((1, len(vocabulary)), np.bool_)
     seen[0, prompt] = True
     temperature = 0.0 if config.temperature < COLDEST else min(config.temperature, HOTTEST)
-    return Rules(
-        temperature=np.array([temperature], np.float32),
-        top_k=np.array([config.top_k], np.int64),
-        top_p=np.array([config.top_p], np.float64),
-        min_p=np.array([config.min_p], np.float32),
-        penalty=np.array([config.repetition_penalty], np.float32),
-        bias=bias,
-        seen=seen,
-    )
+    config = dataclasses.replace(config, temperature=temperature)
+    rules = {field.metadata["rule"]: getattr(config, field.name) for field in dataclasses.fields(config)}
+    numbers = {rule[0]: np.array([number], rule[1]) for rule, number in rules.items() if rule is not None}
+    return Rules(**numbers, bias=bias, seen=seen)
 
 
 def allowed_ids(config: SamplingConfig, vocabulary: Vocabulary) -> NDArray[np.integer]:

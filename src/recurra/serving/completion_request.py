@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from recurra.inference.sampling import STRONGEST, WEAKEST, SamplingConfig
+from recurra.inference.sampling import SamplingConfig
+from recurra.inference.sampling_options import STRONGEST, WEAKEST
 from recurra.serving import limits
 from recurra.serving.refusals import Refusal
 from recurra.serving.request_body import OpenRequestBody, ignored

@@ -1,14 +1,15 @@
 """`recurra sample`: a trained network writes."""
 
-from dataclasses import fields
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import MODEL, OUTPUT, flag, given, path, real, text, whole
+from recurra.cli.options import MODEL, OUTPUT, add_options, flag, given, path, real, text, whole
 from recurra.config.arguments import refuse_besides
-from recurra.errors import UsageError
+from recurra.errors import RecurraError, UsageError
+from recurra.inference.sampling_options import CHARACTERS, TEXTS, SamplingOptions
 
 EXAMPLES = """\
 Examples:
@@ -20,16 +21,27 @@ Examples:
   recurra sample runs/kjv --novelty --max-new-tokens 2000
   recurra sample runs/kjv --interactive
   echo -n "And God said" | recurra sample runs/kjv --prompt - --json"""
-RULES = Group("Which characters", sort_key=1)
-TEXTS = Group("Which texts", sort_key=2)
+GROUPS = {name: Group(name, sort_key=place) for place, name in enumerate((CHARACTERS, TEXTS), start=1)}
+ESCAPED = ("stop", "allow", "ban")  # the options in which `--escapes` reads escapes
 HYPHEN: dict[str, Any] = {"allow_leading_hyphen": True, "show_default": False}
 
 app = App(name="sample", usage="Usage: recurra sample MODEL [OPTIONS]", help_epilogue=EXAMPLES)
 
 
-def number(help: str, default: str, group: Group, converter: Any = whole) -> Parameter:
-    """The option for a number of `SamplingConfig`."""
-    return Parameter(converter=converter, help=help, show_default=default, group=group)
+def sampling_options() -> dict[str, Any]:
+    """Return the annotation of the option for each field of `SamplingOptions`: not given, it has the default."""
+    found = {}
+    for field in dataclasses.fields(SamplingOptions):
+        default, group = field.default, GROUPS[field.metadata["group"]]
+        options: dict[str, Any] = {"help": field.metadata["help"], "group": group}
+        if isinstance(default, int | float):
+            kind: Any = type(default)
+            options |= {"converter": whole if kind is int else real, "show_default": str(default)}
+        else:
+            kind = list[str] if isinstance(default, tuple) else str
+            options |= HYPHEN
+        found[field.name] = Annotated[kind | None, Parameter(**options)]
+    return found
 
 
 @app.default
@@ -51,44 +63,17 @@ def sample(
             show_default="utf-8; of a model of bytes: bytes",
         ),
     ] = None,
-    max_new_tokens: Annotated[int | None, number("Characters to write, at most.", "200", TEXTS)] = None,
-    seed: Annotated[int | None, number("The same seed writes the same text.", "0", TEXTS)] = None,
-    num_return_sequences: Annotated[
-        int | None, number("Texts to write; number i (from 0) has seed SEED + i.", "1", TEXTS)
-    ] = None,
-    best_of: Annotated[
-        int | None, number("Each text is the likeliest, by the character, of so many candidates.", "1", TEXTS)
-    ] = None,
-    stop: Annotated[
-        list[str] | None,
-        Parameter(help="End before this string, where it comes; may be given often.", group=TEXTS, **HYPHEN),
-    ] = None,
     escapes: Annotated[
         bool,
         Parameter(
             name=["--escapes", "-e"],
             help=r"Read \n, \t, \r, \\ and \uXXXX in --prompt, --stop, --allow, --ban and typed lines.",
             show_default=False,
-            group=TEXTS,
+            group=GROUPS[TEXTS],
         ),
     ] = False,
-    temperature: Annotated[
-        float | None, number("1: as learned; less: safer; 0: always the likeliest.", "1.0", RULES, real)
-    ] = None,
-    top_k: Annotated[int | None, number("Only the k likeliest characters; 0: all.", "0", RULES)] = None,
-    top_p: Annotated[
-        float | None, number("Only the likeliest that together have this probability.", "1.0", RULES, real)
-    ] = None,
-    min_p: Annotated[
-        float | None, number("Only those at least so likely, as a share of the likeliest.", "0.0", RULES, real)
-    ] = None,
-    repetition_penalty: Annotated[
-        float | None, number("Above 1: characters that stand in prompt or text are less likely.", "1.0", RULES, real)
-    ] = None,
-    allow: Annotated[str | None, Parameter(help="Only these characters.", group=RULES, **HYPHEN)] = None,
-    ban: Annotated[str | None, Parameter(help="None of these characters.", group=RULES, **HYPHEN)] = None,
     interactive: Annotated[
-        bool, flag("Ask for one beginning after another. Ctrl-C stops a text, Ctrl-D leaves.", TEXTS)
+        bool, flag("Ask for one beginning after another. Ctrl-C stops a text, Ctrl-D leaves.", GROUPS[TEXTS])
     ] = False,
     novelty: Annotated[bool, flag("Say what is copied from the training text, and where it stands.", OUTPUT)] = False,
     training_text: Annotated[
@@ -102,6 +87,7 @@ def sample(
     ] = None,
     logprobs: Annotated[bool, flag("With --json: ln p of every character, by the model itself.", OUTPUT)] = False,
     json: Annotated[bool, flag("One JSON object on stdout, in place of the text.", OUTPUT)] = False,
+    **settings: Any,
 ) -> int:
     """Write text with a trained network.
 
@@ -109,25 +95,29 @@ def sample(
     escaped. Into a file or a pipe goes the new text alone, as it is, in UTF-8
     (of a model of bytes: the bytes) and a newline; an empty line between two.
     """
-    arguments = locals()
     from recurra.cli import sample_output
     from recurra.cli.terminal import await_input
     from recurra.inference.sampling import SamplingConfig
     from recurra.runs.saved_model import load
+    from recurra.text.escapes import unescaped
     from recurra.text.text import BYTES
 
     _refuse(prompt, prompt_file, interactive, novelty, training_text, logprobs, json)
     _refuse_useless(encoding, is_read=prompt_file is not None or prompt == "-" or training_text is not None)
+    settings = given(**settings)
+    beginning = prompt or ""
     if escapes:
-        arguments |= _unescaped(prompt=prompt, stop=stop, allow=allow, ban=ban)
-    config = SamplingConfig(**given(**{field.name: arguments[field.name] for field in fields(SamplingConfig)}))
+        beginning = unescaped(beginning, "`--prompt`")
+        settings |= {name: _unescaped(name, settings[name]) for name in ESCAPED if name in settings}
+    config = SamplingConfig(**settings)
     if prompt == "-":
         await_input("the prompt")
     loaded = load(model)
     config = sample_output.adapted(loaded, config)
     encoding = encoding or (BYTES if loaded.vocabulary.is_bytes else "utf-8")
     source = prompt_file if prompt_file is not None else "-" if prompt == "-" else None
-    beginning = (arguments["prompt"] or "") if source is None else sample_output.read_prompt(source, encoding)
+    if source is not None:
+        beginning = sample_output.read_prompt(source, encoding)
     learned = _learned(model, training_text, encoding) if novelty else None
     loaded.sample(max_new_tokens=1)  # compiles the kernels before anyone waits for them
     if interactive:
@@ -137,6 +127,9 @@ def sample(
     else:
         sample_output.write_texts(loaded, beginning, config, learned)
     return 0
+
+
+add_options(sample, sampling_options())
 
 
 def _refuse(
@@ -169,25 +162,28 @@ def _refuse_useless(encoding: str | None, *, is_read: bool) -> None:
         )
 
 
-def _unescaped(**options: str | list[str] | None) -> dict[str, str | list[str]]:
-    """The options that were given, each escape in them as its character."""
+def _unescaped(name: str, value: str | list[str]) -> str | list[str]:
+    """Return the value of an option, each escape in it as its character."""
     from recurra.text.escapes import unescaped
 
-    return {
-        name: unescaped(value, f"`--{name}`")
-        if isinstance(value, str)
-        else [unescaped(one, f"`--{name}`") for one in value]
-        for name, value in given(**options).items()
-    }
+    if isinstance(value, str):
+        return unescaped(value, f"`--{name}`")
+    return [unescaped(one, f"`--{name}`") for one in value]
 
 
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:
     """The text that the model has learned from, as far as it can be told."""
     from recurra.cli.sample_copies import text_of_run
+    from recurra.runs.models_as_texts import require_texts
+    from recurra.runs.provenance import learned_text
     from recurra.text.model_files import require_texts
     from recurra.text.reading import read
 
     if training_text is None:
-        return text_of_run(model)
+        try:
+            return learned_text(model)
+        except RecurraError as error:
+            error.hint = "name the text with `--training-text`."
+            raise
     require_texts([training_text], lambda _: "give the text that the model was trained on.", encoding)
     return read(training_text, encoding)
