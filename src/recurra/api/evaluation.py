@@ -1,4 +1,4 @@
-"""The results of an evaluation: a text, what each model made of it, and the codes that need no network beside them."""
+"""The results of an evaluation: a text, the scores of each model, and the codes that need no network."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Evaluation(NamedTuple):
     """A text and the results of every model, in the order of the models.
 
     baselines   bits per character by name, if they were asked for: see `recurra.baselines`
-    notes       what a person may want to know: how the text was read, what is missing and why
+    notes       remarks for a person: how the text was read, what is missing and why
     """
 
     text: ScoredText

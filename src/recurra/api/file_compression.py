@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class FileConversion:
-    """What `compress` or `decompress` has done.
+    """The result of `compress` or `decompress`.
 
     path           the file that was written; None for a file object
     bytes_read     the size of the source, `bytes_written` that of the target
@@ -205,7 +205,7 @@ def _written(target: Any, *, force: bool) -> Iterator[Target]:
 
 
 def _without_suffix(path: Path) -> Path:
-    """Return the file that the compressed file becomes; UsageError if its name does not say so."""
+    """Return the name without .rcra; UsageError if the name has another ending."""
     if path.suffix != SUFFIX:
         raise UsageError(f"`{path}` does not end in {SUFFIX}: its own name is not known.", hint="give `-o FILE`.")
     return path.with_suffix("")

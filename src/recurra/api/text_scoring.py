@@ -282,7 +282,7 @@ def _held_out(reader: _Reader) -> ScoredText:
 
 
 def _notes(readers: Sequence[_Reader], wanted: _Wanted, *, by_lines: bool, is_given: bool) -> Iterator[str]:
-    """Yield what a person may have meant instead."""
+    """Yield hints at what a person may have meant instead."""
     text, documents = wanted.scored.text, wanted.documents
     origins = [reader.origin for reader in readers if reader.origin is not None]
     if is_given and any(origin.sha256 == text.sha256 for origin in origins):
@@ -368,7 +368,7 @@ def _by_lines(reader: _Reader, scored: ScoredText, notes: list[str]) -> ModelRes
 
 
 def _baselines(scored: ScoredText, reader: _Reader, notes: list[str]) -> dict[str, Any]:
-    """Return the codes of the text, and n-grams of the text that the first model has learned unless a note says why."""
+    """Return the codes of the text, and n-grams of what the first model has learned or a note why there are none."""
     if scored.length > codes.LIMIT:
         notes.append(f"the baselines are those of the first {plural(codes.LIMIT, 'character')}")
     found = _codes(scored)

@@ -56,7 +56,7 @@ def learned_text(model: str | Path) -> Text:
 
 
 class Provenance:
-    """What the model file of a run, and run.toml beside it, say of the text of the training."""
+    """The text of a training, by the model file of its run and the run.toml beside it."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
@@ -96,14 +96,14 @@ class Provenance:
         return prepared(text, training, self._file[1])
 
     def _source(self, folder: Path) -> dict[str, Any]:
-        """The sources in the run.toml beside a run's checkpoints; without any the text's name may be that of a book."""
+        """Return the sources in the run.toml beside a run's checkpoints, else the text's name if it is the name of a book."""
         own, name = read_settings(folder)["text"], self._table("text").get("name")
         found = {key: own[key] for key in _SOURCE_KEYS if key in own}
         return found or ({"source": [name]} if name in named_books.NAMES else {})
 
 
 def _places(source: object) -> list[str]:
-    """The names and paths of `source`; none if it is not what `Text.source` is, or has a relative path."""
+    """Return the names and paths of `source`; none if it is no list of them, or has a relative path."""
     places = source if isinstance(source, (list, tuple)) else []
     known = (*named_books.NAMES, *UNREADABLE)
     good = all(isinstance(place, str) and (place in known or Path(place).is_absolute()) for place in places)
