@@ -30,7 +30,6 @@ LABEL = 10  # the width of the column of labels
 BEGINNING = 8  # lines, and
 WIDTH = 500  # characters, of the best model's text
 FEW = 4  # parameters a character: a network that has more of them can learn its text by heart
-OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"}  # of `train`, besides the settings
 EPOCHS = 5  # of which means are told; the report has all
 MANY = ("TEXT",)  # stands for the files of a text that are too many for run.toml
 OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"} | {
