@@ -182,8 +182,8 @@ def test_the_style_of_one_figure_does_not_reach_another() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_model_that_is_served_can_be_used_meanwhile(cell: str) -> None:
     pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
-    from recurra.serving.reader import Reader, Reading
-    from recurra.serving.writer import Order, Text, Writer
+    from recurra.serving.generation_queue import GenerationJob, GenerationQueue, GenerationTask
+    from recurra.serving.scoring_queue import IncrementalScorer, ScoringQueue
 
     model = make_model(cell)
     text, config = make_text(3), SamplingConfig(seed=2, max_new_tokens=200)
@@ -192,28 +192,28 @@ def test_a_model_that_is_served_can_be_used_meanwhile(cell: str) -> None:
     logs = np.concatenate([model.reader.log_probabilities(ids[:-1], model.zero_state())[0]])
     logs = logs[np.arange(len(ids) - 1), ids[1:]]
 
-    async def read(reader: Reader) -> bool:
-        return np.array_equal((await Reading(reader, 1).read(ids)).logs, logs)
+    async def score(queue: ScoringQueue) -> bool:
+        return np.array_equal((await IncrementalScorer(queue, 1).score(ids)).logs, logs)
 
-    async def write(writer: Writer) -> str:
-        order = Order([Text(model.vocabulary.encode("ab"), config)], 60)
-        writer.submit(order)
-        return "".join([piece.symbols async for piece in order.pieces()])
+    async def generate(queue: GenerationQueue) -> str:
+        job = GenerationJob([GenerationTask(model.vocabulary.encode("ab"), config)], 60)
+        queue.submit(job)
+        return "".join([chunk.symbols async for chunk in job.chunks()])
 
     async def work() -> None:
-        reader, writer = Reader(model, "one", 100), Writer(model, "one", 100)
+        scoring, generation = ScoringQueue(model, "one", 100), GenerationQueue(model, "one", 100)
         try:
             with ThreadPoolExecutor(4) as pool:
                 mine = [pool.submit(lambda: (losses_of(model, text), model.sample("ab", seed=2))) for _ in range(12)]
-                read_ = await asyncio.gather(*(read(reader) for _ in range(6)))
-                written = await asyncio.gather(*(write(writer) for _ in range(6)))
+                scored = await asyncio.gather(*(score(scoring) for _ in range(6)))
+                generated = await asyncio.gather(*(generate(generation) for _ in range(6)))
                 found = [await asyncio.wrap_future(one) for one in mine]
         finally:
-            reader.close()
-            writer.close()
-            writer.join()
-        assert read_ == [True] * 6
-        assert written == [expected[1]] * 6
+            scoring.close()
+            generation.close()
+            generation.join()
+        assert scored == [True] * 6
+        assert generated == [expected[1]] * 6
         assert found == [expected] * 12
 
     asyncio.run(work())

@@ -27,7 +27,8 @@ def valid_requests_are_refused_only_for_what_no_schema_says(ctx: Any, response: 
 def is_true(route: str, field: str, body: dict[str, Any]) -> bool:
     """Whether `field` of the body is beyond what the schema says in words."""
     if route == "POST /v1/score":
-        return field == "input" and isinstance(body["input"], list) and sum(map(len, body["input"])) > limits.PROMPT
+        texts = body["input"]
+        return field == "input" and isinstance(texts, list) and sum(map(len, texts)) > limits.MAX_PROMPT_CHARACTERS
     if route != "POST /v1/completions":
         return False
     prompts, n = listed(body.get("prompt")), int(body.get("n") or 1)
@@ -43,14 +44,14 @@ def is_true(route: str, field: str, body: dict[str, Any]) -> bool:
         case "best_of":
             return best_of != n and (n != 1 or bool(body.get("stream")))
         case "prompt":
-            return sum(lengths) > limits.PROMPT or max(ids, default=0) >= SYMBOLS
+            return sum(lengths) > limits.MAX_PROMPT_CHARACTERS or max(ids, default=0) >= SYMBOLS
         case "n":
-            return texts > limits.TEXTS
+            return texts > limits.MAX_CHOICES
         case "max_tokens":
-            return texts * (written + max(lengths)) > limits.ALL_TOKENS
+            return texts * (written + max(lengths)) > limits.MAX_TOTAL_TOKENS
         case "logprobs":
             places = n * (len(prompts) * written + bool(body.get("echo")) * sum(lengths))
-            return likeliest is not None and places * max(int(likeliest), 1) > limits.ROWS
+            return likeliest is not None and places * max(int(likeliest), 1) > limits.MAX_LOGPROB_ENTRIES
     return False
 
 

@@ -22,7 +22,7 @@ MISSING = [name for name in NEEDED if find_spec(name) is None]
 if not MISSING:
     from recurra.serving.access import Access
     from recurra.serving.application import create_application
-    from recurra.serving.registry import Registry, Served
+    from recurra.serving.registry import Registry, ServedModel
     from recurra.serving.security import Guard
     from serving_client import HOST, Running
 
@@ -60,7 +60,8 @@ def bytes_model() -> LanguageModel:
 def registry(model: LanguageModel, bytes_model: LanguageModel) -> Registry:
     """Both, by name."""
     return Registry(
-        Served(name, one, one.sha256, 1_700_000_000, None) for name, one in (("small", model), ("bytes", bytes_model))
+        ServedModel(name, one, one.sha256, 1_700_000_000, None)
+        for name, one in (("small", model), ("bytes", bytes_model))
     )
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from recurra import LanguageModel
 from recurra.serving import limits
-from recurra.serving.completion_request import CompletionRequest, wanted
-from recurra.serving.refusals import Refusal
+from recurra.serving.responses import HTTPError
+from recurra.serving.schemas import CompletionRequest
 from recurra.serving.security import Guard
+from recurra.serving.validation import validate
 from serving_client import call
 
 COMPLETIONS = "/v1/completions"
@@ -112,25 +113,25 @@ def test_logprobs_true_is_one_unless_top_logprobs_says_more(model: LanguageModel
         ({"logprobs": False, "top_logprobs": 3}, None),
         ({"top_logprobs": 3}, None),
     ):
-        assert wanted(CompletionRequest.model_validate(body), model.vocabulary).likeliest == count
+        assert validate(CompletionRequest.model_validate(body), model.vocabulary).logprobs == count
 
 
 @pytest.mark.parametrize(
     ("body", "most"),
     [
-        ({}, limits.TOKENS),
-        ({"prompt": "e" * 500, "n": 32}, limits.ALL_TOKENS // 32 - 500),
-        ({"logprobs": 5, "n": 2}, limits.ROWS // 10),
-        ({"prompt": ["the", "in"], "logprobs": True, "echo": True}, (limits.ROWS - 5) // 2),
+        ({}, limits.MAX_TOKENS),
+        ({"prompt": "e" * 500, "n": 32}, limits.MAX_TOTAL_TOKENS // 32 - 500),
+        ({"logprobs": 5, "n": 2}, limits.MAX_LOGPROB_ENTRIES // 10),
+        ({"prompt": ["the", "in"], "logprobs": True, "echo": True}, (limits.MAX_LOGPROB_ENTRIES - 5) // 2),
     ],
 )
 def test_as_many_tokens_as_there_may_be(model: LanguageModel, body: dict[str, Any], most: int) -> None:
     for name in ("max_tokens", "max_completion_tokens"):
         asked = CompletionRequest.model_validate({name: -1, **body})
-        assert wanted(asked, model.vocabulary).config.max_new_tokens == most
-    if most < limits.TOKENS:
-        with pytest.raises(Refusal, match=r"together may|may be"):
-            wanted(CompletionRequest.model_validate({"max_tokens": most + 1, **body}), model.vocabulary)
+        assert validate(asked, model.vocabulary).config.max_new_tokens == most
+    if most < limits.MAX_TOKENS:
+        with pytest.raises(HTTPError, match=r"together may|may be"):
+            validate(CompletionRequest.model_validate({"max_tokens": most + 1, **body}), model.vocabulary)
 
 
 @pytest.mark.parametrize(

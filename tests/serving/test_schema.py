@@ -41,9 +41,14 @@ def test_the_schema_has_every_route(guard: Guard) -> None:
 
 def test_the_schema_says_in_words_what_fields_may_come_to_together(guard: Guard) -> None:
     told = schema(guard)["components"]["schemas"]
-    for number in (limits.PROMPT, limits.TEXTS, limits.ALL_TOKENS, limits.ROWS):
+    for number in (
+        limits.MAX_PROMPT_CHARACTERS,
+        limits.MAX_CHOICES,
+        limits.MAX_TOTAL_TOKENS,
+        limits.MAX_LOGPROB_ENTRIES,
+    ):
         assert f"more than {number:,} " in " ".join(told["CompletionRequest"]["description"].split())
-    assert f"more than {limits.PROMPT:,} " in told["ScoreRequest"]["description"]
+    assert f"more than {limits.MAX_PROMPT_CHARACTERS:,} " in told["ScoreRequest"]["description"]
 
 
 def test_the_schema_has_every_refusal_in_our_shape(guard: Guard) -> None:

@@ -11,7 +11,7 @@ from recurra import LanguageModel, ModelConfig, Vocabulary
 from recurra.network.parameters import initialise
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
-from recurra.serving.registry import Registry, Served
+from recurra.serving.registry import Registry, ServedModel
 from recurra.serving.security import Guard
 from serving_client import HOST, call
 
@@ -49,7 +49,7 @@ def test_log_probabilities(guard: Guard, model: LanguageModel) -> None:
 
 def test_a_model_of_lines_is_served_as_it_was_trained(model: LanguageModel) -> None:
     own = LanguageModel(model.config, model.vocabulary, model.parameters, "lines")
-    guard = create_application(Registry([Served("own", own, own.sha256, 0, None)]), Access(frozenset({HOST})))
+    guard = create_application(Registry([ServedModel("own", own, own.sha256, 0, None)]), Access(frozenset({HOST})))
     text = "the word\n\nat the end\nin the beginning"
     found = call(guard, "POST", "/v1/score", json={"input": text, "logprobs": True}).json()["data"][0]
     losses = own.score(text).losses
@@ -86,7 +86,7 @@ def test_an_unknown_model(guard: Guard) -> None:
 def test_a_text_in_another_canonical_form_is_scored_as_the_model_knows_it() -> None:
     vocabulary, config = Vocabulary.of("déjà vu"), ModelConfig(hidden_size=12)
     model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=0))
-    registry = Registry([Served("accents", model, model.sha256, 1_700_000_000, None)])
+    registry = Registry([ServedModel("accents", model, model.sha256, 1_700_000_000, None)])
     guard = create_application(registry, Access(frozenset({HOST})))
     found = call(guard, "POST", "/v1/score", json={"input": ["vu", "de\u0301ja\u0300"]}).json()
     assert found["data"][1]["nats"] == model.score("déjà").nats

@@ -10,7 +10,7 @@ import pytest
 
 from recurra.serving.access import Access
 from recurra.serving.limits import Limits
-from recurra.serving.security import HEADERS, OPEN, Guard, read_body
+from recurra.serving.security import HEADERS, OPEN_PATHS, Guard, read_body
 from serving_client import HOST, Answer, Running, ask, request, run
 
 JSON = ("Content-Type", "application/json")
@@ -195,7 +195,7 @@ def test_without_the_key_nothing_is_answered(shown: list[tuple[str, str]], path:
     assert KEY not in found.body.decode()
 
 
-@pytest.mark.parametrize("path", sorted(OPEN))
+@pytest.mark.parametrize("path", sorted(OPEN_PATHS))
 def test_what_is_open_wants_no_key(path: str) -> None:
     assert answer([("Host", HOST)], path=path, key=KEY)[0].status == 200
 
@@ -215,14 +215,14 @@ def test_the_cookie_opens() -> None:
 @pytest.mark.parametrize("declared", ["11", "9" * 18, "9" * 5000])
 def test_a_body_that_says_it_is_too_large_is_not_read(declared: str) -> None:
     sent = [("Host", HOST), JSON, ("Content-Length", declared)]
-    found, reached = answer(sent, method="POST", limits=Limits(body=10))
+    found, reached = answer(sent, method="POST", limits=Limits(body_bytes=10))
     assert (found.status, reached) == (413, 0)
 
 
 def test_a_body_that_is_too_large_is_refused() -> None:
     sent = [("Host", HOST), JSON]
-    assert answer(sent, method="POST", limits=Limits(body=10), body=b"1" * 11)[0].status == 413
-    assert answer(sent, method="POST", limits=Limits(body=10), body=b"1" * 10)[0].body == b"1" * 10
+    assert answer(sent, method="POST", limits=Limits(body_bytes=10), body=b"1" * 11)[0].status == 413
+    assert answer(sent, method="POST", limits=Limits(body_bytes=10), body=b"1" * 10)[0].body == b"1" * 10
 
 
 def test_a_body_without_an_end_is_dropped_at_the_limit() -> None:

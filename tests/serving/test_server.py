@@ -27,10 +27,10 @@ from recurra.serving.limits import Limits
 from recurra.serving.listening import bind, url
 from recurra.serving.registry import Registry
 from recurra.serving.server import Server
-from recurra.serving.services import services_of
+from recurra.serving.services import get_services
 from serving_client import HOST, Running, await_until, request, rest_of
 
-QUICK = Limits(header_time=0.3, body_time=0.3, idle_time=1, send_time=0.3, connections=20)
+QUICK = Limits(header_seconds=0.3, body_seconds=0.3, idle_seconds=1, send_seconds=0.3, connections=20)
 POST = "Content-Type: application/json\r\nContent-Length: 100\r\n"
 
 
@@ -111,7 +111,7 @@ def test_an_idle_connection_is_closed(quick: int) -> None:
 
 def test_a_connection_serves_several_requests(registry: Registry) -> None:
     with (
-        in_a_thread(registry, Limits(header_time=0.3, idle_time=PATIENCE)) as (_, port),
+        in_a_thread(registry, Limits(header_seconds=0.3, idle_seconds=PATIENCE)) as (_, port),
         connect(port) as connection,
     ):
         for _ in range(3):
@@ -151,7 +151,7 @@ def endless(router: object) -> None:
 
     @router.get("/waiting")  # type: ignore[attr-defined, untyped-decorator]
     async def wait(request: Request) -> str:
-        await services_of(request).stopping.wait()
+        await get_services(request).stopping.wait()
         return "stopped"
 
 
@@ -171,7 +171,7 @@ def test_a_reader_who_does_not_read_is_dropped(registry: Registry) -> None:
 def test_where_all_are_busy_a_new_one_is_told(registry: Registry) -> None:
     router = APIRouter()
     endless(router)
-    limits = Limits(connections=3, drain_time=0.2, end_time=PATIENCE)
+    limits = Limits(connections=3, drain_seconds=0.2, end_seconds=PATIENCE)
     with in_a_thread(registry, limits, routers=[router]) as (server, port):
         busy = [connect(port, request(f"127.0.0.1:{port}", "/waiting")) for _ in range(3)]
         await_until(lambda: len(server.server_state.tasks) == 3)
@@ -188,7 +188,7 @@ def test_where_all_are_busy_a_new_one_is_told(registry: Registry) -> None:
 def test_a_stopped_server_ends_soon_and_lets_streams_end(registry: Registry) -> None:
     router = APIRouter()
     endless(router)
-    with in_a_thread(registry, Limits(drain_time=0.2, end_time=PATIENCE), routers=[router]) as (server, port):
+    with in_a_thread(registry, Limits(drain_seconds=0.2, end_seconds=PATIENCE), routers=[router]) as (server, port):
         held = connect(port, b"GET /health HTTP/1.1\r\nHost:")
         with connect(port, request(f"127.0.0.1:{port}", "/waiting")) as connection:
             await_until(lambda: len(server.server_state.tasks) == 1)
@@ -244,7 +244,7 @@ def test_urls() -> None:
 
 def test_uvicorn_has_what_is_built_on() -> None:
     """What the connection relies on inside uvicorn: a new version without it must fail here."""
-    from recurra.serving.protocol import Connection
+    from recurra.serving.connection import Connection
 
     for name in ("connection_made", "connection_lost", "data_received", "on_response_complete", "pause_writing"):
         assert callable(getattr(Connection.__mro__[1], name))

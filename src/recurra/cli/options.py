@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from recurra.cli.sample_copies import copied_lines, copied_table
 from recurra.cli.terminal import columns, encoded, is_terminal, paint, say, warn, write, write_json
 from recurra.errors import UsageError
 from recurra.formatting import inert, one_line, plural

@@ -1,10 +1,18 @@
-"""A server of models and of the live page of a training, on loopback unless it is told otherwise.
+"""The HTTP server: an API that clients of OpenAI's API can use, on loopback unless the user allows another address.
 
-server       serves on the socket of `listening`, and ends in order; `protocol` has the deadlines of a connection
-security     what a request passes first: who may call; `limits` has every bound
-application  the routes: `completion` and `scores`, `catalogue` and page/
-writer       the thread that writes for all requests at once; `reader` the one that scores
-live         the live page of one training as a process of its own; page/ has its routes and reads what the run writes
+Read the modules in the order in which a request passes them:
 
-Whatever a client sends may be hostile, and no client waits for another one's bad connection.
+access, listening    who may call the server; the socket on which it listens
+server, connection   the server process and its orderly end; one connection and its deadlines (`limits`)
+security             the guard: it checks every request before the application sees it
+application          the routes and their shared state: `services` has the queues of each model of the `registry`
+common_routes        `/health`, `/v1/models`, `/session`
+completions          `/v1/completions`, in four steps:
+                     request (`schemas`) → `validation` → `generation_queue` → stream (`completion_stream`,
+                     with `completion_choices` for the JSON of each choice)
+scores               `/v1/score`, by way of `scoring_queue`
+responses            how every response leaves: JSON, events, and all errors
+
+Two worker threads belong to each model: one generates the texts of all requests side by side, the other computes
+log-probabilities. Treat everything that a client sends as hostile; no client waits for another's slow connection.
 """

@@ -1,4 +1,4 @@
-"""Who may call the server: the names that it answers to, and the key."""
+"""Who may call the server: the host names that it accepts, and the key."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from recurra.errors import UsageError
 from recurra.io import bounded_io
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - named to be refused without more
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - `require_guarded` accepts them only with a key and names
 VARIABLE = "RECURRA_API_KEY"
 KEY_BITS = 128
-LONGEST_KEY = 4096
-PORT = 80  # where a browser leaves the port out of the name
+LONGEST_KEY = 4096  # bytes
+HTTP_PORT = 80  # a browser leaves it out of the header Host
 MAKE_KEY = "make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))' > key.txt"
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may call.
+    """Who may call one server.
 
-    hosts    values of the header Host that are answered, in lower case
-    key      if set, a caller must show it
-    cookie   the name of the cookie in which a browser that has shown the key keeps `session`
-    names    names that are answered at any port: a port that is forwarded has another number on the other side
+    hosts    accepted values of the header Host, in lower case
+    key      if set, every request must have it
+    cookie   name of the cookie that holds `session` in a browser that has sent the key
+    names    host names that are accepted at any port: a forwarded port has another number on the other side
     """
 
     hosts: frozenset[str]
@@ -40,15 +40,15 @@ class Access:
 
     @property
     def session(self) -> str:
-        """A digest of the key: it opens this server as the key does, and does not tell the key."""
+        """A digest of the key: this server accepts it in place of the key, which cannot be computed from it."""
         return hmac.new((self.key or "").encode(), b"recurra session", hashlib.sha256).hexdigest()
 
     def is_key(self, given: str) -> bool:
-        """Whether `given` is the key, in a time that does not tell how much of it is right."""
+        """Return True if `given` is the key; the time taken does not depend on how much of it is right."""
         return self.key is not None and hmac.compare_digest(given.encode(), self.key.encode())
 
     def is_session(self, given: str) -> bool:
-        """Whether `given` is the cookie of one who has shown the key."""
+        """Return True if `given` is the cookie of a browser that has sent the key."""
         return self.key is not None and hmac.compare_digest(given.encode(), self.session.encode())
 
     def is_own_host(self, host: str) -> bool:
@@ -66,7 +66,7 @@ class Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address `host`."""
+    """Return True if only this machine reaches the address `host`."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -74,13 +74,13 @@ def is_loopback(host: str) -> bool:
 
 
 def access(host: str, port: int, *, names: tuple[str, ...] = (), key: str | None = None) -> Access:
-    """Who may call a server that listens at `host` and `port`; `names` are others that clients call it by.
+    """Return who may call a server that listens at `host` and `port`; `names` are further names of it.
 
-    UsageError where anyone on the network could: without a key, or by any name.
+    UsageError if everyone on the network could: without a key, or by any name.
     """
     require_guarded(host, names, key)
     own = [*LOOPBACK, *(() if host in WILDCARDS else (_bracketed(host),))]
-    hosts = {f"{name}:{port}" for name in own} | (set(own) if port == PORT else set())
+    hosts = {f"{name}:{port}" for name in own} | (set(own) if port == HTTP_PORT else set())
     for name in names:
         hosts |= {name} if _has_port(name) else {f"{name}:{port}", name}
     anywhere = {*own, *(name for name in names if not _has_port(name))}
@@ -88,7 +88,7 @@ def access(host: str, port: int, *, names: tuple[str, ...] = (), key: str | None
 
 
 def require_guarded(host: str, names: tuple[str, ...], key: str | None) -> None:
-    """UsageError unless a server at `host` is safe from the network: see `access`."""
+    """Raise UsageError unless a server at `host` is safe from the network: see `access`."""
     for name in names:
         if not name.isascii() or not name.isprintable() or set(name) & set("/@?# ,\\"):
             raise UsageError(
@@ -125,7 +125,7 @@ def _has_port(name: str) -> bool:
 
 
 def read_key(path: Path | None) -> str | None:
-    """The key in the file `path`, else in the environment, else None. UsageError where it is too easy to guess."""
+    """Return the key in the file `path`, else in the environment, else None. UsageError if it is easy to guess."""
     if path is not None:
         try:
             text, source = bounded_io.read(path, LONGEST_KEY).decode("utf-8"), f"`{path}`"
@@ -145,6 +145,6 @@ def read_key(path: Path | None) -> str | None:
 
 
 def bits(key: str) -> float:
-    """How hard to guess `key` is at most: its length times the entropy of its characters, in bits."""
+    """Return an upper bound of the entropy of `key` in bits: its length times the entropy of its characters."""
     counts = Counter(key).values()
     return math.fsum(count * math.log2(len(key) / count) for count in counts)

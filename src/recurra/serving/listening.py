@@ -1,4 +1,4 @@
-"""The listening socket of a server, and its address. It is made before the packages of the server are loaded."""
+"""The listening socket of a server, and its URL. This module loads no package of the server."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import socket
 
 from recurra.errors import RecurraError
 
-BACKLOG = 512
+BACKLOG_CONNECTIONS = 512
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 is any free one. RecurraError if it cannot be had."""
+    """Return a listening socket; port 0 is any free one. RecurraError if the system denies it."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -21,7 +21,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
-        found.listen(BACKLOG)
+        found.listen(BACKLOG_CONNECTIONS)
     except OSError as error:
         found.close()
         hint = "another program listens there; `--port 0` takes any free port."
@@ -30,5 +30,5 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url(host: str, port: int) -> str:
-    """Return the address as a browser takes it."""
+    """Return the URL of a server at `host` and `port`."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

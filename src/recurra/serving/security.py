@@ -1,8 +1,8 @@
-"""The outermost layer of the server: what comes from nowhere good is answered here, and reaches nothing behind.
+"""The guard: the outermost layer of the server, which rejects every request that may not reach the application.
 
-A server on loopback is reached by every page that a browser on this machine shows. What such a page cannot forge
-decides: Host (a name that someone else's DNS binds to 127.0.0.1 is not one of ours), Origin and Sec-Fetch-Site (which
-page asks), and a content type that no form can send.
+Every page that a browser on this machine shows can send requests to a server on loopback. The guard checks what such a
+page cannot forge: Host (another's DNS can bind a foreign name to 127.0.0.1), Origin and Sec-Fetch-Site (the page that
+sends), and a content type that no form can send.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from recurra.serving.access import Access
 from recurra.serving.limits import Limits
-from recurra.serving.refusals import Refusal, unavailable
+from recurra.serving.responses import HTTPError, unavailable
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,21 +35,21 @@ HEADERS = {
     b"cache-control": b"no-store",
 }
 HEALTH = "/health"
-OPEN = frozenset({HEALTH, "/session"})  # answered without a key
-DIGITS = 18  # of a length: more are too many
+OPEN_PATHS = frozenset({HEALTH, "/session"})  # they need no key
+MAX_LENGTH_DIGITS = 18  # of Content-Length
 
 
 class Guard:
-    """The application behind its checks. `open_paths` are answered without a key, since they hold nothing secret."""
+    """The application behind its checks. `open_paths` need no key, since they hold nothing secret."""
 
     def __init__(
-        self, application: Application, access: Access, limits: Limits, open_paths: frozenset[str] = OPEN
+        self, application: Application, access: Access, limits: Limits, open_paths: frozenset[str] = OPEN_PATHS
     ) -> None:
         self.application, self.access, self.limits, self.open_paths = application, access, limits, open_paths
-        self._bodies = 0  # requests with a body that are being answered
+        self._bodies = 0  # requests with a body in progress
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass it on."""
+        """Pass one request to the application, or reject it."""
         if scope["type"] == "lifespan":
             await self.application(scope, receive, send)
         elif scope["type"] == "http":
@@ -66,14 +66,14 @@ class Guard:
                 await self._without_body(scope, receive, send)
             else:
                 await self.application(scope, receive, send)
-        except Refusal as refusal:
-            await refuse(send, refusal)
+        except HTTPError as error:
+            await send_error(send, error)
 
     async def _with_body(self, scope: Any, receive: Receive, send: Send) -> None:
-        body = await read_body(scope, receive, self.limits.body)
+        body = await read_body(scope, receive, self.limits.body_bytes)
         if body is None:
             return
-        if self._bodies >= self.limits.requests:  # counted from here on: half a body keeps nobody else out
+        if self._bodies >= self.limits.requests:  # counted once the body is complete: half a body occupies no place
             raise unavailable(f"{self.limits.requests} requests are under way; try again soon.")
         self._bodies += 1
         try:
@@ -82,7 +82,7 @@ class Guard:
             self._bodies -= 1
 
     async def _without_body(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer HEAD as GET, and end where the body begins: it may be a stream without an end."""
+        """Handle HEAD as GET, and end when the body begins: it may be an endless stream."""
         body_begins = asyncio.Event()
 
         async def send_head(message: Message) -> None:
@@ -106,29 +106,29 @@ class Guard:
 
 
 def check(scope: Any, access: Access, open_paths: frozenset[str]) -> None:
-    """Refusal unless the request may reach the application."""
+    """Raise HTTPError unless the request may reach the application."""
     host = _only(scope, b"host")
     if scope["path"] == HEALTH:
-        host = ""  # a probe calls a pod or a container by its address, and learns nothing but that it answers
+        host = ""  # a probe of a container calls it by its address, and the response holds nothing else
     elif host is None or not access.is_own_host(host):
-        raise Refusal(
+        raise HTTPError(
             HTTPStatus.MISDIRECTED_REQUEST,
             "this server does not answer to that name; start it with --allow-host NAME if it is yours.",
             code="host",
         )
     if not scope["path"].startswith("/"):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "the target must be a path.", code="target")
+        raise HTTPError(HTTPStatus.BAD_REQUEST, "the target must be a path.", code="target")
     origins = list(_values(scope, b"origin"))
     if any(not access.is_own_origin(origin, host) for origin in origins):
-        raise Refusal(HTTPStatus.FORBIDDEN, "pages of other origins may not call this server.", code="origin")
+        raise HTTPError(HTTPStatus.FORBIDDEN, "pages of other origins may not call this server.", code="origin")
     if any(site.lower() == "cross-site" for site in _values(scope, b"sec-fetch-site")) and not _is_link(scope):
-        raise Refusal(HTTPStatus.FORBIDDEN, "other sites may not call this server.", code="origin")
+        raise HTTPError(HTTPStatus.FORBIDDEN, "other sites may not call this server.", code="origin")
     if scope["method"] == "POST" and not _is_json(_only(scope, b"content-type")):
-        raise Refusal(
+        raise HTTPError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must have Content-Type: application/json.", code="content_type"
         )
     if access.key is not None and scope["path"] not in open_paths and not shows_key(scope, access):
-        raise Refusal(
+        raise HTTPError(
             HTTPStatus.UNAUTHORIZED,
             "this server wants its key: Authorization: Bearer KEY.",
             code="invalid_api_key",
@@ -137,13 +137,13 @@ def check(scope: Any, access: Access, open_paths: frozenset[str]) -> None:
 
 
 def _is_link(scope: Any) -> bool:
-    """Return True if a person follows a link to a page of ours: the page that has the link cannot read the answer."""
-    wanted = _only(scope, b"sec-fetch-mode"), _only(scope, b"sec-fetch-dest")
-    return scope["method"] == "GET" and wanted == ("navigate", "document")
+    """Return True if a person follows a link to a page of ours: the linking page cannot read the response."""
+    target = _only(scope, b"sec-fetch-mode"), _only(scope, b"sec-fetch-dest")
+    return scope["method"] == "GET" and target == ("navigate", "document")
 
 
 def shows_key(scope: Any, access: Access) -> bool:
-    """Whether the request has the key, or the cookie of a browser that has shown it."""
+    """Return True if the request has the key, or the cookie that a browser got for it."""
     scheme, _, given = (_only(scope, b"authorization") or "").partition(" ")
     if scheme.lower() == "bearer" and access.is_key(given.strip()):
         return True
@@ -159,7 +159,7 @@ def _values(scope: Any, name: bytes) -> Iterator[str]:
 
 
 def _only(scope: Any, name: bytes) -> str | None:
-    """The value of a header that comes once; None where it is missing, or comes twice."""
+    """Return the value of a header that occurs once; None if it is missing, or occurs twice."""
     values = list(_values(scope, name))
     return values[0] if len(values) == 1 else None
 
@@ -169,10 +169,10 @@ def _is_json(content_type: str | None) -> bool:
 
 
 async def read_body(scope: Any, receive: Receive, limit: int) -> bytes | None:
-    """The whole body, None where the client leaves before its end; Refusal where it has more bytes than `limit`."""
-    too_large = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {limit:,} bytes.", code="body")
+    """Return the whole body, None if the client disconnects before its end. HTTPError if it exceeds `limit` bytes."""
+    too_large = HTTPError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {limit:,} bytes.", code="body")
     declared = _only(scope, b"content-length")
-    if declared is not None and declared.isdecimal() and (len(declared) > DIGITS or int(declared) > limit):
+    if declared is not None and declared.isdecimal() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
         raise too_large
     body = bytearray()
     while True:
@@ -187,7 +187,7 @@ async def read_body(scope: Any, receive: Receive, limit: int) -> bytes | None:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """`receive` of a request whose body has been read: it comes first, then whatever follows."""
+    """Return a `receive` that gives the body, which was read already, and then what follows."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -197,22 +197,21 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def with_headers(send: Send) -> Send:
-    """`send` with the headers that every answer has; a cache rule of its own stays."""
+    """Return a `send` that adds the headers of every response; a header that the response has stays."""
 
-    async def send_guarded(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             own = list(message.get("headers", ()))
             there = {name.lower() for name, _ in own}
             message["headers"] = own + [(name, value) for name, value in HEADERS.items() if name not in there]
         await send(message)
 
-    return send_guarded
+    return send_with_headers
 
 
-async def refuse(send: Send, refusal: Refusal) -> None:
-    """Answer with a refusal, and end the connection: whatever the client still sends is not read."""
-    body = refusal.encoded()
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}
-    named = [(name.lower().encode(), value.encode()) for name, value in (headers | refusal.headers).items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": named})
+async def send_error(send: Send, error: HTTPError) -> None:
+    """Send an error and close the connection: the rest of the request is not read."""
+    headers, body = error.closing_response()
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
+    await send({"type": "http.response.start", "status": error.status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})

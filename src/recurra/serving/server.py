@@ -1,4 +1,4 @@
-"""The server: a socket, the application, and an end that comes when it is asked for."""
+"""The server process: uvicorn with the application, and an orderly end when a signal asks for it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from types import FrameType
 import uvicorn
 
 from recurra.errors import Interrupted
+from recurra.serving.connection import connection_class
 from recurra.serving.limits import Limits
-from recurra.serving.protocol import connection_class
 from recurra.serving.security import Guard
 from recurra.system.signals import handled_by
 
@@ -22,9 +22,9 @@ CANCELLED = f"{asyncio.CancelledError.__module__}.{asyncio.CancelledError.__qual
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which tells when it listens and lets what streams know that it stops.
+    """uvicorn, with a callback when it listens; when it stops, `Services.stopping` ends the streams.
 
-    `received` are the signals that have asked it to stop; a second one does not wait.
+    `received` holds the signals that asked it to stop; it does not wait after the second one.
     """
 
     def __init__(self, guard: Guard, on_start: Callable[[], None]) -> None:
@@ -43,44 +43,44 @@ class Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_keep_alive=limits.idle_time,
-                timeout_graceful_shutdown=int(limits.drain_time) + limits.end_time,
+                timeout_keep_alive=limits.idle_seconds,
+                timeout_graceful_shutdown=int(limits.drain_seconds) + limits.end_seconds,
             )
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, and call `on_start`."""
         await super().startup(sockets)
         try:
             if not self.should_exit:
                 self._on_start()
-        except Exception as error:  # nobody can be told the address: stop in order, and raise it then
+        except Exception as error:  # the address cannot be printed: stop in order, then raise the error
             self.failure, self.should_exit = error, True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nothing new; what is under way has `drain_time` to end."""
+        """Accept no new request; those in progress have `drain_seconds` to end."""
         services = self.guard.application.state.services  # type: ignore[attr-defined]  # a FastAPI
-        breaking = asyncio.get_running_loop().call_later(self.guard.limits.drain_time, services.stopping.set)
+        closing = asyncio.get_running_loop().call_later(self.guard.limits.drain_seconds, services.stopping.set)
         try:
             await super().shutdown(sockets)
         finally:
-            breaking.cancel()
+            closing.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop in order at a signal, where this is the main thread."""
+        """Stop in order at a signal, if this is the main thread."""
         with handled_by(self.handle_exit):
             yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
-        """The first signal asks it to stop, the second makes it."""
+        """Stop in order at the first signal, at once at the second."""
         self.force_exit = self.should_exit
         self.should_exit = True
         self.received.append(sig)
 
 
 def serve(guard: Guard, listening: socket.socket, on_start: Callable[[], None]) -> None:
-    """Serve until a signal comes; then Interrupted, once what was under way has ended."""
+    """Serve until a signal comes; raise Interrupted when the requests in progress have ended."""
     logging.getLogger("uvicorn.error").addFilter(_is_failure)
     server = Server(guard, on_start)
     server.run([listening])
@@ -92,7 +92,7 @@ def serve(guard: Guard, listening: socket.socket, on_start: Callable[[], None]) 
 
 
 def _is_failure(record: logging.LogRecord) -> bool:
-    """Whether a message is one for the person: what clients do wrong is not, nor what a stop has broken off."""
+    """Return True if a log record is a failure of the server: no mistake of a client, nothing that a stop broke off."""
     broken_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
-    told = record.getMessage().rstrip().endswith(CANCELLED)  # as the lifespan tells it: a traceback in words
-    return record.levelno >= logging.ERROR and not broken_off and not told
+    is_traceback_of_stop = record.getMessage().rstrip().endswith(CANCELLED)  # the lifespan logs it as text
+    return record.levelno >= logging.ERROR and not broken_off and not is_traceback_of_stop

@@ -1,4 +1,4 @@
-"""What the routes share."""
+"""The state of the application: the served models with their worker threads, who may call, and the limits."""
 
 from __future__ import annotations
 
@@ -12,70 +12,72 @@ from typing import NamedTuple
 from fastapi import Request
 
 from recurra.serving.access import Access
+from recurra.serving.generation_queue import GenerationQueue
 from recurra.serving.limits import Limits
-from recurra.serving.reader import Reader
-from recurra.serving.refusals import Refusal
-from recurra.serving.registry import Registry, Served
-from recurra.serving.writer import Writer
+from recurra.serving.registry import Registry, ServedModel
+from recurra.serving.responses import HTTPError
+from recurra.serving.scoring_queue import ScoringQueue
 
 
-class Desk(NamedTuple):
-    """A model, and the threads in which it writes and reads."""
+class ModelWorkers(NamedTuple):
+    """A model, and the queues of its two worker threads."""
 
-    served: Served
-    writer: Writer
-    reader: Reader
+    served: ServedModel
+    generation: GenerationQueue
+    scoring: ScoringQueue
 
 
 @dataclass
 class Services:
-    """What is served and to whom. `stopping` is set when the server is asked to stop: what streams then ends soon.
+    """The state that handlers share.
 
-    `desks` are there while the application lives.
+    stopping   set when the server must stop: streams end soon after
+    workers    of each model by its name; filled while the application runs
     """
 
     registry: Registry
     access: Access
     limits: Limits
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    desks: dict[str, Desk] = field(default_factory=dict)
+    workers: dict[str, ModelWorkers] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """The threads live as long as the application."""
-        self.stopping, queue = asyncio.Event(), self.limits.queue
+        """Run the worker threads as long as the application runs."""
+        self.stopping, capacity = asyncio.Event(), self.limits.queue_texts
         for name, served in self.registry.items():
-            self.desks[name] = Desk(served, Writer(served.model, name, queue), Reader(served.model, name, queue))
+            generation = GenerationQueue(served.model, name, capacity)
+            self.workers[name] = ModelWorkers(served, generation, ScoringQueue(served.model, name, capacity))
         watching = asyncio.create_task(self._close_when_stopping())
         try:
             yield
         finally:
             self.stopping.set()
             await watching
-            for desk in self.desks.values():
-                desk.writer.join()
-                desk.reader.join()
+            for workers in self.workers.values():
+                workers.generation.join()
+                workers.scoring.join()
 
     async def _close_when_stopping(self) -> None:
         await self.stopping.wait()
-        for desk in self.desks.values():
-            desk.writer.close()
-            desk.reader.close()
+        for workers in self.workers.values():
+            workers.generation.close()
+            workers.scoring.close()
 
-    def desk(self, name: str | None) -> Desk:
-        """The model of that name; without a name, the first. Refusal where there is none."""
+    def workers_of(self, name: str | None) -> ModelWorkers:
+        """Return the workers of a model; None is the first. HTTPError if no model has that name."""
         wanted = next(iter(self.registry)) if name is None else name
-        if wanted not in self.desks:
-            raise Refusal(
+        if wanted not in self.workers:
+            raise HTTPError(
                 HTTPStatus.NOT_FOUND,
                 "there is no model of that name; see /v1/models.",
                 param="model",
                 code="model_not_found",
             )
-        return self.desks[wanted]
+        return self.workers[wanted]
 
 
-def services_of(request: Request) -> Services:
-    """Those of the application that got this request."""
+def get_services(request: Request) -> Services:
+    """Return the services of the application that handles the request."""
     found: Services = request.app.state.services
     return found

@@ -1,34 +1,177 @@
-"""Errors of the framework in our words: none repeats what the client sent, which may be long, secret or no Unicode."""
+"""Validation of a completion request against one model: defaults, ids of the prompts, limits and warnings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from http import HTTPStatus
-from typing import Any
+import dataclasses
+import secrets
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from recurra.serving.refusals import Refusal
+import numpy as np
 
-WORDS = {
-    "none_required": "this route continues a `prompt`; these models do not chat",
-    "missing": "it is missing",
-    "extra_forbidden": "there is no such field here",
-    "json_invalid": "the body is no JSON",
-    "string_unicode": "it has a lone surrogate, which is no character",
-}
+from recurra.inference.sampling import SamplingConfig
+from recurra.serving import limits
+from recurra.serving.generation_queue import GenerationTask
+from recurra.serving.responses import out_of_range
+from recurra.serving.schemas import DRAWN_SEED, UNLIMITED_TOKENS, unknown_fields
+from recurra.text.equivalents import respelled
+from recurra.text.vocabulary import name_characters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recurra.serving.schemas import CompletionRequest
+    from recurra.text.vocabulary import Vocabulary
+
+SEED_MODULUS = 2**53  # larger JSON numbers are not exact in every client
+DRAWN_SEED_MODULUS = 2**31
+DEFAULT_TOKENS = 16
 
 
-def refusal_of(errors: Sequence[Any]) -> Refusal:
-    """One of pydantic's errors as a refusal; the field is named as in the request.
+class Prompt(NamedTuple):
+    """A prompt for one model.
 
-    Where a field may have several types, each has its error: that of the type that it has is the one to name.
+    symbols   all its symbols
+    ids       of the symbols in the model's vocabulary
+    unknown   the other symbols
+    note      a sentence for the client if the model reads the prompt in another canonical form
     """
-    own = [error for error in errors if error["loc"][:2] == errors[0]["loc"][:2]]
-    first = next((error for error in own if not error["type"].endswith("_type")), errors[0])
-    where = [str(part) for part in first["loc"] if part not in ("body", "path", "query")]
-    kind = first["type"]
-    if kind == "json_invalid":
-        return Refusal(HTTPStatus.BAD_REQUEST, f"{WORDS[kind]}.", code="json")
-    field = where[0][:80] if where else None
-    words = WORDS.get(kind) or first["msg"].removeprefix("Value error, ").rstrip(".")
-    named = f"`{field}`" if field else "the body"
-    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"{named}: {words}.", param=field, code=kind)
+
+    symbols: str
+    ids: NDArray[np.integer[Any]]
+    unknown: str
+    note: str | None = None
+
+
+class ValidCompletion(NamedTuple):
+    """A completion request after validation: `n` choices for each prompt; choice i has the seed `config.seed` + i.
+
+    `logprobs` is the number of likeliest tokens to report at each place; None if no log-probabilities are requested.
+    """
+
+    prompts: list[Prompt]
+    config: SamplingConfig
+    n: int
+    logprobs: int | None
+    echo: bool
+    notes: list[str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Name the fields without effect, stop strings that cannot occur, and what each prompt leaves out."""
+        return self.notes + [
+            f"prompt {number}: {words}" for number, prompt in enumerate(self.prompts) for words in _prompt_notes(prompt)
+        ]
+
+    def tasks(self) -> list[GenerationTask]:
+        """Return the texts to generate: the candidates of choice 0, of choice 1, and so on."""
+        if not self.config.max_new_tokens:
+            return []
+        return [
+            GenerationTask(prompt.ids, config, candidate)
+            for prompt in self.prompts
+            for config in self.config.texts()
+            for candidate in range(config.best_of)
+        ]
+
+
+def _prompt_notes(prompt: Prompt) -> Iterator[str]:
+    if prompt.note is not None:
+        yield f"{prompt.note}."
+    if prompt.unknown:
+        yield f"the model does not know {name_characters(prompt.unknown)}: left out."
+
+
+def validate(request: CompletionRequest, vocabulary: Vocabulary) -> ValidCompletion:
+    """Return the request for a model with this vocabulary. HTTPError (422) if it is too large, or contradictory."""
+    n, best_of = request.n or 1, request.best_of or request.n or 1
+    if best_of != n and (n != 1 or request.stream):
+        raise out_of_range("best_of", "it must be `n`, or `n` must be 1 and `stream` false")
+    prompts = [_prompt(prompt, vocabulary) for prompt in _prompt_list(request.prompt)]
+    config = SamplingConfig(
+        max_new_tokens=0,
+        temperature=1.0 if request.temperature is None else request.temperature,
+        top_k=max(request.top_k or 0, 0),
+        top_p=1.0 if request.top_p is None else request.top_p,
+        min_p=request.min_p or 0.0,
+        repetition_penalty=1.0 if request.repetition_penalty is None else request.repetition_penalty,
+        stop=tuple(filter(None, [request.stop] if isinstance(request.stop, str) else request.stop or ())),
+        seed=_seed(request.seed),
+        num_return_sequences=n,
+        best_of=best_of if n == 1 else 1,
+    )
+    config, impossible_stops = config.adapted(vocabulary)
+    notes = [*_fields_without_effect(request), *map(str, impossible_stops)]
+    valid = ValidCompletion(prompts, config, n, _logprobs(request), bool(request.echo), notes)
+    tokens = request.max_completion_tokens if request.max_tokens is None else request.max_tokens
+    tokens = DEFAULT_TOKENS if tokens is None else _most_tokens(valid) if tokens == UNLIMITED_TOKENS else tokens
+    valid = valid._replace(config=dataclasses.replace(config, max_new_tokens=tokens))
+    _require_within_limits(valid)
+    return valid
+
+
+def _seed(seed: int | None) -> int:
+    if seed is None or seed == DRAWN_SEED:
+        return secrets.randbelow(DRAWN_SEED_MODULUS)
+    return seed if 0 <= seed <= SEED_MODULUS else seed % SEED_MODULUS
+
+
+def _logprobs(request: CompletionRequest) -> int | None:
+    """Return the number of likeliest tokens to report at each place; None if no log-probabilities are requested."""
+    if request.logprobs is True:
+        return 1 if request.top_logprobs is None else request.top_logprobs
+    return None if request.logprobs is False else request.logprobs
+
+
+def _fields_without_effect(request: CompletionRequest) -> list[str]:
+    """Return a warning for each field that has no effect on the response."""
+    unsupported = ("presence_penalty", "frequency_penalty", "logit_bias")
+    named = [f"`{name}` is not supported: ignored." for name in unsupported if getattr(request, name)]
+    options = [] if request.stream_options is None else unknown_fields(request.stream_options, "stream_options.")
+    return [*named, *unknown_fields(request), *options]
+
+
+def _most_tokens(valid: ValidCompletion) -> int:
+    """Return the largest max_tokens that `_require_within_limits` allows; 0 if it allows none."""
+    lengths = [len(prompt.symbols) for prompt in valid.prompts]
+    texts = len(lengths) * valid.n * valid.config.best_of
+    most = min(limits.MAX_TOKENS, limits.MAX_TOTAL_TOKENS // texts - max(lengths))
+    if valid.logprobs is not None:
+        places = limits.MAX_LOGPROB_ENTRIES // max(valid.logprobs, 1) // valid.n - valid.echo * sum(lengths)
+        most = min(most, places // len(lengths))
+    return max(most, 0)
+
+
+def _prompt_list(prompt: str | list[str] | list[int] | list[list[int]] | None) -> list[str] | list[list[int]]:
+    if prompt is None or isinstance(prompt, str):
+        return [prompt or ""]
+    if isinstance(prompt[0], int):
+        return [prompt]
+    return prompt
+
+
+def _prompt(prompt: str | list[int], vocabulary: Vocabulary) -> Prompt:
+    if isinstance(prompt, str):
+        text, note = respelled(prompt, vocabulary)
+        symbols = vocabulary.spell(text)
+        return Prompt(symbols, *vocabulary.encode_known(symbols), note)
+    if max(prompt) >= len(vocabulary):
+        raise out_of_range("prompt", f"the model's ids are 0 to {len(vocabulary) - 1}")
+    ids = np.array(prompt, np.int64)
+    return Prompt(vocabulary.decode(ids), ids, "")
+
+
+def _require_within_limits(valid: ValidCompletion) -> None:
+    """Raise HTTPError unless all texts of the request together are within the limits."""
+    texts = len(valid.prompts) * valid.n * valid.config.best_of
+    lengths = [len(prompt.symbols) for prompt in valid.prompts]
+    if max(sum(lengths), *lengths) > limits.MAX_PROMPT_CHARACTERS:
+        raise out_of_range("prompt", f"all prompts together may have {limits.MAX_PROMPT_CHARACTERS:,} tokens")
+    if texts > limits.MAX_CHOICES:
+        raise out_of_range("n", f"prompts times choices may be {limits.MAX_CHOICES}, and are {texts}")
+    if texts * (valid.config.max_new_tokens + max(lengths)) > limits.MAX_TOTAL_TOKENS:
+        raise out_of_range("max_tokens", f"all choices together may read and write {limits.MAX_TOTAL_TOKENS:,} tokens")
+    if valid.logprobs is not None:
+        places = valid.n * (len(lengths) * valid.config.max_new_tokens + valid.echo * sum(lengths))
+        if places * max(valid.logprobs, 1) > limits.MAX_LOGPROB_ENTRIES:
+            raise out_of_range("logprobs", f"tokens times logprobs may be {limits.MAX_LOGPROB_ENTRIES:,}")

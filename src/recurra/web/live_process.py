@@ -18,13 +18,13 @@ from pathlib import Path
 
 from recurra.errors import RecurraError
 from recurra.runs.layout import REPORT
-from recurra.serving import catalogue, session
+from recurra.serving import common_routes
 from recurra.serving.access import access
 from recurra.serving.application import create_application
 from recurra.serving.limits import Limits
 from recurra.serving.listening import bind, url
 from recurra.serving.registry import LiveRun, Registry, name_of
-from recurra.serving.security import OPEN
+from recurra.serving.security import OPEN_PATHS
 from recurra.serving.server import serve
 from recurra.system.executable import program
 from recurra.system.shell import path_argument
@@ -32,7 +32,7 @@ from recurra.web import page_routes as page
 
 HOST = "127.0.0.1"
 LOW_PRIORITY = 19  # the highest value of nice: the training goes first
-LIMITS = Limits(drain_time=0.3, end_time=4)  # pages hear of the end, for which the training waits five seconds at most
+LIMITS = Limits(drain_seconds=0.3, end_seconds=4)  # less than the five seconds that the training waits for the end
 
 
 class Training(Registry):
@@ -68,9 +68,9 @@ def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
     if listening is None:
         listening = bind(HOST, ports[-1])
     bound = listening.getsockname()[1]
-    routers = (catalogue.router, session.router, page.router)
+    routers = (common_routes.router, page.router)
     who = access(HOST, bound, names=tuple(names))
-    guard = create_application(Training(folder), who, LIMITS, routers=routers, open_paths=OPEN | page.OPEN)
+    guard = create_application(Training(folder), who, LIMITS, routers=routers, open_paths=OPEN_PATHS | page.OPEN_PATHS)
     threading.Thread(target=_end_with_the_training, daemon=True).start()
 
     def started() -> None:
@@ -95,7 +95,7 @@ def _end_with_the_training() -> None:
     while os.read(0, 4096):
         continue
     signal.raise_signal(signal.SIGTERM)  # `os.kill` would end the process at once on Windows
-    time.sleep(LIMITS.drain_time + LIMITS.end_time)
+    time.sleep(LIMITS.drain_seconds + LIMITS.end_seconds)
     os._exit(1)
 
 

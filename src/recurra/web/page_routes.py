@@ -18,17 +18,17 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
 from recurra.errors import RecurraError
-from recurra.serving.refusals import Refusal, unavailable
 from recurra.serving.registry import LiveRun
-from recurra.serving.request_body import RequestBody
-from recurra.serving.services import Services, services_of
+from recurra.serving.responses import HTTPError, unavailable
+from recurra.serving.schemas import RequestBody
+from recurra.serving.services import Services, get_services
 from recurra.web.assets import asset, script
 from recurra.web.insight import Insight
 from recurra.web.run_watch import Watch, place_of
 from recurra.web.snapshot import Snapshots
 
 router = APIRouter(include_in_schema=False)  # of the page alone
-OPEN = frozenset({"/", "/page.css", "/page.js"})  # they hold nothing of a run
+OPEN_PATHS = frozenset({"/", "/page.css", "/page.js"})  # they hold nothing of a run
 STREAMS = 16  # pages at once
 PAUSE = 0.4  # seconds between two messages, at least
 SILENCE = 10.0  # seconds after which a page is told that the server is still there
@@ -47,7 +47,7 @@ class Show:
         self.looking = asyncio.Lock()
 
 
-def show_of(request: Request, services: Annotated[Services, Depends(services_of)]) -> Show:
+def show_of(request: Request, services: Annotated[Services, Depends(get_services)]) -> Show:
     """That of the application, made when it is first asked for."""
     state = request.app.state
     if not hasattr(state, "show"):
@@ -60,9 +60,9 @@ Shown = Annotated[Show, Depends(show_of)]
 
 
 def watch_of(name: str, show: Shown) -> Watch:
-    """The run of that name; Refusal where there is none."""
+    """The run of that name; HTTPError where there is none."""
     if name not in show.watches:
-        raise Refusal(HTTPStatus.NOT_FOUND, "there is no run of that name; see /runs.", code="run_not_found")
+        raise HTTPError(HTTPStatus.NOT_FOUND, "there is no run of that name; see /runs.", code="run_not_found")
     return show.watches[name]
 
 
@@ -96,7 +96,7 @@ class RunList(BaseModel):
 
 
 @router.get("/runs")
-async def runs(show: Shown, services: Annotated[Services, Depends(services_of)]) -> RunList:
+async def runs(show: Shown, services: Annotated[Services, Depends(get_services)]) -> RunList:
     """What there is to look at."""
     return RunList(runs=list(show.watches), live=services.registry.live)
 
@@ -106,7 +106,7 @@ async def events(
     name: str,
     watch: Watched,
     show: Shown,
-    services: Annotated[Services, Depends(services_of)],
+    services: Annotated[Services, Depends(get_services)],
     after: Annotated[str | None, Query(max_length=120)] = None,
     last_event_id: Annotated[str | None, Header(max_length=120)] = None,
 ) -> StreamingResponse:
@@ -176,7 +176,7 @@ async def model(name: str, watch: Watched, show: Shown) -> Response:  # noqa: AR
     try:
         packed = await asyncio.to_thread(show.snapshots[name].model)
     except RecurraError as error:
-        raise Refusal(HTTPStatus.NOT_FOUND, NO_MODEL, code="model_not_found") from error
+        raise HTTPError(HTTPStatus.NOT_FOUND, NO_MODEL, code="model_not_found") from error
     return Response(packed, media_type="application/octet-stream")
 
 
@@ -190,4 +190,4 @@ async def check(name: str, _: Nothing, watch: Watched, show: Shown) -> dict[str,
     try:
         return await asyncio.to_thread(show.snapshots[name].check)
     except RecurraError as error:  # whose message may name a file
-        raise Refusal(HTTPStatus.NOT_FOUND, NO_MODEL, code="model_not_found") from error
+        raise HTTPError(HTTPStatus.NOT_FOUND, NO_MODEL, code="model_not_found") from error

@@ -14,7 +14,7 @@ from recurra.network.parameters import count
 from recurra.runs.gradient_proof import prove_model
 from recurra.runs.saved_model import checkpoint_name, locate
 from recurra.runs.summary import PROOF_LIMIT
-from recurra.serving.refusals import Refusal, busy
+from recurra.serving.responses import HTTPError, queue_full
 from recurra.web.inlined_model import update_of
 from recurra.web.packed_model import pack
 
@@ -40,14 +40,14 @@ class Snapshots:
             return self._packed[2]
 
     def check(self) -> dict[str, Any]:
-        """The gradients of the model against numerical ones; Refusal where that takes long."""
+        """The gradients of the model against numerical ones; HTTPError where that takes long."""
         if not self._checking.acquire(blocking=False):
-            raise busy("a check is under way already.", 10)
+            raise queue_full("a check is under way already.", 10)
         try:
             path = locate(self._folder)
             size = count(from_tensors(path, *tensor_file.read(path)).parameters)
             if size > PROOF_LIMIT:
-                raise Refusal(
+                raise HTTPError(
                     HTTPStatus.UNPROCESSABLE_ENTITY,
                     f"the network has {size:,} parameters: a check takes long; `recurra check` does it in a terminal.",
                     code="too_large",

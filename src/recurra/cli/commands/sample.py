@@ -173,8 +173,6 @@ def _unescaped(name: str, value: str | list[str]) -> str | list[str]:
 
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:
     """The text that the model has learned from, as far as it can be told."""
-    from recurra.cli.sample_copies import text_of_run
-    from recurra.runs.models_as_texts import require_texts
     from recurra.runs.provenance import learned_text
     from recurra.text.model_files import require_texts
     from recurra.text.reading import read

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from recurra import LanguageModel
-from recurra.serving.completion_request import CompletionRequest
+from recurra.serving.schemas import CompletionRequest
 from recurra.serving.security import Guard
 from serving_client import call
 
