@@ -17,8 +17,8 @@ from recurra.web.inlined_model import inlined
 pytest.importorskip("fastapi", reason="the page needs the extra `serve`")
 
 from recurra.serving.registry import scan
+from recurra.web.run_model import RunModel
 from recurra.web.run_watch import Watch
-from recurra.web.snapshot import Snapshots
 
 BOOK = "A small book, of few words, read many times over.\n" * 60
 
@@ -47,7 +47,7 @@ def test_everything_opens_the_best_checkpoint(folder: Path) -> None:
     (served,) = scan([folder]).values()
     assert served.sha256 == best.sha256
 
-    on_the_page, in_the_report = Snapshots(folder).model(), inlined(folder, with_model=True).data
+    on_the_page, in_the_report = RunModel(folder).packed(), inlined(folder, with_model=True).data
     assert on_the_page == in_the_report
     name = f"best checkpoint, update {update}"
     assert (header(on_the_page)["name"], header(on_the_page)["update"]) == (name, update)
@@ -71,6 +71,6 @@ def test_a_page_hears_of_another_best_checkpoint_alone(folder: Path) -> None:
     best = checkpoints / "best.safetensors"
     best.rename(checkpoints / "kept")
     assert model_of() != before  # without a best one the newest is the model
-    assert header(Snapshots(folder).model())["name"] == "checkpoint, update 60"  # what its content says
+    assert header(RunModel(folder).packed())["name"] == "checkpoint, update 60"  # what its content says
     (checkpoints / "kept").rename(best)
     newer.unlink()

@@ -181,7 +181,7 @@ def test_a_sample_of_very_many_commas_is_one_value() -> None:
 @pytest.mark.parametrize("character", ["a", "\x01", "\U0001f600"])
 def test_the_longest_sample_is_a_line_that_every_reader_takes(character: str) -> None:
     line = json.dumps({"update": 1, "text": character * LONGEST_SAMPLE}, ensure_ascii=False).encode()
-    assert len(line) < min(log_tail.AT_ONCE, bounded_io.LONGEST)
+    assert len(line) < min(log_tail.READ_BYTES, bounded_io.LONGEST)
 
 
 def test_many_symbols_and_records(tmp_path: Path) -> None:

@@ -2,4 +2,4 @@
 
 from serving_fixtures import MISSING
 
-collect_ignore = ["test_insight.py", "test_page_browser.py", "test_page_routes.py"] if MISSING else []
+collect_ignore = ["test_run_analysis.py", "test_page_browser.py", "test_page_routes.py"] if MISSING else []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recurra.web import log_tail
-from recurra.web.log_tail import Tail
+from recurra.web.log_tail import LogTail
 
 
 def row(n: int) -> str:
@@ -20,7 +20,7 @@ def updates(rows: list[dict[str, int]]) -> list[int]:
 
 def test_every_line_comes_once_and_half_a_line_waits(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    log = Tail(path)
+    log = LogTail(path)
     assert log.read() == ([], False)
     path.write_text(row(1) + row(2) + '{"upd')
     assert log.read() == ([{"update": 1}, {"update": 2}], False)
@@ -32,22 +32,22 @@ def test_every_line_comes_once_and_half_a_line_waits(tmp_path: Path) -> None:
 
 def test_a_log_that_was_cut_back_is_read_anew_even_where_it_has_grown_longer(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    log = Tail(path)
+    log = LogTail(path)
     path.write_text("".join(map(row, range(10, 30))))
     log.read()
     path.write_text("".join(map(row, range(10, 15))))
-    rows, anew = log.read()
-    assert (updates(rows), anew) == (list(range(10, 15)), True)
+    rows, is_new = log.read()
+    assert (updates(rows), is_new) == (list(range(10, 15)), True)
     path.write_text("".join(map(row, range(10, 13))) + "".join(map(row, range(50, 60))))
-    rows, anew = log.read()
-    assert (updates(rows), anew) == ([10, 11, 12, *range(50, 60)], True)
+    rows, is_new = log.read()
+    assert (updates(rows), is_new) == ([10, 11, 12, *range(50, 60)], True)
 
 
 def test_a_long_log_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_tail, "AT_ONCE", 100)
+    monkeypatch.setattr(log_tail, "READ_BYTES", 100)
     path = tmp_path / "log.jsonl"
     path.write_text("".join(map(row, range(100, 130))))
-    log = Tail(path)
+    log = LogTail(path)
     found: list[int] = []
     while rows := log.read()[0]:
         assert len(rows) <= 6
@@ -58,7 +58,7 @@ def test_a_long_log_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_is_no_object_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'7\nnonsense\n\xff\xfe\n[1]\n{"a": NaN}\n')
-    assert Tail(path).read() == ([{"a": None}], False)
+    assert LogTail(path).read() == ([{"a": None}], False)
     folder = tmp_path / "folder"
     folder.mkdir()
-    assert Tail(folder).read() == ([], False)
+    assert LogTail(folder).read() == ([], False)

@@ -15,7 +15,7 @@ import recurra
 from recurra.serving.access import Access
 from recurra.serving.registry import scan
 from recurra.serving.security import Guard
-from recurra.web import page_routes, snapshot
+from recurra.web import page_routes, run_model
 from recurra.web.assets import asset, script
 from recurra.web.inlined_model import inlined
 from recurra.web.site import create_site
@@ -82,8 +82,8 @@ def test_the_last_message_of_a_server_that_stops_has_the_end_of_the_run(folder: 
     services = guard.application.state.services  # type: ignore[attr-defined]  # a FastAPI
 
     async def work() -> list[dict[str, Any]]:
-        show = page_routes.Show(services.registry.runs)
-        stream = page_routes._told("fable", show.watches["fable"], show, services, None)
+        state = page_routes.PageState(services.registry.runs)
+        stream = page_routes._messages("fable", state.watches["fable"], state, services, None)
         parts = [await anext(stream), await anext(stream)]
         shutil.copy(folder / "summary.json", run_folder)
         services.stopping.set()
@@ -141,7 +141,7 @@ def test_a_run_without_a_whole_checkpoint_has_no_model_yet(guard: Guard, folder:
     async def get() -> Any:
         async with client(guard) as web:
             assert (await web.get("/runs")).status_code == 200  # makes what is shown
-            guard.application.state.show.snapshots["fable"] = snapshot.Snapshots(tmp_path)  # type: ignore[attr-defined]
+            guard.application.state.pages.models["fable"] = run_model.RunModel(tmp_path)  # type: ignore[attr-defined]
             model = await web.get("/runs/fable/model")
             check = await web.post("/runs/fable/check", json={})
             return model, check
@@ -184,7 +184,7 @@ def test_a_stream_begins_with_all_and_goes_on_where_a_page_was(guard: Guard) -> 
 
 
 def test_no_more_pages_than_there_is_room_for(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_routes, "STREAMS", 0)
+    monkeypatch.setattr(page_routes, "MAX_STREAMS", 0)
     answer = run(ask(guard, "GET", "/runs/fable/events", [("Host", HOST)]))
     assert answer.status == 503
     assert answer.headers["retry-after"] == "5"
@@ -192,7 +192,7 @@ def test_no_more_pages_than_there_is_room_for(guard: Guard, monkeypatch: pytest.
 
 def test_a_page_that_left_makes_room(guard: Guard) -> None:
     run(first_messages(guard, "/runs/fable/events", 2))
-    assert guard.application.state.show.streams == 0  # type: ignore[attr-defined]
+    assert guard.application.state.pages.streams == 0  # type: ignore[attr-defined]
 
 
 def test_gradients_are_checked_on_a_copy(guard: Guard, folder: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_large_network_is_not_checked_while_someone_waits(guard: Guard, monkey
         async with client(guard) as web:
             return await web.post("/runs/fable/check", json={})
 
-    monkeypatch.setattr(snapshot, "PROOF_LIMIT", 10)
+    monkeypatch.setattr(run_model, "PROOF_LIMIT", 10)
     answer = run(post())
     assert answer.status_code == 422
     assert "parameters: a check takes long; `recurra check` does it in a terminal." in answer.json()["error"]["message"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recurra.web import run_watch
-from recurra.web.run_watch import Place, Watch, newest, place_of
+from recurra.web.run_watch import PagePosition, Watch, newest, parse_position
 
 TOML = """\
 [model]
@@ -29,7 +29,7 @@ name = "fable"
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_watch, "OFTEN", 0.0)
+    monkeypatch.setattr(run_watch, "REFRESH_INTERVAL_SECONDS", 0.0)
 
 
 def record(update: int, **more: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def seen(folder: Path) -> Watch:
 
 def test_a_page_that_knows_nothing_is_told_all(folder: Path) -> None:
     watch = seen(folder)
-    told = watch.since(place_of(None))
+    told = watch.since(parse_position(None))
     assert told["anew"] is True
     assert told["metrics"]["update"] == [10, 20]
     assert told["metrics"]["smooth"][0] == pytest.approx(1.5 / math.log(2), rel=1e-5)
@@ -79,18 +79,18 @@ def test_a_page_that_knows_nothing_is_told_all(folder: Path) -> None:
 
 def test_then_it_is_told_what_is_new(folder: Path) -> None:
     watch = seen(folder)
-    place = watch.place
+    place = watch.position
     append(folder / "metrics.jsonl", record(30))
     watch.refresh()
     told = watch.since(place)
     assert (told["anew"], told["metrics"]["update"], told["samples"]) == (False, [30], [])
     assert "rules" not in told
-    assert watch.place != place
-    assert watch.since(watch.place)["metrics"]["update"] == []
+    assert watch.position != place
+    assert watch.since(watch.position)["metrics"]["update"] == []
 
 
 def test_a_server_that_was_started_again_goes_on_where_the_page_is(folder: Path) -> None:
-    place = place_of(str(seen(folder).place))
+    place = parse_position(str(seen(folder).position))
     append(folder / "metrics.jsonl", record(30))
     told = seen(folder).since(place)
     assert (told["anew"], told["metrics"]["update"]) == (False, [30])
@@ -99,7 +99,7 @@ def test_a_server_that_was_started_again_goes_on_where_the_page_is(folder: Path)
 
 def test_a_run_that_was_cut_back_is_told_anew(folder: Path) -> None:
     watch = seen(folder)
-    place = watch.place
+    place = watch.position
     (folder / "metrics.jsonl").unlink()
     append(folder / "metrics.jsonl", record(10), record(15), record(20))
     watch.refresh()
@@ -111,7 +111,7 @@ def test_a_run_that_was_cut_back_is_told_anew(folder: Path) -> None:
     "text", ["", "nonsense", "1.2", "1.2.3.4.5.6", "1.2.x.4.5", "9" * 30, "1.1.99.0.0", "9.1.20.0.0"]
 )
 def test_a_place_that_makes_no_sense_is_the_beginning(folder: Path, text: str) -> None:
-    assert seen(folder).since(place_of(text))["anew"] is True
+    assert seen(folder).since(parse_position(text))["anew"] is True
 
 
 def test_the_speed_is_that_of_late_while_it_trains(folder: Path) -> None:
@@ -127,9 +127,9 @@ def test_the_speed_is_that_of_late_while_it_trains(folder: Path) -> None:
 
 def test_what_the_summary_has_goes_before_what_others_found(folder: Path) -> None:
     watch = seen(folder)
-    before = watch.place
+    before = watch.position
     watch.add(rules=[{"name": "xz", "value": 2.0}], marks=[{"update": 0}], passage="A page.")
-    assert watch.place.stamp > before.stamp
+    assert watch.position.stamp > before.stamp
     told = watch.since(before)
     assert (told["rules"], told["marks"], told["passage"]) == (
         [{"name": "xz", "value": 2.0}],
@@ -151,7 +151,7 @@ def test_a_part_from_nearer(folder: Path) -> None:
         watch.refresh()
     assert watch.part(100, 1100)["update"] == list(range(100, 1101))
     assert len(watch.part(0, 1e9)["update"]) <= 2000
-    assert len(watch.since(Place())["metrics"]["update"]) <= 2000
+    assert len(watch.since(PagePosition())["metrics"]["update"]) <= 2000
 
 
 def test_broken_files_stop_nothing(folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""What the browser gets of ours: the modules of web/ as one script, and style sheets.
+"""The files in static/ for the browser: the JavaScript modules as one script, and style sheets.
 
-In the script each module is a function that gives back what it exports, after those that it imports. One script can
-stand in a page that is opened from a file, where modules cannot be loaded, and its hash in the page's security policy.
+In the script every module is a function that returns its exports, after the modules that it imports. A page that is
+opened from a file cannot load modules, but it can contain one script; its security policy has the script's hash.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _EXPORT = re.compile(r"^export (?=(?:const|class|function) (\w+))", re.MULTILINE
 
 @cache
 def asset(name: str) -> str:
-    """The text of a file of web/."""
+    """Return the text of a file in static/."""
     return (files("recurra.web") / "static" / name).read_text(encoding="utf-8")
 
 
 @cache
 def script(entry: str) -> str:
-    """The module `entry`, NAME.js, and all that it imports, as one script of type module."""
+    """Return the module `entry`, NAME.js, and all that it imports, as one script of type module."""
     return "\n".join(["const modules = {};", *map(_wrapped, order(entry))])
 
 
@@ -36,7 +36,7 @@ def _wrapped(name: str) -> str:
 
 
 def order(entry: str) -> list[str]:
-    """The modules that `entry` needs, each after those that it imports itself; `entry` is the last."""
+    """Return the modules that `entry` needs, each after its imports; `entry` is the last."""
     found: dict[str, None] = {}
 
     def visit(name: str) -> None:
@@ -50,6 +50,6 @@ def order(entry: str) -> list[str]:
 
 
 def policy_hash(text: str) -> str:
-    """What a security policy calls a script that stands in the page: 'sha256-…'."""
+    """Return the source expression of an inline script in a security policy: 'sha256-…'."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"

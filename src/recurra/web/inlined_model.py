@@ -1,4 +1,4 @@
-"""The model that lies in a report, so that the report writes; and why not, where there is none."""
+"""The model inside a report, with which the report generates text; if it is absent, the reason."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-LARGEST = 50_000  # parameters of a model that is put in unasked: 200 kB
+MAX_PARAMETERS = 50_000  # of a model that a report contains by default: 200 kB
 
 
 class Inlined(NamedTuple):
-    """The bytes of `packed.pack` and the model's name, or None and a sentence that says why."""
+    """The bytes of `packed_model.pack` and the model's name, or None and the reason as a sentence."""
 
     data: bytes | None
     absent: str = ""
@@ -27,7 +27,7 @@ class Inlined(NamedTuple):
 
 
 def inlined(folder: Path, *, with_model: bool) -> Inlined:
-    """The best model of a run folder; one that is large only where `with_model` asks for it."""
+    """Return the best model of a run directory; a large one only if `with_model` is True."""
     try:
         path = locate(folder)
         tensors, metadata = tensor_file.read(path)
@@ -35,7 +35,7 @@ def inlined(folder: Path, *, with_model: bool) -> Inlined:
     except RecurraError as error:
         return Inlined(None, f"Absent: {error.message}")
     size = count(model.parameters)
-    if size > LARGEST and not with_model:
+    if size > MAX_PARAMETERS and not with_model:
         return Inlined(
             None,
             f"Absent: the model has {size:,} parameters, {4 * size / 1e6:.1f} MB, and was left out. "
@@ -46,7 +46,7 @@ def inlined(folder: Path, *, with_model: bool) -> Inlined:
 
 
 def update_of(metadata: dict[str, Any]) -> int | None:
-    """How many updates a checkpoint has learned; None where it does not say."""
+    """Return the number of updates before a checkpoint; None if its metadata has none."""
     progress = metadata.get("progress")
     update = progress.get("update") if isinstance(progress, dict) else None
     return update if isinstance(update, int) and not isinstance(update, bool) else None

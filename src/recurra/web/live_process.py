@@ -1,8 +1,8 @@
 """The live page of one training, in a process of its own: `python -m recurra.web.live_process FOLDER PORTS [NAME …]`.
 
 The process that trains starts it (`recurra train --live`) and holds the other end of its standard input: when that
-closes, however the training has ended, the server ends too. It runs at a lower priority and reads the files of the run;
-the training does not wait for it.
+closes, for whatever reason the training ends, the server ends too. It has a lower priority and reads the files of the
+run; the training does not wait for it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from recurra.system.shell import path_argument
 from recurra.web import page_routes as page
 
 HOST = "127.0.0.1"
-LOW_PRIORITY = 19  # the highest value of nice: the training goes first
+NICENESS = 19  # the highest: the training goes first
 LIMITS = Limits(drain_seconds=0.3, end_seconds=4)  # less than the five seconds that the training waits for the end
 
 
-class Training(Registry):
-    """A run that has no model yet: no model is served, only the page."""
+class LiveTraining(Registry):
+    """The registry of a live page: no models, and the run of the training."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__([])
@@ -44,12 +44,12 @@ class Training(Registry):
 
     @property
     def runs(self) -> dict[str, Path]:
-        """The folder, by its name."""
+        """The run directory by its name."""
         return {name_of(self._folder): self._folder}
 
     @property
     def live(self) -> LiveRun:
-        """The words for a page whose training has ended."""
+        """The path and the commands that the page shows at the end of the training."""
         folder, command = path_argument(self._folder), program()
         return LiveRun(
             report=str(self._folder / REPORT),
@@ -59,7 +59,7 @@ class Training(Registry):
 
 
 def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
-    """Serve the page of the run in `folder` at the first free port of `ports`; write the address to stdout."""
+    """Serve the page of the run in `folder` at the first free port of `ports`; print the address to stdout."""
     listening = None
     for port in ports[:-1]:
         with contextlib.suppress(RecurraError):
@@ -69,12 +69,13 @@ def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
         listening = bind(HOST, ports[-1])
     bound = listening.getsockname()[1]
     routers = (common_routes.router, page.router)
-    who = access(HOST, bound, names=tuple(names))
-    guard = create_application(Training(folder), who, LIMITS, routers=routers, open_paths=OPEN_PATHS | page.OPEN_PATHS)
+    callers = access(HOST, bound, names=tuple(names))
+    open_paths = OPEN_PATHS | page.OPEN_PATHS
+    guard = create_application(LiveTraining(folder), callers, LIMITS, routers=routers, open_paths=open_paths)
     threading.Thread(target=_end_with_the_training, daemon=True).start()
 
     def started() -> None:
-        """Write the address; only now step back, since the training waits for this."""
+        """Print the address; lower the priority only then, since the training waits for the address."""
         print(url(HOST, bound), flush=True)
         _lower_priority()
 
@@ -84,7 +85,7 @@ def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
 def _lower_priority() -> None:
     """Let the training go first. Windows has no `nice`: there the two processes are equals."""
     if hasattr(os, "nice"):
-        os.nice(LOW_PRIORITY)
+        os.nice(NICENESS)
 
 
 def _end_with_the_training() -> None:

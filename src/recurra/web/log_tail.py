@@ -1,4 +1,4 @@
-"""A log that another process writes, read as it grows."""
+"""Read a log while another process appends to it."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from typing import Any, BinaryIO
 
 from recurra.io import bounded_io
 
-AT_ONCE = 1 << 22  # bytes of one reading: an old, long log is read in several
-REMEMBERED = 64  # bytes before the place that was read to: by them a log is known again
+READ_BYTES = 1 << 22  # at most in one call of `read`: a long log takes several
+REMEMBERED_BYTES = 64  # before the position: if they differ, the log was truncated or replaced
 
 
-class Tail:
-    """The lines of a .jsonl file, each once; where the file was cut back or replaced, all anew."""
+class LogTail:
+    """The lines of a .jsonl file, each once; all again if the file was truncated or replaced."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._place, self._last = 0, b""
+        self._position, self._last = 0, b""
 
     def read(self) -> tuple[list[dict[str, Any]], bool]:
-        """The objects of the whole lines that are new, and whether all that came before no longer holds.
+        """Return the objects of the new complete lines, and True if all earlier lines are void.
 
-        What is no object is left out. A file that is not there, or cannot be read, has nothing new.
+        Lines that hold no object are skipped. A file that is missing or unreadable has no new lines.
         """
         try:
             with io.BufferedReader(bounded_io.open_regular(self._path)) as file:
-                anew = not self._goes_on(file)
-                if anew:
-                    self._place, self._last = 0, b""
-                file.seek(self._place)
-                data = file.read(AT_ONCE)
+                is_new = not self._continues(file)
+                if is_new:
+                    self._position, self._last = 0, b""
+                file.seek(self._position)
+                data = file.read(READ_BYTES)
         except OSError:
             return [], False
-        whole = data[: data.rfind(b"\n") + 1]
-        self._place += len(whole)
-        self._last = (self._last + whole)[-REMEMBERED:]
-        return [row for row in map(_row, whole.splitlines()) if row is not None], anew
+        complete = data[: data.rfind(b"\n") + 1]
+        self._position += len(complete)
+        self._last = (self._last + complete)[-REMEMBERED_BYTES:]
+        return [row for row in map(_row, complete.splitlines()) if row is not None], is_new
 
-    def _goes_on(self, file: BinaryIO) -> bool:
-        file.seek(self._place - len(self._last))
+    def _continues(self, file: BinaryIO) -> bool:
+        file.seek(self._position - len(self._last))
         return file.read(len(self._last)) == self._last
 
 

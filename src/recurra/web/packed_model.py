@@ -1,4 +1,4 @@
-"""A model as the browser reads it: the bytes that web/model.js unpacks, inlined in a report or sent by the live page.
+"""A model in bytes for the browser: a report contains them, the live page fetches them, static/model.js unpacks them.
 
 The length of the header (uint32), the header in JSON, and the parameters in its order, float32; all little-endian.
 """
@@ -17,13 +17,13 @@ from recurra.network.parameters import parameter_shapes
 if TYPE_CHECKING:
     from recurra.model import LanguageModel
 
-WITNESS = 32  # characters: few, so that the least difference stays small in a chaotic network
-DIGITS = 9
-ALIGNED = 4  # bytes: where the numbers begin
+WITNESS_CHARACTERS = 32  # few, so that rounding differences stay small in a chaotic network
+WITNESS_DECIMALS = 9
+ALIGNMENT_BYTES = 4  # of the first parameter
 
 
 def pack(model: LanguageModel, update: int | None = None, name: str = "") -> bytes:
-    """The bytes of `model`, which has learned for `update` updates; `name` is what a page calls it."""
+    """Return the bytes of `model` after `update` updates; the page shows `name`."""
     names = parameter_shapes(model.config, len(model.vocabulary))
     tensors = {name: np.ascontiguousarray(model.parameters[name], "<f4") for name in names}
     header = {
@@ -39,23 +39,23 @@ def pack(model: LanguageModel, update: int | None = None, name: str = "") -> byt
         "tensors": [[name, list(array.shape)] for name, array in tensors.items()],
     }
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % ALIGNED)
+    text += b" " * (-len(text) % ALIGNMENT_BYTES)
     return b"".join([len(text).to_bytes(4, "little"), text, *(array.tobytes() for array in tensors.values())])
 
 
 def _witness(model: LanguageModel) -> dict[str, Any]:
-    """A text of the model's own characters, and the nats of each but the first, for the page to compute again.
+    """Return a text of the model's characters, and the nats of each but the first, for the page to check itself.
 
-    They are the float64 reference's: the page computes in float64 too, and differs where it is wrong alone. Of a model
-    of documents the text is one document.
+    The float64 reference computes the nats. The page computes in float64 too, so that it differs only if it is wrong.
+    The text of a model of documents is one document.
     """
     known = enumerate(model.vocabulary.symbols)
     symbols = [symbol for k, symbol in known if k != model.document_end]
     if model.vocabulary.is_bytes:
         symbols = [symbol for symbol in symbols if symbol.isascii()]
-    text = "".join(symbols[:: max(1, len(symbols) // WITNESS)][:WITNESS])
+    text = "".join(symbols[:: max(1, len(symbols) // WITNESS_CHARACTERS)][:WITNESS_CHARACTERS])
     ids = model.vocabulary.encode(text).astype(np.int64)[:, np.newaxis]
     parameters = {name: array.astype(np.float64) for name, array in model.parameters.items()}
     logs = network.forward(model.config, parameters, ids[:-1], model.zero_state()).log_probabilities
     nats = -np.take_along_axis(logs, ids[1:, :, np.newaxis], -1).ravel()
-    return {"text": text, "nats": np.round(nats, DIGITS).tolist()}
+    return {"text": text, "nats": np.round(nats, WITNESS_DECIMALS).tolist()}

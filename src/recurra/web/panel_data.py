@@ -1,6 +1,6 @@
-"""What the panels of web/ show of a run, as JSON's types: the loss, baselines, samples, and the text to look at.
+"""The data of the panels as JSON types: the loss, baselines, samples, and the text to look at.
 
-Losses are in bits per character. The names are those that the modules of web/ read.
+Losses are in bits per character. The scripts in static/ read these names.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from recurra.runs.records import Record, RunData, Sample
 
-PASSAGE = 600  # characters of the text that is looked at
-DIGITS = 6  # significant ones
-NGRAMS = ("3", "6")  # the orders that are drawn
+PASSAGE_CHARACTERS = 600  # of the text that the panels look at
+SIGNIFICANT_DIGITS = 6
+NGRAM_ORDERS = ("3", "6")  # in the chart
 COMPRESSOR = "xz"
 
 
 def columns(records: Sequence[Record], span: int) -> dict[str, list[Any]]:
-    """The records column by column, at most 2,000 that draw the same picture; the held-out losses by themselves."""
+    """Return the records by column, at most 2,000 that draw the same curve, and the held-out losses."""
     kept, nats = decimate(records), span * math.log(2)
     scored = [(record.update, record.validation) for record in records if record.validation is not None]
     scored = scored[:: math.ceil(len(scored) / MAX_POINTS) or 1]
@@ -38,38 +38,38 @@ def columns(records: Sequence[Record], span: int) -> dict[str, list[Any]]:
 
 
 def short(value: float | None) -> float | None:
-    """A number with `DIGITS` significant digits."""
-    return None if value is None else float(f"{value:.{DIGITS}g}")
+    """Return a number with `SIGNIFICANT_DIGITS`."""
+    return None if value is None else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
 def rules(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What needs no network, by the text that was held out, else by that which was learned."""
+    """Return the losses of rules without a network on the held-out text, else on the training text."""
     held_out = mapping(summary.get("held_out_baselines"))
     table, ngrams = held_out or mapping(summary.get("baselines")), mapping(summary.get("held_out_ngrams"))
     found = [(BASELINES[name], number(table, name)) for name in ("uniform", "unigram", COMPRESSOR)]
     if held_out:
-        found += [(f"{order}-gram", number(ngrams, order)) for order in NGRAMS]
+        found += [(f"{order}-gram", number(ngrams, order)) for order in NGRAM_ORDERS]
     return [{"name": name, "value": short(bits)} for name, bits in found if bits is not None]
 
 
 def samples(found: Sequence[Sample], marks: object) -> list[dict[str, Any]]:
-    """The samples with what of them stands in the text, where that is known; `marks` are those of `marks.mark`."""
+    """Return the samples; those in `marks`, made by `sample_marks.mark`, with the spans that the text contains."""
     tables = [mapping(table) for table in marks] if isinstance(marks, list) else []
     by_update = {table.get("update"): table for table in tables if type(table.get("update")) is int}
     return [_sample(sample, by_update.get(sample.update)) for sample in found]
 
 
 def _sample(sample: Sample, marked: Mapping[str, Any] | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"update": sample.update, "temperature": sample.temperature, "text": sample.text}
+    found: dict[str, Any] = {"update": sample.update, "temperature": sample.temperature, "text": sample.text}
     if marked is None:
-        return told
+        return found
     spans = {name: _spans(marked[name], len(sample.text)) for name in ("words", "copied") if name in marked}
     total = marked.get("total")
-    return told | spans | {"total": total if type(total) is int else 0}
+    return found | spans | {"total": total if type(total) is int else 0}
 
 
 def _spans(marks: object, length: int) -> list[list[int]]:
-    """Spans that lie in a text of `length` characters; whatever else a file may hold is left out."""
+    """Return the valid spans of a text of `length` characters; a file may hold anything else besides."""
     return [list(span) for span in _lists(marks) if _is_span(span, length)]
 
 
@@ -84,7 +84,7 @@ def _is_span(span: object, length: int) -> bool:
 
 
 def passage(run: RunData) -> str:
-    """The beginning of the text that was held out, else of what the best model wrote, else of the last sample."""
+    """Return the beginning of the held-out text, else of the sample of the best model, else of the last sample."""
     held_out = mapping(run.summary.get("held_out_passage")).get("text")
     texts = [held_out, run.summary.get("best_sample"), *(sample.text for sample in reversed(run.samples))]
-    return next((text[:PASSAGE] for text in texts if isinstance(text, str) and text), "")
+    return next((text[:PASSAGE_CHARACTERS] for text in texts if isinstance(text, str) and text), "")

@@ -1,4 +1,4 @@
-"""A run as its files tell of it while it goes on: nothing here is asked of the process that trains."""
+"""The state of a run in progress, read from its files alone, without the training process."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from recurra.runs.layout import CHECKPOINTS, LATEST, METRICS, SAMPLES, SETTINGS,
 from recurra.runs.records import Record, RunData, Sample
 from recurra.runs.saved_model import locate
 from recurra.web import panel_data
-from recurra.web.log_tail import Tail
+from recurra.web.log_tail import LogTail
 
-OFTEN = 0.1  # seconds, at least, between two looks at the files
-TIMINGS_KEPT = 100  # lines, one a second
-RECENT = 10  # seconds, about, over which the speed is told
+REFRESH_INTERVAL_SECONDS = 0.1  # at least, between two reads of the files
+TIMING_LINES = 100  # kept in memory, one a second
+SPEED_WINDOW_SECONDS = 10  # about, over which the speed is measured
 
 
-class Place(NamedTuple):
-    """How far a page has been told: records and samples, the last record's update, and the rest by its counts."""
+class PagePosition(NamedTuple):
+    """How much of a run a page has received: counts of records and samples, the last update, and two counters."""
 
     records: int = 0
     samples: int = 0
     update: int = -1
-    stamp: int = -1  # of settings, summary, and what was found
-    beat: int = -1  # of timings and checkpoints
+    stamp: int = -1  # counts changes of settings, summary and analysis
+    beat: int = -1  # counts changes of timings and checkpoints
 
     def __str__(self) -> str:
         return ".".join(map(str, self))
 
 
-def place_of(text: str | None) -> Place:
-    """The records and samples of the place that `str` wrote; the beginning where it is none."""
+def parse_position(text: str | None) -> PagePosition:
+    """Return the records, samples and update of a position as `str` writes it; the beginning if it is none."""
     parts = (text or "").split(".")
-    good = len(parts) == len(Place._fields) and all(re.fullmatch(r"-?\d{1,18}", part) for part in parts)
-    return Place(*map(int, parts[:3])) if good else Place()
+    good = len(parts) == len(PagePosition._fields) and all(re.fullmatch(r"-?\d{1,18}", part) for part in parts)
+    return PagePosition(*map(int, parts[:3])) if good else PagePosition()
 
 
 class Watch:
-    """The records, samples and state of a run folder. `refresh` looks again; the rest tells what was seen.
+    """The records, samples and state of a run directory as of the last `refresh`.
 
-    One thread looks at a time.
+    One thread refreshes at a time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,37 +55,37 @@ class Watch:
         self.tables: dict[str, Any] = {}
         self.summary: dict[str, Any] = {}
         self.stamp = self.beat = 0
-        self.extra: dict[str, Any] = {}  # what others found: rules, marks, the passage
-        self._tails = {name: Tail(folder / name) for name in (METRICS, SAMPLES, TIMINGS)}
+        self.extra: dict[str, Any] = {}  # results of the analysis: rules, marks, the passage
+        self._tails = {name: LogTail(folder / name) for name in (METRICS, SAMPLES, TIMINGS)}
         self._timings: list[dict[str, Any]] = []
         self._learning_rate: float | None = None
         self._checkpoint: int | None = None
         self._model: str | None = None
         self._seen: dict[str, int] = {}
-        self._looked = 0.0
-        self._looking = threading.Lock()
+        self._refreshed_at = 0.0
+        self._refreshing = threading.Lock()
 
     @property
     def run(self) -> RunData:
-        """What a report would read of its settings and summary; records and samples are told apart."""
+        """Settings and summary, as a report reads them, without records and samples."""
         return RunData(self.folder.name, self.tables, (), (), {}, self.summary, ())
 
     def refresh(self, *, at_once: bool = False) -> None:
-        """Look at the files; unless it must be `at_once`, not so soon after the last look."""
-        with self._looking:
-            if time.monotonic() < self._looked + OFTEN and not at_once:
+        """Read the files, unless they were read just before; `at_once` reads them in any case."""
+        with self._refreshing:
+            if time.monotonic() < self._refreshed_at + REFRESH_INTERVAL_SECONDS and not at_once:
                 return
             self._refresh()
-            self._looked = time.monotonic()
+            self._refreshed_at = time.monotonic()
 
     def _refresh(self) -> None:
         self._read_tables()
-        rows, anew = self._tails[METRICS].read()
-        self.records = ([] if anew else self.records) + _parsed(records.record_of, rows)
+        rows, is_new = self._tails[METRICS].read()
+        self.records = ([] if is_new else self.records) + _parsed(records.record_of, rows)
         if rows:
             self._learning_rate = records.number(rows[-1], "rate")
-        rows, anew = self._tails[SAMPLES].read()
-        self.samples = ([] if anew else self.samples) + _parsed(records.sample_of, rows)
+        rows, is_new = self._tails[SAMPLES].read()
+        self.samples = ([] if is_new else self.samples) + _parsed(records.sample_of, rows)
         self._read_timings()
         checkpoint = newest(self.folder)
         if checkpoint is not None and checkpoint[1] != self._checkpoint:
@@ -97,13 +97,13 @@ class Watch:
             self.beat += 1
 
     def _read_timings(self) -> None:
-        rows, anew = self._tails[TIMINGS].read()
+        rows, is_new = self._tails[TIMINGS].read()
         if rows:
-            self._timings = (([] if anew else self._timings) + rows)[-TIMINGS_KEPT:]
+            self._timings = (([] if is_new else self._timings) + rows)[-TIMING_LINES:]
             self.beat += 1
 
     def _read_tables(self) -> None:
-        """Settings and summary, where they have changed; what cannot be understood stays as it was."""
+        """Read settings and summary if they have changed; an invalid file changes nothing."""
         for name, read in ((SETTINGS, records.settings_of), (SUMMARY, records.summary_of)):
             changed = _changed(self.folder / name)
             if changed == self._seen.get(name):
@@ -120,32 +120,32 @@ class Watch:
                 self.summary = found
 
     def add(self, **found: Any) -> None:
-        """Tell pages what another has found."""
+        """Add results of the analysis for the pages."""
         self.extra.update(found)
         self.stamp += 1
 
     @property
-    def place(self) -> Place:
-        """Where a page is that has been told all."""
+    def position(self) -> PagePosition:
+        """The position of a page that has received everything."""
         update = self.records[-1].update if self.records else -1
-        return Place(len(self.records), len(self.samples), update, self.stamp, self.beat)
+        return PagePosition(len(self.records), len(self.samples), update, self.stamp, self.beat)
 
-    def since(self, place: Place) -> dict[str, Any]:
-        """What a page does not know that was told until `place`; with "anew" where it must forget what it was told."""
-        told = self.records[: place.records]
-        goes_on = len(told) == place.records > 0 and told[-1].update == place.update
-        if not goes_on or len(self.samples) < place.samples:
-            place = Place()
+    def since(self, position: PagePosition) -> dict[str, Any]:
+        """Return the news for a page at `position`; "anew" is True if the page must discard what it has."""
+        sent = self.records[: position.records]
+        continues = len(sent) == position.records > 0 and sent[-1].update == position.update
+        if not continues or len(self.samples) < position.samples:
+            position = PagePosition()
         found = {
-            "anew": place.records == 0,
-            "metrics": panel_data.columns(self.records[place.records :], self.run.span),
-            "samples": panel_data.samples(self.samples[place.samples :], None),
+            "anew": position.records == 0,
+            "metrics": panel_data.columns(self.records[position.records :], self.run.span),
+            "samples": panel_data.samples(self.samples[position.samples :], None),
             "health": self.health(),
         }
-        return found if place.stamp == self.stamp else found | self._findings()
+        return found if position.stamp == self.stamp else found | self._findings()
 
     def _findings(self) -> dict[str, Any]:
-        """What the run's summary has, else what others found."""
+        """Return the findings of the summary, else those of the analysis."""
         return {
             **self.extra,
             "rules": panel_data.rules(self.summary) or self.extra.get("rules", []),
@@ -154,11 +154,11 @@ class Watch:
         }
 
     def part(self, first: float, last: float) -> dict[str, Any]:
-        """The records from update `first` to `last`, at most 2,000 of them."""
+        """Return the records from update `first` to `last`, at most 2,000 of them."""
         return panel_data.columns([r for r in self.records if first <= r.update <= last], self.run.span)
 
     def health(self) -> dict[str, Any]:
-        """What the run costs, and how it is."""
+        """Return the state of the run, its speed and its use of memory."""
         training, last = self.run.table("training"), self._timings[-1] if self._timings else {}
         steps, streams = (records.number(training, name) or 1 for name in ("sequence_length", "batch_size"))
         updates = [records.number(last, "update"), self.records[-1].update if self.records else None]
@@ -186,14 +186,14 @@ class Watch:
         return "Stopped" if self.summary else "Training"
 
     def _speed(self) -> float | None:
-        """Updates a second, of late while it trains, else of the whole training."""
+        """Return the updates per second: recent ones during training, else of the whole training."""
         rows = [(records.number(row, "update"), records.number(row, "seconds")) for row in self._timings]
         known = [(update, seconds) for update, seconds in rows if update is not None and seconds is not None]
         if not known:
             return None
         update, seconds = known[-1]
         if self._state() == "Training":
-            update0, seconds0 = next(row for row in known if row[1] >= seconds - RECENT)
+            update0, seconds0 = next(row for row in known if row[1] >= seconds - SPEED_WINDOW_SECONDS)
             if seconds > seconds0:
                 return (update - update0) / (seconds - seconds0)
         return update / seconds if seconds else None
@@ -217,7 +217,7 @@ def _changed(path: Path) -> int:
 
 
 def _model_of(folder: Path) -> str | None:
-    """The file of the run's model and when it was written, which a page compares; None where there is none."""
+    """Return the file name of the run's model and its time, which a page compares; None if there is no model."""
     try:
         path = locate(folder)
     except ModelError:
@@ -226,7 +226,7 @@ def _model_of(folder: Path) -> str | None:
 
 
 def newest(folder: Path) -> tuple[Path, int] | None:
-    """The newest checkpoint's file and update, by latest.json; None where there is none."""
+    """Return the file and the update of the newest checkpoint, by latest.json; None if there is none."""
     path = folder / CHECKPOINTS
     try:
         found = bounded_io.parse_json(bounded_io.read(path / LATEST, 4096))

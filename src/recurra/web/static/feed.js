@@ -3,7 +3,7 @@ import { unpack } from "./model.js";
 import { decimated } from "./scale.js";
 
 const MOST = 6000; // points that are kept; then half of that
-const PATIENCE = [500, 1000, 2000, 5000]; // milliseconds until the next try
+const RETRY_MILLISECONDS = [500, 1000, 2000, 5000]; // until the next try
 const RECORDS = ["update", "mean", "smooth", "norm"];
 const SCORES = ["scoredAt", "scored"];
 
@@ -43,7 +43,7 @@ export class Feed {
   again() {
     this.source.close();
     if (!this.told(false)) return;
-    this.waiting = setTimeout(() => this.open(), PATIENCE[Math.min(this.tries, PATIENCE.length - 1)]);
+    this.waiting = setTimeout(() => this.open(), RETRY_MILLISECONDS[Math.min(this.tries, RETRY_MILLISECONDS.length - 1)]);
     this.tries += 1;
   }
 

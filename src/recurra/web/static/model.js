@@ -2,7 +2,7 @@
 import { CELLS, addProduct, addTransposed } from "./cells.js";
 import { Vocabulary } from "./vocabulary.js";
 
-/** The model in an ArrayBuffer: the length of a header of JSON (uint32), the header, float32 after float32 (report/packed.py). */
+/** The model in an ArrayBuffer: the length of a header of JSON (uint32), the header, float32 after float32 (packed_model.py). */
 export function unpack(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));

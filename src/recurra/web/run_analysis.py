@@ -1,6 +1,6 @@
-"""What takes a while to find out of a run that still goes on: baselines, the held-out text, and marks on its samples.
+"""The analysis of a run in progress: baselines, the held-out text, and marks on its samples.
 
-It is found in a thread, once, while someone looks at the page; the marks again when there are new samples.
+It takes seconds, so that it runs in a thread, once, while a page is open; new samples are marked as they come.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from recurra.web.run_watch import Watch
 XZ = panel_data.COMPRESSOR
 
 
-class Insight:
-    """What `look` finds it adds to the watch."""
+class RunAnalysis:
+    """The analysis of the run that `watch` follows; `update` adds its results to the watch."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -33,8 +33,8 @@ class Insight:
         self._marks: list[dict[str, Any]] = []
         self._gave_up = False
 
-    def look(self) -> None:
-        """Find what is new; takes some seconds at first. Where the text cannot be read, nothing is found."""
+    def update(self) -> None:
+        """Analyze what is new; the first call takes seconds. A text that cannot be read ends the analysis."""
         watch = self._watch
         if self._gave_up or not watch.tables:
             return
@@ -53,7 +53,7 @@ class Insight:
                 self._watch.add(rules=found)
 
     def _mark(self, learned: LearningText) -> None:
-        """Mark the samples that are new; all of them, where the run was cut back."""
+        """Mark the new samples; all of them if the log was truncated."""
         samples = [Sample(sample.update, sample.text) for sample in self._watch.samples]
         if samples[: len(self._marked)] != self._marked:
             self._marks, self._marked = [], []
@@ -65,21 +65,21 @@ class Insight:
 
 
 def learned_of(folder: Path, tables: dict[str, Any]) -> LearningText:
-    """The text that run.toml names; TextError where it is another now, or cannot be read again."""
+    """Read the text that run.toml in `folder` names; TextError if it has changed, or cannot be read again."""
     table = tables.get("text")
     text = read_again(folder, table if isinstance(table, dict) else {})
     return prepared(text, TrainingConfig.from_table(tables.get("training", {})))
 
 
 def passage_of(learned: LearningText) -> str:
-    """The beginning of the text that is held out, else of all."""
+    """Return the beginning of the held-out text, else of the whole text."""
     start, stop = learned.held_out
-    first = start if stop - start >= panel_data.PASSAGE else 0
-    return learned.text.readable(first, first + panel_data.PASSAGE)
+    first = start if stop - start >= panel_data.PASSAGE_CHARACTERS else 0
+    return learned.text.readable(first, first + panel_data.PASSAGE_CHARACTERS)
 
 
 def rules_of(learned: LearningText) -> Iterator[list[dict[str, Any]]]:
-    """What needs no network, as `panels.rules` has it when the run has ended: what is found at once, then all."""
+    """Yield the losses of rules without a network, as `panel_data.rules`: the quick ones first, then all."""
     start, stop = learned.held_out
     text, is_held_out = learned.text, stop - start >= 2
     part = text.part(start, min(stop, start + LIMIT)) if is_held_out else text.part(0, min(start, LIMIT))
@@ -95,6 +95,6 @@ def rules_of(learned: LearningText) -> Iterator[list[dict[str, Any]]]:
 
 
 def _xz_bits(text: str, *, is_bytes: bool) -> float:
-    """Bits per character of the one compressor that is drawn: each takes seconds, which training would rather have."""
+    """Return the bits per character of one compressor: each takes seconds of the processor that training needs."""
     data = text.encode("latin-1" if is_bytes else "utf-8", "surrogatepass")
     return 8 * len(COMPRESSORS[XZ](data)) / len(text)

@@ -9,7 +9,7 @@ import pytest
 
 import recurra
 from recurra.web import panel_data
-from recurra.web.insight import Insight
+from recurra.web.run_analysis import RunAnalysis
 from recurra.web.run_watch import Watch
 
 BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 80
@@ -17,7 +17,7 @@ BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 80
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
-    room = tmp_path_factory.mktemp("insight")
+    room = tmp_path_factory.mktemp("run_analysis")
     (room / "book.txt").write_text(BOOK, encoding="utf-8")
     settings = {"updates": 20, "hidden_size": 8, "validation": 0.2, "proof": False, "preset": "seed"}
     return recurra.train(room / "book.txt", run=room / "run", **settings)
@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
 def looked(folder: Path) -> Watch:
     watch = Watch(folder)
     watch.refresh()
-    Insight(watch).look()
+    RunAnalysis(watch).update()
     return watch
 
 
@@ -39,7 +39,7 @@ def test_baselines_marks_and_passage_are_those_of_the_end(run: recurra.Run) -> N
     assert found["rules"] == panel_data.rules(run.summary)
     assert [rule["name"] for rule in found["rules"]] == ["uniform", "unigram", "xz −9e", "3-gram", "6-gram"]
     assert found["marks"] == run.summary["sample_marks"]
-    assert found["passage"] == run.summary["held_out_passage"]["text"][: panel_data.PASSAGE]
+    assert found["passage"] == run.summary["held_out_passage"]["text"][: panel_data.PASSAGE_CHARACTERS]
 
 
 def test_of_a_run_that_has_ended_only_the_passage_is_looked_for(run: recurra.Run) -> None:
@@ -53,7 +53,7 @@ def test_without_a_held_out_part_it_is_the_text_that_is_learned(tmp_path: Path) 
     (run.folder / "summary.json").unlink()
     found = looked(run.folder).extra
     assert found["rules"] == panel_data.rules(run.summary)
-    assert found["passage"] == BOOK.encode()[: panel_data.PASSAGE].decode("utf-8", "replace")
+    assert found["passage"] == BOOK.encode()[: panel_data.PASSAGE_CHARACTERS].decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_samples_that_come_later_are_marked_too(run: recurra.Run, tmp_path: Path
     folder.mkdir()
     (folder / "run.toml").write_text((run.folder / "run.toml").read_text())
     log, watch = folder / "samples.jsonl", Watch(folder)
-    insight = Insight(watch)
+    analysis = RunAnalysis(watch)
 
     def marked(*updates: int) -> list[int]:
         log.write_text("".join(f'{{"update": {n}, "temperature": 1.0, "text": "small {n}"}}\n' for n in updates))
-        watch._looked = 0.0
+        watch._refreshed_at = 0.0
         watch.refresh()
-        insight.look()
+        analysis.update()
         return [table["update"] for table in watch.extra["marks"] if table["words"]]
 
     assert marked(0, 1) == [0, 1]

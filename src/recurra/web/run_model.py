@@ -1,4 +1,4 @@
-"""The model of a run, its best checkpoint, as a page reads it, and the check of its gradients."""
+"""The model of a run for its live page: the best checkpoint in packed form, and the check of its gradients."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from recurra.web.inlined_model import update_of
 from recurra.web.packed_model import pack
 
 
-class Snapshots:
-    """Reads a checkpoint once, however many pages ask for it."""
+class RunModel:
+    """The model of one run directory; every checkpoint is read once, for any number of pages."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._reading, self._checking = threading.Lock(), threading.Lock()
         self._packed: tuple[Path, float, bytes] | None = None
 
-    def model(self) -> bytes:
-        """The bytes of `report.packed`; ModelError where there is no checkpoint, CheckpointError of a damaged one."""
+    def packed(self) -> bytes:
+        """Return `packed_model.pack`; ModelError if there is no checkpoint, CheckpointError of a damaged one."""
         with self._reading:
             path = locate(self._folder)
             written = _written(path)
@@ -40,7 +40,7 @@ class Snapshots:
             return self._packed[2]
 
     def check(self) -> dict[str, Any]:
-        """The gradients of the model against numerical ones; HTTPError where that takes long."""
+        """Check the gradients of the model against numerical ones; HTTPError if that would take long."""
         if not self._checking.acquire(blocking=False):
             raise queue_full("a check is under way already.", 10)
         try:
