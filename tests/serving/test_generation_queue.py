@@ -184,7 +184,7 @@ def test_a_full_queue_is_status_429(registry: Registry) -> None:
 
 
 def test_a_missed_deadline_is_status_504(registry: Registry) -> None:
-    guard = create_application(registry, Access(frozenset({HOST})), Limits(answer_seconds=0.0))
+    guard = create_application(registry, Access(frozenset({HOST})), Limits(response_seconds=0.0))
 
     async def work() -> None:
         async with client(guard) as one:

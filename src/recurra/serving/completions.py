@@ -27,7 +27,7 @@ async def complete(
     """Write texts after prompts. With `stream`, server-sent events: a piece of one choice each, then [DONE]."""
     workers = services.workers_of(body.model)
     valid = validate(body, workers.served.model.vocabulary)
-    job = GenerationJob(valid.tasks(), services.limits.answer_seconds)
+    job = GenerationJob(valid.tasks(), services.limits.response_seconds)
     stream = CompletionStream(workers, valid, job)
     workers.generation.submit(job)
 

@@ -53,11 +53,11 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.application(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, with_headers(send))
+            await self._handle(scope, receive, with_headers(send))
         else:
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
             check(scope, self.access, self.open_paths)
             if scope["method"] == "POST":
