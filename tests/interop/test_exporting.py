@@ -11,8 +11,10 @@ import pytest
 
 import recurra
 from networks import same, small
+from recurra.cli.command_line import build
 from recurra.errors import StorageError, UsageError
-from recurra.interop import exporting, files
+from recurra.interop import exporting, file_kinds, files
+from recurra.interop.format_registry import EXPORTS, FORMATS, READERS
 from recurra.interop.origin import Origin
 from recurra.io.atomic_write import OUTPUT_PLACE
 from recurra.system import optional_dependencies
@@ -127,3 +129,23 @@ def test_formats_that_there_are_not() -> None:
         recurra.export(small(), "out", format="keras")
     with pytest.raises(UsageError, match=re.escape("a MAT-file's name ends in .mat; got `out`.")):
         recurra.export(small(), "out", format="matlab")
+
+
+def test_every_format_has_a_use_and_every_kind_of_file_one_reader() -> None:
+    assert all(entry.contents or entry.read for entry in FORMATS.values())
+    kinds = [entry.kind for entry in FORMATS.values() if entry.kind is not None]
+    assert len(set(kinds)) == len(kinds)
+    assert set(READERS) == {file_kinds.FOLDER, file_kinds.SAFETENSORS, file_kinds.MAT, file_kinds.NPZ}
+    assert all(entry.read for entry in FORMATS.values() if entry.kind is not None)
+
+
+@pytest.mark.parametrize("format", EXPORTS)
+def test_help_names_every_format_and_the_files_are_those_announced(format: str) -> None:
+    (option,) = [one for one in build()["export"].assemble_argument_collection() if "--format" in one.names]
+    assert re.search(rf"\b{format}\b", str(option.parameter.help))
+    if format in ("onnx", "matlab"):
+        pytest.importorskip({"onnx": "onnx", "matlab": "scipy"}[format], reason="the export is by this package")
+    path = Path("announced.mat")
+    written = exporting.write(Origin(small(), "model", {}), path, format, force=False)
+    assert set(written) == set(FORMATS[format].targets(path))
+    assert {path for path in Path().rglob("*") if path.is_file()} == set(written)

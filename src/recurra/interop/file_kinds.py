@@ -16,7 +16,7 @@ from recurra.interop import files, numpy_file, zip_file
 from recurra.io.bounded_io import open_regular, parse_json
 
 HEAD = 512  # bytes that are looked at
-SAFETENSORS, MAT, NPZ = "safetensors", "mat", "npz"
+FOLDER, SAFETENSORS, MAT, NPZ = "folder", "safetensors", "mat", "npz"
 PYTORCH, KERAS, PICKLE = "pytorch", "keras", "pickle"  # the converters
 WRITTEN = {PYTORCH: ".safetensors", KERAS: ".npz", PICKLE: ".npz"}  # by each of them
 WHERE = {

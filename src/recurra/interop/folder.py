@@ -17,8 +17,9 @@ from safetensors.numpy import save as serialise
 
 from recurra import __version__
 from recurra.config import NONE, ModelConfig
-from recurra.errors import ModelError, RecurraError
-from recurra.interop import files, symbols, vocabulary_json
+from recurra.errors import ModelError, RecurraError, UsageError
+from recurra.interop import file_kinds, files, symbols, vocabulary_json
+from recurra.interop.format_entry import FileFormat, Options
 from recurra.interop.model_card import card
 from recurra.interop.torch_state import Network, from_state, to_state
 from recurra.io import tensor_file
@@ -30,18 +31,26 @@ if TYPE_CHECKING:
     from recurra.interop.origin import Origin
 
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
+TORCH_WEIGHTS = "pytorch_model.bin"  # of a folder that the library of Hugging Face wrote
 KEY = "recurra.export"  # of the metadata of a state_dict alone; `recurra` is that of a model file
 FORMAT = 1
 
 
-def content(origin: Origin) -> dict[str, bytes]:
-    """The files by name."""
+def targets(path: Path) -> list[Path]:
+    """The files in the folder `path`."""
+    return [path / name for name in (WEIGHTS, CONFIG, VOCABULARY, CARD)]
+
+
+def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
+    """The bytes of all `targets`. Raises UsageError if `path` is a file."""
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"`{path}` is there already, and is no folder.", hint="give another name with `-o`.")
     model = origin.model
     return {
-        CONFIG: _json(config_of(model), indent=2),
-        VOCABULARY: _json(symbols.to_json(model.vocabulary), indent=None),
-        CARD: card(origin).encode(),
-        WEIGHTS: serialise(_contiguous(model), metadata={"format": "pt"}),
+        path / CONFIG: _json(config_of(model), indent=2),
+        path / VOCABULARY: _json(symbols.to_json(model.vocabulary), indent=None),
+        path / CARD: card(origin).encode(),
+        path / WEIGHTS: serialise(_contiguous(model), metadata={"format": "pt"}),
     }
 
 
@@ -67,8 +76,31 @@ def config_of(model: LanguageModel) -> dict[str, Any]:
     }
 
 
+def read(path: Path, options: Options) -> LanguageModel:
+    """The model in an exported folder, which leaves nothing open. Raises ModelError, UsageError or CheckpointError."""
+    if kind := file_kinds.refused_kind(path):
+        raise ModelError(f"`{path}` is {kind.what}.", hint=file_kinds.hint_for(path, kind))
+    require_no_options(path, options)
+    try:
+        return load(path)
+    except ModelError as error:
+        weights = next((path / name for name in (WEIGHTS, TORCH_WEIGHTS) if (path / name).is_file()), None)
+        if error.hint is None and weights is not None:
+            command = f"recurra import {file_kinds.argument(weights)} --vocabulary FILE.json"
+            error.hint = f"if another program wrote the folder, name the file in it: `{command}`."
+        raise
+
+
+def require_no_options(path: Path, options: Options) -> None:
+    """Raise UsageError if `options` give what an export of ours has itself."""
+    if options != Options():
+        raise UsageError(
+            f"`{path}` tells its characters, modules and activation itself.", hint="leave the options out."
+        )
+
+
 def load(folder: Path) -> LanguageModel:
-    """The model in a folder that `content` has filled. Raises ModelError or CheckpointError."""
+    """The model in a folder with the files of `contents`. Raises ModelError or CheckpointError."""
     about = _about(files.read(folder / CONFIG), f"{folder / CONFIG}")
     tensors, _ = tensor_file.read_foreign(folder / WEIGHTS)
     named = vocabulary_json.from_json(
@@ -128,3 +160,6 @@ def _contiguous(model: LanguageModel) -> dict[str, Any]:
 
 def _json(value: Any, *, indent: int | None) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False).encode() + b"\n"
+
+
+ENTRY = FileFormat("folder", "-model", targets, contents, file_kinds.FOLDER, read)

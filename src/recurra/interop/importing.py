@@ -1,51 +1,23 @@
-"""The files of another program → a model: what kind a file is, is seen from its first bytes."""
+"""Read the model in a file or folder of another program; its first bytes decide which format reads it."""
 
 from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from recurra.errors import ModelError, UsageError
-from recurra.interop import (
-    course_network,
-    file_kinds,
-    files,
-    folder,
-    mat_file,
-    matlab,
-    numpy_file,
-    symbols,
-    text_symbols,
-    torch_aliases,
-    vocabulary_arrays,
-    vocabulary_json,
-)
+from recurra.interop import file_kinds, files, folder, symbols, text_symbols, vocabulary_json
+from recurra.interop.format_entry import Imported, Options
+from recurra.interop.format_registry import READERS
 from recurra.interop.symbols import Symbols
-from recurra.interop.torch_names import Names
-from recurra.interop.torch_state import Network, from_state
-from recurra.io import tensor_file
 from recurra.model import LanguageModel
-from recurra.text.reading import Source
 from recurra.text.vocabulary import Vocabulary
 
+__all__ = ["Options", "load"]
+
 BYTES = "bytes"
-TORCH_WEIGHTS = "pytorch_model.bin"  # in a folder of Hugging Face's
-VOCABULARY = "vocabulary"  # of the metadata, where a script of `converter` puts it, as JSON
-
-
-class Options(NamedTuple):
-    """What a file of others may leave open: its characters, from a JSON file or the text that was learned; the names of
-    its modules; and the activation of an nn.RNN.
-    """
-
-    vocabulary: str | Path | None = None
-    sources: Source | Sequence[Source] | None = None
-    encoding: str = "utf-8"
-    names: Names = Names()
-    activation: str | None = None
 
 
 def load(path: Path, options: Options) -> LanguageModel:
@@ -55,89 +27,14 @@ def load(path: Path, options: Options) -> LanguageModel:
     """
     if options.vocabulary is not None and options.sources is not None:
         raise UsageError("the characters are given twice, by `--vocabulary` and `--text`.", hint="leave out one.")
-    if file_kinds.is_folder(path):
-        return _from_folder(path, options)
-    kind = file_kinds.kind_of(path)
-    if kind == file_kinds.MAT:
-        return _from_mat(path, options)
-    return _from_npz(path, options) if kind == file_kinds.NPZ else _from_safetensors(path, options)
+    kind = file_kinds.FOLDER if file_kinds.is_folder(path) else file_kinds.kind_of(path)
+    found = READERS[kind](path, options)
+    return found if isinstance(found, LanguageModel) else _model(path, found, options)
 
 
-def _from_folder(path: Path, options: Options) -> LanguageModel:
-    if kind := file_kinds.refused_kind(path):
-        raise ModelError(f"`{path}` is {kind.what}.", hint=file_kinds.hint_for(path, kind))
-    _require_none_given(path, options)
-    try:
-        return folder.load(path)
-    except ModelError as error:
-        weights = next((path / name for name in (folder.WEIGHTS, TORCH_WEIGHTS) if (path / name).is_file()), None)
-        if error.hint is None and weights is not None:
-            command = f"recurra import {file_kinds.argument(weights)} --vocabulary FILE.json"
-            error.hint = f"if another program wrote the folder, name the file in it: `{command}`."
-        raise
-
-
-def _require_none_given(path: Path, options: Options) -> None:
-    """UsageError where an export of ours, which tells everything itself, is told something."""
-    if options != Options():
-        raise UsageError(
-            f"`{path}` tells its characters, modules and activation itself.", hint="leave the options out."
-        )
-
-
-def _require_no_names(options: Options) -> None:
-    if options.names != Names():
-        raise UsageError("names of modules are for a state_dict; this file is the course's network.")
-
-
-def _from_mat(path: Path, options: Options) -> LanguageModel:
-    found = matlab.from_bytes(files.read(path, mat_file.MAX_BYTES), f"{path}")
-    if options.names != Names() or options.activation not in (None, "tanh"):
-        raise UsageError("names of modules and an activation are for a state_dict; a MAT-file is the course's network.")
-    return _model(path, Network(found.config, found.parameters), options, found.symbols, found.documents)
-
-
-def _from_npz(path: Path, options: Options) -> LanguageModel:
-    """The model of an .npz file: the course's network, or a state_dict under its own names."""
-    arrays, left_out = numpy_file.read(path)
-    own, name = vocabulary_arrays.symbols_in(arrays), f"{path}"
-    activation = options.activation or "tanh"
-    if scheme := course_network.scheme_of(arrays):
-        _require_no_names(options)
-        config, parameters = course_network.network(arrays, scheme, name, activation=activation, rows=True)
-        return _model(path, Network(config, parameters), options, own)
-    numbers = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
-    if any("weight_hh" in name for name in numbers):
-        return _model(path, from_state(numbers, options.names, activation), options, own)
-    there = ", ".join(f"`{name:.40}`" for name in list(arrays)[:10]) or "no array that is read"
-    objects = "; left out unread: " + ", ".join(f"`{name:.40}`" for name in left_out[:5]) if left_out else ""
-    raise ModelError(
-        f"`{path}` has no network: it has {there}{objects}.",
-        hint="save it as `numpy.savez(FILE, U=U, W=W, V=V, b=b, c=c)`, or as Wxh, Whh, Why, bh and by.",
-    )
-
-
-def _from_safetensors(path: Path, options: Options) -> LanguageModel:
-    tensors, metadata = tensor_file.read_foreign(path)
-    if tensor_file.KEY in metadata:
-        raise ModelError(f"`{path}` is a model of recurra already.", hint="it can be used as it is.")
-    if folder.KEY in metadata:
-        _require_none_given(path, options)
-    ours = folder.from_metadata(f"{path}", tensors, metadata)
-    if ours is not None:
-        return ours
-    network = from_state(torch_aliases.with_tied(tensors, metadata), options.names, options.activation or "tanh")
-    told = metadata.get(VOCABULARY)
-    own = None
-    if told is not None and not _is_given(options):
-        own = vocabulary_json.from_json(told.encode("utf-8", "surrogatepass"), f"{path}")
-    return _model(path, network, options, own)
-
-
-def _model(
-    path: Path, network: Network, options: Options, own: Symbols | None, documents: str | None = None
-) -> LanguageModel:
+def _model(path: Path, imported: Imported, options: Options) -> LanguageModel:
     """The model of a network whose characters the user gives, or else the file has."""
+    network, own, documents = imported
     text = None if options.sources is None else text_symbols.read(options.sources, options.encoding)
     K = len(network.parameters["c"])
     if text is not None:
@@ -151,15 +48,11 @@ def _model(
         more = f" and {len(found.stand_ins) - 8:,} more" if len(found.stand_ins) > 8 else ""
         warnings.warn(
             f"private characters of Unicode stand for the symbols that are no single character: {shown}{more}.",
-            stacklevel=4,
+            stacklevel=3,
         )
     if text is not None:
         text_symbols.warn_if_unlikely(model, text)
     return model
-
-
-def _is_given(options: Options) -> bool:
-    return options.vocabulary is not None or options.sources is not None
 
 
 def _from_vocabulary(vocabulary: str | Path) -> Symbols:

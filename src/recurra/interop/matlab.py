@@ -18,14 +18,20 @@ import numpy.typing as npt
 
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
-from recurra.interop import course_network, mat_file
+from recurra.interop import course_network, file_kinds, files, mat_file, matlab_script
 from recurra.interop.course_network import Scheme
+from recurra.interop.format_entry import FileFormat, Imported, Options
 from recurra.interop.symbols import Symbols
+from recurra.interop.torch_names import Names
+from recurra.interop.torch_state import Network
 from recurra.network.cells import CELLS, cell_of
 from recurra.system import optional_dependencies
 from recurra.text.vocabulary import code_points
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from recurra.interop.origin import Origin
     from recurra.model import LanguageModel
 
 Array = npt.NDArray[Any]
@@ -44,6 +50,28 @@ def update_line(config: ModelConfig) -> str:
             hint="`--format torch`, `onnx` and `folder` take every network.",
         )
     return spec.matlab
+
+
+def targets(path: Path) -> list[Path]:
+    """The MAT-file and the function that lies beside it. Raises UsageError unless the name of `path` ends in .mat."""
+    if path.suffix != ".mat":
+        raise UsageError(f"a MAT-file's name ends in .mat; got `{path.name}`.", hint="MATLAB takes others for text.")
+    return [path, path.with_name(f"{matlab_script.function_name(path.stem)}.m")]
+
+
+def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
+    """The bytes of both `targets`."""
+    mat, function = targets(path)
+    text = matlab_script.script(path.name, update_line(origin.model.config))
+    return {mat: to_bytes(origin.model), function: text}
+
+
+def read(path: Path, options: Options) -> Imported:
+    """The network in the struct RNN of a MAT-file, and the characters that lie beside it."""
+    found = from_bytes(files.read(path, mat_file.MAX_BYTES), f"{path}")
+    if options.names != Names() or options.activation not in (None, "tanh"):
+        raise UsageError("names of modules and an activation are for a state_dict; a MAT-file is the course's network.")
+    return Imported(Network(found.config, found.parameters), found.symbols, found.documents)
 
 
 def to_bytes(model: LanguageModel) -> bytes:
@@ -122,3 +150,6 @@ def _symbols(found: Mapping[str, Any]) -> Symbols | None:
             raise ModelError("`code_points` are not the numbers of characters.")
         return Symbols(whole.astype(np.int64), _flag(found, "is_bytes"))
     return Symbols(code_points(characters).astype(np.int64)) if isinstance(characters, str) else None
+
+
+ENTRY = FileFormat("matlab", ".mat", targets, contents, file_kinds.MAT, read)

@@ -21,16 +21,25 @@ import numpy as np
 from recurra import __version__
 from recurra.config import NONE
 from recurra.errors import UsageError
+from recurra.interop.format_entry import FileFormat
 from recurra.interop.torch_state import second_bias
 from recurra.network.cells import cell_of, onnx_operator
 from recurra.network.parameters import count, of_layer
 from recurra.system import optional_dependencies
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from recurra.interop.origin import Origin
     from recurra.model import LanguageModel
 
 OPSET, IR_VERSION = 17, 8  # old enough for every runtime of the last years
 MOST_BYTES = 2**31 - 2**20  # of a protobuf message, with room for the graph itself
+
+
+def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
+    """The file at `path`."""
+    return {path: to_bytes(origin.model)}
 
 
 def to_bytes(model: LanguageModel) -> bytes:
@@ -157,3 +166,6 @@ def _properties(model: LanguageModel) -> dict[str, str]:
     table["documents"] = model.documents or NONE
     words = json.dumps(to_json(model.vocabulary), ensure_ascii=False)
     return table | {"bytes": json.dumps(model.vocabulary.is_bytes), "vocabulary": words}
+
+
+ENTRY = FileFormat("onnx", ".onnx", contents=contents)

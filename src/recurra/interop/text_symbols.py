@@ -78,7 +78,7 @@ def symbols_of(text: Text, K: int) -> Symbols:
             hint=HINT.format(file=shlex.quote(text.source[0])),
         )
     how = fitting[0].words
-    warnings.warn(f"the text was read {how}: so it has {K:,} characters, as the network has.", stacklevel=5)
+    warnings.warn(f"the text was read {how}: so it has {K:,} characters, as the network has.", stacklevel=4)
     return Symbols(np.array(sorted(fitting[0].points), np.int64))
 
 
