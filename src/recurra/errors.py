@@ -1,4 +1,4 @@
-"""Everything that can go wrong for a user, with the exit code the command line gives it.
+"""The exceptions that a user can meet, each with the exit code of the command line.
 
     RecurraError                 1   any failure; a failed check too
     ├── UsageError               2   an option, argument or setting that makes no sense

@@ -1,4 +1,4 @@
-"""Compression without a model file: a network begins with nothing and learns from the bytes as they come.
+"""Compress without a model file: a new network learns from the bytes while it codes them.
 
 The decoder sees the same bytes in the same order, does the same strict arithmetic, and so learns the same network.
 """

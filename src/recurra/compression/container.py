@@ -1,4 +1,4 @@
-"""The file of compressed blocks: each is checked, so that damage is found and never read as text.
+"""The file of compressed blocks; each block has a checksum, so that damage is found and never read as text.
 
     magic "RCRA" · version (1 byte) · kind (1 byte) · 16 bytes that name the model
     a block:  its length in bytes, 1 to 2^20 (4 bytes) · n, its words (4 bytes) · two checks (4 bytes each)

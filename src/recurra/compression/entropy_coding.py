@@ -1,4 +1,4 @@
-"""Coding steps and words: intervals of [0, 2^24) to the words of an arithmetic coder and back, and the escape.
+"""The arithmetic coder: intervals of [0, 2^24) become words and come back; the escape codes unknown characters.
 
 Of 2^24 the symbols share `ESCAPE`; what is left, 1, is the escape, after which bytes come with 2^16 each.
 """

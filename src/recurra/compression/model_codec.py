@@ -1,4 +1,4 @@
-"""Lossless compression: the model predicts each character, and an arithmetic coder spends -log2 p bits on it.
+"""Compress with a trained model: it predicts each character, and the coder spends -log2 p bits on it.
 
 A block of up to 1 MiB is coded from a zero state, by itself. Text is read as characters; what is no UTF-8, and what
 the model does not know, is escaped. docs/compression.md specifies the bits; the container is in `container`.

@@ -1,4 +1,4 @@
-"""A stream of symbols decoded by a trained network, which reads each symbol as soon as it is known."""
+"""Decode a stream with a trained network, which reads each symbol as soon as it is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One stream read symbol by symbol by an LSTM that learns every T symbols, for a text that it has never seen.
+"""An LSTM that reads one stream symbol by symbol and learns every T symbols from what it has read.
 
 The last symbols as contexts have logits of their own, which learn after each symbol: they know by heart what the
 network has not learned yet.

@@ -1,4 +1,4 @@
-"""Named settings, and the choice among them for a text of some length and a time to learn it in.
+"""Presets, and the automatic choice of one for the length of a text and a time limit.
 
 What a preset does not set has the defaults of `ModelConfig` and `TrainingConfig`, which are those of `seed`, the
 mission's training.

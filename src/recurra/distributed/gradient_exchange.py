@@ -1,4 +1,4 @@
-"""The shards' gradients of all processes, summed in the order of the shards: the bits of one process."""
+"""Sum the gradients of the shards of all processes, in the order of the shards: the bits of one process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who trains: this process alone, or a crew of several, of which it leads.
+"""The leader process: it trains alone, or sends every step of the training to the worker processes.
 
 The leading process is a training like any other, with all its decisions, files and words; only its engine and its
 stream tell the helpers, who sit in `helper`, what to do at the same time. So nothing can be decided differently in two

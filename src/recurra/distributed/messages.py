@@ -1,4 +1,4 @@
-"""What processes send one another as bytes: JSON, and arrays in safetensors' format."""
+"""Messages between processes as bytes: JSON, and arrays in the format of safetensors."""
 
 from __future__ import annotations
 

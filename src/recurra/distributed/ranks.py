@@ -1,4 +1,4 @@
-"""The processes that torchrun starts for one training, and what they send one another.
+"""The processes that torchrun starts for one training, and how they communicate.
 
 Process 0 leads: it alone writes, prints and decides. PyTorch's gloo carries what CPUs exchange, NCCL what GPUs do.
 Messages are JSON and arrays in safetensors' format; nothing is pickled.

@@ -1,4 +1,4 @@
-"""A process that helps with a training: it does what the leading one tells, and decides, writes and says nothing."""
+"""A worker process: it executes the messages of the leader, and neither decides nor writes anything."""
 
 from __future__ import annotations
 

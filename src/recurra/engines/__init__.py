@@ -1,10 +1,16 @@
-"""The same mathematics, executed.
+"""Engines: programs that execute the mathematics of `network`; they compute and do not decide.
 
+engine      the interface of every engine
 reference   float64 NumPy, the equations as they stand: the truth in every test
-compiled    strict float32 kernels, the same bits on every CPU: `fused.py` has the mission's training, one elman layer
-            and AdaGrad on one stream, in one kernel; `batched.py` everything else, on several cores; `stepping.py`
-            writes
-torch       PyTorch in float32, on a CPU or a GPU: an extra, imported where it is asked for
+compiled    strict float32 kernels, the same bits on every CPU (`kernels`)
+              fused      one elman layer with tanh, one stream and AdaGrad, in one kernel; `fused_tiles` fixes its sums
+              batched    every other network, on several cores: `sharding` divides a batch, `shard` trains a part of it,
+                         `flat_optimizer` updates the parameters, `parameter_layout` and `flat_parameters` arrange them
+              stepper    a trained network step by step, for sampling
+              dynamic_updates   a network that learns while it reads
+            `thread_team` and `workspaces` are their threads and their memory
+torch       PyTorch in float32, on a CPU or a GPU: an extra, imported only for `--engine torch`
+            (`torch_engine`, `torch_network`, `torch_device`)
 """
 
 from __future__ import annotations

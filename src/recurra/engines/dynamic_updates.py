@@ -1,4 +1,4 @@
-"""A network that is read one segment at a time and learns from each: what dynamic evaluation executes."""
+"""Update a network while it reads, segment by segment: the computation of dynamic evaluation."""
 
 from __future__ import annotations
 

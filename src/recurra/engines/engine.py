@@ -1,4 +1,4 @@
-"""What every engine is: the mathematics of a training, executed, that decides nothing."""
+"""The interface of every engine: parameters and batches in, losses and new parameters out."""
 
 from __future__ import annotations
 

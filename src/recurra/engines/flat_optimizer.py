@@ -1,4 +1,4 @@
-"""An optimiser's step on all parameters laid end to end, in pieces that lie in a core's cache and go to all cores.
+"""The optimizer step on all parameters end to end, in pieces that fit in the cache of a core.
 
 Every optimiser works on each number alone, so that neither the pieces nor the cores change a bit.
 """

@@ -1,4 +1,4 @@
-"""Parameters laid end to end under one name, and what an optimiser keeps for them by their own names."""
+"""Parameters end to end in one array, and the optimizer state of each parameter by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mission's training in one fused kernel: one elman layer with tanh, one stream, AdaGrad, in strict float32."""
+"""Train one elman layer with tanh, one stream and AdaGrad in one fused kernel, in strict float32."""
 
 from __future__ import annotations
 

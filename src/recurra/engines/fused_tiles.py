@@ -1,4 +1,4 @@
-"""How the mission's network, one elman layer with tanh, is cut into tiles: the order of its sums hangs on it."""
+"""The tiles of the fused kernel: they fix the order of its sums, and so its bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the B streams of a batch are cut into shards, and which of them each of several processes trains."""
+"""Divide the B streams of a batch into shards, and the shards among processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trained network a step at a time, any number of streams side by side, with the bits of one alone."""
+"""Run a trained network step by step for any number of streams; each has the bits that it has alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that share out numbered pieces of work, the calling thread among them."""
+"""A team of threads that divides numbered pieces of work; the calling thread takes part."""
 
 from __future__ import annotations
 

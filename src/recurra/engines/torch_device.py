@@ -1,4 +1,4 @@
-"""PyTorch, the extra: whether it is there, and what to say where it is not."""
+"""Find the device that PyTorch uses, and explain how to install PyTorch if it is missing."""
 
 from __future__ import annotations
 

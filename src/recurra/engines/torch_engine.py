@@ -1,4 +1,4 @@
-"""Training in PyTorch, float32, on a CPU or a GPU: autograd makes the gradients, our own optimisers the steps.
+"""Train in PyTorch, float32, on a CPU or a GPU: its autograd, our optimizers.
 
 The optimisers are those of `network.optimizers`: their equations hold for torch tensors as they stand, on all
 parameters laid end to end. PyTorch's own ones differ in where epsilon stands, in AdaGrad's and in what a checkpoint

@@ -1,4 +1,4 @@
-"""The network as torch modules: one nn.RNN, nn.LSTM or nn.GRU a layer, our dropout masks between them.
+"""The network as torch modules: one recurrent module a layer, our dropout masks between them.
 
 PyTorch has two biases a layer where one is enough: `bias_ih` is b, and `bias_hh` stays zero and does not learn, or b
 would learn at twice its rate. The n of a GRU is the exception: there the second one is b_n, inside the product with r.

@@ -1,4 +1,4 @@
-"""Scratch memory of a network that several threads use at once: each call borrows a workspace of its own."""
+"""Workspaces for a network that several threads use at once: each call borrows one of its own."""
 
 from __future__ import annotations
 

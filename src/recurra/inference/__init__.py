@@ -1,7 +1,8 @@
-"""What a trained model is for: log p of the next character is all that writing, scoring and compressing need.
+"""Use a trained model: sampling and scoring need only log p of the next character.
 
-scoring      the mean over a text; `surprise` each character of it, `documents` each line, `dynamic` while it learns on
-generation   writing: `sampling` is how a character is drawn
-compression  `coding` makes words of probabilities, `container` a file; `adaptive_compression` does without a model
-yardsticks   `baselines` and `ngram` know no network; `novelty` finds what a text has copied from another
+generation          generate texts; `sampling` has the settings
+scoring             the mean loss of a text; `surprise` the cost of each character, `line_scores` of each line
+dynamic_evaluation  score while the model learns on
+baselines           simple codes and compressors to compare with; `ngram` has Kneser-Ney n-grams
+novelty             passages that a text copied from another
 """

@@ -1,4 +1,4 @@
-"""What a model must beat: a text's bits per character under codes that know nothing, or that anyone has.
+"""Baselines: the bits per character of a text under simple codes, n-grams and general compressors.
 
 The compressors read the text as UTF-8 and start from nothing, so their figures count everything that a reader
 needs; a model's figure leaves out the model. All figures are bits of output per character (not byte) of text.

@@ -1,4 +1,4 @@
-"""Dynamic evaluation: the model goes on learning while it reads, and never learns what it has not yet predicted.
+"""Dynamic evaluation: the model predicts each segment of a text first, and then learns from it.
 
 Krause, Kahembwe, Murray and Renals, Dynamic evaluation of neural sequence models (2018), arXiv:1709.07432. The text is
 cut into segments s_1, s_2, …; L is the mean loss a character of a segment, predicted with the parameters before it:

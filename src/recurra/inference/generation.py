@@ -1,4 +1,4 @@
-"""Writing: the network reads what it has written, and draws the next character from its own distribution.
+"""Generate texts: the network reads its own output and draws each next character; many texts run side by side.
 
 A text depends on its prompt, seed and settings alone: not on what is written beside it, and not on the size of the
 blocks in which it is written.

@@ -1,4 +1,4 @@
-"""Lines scored each by itself: which is odd, and which of several models wrote it."""
+"""Score each line of a text by itself, to find odd lines or the likeliest of several models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A language model that only counts: interpolated Kneser-Ney n-grams of orders 1 to 6, what a network must beat.
+"""Interpolated Kneser-Ney n-grams of orders 1 to 6: the baseline that counts.
 
 Kneser and Ney, Improved backing-off for m-gram language modeling (ICASSP 1995), in the interpolated form of Chen and
 Goodman, An empirical study of smoothing techniques for language modeling (1999): with h the n - 1 symbols before w, h'

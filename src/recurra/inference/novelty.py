@@ -1,4 +1,4 @@
-"""What a text has copied: the passages that stand word for word in another, where they stand, and how much is new.
+"""Find the passages that a text has copied word for word from another, and the share that is new.
 
 The other text is read once, through the suffix automaton of the first: time is linear in both, memory in the first.
 """

@@ -1,4 +1,4 @@
-"""How to write: the settings, what each of them means, and what makes no sense.
+"""The sampling settings: their meaning, their ranges, and the combinations that are refused.
 
 With z the model's logits and p = softmax(z), what is set is applied in the order of Hugging Face's `generate`:
 

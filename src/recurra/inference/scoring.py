@@ -1,4 +1,4 @@
-"""How well a model predicts a text: the negative log-probability of every character, the state carried throughout."""
+"""Mean loss of a text under a model: the state is carried through, or each document starts from zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each character of a text costs a model that reads it: the text comes in pieces, the state goes on."""
+"""The cost of each character of a text in nats; the text comes in pieces, and the state is carried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripts that convert a file which is not read, where the other program is installed.
+"""Scripts that convert a file which is not read, to be run where the other program is installed.
 
 `recurra import FILE --converter` prints one with the names of the files in it. A pickle runs code, so that a script
 unpickles all of one only with `--trust`; no script is ever run here.

@@ -1,4 +1,4 @@
-"""The elman network of the course as named arrays, in the orientation that a file has.
+"""One elman layer with tanh as the arrays U, W, V, b and c, in the orientation of a file.
 
     a_t = W h_{t-1} + U x_t + b      h_t = tanh(a_t)      o_t = V h_t + c
 

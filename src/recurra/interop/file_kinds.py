@@ -1,4 +1,4 @@
-"""The kind of a file, by its first bytes; of a kind that is not read, the command that makes one which is.
+"""Recognize a file by its first bytes; for a kind that is not read, name the command that converts it.
 
 Names of files prove little: `.pt`, `.pth`, `.bin` and `.pth.tar` are the same archive, `.h5` may be any HDF5. Where the
 format has no magic bytes (ONNX, a part of a TensorFlow checkpoint) the name helps.

@@ -1,4 +1,4 @@
-"""Files out and in: whole or not at all, never over another without being told to, and read in bounds."""
+"""Write exports atomically, never over another file without `force`; read imports with a size limit."""
 
 from __future__ import annotations
 

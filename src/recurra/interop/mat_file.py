@@ -1,4 +1,4 @@
-"""MAT-files of MATLAB 5 to 7.2, read in bounds: numbers, characters, and structs of them.
+"""Bounded reads of MAT-files of MATLAB 5 to 7.2: numbers, characters, and structs of them.
 
 SciPy's reader takes the sizes in a file for granted: 184 bytes make it fill a gigabyte. Here a size is believed only
 as far as there are bytes; what is compressed is bounded before; and what is neither a number nor a character nor a

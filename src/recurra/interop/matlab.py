@@ -1,4 +1,4 @@
-"""The course's struct RNN with U, W, V, b and c in a MAT-file, out and in.
+"""One elman layer as the struct RNN with U, W, V, b and c in a MAT-file, out and in.
 
     a_t = W h_{t-1} + U x_t + b      h_t = tanh(a_t)      o_t = V h_t + c
 

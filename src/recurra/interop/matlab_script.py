@@ -1,4 +1,4 @@
-"""The function that lies beside a MAT-file and samples from it, in the language of MATLAB and GNU Octave."""
+"""The function in the language of MATLAB and GNU Octave that samples from an exported MAT-file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README of a model folder: what the model is, where it comes from, and ten lines of PyTorch that use it."""
+"""The README of a model folder: the network, its origin, and ten lines of PyTorch that use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arrays of an .npz file of NumPy, read in bounds and without pickles: numbers and strings.
+"""Bounded reads, without pickle, of the arrays in an .npz file of NumPy: numbers and strings.
 
 An .npz file is a zip archive with one .npy file for each array: a magic, a version, the length of a header, the header
 (a dict of Python with the type, the order and the shape), then the numbers. A size is believed only if the archive has

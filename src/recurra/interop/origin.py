@@ -1,4 +1,4 @@
-"""A model, and what its file tells of where it comes from."""
+"""A model with its name and the facts of its file: network, weights, held-out loss and text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which character each id of somebody else's network is, and the same network with its ids in our order.
+"""The character of each id of another program's network, and the same network with its ids in our order.
 
 Ours is that of code points; others have that of a set, or of first appearance. The rows and columns that belong to the
 characters move with them, which changes no number.

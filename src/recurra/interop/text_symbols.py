@@ -1,4 +1,4 @@
-"""The characters of a text as the other program read it: with a byte order mark and CR, or without.
+"""Characters of the ids from the text that the other program learned, with or without a byte order mark and CR.
 
 We drop a byte order mark and make every line end LF. Python's `open` keeps the mark, and programs that read bytes keep
 CR too; their networks then have one or two symbols more. Some bring the text into a normal form of Unicode first. The

@@ -1,4 +1,4 @@
-"""The tensors of a state_dict under the names that `torch_names` reads, whatever wrapped, tied or split the modules.
+"""Rename the tensors of a state_dict to the names that `torch_names` reads; join tied and split modules.
 
 DataParallel puts `module.` before a name, torch.compile `_orig_mod.`. `safetensors.torch.save_model` writes tied
 tensors once and names the others in the metadata. A network of LSTMCell, GRUCell or RNNCell has `weight_ih` for

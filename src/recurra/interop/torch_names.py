@@ -1,4 +1,4 @@
-"""Which tensor of somebody's state_dict is what: the recurrent layers, the projection, and maybe an embedding."""
+"""Find the recurrent layers, the projection and an embedding among the tensors of a state_dict."""
 
 from __future__ import annotations
 

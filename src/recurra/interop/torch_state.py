@@ -1,4 +1,4 @@
-"""The parameters as the state_dict of PyTorch's modules, and those modules' as ours.
+"""Convert our parameters to the state_dict of modules of PyTorch, and back.
 
 rnn       torch.nn.RNN, LSTM or GRU (K, H, L), which reads one-hot characters; layer l has weight_ih_l{l} = U,
           weight_hh_l{l} = W, and two biases whose sum is b, but for the n of a GRU, where the second is b_n

@@ -1,4 +1,4 @@
-"""The characters of a network's ids among the arrays of an .npz file: an array of strings or of code points."""
+"""Characters of the ids in an .npz file: an array of strings or of code points."""
 
 from __future__ import annotations
 

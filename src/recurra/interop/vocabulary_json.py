@@ -1,4 +1,4 @@
-"""Vocabularies as people keep them in JSON → the symbols of a network's ids.
+"""Characters of the ids in a JSON file: a string, a list, or an object in either direction.
 
 "ab"   ["a", "b"]   [97, 98]          the characters, or their code points, in the order of their ids
 {"a": 0, "b": 1}   {"0": "a"}         a table, either way; ids may be counted from 1

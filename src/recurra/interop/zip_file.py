@@ -1,4 +1,4 @@
-"""Zip archives that anyone may have written: their directory, and what lies in them, in bounded memory.
+"""Bounded reads of untrusted zip archives: their directory and their members.
 
 `zipfile` reads as long a directory as a file claims, and unpacks whatever is compressed. Here the directory is measured
 before it is read, and an entry is unpacked only as far as its bytes are wanted.

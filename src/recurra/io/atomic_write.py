@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: staged beside their place, flushed to the disk, and only then renamed."""
+"""Write a file whole or not at all: stage it beside its place, flush it to the disk, read it back, rename it."""
 
 from __future__ import annotations
 

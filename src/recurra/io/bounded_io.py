@@ -1,4 +1,4 @@
-"""Files that anyone may have written: how they are opened, and how their JSON and TOML are read.
+"""Open untrusted files, and read them, their JSON and their TOML within limits.
 
 Only regular files are opened, so that nothing waits for a pipe or reads a device without end. What is parsed is bounded
 before: a value in memory takes up to thirty times the bytes that write it.

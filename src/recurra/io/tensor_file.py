@@ -1,4 +1,4 @@
-"""One safe file of named arrays: safetensors with a sha256 over the whole; a reader never sees half of one.
+"""A file of named arrays: safetensors with a sha256 over the whole, written atomically.
 
 The metadata are one JSON text under the key `recurra`, in which "sha256" is the hash of the file with those 64 digits
 zeroed; long ones, of a run of very many epochs, lie in an array of bytes beside the hash. `storage` writes it.

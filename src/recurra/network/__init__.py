@@ -1,7 +1,11 @@
-"""The mathematics, in float64 and as it is written down: what every kernel is judged against.
+"""The mathematics as readable equations in float64: the truth by which every kernel is judged.
 
-network         layers of `cells`, forward and backward through time; `output` ends in log p and the loss
-parameters      their names and shapes; `initialisation` where they begin, `growth` new characters for old networks
-optimizers      clipping, schedules and steps
-gradient_check  the proof, element by element; `gradient_survey` of every kind of network
+cells            one step of each recurrent cell, forward and backward: start with `elman`
+network          layers of cells over time; `output` has the softmax and the loss, `dropout` the masks
+state            the arrays that a network carries from one time step to the next
+parameters       names and shapes; `initialization` and `orthogonal` have the initial values
+growth           add characters to a trained network
+optimizers       clipping, schedules and updates
+gradient_check   the proof of the gradients, element by element, on copies made by `perturbation`; `gradient_survey`
+                 repeats it for every kind of network
 """

@@ -1,4 +1,4 @@
-"""Dropout between the layers: the masks, which `network.forward` multiplies by.
+"""The masks of dropout between the layers.
 
 Source: W. Zaremba, I. Sutskever, O. Vinyals, "Recurrent neural network regularization", arXiv:1409.2329 (2014):
 only what goes up from layer to layer is dropped, never what goes on in time; one mask for all steps of a chunk is

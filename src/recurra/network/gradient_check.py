@@ -1,4 +1,4 @@
-"""The proof of the gradients: every element against central differences and the complex step.
+"""Check every element of every gradient against central differences and the complex step.
 
     central:    dL/dtheta ~ (L(theta + d) - L(theta - d)) / 2d    d = 1e-4: error d^2/6 L''' and rounding / d
     complex:    dL/dtheta ~ Im L(theta + i d) / d                 d = 1e-30: no subtraction, nothing lost

@@ -1,4 +1,4 @@
-"""New characters for a trained network: U, V and c grow, and what it predicts of the old characters stays.
+"""Add characters to a trained network: U, V and c grow, and its predictions of the old characters stay.
 
     U   a column N(0, s^2) for each, s the root mean square of the old columns: a size that the network can tell apart
         (see `initialisation`); the old text has none of these characters, so that no old prediction sees them

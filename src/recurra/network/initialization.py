@@ -1,4 +1,4 @@
-"""The cells' own initial weights: what each starts best from, each choice with its source.
+"""Initial weights of each cell, each choice with its source.
 
     W   each gate's block (H, H) orthogonal, so that W h is as long as h, step after step: A. M. Saxe,
         J. L. McClelland, S. Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural

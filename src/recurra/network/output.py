@@ -1,4 +1,4 @@
-"""From hidden units to probabilities and the loss: projection, softmax and cross-entropy in nats.
+"""The output layer: projection, softmax, cross-entropy in nats, and their gradients.
 
 o_t = V h_t + c        V (K, H)   c (K,)
 p_t = softmax(o_t)

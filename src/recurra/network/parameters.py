@@ -1,4 +1,4 @@
-"""The network's parameters: names, shapes, initial values, and what proves that a dict of arrays is them.
+"""The parameters of a network: names, shapes, initial values, and the check of a dict of arrays.
 
 A parameter set is a dict of arrays in canonical order: for each layer l what its cell has (`layers.l.U`,
 `layers.l.W`, `layers.l.b`, of a GRU also `layers.l.b_n`), then the projection `V` and `c`. Layer 0 reads characters,

@@ -1,4 +1,4 @@
-"""The state that time carries: each cell's own NamedTuple of arrays, h and what else it needs.
+"""The state of a network: the NamedTuple of each cell, h and what else it carries from step to step.
 
 A field is (B, H) in a cell and (L, B, H) in a network.
 """

@@ -1,8 +1,10 @@
-"""What a run has shown, as one HTML page that loads nothing, and as figures.
+"""The report of a run: one HTML page that loads nothing, and its figures.
 
-data         what is read: the files of a run folder, checked
-document     the page: its sections by `sections`, its figures by `figures` and `drawing`, its markup by `markup`
-interactive  what answers in a browser: `panels` is the data, `packed` and `inlined` the model, web/ the scripts
+document      the page, from the data that `runs.records` reads
+sections      one module for each section; `page_parts` has the pieces that they share
+figures       the figures; `drawing` makes their bytes
+interactive   the panels that run in the browser, by way of `web`
+markup        HTML that escapes every plain string
 
-What lies in a run folder may be anyone's: none of it becomes markup, and a file that makes no sense is an error.
+A run directory may be anybody's: no text of it becomes markup, and a file that makes no sense is an error.
 """

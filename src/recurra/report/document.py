@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything and loads nothing; the one script in it is ours.
+"""The report: one HTML file that holds everything and loads nothing, with one script of ours.
 
 One run gives the full report. Several give an overview, with their smooth losses in one figure, and then the
 full report of each. The same folders give the same bytes.

@@ -1,4 +1,4 @@
-"""How a figure becomes bytes: the same ones for the same data, in the colours of paper or of the screen.
+"""Draw a figure to bytes: the same bytes for the same data, in colors for paper or for the screen.
 
 In a file the colours are the light palette's. In a page they are variables of its style sheet, so that one
 drawing serves light, dark and print: the drawing is made with stand-in colours, and each is then replaced by

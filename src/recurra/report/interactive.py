@@ -1,4 +1,4 @@
-"""What answers in the reader's browser: places for the panels of web/, and the data that they show.
+"""The interactive part of a report: places for the panels of web/static, and the data that they show.
 
 The data of a run and its model lie in blocks that are no script: the page's policy names its one script by its hash.
 """

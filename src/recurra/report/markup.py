@@ -1,4 +1,4 @@
-"""HTML built so that nothing a network wrote can become markup: plain strings are escaped, `Html` passes.
+"""HTML in which plain strings are escaped and only `Html` passes: no text of a network becomes markup.
 
 Control characters, and format characters that could turn text around, are shown by their codes (see `inert`).
 """

@@ -1,4 +1,4 @@
-"""What sections are made of: a heading with its content, a figure, a passage that a network wrote."""
+"""Parts of a section: a heading with its content, a figure, a passage that a network wrote."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ run            `train` and `resume`: the task, the directory, the trainer, the l
 saved_model    the model file that a path means, and `load`
 checkpoints    one file each; `recovery` finds the newest whole one, `resuming` prepares to go on with it
 run_toml       the settings; `logs` the lines of events; `records` reads all of them for the report
-provenance     the text of a run, read again; `source_list` has its files; `models_as_texts` refuses a run as a text
+provenance     the text of a run, read again; `source_list` has its files
 summary        what summary.json holds at the end, with `findings` and `gradient_proof`
 restart        a run that torchrun has started again
 """

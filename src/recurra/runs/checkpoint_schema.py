@@ -1,4 +1,4 @@
-"""What a checkpoint's metadata must be like for training to go on from them: anyone may have written the file."""
+"""The schema of a checkpoint file: it is untrusted input, and training resumes only from valid metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proof of the gradients on a real text: at the initial weights, and where some training has led."""
+"""Check the gradients on the text of a run, at the initial weights and after some training."""
 
 from __future__ import annotations
 

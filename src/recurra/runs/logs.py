@@ -1,4 +1,4 @@
-"""The logs of a run, a line an event: the listener that writes them, and how they are cut back to a checkpoint."""
+"""The logs of a run, one line an event: the listener that appends them, and their truncation to a checkpoint."""
 
 from __future__ import annotations
 

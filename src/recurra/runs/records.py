@@ -1,4 +1,4 @@
-"""What a report reads: the plain files of one run folder, checked, and what is absent told.
+"""Read and check the plain files of a run directory for the report; record which are absent.
 
 A run that was interrupted, or that still goes on, lacks some of them; its report is made from the others.
 """

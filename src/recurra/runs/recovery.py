@@ -1,4 +1,4 @@
-"""From the files of a run that ended anywhere to the checkpoint it goes on from."""
+"""Find the checkpoint from which a run resumes, wherever the run ended, and repair its directory."""
 
 from __future__ import annotations
 

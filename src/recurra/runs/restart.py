@@ -1,4 +1,4 @@
-"""What torchrun has started again finds the run that it began, and goes on with it."""
+"""Find the run that a restart by torchrun has to resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a resumed training goes on with: the checkpoint, the settings, and the text, the old one or a new one."""
+"""Resume a run: its checkpoint, its settings, and its text or another one."""
 
 from __future__ import annotations
 

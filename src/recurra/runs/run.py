@@ -1,4 +1,4 @@
-"""`train` and `resume`: text in, a trained model and the record of its training out."""
+"""`train` and `resume`: connect the text, the trainer, the run directory and the listeners."""
 
 from __future__ import annotations
 

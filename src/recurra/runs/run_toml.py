@@ -1,4 +1,4 @@
-"""run.toml: every effective setting, what was read, and on what; and which settings a resumed run may change."""
+"""run.toml: every effective setting, the text and the machine; and the settings that a resumed run may change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run's text was read: a few sources lie in run.toml, many of them in sources.jsonl, a line each.
+"""The sources of the text of a run: a few in run.toml, many in sources.jsonl, one a line.
 
 run.toml then has their number and the sha256 of sources.jsonl, so that its size does not grow with the text's files.
 """

@@ -1,4 +1,4 @@
-"""What a training came to: the keys of summary.json, and what the report shows besides."""
+"""The summary of a run: the keys of summary.json, and the findings that the report shows."""
 
 from __future__ import annotations
 

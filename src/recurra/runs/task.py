@@ -1,4 +1,4 @@
-"""What a training is to do, whether it begins or goes on."""
+"""The input of a training, new or resumed: settings, text and the state from which it starts."""
 
 from __future__ import annotations
 

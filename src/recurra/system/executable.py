@@ -1,4 +1,4 @@
-"""The command `recurra` as the reader's shell finds it."""
+"""The name of the command `recurra` as the user's shell finds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Extras: packages that only some commands need, and the line that installs them."""
+"""Optional packages that some commands need, and the command that installs each."""
 
 from __future__ import annotations
 

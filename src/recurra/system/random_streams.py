@@ -1,4 +1,4 @@
-"""Random numbers that are ours: Philox words turned into numbers by + - * / and sqrt alone.
+"""Random streams: Philox words turned into numbers by + - * / and sqrt alone, the same on every machine.
 
 NumPy's `Philox` (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) gives the raw
 64-bit words, whose sequence NumPy promises to keep. NumPy's distributions carry no such promise and take

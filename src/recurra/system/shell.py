@@ -1,4 +1,4 @@
-"""Words of a command line that works when it is pasted into a shell."""
+"""Quote file names for commands that can be pasted into a shell."""
 
 from __future__ import annotations
 

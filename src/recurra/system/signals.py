@@ -1,4 +1,4 @@
-"""Handlers of the signals that ask a process to stop, set for a while and put back afterwards."""
+"""Handle the signals that ask a process to stop, for a while, and restore the old handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this process may use of the machine, what it has used, and whether it is one of several."""
+"""CPUs and memory that this process may use, and memory that it has used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes → characters: strict decoding, one form of line end, and an account of what was changed."""
+"""Decode bytes: strict, one form of line end, and a record of every change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Escapes in a string that was typed: \n, \t, \r, \\, \uXXXX and \UXXXXXXXX."""
+r"""Decode the escapes in a typed string: \n, \t, \r, \\, \uXXXX and \UXXXXXXXX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids in a file of the cache folder, read by position: a text larger than memory is learned from there.
+"""Ids in a file of the cache folder, read by position: training on a text larger than memory.
 
 The file holds the ids one after another, as wide as the vocabulary needs, and behind them their sha256 (32 bytes).
 Its name is the sha256 of the text and the type of the ids, so that a text that was read before is found again.

@@ -1,4 +1,4 @@
-"""The files that were taken from folders: how many there are of each kind, and the share of the text that they make."""
+"""Count the files that folders gave: the number of each kind, and its share of the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chunks of characters → one text: in memory while it is short, else as ids in a file.
+"""Join chunks of characters into one text: in memory if it is short, else as ids in a file.
 
 A long text is read once. Its characters are staged as UTF-8 in the cache folder, while its length, its symbols and
 its sha256 are found; then the symbols have their ids, and the staged characters become an id file.

@@ -1,4 +1,4 @@
-"""Named books: texts in the public domain, or freely licensed, that come inside installed packages."""
+"""Named books: public-domain or freely licensed texts inside installed packages."""
 
 from __future__ import annotations
 

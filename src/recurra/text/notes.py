@@ -1,4 +1,4 @@
-"""What a user should be told of how a text was read: a note for each kind of event."""
+"""Notes to the user on how a text was read, one for each kind of event."""
 
 from __future__ import annotations
 

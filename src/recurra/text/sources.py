@@ -1,4 +1,4 @@
-"""Paths → bytes: what may be read, in which order, and clear words for what may not."""
+"""Paths → bytes: the files of a folder in order, and an error for a path that cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text ready to be learned from: its characters, where they came from, and their digest."""
+"""Text: characters, their sources and their digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words: runs of letters, marks, digits and underscores, with the apostrophes and middle dots between two letters.
+"""Words: runs of letters, marks, digits and underscores, with apostrophes and middle dots between two letters.
 
 Combining marks and format characters belong to the word (Unicode Standard Annex 29, rules WB4 to WB7). Scripts that
 are written without spaces between words (Han, Kana, Thai, Khmer and others) have no words that spaces would show: their

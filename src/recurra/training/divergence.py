@@ -1,4 +1,4 @@
-"""Trainings that got worse than no training at all, and the learning rate to try in place of theirs."""
+"""Detect a training that is worse than no training, and propose a learning rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trainer yields. Terminal, files and page listen to the same events; none is special."""
+"""The events of a trainer. Terminal, files and page listen to the same events; none is special."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training has seen so far: the smooth loss, the losses since the last record, the mean of every whole epoch."""
+"""The loss history: the smooth loss, the losses since the last record, the mean of every whole epoch."""
 
 from __future__ import annotations
 

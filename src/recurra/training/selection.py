@@ -1,4 +1,4 @@
-"""Which model is the best so far, and whether there is hope for a better one."""
+"""Select the best model so far; early stopping and plateaus of the learning rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many updates fit into a time: a few are measured on the text itself, on an engine that is then thrown away."""
+"""Plan the number of updates that fit in a time limit, from a measurement on the text itself."""
 
 from __future__ import annotations
 

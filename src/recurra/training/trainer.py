@@ -1,4 +1,4 @@
-"""The one training loop: a generator of events that prints nothing and writes nothing but checkpoints."""
+"""The training loop: a generator of events that prints nothing and writes only through `commit`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--live`: the live page of a training, served by a process beside it."""
+"""Start the live page of a training (`--live`) in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server of models with the pages that a browser shows beside the API."""
+"""The web application with both the API and the pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gated recurrent unit: a candidate n, and a gate z for how much of the old hidden units stays.
+"""The gated recurrent unit: a candidate n, and a gate z for the share of the old hidden units that stays.
 
 u_t = U x_t + b                          U (3H, D)   W (3H, H)   b (3H,): rows of r, z, n, stacked in this order
 w_t = W h_{t-1}

@@ -1,4 +1,4 @@
-"""Long short-term memory: a memory c beside the hidden units, with gates for what enters, stays and leaves.
+"""Long short-term memory: a cell state c beside the hidden units, with gates i, f and o.
 
 a_t = W h_{t-1} + U x_t + b        U (4H, D)   W (4H, H)   b (4H,): rows of i, f, g, o, stacked in this order
 i_t = sigmoid(a_t^i)               what of the candidate enters

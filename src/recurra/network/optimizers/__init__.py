@@ -1,4 +1,4 @@
-"""Optimisers as pairs of pure functions, with clipping, schedules, averages and the search for NaN and infinity.
+"""Optimizers as pairs of pure functions, with clipping, schedules, averages and the search for NaN and infinity.
 
 An optimiser is data: `init(parameters)` gives its state, a flat dict of arrays that a checkpoint can hold,
 and `update(parameters, gradients, state, rate)` gives new parameters and a new state without touching the

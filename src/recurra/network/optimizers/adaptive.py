@@ -1,4 +1,4 @@
-"""Optimisers with a rate for each number, from the squares of its past gradients: AdaGrad, RMSprop, Adam, AdamW.
+"""Optimizers with a rate for each number, from the squares of its past gradients: AdaGrad, RMSprop, Adam, AdamW.
 
 Their equations are + - * / and `sqrt`, so that with another library's root they hold for its arrays.
 """

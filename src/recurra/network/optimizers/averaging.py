@@ -1,4 +1,4 @@
-"""The moving average of the parameters, a second set of them that swings less, kept in an optimiser's state."""
+"""The moving average of the parameters, kept in the optimizer state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradients kept within bounds. Every clip hides infinity or NaN: search with `require_finite` first."""
+"""Clip gradients by value or by norm. A clip hides infinity and NaN: call `require_finite` first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimisers that follow the gradient, or a running sum of it: SGD, momentum, Nesterov's momentum."""
+"""Optimizers that follow the gradient or a running sum of it: SGD, momentum, Nesterov momentum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search for NaN and infinity in what an update computed."""
+"""Find NaN and infinity in the numbers of an update."""
 
 from __future__ import annotations
 

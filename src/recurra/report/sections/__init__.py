@@ -1,1 +1,1 @@
-"""The sections of one run's report, a module each. Each says what is absent instead of leaving a hole."""
+"""The sections of the report of one run, a module each. A section names the data that are absent."""

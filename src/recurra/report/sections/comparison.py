@@ -1,4 +1,4 @@
-"""The honest figures: whole-epoch means and held-out text, beside what needs no learning."""
+"""Whole-epoch means and the held-out loss, beside the baselines that need no learning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The longest passages of what the models wrote that stand in the text, and how much of it is new."""
+"""The longest passages that the samples copied from the text, and the share that is new."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hand-written gradients beside numerical ones."""
+"""The hand-derived gradients beside numerical ones."""
 
 from __future__ import annotations
 

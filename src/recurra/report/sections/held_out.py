@@ -1,4 +1,4 @@
-"""The page of held-out text, each character shaded by what it cost the network."""
+"""A page of held-out text, each character shaded by its cost in nats."""
 
 from __future__ import annotations
 

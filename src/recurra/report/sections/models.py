@@ -1,4 +1,4 @@
-"""The final and the best model, and what they wrote."""
+"""The final and the best model, and a sample of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network wrote on the way."""
+"""The samples that the network generated during training."""
 
 from __future__ import annotations
 

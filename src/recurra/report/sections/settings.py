@@ -1,4 +1,4 @@
-"""Settings, text and machine: everything that is needed to run it again."""
+"""Settings, text and machine: everything that is needed to repeat the run."""
 
 from __future__ import annotations
 

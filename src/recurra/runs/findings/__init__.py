@@ -1,6 +1,6 @@
-"""What is found of a run when it ends, and not while it trains, for summary.json: `training.summary` puts it together.
+"""Findings: results computed once, after the last update, which `runs/summary.py` collects for summary.json.
 
-held_out   what the best model makes of the text that was held out, beside n-grams and compressors
-copies     what the samples have copied from the text that was learned
-marks      the samples' words and passages that stand in it
+held_out_results   the losses of the best model on the held-out text, beside n-grams and compressors
+copied_passages    the passages that the samples copied from the training text
+sample_marks       the words and passages of the samples that occur in it
 """

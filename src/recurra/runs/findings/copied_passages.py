@@ -1,4 +1,4 @@
-"""What a run's samples have copied from its text.
+"""The passages that the samples of a run copied from its text.
 
 copied           {"best_sample": …, "final_sample": …}: their `novelty`, in characters, as JSON's types
 longest_copies   {update: characters} of the samples on the way: of the last, as many as `PASSES` readings search

@@ -1,4 +1,4 @@
-"""What a run's best model makes of the text that was held out.
+"""The losses of the best model on the held-out text, beside the baselines.
 
 held_out_passage   the first characters of that part, and the nats of each: {"text": …, "nats": […]}
 held_out_ngrams    bits per character by interpolated n-grams of the same training text, by order

@@ -1,4 +1,4 @@
-"""What of the samples stands in the text that was learned: words, and passages long enough to be called copied."""
+"""The words and long passages of the samples that occur in the training text."""
 
 from __future__ import annotations
 
