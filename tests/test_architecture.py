@@ -1,4 +1,4 @@
-"""The rooms of the house: a module imports only from rooms above its own, and `import recurra` loads nothing heavy."""
+"""A module imports only from packages before its own in `IMPORT_ORDER`, and `import recurra` loads nothing heavy."""
 
 import ast
 import subprocess
@@ -8,30 +8,10 @@ from pathlib import Path
 import pytest
 
 import recurra
+from import_order import IMPORT_ORDER
 
 ROOT = Path(recurra.__file__).parent
-ROOMS = (
-    ("errors", "formatting"),
-    ("system",),
-    ("io",),
-    ("config",),
-    ("text",),
-    ("network",),
-    ("engines",),
-    ("distributed",),
-    ("inference",),
-    ("compression",),
-    ("model",),
-    ("training",),
-    ("runs",),
-    ("interop",),
-    ("serving",),
-    ("web",),
-    ("report",),
-    ("api",),
-    ("cli", "__main__"),
-)
-LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
+LEVEL = {name: level for level, names in enumerate(IMPORT_ORDER) for name in names}
 HEAVY = {"numpy", "numba", "llvmlite", "torch", "matplotlib", "scipy", "onnx", "fastapi", "uvicorn", "starlette"}
 MODULES = sorted(ROOT.rglob("*.py"))
 
@@ -66,15 +46,15 @@ def imports(path, *, types=False):
     return {name for name in found if name.split(".")[0] == "recurra"}
 
 
-def room(name):
+def package_of(name):
     return name.split(".")[1]
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p != ROOT / "__init__.py"], ids=name_of)
-def test_a_module_imports_only_from_rooms_above(path):
-    own = room(name_of(path))
+def test_a_module_imports_only_from_packages_before_its_own(path):
+    own = package_of(name_of(path))
     for imported in imports(path, types=True) - {"recurra"}:
-        assert LEVEL[room(imported)] <= LEVEL[own], f"{name_of(path)} imports {imported}"
+        assert LEVEL[package_of(imported)] <= LEVEL[own], f"{name_of(path)} imports {imported}"
 
 
 def test_no_import_cycle():
@@ -93,7 +73,7 @@ def test_no_import_cycle():
         visit(name)
 
 
-def test_every_room_is_listed():
+def test_every_package_is_in_the_import_order():
     there = {path.stem if path.is_file() else path.name for path in ROOT.iterdir()}
     assert {name for name in there if not name.startswith("__") and name != "py"} == set(LEVEL) - {"__main__"}
 
@@ -159,7 +139,7 @@ def is_forbidden(name):
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nothing_runs_foreign_code_or_starts_a_process_or_reaches_a_network(path):
     name = name_of(path)
-    listens = LISTENS if room(name + ".") in {"serving", "web"} else set()
+    listens = LISTENS if package_of(name + ".") in {"serving", "web"} else set()
     assert set(offences(path.read_text())) <= OWN_PROCESS.get(name, listens)
 
 
