@@ -1,0 +1,69 @@
+"""The architecture page names packages, files and functions that exist, and the packages in the import order."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import recurra
+from import_order import IMPORT_ORDER
+from pages import ROOT
+
+SOURCE = Path(recurra.__file__).parent
+PAGE = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+HOPS = sorted(set(re.findall(r"`([\w/.]+\.py):([\w.]+)`", PAGE)))
+FILES = sorted(set(re.findall(r"`([\w/.]+\.(?:py|js|css|html))(?::[\w.]+)?`", PAGE)) - {"interop/NAME.py"})
+WAYS = re.findall(r"^### .+$", PAGE.partition("## Four ways")[2].partition("\n## ")[0], flags=re.MULTILINE)
+
+
+def located(name: str) -> Path:
+    """The file that the page calls `name`."""
+    return (ROOT if name.startswith(("tests/", "docs/", "benchmarks/")) else SOURCE) / name
+
+
+def definitions(node: ast.AST, prefix: str = "") -> set[str]:
+    """The names of the functions and classes in `node`, those of a class as CLASS.NAME."""
+    found = set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(prefix + child.name)
+        if isinstance(child, ast.ClassDef):
+            found |= definitions(child, f"{prefix}{child.name}.")
+    return found
+
+
+def package_path(name: str) -> str:
+    """The way in which the page's table names a package or a module at the top level."""
+    if name == "api":  # the page leaves open if it is a module or a package
+        return name
+    return f"{name}/" if (SOURCE / name).is_dir() else f"{name}.py"
+
+
+def test_the_page_has_four_ways_of_several_hops() -> None:
+    assert len(WAYS) == 4
+    assert len(HOPS) > 30
+
+
+@pytest.mark.parametrize(("file", "name"), HOPS, ids=lambda part: part)
+def test_every_function_on_the_page_exists(file: str, name: str) -> None:
+    assert name in definitions(ast.parse(located(file).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_file_on_the_page_exists(file: str) -> None:
+    assert located(file).is_file()
+
+
+def test_the_map_has_every_package_in_the_import_order() -> None:
+    rows = re.findall(r"^\| (`[^|]+) \|", PAGE, flags=re.MULTILINE)
+    shown = [tuple(re.findall(r"`([^`]+)`", row)) for row in rows]
+    assert shown == [tuple(map(package_path, names)) for names in IMPORT_ORDER]
+
+
+def test_the_readme_has_every_package_in_the_import_order() -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Where things are")[2].partition("\n## ")[0]
+    shown = re.findall(r"^ {6}(\S+)  ", section, flags=re.MULTILINE)
+    assert shown == [package_path(name) for names in IMPORT_ORDER for name in names if name != "__main__"]
