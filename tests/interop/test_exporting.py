@@ -125,7 +125,7 @@ def test_what_stands_in_the_way() -> None:
 
 
 def test_formats_that_there_are_not() -> None:
-    with pytest.raises(UsageError, match="`format` must be one of folder, torch, onnx, matlab; got 'keras'"):
+    with pytest.raises(UsageError, match=f"`format` must be one of {', '.join(EXPORTS)}; got 'keras'"):
         recurra.export(small(), "out", format="keras")
     with pytest.raises(UsageError, match=re.escape("a MAT-file's name ends in .mat; got `out`.")):
         recurra.export(small(), "out", format="matlab")

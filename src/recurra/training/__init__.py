@@ -1,4 +1,4 @@
-"""The training loop: it computes and yields events, prints nothing, and writes nothing but checkpoints.
+"""Training: one loop that yields events. It prints nothing, and it writes files only through its caller.
 
 trainer        the loop, a generator of `events`: read it first
 loss_history   the smooth loss and the means of epochs; `selection` keeps the best model
