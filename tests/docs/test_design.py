@@ -15,13 +15,14 @@ from pages import ROOT
 SOURCE = Path(recurra.__file__).parent
 PAGE = (ROOT / "docs/design.md").read_text(encoding="utf-8")
 HOPS = sorted(set(re.findall(r"`([\w/.]+\.py):([\w.]+)`", PAGE)))
-FILES = sorted(set(re.findall(r"`([\w/.]+\.(?:py|js|css|html))(?::[\w.]+)?`", PAGE)) - {"interop/NAME.py"})
+EXAMPLES = {"interop/NAME.py"}  # files that a reader is to write
+FILES = sorted(set(re.findall(r"`([\w/.]+\.(?:py|js|css|html))(?::[\w.]+)?`", PAGE)) - EXAMPLES)
 WAYS = re.findall(r"^### .+$", PAGE.partition("## Four ways")[2].partition("\n## ")[0], flags=re.MULTILINE)
 
 
 def located(name: str) -> Path:
     """The file that the page calls `name`."""
-    return (ROOT if name.startswith(("tests/", "docs/", "benchmarks/")) else SOURCE) / name
+    return (ROOT if name.startswith(("src/", "tests/", "docs/", "benchmarks/")) else SOURCE) / name
 
 
 def definitions(node: ast.AST, prefix: str = "") -> set[str]:
