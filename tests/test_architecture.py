@@ -183,7 +183,7 @@ def test_the_one_process_is_this_python_with_a_module_of_ours():
 def test_modules_are_imported_by_names_that_stand_in_the_source():
     """`import_module` never sees a user's word: its arguments are constants, or names out of constants."""
     found = {name_of(path) for path in MODULES if "import_module(" in path.read_text()}
-    assert found == {"recurra", "recurra.text.named_books", "recurra.cli.command_line"}
+    assert found == {"recurra", "recurra.text.named_books", "recurra.network.cells", "recurra.cli.command_line"}
 
 
 def test_the_readme_and_the_package_have_the_threat_model():

@@ -15,7 +15,13 @@ from pages import ROOT
 SOURCE = Path(recurra.__file__).parent
 PAGE = (ROOT / "docs/design.md").read_text(encoding="utf-8")
 HOPS = sorted(set(re.findall(r"`([\w/.]+\.py):([\w.]+)`", PAGE)))
-EXAMPLES = {"interop/NAME.py"}  # files that a reader is to write
+EXAMPLES = {  # files that a reader is to write
+    "interop/NAME.py",
+    "src/recurra/api/measurement.py",
+    "src/recurra/cli/commands/measure.py",
+    "tests/api/test_measurement.py",
+    "tests/cli/test_cli_measure.py",
+}
 FILES = sorted(set(re.findall(r"`([\w/.]+\.(?:py|js|css|html))(?::[\w.]+)?`", PAGE)) - EXAMPLES)
 WAYS = re.findall(r"^### .+$", PAGE.partition("## Four ways")[2].partition("\n## ")[0], flags=re.MULTILINE)
 
@@ -38,8 +44,6 @@ def definitions(node: ast.AST, prefix: str = "") -> set[str]:
 
 def package_path(name: str) -> str:
     """The way in which the page's table names a package or a module at the top level."""
-    if name == "api":  # the page leaves open if it is a module or a package
-        return name
     return f"{name}/" if (SOURCE / name).is_dir() else f"{name}.py"
 
 
