@@ -16,13 +16,15 @@ from recurra.engines.reference import ReferenceEngine
 from recurra.engines.sharding import default_shards, shard_bounds
 from recurra.errors import NumericalError
 from recurra.network import network
+from recurra.network.cells import CELLS
 from recurra.network.parameters import initialise
 from recurra.system.random_streams import stream
 
 K, M, T, B, N = 13, 19, 7, 11, 3
 NETWORKS = [
     ModelConfig(cell=cell, activation=activation, layers=layers, hidden_size=M)
-    for cell, activation in (("elman", "tanh"), ("elman", "relu"), ("lstm", "tanh"), ("gru", "tanh"))
+    for cell, spec in CELLS.items()
+    for activation in spec.activations
     for layers in (1, 2)
 ]
 by_network = pytest.mark.parametrize("config", NETWORKS, ids=lambda c: f"{c.cell}-{c.activation}-{c.layers}")
@@ -236,7 +238,7 @@ def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
     assert run_digest(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == native
 
 
-@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_what_it_gives_away_is_a_copy(cell: str) -> None:
     config, training = ModelConfig(cell=cell, hidden_size=16), TrainingConfig(batch_size=2, optimizer="adam", ema=0.5)
     engine = BatchedEngine(config, training, Start(initialise(config, 16, seed=0)))

@@ -14,6 +14,7 @@ from recurra.engines import torch_device
 from recurra.engines.engine import Start
 from recurra.errors import NumericalError, UsageError
 from recurra.network import network
+from recurra.network.cells import CELLS
 from recurra.network.parameters import initialise
 from recurra.system.random_streams import stream
 
@@ -21,7 +22,9 @@ needs_torch = pytest.mark.torch
 K, M, T, B = 13, 19, 7, 16
 NETWORKS = [
     ModelConfig(cell=cell, activation=activation, layers=layers, hidden_size=M)
-    for cell, activation in (("elman", "tanh"), ("elman", "relu"), ("lstm", "tanh"), ("gru", "tanh"))
+    for cell, spec in CELLS.items()
+    if spec.torch is not None
+    for activation in spec.activations
     for layers in (1, 2)
 ]
 by_network = pytest.mark.parametrize("config", NETWORKS, ids=lambda c: f"{c.cell}-{c.activation}-{c.layers}")

@@ -15,6 +15,7 @@ from recurra.cli.commands.check import lines
 from recurra.config import ModelConfig
 from recurra.errors import Interrupted
 from recurra.network import gradient_check, network
+from recurra.network.cells import CELLS
 from recurra.network.gradient_check import SAMPLED, Figures, check
 from recurra.network.parameters import initialise
 from recurra.report.document import write_report
@@ -23,7 +24,6 @@ from recurra.runs import summary as summary_module
 from recurra.training.events import Gathering
 
 K, H, T = 60, 6, 8
-CELLS = ["elman", "lstm", "gru"]
 SMALL = {"preset": "seed", "hidden_size": 8, "sample_every": 0, "updates": 20}
 BOOK = "A small book, of few words, read many times over.\n" * 60
 

@@ -19,11 +19,11 @@ import recurra
 from recurra import LanguageModel, ModelConfig, SamplingConfig, Vocabulary
 from recurra.compression import model_codec
 from recurra.engines.kernels import softmax
+from recurra.network.cells import CELLS
 from recurra.network.parameters import initialise
 from recurra.report.drawing import PAPER, style
 from recurra.system.random_streams import stream
 
-CELLS = ("elman", "lstm", "gru")
 VOCABULARY = Vocabulary.of("\n abcdefgh")
 THREADS = 8
 

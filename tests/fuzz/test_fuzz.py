@@ -35,6 +35,7 @@ from recurra.errors import RecurraError, UsageError
 from recurra.interop.converter import script
 from recurra.interop.vocabulary_json import from_json
 from recurra.io import tensor_file
+from recurra.network.cells import CELLS
 from recurra.network.parameters import initialise
 from recurra.report.document import render
 from recurra.runs import records as report_data
@@ -127,7 +128,7 @@ def damaged_header(data: bytes, others: list[bytes], draw: Random) -> bytes:
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """Model files of several kinds."""
     found = []
-    for number, cell in enumerate(("elman", "lstm", "gru")):
+    for number, cell in enumerate(CELLS):
         config = ModelConfig(cell=cell, hidden_size=3, layers=1 + number % 2)
         made = model.LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=number))
         path = tmp_path_factory.mktemp("models") / cell

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
+from recurra.network.cells import CELLS
 from recurra.network.parameters import initialise
 from recurra.text import named_books
 from recurra.text.vocabulary import Vocabulary
@@ -17,8 +18,10 @@ from recurra.text.vocabulary import Vocabulary
 Array = npt.NDArray[Any]
 H = 24
 CONFIGS = [
-    ModelConfig(cell=cell, activation=activation, hidden_size=H, layers=layers)
-    for cell, activation in (("elman", "tanh"), ("elman", "relu"), ("lstm", "tanh"), ("gru", "tanh"))
+    ModelConfig(cell=spec.name, activation=activation, hidden_size=H, layers=layers)
+    for spec in CELLS.values()
+    if spec.torch is not None
+    for activation in spec.activations
     for layers in (1, 2)
 ]
 SYMBOLS = "\n abcé—😀"

@@ -17,6 +17,7 @@ from networks import SYMBOLS, bible_ids, bible_log_probabilities, make, of_bible
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, RecurraError, UsageError
 from recurra.interop import matlab, matlab_script
+from recurra.network.cells import CELLS
 from recurra.text.vocabulary import Vocabulary
 
 COURSE = ModelConfig(hidden_size=24)
@@ -80,7 +81,7 @@ def test_the_fields_are_columns_of_doubles_and_the_course_s_characters_where_oct
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 def test_only_the_course_s_network_fits(tmp_path: Path, cell: str, layers: int, activation: str) -> None:
     if (cell, layers, activation) == ("elman", 1, "tanh") or (cell != "elman" and activation == "relu"):

@@ -8,12 +8,13 @@ import pytest
 from recurra.config import ModelConfig
 from recurra.engines import create_network
 from recurra.network import network
+from recurra.network.cells import CELLS
 from recurra.network.growth import grow, spread
 from recurra.network.network import zero_state
 from recurra.network.parameters import check_parameters, initialise
 from recurra.system.random_streams import stream
 
-KINDS = [ModelConfig(cell=cell, hidden_size=9, layers=n) for cell in ("elman", "lstm", "gru") for n in (1, 2)]
+KINDS = [ModelConfig(cell=cell, hidden_size=9, layers=n) for cell in CELLS for n in (1, 2)]
 AMONG, BEHIND = np.array([1, 2, 5, 8, 9]), np.arange(5)  # places of five old characters in a vocabulary of ten
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from problems import CELLS, config_of
-from recurra.network import network
+from recurra.network import cells, network
 from recurra.network.initialization import CHARACTER_DEVIATION
 from recurra.network.parameters import digest, initialise, parameter_shapes
 
@@ -28,7 +28,7 @@ def test_names_shapes_and_types(cell: str) -> None:
     assert {array.dtype for array in parameters.values()} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+@pytest.mark.parametrize("cell", cells.CELLS)
 def test_every_gate_s_block_is_orthogonal_and_its_own(cell: str) -> None:
     parameters = initialise(config_of(cell, hidden_size=20, layers=2), 5, seed=0, scale=None)
     blocks = [block for layer in (0, 1) for block in parameters[f"layers.{layer}.W"].reshape(-1, 20, 20)]

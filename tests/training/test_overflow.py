@@ -14,7 +14,8 @@ from recurra.engines.batched import BatchedEngine
 from recurra.engines.engine import TrainResult
 from recurra.errors import NumericalError
 from recurra.io import tensor_file
-from recurra.model import LanguageModel
+from recurra.model import CHECKPOINTS, LanguageModel
+from recurra.network.cells import CELLS
 from recurra.runs import records
 from recurra.runs.layout import CHECKPOINTS
 from recurra.runs.recovery import recover
@@ -29,7 +30,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 CASES: list[dict[str, Any]] = [
     *({"optimizer": optimizer, "engine": engine} for optimizer in OPTIMIZERS for engine in ("compiled", "reference")),
-    *({"cell": cell, "batch_size": 3, "validation": 0.2, "ema": 0.9} for cell in ("elman", "lstm", "gru")),
+    *({"cell": cell, "batch_size": 3, "validation": 0.2, "ema": 0.9} for cell in CELLS),
     {"activation": "relu", "batch_size": 2, "clip_value": None},
     {"activation": "relu", "engine": "reference", "clip_value": None, "optimizer": "sgd"},
 ]

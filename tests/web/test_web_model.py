@@ -16,6 +16,7 @@ from recurra.config import ModelConfig
 from recurra.engines.kernels.choice import least_weight, weigh
 from recurra.model import LanguageModel
 from recurra.network import network
+from recurra.network.cells import CELLS
 from recurra.network.parameters import initialise
 from recurra.report.document import write_report
 from recurra.system.random_streams import stream
@@ -26,7 +27,7 @@ from run_folder import write_run
 
 pytestmark = pytest.mark.browser
 TEXT = "a bad cab, é😀\n\tfed a bee; ab" * 3
-KINDS = [("elman", "tanh"), ("elman", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
+KINDS = [(cell, activation) for cell, spec in CELLS.items() for activation in spec.activations]
 LAYERS = [1, 2]
 HARNESS = script("report.js") + "\nObject.assign(window, modules.model, modules.sampling);"
 

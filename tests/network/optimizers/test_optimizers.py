@@ -13,6 +13,7 @@ import pytest
 from problems import problem
 from recurra import config as settings
 from recurra.network import network
+from recurra.network.cells import CELLS
 from recurra.network.optimizers import (
     OPTIMIZERS,
     adagrad_init,
@@ -235,7 +236,7 @@ BY_HEART = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.1, "rms
 
 
 @of_all
-@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_one_batch_can_be_learnt_by_heart(cell: str, name: str) -> None:
     p = problem(cell, T=10, B=1, H=12, K=5, scale=0.1)
     optimizer = OPTIMIZERS[name]
