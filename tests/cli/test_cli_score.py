@@ -252,7 +252,7 @@ def test_progress_is_shown_to_a_person_who_waits(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     monkeypatch.setattr("sys.stderr", Terminal())
     with score_output.progress() as show:
-        for done in (10, 20, 30, 40):
+        for done in (10, 20, 30, 40, 10, 20, 30):  # the same model twice
             show("runs/ab", done, 40)
     shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
     assert "\r\x1b[Kruns/ab: 50 %, 10 characters/s, 2.0 s left" in shown

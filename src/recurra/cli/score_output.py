@@ -110,12 +110,12 @@ def _line(row: dict[str, Any], several: bool) -> list[str]:
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
     """Show how much of the text a model has read, in place on a terminal, if it takes long; nothing of it stays."""
-    reader, first, started, due = "", 0, 0.0, 0.0
+    reader, first, last, started, due = "", 0, 0, 0.0, 0.0
 
     def show(name: str, done: int, length: int) -> None:
-        nonlocal reader, first, started, due
+        nonlocal reader, first, last, started, due
         now = time.perf_counter()
-        if name != reader:  # its first piece is read: the clock starts here
+        if name != reader or done <= last:  # the first piece of a model is read: its clock starts
             reader, first, started, due = name, done, now, now + WAIT_SECONDS
         elif now >= due:
             rate = (done - first) / (now - started)
@@ -123,6 +123,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
                 f"{name}: {100 * done // length} %, {rate:,.0f} characters/s, {duration((length - done) / rate)} left"
             )
             due = now + REDRAW
+        last = done
 
     try:
         yield show

@@ -96,10 +96,12 @@ class Provenance:
         return prepared(text, training, self._file[1])
 
     def _source(self, folder: Path) -> dict[str, Any]:
-        """Return the sources in the run.toml of a run, else the text's name if it is the name of a book."""
+        """Return the sources in the run.toml beside a run's checkpoints, else the text's name if a book has it."""
         own, name = read_settings(folder)["text"], self._table("text").get("name")
         found = {key: own[key] for key in _SOURCE_KEYS if key in own}
-        return found or ({"source": [name]} if name in named_books.NAMES else {})
+        if any(found.values()):
+            return found
+        return {"source": [name]} if name in named_books.NAMES else {}
 
 
 def _places(source: object) -> list[str]:
