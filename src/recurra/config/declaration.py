@@ -114,11 +114,11 @@ Values = Whole | Number | Duration | OneOf
 class Setting(NamedTuple):
     """A declared setting.
 
-    `name` and `default` are those of the dataclass field; the metadata of the field has the others. `help` is a
-    sentence for the command line and the reference page, `values` what is allowed. An `optional` setting may be None.
-    `unit` is the plural noun that a number counts. `fixed` is the hint for a user who changes the setting of a resumed
-    run, where it must stay; it is empty for a setting that may change. `default_words` stand for a default that
-    depends on other settings.
+    `name` and `default` are those of the dataclass field; the metadata of the field has the others. `help` is a phrase
+    without a full stop, for the command line and the reference page; choices, range and default are added to it.
+    `values` are what is allowed, and None if the setting is `optional`. `unit` is the plural noun that a number counts.
+    `fixed` is the hint for a user who changes the setting of a resumed run, where it must stay; it is empty for a
+    setting that may change. `default_words` stand for a default that depends on other settings.
     """
 
     name: str
@@ -147,9 +147,21 @@ class Setting(NamedTuple):
             raise arguments.wrong(self.name, self.values.expected, value)
 
 
-def setting(help: str, values: Values, group: str, **more: Any) -> dict[str, Any]:
-    """Return the metadata of a dataclass field that declares a setting; `more` are other fields of `Setting`."""
-    return {"help": help, "values": values, "group": group, **more}
+def setting(
+    help: str,
+    values: Values,
+    group: str,
+    *,
+    optional: bool = False,
+    unit: str = "",
+    fixed: str = "",
+    default_words: str = "",
+) -> dict[str, Any]:
+    """Return the metadata of a dataclass field that declares a setting; the arguments are the fields of `Setting`."""
+    return {
+        "help": help, "values": values, "group": group, "optional": optional, "unit": unit, "fixed": fixed,
+        "default_words": default_words,
+    }  # fmt: skip
 
 
 def declared(config: Any) -> dict[str, Setting]:

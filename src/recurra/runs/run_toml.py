@@ -27,9 +27,8 @@ from recurra.training.trainer import Trainer
 PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
 LAUNCH = "launch"
 
-FIXED: Final = {
-    name: setting.fixed for name, setting in SETTINGS.items() if setting.fixed
-}  # and the hint; see `Setting`
+# The settings that a resumed run keeps, each with the hint for a user who changes it.
+FIXED: Final = {name: setting.fixed for name, setting in SETTINGS.items() if setting.fixed}
 
 
 def changed(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
