@@ -1,5 +1,10 @@
 // The cells: one step forward, and one step of the gradient backward. The equations are those of network/cells.
 // A matrix is a Float32Array, row after row; sums are in double precision.
+//
+//   forward(layer, x, past)             the state after x: h, c and the values that backward needs; x is the id of a
+//                                       character in the first layer, else h of the layer below
+//   backward(layer, step, past, dh, dc) dx, the gradient of x (in the first layer of the one-hot vector), and those of
+//                                       h and c before the step
 
 /** y += A x, A (rows, x.length). */
 export function addProduct(y, A, x) {
@@ -20,8 +25,26 @@ export function addTransposed(y, A, x) {
   }
 }
 
+/** b + U x, where the first layer has U as columns, one after the other. */
+function inputSum(layer, x) {
+  const u = Float64Array.from(layer.b);
+  const rows = u.length;
+  if (layer.columns) layer.columns.subarray(x * rows, (x + 1) * rows).forEach((value, row) => (u[row] += value));
+  else addProduct(u, layer.U, x);
+  return u;
+}
+
+/** U^T du. */
+function inputGradient(layer, du) {
+  const dx = new Float64Array(layer.U.length / du.length);
+  if (layer.columns) addProduct(dx, layer.columns, du);
+  else addTransposed(dx, layer.U, du);
+  return dx;
+}
+
 /** The value of unit j that a reader is shown, of most cells h. */
 const output = (step, j) => step.h[j];
+const memory = (step, j) => Math.tanh(step.c[j]);
 
 function sigmoid(a) {
   return 1 / (1 + Math.exp(-a));
@@ -30,10 +53,10 @@ function sigmoid(a) {
 /** a_t = W h_{t-1} + (U x_t + b), h_t = f(a_t), with f' from h. */
 function elman(f, slope, bounded) {
   return {
-    gates: 1,
     bounded,
     shown: output,
-    forward(layer, u, past) {
+    forward(layer, x, past) {
+      const u = inputSum(layer, x);
       addProduct(u, layer.W, past.h);
       return { h: u.map(f), c: past.c };
     },
@@ -41,55 +64,66 @@ function elman(f, slope, bounded) {
       const du = step.h.map((h, j) => dh[j] * slope(h));
       const dhPast = new Float64Array(du.length);
       addTransposed(dhPast, layer.W, du);
-      return { du, dh: dhPast, dc };
+      return { dx: inputGradient(layer, du), dh: dhPast, dc };
     },
   };
 }
 
-/** c_t = f c_{t-1} + i g, h_t = o tanh(c_t); the rows of i, f, g, o are stacked. */
+/** c_t = f c_{t-1} + i g, h_t = o tanh(c_t), from u (4 H), the rows of i, f, g, o stacked; u becomes the gates. */
+function lstmStep(u, past) {
+  const H = past.c.length;
+  const [h, c] = [new Float64Array(H), new Float64Array(H)];
+  for (let j = 0; j < H; j += 1) {
+    u[j] = sigmoid(u[j]);
+    u[H + j] = sigmoid(u[H + j]);
+    u[2 * H + j] = Math.tanh(u[2 * H + j]);
+    u[3 * H + j] = sigmoid(u[3 * H + j]);
+    c[j] = u[H + j] * past.c[j] + u[j] * u[2 * H + j];
+    h[j] = u[3 * H + j] * Math.tanh(c[j]);
+  }
+  return { h, c, u };
+}
+
+/** The gradient du of u before `lstmStep`, and that of c. */
+function lstmStepBackward(step, past, dh, dc) {
+  const H = dh.length;
+  const [du, dcPast] = [new Float64Array(4 * H), new Float64Array(H)];
+  for (let j = 0; j < H; j += 1) {
+    const [i, f, g, o] = [step.u[j], step.u[H + j], step.u[2 * H + j], step.u[3 * H + j]];
+    const tanh = Math.tanh(step.c[j]);
+    const d = dh[j] * o * (1 - tanh * tanh) + dc[j];
+    du[j] = d * g * i * (1 - i);
+    du[H + j] = d * past.c[j] * f * (1 - f);
+    du[2 * H + j] = d * i * (1 - g * g);
+    du[3 * H + j] = dh[j] * tanh * o * (1 - o);
+    dcPast[j] = d * f;
+  }
+  return { du, dc: dcPast };
+}
+
 const lstm = {
-  gates: 4,
   bounded: true,
-  shown: (step, j) => Math.tanh(step.c[j]),
-  forward(layer, u, past) {
+  shown: memory,
+  forward(layer, x, past) {
+    const u = inputSum(layer, x);
     addProduct(u, layer.W, past.h);
-    const H = past.h.length;
-    const [h, c] = [new Float64Array(H), new Float64Array(H)];
-    for (let j = 0; j < H; j += 1) {
-      u[j] = sigmoid(u[j]);
-      u[H + j] = sigmoid(u[H + j]);
-      u[2 * H + j] = Math.tanh(u[2 * H + j]);
-      u[3 * H + j] = sigmoid(u[3 * H + j]);
-      c[j] = u[H + j] * past.c[j] + u[j] * u[2 * H + j];
-      h[j] = u[3 * H + j] * Math.tanh(c[j]);
-    }
-    return { h, c, u };
+    return lstmStep(u, past);
   },
   backward(layer, step, past, dh, dc) {
-    const H = dh.length;
-    const [du, dcPast, dhPast] = [new Float64Array(4 * H), new Float64Array(H), new Float64Array(H)];
-    for (let j = 0; j < H; j += 1) {
-      const [i, f, g, o] = [step.u[j], step.u[H + j], step.u[2 * H + j], step.u[3 * H + j]];
-      const tanh = Math.tanh(step.c[j]);
-      const d = dh[j] * o * (1 - tanh * tanh) + dc[j];
-      du[j] = d * g * i * (1 - i);
-      du[H + j] = d * past.c[j] * f * (1 - f);
-      du[2 * H + j] = d * i * (1 - g * g);
-      du[3 * H + j] = dh[j] * tanh * o * (1 - o);
-      dcPast[j] = d * f;
-    }
+    const { du, dc: dcPast } = lstmStepBackward(step, past, dh, dc);
+    const dhPast = new Float64Array(dh.length);
     addTransposed(dhPast, layer.W, du);
-    return { du, dh: dhPast, dc: dcPast };
+    return { dx: inputGradient(layer, du), dh: dhPast, dc: dcPast };
   },
 };
 
 /** n = tanh(u^n + r q), q = w^n + b_n, h_t = (1 - z) n + z h_{t-1}; the rows of r, z, n are stacked. */
 const gru = {
-  gates: 3,
   bounded: true,
   shown: output,
-  forward(layer, u, past) {
+  forward(layer, x, past) {
     const H = past.h.length;
+    const u = inputSum(layer, x);
     const w = new Float64Array(3 * H);
     addProduct(w, layer.W, past.h);
     const [h, q] = [new Float64Array(H), new Float64Array(H)];
@@ -117,13 +151,13 @@ const gru = {
       dhPast[j] = dh[j] * z;
     }
     addTransposed(dhPast, layer.W, dw);
-    return { du, dh: dhPast, dc };
+    return { dx: inputGradient(layer, du), dh: dhPast, dc };
   },
 };
 
 /**
- * The cells by name, with the activation behind it if that is not the usual one. `gates` blocks of rows make U and b,
- * `bounded` is true if h lies between -1 and 1, and `shown(step, j)` is the value of unit j that a reader is shown.
+ * The cells by name, with the activation behind it if that is not the usual one. `bounded` is true if h lies between
+ * -1 and 1, and `shown(step, j)` is the value of unit j that a reader is shown.
  */
 export const CELLS = {
   elman: elman(Math.tanh, (h) => 1 - h * h, true),

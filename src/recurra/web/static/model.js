@@ -41,8 +41,9 @@ export class Model {
       const [place, layer, own] = name.split(".");
       if (place === "layers") this.layers[layer][own] = tensor;
     }
-    // What layer 0 reads is a column of U: turned, it lies in one piece.
-    this.columns = transposed(this.layers[0].U, this.cell.gates * this.hidden, this.vocabulary.size);
+    // The first layer reads a column of U: in the transpose it lies in one piece.
+    const first = this.layers[0];
+    first.columns = transposed(first.U, first.b.length, this.vocabulary.size);
     Object.assign(this, { V: tensors.V, c: tensors.c });
   }
 
@@ -54,13 +55,9 @@ export class Model {
   /** The state after the character `id`, from that before it; each document begins anew at the end of the one before. */
   read(before, id) {
     const state = id === this.documentEnd ? this.zeroState() : before;
-    const rows = this.cell.gates * this.hidden;
     const next = [];
     this.layers.forEach((layer, index) => {
-      const u = Float64Array.from(layer.b);
-      if (index === 0) this.columns.subarray(id * rows, (id + 1) * rows).forEach((value, row) => (u[row] += value));
-      else addProduct(u, layer.U, next[index - 1].h);
-      next.push(this.cell.forward(layer, u, state[index]));
+      next.push(this.cell.forward(layer, index === 0 ? id : next[index - 1].h, state[index]));
     });
     return next;
   }
@@ -108,15 +105,13 @@ export class Model {
     for (let t = states.length - 1; t > 0 && norms.length < lags; t -= 1) {
       const begins = this.documentEnd !== null && ids[t - 1] === this.documentEnd;
       const before = begins ? this.zeroState() : states[t - 1];
-      let du = null;
+      let dx = null;
       for (let index = top; index >= 0; index -= 1) {
         const { dh, dc } = later[index];
-        if (index < top) addTransposed(dh, this.layers[index + 1].U, du);
+        if (index < top) dx.forEach((value, j) => (dh[j] += value));
         later[index] = this.cell.backward(this.layers[index], states[t][index], before[index], dh, dc);
-        du = later[index].du;
+        dx = later[index].dx;
       }
-      const dx = new Float64Array(this.vocabulary.size);
-      addProduct(dx, this.columns, du);
       norms.push(Math.sqrt(dx.reduce((sum, value) => sum + value * value, 0)));
       if (begins) break;
     }
