@@ -127,7 +127,7 @@ class LanguageModel:
         if len(both) == len(self.vocabulary):
             return self
         places = both.encode(self.vocabulary.symbols)
-        grown = growth.grow(self.parameters, places, len(both), seed=seed)
+        grown = growth.grow(self.config, self.parameters, places, len(both), seed=seed)
         return LanguageModel(self.config, both, grown, self.documents)
 
     def zero_state(self, batch: int = 1) -> State:

@@ -14,10 +14,11 @@ from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
 from recurra.network.cells import cell_of
-from recurra.network.parameters import of_layer, parameter_shapes
+from recurra.network.parameters import of_layer, parameter_shapes, symbol_axes
 
 Array = NDArray[Any]
 PAD = gemm.PANEL
+FIRST = "layers.0."
 OVER_TIME = {"U", "V"}  # matrices whose products are computed for all steps at once
 
 
@@ -32,13 +33,17 @@ def tile_of(width: int) -> tuple[int, ...]:
 
 
 class Slot(NamedTuple):
-    """Where a parameter lies in the flat array: as (inputs, gates · size) padded, the transpose of its own shape."""
+    """Where a parameter lies in the flat array: as (inputs, gates · size) padded, the transpose of its own shape.
+
+    A parameter of which `is_table` is True lies as it is: one row for each character.
+    """
 
     start: int
     rows: int
     gates: int
     size: int
     inputs: int
+    is_table: bool = False
 
     @property
     def width(self) -> int:
@@ -51,6 +56,7 @@ class Slot(NamedTuple):
 
     def put(self, flat: Vector, value: Array) -> None:
         """Copy a parameter in, from the mission's orientation."""
+        value = value.T if self.is_table else value
         self.inner(flat)[...] = value.reshape(self.gates, self.size, self.inputs).transpose(2, 0, 1)
 
     def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
@@ -60,7 +66,8 @@ class Slot(NamedTuple):
         if self.rows > 1:
             transpose_matrix(view, turned)  # ten times as fast as NumPy
         cube = turned.reshape(self.gates, padded(self.size), self.rows)
-        return np.array(cube[:, : self.size, : self.inputs], order="C").reshape(shape)
+        inner = np.array(cube[:, : self.size, : self.inputs], order="C")
+        return np.ascontiguousarray(inner[0].T) if self.is_table else inner.reshape(shape)
 
     def inner(self, flat: Vector) -> Vector:
         """The numbers of the parameter in `flat` without padding (inputs, gates, size)."""
@@ -76,11 +83,14 @@ class Layout:
         self.slots: dict[str, Slot] = {}
         self.length = 0
         cell = cell_of(config)
-        for name, shape in self.shapes.items():
+        axes = symbol_axes(config)
+        for name, own in self.shapes.items():
+            is_table = name.startswith(FIRST) and axes.get(name) == 0
+            shape = own[::-1] if is_table else own
             gates = len(cell.gates) if name.split(".")[-1] in cell.stacked else 1
             inputs = shape[1] if len(shape) == 2 else 1
             rows = padded(inputs) if len(shape) == 2 else 1
-            slot = Slot(self.length, rows, gates, shape[0] // gates, inputs)
+            slot = Slot(self.length, rows, gates, shape[0] // gates, inputs, is_table)
             self.slots[name] = slot
             self.length += slot.rows * slot.width
 
@@ -116,7 +126,10 @@ class Panels:
     def __init__(self, config: ModelConfig, views: Mapping[str, Vector], alone: bool = False) -> None:
         self._config = config
         self._biases = {name: view for name, view in views.items() if len(view) == 1}
-        names = [name for name in views if name not in self._biases and name != "layers.0.U"]
+        axes = symbol_axes(config)
+        tables = {name: view for name, view in views.items() if name.startswith(FIRST) and name in axes}
+        self._tables = of_layer(tables, 0)
+        names = [name for name in views if name not in self._biases and name not in tables]
         in_rows = [name for name in names if alone and name.split(".")[-1] not in OVER_TIME]
         self._in_panels = {name: views[name] for name in names if name not in in_rows}
         self._in_rows = {name: views[name] for name in in_rows}
@@ -130,7 +143,10 @@ class Panels:
         """The weights of each layer as the kernels of the cell take them."""
         kernels = KERNELS[self._config.cell]
         layers = range(self._config.layers)
-        return [kernels.layer_weights(self._config, of_layer(parameters, layer)) for layer in layers]
+        return [
+            kernels.layer_weights(self._config, of_layer(parameters, layer), {} if layer else self._tables)
+            for layer in layers
+        ]
 
     def fill(self) -> None:
         """Take over the weights for going forward."""

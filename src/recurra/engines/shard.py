@@ -26,10 +26,10 @@ Ids = NDArray[np.integer]
 class _Layer:
     """The memory of one layer in a shard: the states before and after every step, and the buffers of its cell."""
 
-    def __init__(self, config: ModelConfig, steps: int, streams: int, width: int) -> None:
+    def __init__(self, config: ModelConfig, number: int, steps: int, streams: int, width: int) -> None:
         n, cell = steps * streams, cell_of(config)
         self.states = cell.state._make(aligned_zeros(n + streams, width) for _ in cell.state._fields)
-        self.saved = KERNELS[cell.name].saved(n, width)
+        self.saved = KERNELS[cell.name].saved(config, number, n, width)
         self.x = aligned_zeros(n, width)
         self.table = aligned_zeros(n, self.saved.da.shape[1])
 
@@ -50,7 +50,7 @@ class Shard:
         self.width = padded(config.hidden_size)
         symbols = layout.slots["c"].width
         n = steps * streams
-        self.layers = [_Layer(config, steps, streams, self.width) for _ in range(config.layers)]
+        self.layers = [_Layer(config, number, steps, streams, self.width) for number in range(config.layers)]
         self.gradient = aligned_zeros(1, layout.length)
         self.d = layout.views(self.gradient)
         self.d_layers = [of_layer(self.d, number) for number in range(config.layers)]
@@ -121,7 +121,7 @@ class Shard:
                 getattr(layer.states, field)[: self.streams, : own.shape[1]] = own
 
     def _inputs(self, p: Mapping[str, Vector], panels: Panels, number: int, ids: Ids, masks: Vector | None) -> Inputs:
-        """U x of every step."""
+        """U x of every step, or x of a cell that scales it."""
         if number == 0:
             return Inputs(p["layers.0.U"], ids)
         layer, below = self.layers[number], self.layers[number - 1]
@@ -129,6 +129,8 @@ class Shard:
             layer.x = below.states.h[self.streams :]
         else:
             scale_streams(layer.x, below.states.h[self.streams :], masks[number - 1])
+        if self.kernels.scales_input:
+            return Inputs(layer.x, self.rows)
         gemm.multiply(layer.x, False, panels.across[f"layers.{number}.U"], self.width, layer.table, self.packed, False)
         return Inputs(layer.table, self.rows)
 
@@ -151,14 +153,24 @@ class Shard:
             self.dh_out, weights, layer.states, layer.saved, self.carried, self.steps, self.packed, self.tile
         )
         self.kernels.gradients(layer.states, layer.saved, d, self._outer)
+        dx = layer.saved.dx if self.kernels.scales_input else self._input_backward(panels, number, ids)
+        if number == 0:
+            return
+        if masks is not None:
+            scale_streams(self.dh_out, dx, masks[number - 1])
+        elif dx is not self.dh_out:
+            self.dh_out[:] = dx
+
+    def _input_backward(self, panels: Panels, number: int, ids: Ids) -> Vector:
+        """Write the gradients of U and b; return that of x, for a layer above the first."""
+        layer, d = self.layers[number], self.d_layers[number]
         da = layer.saved.da
         column_sums(d["b"], da)
         if number == 0:
             clear(d["U"])
             scatter_add(d["U"], ids, da)
-            return
-        self._outer(layer.x, da, d["U"])
-        U = panels.back[f"layers.{number}.U"]
-        gemm.multiply(da, False, U, da.shape[1], self.dh_out, self.packed, False)
-        if masks is not None:
-            scale_streams(self.dh_out, self.dh_out, masks[number - 1])
+        else:
+            self._outer(layer.x, da, d["U"])
+            U = panels.back[f"layers.{number}.U"]
+            gemm.multiply(da, False, U, da.shape[1], self.dh_out, self.packed, False)
+        return self.dh_out

@@ -37,6 +37,16 @@ def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, 
     return shapes | {"V": (symbols, m), "c": (symbols,)}
 
 
+def symbol_axes(config: ModelConfig) -> dict[str, int]:
+    """Return the axis of length K of each parameter that has one, by name."""
+    axes = {}
+    for (name, one), two in zip(parameter_shapes(config, 1).items(), parameter_shapes(config, 2).values(), strict=True):
+        different = [axis for axis, sizes in enumerate(zip(one, two, strict=True)) if sizes[0] != sizes[1]]
+        if different:
+            axes[name] = different[0]
+    return axes
+
+
 def initialise(config: ModelConfig, symbols: int, *, seed: int, scale: float | None = 0.01) -> dict[str, Array]:
     """Weights from N(0, scale^2), biases 0, float32; with `scale` None what `initialisation` says of each.
 

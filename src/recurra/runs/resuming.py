@@ -135,13 +135,13 @@ def _extended(snapshot: Snapshot, vocabulary: Vocabulary, seed: int) -> Snapshot
     K = len(model.vocabulary)
     if len(snapshot.model.vocabulary) == K:
         return snapshot
-    places = model.vocabulary.encode(snapshot.model.vocabulary.symbols)
+    config, places = model.config, model.vocabulary.encode(snapshot.model.vocabulary.symbols)
     state = snapshot.optimizer_state
-    kept = {name: growth.spread(name, array, places, K) for name, array in state.items()}
+    kept = {name: growth.spread(config, name, array, places, K) for name, array in state.items()}
     if (averaged := average_of(state)) is not None:
-        sums = growth.grow(averaged, places, K, seed=seed)
+        sums = growth.grow(config, averaged, places, K, seed=seed)
         kept |= {SUM + name: array * state[WEIGHT] for name, array in sums.items()}
-    parameters = growth.grow(snapshot.parameters, places, K, seed=seed)
+    parameters = growth.grow(config, snapshot.parameters, places, K, seed=seed)
     return dataclasses.replace(snapshot, model=model, parameters=parameters, optimizer_state=kept)
 
 

@@ -41,16 +41,19 @@ class InputWeights(NamedTuple):
 class CellKernels:
     """One cell: NamedTuples of arrays that the cell chooses, and functions of one signature.
 
-    layer_weights(config, parameters): the weights of one layer as `forward` and `backward` take them, from its
-        parameters by name; the matrices are transposed for `forward` and as in the reference for `backward`
-    saved(rows, hidden): the buffers that `forward` fills for `backward`, and `da` (rows, G H), the gradient of U x + b,
-        which `backward` fills; each has so many rows (T B)
+    layer_weights(config, parameters, tables): the weights of one layer as `forward` and `backward` take them, from its
+        parameters by name; the matrices are transposed for `forward` and as in the reference for `backward`; `tables`
+        holds the matrices of the first layer that have one row for each character, U^T for example, and is empty above
+    saved(config, number, rows, hidden): the buffers of layer `number` that `forward` fills for `backward`, and `da`
+        (rows, G H), the gradient of U x + b, which `backward` fills; each has so many rows (T B), or none
     carried(streams, hidden): zeros for the gradient that passes from step to step, the first field dh (B, H)
     forward(inputs, weights, states, saved, steps, packed, tile): all steps of one layer
     backward(dh_out, weights, states, saved, carried, steps, packed, tile): all steps, from the last; dh_out (T B, H) is
         the gradient from above
     gradients(states, saved, gradient, outer): write the gradients of all parameters of a layer but U and b, by name;
         outer(x, dy, target) is target = x^T dy
+    scales_input: True for a cell that multiplies U itself: above the first layer its `forward` gets x (T B, H) as the
+        table of `inputs`, `saved.dx` is the gradient of x, and `gradients` writes those of U and b too
 
     StepWeights: the NamedTuple of the weights of all layers, stacked, by which `step` is found
     step_weights(config, layers, pack): these weights, from the parameters of each layer by name; `pack` stacks matrices
@@ -59,8 +62,8 @@ class CellKernels:
         below; its states (L, S, H) advance
     """
 
-    layer_weights: Callable[[ModelConfig, Mapping[str, Vector]], Any]
-    saved: Callable[[int, int], Any]
+    layer_weights: Callable[[ModelConfig, Mapping[str, Vector], Mapping[str, Vector]], Any]
+    saved: Callable[[ModelConfig, int, int, int], Any]
     carried: Callable[[int, int], Any]
     forward: Callable[..., None]
     backward: Callable[..., None]
@@ -69,11 +72,12 @@ class CellKernels:
     step_weights: Callable[[ModelConfig, Sequence[Mapping[str, Vector]], Pack], Any]
     step_buffers: Callable[[Any, int, int], Any]
     step: Callable[..., None]
+    scales_input: bool = False
 
 
-def layer_weights(kind: type[Any]) -> Callable[[ModelConfig, Mapping[str, Vector]], Any]:
+def layer_weights(kind: type[Any]) -> Callable[[ModelConfig, Mapping[str, Vector], Mapping[str, Vector]], Any]:
     """Return the `layer_weights` of a cell whose weights are of `kind`: its fields are the names of parameters."""
-    return lambda _, parameters: kind(**{name: parameters[name] for name in kind._fields})
+    return lambda _, parameters, _tables: kind(**{name: parameters[name] for name in kind._fields})
 
 
 def step_weights(kind: type[Any]) -> Callable[[ModelConfig, Sequence[Mapping[str, Vector]], Pack], Any]:

@@ -174,11 +174,11 @@ def step(
     step_forward(buffers.a, table, rows, weights.b[number], h, weights.relu, tile)
 
 
-def _layer_weights(config: ModelConfig, parameters: Mapping[str, Vector]) -> ElmanWeights:
+def _layer_weights(config: ModelConfig, parameters: Mapping[str, Vector], _: Mapping[str, Vector]) -> ElmanWeights:
     return ElmanWeights(parameters["W"], parameters["b"], config.activation == "relu")
 
 
-def _saved(rows: int, hidden: int) -> Saved:
+def _saved(_: ModelConfig, _number: int, rows: int, hidden: int) -> Saved:
     return Saved(da=aligned_zeros(rows, hidden))
 
 

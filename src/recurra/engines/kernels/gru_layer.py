@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recurra.config import ModelConfig
 from recurra.engines.kernels.arithmetic import sigmoid, tanh
 from recurra.engines.kernels.cell_kernels import (
     CellKernels,
@@ -213,7 +214,7 @@ def step(
     )
 
 
-def _saved(rows: int, hidden: int) -> Saved:
+def _saved(_: ModelConfig, _number: int, rows: int, hidden: int) -> Saved:
     return Saved(
         gates=aligned_zeros(rows, 3 * hidden),
         q=aligned_zeros(rows, hidden),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recurra.config import ModelConfig
 from recurra.engines.kernels.arithmetic import sigmoid, tanh
 from recurra.engines.kernels.cell_kernels import (
     CellKernels,
@@ -184,7 +185,7 @@ def step(
     step_forward(buffers.gates, table=table, rows=rows, b=weights.b[number], before=c, after=c, h=h, tile=tile)
 
 
-def _saved(rows: int, hidden: int) -> Saved:
+def _saved(_: ModelConfig, _number: int, rows: int, hidden: int) -> Saved:
     return Saved(gates=aligned_zeros(rows, 4 * hidden), da=aligned_zeros(rows, 4 * hidden))
 
 
