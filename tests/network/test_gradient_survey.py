@@ -9,6 +9,8 @@ def test_every_gradient_is_right_and_none_vanishes():
     assert list(found) == list(gradient_survey.NETWORKS)
     assert list(found["lstm"]) == ["U", "W", "b", "V", "c", "h0", "c0", "x"]
     assert "b_n" in found["gru"]
+    assert "W" not in found["mingru"]
+    assert {"Q1", "R2", "Q3", "R4", "Q5"} < found["mogrifier"].keys()
     for letters in found.values():
         for figure in letters.values():
             assert figure.passed
@@ -18,7 +20,7 @@ def test_every_gradient_is_right_and_none_vanishes():
 
 def test_it_covers_depth_dropout_and_streams():
     configurations = list(gradient_survey.configurations())
-    assert len(configurations) == len(set(configurations)) == 40
+    assert len(configurations) == len(set(configurations)) == 60
     assert ("gru", 3, 0.4, 3) in configurations
     assert ("gru", 1, 0.4, 3) not in configurations
     assert len({gradient_survey.T, gradient_survey.H, gradient_survey.K, *gradient_survey.STREAMS}) == 5

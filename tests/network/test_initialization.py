@@ -9,13 +9,15 @@ import pytest
 
 from problems import CELLS, config_of
 from recurra.network import cells, network
-from recurra.network.initialization import CHARACTER_DEVIATION
+from recurra.network.initialization import character_deviation
 from recurra.network.parameters import digest, initialise, parameter_shapes
 
 GOLDEN = {
     "elman": "f12d7663efe702ea406cc49bcf74d7aa8ae8d809890c743e2c309329a94406c8",
     "elman_relu": "aff529ea803b42af8c54254e12ab7b4e3a44e5c58d39e3395fbaab7a84692ea8",
     "lstm": "5589ce2c01b6ecfe0425911e9d6bd78083ac3d4cebc7ec5b9ef768b00eecaf7f",
+    "mingru": "b78bc0a36d4d10def3f5a2c3716ed4ad84cbf3cc43c4e81e9a05c1f87afc6323",
+    "mogrifier": "3a4d549750e0a0a135c0891245fe7a105fddeed8025f832bca568407fa76fcc3",
     "gru": "62b6c3a71e21c0d60377be5791c67e7ec666249b51e174888078146b027e3564",
 }
 
@@ -49,7 +51,7 @@ def test_the_deviation_of_what_reads_and_what_is_read(cell: str, symbols: int) -
     """Whatever the number of characters, one is active; an upper layer has m inputs, and so has the projection."""
     config = config_of(cell, hidden_size=100, layers=2)
     parameters = initialise(config, symbols, seed=0, scale=None)
-    assert parameters["layers.0.U"].std() == pytest.approx(CHARACTER_DEVIATION[config.activation], rel=0.03)
+    assert parameters["layers.0.U"].std() == pytest.approx(character_deviation(config), rel=0.03)
     assert parameters["layers.1.U"].std() == pytest.approx(0.1, rel=0.03)
     assert parameters["V"].std() == pytest.approx(0.1, rel=0.03)
 
@@ -60,7 +62,9 @@ def test_biases_are_zero_but_for_the_forget_gate(cell: str) -> None:
     for name, array in parameters.items():
         if array.ndim == 1:
             forget = [0] * 3 + [1] * 3 + [0] * 6
-            assert array.tolist() == (forget if cell == "lstm" and name != "c" else [0] * len(array)), name
+            assert array.tolist() == (forget if cell in ("lstm", "mogrifier") and name != "c" else [0] * len(array)), (
+                name
+            )
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -111,12 +111,12 @@ def test_loss_and_gradients_are_those_of_forward_and_backward(layers: int, cell:
 @of_all_cells
 @of_all_depths
 def test_backward_is_analytic_too(layers: int, cell: str) -> None:
-    """A complex step through the gradients gives the Hessian times a direction, here the direction of W."""
+    """A complex step through the gradients gives the Hessian times a direction, here the direction of U."""
     p = problem(cell, layers=layers)
 
     def gradients(step: complex) -> dict[str, Array]:
-        W = p.parameters["layers.0.W"]
-        return analytic(p._replace(parameters=p.parameters | {"layers.0.W": W + step * np.ones_like(W)}))
+        U = p.parameters["layers.0.U"]
+        return analytic(p._replace(parameters=p.parameters | {"layers.0.U": U + step * np.ones_like(U)}))
 
     above, below, beside = gradients(1e-5), gradients(-1e-5), gradients(1e-30j)
     for name, gradient in beside.items():

@@ -14,7 +14,7 @@ from recurra.engines.batched import BatchedEngine
 from recurra.engines.engine import TrainResult
 from recurra.errors import NumericalError
 from recurra.io import tensor_file
-from recurra.model import CHECKPOINTS, LanguageModel
+from recurra.model import LanguageModel
 from recurra.network.cells import CELLS
 from recurra.runs import records
 from recurra.runs.layout import CHECKPOINTS

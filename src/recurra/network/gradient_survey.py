@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recurra.network.parameters import Array
     from recurra.system.random_streams import Stream
 
-NETWORKS: Final = {
+NETWORKS: Final[dict[str, dict[str, Any]]] = {
     spec.variant(activation, " "): {"cell": name, "activation": activation}
     for name, spec in CELLS.items()
     for activation in spec.activations

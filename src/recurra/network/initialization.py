@@ -8,9 +8,11 @@
         with the paper's U of deviation 0.001, where the table below has 1.7.
     U   N(0, 1/D) for the D inputs of an upper layer (Y. LeCun et al., "Efficient BackProp", 1998). A character is one
         active input of K: U x is a column of U, whatever K and H are, and the deviation of a unit's input is that of
-        U's elements, not a sum's. It is 2 (of rectified units, which do not saturate, 1), so that different
-        characters put the units into different states from the first update on; see below.
+        U's elements, not a sum's. It is 2 (of rectified units and the minGRU, which do not saturate, 1), so that
+        different characters put the units into different states from the first update on; see below.
     V   N(0, 1/H): probabilities begin near 1/K, for |h_i| < 1.
+    Q, R  of the Mogrifier's rounds N(0, 1/D), like U of an upper layer: q is small and each scale 2 sigmoid(q) near
+        1, as the paper intends. Each factor of low rank likewise, so that their product has the same deviation.
     b   0, but for the LSTM's forget gate 1, so that its memory lasts to begin with: R. Jozefowicz, W. Zaremba,
         I. Sutskever, "An empirical exploration of recurrent network architectures", ICML 2015. c is 0.
 
@@ -51,6 +53,12 @@ CHARACTER_DEVIATION: Final = {"tanh": 2.0, "relu": 1.0}
 RECTIFIED_IDENTITY: Final = 0.5
 
 
+def character_deviation(config: ModelConfig) -> float:
+    """Return the deviation of U in the first layer."""
+    own = cell_of(config).input_deviation
+    return CHARACTER_DEVIATION[config.activation] if own is None else own
+
+
 def own_initial(config: ModelConfig, name: str, shape: tuple[int, ...], seed: int) -> npt.NDArray[np.float32]:
     """The initial values of the parameter `name`, float32; a matrix has the random stream of its own name."""
     kind = name.rpartition(".")[2]
@@ -58,7 +66,7 @@ def own_initial(config: ModelConfig, name: str, shape: tuple[int, ...], seed: in
         return _bias(config, kind, shape[0])
     if kind == "W":
         return _recurrent(config, seed, name)
-    deviation = CHARACTER_DEVIATION[config.activation] if name == "layers.0.U" else 1.0 / math.sqrt(shape[1])
+    deviation = character_deviation(config) if name == "layers.0.U" else 1.0 / math.sqrt(shape[1])
     numbers = stream(seed, name).normal(shape[0] * shape[1]).reshape(shape)
     return (numbers * deviation).astype(np.float32)
 

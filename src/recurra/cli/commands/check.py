@@ -26,7 +26,17 @@ app = App(name="check", usage="Usage: recurra check [MODEL] [OPTIONS]", help_epi
 @app.default
 @with_settings(
     before="every",
-    names=("preset", "cell", "activation", "hidden_size", "layers", "sequence_length", "seed"),
+    names=(
+        "preset",
+        "cell",
+        "activation",
+        "hidden_size",
+        "layers",
+        "mogrifier_rounds",
+        "mogrifier_rank",
+        "sequence_length",
+        "seed",
+    ),  # fmt: skip
     grouped=False,
 )
 def check(

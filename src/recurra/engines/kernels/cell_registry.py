@@ -6,7 +6,7 @@ from typing import Any
 
 from numba.extending import overload
 
-from recurra.engines.kernels import elman_layer, gru_layer, lstm_layer
+from recurra.engines.kernels import elman_layer, gru_layer, lstm_layer, mingru_layer, mogrifier_layer
 from recurra.engines.kernels.cell_kernels import CellKernels, InputWeights
 from recurra.engines.kernels.lanes import Tile, Vector
 
@@ -14,6 +14,8 @@ KERNELS: dict[str, CellKernels] = {
     "elman": elman_layer.KERNELS,
     "lstm": lstm_layer.KERNELS,
     "gru": gru_layer.KERNELS,
+    "mingru": mingru_layer.KERNELS,
+    "mogrifier": mogrifier_layer.KERNELS,
 }
 STEPS = {kernels.StepWeights: kernels.step for kernels in KERNELS.values()}
 

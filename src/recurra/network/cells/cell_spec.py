@@ -79,6 +79,7 @@ class CellSpec:
     gates: the names of the blocks of H rows that are stacked in each parameter of `stacked`, in this order
     equations: the reference, float64, for the settings of a network
     gate_biases: initial values other than zero, by parameter and gate
+    input_deviation: the initial deviation of U in the first layer; None: the usual one of the activation
     torch, onnx: the counterpart in PyTorch and in ONNX; None if there is none
     matlab: the line of MATLAB that computes the new h of one layer; None if the struct RNN cannot hold the cell
     """
@@ -90,6 +91,7 @@ class CellSpec:
     equations: Callable[[ModelConfig], Equations]
     stacked: frozenset[str] = frozenset({"U", "W", "b"})
     gate_biases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    input_deviation: float | None = None
     torch: TorchModule | None = None
     onnx: OnnxOperator | None = None
     matlab: str | None = None

@@ -155,6 +155,95 @@ const gru = {
   },
 };
 
+/** z = sigmoid(u^z), n = u^n, h_t = (1 - z) h_{t-1} + z n; the rows of z, n are stacked. */
+const mingru = {
+  bounded: false,
+  shown: output,
+  forward(layer, x, past) {
+    const H = past.h.length;
+    const u = inputSum(layer, x);
+    const h = new Float64Array(H);
+    for (let j = 0; j < H; j += 1) {
+      u[j] = sigmoid(u[j]);
+      h[j] = (1 - u[j]) * past.h[j] + u[j] * u[H + j];
+    }
+    return { h, c: past.c, u };
+  },
+  backward(layer, step, past, dh, dc) {
+    const H = dh.length;
+    const [du, dhPast] = [new Float64Array(2 * H), new Float64Array(H)];
+    for (let j = 0; j < H; j += 1) {
+      const [z, n] = [step.u[j], step.u[H + j]];
+      du[j] = dh[j] * (n - past.h[j]) * z * (1 - z);
+      du[H + j] = dh[j] * z;
+      dhPast[j] = dh[j] * (1 - z);
+    }
+    return { dx: inputGradient(layer, du), dh: dhPast, dc };
+  },
+};
+
+/** The factors of each round's matrix, in the order in which they multiply: Q1, R2, Q3, ... or two of each. */
+function roundsOf(layer) {
+  const rounds = [];
+  for (;;) {
+    const name = `${rounds.length % 2 ? "R" : "Q"}${rounds.length + 1}`;
+    const factors = layer[name] ? [layer[name]] : [layer[`${name}_right`], layer[`${name}_left`]];
+    if (!factors[0]) return rounds;
+    rounds.push(factors);
+  }
+}
+
+/** x^i = 2 sigmoid(Q^i h^{i-1}) x^{i-2} for odd i, h^i = 2 sigmoid(R^i x^{i-1}) h^{i-2} for even i, then the LSTM's step. */
+const mogrifier = {
+  bounded: true,
+  shown: memory,
+  forward(layer, input, past) {
+    let [x, h] = [input, past.h];
+    if (layer.columns) {
+      x = new Float64Array(layer.U.length / layer.b.length);
+      x[input] = 1;
+    }
+    const rounds = roundsOf(layer).map((factors, number) => {
+      const before = number % 2 ? h : x;
+      const sources = [number % 2 ? x : h];
+      for (const factor of factors) {
+        const source = sources[sources.length - 1];
+        const product = new Float64Array(factor.length / source.length);
+        addProduct(product, factor, source);
+        sources.push(product);
+      }
+      const scale = sources.pop().map((value) => 2 * sigmoid(value));
+      const after = before.map((value, j) => value * scale[j]);
+      if (number % 2) h = after;
+      else x = after;
+      return { factors, before, sources, scale };
+    });
+    const u = Float64Array.from(layer.b);
+    addProduct(u, layer.U, x);
+    addProduct(u, layer.W, h);
+    return { ...lstmStep(u, past), rounds };
+  },
+  backward(layer, step, past, dh, dc) {
+    const { du, dc: dcPast } = lstmStepBackward(step, past, dh, dc);
+    const [dx, dhPast] = [new Float64Array(layer.U.length / du.length), new Float64Array(dh.length)];
+    addTransposed(dx, layer.U, du);
+    addTransposed(dhPast, layer.W, du);
+    for (let number = step.rounds.length - 1; number >= 0; number -= 1) {
+      const { factors, before, sources, scale } = step.rounds[number];
+      const [own, other] = number % 2 ? [dhPast, dx] : [dx, dhPast];
+      let dq = own.map((value, j) => value * before[j] * scale[j] * (1 - scale[j] / 2));
+      for (let place = factors.length - 1; place >= 0; place -= 1) {
+        const product = new Float64Array(sources[place].length);
+        addTransposed(product, factors[place], dq);
+        dq = product;
+      }
+      dq.forEach((value, j) => (other[j] += value));
+      scale.forEach((value, j) => (own[j] *= value));
+    }
+    return { dx, dh: dhPast, dc: dcPast };
+  },
+};
+
 /**
  * The cells by name, with the activation behind it if that is not the usual one. `bounded` is true if h lies between
  * -1 and 1, and `shown(step, j)` is the value of unit j that a reader is shown.
@@ -164,4 +253,6 @@ export const CELLS = {
   elman_relu: elman((a) => (a <= 0 ? 0 : a), (h) => (h > 0 ? 1 : 0), false),
   lstm,
   gru,
+  mingru,
+  mogrifier,
 };

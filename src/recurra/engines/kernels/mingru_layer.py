@@ -1,0 +1,188 @@
+"""The minGRU cell in float32, a layer of B streams: `network/cells/mingru.py`.
+
+There is no recurrent product: U x of all steps is one product, and a step is one pass over memory. Padded units have
+zero weights: n = 0, so that their h stays 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from recurra.config import ModelConfig
+from recurra.engines.kernels.arithmetic import sigmoid
+from recurra.engines.kernels.cell_kernels import (
+    CellKernels,
+    Inputs,
+    InputWeights,
+    Outer,
+    layer_weights,
+    step_inputs,
+    step_weights,
+)
+from recurra.engines.kernels.compilation import strict
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, store
+from recurra.network.cells.elman import State
+
+ONE = np.float32(1)
+
+
+class MinGruWeights(NamedTuple):
+    """b (1, 2 H); in `step` of all layers, (L, 1, 2 H)."""
+
+    b: Vector
+
+
+class Saved(NamedTuple):
+    """gates (T B, 2 H), z and n; da (T B, 2 H), the gradients of U x + b."""
+
+    gates: Vector
+    da: Vector
+
+
+class Carried(NamedTuple):
+    """The gradient of h (B, H) from later time."""
+
+    h: Vector
+
+
+class StepBuffers(NamedTuple):
+    """gates and table (S, 2 H), rows (S,)."""
+
+    gates: Vector
+    table: Vector
+    rows: Vector
+
+
+@strict
+def step_forward(gates: Vector, table: Vector, rows: Vector, b: Vector, before: Vector, h: Vector, tile: Tile) -> None:
+    """z = sigmoid(U_z x + b_z), n = U_n x + b_n, h = h_- + z (n - h_-).
+
+    gates (B, 2 H): z and n on return; table (., 2 H) with U x of stream s in row rows[s]; b (1, 2 H); before (B, H) is
+    h_-, h (B, H) the result. H is a multiple of the tile.
+    """
+    H = h.shape[1]
+    for s in range(h.shape[0]):
+        row = rows[s]
+        for k in range(0, H, WIDTH * len(tile)):
+            z = sigmoid(load(table, row, k, tile) + load(b, 0, k, tile))
+            n = load(table, row, H + k, tile) + load(b, 0, H + k, tile)
+            past = load(before, s, k, tile)
+            store(gates, s, k, z)
+            store(gates, s, H + k, n)
+            store(h, s, k, past + z * (n - past))
+
+
+@strict
+def step_backward(dh_out: Vector, dh: Vector, gates: Vector, before: Vector, da: Vector, tile: Tile) -> None:
+    """dL/da of z and n, and dL/dh_- in place of dL/dh from later time.
+
+    With D = dL/dh (dh_out from above plus dh from later time):
+        da_z = D (n - h_-) z (1 - z),  da_n = D z,  dh_- = D (1 - z)
+    dh_out, dh, before (h_-): (B, H); gates, da: (B, 2 H).
+    """
+    H = dh.shape[1]
+    for s in range(dh.shape[0]):
+        for k in range(0, H, WIDTH * len(tile)):
+            z, n = load(gates, s, k, tile), load(gates, s, H + k, tile)
+            d = load(dh_out, s, k, tile) + load(dh, s, k, tile)
+            store(da, s, k, d * (n - load(before, s, k, tile)) * z * (ONE - z))
+            store(da, s, H + k, d * z)
+            store(dh, s, k, d * (ONE - z))
+
+
+@strict
+def forward(
+    inputs: Inputs, weights: MinGruWeights, states: State, saved: Saved, steps: int, _: Vector, tile: Tile
+) -> None:
+    """Run all steps: see `CellKernels`."""
+    h = states.h
+    B = h.shape[0] // (steps + 1)
+    for t in range(steps):
+        now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
+        step_forward(
+            saved.gates[now],
+            table=inputs.table,
+            rows=inputs.rows[now],
+            b=weights.b,
+            before=h[now],
+            h=h[after],
+            tile=tile,
+        )
+
+
+@strict
+def backward(
+    dh_out: Vector,
+    _weights: MinGruWeights,
+    states: State,
+    saved: Saved,
+    carried: Carried,
+    steps: int,
+    _: Vector,
+    tile: Tile,
+) -> None:
+    """Run all steps from the last: see `CellKernels`."""
+    B = carried.h.shape[0]
+    for back in range(steps):
+        t = steps - 1 - back
+        now = slice(t * B, t * B + B)
+        step_backward(
+            dh_out=dh_out[now],
+            dh=carried.h,
+            gates=saved.gates[now],
+            before=states.h[now],
+            da=saved.da[now],
+            tile=tile,
+        )
+
+
+@strict
+def step(
+    number: int,
+    ids: Vector,
+    inputs: InputWeights,
+    weights: MinGruWeights,
+    states: State,
+    buffers: StepBuffers,
+    packed: Vector,
+    tile: Tile,
+) -> None:
+    """Advance layer `number` by one step: see `CellKernels`."""
+    table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
+    h = states.h[number]
+    step_forward(buffers.gates, table=table, rows=rows, b=weights.b[number], before=h, h=h, tile=tile)
+
+
+def _saved(_: ModelConfig, _number: int, rows: int, hidden: int) -> Saved:
+    return Saved(gates=aligned_zeros(rows, 2 * hidden), da=aligned_zeros(rows, 2 * hidden))
+
+
+def _carried(streams: int, hidden: int) -> Carried:
+    return Carried(h=aligned_zeros(streams, hidden))
+
+
+def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: Outer) -> None:
+    """Write nothing: U and b are all parameters."""
+
+
+def _step_buffers(_: MinGruWeights, streams: int, hidden: int) -> StepBuffers:
+    return StepBuffers(
+        gates=aligned_zeros(streams, 2 * hidden), table=aligned_zeros(streams, 2 * hidden), rows=np.arange(streams)
+    )
+
+
+KERNELS = CellKernels(
+    layer_weights=layer_weights(MinGruWeights),
+    saved=_saved,
+    carried=_carried,
+    forward=forward,
+    backward=backward,
+    gradients=_gradients,
+    StepWeights=MinGruWeights,
+    step_weights=step_weights(MinGruWeights),
+    step_buffers=_step_buffers,
+    step=step,
+)
