@@ -36,7 +36,7 @@ app = App(name="check", usage="Usage: recurra check [MODEL] [OPTIONS]", help_epi
         "mogrifier_rank",
         "sequence_length",
         "seed",
-    ),  # fmt: skip
+    ),
     grouped=False,
 )
 def check(
