@@ -137,19 +137,20 @@ def forward(
     inputs: Inputs, weights: GruWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
     """Run all steps: see `CellKernels`."""
-    h, gates = states.h, saved.gates
+    W, b, b_n, table, rows = weights.W, weights.b, weights.b_n, inputs.table, inputs.rows
+    h, gates, q = states.h, saved.gates, saved.q
     B = h.shape[0] // (steps + 1)
     for t in range(steps):
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        step_product(h[now], weights.W, gates[now], packed)
+        step_product(h[now], W, gates[now], packed)
         step_forward(
             gates[now],
-            table=inputs.table,
-            rows=inputs.rows[now],
-            b=weights.b,
-            b_n=weights.b_n,
+            table=table,
+            rows=rows[now],
+            b=b,
+            b_n=b_n,
             before=h[now],
-            q=saved.q[now],
+            q=q[now],
             h=h[after],
             tile=tile,
         )
@@ -167,23 +168,24 @@ def backward(
     tile: Tile,
 ) -> None:
     """Run all steps from the last: see `CellKernels`."""
-    dq = saved.dq
-    B = carried.h.shape[0]
+    W, h, gates, q, da, dq = weights.W, states.h, saved.gates, saved.q, saved.da, saved.dq
+    dh, direct = carried.h, carried.direct
+    B = dh.shape[0]
     for back in range(steps):
         t = steps - 1 - back
         now = slice(t * B, t * B + B)
         step_backward(
             dh_out=dh_out[now],
-            dh=carried.h,
-            direct=carried.direct,
-            gates=saved.gates[now],
-            q=saved.q[now],
-            before=states.h[now],
-            da=saved.da[now],
+            dh=dh,
+            direct=direct,
+            gates=gates[now],
+            q=q[now],
+            before=h[now],
+            da=da[now],
             dq=dq[now],
             tile=tile,
         )
-        step_product(dq[now], weights.W, carried.h, packed)
+        step_product(dq[now], W, dh, packed)
 
 
 @strict

@@ -120,16 +120,17 @@ def forward(
     inputs: Inputs, weights: LstmWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
     """Run all steps: see `CellKernels`."""
+    W, b, table, rows = weights.W, weights.b, inputs.table, inputs.rows
     gates, h, c = saved.gates, states.h, states.c
     B = h.shape[0] // (steps + 1)
     for t in range(steps):
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
-        step_product(h[now], weights.W, gates[now], packed)
+        step_product(h[now], W, gates[now], packed)
         step_forward(
             gates[now],
-            table=inputs.table,
-            rows=inputs.rows[now],
-            b=weights.b,
+            table=table,
+            rows=rows[now],
+            b=b,
             before=c[now],
             after=c[after],
             h=h[after],
@@ -149,22 +150,23 @@ def backward(
     tile: Tile,
 ) -> None:
     """Run all steps from the last: see `CellKernels`."""
-    c, da = states.c, saved.da
-    B = carried.h.shape[0]
+    W, c, gates, da = weights.W, states.c, saved.gates, saved.da
+    dh, dc = carried.h, carried.c
+    B = dh.shape[0]
     for back in range(steps):
         t = steps - 1 - back
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
         step_backward(
             dh_out=dh_out[now],
-            dh=carried.h,
-            dc=carried.c,
-            gates=saved.gates[now],
+            dh=dh,
+            dc=dc,
+            gates=gates[now],
             before=c[now],
             after=c[after],
             da=da[now],
             tile=tile,
         )
-        step_product(da[now], weights.W, carried.h, packed)
+        step_product(da[now], W, dh, packed)
 
 
 @strict
