@@ -90,7 +90,8 @@ def test_only_the_course_s_network_fits(tmp_path: Path, cell: str, layers: int, 
     words = re.escape(f"one layer with tanh; got {cell} ({activation}), {layers} layers.")
     with pytest.raises(UsageError, match=words) as error:
         recurra.export(model, tmp_path / "a.mat", format="matlab")
-    assert error.value.hint == "`--format torch`, `onnx` and `folder` take every network."
+    assert error.value.hint is not None
+    assert ("take every network of this cell" in error.value.hint) == (CELLS[cell].torch is not None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -259,3 +260,11 @@ def test_what_scipy_saves_compressed_is_imported(tmp_path: Path) -> None:
     saved = {"RNN": FIELDS, "code_points": points, "note": "x", "list": [1, "a"]}
     scipy_io().savemat(tmp_path / "a.mat", saved, do_compression=True)
     assert same(recurra.import_model(tmp_path / "a.mat"), MODEL)
+
+
+@pytest.mark.parametrize("cell", ["mingru", "mogrifier"])
+def test_a_cell_that_no_format_takes_is_refused_with_a_command_that_works(cell: str) -> None:
+    with pytest.raises(UsageError, match=f"one layer with tanh; got {cell}") as error:
+        matlab.update_line(ModelConfig(cell=cell))
+    assert error.value.hint is not None
+    assert "recurra train --cell elman --layers 1" in error.value.hint

@@ -30,7 +30,7 @@ def test_names_shapes_and_types(cell: str) -> None:
     assert {array.dtype for array in parameters.values()} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("cell", cells.CELLS)
+@pytest.mark.parametrize("cell", [name for name in cells.CELLS if "layers.0.W" in parameter_shapes(config_of(name), 5)])
 def test_every_gate_s_block_is_orthogonal_and_its_own(cell: str) -> None:
     parameters = initialise(config_of(cell, hidden_size=20, layers=2), 5, seed=0, scale=None)
     blocks = [block for layer in (0, 1) for block in parameters[f"layers.{layer}.W"].reshape(-1, 20, 20)]

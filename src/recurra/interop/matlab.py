@@ -45,10 +45,10 @@ def update_line(config: ModelConfig) -> str:
     if spec.matlab is None or (config.activation, config.layers) != (spec.activations[0], 1):
         names = " or ".join(one.name for one in CELLS.values() if one.matlab is not None)
         units = f"{config.cell} ({config.activation}), {config.layers} layers"
-        raise UsageError(
-            f"the struct RNN is an {names} network of one layer with tanh; got {units}.",
-            hint="`--format torch`, `onnx` and `folder` take every network.",
-        )
+        others = "`--format torch`, `onnx` and `folder` take every network of this cell."
+        alone = "no format takes this cell; train another one: `recurra train --cell elman --layers 1`."
+        hint = others if spec.torch and spec.onnx else alone
+        raise UsageError(f"the struct RNN is an {names} network of one layer with tanh; got {units}.", hint=hint)
     return spec.matlab
 
 
