@@ -13,11 +13,11 @@ import pytest
 import recurra
 from hostile_files import IMPORTS, MODEL, MODELS, RUNS, Case, load_run
 from processes import PATIENCE
-from recurra import model
 from recurra.cli import main
 from recurra.errors import CheckpointError, ModelError
 from recurra.io import bounded_io, tensor_file
 from recurra.report.document import write_report
+from recurra.runs import saved_model
 
 SPARE = 64 << 20  # bytes of memory besides twice the file's
 COMMANDS = [*((case, "sample") for case in MODELS[::2]), *((case, "report") for case in RUNS)]
@@ -35,10 +35,10 @@ def test_a_hostile_model_file(tmp_path: Path, case: Case) -> None:
     path = tmp_path / "model.safetensors"
     case.build(path)
     if case.words is None:
-        assert model.load(path).vocabulary.symbols
+        assert saved_model.load(path).vocabulary.symbols
         return
     with pytest.raises((ModelError, CheckpointError), match=case.words.replace("[", r"\[")) as caught:
-        model.load(path)
+        saved_model.load(path)
     assert len(str(caught.value)) < 1000
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_has_grown_beyond_its_header(tmp_path: Path) -> None:
     MODEL.save(path)
     os.truncate(path, 10 * 2**30)
     with pytest.raises(CheckpointError, match="is damaged: it is longer or shorter than its arrays"):
-        model.load(path)
+        saved_model.load(path)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", ""])

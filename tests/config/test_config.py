@@ -52,7 +52,7 @@ def test_what_makes_no_sense_is_refused(settings, message):
         ({"cell": "perceptron"}, "`cell` must be one of elman.*; got 'perceptron'."),
         ({"hidden_size": 0}, "`hidden_size` must be a whole number, between 1 and 16384; got 0."),
         ({"hidden_size": 10**9}, "`hidden_size` must be a whole number, between 1 and 16384; got 1000000000."),
-        ({"cell": "x" * 1000}, "`cell` must be one of elman, lstm, gru; got 'x{79}…"),
+        ({"cell": "x" * 1000}, "`cell` must be one of elman, .*; got 'x{79}…"),
         ({"layers": "2"}, "`layers` must be a whole number, between 1 and 64; got '2'."),
     ],
 )

@@ -42,8 +42,8 @@ def test_the_kernel_has_a_number_of_each_rule() -> None:
 
 def test_the_server_takes_every_rule() -> None:
     pytest.importorskip("pydantic", reason="the server needs the extra `serve`")
-    from recurra.serving import completion_request
+    from recurra.serving import schemas
 
-    requests: Any = [value for _, value in inspect.getmembers(completion_request) if hasattr(value, "model_fields")]
+    requests: Any = [value for _, value in inspect.getmembers(schemas) if hasattr(value, "model_fields")]
     names = {name for request in requests for name in request.model_fields}
     assert set(RULES) <= names

@@ -195,6 +195,6 @@ def test_many_symbols_and_records(tmp_path: Path) -> None:
 
 
 def test_what_a_report_draws_is_bounded() -> None:
-    records = [records.Record(update, 1.0, 1.0, 1.0, 1.0, None, 1.0) for update in range(50_000)]
-    columns = panel_data.columns(records, 1)
+    many = [records.Record(update, 1.0, 1.0, 1.0, 1.0, None, 1.0) for update in range(50_000)]
+    columns = panel_data.columns(many, 1)
     assert max(map(len, columns.values())) <= 2500

@@ -29,16 +29,17 @@ from safetensors.numpy import save
 import recurra
 from mat_files import HEAD, characters, numbers, struct_of
 from mutations import mutated
-from recurra import model
 from recurra.config import ModelConfig, TrainingConfig, configs
 from recurra.errors import RecurraError, UsageError
 from recurra.interop.converter import script
 from recurra.interop.vocabulary_json import from_json
 from recurra.io import tensor_file
+from recurra.model import LanguageModel
 from recurra.network.cells import CELLS
 from recurra.network.parameters import initialise
 from recurra.report.document import render
 from recurra.runs import records as report_data
+from recurra.runs import saved_model
 from recurra.text import id_file
 from recurra.text.reading import read
 from recurra.text.vocabulary import Vocabulary
@@ -130,7 +131,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     found = []
     for number, cell in enumerate(CELLS):
         config = ModelConfig(cell=cell, hidden_size=3, layers=1 + number % 2)
-        made = model.LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=number))
+        made = LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=number))
         path = tmp_path_factory.mktemp("models") / cell
         state = {"state.h": np.zeros((config.layers, 1, 3)), "optimizer.squares.c": np.ones(5, np.float32)}
         progress = {"update": 7, "history": {"smooth": 1.5, "epoch_means": [2.5]}}
@@ -150,7 +151,7 @@ def test_model_files(tmp_path: Path, models: list[bytes], kind: str) -> None:
             data = mutated(valid, models, draw)
             data = rehashed(data, draw) if kind == "right hash" else data
         path.write_bytes(data)
-        survives(lambda: model.load(path), path)
+        survives(lambda: saved_model.load(path), path)
         reached += _has_its_hash(path)
     assert reached > 0 or kind == "any damage"
 
@@ -163,9 +164,9 @@ def _has_its_hash(path: Path) -> bool:
     return True
 
 
-def made(cell: str = "gru") -> model.LanguageModel:
+def made(cell: str = "gru") -> LanguageModel:
     config = ModelConfig(cell=cell, hidden_size=3)
-    return model.LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=1))
+    return LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=1))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab.json", "theirs"])

@@ -21,19 +21,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import recurra
-from recurra import model
 from recurra.config import ModelConfig
 from recurra.errors import RecurraError
 from recurra.io import bounded_io
 from recurra.io.tensor_file import KEY, ZEROS
+from recurra.model import LanguageModel
 from recurra.network.parameters import initialise
 from recurra.runs import records as report_data
+from recurra.runs import saved_model
 from recurra.text.vocabulary import Vocabulary
 
 Build = Callable[[Path], object]
 CONFIG = ModelConfig(hidden_size=4)
 SYMBOLS = "\n abc"
-MODEL = model.LanguageModel(CONFIG, Vocabulary.of(SYMBOLS), initialise(CONFIG, 5, seed=1))
+MODEL = LanguageModel(CONFIG, Vocabulary.of(SYMBOLS), initialise(CONFIG, 5, seed=1))
 DTYPES = {"float32": "F32", "float64": "F64", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
 DTYPES |= {"uint8": "U8", "complex64": "C64"}
 FAR = 1 << 62
@@ -102,7 +103,7 @@ def million(path: Path) -> None:
     """A model that knows 10^6 characters: nothing is wrong with it."""
     points = np.delete(np.arange(1_002_048, dtype=np.uint32), np.s_[0xD800:0xE000])
     config = ModelConfig(hidden_size=1)
-    model.LanguageModel(config, Vocabulary(points), initialise(config, len(points), seed=1)).save(path)
+    LanguageModel(config, Vocabulary(points), initialise(config, len(points), seed=1)).save(path)
 
 
 def raw(content: bytes) -> Build:
@@ -410,7 +411,7 @@ def load_run(folder: Path) -> object:
 
 def files() -> list[tuple[Case, Callable[[Path], object]]]:
     loaders: list[tuple[list[Case], Callable[[Path], object]]]
-    loaders = [(MODELS, model.load), (RUNS, load_run), (IMPORTS, recurra.import_model)]
+    loaders = [(MODELS, saved_model.load), (RUNS, load_run), (IMPORTS, recurra.import_model)]
     return [(case, load) for cases, load in loaders for case in cases]
 
 

@@ -35,7 +35,7 @@ def changed(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelCo
     """The settings of a resumed run: those `saved`, changed by those `given`; UsageError for one that is `FIXED`."""
     given = {name: NONE if value is None else value for name, value in in_seconds(given).items()}
     for name in FIXED:
-        if given.get(name, saved[name]) != saved[name]:
+        if name in saved and given.get(name, saved[name]) != saved[name]:
             raise UsageError(
                 f"`{name}` of the run is {saved[name]!r}, and cannot change when it is resumed; got {given[name]!r}.",
                 hint=FIXED[name],
