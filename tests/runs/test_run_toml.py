@@ -13,6 +13,7 @@ from recurra.errors import ModelError, UsageError
 from recurra.runs.layout import SETTINGS
 from recurra.runs.run_toml import FIXED, changed, read_settings
 
+OF_MOGRIFIER = {"mogrifier_rounds", "mogrifier_rank"}
 SAVED = ModelConfig().to_table() | TrainingConfig(updates=100, time_limit=60.0, validation=0.1).to_table()
 FREE = {
     "updates": 200, "learning_rate": 0.01, "schedule": "cosine", "schedule_updates": 150, "warm_up": 5,
@@ -24,6 +25,7 @@ OTHER = {
     "cell": "gru", "activation": "relu", "hidden_size": 99, "layers": 2, "preset": "small", "time_limit": "2m",
     "max_epochs": 3.0, "seed": 1, "sequence_length": 24, "batch_size": 2, "order": "random", "documents": "lines",
     "optimizer": "adam", "initial_scale": None, "validation": 0.2, "test": 0.1, "ema": 0.9,
+    "mogrifier_rounds": 3, "mogrifier_rank": 8,
     "momentum": 0.5, "beta1": 0.5, "beta2": 0.5, "epsilon": 1e-6, "weight_decay": 0.1,
 }  # fmt: skip
 
@@ -46,9 +48,14 @@ def test_a_setting_that_may_change(name: str) -> None:
 def test_a_setting_that_may_not_change(name: str) -> None:
     pattern = rf"`{name}` of the run is .+, and cannot change when it is resumed; got .+\."
     with pytest.raises(UsageError, match=pattern) as caught:
-        changed(SAVED, {name: OTHER[name]})
+        changed(SAVED | (ModelConfig(cell="mogrifier").to_table() if name in OF_MOGRIFIER else {}), {name: OTHER[name]})
     assert caught.value.exit_code == 2
     assert caught.value.hint == FIXED[name]
+
+
+def test_a_setting_of_another_cell_is_refused() -> None:
+    with pytest.raises(UsageError, match="`mogrifier_rank` must be left out with cell elman; got 8"):
+        changed(SAVED, {"mogrifier_rank": 8})
 
 
 def test_what_is_given_again_is_fine() -> None:

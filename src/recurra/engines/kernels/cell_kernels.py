@@ -72,7 +72,7 @@ class CellKernels:
     step_weights: Callable[[ModelConfig, Sequence[Mapping[str, Vector]], Pack], Any]
     step_buffers: Callable[[Any, int, int], Any]
     step: Callable[..., None]
-    scales_input: bool = False
+    scales_input: bool
 
 
 def layer_weights(kind: type[Any]) -> Callable[[ModelConfig, Mapping[str, Vector], Mapping[str, Vector]], Any]:

@@ -229,4 +229,5 @@ KERNELS = CellKernels(
     step_weights=_step_weights,
     step_buffers=_step_buffers,
     step=step,
+    scales_input=False,
 )

@@ -254,4 +254,5 @@ KERNELS = CellKernels(
     step_weights=step_weights(GruWeights),
     step_buffers=_step_buffers,
     step=step,
+    scales_input=False,
 )

@@ -216,4 +216,5 @@ KERNELS = CellKernels(
     step_weights=step_weights(LstmWeights),
     step_buffers=_step_buffers,
     step=step,
+    scales_input=False,
 )

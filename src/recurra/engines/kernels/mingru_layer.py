@@ -185,4 +185,5 @@ KERNELS = CellKernels(
     step_weights=step_weights(MinGruWeights),
     step_buffers=_step_buffers,
     step=step,
+    scales_input=False,
 )
