@@ -48,11 +48,15 @@ STATE = "state."
 class LanguageModel:
     """A character-level recurrent language model.
 
-    config       what the network is
-    vocabulary   which characters it knows
-    parameters   float32 arrays by name, in the mission's orientation; those of the float64 engine are rounded
-    documents    how training cut the text: None, or "lines", each of which began with a zero state and a newline. The
-                 model samples and scores as it was trained: its state becomes zero before each newline that it reads
+    config
+        the settings of the network
+    vocabulary
+        the characters that the model knows
+    parameters
+        float32 arrays by name, with U as (gates · H, inputs); parameters of the float64 engine are rounded
+    documents
+        None, or "lines" if training read every line by itself, from a zero state and a newline; the model samples and
+        scores in the same way: the state becomes zero before each newline that it reads
 
     A model never changes: it copies the parameters that it is made of, and its own are read-only. `with_parameters`
     returns a model with other weights::
