@@ -46,7 +46,7 @@ test-browser: .venv/installed-dev
 	$(BIN)/python -m pytest -m browser
 
 test-durability: .venv/installed-dev
-	$(BIN)/python -m pytest -m durability -rA tests/training
+	$(BIN)/python -m pytest -m durability -rA tests/runs
 
 mutants: .venv/installed-dev
 	$(BIN)/python tests/mutation/mutants.py --seconds $${MUTANT_SECONDS:-3600}
