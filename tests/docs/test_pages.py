@@ -134,6 +134,7 @@ def happens(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """What `recurra` writes to the terminal, in one folder for all pages; a command of two pages is run once."""
     folder = tmp_path_factory.mktemp("tour")
     (folder / "psalm.txt").write_text(PSALM, encoding="utf-8")
+    (folder / "mybook.txt").write_text(PSALM * 20, encoding="utf-8")
 
     @functools.cache
     def run(*words: str) -> str:
