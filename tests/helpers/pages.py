@@ -20,8 +20,11 @@ class Shown(NamedTuple):
     output: list[str]
 
 
+PROSE = "\0"  # stands for a line between two code blocks
+
+
 def code_lines(page: Path) -> Iterator[str]:
-    """The lines of a page's code blocks, fenced or indented by four, and what tables have to type."""
+    """The lines of a page's code blocks, fenced or indented by four, what tables have to type, and `PROSE` between."""
     fenced = False
     for line in page.read_text(encoding="utf-8").splitlines():
         if line.lstrip().startswith("```"):
@@ -32,6 +35,8 @@ def code_lines(page: Path) -> Iterator[str]:
             yield line[4:]
         elif line.startswith("| ") and (typed := re.search(r"\| `(recurra [^`]+)` \|", line)):
             yield typed[1]
+        elif line:
+            yield PROSE
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -57,9 +62,13 @@ def words_of(line: str) -> list[str]:
 def shown(page: Path) -> list[Shown]:
     """The commands of a page that are shown with a `$`, and the output that stands below each."""
     found: list[Shown] = []
+    in_output = False
     for line in code_lines(page):
         if line.startswith("$ "):
             found.append(Shown(line[2:], []))
-        elif found and line:
+            in_output = True
+        elif line == PROSE:
+            in_output = False
+        elif in_output and line:
             found[-1].output.append(line)
     return found
