@@ -75,7 +75,7 @@ def _row(setting: Setting) -> tuple[str, ...]:
 
 
 def _values(setting: Setting) -> str:
-    """What may be given: names, or a range with its unit."""
+    """Return the allowed values: names, or a range with its unit."""
     if isinstance(setting.values, OneOf):
         return ", ".join(f"`{name}`" for name in setting.values.names)
     unit = f" {setting.unit}" if setting.unit else ""

@@ -195,7 +195,7 @@ class _Reader(NamedTuple):
 
 
 class _Wanted(NamedTuple):
-    """How a text is to be scored; `how` has the settings of dynamic evaluation that were given, None without it."""
+    """The way to score a text; `how` has the given settings of dynamic evaluation, None without it."""
 
     scored: ScoredText
     how: dict[str, Any] | None

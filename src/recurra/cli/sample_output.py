@@ -190,12 +190,12 @@ def _lines(at_terminal: bool) -> Iterator[str]:
 
 
 def copied_table(symbols: str, learned: Text) -> dict[str, Any] | None:
-    """What was copied, as JSON's types; None of an empty text."""
+    """Return the copied passages as JSON's types; None for an empty text."""
     return as_table(novelty(symbols, learned)) if symbols else None
 
 
 def copied_lines(symbols: str, learned: Text) -> list[str]:
-    """What was copied, for a person."""
+    """Return the lines that list the copied passages."""
     if not symbols:
         return ["the text is empty: nothing is copied"]
     found = novelty(symbols, learned)

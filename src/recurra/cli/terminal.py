@@ -207,7 +207,7 @@ def _cut(line: str, width: int) -> str:
 
 
 def _cells(text: str) -> int:
-    """How many columns of a terminal `text` takes."""
+    """Return the number of terminal columns that `text` takes."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len  # not needed for help, which must be quick

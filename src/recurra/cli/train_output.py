@@ -75,7 +75,7 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
 
 
 def _no_split(trainer: Trainer) -> str:
-    """What follows if preset auto holds out no part of a text, because it is too short."""
+    """Return the words on a text of which preset auto holds out no part, because it is too short."""
     if trainer.has_validation or trainer.training.preset != "auto":
         return ""
     return f", and will: a text of fewer than {LEAST_SPLIT} has no part that can be held out to choose a model before"

@@ -15,7 +15,7 @@ ACTIVATIONS = ("tanh", "relu")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Configuration):
-    """What the network is: its cell, m = `hidden_size` and the number of stacked `layers`.
+    """The settings of the network: its cell, m = `hidden_size` and the number of stacked `layers`.
 
     Only the elman cell takes an `activation` other than tanh. Only the mogrifier cell has `mogrifier_rounds` and
     `mogrifier_rank`; tables of other cells leave them out. The number of characters K belongs to the vocabulary.

@@ -57,7 +57,7 @@ def _hyperparameter(name: str, help: str, values: Number) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Configuration):
-    """How the network learns; the defaults are preset `seed`, the mission's training.
+    """The settings of a training; the defaults are preset `seed`, the mission's training.
 
     `learning_rate` is the highest of the `schedule`, reached after `warm_up` updates; step, exponential and cosine end
     at `final_rate` of it. Losses and gradients are sums over the `sequence_length` · `batch_size` characters of an

@@ -33,7 +33,7 @@ def tile_of(width: int) -> tuple[int, ...]:
 
 
 class Slot(NamedTuple):
-    """Where a parameter lies in the flat array: as (inputs, gates · size) padded, the transpose of its own shape.
+    """The place of a parameter in the flat array: as (inputs, gates · size) padded, the transpose of its own shape.
 
     A parameter of which `is_table` is True lies as it is: one row for each character.
     """

@@ -23,7 +23,7 @@ MOST_NUMBERS = 1 << 24  # of a network that is read: a byte of a file may become
 
 
 class Scheme(NamedTuple):
-    """What a program calls U, W, V, b and c."""
+    """The names that a program gives to U, W, V, b and c."""
 
     U: str
     W: str

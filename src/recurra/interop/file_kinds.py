@@ -126,7 +126,7 @@ def _refused(path: Path, head: bytes) -> Refused | None:
 
 
 def hint_for(path: Path, kind: Refused) -> str:
-    """What to do with a file of that kind, as a command that can be pasted."""
+    """Return the hint for a file of that kind, with a command that can be pasted."""
     if kind.converter is not None:
         script, written = f"recurra import {argument(path)} --converter > convert.py", converted(path, kind.converter)
         return f"`{script}`; then, {WHERE[kind.converter]}, `python convert.py` writes {argument(written)}."
@@ -150,7 +150,7 @@ def argument(path: Path) -> str:
 
 
 def _zip(path: Path, head: bytes) -> Refused | None:
-    """What a zip archive is: by the names in it."""
+    """Return the kind of a zip archive, by the names in it."""
     if not head.startswith(ZIP):
         return None
     inside = [Path(name) for name in zip_file.names(path)]
