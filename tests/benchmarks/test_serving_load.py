@@ -19,7 +19,7 @@ def test_it_measures() -> None:
     for package in ("fastapi", "uvicorn"):
         pytest.importorskip(package, reason="the server needs the extra `serve`")
     options = ["--cell", "elman", "--hidden-size", "16", "--layers", "1", "--tokens", "20", "--requests", "2"]
-    options += ["--clients", "10", "--seconds", "1", "--rounds", "1"]
+    options += ["--clients", "10", "--seconds", "0.2", "--rounds", "1"]
     command = [sys.executable, str(BENCHMARKS / "serving_load.py"), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
     found = json.loads(done.stdout)

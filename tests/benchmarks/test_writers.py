@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,15 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
-def run(*options: str) -> Any:
-    line = [sys.executable, str(BENCHMARKS / "sampling_speed.py"), *options]
-    return subprocess.run(line, capture_output=True, text=True)
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """bench(*options) is the module, its command line being these options."""
+
+    def given(*options: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["sampling_speed.py", *options])
+        return importlib.import_module("sampling_speed")
+
+    return given
 
 
 @pytest.mark.torch
@@ -35,17 +41,23 @@ def test_pytorch_writes_what_ours_writes(network: str) -> None:
     assert theirs.write(5).shape == (5, 3)
 
 
-def test_ours_alone() -> None:
+def test_ours_alone(
+    bench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ("--peers", "recurra", "--networks", "elman-8-1", "--streams", "3", "--rounds", "1", "--seconds", "0.001")
-    done = run(*options, "--json")
-    assert done.returncode == 0, done.stderr
-    one, many = json.loads(done.stdout)["results"]
+    module = bench(*options, "--json")
+    measured = module.measure(module.arguments())
+    monkeypatch.setattr(module, "measure", lambda _: measured)
+    capsys.readouterr()
+    module.main()
+    one, many = json.loads(capsys.readouterr().out)["results"]
     assert (one["streams"], many["streams"]) == (1, 3)
     assert one["characters_per_second"]["recurra"]["median"] > 0
     assert one["ours_over_one"] is None
     assert many["ours_over_one"] > 0
     assert many["ours_over_torch"] is None
-    assert "elman-8-1" in run(*options).stdout
+    bench(*options).main()
+    assert "elman-8-1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -57,7 +69,9 @@ def test_ours_alone() -> None:
         (("--peers", "jax"), "unknown peer 'jax'; known are recurra, torch"),
     ],
 )
-def test_options_that_make_no_sense(options: tuple[str, ...], message: str) -> None:
-    done = run(*options)
-    assert done.returncode == 2
-    assert message in done.stderr
+def test_options_that_make_no_sense(
+    bench: Callable[..., Any], options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        bench(*options).main()
+    assert message in capsys.readouterr().err

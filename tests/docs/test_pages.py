@@ -116,6 +116,8 @@ def test_every_command_of_the_readme_runs(words: list[str], shelf: Path, monkeyp
         words += ["--force"]
     if words[0] == "train" and not {"--updates", "--time-limit"} & set(words):
         words += ["--updates", "70"]
+    if words[0] == "train" and "--no-proof" not in words:
+        words += ["--no-proof"]
     if words[0] == "decompress":
         words += ["--force"]
     for format, package in {"onnx": "onnx", "matlab": "scipy"}.items():

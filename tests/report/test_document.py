@@ -303,9 +303,9 @@ def test_a_report_replaces_the_old_one_and_makes_its_folder(make_run: MakeRun, t
     assert [path.name for path in output.parent.iterdir()] == ["report.html"]
 
 
-def test_pyplot_is_never_loaded(make_run: MakeRun, tmp_path: Path) -> None:
-    write_report([make_run()], tmp_path / "report.html")
-    assert "matplotlib.pyplot" not in sys.modules
+def test_pyplot_is_never_loaded(make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # an import of it fails
+    assert write_report([make_run()], tmp_path / "report.html").is_file()
 
 
 def test_the_held_out_text_as_a_file(make_run: MakeRun, tmp_path: Path) -> None:
