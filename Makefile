@@ -37,7 +37,7 @@ mission: .venv/installed
 	$(BIN)/recurra train kjv --preset seed --updates 660000 --run runs/mission --force
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal --durations=10
 
 fuzz: .venv/installed-dev
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(BIN)/python -m pytest tests/fuzz
