@@ -1,12 +1,14 @@
 """The streams in tests/golden: models and text that they were made from. `test_golden.py` runs it in other modes.
 
-python tests/compression/golden_streams.py lstm adaptive    decompresses streams, and compresses the text again
-python tests/compression/golden_streams.py --one-core lstm    the same on one core: with one thread
-python tests/compression/golden_streams.py write            makes them anew: only for another version of the format
+python tests/helpers/golden_streams.py lstm adaptive       decompresses streams, and compresses the text again
+python tests/helpers/golden_streams.py --one-core lstm     the same on one core: with one thread
+python tests/helpers/golden_streams.py --brief lstm        only prints a digest of a brief text's stream, as all do
+python tests/helpers/golden_streams.py write               makes them anew: only for another version of the format
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import sys
@@ -20,6 +22,7 @@ from recurra.text.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parents[1] / "golden"
 TEXT = b"in the beginning was the word, and so on. " * 16 + "déjà vu – 中\r\n".encode() + b"\xff\x00\xe4\xb8"
+BRIEF = TEXT[:40] + TEXT[-16:]  # for kernels that run without the JIT, a thousand times slower
 NETWORKS = {
     "elman": ModelConfig(hidden_size=9),
     "lstm": ModelConfig(cell="lstm", layers=2, hidden_size=9),
@@ -35,12 +38,12 @@ def model(name: str) -> LanguageModel:
     return LanguageModel(NETWORKS[name], vocabulary, parameters)
 
 
-def compressed(name: str) -> bytes:
+def compressed(name: str, text: bytes) -> bytes:
     target = io.BytesIO()
     if name in NETWORKS:
-        model_codec.compress(model(name), io.BytesIO(TEXT), target)
+        model_codec.compress(model(name), io.BytesIO(text), target)
     else:
-        adaptive.compress(io.BytesIO(TEXT), target)
+        adaptive.compress(io.BytesIO(text), target)
     return target.getvalue()
 
 
@@ -55,20 +58,22 @@ def decompressed(name: str, data: bytes) -> bytes:
 
 def main() -> None:
     adaptive.MODEL = SMALL
-    names = sys.argv[1:]
-    if names[0] == "--one-core":
+    option, names = sys.argv[1], [word for word in sys.argv[1:] if not word.startswith("--")]
+    if option == "--one-core":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        names = names[1:]
-    writing = names == ["write"]
-    for name in [*NETWORKS, "adaptive"] if writing else names:
-        path = FOLDER / f"{name}.rcra"
-        if writing:
-            path.write_bytes(compressed(name))
-        data = path.read_bytes()
-        assert len(data) < len(TEXT), name
-        assert decompressed(name, data) == TEXT, name
-        assert compressed(name) == data, name
-        print(name, "agrees")
+    if names == ["write"]:
+        for name in [*NETWORKS, "adaptive"]:
+            (FOLDER / f"{name}.rcra").write_bytes(compressed(name, TEXT))
+        return
+    for name in names:
+        if option != "--brief":
+            data = (FOLDER / f"{name}.rcra").read_bytes()
+            assert len(data) < len(TEXT), name
+            assert decompressed(name, data) == TEXT, name
+            assert compressed(name, TEXT) == data, name
+        data = compressed(name, BRIEF)
+        assert decompressed(name, data) == BRIEF, name
+        print(name, hashlib.sha256(data).hexdigest())
 
 
 if __name__ == "__main__":

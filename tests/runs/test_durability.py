@@ -19,8 +19,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 @pytest.mark.parametrize(
     ("mode", "kills"),
     [
-        ("constantly", 25),
-        ("exactly", 6),
+        ("constantly", 12),
+        ("exactly", 4),
         pytest.param("constantly", 1000, marks=pytest.mark.durability),
         pytest.param("exactly", 50, marks=pytest.mark.durability),
     ],
