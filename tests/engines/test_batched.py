@@ -1,10 +1,5 @@
 """Minibatch training: equal to the float64 reference for every cell, and its bits depend on the shards alone."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -222,20 +217,6 @@ def test_where_shards_begin_and_end(batch, shards, bounds):
 
 def test_sizes_are_padded_to_sixteen():
     assert [padded(n) for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
-
-
-def run_digest(**environment):
-    script = Path(__file__).parents[1] / "helpers" / "batched_digest.py"
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | environment
-    done = subprocess.run([sys.executable, str(script)], env=variables, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
-    native = run_digest()
-    assert len(native.split()) == 3
-    assert run_digest(NUMBA_DISABLE_JIT="1") == native
-    assert run_digest(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == native
 
 
 @pytest.mark.parametrize("cell", CELLS)

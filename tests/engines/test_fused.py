@@ -1,10 +1,5 @@
 """The fused engine: equal to the float64 reference within float32, and to itself in every mode to the last bit."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -154,20 +149,6 @@ def test_ten_golden_losses():
     inputs, targets, rates = updates(10)
     losses = new_engine().train(inputs, targets, rates).losses
     assert [loss.hex() for loss in losses.tolist()] == GOLDEN
-
-
-def run_digest(**environment):
-    script = Path(__file__).parents[1] / "helpers" / "fused_digest.py"
-    command = [sys.executable, str(script), "5,7,3,4", "140,33,9,3"]
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | environment
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
-
-
-def test_the_same_bits_without_the_jit_and_for_a_generic_cpu():
-    native = run_digest()
-    assert len(native.split()) == 2
-    assert run_digest(NUMBA_DISABLE_JIT="1") == native
-    assert run_digest(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == native
 
 
 def test_a_sequence_at_once_equals_one_character_at_a_time():

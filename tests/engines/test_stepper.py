@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -62,15 +58,3 @@ def test_writing_reads_what_it_has_written(name: str) -> None:
     assert np.array_equal(logs[3:, 0], expected[np.arange(3, 20), ids[4:]])
     assert not logs[:3].any()
     assert set(np.flatnonzero(rules.seen)) == set(written[3:, 0])
-
-
-def digest(*environment: str) -> str:
-    program = Path(__file__).parents[1] / "helpers" / "stepping_digest.py"
-    done = subprocess.run(["env", *environment, sys.executable, program], capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-def test_the_same_bits_without_the_jit_and_for_a_generic_cpu() -> None:
-    usual = digest()
-    assert usual == digest("NUMBA_DISABLE_JIT=1")
-    assert usual == digest("NUMBA_CPU_NAME=generic", "NUMBA_CPU_FEATURES=")
