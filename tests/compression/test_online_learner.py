@@ -13,7 +13,7 @@ from recurra.compression.online_learner import ContextConfig, OnlineLearner
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import NumericalError
 from recurra.network import network
-from recurra.network.optimizers import OPTIMIZERS, clip_by_norm
+from recurra.network.optimizers import PURE_OPTIMIZERS, clip_by_norm
 from recurra.network.parameters import initialise
 
 CONFIG = ModelConfig(cell="lstm", hidden_size=8)
@@ -49,14 +49,14 @@ def expected(ids, limit):
     """log p in float64 of what follows the last of `ids`, learned from as the learner does, without contexts."""
     parameters = {name: array.astype(float) for name, array in initialise(CONFIG, 300, seed=0, scale=None).items()}
     parameters |= {"layers.0.U": parameters["layers.0.U"][:, :3], "V": parameters["V"][:3], "c": np.zeros(3)}
-    memory, state = OPTIMIZERS["adam"].init(parameters), network.zero_state(CONFIG, 1)
+    memory, state = PURE_OPTIMIZERS["adam"].init(parameters), network.zero_state(CONFIG, 1)
     start = 0
     for start in range(T, len(ids), T):
         x, y = ids[start - T : start, None], ids[start - T + 1 : start + 1, None]
         _, gradients, state = network.loss_and_gradients(CONFIG, parameters, x, y, state)
         gradients = {name: gradients[name] for name in parameters}
         clipped = gradients if limit is None else clip_by_norm(gradients, limit)
-        parameters, memory = OPTIMIZERS["adam"].update(parameters, clipped, memory, 0.01)
+        parameters, memory = PURE_OPTIMIZERS["adam"].update(parameters, clipped, memory, 0.01)
     return network.forward(CONFIG, parameters, ids[start:, None], state).log_probabilities[-1, 0]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 
@@ -24,14 +25,17 @@ from recurra.engines.torch_network import Carried, Flat, Tensor, TorchNetwork
 from recurra.network import network, optimizers
 from recurra.network.dropout import masks_of_update
 from recurra.network.network import State
-from recurra.network.optimizers import OPTIMIZERS, Optimizer, optimizer_of
+from recurra.network.optimizers import PURE_OPTIMIZERS, PureOptimizer, optimizer_of
 from recurra.network.state import map_state
 
-ROOTED = ("adagrad", "rmsprop", "adam", "adamw")  # those that take square roots
-IN_TORCH = OPTIMIZERS | {
-    name: Optimizer(OPTIMIZERS[name].init, functools.partial(OPTIMIZERS[name].update, sqrt=torch.sqrt))
-    for name in ROOTED
-}
+
+def _in_torch(pure: PureOptimizer) -> PureOptimizer:
+    """Return an optimizer for tensors: with the square root of PyTorch, if it takes roots."""
+    rooted = "sqrt" in inspect.signature(pure.update).parameters
+    return PureOptimizer(pure.init, functools.partial(pure.update, sqrt=torch.sqrt)) if rooted else pure
+
+
+TORCH_OPTIMIZERS = {name: _in_torch(pure) for name, pure in PURE_OPTIMIZERS.items()}
 
 
 class TorchEngine(StepwiseEngine):
@@ -52,7 +56,7 @@ class TorchEngine(StepwiseEngine):
         self._network = TorchNetwork(config, symbols, self._device)
         self._flat = self._on_device(self._layout.pack(start.parameters))
         self._network.put(self._flat)
-        self._optimizer = optimizer_of(training, IN_TORCH)
+        self._optimizer = optimizer_of(training, TORCH_OPTIMIZERS)
         self._optimizer_state = self._loaded(start.optimizer_state)
         self._threads = threads_of(training, ranks)
         self._carried: Carried = []

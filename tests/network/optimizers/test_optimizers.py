@@ -15,7 +15,7 @@ from recurra import config as settings
 from recurra.network import network
 from recurra.network.cells import CELLS
 from recurra.network.optimizers import (
-    OPTIMIZERS,
+    PURE_OPTIMIZERS,
     adagrad_init,
     adagrad_update,
     adam_init,
@@ -31,17 +31,17 @@ from recurra.network.optimizers import (
 
 Array = npt.NDArray[Any]
 
-of_all = pytest.mark.parametrize("name", OPTIMIZERS)
+of_all = pytest.mark.parametrize("name", PURE_OPTIMIZERS)
 of_both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def test_every_configurable_optimizer_is_here() -> None:
-    assert tuple(OPTIMIZERS) == settings.OPTIMIZERS
+    assert tuple(PURE_OPTIMIZERS) == settings.OPTIMIZERS
 
 
 @of_all
 def test_the_hyperparameters_of_the_settings_are_the_keywords(name: str) -> None:
-    keywords = inspect.signature(OPTIMIZERS[name].update).parameters.values()
+    keywords = inspect.signature(PURE_OPTIMIZERS[name].update).parameters.values()
     defaults = {own.name: own.default for own in keywords if own.kind is own.KEYWORD_ONLY and own.name != "sqrt"}
     assert defaults == settings.HYPERPARAMETERS[name]
 
@@ -49,12 +49,12 @@ def test_the_hyperparameters_of_the_settings_are_the_keywords(name: str) -> None
 @of_all
 def test_the_hyperparameters_that_are_set_arrive(name: str) -> None:
     parameters, gradients = {"c": np.array([1.0, -2.0])}, {"c": np.array([0.3, 4.0])}
-    start = {key: np.full_like(array, 0.5) for key, array in OPTIMIZERS[name].init(parameters).items()}
+    start = {key: np.full_like(array, 0.5) for key, array in PURE_OPTIMIZERS[name].init(parameters).items()}
     for own, usual in settings.HYPERPARAMETERS[name].items():
         training = settings.TrainingConfig(optimizer=name, **{own: usual / 2})  # type: ignore[arg-type]
         found = optimizer_of(training).update(parameters, gradients, start, 0.1)
-        expected = OPTIMIZERS[name].update(parameters, gradients, start, 0.1, **{own: usual / 2})
-        other = OPTIMIZERS[name].update(parameters, gradients, start, 0.1)
+        expected = PURE_OPTIMIZERS[name].update(parameters, gradients, start, 0.1, **{own: usual / 2})
+        other = PURE_OPTIMIZERS[name].update(parameters, gradients, start, 0.1)
         assert found[0]["c"].tolist() == expected[0]["c"].tolist() != other[0]["c"].tolist(), own
 
 
@@ -135,7 +135,7 @@ def test_adamw_decays_apart_from_the_gradient() -> None:
 @of_all
 @of_both_dtypes
 def test_optimizers_are_pure_and_keep_the_dtype(name: str, dtype: type[np.floating[Any]]) -> None:
-    optimizer = OPTIMIZERS[name]
+    optimizer = PURE_OPTIMIZERS[name]
     parameters = {"V": np.ones((2, 3), dtype), "c": np.ones(2, dtype)}
     gradients = {"V": np.full((2, 3), 2, dtype), "c": np.full(2, -1, dtype), "state.h": np.ones((1, 1, 1))}
     state = optimizer.init(parameters)
@@ -154,7 +154,7 @@ def test_optimizers_are_pure_and_keep_the_dtype(name: str, dtype: type[np.floati
 @of_all
 def test_the_state_is_flat_named_arrays_that_begin_at_zero(name: str) -> None:
     parameters = {"layers.0.W": np.ones((3, 3)), "c": np.ones(2)}
-    for key, array in OPTIMIZERS[name].init(parameters).items():
+    for key, array in PURE_OPTIMIZERS[name].init(parameters).items():
         kind, _, of = key.partition(".")
         assert array.shape == (parameters[of].shape if of else (1,)), key
         assert kind in {"velocity", "squares", "mean", "mean_weight", "squares_weight"}
@@ -164,7 +164,7 @@ def test_the_state_is_flat_named_arrays_that_begin_at_zero(name: str) -> None:
 
 @of_all
 def test_from_a_copied_state_it_goes_on_the_same(name: str) -> None:
-    optimizer, g = OPTIMIZERS[name], {"c": np.array([0.3, -2.0])}
+    optimizer, g = PURE_OPTIMIZERS[name], {"c": np.array([0.3, -2.0])}
     parameters, state = {"c": np.array([1.0, -1.0])}, optimizer.init(g)
     for _ in range(3):
         parameters, state = optimizer.update(parameters, g, state, 0.1)
@@ -178,7 +178,7 @@ def test_from_a_copied_state_it_goes_on_the_same(name: str) -> None:
 @of_both_dtypes
 def test_without_gradients_a_fresh_optimizer_stays_where_it_is(name: str, dtype: type[np.floating[Any]]) -> None:
     """But for AdamW's decay; and no 0 / 0 anywhere."""
-    optimizer = OPTIMIZERS[name]
+    optimizer = PURE_OPTIMIZERS[name]
     parameters = {"c": np.array([1.0, -2.0], dtype)}
     state = optimizer.init(parameters)
     for _ in range(3):
@@ -189,7 +189,7 @@ def test_without_gradients_a_fresh_optimizer_stays_where_it_is(name: str, dtype:
 @of_all
 def test_a_rate_of_zero_moves_nothing(name: str) -> None:
     parameters = {"c": np.array([1.0, -2.0])}
-    optimizer = OPTIMIZERS[name]
+    optimizer = PURE_OPTIMIZERS[name]
     new, _ = optimizer.update(parameters, {"c": np.array([5.0, 0.1])}, optimizer.init(parameters), 0.0)
     assert new["c"].tolist() == [1, -2]
 
@@ -223,7 +223,7 @@ DOWNHILL: dict[str, Any] = {
 def test_it_goes_downhill(valley: str, dtype: type[np.floating[Any]], name: str) -> None:
     function, start, goal, updates, rates = DOWNHILL[valley]
     parameters = {"x": np.array(start, dtype)}
-    optimizer = OPTIMIZERS[name]
+    optimizer = PURE_OPTIMIZERS[name]
     state = optimizer.init(parameters)
     for _ in range(updates):
         parameters, state = optimizer.update(parameters, {"x": function(parameters["x"])[1]}, state, rates[name])
@@ -239,7 +239,7 @@ BY_HEART = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.1, "rms
 @pytest.mark.parametrize("cell", CELLS)
 def test_one_batch_can_be_learnt_by_heart(cell: str, name: str) -> None:
     p = problem(cell, T=10, B=1, H=12, K=5, scale=0.1)
-    optimizer = OPTIMIZERS[name]
+    optimizer = PURE_OPTIMIZERS[name]
     parameters, state = p.parameters, optimizer.init(p.parameters)
     for _ in range(300):
         _, gradients, _ = network.loss_and_gradients(p.config, parameters, p.inputs, p.targets, p.state)

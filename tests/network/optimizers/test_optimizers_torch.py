@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.network.optimizers import OPTIMIZERS, clip_by_norm
+from recurra.network.optimizers import PURE_OPTIMIZERS, clip_by_norm
 
 pytestmark = pytest.mark.torch
 torch: Any = pytest.importorskip("torch")
@@ -34,13 +34,13 @@ def test_twenty_updates_agree(name: str, hyper: dict[str, float], peer: str, pee
     """With a rate that changes on the way, and the gradients those of no function."""
     random = np.random.default_rng(0)
     parameters = {"V": random.standard_normal((3, 4)), "c": random.standard_normal(5)}
-    state = OPTIMIZERS[name].init(parameters)
+    state = PURE_OPTIMIZERS[name].init(parameters)
     theirs = {key: torch.nn.Parameter(torch.tensor(array)) for key, array in parameters.items()}
     optimizer = getattr(torch.optim, peer)(theirs.values(), lr=0.1, **peer_hyper)
     for update in range(20):
         rate = 0.1 / (1 + update)
         gradients = {key: 1e3 * random.standard_normal(array.shape) for key, array in parameters.items()}
-        parameters, state = OPTIMIZERS[name].update(parameters, gradients, state, rate, **hyper)
+        parameters, state = PURE_OPTIMIZERS[name].update(parameters, gradients, state, rate, **hyper)
         for key, parameter in theirs.items():
             parameter.grad = torch.tensor(gradients[key])
         optimizer.param_groups[0]["lr"] = rate

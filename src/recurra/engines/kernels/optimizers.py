@@ -141,7 +141,7 @@ def adamw(
     betas: Vector,
     epsilon: np.float32,
 ) -> None:
-    """Adam with decoupled weight decay, in place: the equations of `network/optimizers/adaptive.py`, in their order.
+    """Adam with decoupled weight decay, in place: the equations of `optimizers/adaptive_rates.py`, in their order.
 
         m = beta1 m + rest1 g,  s = beta2 s + rest2 g²,  theta = theta · kept - step m / (√s · scale + epsilon)
 

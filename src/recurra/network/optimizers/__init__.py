@@ -1,10 +1,18 @@
-"""Optimizers as pairs of pure functions, with clipping, schedules, averages and the search for NaN and infinity.
+"""The optimizers as pairs of pure functions, and the other parts of an update.
 
-An optimiser is data: `init(parameters)` gives its state, a flat dict of arrays that a checkpoint can hold,
-and `update(parameters, gradients, state, rate)` gives new parameters and a new state without touching the
-old ones. Both keep the dtype of the parameters; gradients of no parameter, such as the state's, are ignored.
+pure_optimizer   the contract: an update returns new parameters and a new state, and writes to no argument
+descent          SGD, momentum, Nesterov momentum
+adaptive_rates   AdaGrad, RMSprop, Adam, AdamW
+averaging        the moving average of the parameters
+clipping         clip gradients by value or by norm
+finiteness       find NaN and infinity
+schedules        the learning rate of each update
+
+`PURE_OPTIMIZERS` is the registry. The state is a flat dict of arrays that a checkpoint can hold. State and parameters
+keep the dtype of the parameters; gradients of no parameter, such as that of the hidden state, are ignored.
 Hyper-parameters are keyword arguments of `update`, with the names and defaults of `config.HYPERPARAMETERS`.
-Nothing here calls libm: +, -, *, / and square roots are rounded alike on every machine.
+Nothing here calls libm: +, -, *, / and square roots are rounded alike on every machine. The compiled engine has the
+same optimizers in place, with the same bits in float32: `engines.in_place_optimizers`.
 """
 
 from __future__ import annotations
@@ -12,7 +20,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
-from recurra.network.optimizers.adaptive import (
+from recurra.network.optimizers.adaptive_rates import (
     ADAGRAD_EPSILON,
     adagrad_init,
     adagrad_update,
@@ -24,8 +32,6 @@ from recurra.network.optimizers.adaptive import (
 from recurra.network.optimizers.averaging import average_of, averaged
 from recurra.network.optimizers.clipping import clip_by_norm, clip_by_value, global_norm
 from recurra.network.optimizers.descent import (
-    Optimizer,
-    OptimizerState,
     momentum_init,
     momentum_update,
     nesterov_update,
@@ -33,6 +39,7 @@ from recurra.network.optimizers.descent import (
     sgd_update,
 )
 from recurra.network.optimizers.finiteness import magnitude, not_finite, require_finite
+from recurra.network.optimizers.pure_optimizer import OptimizerState, PureOptimizer
 from recurra.network.optimizers.schedules import Schedule, schedule_of
 
 if TYPE_CHECKING:
@@ -41,25 +48,25 @@ if TYPE_CHECKING:
     from recurra.config import TrainingConfig
 
 __all__ = [
-    "ADAGRAD_EPSILON", "OPTIMIZERS", "Optimizer", "OptimizerState", "Schedule", "adagrad_init", "adagrad_update",
-    "adam_init", "adam_update", "adamw_update", "average_of", "averaged", "clip_by_norm", "clip_by_value",
-    "global_norm", "magnitude", "momentum_init", "momentum_update", "nesterov_update", "not_finite", "optimizer_of",
-    "require_finite", "rmsprop_update", "schedule_of", "sgd_init", "sgd_update",
+    "ADAGRAD_EPSILON", "PURE_OPTIMIZERS", "OptimizerState", "PureOptimizer", "Schedule", "adagrad_init",
+    "adagrad_update", "adam_init", "adam_update", "adamw_update", "average_of", "averaged", "clip_by_norm",
+    "clip_by_value", "global_norm", "magnitude", "momentum_init", "momentum_update", "nesterov_update", "not_finite",
+    "optimizer_of", "require_finite", "rmsprop_update", "schedule_of", "sgd_init", "sgd_update",
 ]  # fmt: skip
 
-OPTIMIZERS: Final[dict[str, Optimizer]] = {
-    "sgd": Optimizer(sgd_init, sgd_update),
-    "momentum": Optimizer(momentum_init, momentum_update),
-    "nesterov": Optimizer(momentum_init, nesterov_update),
-    "adagrad": Optimizer(adagrad_init, adagrad_update),
-    "rmsprop": Optimizer(adagrad_init, rmsprop_update),
-    "adam": Optimizer(adam_init, adam_update),
-    "adamw": Optimizer(adam_init, adamw_update),
+PURE_OPTIMIZERS: Final[dict[str, PureOptimizer]] = {
+    "sgd": PureOptimizer(sgd_init, sgd_update),
+    "momentum": PureOptimizer(momentum_init, momentum_update),
+    "nesterov": PureOptimizer(momentum_init, nesterov_update),
+    "adagrad": PureOptimizer(adagrad_init, adagrad_update),
+    "rmsprop": PureOptimizer(adagrad_init, rmsprop_update),
+    "adam": PureOptimizer(adam_init, adam_update),
+    "adamw": PureOptimizer(adam_init, adamw_update),
 }
 
 
-def optimizer_of(training: TrainingConfig, registry: Mapping[str, Optimizer] = OPTIMIZERS) -> Optimizer:
-    """Return the optimizer of `registry` that a training names, with its hyper-parameters and its moving average."""
+def optimizer_of(training: TrainingConfig, registry: Mapping[str, PureOptimizer] = PURE_OPTIMIZERS) -> PureOptimizer:
+    """Return the pure optimizer that a training names, with its hyper-parameters and its moving average."""
     init, update = registry[training.optimizer]
-    optimizer = Optimizer(init, functools.partial(update, **training.hyperparameters))
+    optimizer = PureOptimizer(init, functools.partial(update, **training.hyperparameters))
     return averaged(optimizer, training.ema) if training.ema else optimizer

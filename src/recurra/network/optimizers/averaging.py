@@ -6,19 +6,19 @@ from typing import Final
 
 import numpy as np
 
-from recurra.network.optimizers.descent import Optimizer, OptimizerState
+from recurra.network.optimizers.pure_optimizer import OptimizerState, PureOptimizer
 from recurra.network.parameters import Array, Parameters
 
 SUM: Final = "average."
 WEIGHT: Final = "average_weight"
 
 
-def averaged(optimizer: Optimizer, decay: float) -> Optimizer:
-    """`optimizer`, which from now on keeps the average a / w of all parameters it arrived at; see `average_of`.
+def averaged(optimizer: PureOptimizer, decay: float) -> PureOptimizer:
+    """Return `optimizer` with the average a / w of all parameters it arrived at in its state; see `average_of`.
 
         a <- decay * a + (1 - decay) * theta        w <- decay * w + (1 - decay)        w = 1 - decay^t
 
-    The state has besides the optimiser's own `average.NAME`, a, for each parameter, and `average_weight`, w, (1,).
+    The state gains `average.NAME`, a, for each parameter, and `average_weight`, w, (1,).
 
     Source: B. T. Polyak, A. B. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM Journal on
     Control and Optimization 30 (1992) 838-855, with the exponential weights and the correction w of Adam. Others
@@ -27,20 +27,30 @@ def averaged(optimizer: Optimizer, decay: float) -> Optimizer:
     """
 
     def init(parameters: Parameters) -> OptimizerState:
-        return optimizer.init(parameters) | _init(parameters)
+        return optimizer.init(parameters) | average_init(parameters)
 
     def update(
         parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, **named: float
     ) -> tuple[dict[str, Array], OptimizerState]:
-        own = {name: array for name, array in state.items() if not name.startswith((SUM, WEIGHT))}
-        parameters, own = optimizer.update(parameters, gradients, own, rate, **named)
+        parameters, own = optimizer.update(parameters, gradients, without_average(state), rate, **named)
         return parameters, own | average_update(parameters, state, decay)
 
-    return Optimizer(init, update)
+    return PureOptimizer(init, update)
+
+
+def average_init(parameters: Parameters) -> OptimizerState:
+    """Return the part of the state that is the average, before the first update: zeros."""
+    dtype = next(iter(parameters.values())).dtype
+    return {SUM + name: np.zeros_like(array) for name, array in parameters.items()} | {WEIGHT: np.zeros(1, dtype)}
+
+
+def without_average(state: OptimizerState) -> OptimizerState:
+    """Return the part of the state that is not the average."""
+    return {name: array for name, array in state.items() if not name.startswith((SUM, WEIGHT))}
 
 
 def average_update(parameters: Parameters, state: OptimizerState, decay: float) -> OptimizerState:
-    """The part of the state that is the average, after the parameters of one more update."""
+    """Return the part of the state that is the average, after an update that arrived at `parameters`."""
     sums = {SUM + name: _blend(state[SUM + name], theta, decay) for name, theta in parameters.items()}
     return sums | {WEIGHT: _blend(state[WEIGHT], 1.0, decay)}
 
@@ -51,11 +61,6 @@ def average_of(state: OptimizerState) -> dict[str, Array] | None:
     if weight is None or not weight[0] > 0:
         return None
     return {name.removeprefix(SUM): total / weight for name, total in state.items() if name.startswith(SUM)}
-
-
-def _init(parameters: Parameters) -> OptimizerState:
-    dtype = next(iter(parameters.values())).dtype
-    return {SUM + name: np.zeros_like(array) for name, array in parameters.items()} | {WEIGHT: np.zeros(1, dtype)}
 
 
 def _blend(old: Array, new: Array | float, decay: float) -> Array:

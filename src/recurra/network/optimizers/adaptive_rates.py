@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from recurra.network.optimizers.descent import OptimizerState
+from recurra.network.optimizers.pure_optimizer import OptimizerState
 from recurra.network.parameters import Array, Parameters
 
 ADAGRAD_EPSILON: Final = 1e-8
