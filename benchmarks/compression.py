@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import recurra
-from recurra.compression import adaptive, model_codec
+from recurra.compression import adaptive_compression, model_codec
 from recurra.text.reading import read
 
 Both = tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]
@@ -71,7 +71,9 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    ours: dict[str, Both] = {"recurra --adaptive": (through(adaptive.compress), through(adaptive.decompress))}
+    ours: dict[str, Both] = {
+        "recurra --adaptive": (through(adaptive_compression.compress), through(adaptive_compression.decompress))
+    }
     if options.model:
         model = recurra.load(options.model)
         ours["recurra MODEL"] = through(model_codec.compress, model), through(model_codec.decompress, model)

@@ -1,6 +1,7 @@
 """A module imports only from packages before its own in `IMPORT_ORDER`, and `import recurra` loads nothing heavy."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import recurra
 from import_order import IMPORT_ORDER
+from recurra.config import ENGINES
 
 ROOT = Path(recurra.__file__).parent
 LEVEL = {name: level for level, names in enumerate(IMPORT_ORDER) for name in names}
@@ -193,3 +195,85 @@ def test_the_readme_and_the_package_have_the_threat_model():
     words = (root / "SECURITY.md").read_text()
     for reader in ("model file", "text", "run folder", "terminal", "report", "How to report"):
         assert reader in words
+
+
+# Classes of one name are one protocol: every module of the package has its own, and one caller uses any of them.
+PROTOCOLS = {
+    "Cache": ("network/cells", "what `Equations.forward` of a cell keeps for `Equations.backward`"),
+    "State": ("network/cells", "`CellSpec.state`: the arrays that a cell carries from one time step to the next"),
+    "Step": ("network/cells", "one time step in the cache of a cell"),
+    "Saved": ("engines/kernels", "`CellKernels.saved`: the arrays that the kernels of a cell keep for backward"),
+    "Carried": ("engines/kernels", "`CellKernels.carried`: the gradients that backward carries between time steps"),
+    "StepBuffers": ("engines/kernels", "`CellKernels.step_buffers`: the workspace of one time step of a cell"),
+}
+
+
+def places(found):
+    """The names with more than one place, of (name, place) pairs."""
+    by_name = {}
+    for name, place in found:
+        by_name.setdefault(name, []).append(place)
+    return {name: sorted(own) for name, own in by_name.items() if len(own) > 1}
+
+
+def public_classes(source):
+    return [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
+
+
+def test_no_two_modules_have_one_name():
+    assert places((path.name, name_of(path)) for path in MODULES if path.name != "__init__.py") == {}
+
+
+def test_no_two_public_classes_have_one_name_unless_they_are_one_protocol():
+    found = places(
+        (name, path.relative_to(ROOT).parent.as_posix())
+        for path in MODULES
+        for name in public_classes(path.read_text())
+    )
+    unlisted = {name: own for name, own in found.items() if {PROTOCOLS.get(name, ("",))[0]} != set(own)}
+    assert unlisted == {}
+    assert set(PROTOCOLS) == set(found), "a protocol with fewer than two classes"
+
+
+def test_a_name_in_two_places_is_found():
+    assert places([("A", "x"), ("B", "x"), ("A", "y")]) == {"A": ["x", "y"]}
+    assert public_classes("class A: pass\nclass _B: pass\ndef f():\n    class C: pass") == ["A"]
+
+
+def defined_names(path):
+    """The names of functions, classes, constants and methods in a module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Name(id=name, ctx=ast.Store()) | ast.alias(name=name):
+                yield name
+
+
+def stale_names(docstring, modules, others):
+    """The modules that a package's docstring names and that do not exist.
+
+    The first column of a table has modules of the package. A word in backticks may also be a module or a package
+    elsewhere, or another name of the package: `others`.
+    """
+    column = {word for line in re.findall(r"^ *(\w+(?:, \w+)*) {2,}\S", docstring, re.M) for word in line.split(", ")}
+    quoted = {word.rstrip("/").removesuffix(".py") for word in re.findall(r"`([a-z_][a-z_./]*)`", docstring)}
+    return sorted(column - modules) + sorted(quoted - modules - others)
+
+
+PACKAGES = [path for path in MODULES if path.name == "__init__.py" and path.parent != ROOT]
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=name_of)
+def test_a_package_docstring_names_only_what_exists(path):
+    own = {child.stem for child in path.parent.iterdir()}
+    inner = {name.removeprefix("recurra.") for name in NAMES}
+    others = inner | {name.replace(".", "/") for name in inner} | {name.split(".")[-1] for name in inner}
+    others |= {f"recurra.{name}" for name in [*inner, *recurra.__all__]}
+    others |= {name for module in path.parent.rglob("*.py") for name in defined_names(module)} | set(ENGINES)
+    assert stale_names(ast.get_docstring(ast.parse(path.read_text())), own, others) == []
+
+
+def test_a_stale_name_is_found():
+    docstring = "lanes, gone    vectors; `output` and `lanes`\n             go on; `runs/old.py`, `--option`, `network`"
+    assert stale_names(docstring, {"lanes"}, {"network"}) == ["gone", "output", "runs/old"]

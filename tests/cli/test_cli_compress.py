@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from calling import Call
-from recurra.compression import adaptive, container
+from recurra.compression import adaptive_compression, container
 from recurra.config import ModelConfig
 
 TEXT = "And God said, Let there be light: and there was light. Grüße!\n".encode() * 5
@@ -18,7 +18,7 @@ TEXT = "And God said, Let there be light: and there was light. Grüße!\n".encod
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(adaptive, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
+    monkeypatch.setattr(adaptive_compression, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
     monkeypatch.chdir(tmp_path)
     Path("book.txt").write_bytes(TEXT)
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save as safetensors
 
-from recurra.compression import adaptive
+from recurra.compression import adaptive_compression
 from recurra.errors import TextError
 from recurra.text.reading import read
 
@@ -72,7 +72,7 @@ def database(path: str) -> bytes:
 
 def compressed_by_us() -> bytes:
     data = io.BytesIO()
-    adaptive.compress(io.BytesIO(b"a small book"), data)
+    adaptive_compression.compress(io.BytesIO(b"a small book"), data)
     return data.getvalue()
 
 

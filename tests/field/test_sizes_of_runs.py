@@ -21,7 +21,7 @@ from recurra.runs import records, source_list
 from recurra.runs.checkpoint_schema import PROGRESS, saved_fault
 from recurra.runs.findings.sample_marks import mark
 from recurra.runs.layout import SETTINGS, SOURCES, SUMMARY
-from recurra.runs.logs import Sample
+from recurra.runs.logs import SampleText
 from recurra.runs.provenance import Provenance
 from recurra.runs.run_toml import read_settings
 from recurra.runs.source_list import read_sources, write_sources
@@ -161,7 +161,7 @@ def test_checkpoints_of_before_have_no_number_of_dropped_epochs() -> None:
 
 def test_the_marks_of_many_long_samples() -> None:
     text = LINE * 40
-    found = mark([Sample(update, text) for update in range(600)], from_string(text))
+    found = mark([SampleText(update, text) for update in range(600)], from_string(text))
     summary = json.dumps({"sample_marks": found}, indent=1).encode()
     assert bounded_io.parse_json(summary)["sample_marks"] == found
     assert len(summary) < bounded_io.LONGEST
@@ -195,6 +195,6 @@ def test_many_symbols_and_records(tmp_path: Path) -> None:
 
 
 def test_what_a_report_draws_is_bounded() -> None:
-    many = [records.Record(update, 1.0, 1.0, 1.0, 1.0, None, 1.0) for update in range(50_000)]
+    many = [records.MetricsLine(update, 1.0, 1.0, 1.0, 1.0, None, 1.0) for update in range(50_000)]
     columns = panel_data.columns(many, 1)
     assert max(map(len, columns.values())) <= 2500

@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-from recurra.compression import adaptive, model_codec
+from recurra.compression import adaptive_compression, model_codec
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialise
@@ -43,7 +43,7 @@ def compressed(name: str, text: bytes) -> bytes:
     if name in NETWORKS:
         model_codec.compress(model(name), io.BytesIO(text), target)
     else:
-        adaptive.compress(io.BytesIO(text), target)
+        adaptive_compression.compress(io.BytesIO(text), target)
     return target.getvalue()
 
 
@@ -52,12 +52,12 @@ def decompressed(name: str, data: bytes) -> bytes:
     if name in NETWORKS:
         model_codec.decompress(model(name), io.BytesIO(data), target)
     else:
-        adaptive.decompress(io.BytesIO(data), target)
+        adaptive_compression.decompress(io.BytesIO(data), target)
     return target.getvalue()
 
 
 def main() -> None:
-    adaptive.MODEL = SMALL
+    adaptive_compression.MODEL = SMALL
     option, names = sys.argv[1], [word for word in sys.argv[1:] if not word.startswith("--")]
     if option == "--one-core":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

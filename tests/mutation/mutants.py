@@ -46,7 +46,7 @@ TARGETS = {
     "compression/entropy_coding.py": "tests/compression/test_entropy_coding.py tests/compression/test_format.py",
     "compression/container.py": "tests/compression/test_container.py tests/compression/test_model_codec.py",
     "compression/model_codec.py": "tests/compression/test_format.py tests/compression/test_model_codec.py",
-    "compression/adaptive.py": "tests/compression/test_adaptive.py",
+    "compression/adaptive_compression.py": "tests/compression/test_adaptive_compression.py",
     "runs/checkpoints.py": "tests/runs/test_checkpoints.py tests/runs/test_recovery.py",
     "runs/recovery.py": "tests/runs/test_recovery.py",
     "runs/checkpoint_schema.py": "tests/runs/test_checkpoint_schema.py",

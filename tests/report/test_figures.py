@@ -14,7 +14,7 @@ from recurra.errors import ModelError, StorageError, UsageError
 from recurra.report.drawing import PAPER, STAND_IN, inline, style
 from recurra.report.figures import bars, draw_bits, draw_smooth_loss, write_figures
 from recurra.runs.curves import decimate
-from recurra.runs.records import Record, load
+from recurra.runs.records import MetricsLine, load
 from run_folder import MakeRun
 
 SIGNATURES = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml"}
@@ -140,8 +140,8 @@ def test_an_inline_figure_takes_its_colours_from_the_page(make_run: MakeRun) -> 
     assert 'id="figure_1"' not in drawn
 
 
-def _record(update: int, smooth: float) -> Record:
-    return Record(update, smooth, smooth - 1, smooth + 1, smooth, None, None)
+def _record(update: int, smooth: float) -> MetricsLine:
+    return MetricsLine(update, smooth, smooth - 1, smooth + 1, smooth, None, None)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=300), st.sampled_from([8, 20, 50]))

@@ -11,7 +11,7 @@ import pytest
 
 from recurra.errors import StorageError
 from recurra.runs.layout import LOGS, METRICS, SAMPLES, TIMINGS
-from recurra.runs.logs import Logs, Sample, cut_back, samples
+from recurra.runs.logs import Logs, SampleText, cut_back, samples
 from recurra.system.system_info import peak_memory
 from recurra.training.events import Progress, Record, Sampled, Saving
 from small_training import rows
@@ -127,7 +127,7 @@ def test_samples_are_read_back_but_no_half_of_one(tmp_path: Path) -> None:
     written(tmp_path)
     with (tmp_path / SAMPLES).open("ab") as file:
         file.write(b'{"update": 40}\n{"update": 40, "text": "ha')
-    assert samples(tmp_path) == [Sample(update, "line\nü") for update in (10, 20, 30)]
+    assert samples(tmp_path) == [SampleText(update, "line\nü") for update in (10, 20, 30)]
     (tmp_path / SAMPLES).unlink()
     with pytest.raises(StorageError, match="No such file"):
         samples(tmp_path)

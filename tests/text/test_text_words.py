@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recurra.runs.findings.sample_marks import mark
-from recurra.runs.logs import Sample
+from recurra.runs.logs import SampleText
 from recurra.text.reading import from_string, read
 from recurra.text.words import UNSPACED, has_words, is_unspaced, pattern
 from unicode_examples import WORDS
@@ -52,7 +52,7 @@ def test_whether_a_text_has_words(text: str, expected: bool) -> None:
 
 
 def test_known_words_of_hindi_are_whole() -> None:
-    (found,) = mark([Sample(1, "लिखा हिन् है अच्छी")], from_string(HINDI * 3))
+    (found,) = mark([SampleText(1, "लिखा हिन् है अच्छी")], from_string(HINDI * 3))
     assert found["words"] == [[0, 4], [10, 2]]
     assert found["total"] == 4
 
@@ -63,6 +63,6 @@ def test_a_text_of_a_file_keeps_the_marks_of_its_name(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_of_words_that_have_no_meaning() -> None:
-    (found,) = mark([Sample(1, "性本善。1984 abc")], from_string(CHINESE * 3))
+    (found,) = mark([SampleText(1, "性本善。1984 abc")], from_string(CHINESE * 3))
     assert (found["words"], found["total"]) == ([], 0)
     assert "copied" in found

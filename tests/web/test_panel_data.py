@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recurra.runs.records import Sample, load
+from recurra.runs.records import SampleLine, load
 from recurra.web import panel_data
 from run_folder import HOSTILE, MakeRun, lines, record
 
@@ -70,5 +70,5 @@ def test_the_text_to_look_at(make_run: MakeRun, tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [[1], [1, 2, 3], ["a", 1], [-1, 2], [0, 0], [3, 3], [True, 1], 7, None])
 def test_spans_that_make_no_sense_are_left_out(bad: object) -> None:
     marks = [{"update": 0, "words": [[0, 2], bad], "copied": bad, "total": 3}]
-    (sample,) = panel_data.samples([Sample(0, 1.0, "12345")], marks)
+    (sample,) = panel_data.samples([SampleLine(0, 1.0, "12345")], marks)
     assert (sample["words"], sample["copied"]) == ([[0, 2]], [])

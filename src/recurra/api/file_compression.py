@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from recurra.compression import adaptive, model_codec
+from recurra.compression import adaptive_compression, model_codec
 from recurra.compression.container import Target
 from recurra.compression.model_codec import Escapes
 from recurra.config import arguments
@@ -76,7 +76,7 @@ def compress(
 
     def write(loaded: LanguageModel | None, own: BinaryIO, other: Target, count: _Count) -> Escapes | None:
         if loaded is None:
-            adaptive.compress(own, other, count)
+            adaptive_compression.compress(own, other, count)
             return None
         return model_codec.compress(loaded, own, other, count)
 
@@ -120,7 +120,7 @@ def decompress(
     def write(loaded: LanguageModel | None, own: BinaryIO, other: Target, count: _Count) -> None:
         told = damaged if salvage else None
         if loaded is None:
-            adaptive.decompress(own, other, count, told)
+            adaptive_compression.decompress(own, other, count, told)
         else:
             model_codec.decompress(loaded, own, other, count, told)
 

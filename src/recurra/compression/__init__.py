@@ -1,7 +1,7 @@
 """Lossless compression: a network predicts, and an arithmetic coder spends -log2 p bits on each symbol.
 
-entropy_coding   the arithmetic coder and the escape for unknown characters
-container        the file of compressed blocks
-model_codec      compress with a trained model; `model_decoder` is its fast decoder
-adaptive         compress without a model file; `online_learner` is the network that learns from the bytes
+entropy_coding         the arithmetic coder and the escape for unknown characters
+container              the file of compressed blocks
+model_codec            compress with a trained model; `model_decoder` is its fast decoder
+adaptive_compression   compress without a model file; `online_learner` is the network that learns from the bytes
 """

@@ -158,9 +158,9 @@ class OnlineLearner:
         self.logs, self._sums = aligned_zeros(1, self._capacity), aligned_zeros(1, padded(len(self.ids)))
         p, layer = self._views, shard.layers[0]
         U, W, b = (p[f"layers.0.{name}"] for name in "UWb")
-        weights = online_steps.Weights(U, W, b, self._panels.across["V"], p["c"])
+        weights = online_steps.OnlineWeights(U, W, b, self._panels.across["V"], p["c"])
         room = np.zeros(self._capacity, np.int64), aligned_zeros(1, self._capacity), shard.packed
-        memory = online_steps.Room(
+        memory = online_steps.OnlineWorkspace(
             layer.states.h, layer.states.c, layer.saved.gates, shard.o, self.logs, self._sums, *room
         )
         self._parts = weights, memory, self._contexts

@@ -76,7 +76,7 @@ LEAST_SPLIT = 100  # characters: of a shorter text nothing is held out, and it i
 LEAST_HELD_OUT = 25  # characters of a text that is not shorter
 
 
-class Choice(NamedTuple):
+class PresetChoice(NamedTuple):
     """What was chosen: a rung, its settings fitted to the text, and what a better network would want (time, text)."""
 
     rung: Rung
@@ -84,7 +84,7 @@ class Choice(NamedTuple):
     wanting: tuple[str, ...]
 
 
-def choose(characters: int, seconds: float) -> Choice:
+def choose(characters: int, seconds: float) -> PresetChoice:
     """The settings for a text of `characters` and a time in `seconds`: the best network that both are enough for."""
     index = max(i for i, rung in enumerate(LADDER) if rung.seconds <= seconds and rung.characters <= characters)
     rung = LADDER[index]
@@ -106,7 +106,7 @@ def choose(characters: int, seconds: float) -> Choice:
         better = LADDER[index + 1]
         wants = {"time": better.seconds > seconds, "text": better.characters > characters}
         wanting = tuple(name for name, wanted in wants.items() if wanted)
-    return Choice(rung, _BATCHES | rung.settings | fitted, wanting)
+    return PresetChoice(rung, _BATCHES | rung.settings | fitted, wanting)
 
 
 def expected(rung: Rung, read: float) -> float:

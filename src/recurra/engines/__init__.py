@@ -1,16 +1,20 @@
 """Engines: programs that execute the mathematics of `network`; they compute and do not decide.
 
-engine      the interface of every engine
-reference   float64 NumPy, the equations as they stand: the truth in every test
-compiled    strict float32 kernels, the same bits on every CPU (`kernels`)
-              fused      one elman layer with tanh, one stream and AdaGrad, in one kernel; `fused_tiles` fixes its sums
-              batched    every other network, on several cores: `sharding` divides a batch, `shard` trains a part of it,
-                         `flat_optimizer` updates the parameters, `parameter_layout` and `flat_parameters` arrange them
-              stepper    a trained network step by step, for sampling
-              dynamic_updates   a network that learns while it reads
-            `thread_team` and `workspaces` are their threads and their memory
-torch       PyTorch in float32, on a CPU or a GPU: an extra, imported only for `--engine torch`
-            (`torch_engine`, `torch_network`, `torch_device`)
+engine            the interface of every engine
+reference         the engine `reference`, float64 NumPy, the equations as they stand: the truth in every test
+
+The engine `compiled` is strict float32, the same bits on every CPU; its kernels are in `kernels`:
+
+fused             one elman layer with tanh, one stream and AdaGrad, in one kernel; `fused_tiles` fixes its sums
+batched           every other network, on several cores: `sharding` divides a batch, `shard` trains a part of it
+flat_optimizer    the update of all parameters, which `in_place_optimizers` computes; `parameter_layout` and
+                  `flat_parameters` arrange them in one array
+stepper           a trained network step by step, for sampling
+dynamic_updates   a network that learns while it reads
+thread_team       the threads of these engines; `workspaces` are their memory
+
+torch_engine      the engine `torch`, PyTorch in float32, on a CPU or a GPU: an extra, imported only when it is chosen;
+                  `torch_network` has its layers, `torch_device` finds the device
 """
 
 from __future__ import annotations

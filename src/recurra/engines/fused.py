@@ -39,9 +39,9 @@ def _whole_vectors(size: int) -> int:
     return -(-size // WIDTH) * WIDTH
 
 
-def _room(hidden: Tiling, symbols: Tiling, steps: int) -> fused_elman.Room:
+def _workspace(hidden: Tiling, symbols: Tiling, steps: int) -> fused_elman.FusedWorkspace:
     sums = aligned_zeros(1, _whole_vectors(steps))
-    return fused_elman.Room(
+    return fused_elman.FusedWorkspace(
         h=aligned_zeros(steps + 1, hidden.width),
         o=aligned_zeros(steps, symbols.width),
         da=aligned_zeros(steps, hidden.width),
@@ -54,19 +54,19 @@ def _room(hidden: Tiling, symbols: Tiling, steps: int) -> fused_elman.Room:
     )
 
 
-def _first_steps(room: fused_elman.Room, steps: int) -> fused_elman.Room:
-    """The part of `room` that a sequence of `steps` needs, in the same memory."""
-    return room._replace(
-        h=room.h[: steps + 1],
-        o=room.o[:steps],
-        da=room.da[:steps],
-        sums=room.sums[:, : _whole_vectors(steps)],
-        following=room.following[:steps],
+def _first_steps(workspace: fused_elman.FusedWorkspace, steps: int) -> fused_elman.FusedWorkspace:
+    """The part of `workspace` that a sequence of `steps` needs, in the same memory."""
+    return workspace._replace(
+        h=workspace.h[: steps + 1],
+        o=workspace.o[:steps],
+        da=workspace.da[:steps],
+        sums=workspace.sums[:, : _whole_vectors(steps)],
+        following=workspace.following[:steps],
     )
 
 
-def _blank(hidden: Tiling, symbols: Tiling) -> fused_elman.Weights:
-    return fused_elman.Weights(
+def _blank(hidden: Tiling, symbols: Tiling) -> fused_elman.FusedWeights:
+    return fused_elman.FusedWeights(
         U=aligned_zeros(symbols.size, hidden.width),
         W=aligned_zeros(hidden.width, hidden.width),
         b=aligned_zeros(1, hidden.width),
@@ -75,7 +75,7 @@ def _blank(hidden: Tiling, symbols: Tiling) -> fused_elman.Weights:
     )
 
 
-def _views(weights: fused_elman.Weights, hidden: Tiling, symbols: Tiling) -> dict[str, Vector]:
+def _views(weights: fused_elman.FusedWeights, hidden: Tiling, symbols: Tiling) -> dict[str, Vector]:
     """The unpadded parameters by name, in the mission's orientation, as views."""
     m, K = hidden.size, symbols.size
     return {
@@ -87,7 +87,7 @@ def _views(weights: fused_elman.Weights, hidden: Tiling, symbols: Tiling) -> dic
     }
 
 
-def _fill(weights: fused_elman.Weights, values: Mapping[str, Vector], hidden: Tiling, symbols: Tiling) -> None:
+def _fill(weights: fused_elman.FusedWeights, values: Mapping[str, Vector], hidden: Tiling, symbols: Tiling) -> None:
     for name, view in _views(weights, hidden, symbols).items():
         view[...] = values[name]
 
@@ -171,15 +171,15 @@ class FusedEngine(Engine):
         self._weights = _blank(self._hidden, self._symbols)
         self._weights.c[:] = softmax.LOWEST
         self._squares = _blank(self._hidden, self._symbols)
-        self._room = _room(self._hidden, self._symbols, training.sequence_length)
+        self._workspace = _workspace(self._hidden, self._symbols, training.sequence_length)
         _fill(self._weights, parameters, self._hidden, self._symbols)
         if optimizer_state is not None:
             squares = {name: optimizer_state[f"squares.{name}"] for name in TENSORS}
             _fill(self._squares, squares, self._hidden, self._symbols)
         if state is not None:
-            self._room.h[0, : self._hidden.size] = state.h[0, 0]
-        transpose_matrix(self._weights.W, self._room.W)
-        transpose_matrix(self._weights.V, self._room.V)
+            self._workspace.h[0, : self._hidden.size] = state.h[0, 0]
+        transpose_matrix(self._weights.W, self._workspace.W)
+        transpose_matrix(self._weights.V, self._workspace.V)
 
     def train(self, inputs: Batches, targets: Batches, rates: Rates, *, carry: bool = True) -> TrainResult:
         count, steps, _ = inputs.shape
@@ -190,7 +190,7 @@ class FusedEngine(Engine):
             np.ascontiguousarray(targets, np.int64).reshape(count, steps),
             self._weights,
             self._squares,
-            _first_steps(self._room, steps),
+            _first_steps(self._workspace, steps),
             rates,
             carry,
             self._clip,
@@ -213,7 +213,7 @@ class FusedEngine(Engine):
         return not_finite(tensor, "too large, infinite or NaN", update)
 
     def warm_up(self) -> None:
-        empty = np.zeros((0, self._room.o.shape[0], 1), np.int64)
+        empty = np.zeros((0, self._workspace.o.shape[0], 1), np.int64)
         self.train(empty, empty, np.zeros(0, np.float32))
 
     def parameters(self) -> dict[str, Vector]:
@@ -229,7 +229,7 @@ class FusedEngine(Engine):
         return {f"squares.{name}": np.ascontiguousarray(view).copy() for name, view in views.items()}
 
     def state(self) -> State:
-        return State(h=self._room.h[0, : self._hidden.size].reshape(1, 1, -1).copy())
+        return State(h=self._workspace.h[0, : self._hidden.size].reshape(1, 1, -1).copy())
 
     def zero_state(self) -> None:
-        self._room.h[0] = 0
+        self._workspace.h[0] = 0

@@ -65,11 +65,11 @@ class Stepper:
         self._views = layout.views(layout.pack_weights(parameters))
         self._arrangements = {alone: self._arranged(alone) for alone in (False, True)}
 
-    def weights(self, streams: int) -> stepping.Weights:
+    def weights(self, streams: int) -> stepping.NetworkWeights:
         """Return the weights as the kernels read them for so many streams."""
         return self._arrangements[streams == 1]
 
-    def _arranged(self, alone: bool) -> stepping.Weights:
+    def _arranged(self, alone: bool) -> stepping.NetworkWeights:
         """The weights for many streams, or for one, which reads recurrent matrices as they stand."""
 
         def pack(matrices: list[Vector]) -> Vector:
@@ -79,7 +79,7 @@ class Stepper:
         table = self._views["layers.0.U"]
         unused = np.zeros((self._hidden, table.shape[1]), np.float32)  # U of the first layer is the table
         U = pack([unused, *(layer["U"] for layer in layers[1:])])
-        return stepping.Weights(
+        return stepping.NetworkWeights(
             inputs=InputWeights(table, U),
             cell=self._kernels.step_weights(self._config, layers, pack),
             V=_stacked([self._wide(self._views["V"], np.float32(0))], False)[0],
@@ -92,10 +92,10 @@ class Stepper:
         wide[:, : self.symbols], wide[:, self.symbols :] = view[:, : self.symbols], value
         return wide
 
-    def workspace(self, streams: int) -> stepping.Room:
+    def workspace(self, streams: int) -> stepping.StepWorkspace:
         """Return new memory for the steps of so many streams."""
         alone = self._arrangements[True].cell
-        return stepping.Room(
+        return stepping.StepWorkspace(
             cell=self._kernels.step_buffers(alone, streams, self._hidden),
             logits=aligned_zeros(streams, self.width),
             logs=aligned_zeros(streams, self.width),

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     AnyState = tuple[Array, ...]  # the NamedTuple of a cell
 
 __all__ = [
-    "Backward", "Forward", "State", "backward", "forward", "loss_and_gradients", "one_hot", "zero_state",
+    "BackwardPass", "ForwardPass", "State", "backward", "forward", "loss_and_gradients", "one_hot", "zero_state",
 ]  # fmt: skip
 
 
-class Forward(NamedTuple):
+class ForwardPass(NamedTuple):
     """log p (T, B, K), the final state, and for backward each layer's cache, the top h (T, B, H) and the masks."""
 
     log_probabilities: Array
@@ -40,7 +40,7 @@ class Forward(NamedTuple):
     masks: Array | None
 
 
-class Backward(NamedTuple):
+class BackwardPass(NamedTuple):
     """The gradients of the parameters by name, of the state at the start, and of dense inputs (T, B, K)."""
 
     parameters: dict[str, Array]
@@ -60,7 +60,7 @@ def forward(
     inputs: Array,
     state: AnyState,
     masks: Array | None = None,
-) -> Forward:
+) -> ForwardPass:
     """log p of each next character, from inputs (ids (T, B) or dense (T, B, K)) and the state before them.
 
     `masks` (L - 1, B, H), of `dropout.dropout_masks`, multiply what each layer but the last hands up, the same
@@ -75,12 +75,12 @@ def forward(
         x, final, cache = equations.forward(of_layer(parameters, layer), x, _layer_state(state, layer))
         caches.append(cache)
         finals.append(final)
-    return Forward(output.forward(parameters, x), _stack(finals), tuple(caches), x, masks)
+    return ForwardPass(output.forward(parameters, x), _stack(finals), tuple(caches), x, masks)
 
 
 def backward(
-    config: ModelConfig, parameters: Parameters, passed: Forward, targets: Array, dstate: AnyState | None = None
-) -> Backward:
+    config: ModelConfig, parameters: Parameters, passed: ForwardPass, targets: Array, dstate: AnyState | None = None
+) -> BackwardPass:
     """The gradients of L = - sum log p_t[y_t] + dstate · (final state), from the forward pass `passed`.
 
     `dstate` is what reaches the final state from later time: none (zero) where the text ends here.
@@ -98,7 +98,7 @@ def backward(
             dx = dx * passed.masks[layer - 1]
         gradients |= {f"layers.{layer}.{name}": gradient for name, gradient in cell_gradients.items()}
         dstates.insert(0, dstate0)
-    return Backward({name: gradients[name] for name in parameters}, _stack(dstates), dx)
+    return BackwardPass({name: gradients[name] for name in parameters}, _stack(dstates), dx)
 
 
 def loss_and_gradients(

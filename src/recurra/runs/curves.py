@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from recurra.runs.records import Record
+from recurra.runs.records import MetricsLine
 
 MAX_POINTS: Final = 2000
 BASELINES: Final = {
@@ -18,7 +18,7 @@ BASELINES: Final = {
 }
 
 
-def decimate(records: Sequence[Record], limit: int = MAX_POINTS) -> list[Record]:
+def decimate(records: Sequence[MetricsLine], limit: int = MAX_POINTS) -> list[MetricsLine]:
     """At most `limit` records that draw the same picture.
 
     Of each block they are the ones with the lowest and the highest smooth loss, both with the block's lowest,
@@ -38,5 +38,5 @@ def decimate(records: Sequence[Record], limit: int = MAX_POINTS) -> list[Record]
     return [*kept, records[-1]]
 
 
-def _smooth(record: Record) -> float:
+def _smooth(record: MetricsLine) -> float:
     return record.smooth

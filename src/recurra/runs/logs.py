@@ -18,7 +18,7 @@ from recurra.training.events import Event
 from recurra.training.snapshot import Lowest
 
 
-class Sample(NamedTuple):
+class SampleText(NamedTuple):
     """What the network wrote after `update` updates."""
 
     update: int
@@ -90,12 +90,12 @@ def cut_back(folder: Path, update: int) -> Kept:
     return Kept(seconds, lowest)
 
 
-def samples(folder: Path) -> list[Sample]:
+def samples(folder: Path) -> list[SampleText]:
     """Those that a run in `folder` has written, also before it was resumed; StorageError where its log is gone."""
     path = folder / SAMPLES
     with atomic_write.writing(path), path.open("rb") as file:
         found = [_row(line) for line in file]
-    return [Sample(row["update"], row["text"]) for row in found if isinstance(row.get("text"), str)]
+    return [SampleText(row["update"], row["text"]) for row in found if isinstance(row.get("text"), str)]
 
 
 def _cut(path: Path, update: int) -> Iterator[dict[str, Any]]:

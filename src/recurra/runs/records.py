@@ -34,7 +34,7 @@ CONSEQUENCES = {
 }
 
 
-class Record(NamedTuple):
+class MetricsLine(NamedTuple):
     """One line of metrics.jsonl: losses since the line before, in the run's own unit (`RunData.span`)."""
 
     update: int
@@ -47,7 +47,7 @@ class Record(NamedTuple):
     norm: float | None = None  # of the gradient
 
 
-class Sample(NamedTuple):
+class SampleLine(NamedTuple):
     """One line of samples.jsonl."""
 
     update: int
@@ -68,8 +68,8 @@ class RunData:
 
     name: str
     tables: Mapping[str, Any]
-    records: tuple[Record, ...]
-    samples: tuple[Sample, ...]
+    records: tuple[MetricsLine, ...]
+    samples: tuple[SampleLine, ...]
     timings: Mapping[str, Any]
     summary: Mapping[str, Any]
     notes: tuple[str, ...]
@@ -236,10 +236,10 @@ def _required(where: str, table: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def record_of(where: str, line: dict[str, Any]) -> Record:
+def record_of(where: str, line: dict[str, Any]) -> MetricsLine:
     """A line of metrics.jsonl; ModelError where it is none."""
     loss = mapping(line.get("loss"))
-    return Record(
+    return MetricsLine(
         update=int(_required(where, line, "update")),
         mean=_required(where, loss, "mean"),
         low=_required(where, loss, "min"),
@@ -251,12 +251,12 @@ def record_of(where: str, line: dict[str, Any]) -> Record:
     )
 
 
-def sample_of(where: str, line: dict[str, Any]) -> Sample:
+def sample_of(where: str, line: dict[str, Any]) -> SampleLine:
     """A line of samples.jsonl; ModelError where it is none."""
     text = line.get("text")
     if not isinstance(text, str):
         raise ModelError(f"{where}: expected a string as `text`, got {text!r:.40}.")
-    return Sample(int(_required(where, line, "update")), number(line, "temperature"), text)
+    return SampleLine(int(_required(where, line, "update")), number(line, "temperature"), text)
 
 
 def settings_of(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from recurra.runs.records import mapping, number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from recurra.runs.records import Record, RunData, Sample
+    from recurra.runs.records import MetricsLine, RunData, SampleLine
 
 PASSAGE_CHARACTERS = 600  # of the text that the panels look at
 SIGNIFICANT_DIGITS = 6
@@ -22,7 +22,7 @@ NGRAM_ORDERS = ("3", "6")  # in the chart
 COMPRESSOR = "xz"
 
 
-def columns(records: Sequence[Record], span: int) -> dict[str, list[Any]]:
+def columns(records: Sequence[MetricsLine], span: int) -> dict[str, list[Any]]:
     """Return the records by column, at most 2,000 that draw the same curve, and the held-out losses."""
     kept, nats = decimate(records), span * math.log(2)
     scored = [(record.update, record.validation) for record in records if record.validation is not None]
@@ -52,14 +52,14 @@ def rules(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, "value": short(bits)} for name, bits in found if bits is not None]
 
 
-def samples(found: Sequence[Sample], marks: object) -> list[dict[str, Any]]:
+def samples(found: Sequence[SampleLine], marks: object) -> list[dict[str, Any]]:
     """Return the samples; those in `marks`, made by `sample_marks.mark`, with the spans that the text contains."""
     tables = [mapping(table) for table in marks] if isinstance(marks, list) else []
     by_update = {table.get("update"): table for table in tables if type(table.get("update")) is int}
     return [_sample(sample, by_update.get(sample.update)) for sample in found]
 
 
-def _sample(sample: Sample, marked: Mapping[str, Any] | None) -> dict[str, Any]:
+def _sample(sample: SampleLine, marked: Mapping[str, Any] | None) -> dict[str, Any]:
     found: dict[str, Any] = {"update": sample.update, "temperature": sample.temperature, "text": sample.text}
     if marked is None:
         return found

@@ -14,7 +14,7 @@ from recurra.errors import RecurraError
 from recurra.inference.baselines import COMPRESSORS, LIMIT, ngram_bits, uniform, unigram
 from recurra.runs.findings import held_out_results
 from recurra.runs.findings.sample_marks import MOST, mark
-from recurra.runs.logs import Sample
+from recurra.runs.logs import SampleText
 from recurra.runs.provenance import read_again
 from recurra.text.splits import LearningText, prepared
 from recurra.web import panel_data
@@ -29,7 +29,7 @@ class RunAnalysis:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._learned: LearningText | None = None
-        self._marked: list[Sample] = []
+        self._marked: list[SampleText] = []
         self._marks: list[dict[str, Any]] = []
         self._gave_up = False
 
@@ -54,7 +54,7 @@ class RunAnalysis:
 
     def _mark(self, learned: LearningText) -> None:
         """Mark the new samples; all of them if the log was truncated."""
-        samples = [Sample(sample.update, sample.text) for sample in self._watch.samples]
+        samples = [SampleText(sample.update, sample.text) for sample in self._watch.samples]
         if samples[: len(self._marked)] != self._marked:
             self._marks, self._marked = [], []
         new = samples[len(self._marked) :]

@@ -12,7 +12,7 @@ from recurra.errors import ModelError
 from recurra.io import bounded_io
 from recurra.runs import records
 from recurra.runs.layout import CHECKPOINTS, LATEST, METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS, updates_of
-from recurra.runs.records import Record, RunData, Sample
+from recurra.runs.records import MetricsLine, RunData, SampleLine
 from recurra.runs.saved_model import locate
 from recurra.web import panel_data
 from recurra.web.log_tail import LogTail
@@ -50,8 +50,8 @@ class Watch:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.records: list[Record] = []
-        self.samples: list[Sample] = []
+        self.records: list[MetricsLine] = []
+        self.samples: list[SampleLine] = []
         self.tables: dict[str, Any] = {}
         self.summary: dict[str, Any] = {}
         self.stamp = self.beat = 0

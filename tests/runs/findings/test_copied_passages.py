@@ -10,7 +10,7 @@ import pytest
 import recurra
 from recurra.inference.novelty import as_table, novelty
 from recurra.runs.findings import copied_passages
-from recurra.runs.logs import Sample
+from recurra.runs.logs import SampleText
 from recurra.runs.records import load
 from recurra.text.reading import from_string
 
@@ -34,7 +34,7 @@ def test_of_a_model_of_bytes_they_are_in_characters(tmp_path: Path) -> None:
     run = recurra.train(text=BOOK, encoding="bytes", run=tmp_path / "run", **SETTINGS)
     last = {"best_sample": "xx times over: déjà vu.\nA small xx", "final_sample": ""}
     text = from_string(BOOK, encoding="bytes")
-    found = copied_passages.figures(last, [Sample(0, "zdéjà"), Sample(1, "")], text, run.model.vocabulary)
+    found = copied_passages.figures(last, [SampleText(0, "zdéjà"), SampleText(1, "")], text, run.model.vocabulary)
     assert list(found["copied"]) == ["best_sample"]
     first = found["copied"]["best_sample"]["passages"][0]
     assert (first["text"], first["start"], first["length"]) == (" times over: déjà vu.\nA small ", 2, 30)
@@ -46,6 +46,6 @@ def test_no_more_samples_are_searched_than_a_few_readings_allow(
 ) -> None:
     monkeypatch.setattr(copied_passages, "TOGETHER", 10)
     monkeypatch.setattr(copied_passages, "PASSES", 2)
-    samples = [Sample(update, "A small") for update in range(4)] + [Sample(4, "small b"), Sample(5, "A")]
+    samples = [SampleText(update, "A small") for update in range(4)] + [SampleText(4, "small b"), SampleText(5, "A")]
     text = from_string(BOOK)
     assert copied_passages.figures({}, samples, text, text.vocabulary) == {"longest_copies": {"5": 1, "4": 7, "3": 7}}

@@ -9,7 +9,7 @@ import pytest
 import recurra
 from recurra.runs.findings import sample_marks
 from recurra.runs.findings.sample_marks import mark
-from recurra.runs.logs import Sample
+from recurra.runs.logs import SampleText
 from recurra.runs.records import load
 from recurra.text.reading import from_string
 
@@ -18,7 +18,7 @@ BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 3
 
 def test_words_and_copies_are_marked() -> None:
     text = "smalx book: of few words, read many foo"
-    (found,) = mark([Sample(7, text)], from_string(BOOK))
+    (found,) = mark([SampleText(7, text)], from_string(BOOK))
     assert [text[start : start + length] for start, length in found["words"]] == [
         "book", "of", "few", "words", "read", "many",
     ]  # fmt: skip
@@ -27,25 +27,25 @@ def test_words_and_copies_are_marked() -> None:
 
 
 def test_a_text_of_bytes_is_read_as_its_samples_are() -> None:
-    (found,) = mark([Sample(0, "déjà xx")], from_string(BOOK, encoding="bytes"))
+    (found,) = mark([SampleText(0, "déjà xx")], from_string(BOOK, encoding="bytes"))
     assert found["words"] == [[0, 4]]
 
 
 def test_an_empty_sample_is_left_out_and_none_is_no_error() -> None:
-    assert mark([Sample(0, "")], from_string(BOOK)) == []
+    assert mark([SampleText(0, "")], from_string(BOOK)) == []
     assert mark([], from_string(BOOK)) == []
 
 
 def test_copies_are_looked_for_in_the_newest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_marks, "TOGETHER", 60)
-    samples = [Sample(update, "of few words, read many times") for update in range(5)]
+    samples = [SampleText(update, "of few words, read many times") for update in range(5)]
     assert ["copied" in found for found in mark(samples, from_string(BOOK))] == [False, False, False, True, True]
 
 
 def test_words_are_not_cut_where_the_book_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for block in range(10, 40):
         monkeypatch.setattr(sample_marks, "BLOCK", block)
-        (found,) = mark([Sample(0, BOOK)], from_string(BOOK))
+        (found,) = mark([SampleText(0, BOOK)], from_string(BOOK))
         assert len(found["words"]) == found["total"] == 36
 
 

@@ -10,14 +10,14 @@ from recurra.engines.kernels import stepping
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import Tile, Vector
 from recurra.engines.kernels.softmax import log_softmax
-from recurra.engines.kernels.stepping import Room, Weights, project
+from recurra.engines.kernels.stepping import NetworkWeights, StepWorkspace, project
 
 
 @strict
 def decode(
-    weights: Weights,
+    weights: NetworkWeights,
     states: Any,
-    room: Room,
+    workspace: StepWorkspace,
     logs: Vector,
     words: Vector,
     state: Vector,
@@ -39,14 +39,14 @@ def decode(
     count, found = 0, 0
     symbols = frequencies.shape[0]
     while count < ids.shape[0] and found < length:
-        to_frequencies(logs, symbols, total, frequencies, room.x)
+        to_frequencies(logs, symbols, total, frequencies, workspace.x)
         symbol, before = find(frequencies, symbols, point(state))
         if symbol == symbols:
             return count, True
         range_coder.advance(words, state, before, frequencies[symbol])
         ids[count] = symbol
         count, found = count + 1, found + lengths[symbol]
-        stepping.advance(ids[count - 1 : count], weights, states, room, tile)
-        project(states.h, weights, logs, room.packed, symbol_tile)
-        log_softmax(logs, room.sums, symbol_tile)
+        stepping.advance(ids[count - 1 : count], weights, states, workspace, tile)
+        project(states.h, weights, logs, workspace.packed, symbol_tile)
+        log_softmax(logs, workspace.sums, symbol_tile)
     return count, False

@@ -18,7 +18,7 @@ from recurra.engines.kernels.softmax import log_softmax
 ROWS = (0, 0)
 
 
-class Weights(NamedTuple):
+class OnlineWeights(NamedTuple):
     """U^T (K, 4 H), W^T (H, 4 H) as it stands, b (1, 4 H), V^T (H, K) in panels, c (1, K); K and H padded."""
 
     U: Vector
@@ -28,7 +28,7 @@ class Weights(NamedTuple):
     c: Vector
 
 
-class Room(NamedTuple):
+class OnlineWorkspace(NamedTuple):
     """Of T steps: h, c (T + 1, H) with what came before in the first row, gates (T, 4 H), o (T, K) logits; and of one
     step: logs (1, K), sums (1, a multiple of 16), frequencies (K,), exponentials (1, K), packed (256, 8).
     """
@@ -46,34 +46,40 @@ class Room(NamedTuple):
 
 @strict
 def expect(
-    weights: Weights, room: Room, contexts: Contexts, ids: Vector, t: int, tile: Tile, symbol_tile: Tile
+    weights: OnlineWeights,
+    workspace: OnlineWorkspace,
+    contexts: Contexts,
+    ids: Vector,
+    t: int,
+    tile: Tile,
+    symbol_tile: Tile,
 ) -> None:
     """Read ids[t]; o[t] becomes the logits of what follows, logs their log p."""
     now, after = slice(t, t + 1), slice(t + 1, t + 2)
-    step_product(room.h[now], weights.W, room.gates[now], room.packed)
+    step_product(workspace.h[now], weights.W, workspace.gates[now], workspace.packed)
     lstm_layer.step_forward(
-        room.gates[now],
+        workspace.gates[now],
         table=weights.U,
         rows=ids[now],
         b=weights.b,
-        before=room.c[now],
-        after=room.c[after],
-        h=room.h[after],
+        before=workspace.c[now],
+        after=workspace.c[after],
+        h=workspace.h[after],
         tile=tile,
     )
-    o = room.o[now]
+    o = workspace.o[now]
     set_rows(o, weights.c, 0, symbol_tile)
-    multiply(room.h[after], False, weights.V, room.h.shape[1], o, room.packed, True)
+    multiply(workspace.h[after], False, weights.V, workspace.h.shape[1], o, workspace.packed, True)
     add(contexts, o)
     for column in range(0, o.shape[1], WIDTH * len(ROWS)):
-        store(room.logs, 0, column, load(o, 0, column, ROWS))
-    log_softmax(room.logs, room.sums, symbol_tile)
+        store(workspace.logs, 0, column, load(o, 0, column, ROWS))
+    log_softmax(workspace.logs, workspace.sums, symbol_tile)
 
 
 @strict
 def encode(
-    weights: Weights,
-    room: Room,
+    weights: OnlineWeights,
+    workspace: OnlineWorkspace,
     contexts: Contexts,
     ids: Vector,
     start: int,
@@ -90,18 +96,18 @@ def encode(
     """
     for i in range(before.shape[0]):
         t = start + i
-        to_frequencies(room.logs, symbols, total, room.frequencies, room.exponentials)
-        before[i] = np.sum(room.frequencies[: ids[t]])
-        widths[i] = room.frequencies[ids[t]]
-        observe(contexts, room.exponentials, ids[t])
-        if t < room.o.shape[0]:
-            expect(weights, room, contexts, ids, t, tile, symbol_tile)
+        to_frequencies(workspace.logs, symbols, total, workspace.frequencies, workspace.exponentials)
+        before[i] = np.sum(workspace.frequencies[: ids[t]])
+        widths[i] = workspace.frequencies[ids[t]]
+        observe(contexts, workspace.exponentials, ids[t])
+        if t < workspace.o.shape[0]:
+            expect(weights, workspace, contexts, ids, t, tile, symbol_tile)
 
 
 @strict
 def decode(
-    weights: Weights,
-    room: Room,
+    weights: OnlineWeights,
+    workspace: OnlineWorkspace,
     contexts: Contexts,
     ids: Vector,
     start: int,
@@ -113,21 +119,21 @@ def decode(
     tile: Tile,
     symbol_tile: Tile,
 ) -> int:
-    """Decode ids[start] from what `room.logs` expects, read it, and so on, `most` of them; ids[T] is not read.
+    """Decode ids[start] from what `workspace.logs` expects, read it, and so on, `most` of them; ids[T] is not read.
 
     Of the K symbols the first `symbols` are known; their frequencies add up to `total`. Returns the place after the
     last that was decoded: if neither `most` nor T is the reason, the decoder stands before an escape.
     """
-    steps = room.o.shape[0]
+    steps = workspace.o.shape[0]
     stop: int = min(start + most, steps + 1)
     for t in range(start, stop):
-        to_frequencies(room.logs, symbols, total, room.frequencies, room.exponentials)
-        symbol, before = find(room.frequencies, symbols, point(state))
+        to_frequencies(workspace.logs, symbols, total, workspace.frequencies, workspace.exponentials)
+        symbol, before = find(workspace.frequencies, symbols, point(state))
         if symbol == symbols:
             return t
-        advance(words, state, before, room.frequencies[symbol])
+        advance(words, state, before, workspace.frequencies[symbol])
         ids[t] = symbol
-        observe(contexts, room.exponentials, symbol)
+        observe(contexts, workspace.exponentials, symbol)
         if t < steps:
-            expect(weights, room, contexts, ids, t, tile, symbol_tile)
+            expect(weights, workspace, contexts, ids, t, tile, symbol_tile)
     return stop

@@ -21,7 +21,7 @@ from recurra.engines.kernels.softmax import logits, softmax_loss
 ONE = np.float32(1)
 
 
-class Weights(NamedTuple):
+class FusedWeights(NamedTuple):
     """U (K, m wide) transposed, W (m, m wide), b (1, m wide), V (K, m wide), c (1, K wide)."""
 
     U: Vector
@@ -31,7 +31,7 @@ class Weights(NamedTuple):
     c: Vector
 
 
-class Room(NamedTuple):
+class FusedWorkspace(NamedTuple):
     """What one update writes: `h` (T + 1, m wide) with h_0 first, `o` (T, K wide) logits, then their gradient, `da`
     (T, m wide), `zeros` (1, m wide), `sums` (1, T), `W` and `V` transposed (m rows), and two arrays of integers for
     `adagrad_lookup`.
@@ -81,9 +81,9 @@ def backward(da: Vector, h: Vector, W: Vector, m: int, tile: Tile) -> None:
 def train(
     inputs: Vector,
     targets: Vector,
-    weights: Weights,
-    squares: Weights,
-    room: Room,
+    weights: FusedWeights,
+    squares: FusedWeights,
+    workspace: FusedWorkspace,
     rates: Vector,
     carry: bool,
     clip: np.float32,
@@ -103,22 +103,24 @@ def train(
     for update in range(inputs.shape[0]):
         x, y, rate = inputs[update], targets[update], rates[update]
         if not carry:
-            set_rows(room.h[:1], room.zeros, 0, tile)
-        forward(room.h, x, weights.U, room.W, weights.b, m, tile)
-        logits(room.o, room.h, 1, room.V, weights.c, m, output_tile)
-        losses[update] = softmax_loss(room.o, y, room.sums, output_tile)
-        set_rows(room.da, room.zeros, 0, tile)
-        add_row_products(room.da, room.o, 0, weights.V, K, tile)
-        backward(room.da, room.h, weights.W, m, tile)
+            set_rows(workspace.h[:1], workspace.zeros, 0, tile)
+        forward(workspace.h, x, weights.U, workspace.W, weights.b, m, tile)
+        logits(workspace.o, workspace.h, 1, workspace.V, weights.c, m, output_tile)
+        losses[update] = softmax_loss(workspace.o, y, workspace.sums, output_tile)
+        set_rows(workspace.da, workspace.zeros, 0, tile)
+        add_row_products(workspace.da, workspace.o, 0, weights.V, K, tile)
+        backward(workspace.da, workspace.h, weights.W, m, tile)
         norm = norms[update]
-        norm[0] = adagrad_lookup(weights.U, squares.U, x, room.da, steps, room.following, room.latest, rate, clip, tile)
-        norm[1] = adagrad_outer(weights.W, squares.W, room.da, room.h, m, steps, 0, rate, clip, tile)
-        norm[2] = adagrad_sum(weights.b, squares.b, room.da, steps, rate, clip, tile)
-        norm[3] = adagrad_outer(weights.V, squares.V, room.o, room.h, K, steps, 1, rate, clip, tile)
-        norm[4] = adagrad_sum(weights.c, squares.c, room.o, steps, rate, clip, output_tile)
+        norm[0] = adagrad_lookup(
+            weights.U, squares.U, x, workspace.da, steps, workspace.following, workspace.latest, rate, clip, tile
+        )
+        norm[1] = adagrad_outer(weights.W, squares.W, workspace.da, workspace.h, m, steps, 0, rate, clip, tile)
+        norm[2] = adagrad_sum(weights.b, squares.b, workspace.da, steps, rate, clip, tile)
+        norm[3] = adagrad_outer(weights.V, squares.V, workspace.o, workspace.h, K, steps, 1, rate, clip, tile)
+        norm[4] = adagrad_sum(weights.c, squares.c, workspace.o, steps, rate, clip, output_tile)
         if not np.isfinite(losses[update] + norm[0] + norm[1] + norm[2] + norm[3] + norm[4]):
             return update
-        transpose_matrix(weights.W, room.W)
-        transpose_matrix(weights.V, room.V)
-        set_rows(room.h[:1], room.h, steps, tile)
+        transpose_matrix(weights.W, workspace.W)
+        transpose_matrix(weights.V, workspace.V)
+        set_rows(workspace.h[:1], workspace.h, steps, tile)
     return len(inputs)

@@ -18,7 +18,7 @@ from recurra.engines.kernels.products import copy_columns, set_rows
 from recurra.engines.kernels.softmax import log_softmax
 
 
-class Weights(NamedTuple):
+class NetworkWeights(NamedTuple):
     """The weights of L layers of H units with G gates each; H and K are multiples of 16 here.
 
     inputs: U of every layer; cell: the `StepWeights` of the cell; V^T in panels; c (1, K)
@@ -30,7 +30,7 @@ class Weights(NamedTuple):
     c: Vector
 
 
-class Room(NamedTuple):
+class StepWorkspace(NamedTuple):
     """The arrays that a step of S streams writes besides the state.
 
     cell: those of the cell; logits and logs (S, K), x (1, K), parts (K,) float64, sums (1, S in multiples of 16),
@@ -47,10 +47,10 @@ class Room(NamedTuple):
 
 
 @strict
-def advance(ids: Vector, weights: Weights, states: Any, room: Room, tile: Tile) -> None:
+def advance(ids: Vector, weights: NetworkWeights, states: Any, workspace: StepWorkspace, tile: Tile) -> None:
     """Read `ids` (S,): the state, each field (L, S, H), advances by one step."""
     for number in range(states.h.shape[0]):
-        step(number, ids, weights.inputs, weights.cell, states, room.cell, room.packed, tile)
+        step(number, ids, weights.inputs, weights.cell, states, workspace.cell, workspace.packed, tile)
 
 
 @strict
@@ -62,7 +62,7 @@ def clear(field: Vector, s: int) -> None:
 
 
 @strict
-def project(h: Vector, weights: Weights, logits: Vector, packed: Vector, symbol_tile: Tile) -> None:
+def project(h: Vector, weights: NetworkWeights, logits: Vector, packed: Vector, symbol_tile: Tile) -> None:
     """logits (S, K) = c + V h of the last layer; h (L, S, H)."""
     last = h[h.shape[0] - 1]
     set_rows(logits, weights.c, 0, symbol_tile)
@@ -72,19 +72,19 @@ def project(h: Vector, weights: Weights, logits: Vector, packed: Vector, symbol_
 @strict
 def read(
     ids: Vector,
-    weights: Weights,
+    weights: NetworkWeights,
     states: Any,
-    room: Room,
+    workspace: StepWorkspace,
     logs: Vector,
     sums: Vector,
     tile: Tile,
     symbol_tile: Tile,
 ) -> None:
-    """log p over the character after each of `ids` (T, S): logs (T S, K), with sums (1, T S) as room."""
+    """log p over the character after each of `ids` (T, S): logs (T S, K), with sums (1, T S) as workspace."""
     S = ids.shape[1]
     for t in range(ids.shape[0]):
-        advance(ids[t], weights, states, room, tile)
-        project(states.h, weights, logs[t * S : t * S + S], room.packed, symbol_tile)
+        advance(ids[t], weights, states, workspace, tile)
+        project(states.h, weights, logs[t * S : t * S + S], workspace.packed, symbol_tile)
     log_softmax(logs, sums, symbol_tile)
 
 
@@ -95,9 +95,9 @@ def write(
     current: Vector,
     rules: Rules,
     document_end: int,
-    weights: Weights,
+    weights: NetworkWeights,
     states: Any,
-    room: Room,
+    workspace: StepWorkspace,
     written: Vector,
     found: Vector,
     tile: Tile,
@@ -120,15 +120,15 @@ def write(
             if current[s] == document_end:
                 for field in states:
                     clear(field, s)
-        advance(current, weights, states, room, tile)
+        advance(current, weights, states, workspace, tile)
         if not choosing:
             continue
-        project(states.h, weights, room.logits, room.packed, symbol_tile)
-        copy_columns(room.logits, 0, room.logs)
-        log_softmax(room.logs, room.sums, symbol_tile)
+        project(states.h, weights, workspace.logits, workspace.packed, symbol_tile)
+        copy_columns(workspace.logits, 0, workspace.logs)
+        log_softmax(workspace.logs, workspace.sums, symbol_tile)
         for s in range(S):
             if uniforms[t, s] >= 0:
-                k = choose(room.x, room.parts, room.logits, room.logs, rules, s, uniforms[t, s])
+                k = choose(workspace.x, workspace.parts, workspace.logits, workspace.logs, rules, s, uniforms[t, s])
                 current[s] = written[t, s] = k
-                found[t, s] = room.logs[s, k]
+                found[t, s] = workspace.logs[s, k]
                 rules.seen[s, k] = True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.report.markup import Html, absent, join, tag, whole
 from recurra.report.page_parts import passage
-from recurra.runs.records import Sample, mapping, number
+from recurra.runs.records import SampleLine, mapping, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,11 +38,11 @@ def samples_section(run: RunData) -> Html:
     return join([tag("p", words, class_="intro"), *lists])
 
 
-def _sample_list(samples: Sequence[Sample], copies: Mapping[str, Any]) -> Html:
+def _sample_list(samples: Sequence[SampleLine], copies: Mapping[str, Any]) -> Html:
     return tag("ol", *(_sample(sample, number(copies, str(sample.update))) for sample in samples), class_="samples")
 
 
-def _sample(sample: Sample, longest_copy: float | None) -> Html:
+def _sample(sample: SampleLine, longest_copy: float | None) -> Html:
     when = "Before the first update" if sample.update == 0 else f"After {whole(sample.update)} updates"
     how = "" if sample.temperature is None else f"temperature {sample.temperature:g}"
     if longest_copy is not None:

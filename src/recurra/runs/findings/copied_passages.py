@@ -13,7 +13,7 @@ from recurra.inference.novelty import as_table, novelties
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from recurra.runs.logs import Sample
+    from recurra.runs.logs import SampleText
     from recurra.text.text import Text
     from recurra.text.vocabulary import Vocabulary
 
@@ -22,7 +22,7 @@ LONGEST = 1 << 16  # characters of a sample, its first, whose copies are looked 
 
 
 def figures(
-    last: Mapping[str, str], on_the_way: Sequence[Sample], text: Text, vocabulary: Vocabulary
+    last: Mapping[str, str], on_the_way: Sequence[SampleText], text: Text, vocabulary: Vocabulary
 ) -> dict[str, Any]:
     """Both keys, of the `last` samples by name and those on the way; no key where there is no sample."""
     last = {name: sample for name, sample in last.items() if sample}
@@ -37,7 +37,7 @@ def figures(
     )
 
 
-def _longest(samples: Sequence[Sample], text: Text, vocabulary: Vocabulary) -> dict[str, int]:
+def _longest(samples: Sequence[SampleText], text: Text, vocabulary: Vocabulary) -> dict[str, int]:
     """The longest copied passage of each of the last samples, by update."""
     waiting = [(str(sample.update), vocabulary.spell(sample.text)[:LONGEST]) for sample in samples if sample.text]
     found: dict[str, int] = {}

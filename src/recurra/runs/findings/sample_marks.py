@@ -11,7 +11,7 @@ from recurra.text.words import has_words, pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from recurra.runs.logs import Sample
+    from recurra.runs.logs import SampleText
     from recurra.text.text import Text
 
 PASSAGES = 5  # of a sample
@@ -23,7 +23,7 @@ BLOCK = 1 << 20
 LANGUAGE = 1 << 16  # characters of the text's beginning that show whether it is written with spaces between words
 
 
-def mark(samples: Sequence[Sample], text: Text) -> list[dict[str, Any]]:
+def mark(samples: Sequence[SampleText], text: Text) -> list[dict[str, Any]]:
     """For each of the last samples its update, the spans [start, length] of the text's words, and how many it has.
 
     Of a text in a script without spaces between words there are none. The newest have the spans of what they have
@@ -50,7 +50,7 @@ def mark(samples: Sequence[Sample], text: Text) -> list[dict[str, Any]]:
     ]
 
 
-def _newest(samples: Sequence[Sample], characters: int) -> list[Sample]:
+def _newest(samples: Sequence[SampleText], characters: int) -> list[SampleText]:
     """Return the last samples, as many as have together no more than so many characters."""
     lengths = itertools.accumulate(len(sample.text) for sample in reversed(samples))
     count = sum(length <= characters for length in lengths)

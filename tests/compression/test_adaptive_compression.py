@@ -9,28 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.compression import adaptive, container
+from recurra.compression import adaptive_compression, container
 from recurra.config import ModelConfig
 from recurra.errors import CompressedFileError
 
 TEXT = b"In the beginning God created the heaven and the earth. And the earth was without form, and void; " * 8
-MODEL = adaptive.MODEL
+MODEL = adaptive_compression.MODEL
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(adaptive, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
+    monkeypatch.setattr(adaptive_compression, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
 
 
 def compressed(data):
     target = io.BytesIO()
-    adaptive.compress(io.BytesIO(data), target)
+    adaptive_compression.compress(io.BytesIO(data), target)
     return target.getvalue()
 
 
 def decompressed(data, damaged=None):
     target = io.BytesIO()
-    adaptive.decompress(io.BytesIO(data), target, damaged=damaged)
+    adaptive_compression.decompress(io.BytesIO(data), target, damaged=damaged)
     return target.getvalue()
 
 
@@ -79,9 +79,9 @@ def test_only_bytes_that_have_not_come_yet_are_escaped():
 
 def test_the_learner_is_that_of_the_format():
     """As docs/compression.md has it: another would read no file that was written with this one."""
-    training = adaptive.TRAINING
+    training = adaptive_compression.TRAINING
     assert (MODEL.cell, MODEL.layers, MODEL.hidden_size) == ("lstm", 1, 200)
     assert (training.sequence_length, training.optimizer, training.learning_rate) == (16, "adam", 0.003)
     assert (training.clip_norm, training.clip_value, training.seed) == (20, None, 0)
-    assert adaptive.BYTES == 256
-    assert adaptive.CONTEXTS == (6, 2**18, 0.7, 0.03)
+    assert adaptive_compression.BYTES == 256
+    assert adaptive_compression.CONTEXTS == (6, 2**18, 0.7, 0.03)
