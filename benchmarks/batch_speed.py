@@ -138,10 +138,10 @@ def measure_shape(shape: str, sides: list[Side], *, rounds: int, seconds: float)
             rates[side.threads, side.name] += [answer["rate"]] if answer else []
     result = Result(shape, {}, {})
     for side in sides:
-        if side.alive:
-            key = side.threads, side.name
+        key = side.threads, side.name
+        if side.alive and (first := opened[key]):
             result.rates.setdefault(side.threads, {})[side.name] = rates[key]
-            result.first_losses.setdefault(side.threads, {})[side.name] = opened[key]["first_losses"]
+            result.first_losses.setdefault(side.threads, {})[side.name] = first["first_losses"]
     return result
 
 

@@ -31,7 +31,8 @@ NEVER = 1e9  # seconds
 def speed(folder: str | None, text: Any, settings: dict[str, Any], updates: int, every: float) -> float:
     """Updates a second of one training, samples off."""
     with tempfile.TemporaryDirectory(prefix="recurra-bench-", dir=folder) as place:
-        named = {"preset": "seed", "sample_every": 0} | settings | {"updates": updates, "checkpoint_every": every}
+        named: dict[str, Any] = {"preset": "seed", "sample_every": 0} | settings
+        named |= {"updates": updates, "checkpoint_every": every}
         run = recurra.train(text=text, run=Path(place, "run"), proof=False, report=False, **named)
         return float(run.summary["updates_per_second"])
 

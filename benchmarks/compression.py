@@ -26,11 +26,11 @@ from recurra.text.reading import read
 
 Both = tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]
 BEGINNING = 1 << 18  # characters of the book
-XZ = {"preset": 9 | lzma.PRESET_EXTREME}
+XZ = 9 | lzma.PRESET_EXTREME
 EVERYONE: dict[str, Both] = {
     "gzip -9": (lambda data: gzip.compress(data, 9, mtime=0), gzip.decompress),
     "bzip2 -9": (lambda data: bz2.compress(data, 9), bz2.decompress),
-    "xz -9e": (lambda data: lzma.compress(data, **XZ), lzma.decompress),
+    "xz -9e": (lambda data: lzma.compress(data, preset=XZ), lzma.decompress),
 }
 
 

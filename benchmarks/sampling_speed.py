@@ -62,7 +62,8 @@ def work(name: str) -> None:
         if isinstance(question, list):
             now[:] = [opened(name, *question), question[1]]
             return {"text": [int(k) for k in now[0].likeliest(COMPARED)]}
-        return {"rate": rate(*now, question)}
+        writer, streams = now
+        return {"rate": rate(writer, streams, question)}
 
     side_by_side.serve(lambda: ({}, answer))
 
@@ -193,7 +194,7 @@ def main() -> None:
         return
     results, left_out = measure(options)
     packages = [PEERS[side][0] for side in options.peers]
-    facts = {
+    facts: dict[str, Any] = {
         "machine": one_core.machine(),
         "cores": len(one_core.cores()),
         "versions": {package: version(package) for package in packages if version(package)},

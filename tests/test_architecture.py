@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -18,7 +20,7 @@ HEAVY = {"numpy", "numba", "llvmlite", "torch", "matplotlib", "scipy", "onnx", "
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
-def name_of(path):
+def name_of(path: Path) -> str:
     parts = ("recurra", *path.relative_to(ROOT).with_suffix("").parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -26,13 +28,14 @@ def name_of(path):
 NAMES = {name_of(path) for path in MODULES}
 
 
-def is_for_types_only(node):
+def is_for_types_only(node: ast.AST) -> TypeGuard[ast.If]:
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
-def imports(path, *, types=False):
+def imports(path: Path, *, types: bool = False) -> set[str]:
     """The modules of ours that `path` imports, anywhere in it; those for type checkers only if `types`."""
-    found, stack = set(), list(ast.parse(path.read_text()).body)
+    found: set[str] = set()
+    stack: list[ast.AST] = [*ast.parse(path.read_text()).body]
     while stack:
         node = stack.pop()
         if is_for_types_only(node) and not types:
@@ -44,26 +47,27 @@ def imports(path, *, types=False):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             submodules = {f"{node.module}.{alias.name}" for alias in node.names} & NAMES
-            found |= submodules or {node.module}
+            found |= submodules or {str(node.module)}
     return {name for name in found if name.split(".")[0] == "recurra"}
 
 
-def package_of(name):
+def package_of(name: str) -> str:
     return name.split(".")[1]
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p != ROOT / "__init__.py"], ids=name_of)
-def test_a_module_imports_only_from_packages_before_its_own(path):
+def test_a_module_imports_only_from_packages_before_its_own(path: Path) -> None:
     own = package_of(name_of(path))
     for imported in imports(path, types=True) - {"recurra"}:
         assert LEVEL[package_of(imported)] <= LEVEL[own], f"{name_of(path)} imports {imported}"
 
 
-def test_no_import_cycle():
+def test_no_import_cycle() -> None:
     edges = {name_of(path): imports(path) for path in MODULES}
-    done, active = set(), []
+    done: set[str] = set()
+    active: list[str] = []
 
-    def visit(name):
+    def visit(name: str) -> None:
         assert name not in active, " -> ".join([*active, name])
         if name not in done:
             active.append(name)
@@ -75,19 +79,19 @@ def test_no_import_cycle():
         visit(name)
 
 
-def test_every_package_is_in_the_import_order():
+def test_every_package_is_in_the_import_order() -> None:
     there = {path.stem if path.is_file() else path.name for path in ROOT.iterdir()}
     assert {name for name in there if not name.startswith("__") and name != "py"} == set(LEVEL) - {"__main__"}
 
 
 @pytest.mark.parametrize("code", ["import recurra", "import recurra.cli; recurra.cli.main(['--help'])"])
-def test_nothing_heavy_is_loaded(code):
+def test_nothing_heavy_is_loaded(code: str) -> None:
     report = f"import sys\ntry:\n    {code}\nexcept SystemExit: pass\nprint(*sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ""
 
 
-def test_the_public_names_are_sorted_and_all_there():
+def test_the_public_names_are_sorted_and_all_there() -> None:
     assert sorted(recurra.__all__) == recurra.__all__
     for name in recurra.__all__:
         assert getattr(recurra, name).__name__ == name
@@ -113,7 +117,7 @@ FAMILIES = ("os.exec", "os.spawn", "os.posix_spawn", "os.fork")
 ARRAYS = {"np.load", "numpy.load", "np.loadtxt", "np.genfromtxt", "np.fromfile", "np.memmap"}
 
 
-def offences(source):
+def offences(source: str) -> Iterator[str]:
     """What a source has that could run foreign code, start a process, or reach a network."""
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -134,19 +138,19 @@ def offences(source):
             yield node.arg
 
 
-def is_forbidden(name):
+def is_forbidden(name: str) -> bool:
     return name in METHODS | ARRAYS or name.startswith(FAMILIES)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_nothing_runs_foreign_code_or_starts_a_process_or_reaches_a_network(path):
+def test_nothing_runs_foreign_code_or_starts_a_process_or_reaches_a_network(path: Path) -> None:
     name = name_of(path)
     listens = LISTENS if package_of(name + ".") in {"serving", "web"} else set()
     assert set(offences(path.read_text())) <= OWN_PROCESS.get(name, listens)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "serving").rglob("*.py")), ids=name_of)
-def test_the_server_connects_to_nobody(path):
+def test_the_server_connects_to_nobody(path: Path) -> None:
     words = path.read_text()
     for call in ("create_connection", "open_connection", "connect(", "connect_ex(", "sendto(", "http.client"):
         assert call not in words, call
@@ -167,11 +171,11 @@ def test_the_server_connects_to_nobody(path):
         ("import subprocess as s", "subprocess"),
     ],
 )
-def test_what_would_do_so_is_found(source, found):
+def test_what_would_do_so_is_found(source: str, found: str) -> None:
     assert found in list(offences(source))
 
 
-def test_the_one_process_is_this_python_with_a_module_of_ours():
+def test_the_one_process_is_this_python_with_a_module_of_ours() -> None:
     (call,) = [
         node
         for node in ast.walk(ast.parse((ROOT / "web" / "live_page.py").read_text()))
@@ -182,13 +186,13 @@ def test_the_one_process_is_this_python_with_a_module_of_ours():
     assert 'line = [sys.executable, "-m", "recurra.web.live_process", str(folder), ports, *self._names]' in line
 
 
-def test_modules_are_imported_by_names_that_stand_in_the_source():
+def test_modules_are_imported_by_names_that_stand_in_the_source() -> None:
     """`import_module` never sees a user's word: its arguments are constants, or names out of constants."""
     found = {name_of(path) for path in MODULES if "import_module(" in path.read_text()}
     assert found == {"recurra", "recurra.text.named_books", "recurra.network.cells", "recurra.cli.command_line"}
 
 
-def test_the_readme_and_the_package_have_the_threat_model():
+def test_the_readme_and_the_package_have_the_threat_model() -> None:
     root = ROOT.parents[1]
     assert "SECURITY.md" in (root / "README.md").read_text()
     assert '"SECURITY.md"' in (root / "pyproject.toml").read_text()

@@ -6,7 +6,7 @@ of the losses in nats, gradients clipped to the norm 5 (which cuts every update'
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,7 @@ CLIP_NORM = 5.0
 MANY = 5000  # characters an update from which on a block is one update
 
 Parameters = dict[str, "NDArray[np.float32]"]
-Ids = "NDArray[np.int64]"
+Ids: TypeAlias = "NDArray[np.int64]"
 
 
 class Shape(NamedTuple):

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
@@ -146,7 +147,7 @@ def test_a_server_that_does_not_come_up_keeps_nobody_from_training(
     line: list[str], monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.setattr("recurra.system.optional_dependencies.require", lambda *_: None)
-    monkeypatch.setattr(live_page.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     code, _, said = call(*line, "--updates", "20")
     assert code == 0
     assert "live      no page: its server did not start; the training goes on without it" in said
@@ -160,7 +161,7 @@ def test_a_server_that_does_not_end_is_killed_and_waited_for(
     deaf = tmp_path / "deaf"
     deaf.write_text("#!/bin/sh\necho http://127.0.0.1:1\nexec sleep 1000\n", encoding="utf-8")
     deaf.chmod(0o755)
-    monkeypatch.setattr(live_page.sys, "executable", str(deaf))
+    monkeypatch.setattr(sys, "executable", str(deaf))
     monkeypatch.setattr(live_page, "END_TIMEOUT_SECONDS", 0)
     with contextlib.suppress(RecurraError, KeyboardInterrupt), live_page.Page() as page:
         assert page.open(tmp_path) == "http://127.0.0.1:1"

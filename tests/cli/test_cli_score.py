@@ -6,7 +6,6 @@ import io
 import json
 import math
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -250,11 +249,12 @@ def test_progress_is_shown_to_a_person_who_waits(monkeypatch: pytest.MonkeyPatch
 
     clock = iter(range(100))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    monkeypatch.setattr("sys.stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
     with score_output.progress() as show:
         for done in (10, 20, 30, 40, 10, 20, 30):  # the same model twice
             show("runs/ab", done, 40)
-    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    shown = terminal.getvalue()
     assert "\r\x1b[Kruns/ab: 50 %, 10 characters/s, 2.0 s left" in shown
     assert shown.endswith("\r\x1b[K")
 

@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -110,7 +111,7 @@ def test_a_wrong_escape_does_not_end_the_conversation(
 
 
 def test_an_interrupt_of_what_is_typed_begins_a_new_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = iter([KeyboardInterrupt(), b"a\r\n", b""])
+    lines: Iterator[KeyboardInterrupt | bytes] = iter([KeyboardInterrupt(), b"a\r\n", b""])
     written: list[bytes] = []
 
     def typed() -> bytes:

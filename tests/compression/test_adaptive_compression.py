@@ -18,17 +18,17 @@ MODEL = adaptive_compression.MODEL
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch):
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptive_compression, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
 
 
-def compressed(data):
+def compressed(data: bytes) -> bytes:
     target = io.BytesIO()
     adaptive_compression.compress(io.BytesIO(data), target)
     return target.getvalue()
 
 
-def decompressed(data, damaged=None):
+def decompressed(data: bytes, damaged: container.Damaged | None = None) -> bytes:
     target = io.BytesIO()
     adaptive_compression.decompress(io.BytesIO(data), target, damaged=damaged)
     return target.getvalue()
@@ -36,20 +36,20 @@ def decompressed(data, damaged=None):
 
 @given(st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(list(b"abc \n")), max_size=200).map(bytes)))
 @settings(max_examples=25)
-def test_every_byte_string_comes_back(data):
+def test_every_byte_string_comes_back(data: bytes) -> None:
     assert decompressed(compressed(data)) == data
 
 
-def test_more_bytes_than_there_is_room_for_at_first():
+def test_more_bytes_than_there_is_room_for_at_first() -> None:
     data = bytes(range(256)) * 3 + TEXT
     assert decompressed(compressed(data)) == data
 
 
-def test_it_learns():
+def test_it_learns() -> None:
     assert len(compressed(TEXT * 4)) < 3 * len(compressed(TEXT))
 
 
-def test_what_a_block_taught_serves_the_next(monkeypatch):
+def test_what_a_block_taught_serves_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = len(compressed(TEXT))
     monkeypatch.setattr(container, "BLOCK", 100)
     data = compressed(TEXT)
@@ -57,27 +57,27 @@ def test_what_a_block_taught_serves_the_next(monkeypatch):
     assert len(data) < whole + 30 * (len(TEXT) // 100 + 1)
 
 
-def test_a_block_kept_as_it_is_teaches_too(monkeypatch):
+def test_a_block_kept_as_it_is_teaches_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "BLOCK", 64)
     noise = np.random.default_rng(0).bytes(64)
     data = noise + TEXT
     assert decompressed(compressed(data)) == data
 
 
-def test_damage_is_found_and_nothing_after_it_can_be_read():
+def test_damage_is_found_and_nothing_after_it_can_be_read() -> None:
     data = bytearray(compressed(TEXT))
     data[60] ^= 4
     with pytest.raises(CompressedFileError, match="block 0"):
         decompressed(bytes(data))
 
 
-def test_only_bytes_that_have_not_come_yet_are_escaped():
+def test_only_bytes_that_have_not_come_yet_are_escaped() -> None:
     """Each of those takes four bytes; the others are soon expected."""
     data = b"".join(b"aaaaaaaa" + bytes([k]) for k in range(128, 192))
     assert len(compressed(data)) < 22 + 16 + 12 + 4 * 65 + 150
 
 
-def test_the_learner_is_that_of_the_format():
+def test_the_learner_is_that_of_the_format() -> None:
     """As docs/compression.md has it: another would read no file that was written with this one."""
     training = adaptive_compression.TRAINING
     assert (MODEL.cell, MODEL.layers, MODEL.hidden_size) == ("lstm", 1, 200)

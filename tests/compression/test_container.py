@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recurra.compression import container
 from recurra.errors import CompressedFileError
@@ -19,20 +21,21 @@ class Codec:
 
     kind, name = container.WITH_MODEL, bytes(range(16))
 
-    def __init__(self, words):
-        self._words, self._blocks = words, []
+    def __init__(self, words: int) -> None:
+        self._words = words
+        self._blocks: list[bytes] = []
 
-    def encode(self, block):
+    def encode(self, block: bytes) -> NDArray[Any]:
         self._blocks.append(block)
         return np.full(self._words, len(self._blocks) - 1, np.uint32)
 
-    def decode(self, words, length):
+    def decode(self, words: NDArray[Any], length: int) -> bytes:
         block = self._blocks[words[0]]
         assert len(block) == length
         return block
 
 
-def there_and_back(data, words):
+def there_and_back(data: bytes, words: int) -> tuple[bytes, bytes]:
     """The file, and what it is decompressed to."""
     codec, file, out = Codec(words), io.BytesIO(), io.BytesIO()
     container.compress(io.BytesIO(data), file, codec, container.quiet)
@@ -47,17 +50,17 @@ def there_and_back(data, words):
     ("\U00010000a", ["\U00010000", "a"]), ("a\U00010000", ["a", "\U00010000"]), ("ab\U00010000", ["ab", "\U00010000"]),
     ("abc\U0010ffff", ["abc", "\U0010ffff"]),
 ])  # fmt: skip
-def test_a_block_ends_where_a_character_does(monkeypatch, text, blocks):
+def test_a_block_ends_where_a_character_does(monkeypatch: pytest.MonkeyPatch, text: str, blocks: list[str]) -> None:
     monkeypatch.setattr(container, "BLOCK", 4)
     assert list(container._blocks(io.BytesIO(text.encode()))) == [block.encode() for block in blocks]
 
 
-def test_where_no_character_ends_a_block_is_as_long_as_it_may_be(monkeypatch):
+def test_where_no_character_ends_a_block_is_as_long_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "BLOCK", 4)
     assert list(container._blocks(io.BytesIO(b"\x80" * 9))) == [b"\x80" * 4, b"\x80" * 4, b"\x80"]
 
 
-def test_a_block_has_a_mebibyte_at_most():
+def test_a_block_has_a_mebibyte_at_most() -> None:
     data = bytes(2**20) + b"abc"
     file, back = there_and_back(data, 1)
     assert back == data
@@ -65,7 +68,7 @@ def test_a_block_has_a_mebibyte_at_most():
 
 
 @pytest.mark.parametrize(("length", "words", "kept"), [(20, 4, 4), (17, 4, 4), (16, 4, 0), (15, 4, 0), (4, 1, 0)])
-def test_a_block_stands_in_words_where_they_are_shorter(length, words, kept):
+def test_a_block_stands_in_words_where_they_are_shorter(length: int, words: int, kept: int) -> None:
     data = bytes(range(length))
     file, back = there_and_back(data, words)
     assert back == data
@@ -76,7 +79,7 @@ def test_a_block_stands_in_words_where_they_are_shorter(length, words, kept):
 @pytest.mark.parametrize(
     ("length", "words"), [(2**32 - 1, 0), (2**20 + 1, 0), (2**20 + 1, 1), (8, 2), (8, 3), (8, 2**30)]
 )
-def test_a_head_that_no_block_has_is_refused_before_anything_is_read(length, words):
+def test_a_head_that_no_block_has_is_refused_before_anything_is_read(length: int, words: int) -> None:
     file, _ = there_and_back(b"", 1)
     with pytest.raises(CompressedFileError, match=r"block 0 of the compressed file, from byte 0 of the text on"):
         container.decompress(
@@ -85,16 +88,16 @@ def test_a_head_that_no_block_has_is_refused_before_anything_is_read(length, wor
 
 
 @pytest.mark.parametrize("words", [4, 10])
-def test_what_is_told_is_what_was_read_and_written(monkeypatch, words):
+def test_what_is_told_is_what_was_read_and_written(monkeypatch: pytest.MonkeyPatch, words: int) -> None:
     monkeypatch.setattr(container, "BLOCK", 40)
     data, codec = bytes(range(100)), Codec(words)
     source, file, out, told = io.BytesIO(data), io.BytesIO(), io.BytesIO(), []
 
-    def compressed(read, written):
+    def compressed(read: int, written: int) -> None:
         told.append(read)
         assert written == file.tell()
 
-    def decompressed(read, written):
+    def decompressed(read: int, written: int) -> None:
         told.append(written)
         assert (read, written) == (source.tell(), out.tell())
 

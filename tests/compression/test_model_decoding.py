@@ -24,7 +24,7 @@ LENGTHS = np.array([1, 2, 3, 4, 1, 2])  # bytes of each symbol
 class Stream:
     """The coded IDS, with an escape after them, and a network that decodes them."""
 
-    def __init__(self, config):
+    def __init__(self, config: ModelConfig) -> None:
         parameters = initialise(config, K, seed=1, scale=0.8)
         logs, _ = create_network(config, parameters).log_probabilities(IDS, network.zero_state(config, 1))
         rows = np.full((len(IDS), 8), -np.inf, np.float32)
@@ -39,14 +39,14 @@ class Stream:
         range_coder.start_decoding(state, words)
         self.coded, self._decoder = Coded(words, state, TOTAL), ModelDecoder(Stepper(config, parameters))
 
-    def decode(self, length):
+    def decode(self, length: int) -> tuple[list[int], bool]:
         ids, escape = self._decoder.decode(self.coded, LENGTHS, length)
         return ids.tolist(), escape
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.cell)
 @pytest.mark.parametrize("length", [1, 2, 7, 1000])
-def test_pieces_of_a_length_are_decoded(config, length):
+def test_pieces_of_a_length_are_decoded(config: ModelConfig, length: int) -> None:
     stream, start, escape = Stream(config), 0, False
     while start < len(IDS):
         stop = start + 1  # the least whose symbols have the length
@@ -61,7 +61,7 @@ def test_pieces_of_a_length_are_decoded(config, length):
     assert range_coder.point(stream.coded.state) == TOTAL  # it stands before the escape
 
 
-def test_no_more_are_decoded_than_one_call_may(monkeypatch):
+def test_no_more_are_decoded_than_one_call_may(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_decoder, "DECODED", 3)
     stream = Stream(CONFIGS[0])
     assert stream.decode(1000) == (IDS[:3].tolist(), False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from recurra.compression import online_learner
 from recurra.compression.kernels import range_coder
@@ -24,7 +27,7 @@ T = 5
 IDS = np.random.default_rng(0).integers(0, 3, 60)
 
 
-def learner(symbols=3, contexts=CONTEXTS, most=300, **changes):
+def learner(symbols: int = 3, contexts: ContextConfig = CONTEXTS, most: int = 300, **changes: Any) -> OnlineLearner:
     training = TrainingConfig(**{
         "sequence_length": T, "optimizer": "adam", "learning_rate": 0.01, "clip_value": None, "clip_norm": None,
         "initial_scale": None, **changes,
@@ -35,7 +38,7 @@ def learner(symbols=3, contexts=CONTEXTS, most=300, **changes):
     return own
 
 
-def fed(own, ids):
+def fed(own: OnlineLearner, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """The intervals of `ids`, fed in pieces as large as they can be."""
     found, start = [], 0
     while start < len(ids):
@@ -45,7 +48,7 @@ def fed(own, ids):
     return np.concatenate(found, axis=1)
 
 
-def expected(ids, limit):
+def expected(ids: NDArray[np.int64], limit: float | None) -> NDArray[np.float64]:
     """log p in float64 of what follows the last of `ids`, learned from as the learner does, without contexts."""
     parameters = {name: array.astype(float) for name, array in initialise(CONFIG, 300, seed=0, scale=None).items()}
     parameters |= {"layers.0.U": parameters["layers.0.U"][:, :3], "V": parameters["V"][:3], "c": np.zeros(3)}
@@ -61,14 +64,14 @@ def expected(ids, limit):
 
 
 @pytest.mark.parametrize("limit", [None, 0.3, 1.5])
-def test_it_learns_as_the_reference_does(limit):
+def test_it_learns_as_the_reference_does(limit: float | None) -> None:
     own = learner(contexts=NO_CONTEXTS, clip_norm=limit)
     for n in range(1, 4 * T + 3):
         fed(own, IDS[n - 1 : n])
         np.testing.assert_allclose(own.logs[0, :3], expected(IDS[:n], limit), atol=1e-5)
 
 
-def test_the_contexts_are_added_to_what_the_network_expects():
+def test_the_contexts_are_added_to_what_the_network_expects() -> None:
     own, alone = learner(sequence_length=20), learner(sequence_length=20, contexts=NO_CONTEXTS)
     for symbol in IDS[:20]:
         for one in (own, alone):
@@ -81,7 +84,7 @@ def test_the_contexts_are_added_to_what_the_network_expects():
 
 @given(cuts=st.lists(st.integers(1, 5), min_size=1, max_size=12))
 @settings(max_examples=10)
-def test_symbols_fed_one_by_one_or_together_are_expected_alike(cuts):
+def test_symbols_fed_one_by_one_or_together_are_expected_alike(cuts: list[int]) -> None:
     together, alone = learner(), learner()
     start = 0
     for cut in cuts:
@@ -94,7 +97,7 @@ def test_symbols_fed_one_by_one_or_together_are_expected_alike(cuts):
 
 
 @pytest.mark.parametrize("most", [1, 4, 100])
-def test_what_was_encoded_is_decoded_up_to_an_escape(most):
+def test_what_was_encoded_is_decoded_up_to_an_escape(most: int) -> None:
     before, widths = fed(learner(), IDS[:17])
     words, state = np.zeros(19, np.uint32), np.zeros(3, np.uint64)
     range_coder.start_encoding(state)
@@ -114,7 +117,7 @@ def test_what_was_encoded_is_decoded_up_to_an_escape(most):
     assert learner(symbols=0).decode(words, state, TOTAL, most)[1]  # without symbols all are escaped
 
 
-def test_room_for_more_symbols_changes_nothing_that_was_learned(monkeypatch):
+def test_room_for_more_symbols_changes_nothing_that_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     small = learner(96)
     with monkeypatch.context() as patched:
         patched.setattr(online_learner, "GROWTH", 64)
@@ -129,14 +132,14 @@ def test_room_for_more_symbols_changes_nothing_that_was_learned(monkeypatch):
     assert (small.logs.shape[1], large.logs.shape[1]) == (128, 192)
 
 
-def test_no_room_is_made_for_more_symbols_than_there_can_be():
+def test_no_room_is_made_for_more_symbols_than_there_can_be() -> None:
     own = learner(96, most=96)
     fed(own, np.arange(T + 1))
     assert own.is_full
     assert own.logs.shape[1] == 96
 
 
-def test_a_symbol_that_is_new_is_expected_like_the_others_on_average():
+def test_a_symbol_that_is_new_is_expected_like_the_others_on_average() -> None:
     own = learner()
     c = own._views["c"]
     assert not c[0, :3].any()
@@ -148,7 +151,7 @@ def test_a_symbol_that_is_new_is_expected_like_the_others_on_average():
     assert own.symbols == 4
 
 
-def test_what_is_not_finite_is_told():
+def test_what_is_not_finite_is_told() -> None:
     own = learner(learning_rate=1e38)
     with np.errstate(all="ignore"), pytest.raises(NumericalError, match="loss or a gradient is not finite") as caught:
         fed(own, IDS)

@@ -1,6 +1,7 @@
 """Settings: every bound, every message, and the way to a table and back."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 
 
-def test_the_defaults_are_the_missions_training():
+def test_the_defaults_are_the_missions_training() -> None:
     training, model = TrainingConfig(), ModelConfig()
     assert (model.cell, model.hidden_size, model.layers) == ("elman", 100, 1)
     assert (training.sequence_length, training.batch_size, training.validation) == (25, 1, 0.0)
@@ -41,7 +42,7 @@ def test_the_defaults_are_the_missions_training():
         ({"preset": "huge"}, "`preset` must be one of auto, seed.*; got 'huge'."),
     ],
 )
-def test_what_makes_no_sense_is_refused(settings, message):
+def test_what_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         TrainingConfig(**settings)
 
@@ -56,7 +57,7 @@ def test_what_makes_no_sense_is_refused(settings, message):
         ({"layers": "2"}, "`layers` must be a whole number, between 1 and 64; got '2'."),
     ],
 )
-def test_a_network_that_makes_no_sense_is_refused(settings, message):
+def test_a_network_that_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         ModelConfig(**settings)
 
@@ -71,17 +72,17 @@ def test_a_network_that_makes_no_sense_is_refused(settings, message):
         validation=st.floats(0, 0.9),
     )
 )
-def test_a_table_holds_all_of_it(training):
+def test_a_table_holds_all_of_it(training: TrainingConfig) -> None:
     assert TrainingConfig.from_table(training.to_table()) == training
 
 
-def test_an_unknown_setting_is_named():
+def test_an_unknown_setting_is_named() -> None:
     with pytest.raises(UsageError, match="unknown setting `colour`") as caught:
         ModelConfig.from_table({"colour": 1})
     assert "hidden_size" in str(caught.value.hint)
 
 
-def test_the_hyperparameters_of_the_optimizer_have_its_defaults_and_the_others_none():
+def test_the_hyperparameters_of_the_optimizer_have_its_defaults_and_the_others_none() -> None:
     adam, momentum = TrainingConfig(optimizer="adam"), TrainingConfig(optimizer="momentum", momentum=0.5)
     assert adam.hyperparameters == {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
     assert (adam.momentum, adam.weight_decay) == (None, None)
@@ -111,12 +112,12 @@ def test_the_hyperparameters_of_the_optimizer_have_its_defaults_and_the_others_n
         ({"optimizer": "adamw", "weight_decay": float("nan")}, "`weight_decay` must be a finite number, at least 0"),
     ],
 )
-def test_a_hyperparameter_that_makes_no_sense_is_refused(settings, message):
+def test_a_hyperparameter_that_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         TrainingConfig(**settings)
 
 
-def test_the_hint_names_an_optimizer_that_uses_the_hyperparameter():
+def test_the_hint_names_an_optimizer_that_uses_the_hyperparameter() -> None:
     with pytest.raises(UsageError) as caught:
         TrainingConfig(weight_decay=0.1)
     assert caught.value.hint == "leave it out, or give `--optimizer adamw`."

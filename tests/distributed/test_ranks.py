@@ -35,7 +35,7 @@ def found() -> list[dict[str, Any]]:
         port = free.getsockname()[1]
     plain = os.environ | {"PYTHONPATH": str(Path(recurra.__file__).parents[1])}
     shared = plain | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    line, pipe = [sys.executable, TALK], subprocess.PIPE
+    line, pipe = (sys.executable, TALK), subprocess.PIPE
     with contextlib.ExitStack() as held:
         both = [held.enter_context(started(line, env=shared | {"RANK": rank}, stdout=pipe)) for rank in "01"]
         return [json.loads(process.communicate(timeout=PATIENCE)[0]) for process in both]

@@ -1,7 +1,10 @@
 """exp, tanh and log against float64 NumPy, over their whole ranges."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike, NDArray
 
 from recurra.engines.kernels import arithmetic
 from recurra.engines.kernels.compilation import strict
@@ -9,7 +12,7 @@ from recurra.engines.kernels.lanes import load, store
 
 
 @strict
-def evaluate(which, x, y):
+def evaluate(which: int, x: NDArray[Any], y: NDArray[Any]) -> None:
     for column in range(0, x.shape[1], 8):
         v = load(x, 0, column, (0,))
         if which == 0:
@@ -27,7 +30,7 @@ CASES = {
 }
 
 
-def compute(which, x):
+def compute(which: int, x: ArrayLike) -> NDArray[np.float32]:
     x = np.asarray(x, np.float32).reshape(1, -1)
     y = np.zeros_like(x)
     evaluate(which, x, y)
@@ -35,7 +38,7 @@ def compute(which, x):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_within_three_units_in_the_last_place(name):
+def test_within_three_units_in_the_last_place(name: str) -> None:
     which, exact, points = CASES[name]
     points = points.astype(np.float32)
     expected = exact(points.astype(np.float64))
@@ -43,18 +46,18 @@ def test_within_three_units_in_the_last_place(name):
     assert units.max() < 3
 
 
-def test_exp_is_zero_below_and_bounded_above():
+def test_exp_is_zero_below_and_bounded_above() -> None:
     y = compute(0, [-87.1, -1e30, -np.inf, 1000, np.inf, 0] + [0] * 10)
     assert y[:3].tolist() == [0, 0, 0]
     assert np.isfinite(y[3:5]).all()
     assert y[5] == 1
 
 
-def test_tanh_stays_within_one_and_is_odd_at_zero():
+def test_tanh_stays_within_one_and_is_odd_at_zero() -> None:
     y = compute(1, [100, np.inf, -np.inf, 0] + [0] * 12)
     assert y[:4].tolist() == [1, 1, -1, 0]
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
-def test_nan_gives_nan(which):
+def test_nan_gives_nan(which: int) -> None:
     assert np.isnan(compute(which, [np.nan] * 16)).all()

@@ -1,7 +1,10 @@
 """Minibatch training: equal to the float64 reference for every cell, and its bits depend on the shards alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine, BatchedNetwork
@@ -25,25 +28,27 @@ NETWORKS = [
 by_network = pytest.mark.parametrize("config", NETWORKS, ids=lambda c: f"{c.cell}-{c.activation}-{c.layers}")
 
 
-def settings(**changes):
-    plain = {"sequence_length": T, "batch_size": B, "optimizer": "sgd", "clip_value": None, "shards": 2}
+def settings(**changes: Any) -> TrainingConfig:
+    plain: dict[str, Any] = {"sequence_length": T, "batch_size": B, "optimizer": "sgd", "clip_value": None, "shards": 2}
     return TrainingConfig(**(plain | changes))
 
 
-def updates(count=N, steps=T, streams=B):
+def updates(
+    count: int = N, steps: int = T, streams: int = B
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     ids = (stream(3, "ids").uniform(2 * count * steps * streams) * K).astype(np.int64)
     inputs, targets = ids.reshape(2, count, steps, streams)
     return inputs, targets, np.full(count, 0.01, np.float32)
 
 
-def random_state(config, streams=B):
+def random_state(config: ModelConfig, streams: int = B) -> network.State:
     zeros = network.zero_state(config, streams)
     return type(zeros)(
         *(stream(4, name).normal(z.size).reshape(z.shape).clip(-0.9, 0.9) for name, z in zeros._asdict().items())
     )
 
 
-def engines(config, training):
+def engines(config: ModelConfig, training: TrainingConfig) -> list[Any]:
     parameters = initialise(config, K, seed=1, scale=0.3)
     start = Start(parameters, state=random_state(config, training.batch_size))
     return [kind(config, training, start) for kind in (BatchedEngine, ReferenceEngine)]
@@ -51,7 +56,7 @@ def engines(config, training):
 
 @by_network
 @pytest.mark.parametrize("changes", [{}, {"shards": 1, "clip_norm": 0.7}, {"shards": 3, "clip_value": 0.05}])
-def test_updates_equal_those_of_the_reference(config, changes):
+def test_updates_equal_those_of_the_reference(config: ModelConfig, changes: dict[str, Any]) -> None:
     training = settings(**changes)
     batched, reference = engines(config, training)
     found, expected = batched.train(*updates()), reference.train(*updates())
@@ -68,7 +73,7 @@ def test_updates_equal_those_of_the_reference(config, changes):
 
 
 @by_network
-def test_without_carry_every_update_begins_with_a_zero_state(config):
+def test_without_carry_every_update_begins_with_a_zero_state(config: ModelConfig) -> None:
     inputs, targets, rates = updates()
     for block, single in zip(engines(config, settings()), engines(config, settings()), strict=True):
         losses = block.train(inputs, targets, rates, carry=False).losses
@@ -80,7 +85,7 @@ def test_without_carry_every_update_begins_with_a_zero_state(config):
 
 
 @by_network
-def test_padding_and_fewer_steps_equal_the_reference(config):
+def test_padding_and_fewer_steps_equal_the_reference(config: ModelConfig) -> None:
     inputs, targets, rates = updates(1, T - 2)
     targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # 0 to T - 2 of each
     batched, reference = engines(config, settings(dropout=0.2))
@@ -101,7 +106,7 @@ def test_padding_and_fewer_steps_equal_the_reference(config):
 
 @pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimiser_steps_as_in_the_reference(optimizer, share):
+def test_every_optimiser_steps_as_in_the_reference(optimizer: str, share: float) -> None:
     hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     config = ModelConfig(cell="gru", hidden_size=M)
     batched, reference = engines(config, settings(optimizer=optimizer, **hyper))
@@ -115,7 +120,7 @@ def test_every_optimiser_steps_as_in_the_reference(optimizer, share):
 
 
 @by_network
-def test_the_bits_do_not_depend_on_the_number_of_threads(config):
+def test_the_bits_do_not_depend_on_the_number_of_threads(config: ModelConfig) -> None:
     found = []
     for threads in (1, 2, 3):
         engine, _ = engines(config, settings(threads=threads, shards=3, dropout=0.3))
@@ -125,7 +130,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(config):
 
 
 @by_network
-def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config):
+def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config: ModelConfig) -> None:
     training = settings(optimizer="adam", dropout=0.2)
     inputs, targets, rates = updates(5)
     unbroken, _ = engines(config, training)
@@ -140,7 +145,7 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config):
 
 
 @by_network
-def test_reading_equals_the_reference_and_one_character_at_a_time(config):
+def test_reading_equals_the_reference_and_one_character_at_a_time(config: ModelConfig) -> None:
     parameters = initialise(config, K, seed=1, scale=0.3)
     state = random_state(config, 1)
     ids = (stream(5, "ids").uniform(23) * K).astype(np.int64)
@@ -157,7 +162,7 @@ def test_reading_equals_the_reference_and_one_character_at_a_time(config):
         assert np.array_equal(own, other)
 
 
-def test_dropout_changes_with_the_update_and_with_the_seed():
+def test_dropout_changes_with_the_update_and_with_the_seed() -> None:
     config = NETWORKS[5]
     losses = []
     for seed, done in ((0, 0), (0, 1), (1, 0)):
@@ -167,7 +172,7 @@ def test_dropout_changes_with_the_update_and_with_the_seed():
     assert len(set(losses)) == 3
 
 
-def test_a_stream_alone_and_among_others_has_the_same_loss():
+def test_a_stream_alone_and_among_others_has_the_same_loss() -> None:
     config = NETWORKS[4]
     inputs, targets, rates = updates(1)
     parameters = initialise(config, K, seed=1, scale=0.3)
@@ -182,7 +187,7 @@ def test_a_stream_alone_and_among_others_has_the_same_loss():
 
 
 @pytest.mark.parametrize("place", ["layers.0.W", "V"])
-def test_nan_is_found_at_its_update(place):
+def test_nan_is_found_at_its_update(place: str) -> None:
     config = NETWORKS[4]
     parameters = initialise(config, K, seed=1, scale=0.3)
     parameters[place][0, 0] = np.nan
@@ -192,7 +197,7 @@ def test_nan_is_found_at_its_update(place):
     assert caught.value.update == 10
 
 
-def test_padding_stays_zero():
+def test_padding_stays_zero() -> None:
     config = ModelConfig(cell="lstm", hidden_size=M, layers=2)
     engine, _ = engines(config, settings(optimizer="adam"))
     engine.train(*updates())
@@ -203,7 +208,7 @@ def test_padding_stays_zero():
 
 
 @pytest.mark.parametrize(("batch", "shards"), [(1, 1), (31, 1), (32, 2), (50, 2), (64, 4), (127, 4), (1000, 8)])
-def test_shards_by_default(batch, shards):
+def test_shards_by_default(batch: int, shards: int) -> None:
     assert default_shards(batch) == shards
 
 
@@ -211,11 +216,11 @@ def test_shards_by_default(batch, shards):
     ("batch", "shards", "bounds"),
     [(50, 3, [0, 16, 32, 50]), (64, 4, [0, 16, 32, 48, 64]), (5, 2, [0, 2, 5]), (2, 5, [0, 1, 2])],
 )
-def test_where_shards_begin_and_end(batch, shards, bounds):
+def test_where_shards_begin_and_end(batch: int, shards: int, bounds: list[int]) -> None:
     assert shard_bounds(batch, shards) == bounds
 
 
-def test_sizes_are_padded_to_sixteen():
+def test_sizes_are_padded_to_sixteen() -> None:
     assert [padded(n) for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
 
 

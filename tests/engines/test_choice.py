@@ -29,11 +29,11 @@ def chooser(logits: list[float], config: SamplingConfig, seen: str = "") -> Call
     width = -(-len(z) // 16) * 16
     vocabulary = vocabulary_of(len(z))
     rules = rules_of(config, vocabulary, vocabulary.encode(seen), width)
-    padded = [np.full((1, width), -1e30, np.float32) for _ in range(2)]
-    padded[0][0, : len(z)] = z
-    padded[1][0, : len(z)] = z - z.max() - np.log(np.exp(z - z.max()).sum())
+    padded, logs = (np.full((1, width), -1e30, np.float32) for _ in range(2))
+    padded[0, : len(z)] = z
+    logs[0, : len(z)] = z - z.max() - np.log(np.exp(z - z.max()).sum())
     room, sums = np.zeros((1, width), np.float32), np.zeros(width)
-    return lambda uniform: choose(room, sums, *padded, rules, 0, uniform)
+    return lambda uniform: choose(room, sums, padded, logs, rules, 0, uniform)
 
 
 def chosen(logits: list[float], config: SamplingConfig, uniform: float) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
 from recurra.engines import create_network
@@ -23,7 +26,7 @@ by_network = pytest.mark.parametrize("config", NETWORKS, ids=lambda c: f"{c.cell
 IDS = np.random.default_rng(0).integers(0, K, 40)
 
 
-def parts(config):
+def parts(config: ModelConfig) -> tuple[dict[str, NDArray[Any]], network.State]:
     parameters = initialise(config, K, seed=1, scale=0.5)
     state = network.zero_state(config, 1)
     _, state = create_network(config, parameters).log_probabilities(IDS[:5], state)  # not zero
@@ -32,7 +35,7 @@ def parts(config):
 
 @by_network
 @pytest.mark.parametrize("steps", [1, 6])
-def test_its_gradient_is_that_of_the_reference(config, steps):
+def test_its_gradient_is_that_of_the_reference(config: ModelConfig, steps: int) -> None:
     parameters, state = parts(config)
     own = DynamicNetwork(config, parameters, state, 6)
     x, y = IDS[:steps], IDS[1 : steps + 1]
@@ -45,7 +48,7 @@ def test_its_gradient_is_that_of_the_reference(config, steps):
 
 
 @by_network
-def test_until_it_has_learned_it_is_the_network(config):
+def test_until_it_has_learned_it_is_the_network(config: ModelConfig) -> None:
     parameters, state = parts(config)
     own, plain = DynamicNetwork(config, parameters, state, 6), create_network(config, parameters)
     for start in (0, 6, 12):
@@ -57,7 +60,7 @@ def test_until_it_has_learned_it_is_the_network(config):
 
 
 @by_network
-def test_it_learns_and_the_parameters_given_are_left(config):
+def test_it_learns_and_the_parameters_given_are_left(config: ModelConfig) -> None:
     parameters, state = parts(config)
     before = {name: array.copy() for name, array in parameters.items()}
     own = DynamicNetwork(config, parameters, state, 6)
@@ -71,7 +74,7 @@ def test_it_learns_and_the_parameters_given_are_left(config):
     assert all(np.array_equal(parameters[name], array) for name, array in before.items())
 
 
-def test_the_kernel_has_the_bits_of_its_equation():
+def test_the_kernel_has_the_bits_of_its_equation() -> None:
     rng = np.random.default_rng(1)
     theta, saved, pull, step, gradient = (rng.normal(size=(1, 64)).astype(np.float32) for _ in range(5))
     expected = theta + (pull * (saved - theta) - step * gradient)

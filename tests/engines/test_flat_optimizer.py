@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recurra.config import HYPERPARAMETERS, OPTIMIZERS, ModelConfig, TrainingConfig
 from recurra.engines import flat_optimizer
@@ -17,7 +20,7 @@ from recurra.network.optimizers import optimizer_of
 N = 1008  # a multiple of 16
 
 
-def flat(seed):
+def flat(seed: int) -> NDArray[np.float32]:
     array = aligned_zeros(1, N)
     array[:] = np.random.default_rng(seed).normal(size=N) * 10.0 ** np.random.default_rng(seed + 1).uniform(-9, 3, N)
     return array
@@ -27,10 +30,12 @@ def flat(seed):
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(("piece", "threads"), [(16, 1), (304, 2), (10**6, 1)])
-def test_every_step_has_the_bits_of_the_equations(monkeypatch, optimizer, ema, piece, threads, share):
+def test_every_step_has_the_bits_of_the_equations(
+    monkeypatch: pytest.MonkeyPatch, optimizer: str, ema: float, piece: int, threads: int, share: float
+) -> None:
     """With the usual hyper-parameters, and with a share of each."""
     monkeypatch.setattr(flat_optimizer, "PIECE", piece)
-    hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
+    hyper: dict[str, Any] = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     training = TrainingConfig(optimizer=optimizer, ema=ema, **hyper)
     plain, expected = optimizer_of(training), flat(0)
     state = plain.init({FLAT: expected})
@@ -48,14 +53,14 @@ def test_every_step_has_the_bits_of_the_equations(monkeypatch, optimizer, ema, p
     }
 
 
-def test_what_is_too_large_becomes_infinite_without_a_warning():
+def test_what_is_too_large_becomes_infinite_without_a_warning() -> None:
     own, found = FlatOptimizer(TrainingConfig(optimizer="momentum"), flat(0)), flat(0)
     for _ in range(2):
         own.step(found, np.full((1, N), 3e38, np.float32), 1e38)
     assert not np.isfinite(found).any()
 
 
-def test_a_saved_state_goes_on_where_it_was():
+def test_a_saved_state_goes_on_where_it_was() -> None:
     layout = Layout(ModelConfig(cell="lstm", hidden_size=5), 7)
     training = TrainingConfig(optimizer="adam", ema=0.9)
     parameters = {name: np.full(shape, 0.1, np.float32) for name, shape in layout.shapes.items()}
@@ -72,10 +77,10 @@ def test_a_saved_state_goes_on_where_it_was():
     assert not any(np.shares_memory(saved[name], own) for name in saved for own in first.state.values())
 
 
-def test_clipping_by_norm_and_then_by_value_in_place():
+def test_clipping_by_norm_and_then_by_value_in_place() -> None:
     gradient = np.array([[3, -4]], np.float32)
-    for limits, expected in (({}, [3, -4]), ({"clip_norm": 5.0}, [3, -4]), ({"clip_norm": 2.5}, [1.5, -2])):
+    for norm, expected in ((None, [3, -4]), (5.0, [3, -4]), (2.5, [1.5, -2])):
         found = gradient.copy()
-        assert clipped(found, 5.0, TrainingConfig(**{"clip_value": None, **limits})) is found
+        assert clipped(found, 5.0, TrainingConfig(clip_value=None, clip_norm=norm)) is found
         assert found.tolist() == [expected]
     assert clipped(gradient, 5.0, TrainingConfig(clip_value=1.75, clip_norm=2.5)).tolist() == [[1.5, -1.75]]

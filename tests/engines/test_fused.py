@@ -1,7 +1,10 @@
 """The fused engine: equal to the float64 reference within float32, and to itself in every mode to the last bit."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
@@ -20,20 +23,28 @@ CONFIG = ModelConfig(hidden_size=M)
 TRAINING = TrainingConfig(sequence_length=T)
 
 
-def random_ids(count, symbols=K, name="ids"):
+def random_ids(count: int, symbols: int = K, name: str = "ids") -> NDArray[np.int64]:
     return (stream(3, name).uniform(count) * symbols).astype(np.int64)
 
 
-def updates(count, steps=T, symbols=K, name="ids"):
+def updates(
+    count: int, steps: int = T, symbols: int = K, name: str = "ids"
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     ids = random_ids(count * steps + 1, symbols, name)
     return ids[:-1].reshape(count, steps, 1), ids[1:].reshape(count, steps, 1), np.full(count, 0.1, np.float32)
 
 
-def new_engine(kind=FusedEngine, training=TRAINING, **named):
+def new_engine(kind: type[Any] = FusedEngine, training: TrainingConfig = TRAINING, **named: Any) -> Any:
     return kind(CONFIG, training, Start(initialise(CONFIG, K, seed=1, scale=0.3), **named))
 
 
-def fused_gradients(config, parameters, state, inputs, targets):
+def fused_gradients(
+    config: ModelConfig,
+    parameters: dict[str, NDArray[Any]],
+    state: network.State,
+    inputs: NDArray[np.int64],
+    targets: NDArray[np.int64],
+) -> tuple[Any, dict[str, NDArray[np.float64]]]:
     """Gradients read off one update: with s = 1e8 and rate 1e4, AdaGrad subtracts the gradient itself."""
     steps = len(inputs)
     training = TrainingConfig(sequence_length=steps, clip_value=None)
@@ -47,7 +58,7 @@ def fused_gradients(config, parameters, state, inputs, targets):
 @pytest.mark.parametrize(
     ("hidden", "symbols", "steps"), [(22, 13, 9), (100, 78, 25), (1, 2, 1), (130, 35, 4), (17, 3, 40)]
 )
-def test_one_update_equals_one_of_the_reference(hidden, symbols, steps):
+def test_one_update_equals_one_of_the_reference(hidden: int, symbols: int, steps: int) -> None:
     config = ModelConfig(hidden_size=hidden)
     engine = FusedEngine(
         config,
@@ -75,7 +86,7 @@ def test_one_update_equals_one_of_the_reference(hidden, symbols, steps):
         assert result.gradient_norms[0] == pytest.approx(norm, rel=1e-4)
 
 
-def test_a_whole_update_with_clipping_equals_the_reference():
+def test_a_whole_update_with_clipping_equals_the_reference() -> None:
     training = TrainingConfig(sequence_length=T, clip_value=0.05)
     inputs, targets, rates = updates(1)
     fused, reference = new_engine(training=training), new_engine(ReferenceEngine, training)
@@ -88,7 +99,7 @@ def test_a_whole_update_with_clipping_equals_the_reference():
     assert np.allclose(fused.state().h, reference.state().h, atol=1e-5)
 
 
-def test_blocks_of_any_size_give_the_same_bits():
+def test_blocks_of_any_size_give_the_same_bits() -> None:
     inputs, targets, rates = updates(30)
     whole, parts = new_engine(), new_engine()
     losses = whole.train(inputs, targets, rates).losses
@@ -98,7 +109,7 @@ def test_blocks_of_any_size_give_the_same_bits():
 
 
 @pytest.mark.parametrize("kind", [FusedEngine, BatchedEngine, ReferenceEngine])
-def test_without_carry_every_update_begins_with_a_zero_state(kind):
+def test_without_carry_every_update_begins_with_a_zero_state(kind: type[Any]) -> None:
     inputs, targets, rates = updates(6)
     before = network.State(h=np.full((1, 1, M), 0.5))
     block, single = (new_engine(kind, state=before) for _ in range(2))
@@ -112,7 +123,7 @@ def test_without_carry_every_update_begins_with_a_zero_state(kind):
     assert not np.any(carried == losses)
 
 
-def test_fewer_steps_in_the_memory_of_more_are_the_same_bits():
+def test_fewer_steps_in_the_memory_of_more_are_the_same_bits() -> None:
     inputs, targets, rates = updates(6, steps=4)
     long = new_engine()
     long.train(*updates(2))
@@ -125,7 +136,7 @@ def test_fewer_steps_in_the_memory_of_more_are_the_same_bits():
     assert np.array_equal(long.state().h, short.state().h)
 
 
-def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits():
+def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits() -> None:
     inputs, targets, rates = updates(20)
     unbroken, first = new_engine(), new_engine()
     unbroken.train(inputs, targets, rates)
@@ -136,7 +147,7 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits():
         assert np.array_equal(array, second.parameters()[name]), name
 
 
-def test_only_the_rows_of_u_that_were_read_change():
+def test_only_the_rows_of_u_that_were_read_change() -> None:
     inputs, targets, rates = updates(1)
     engine = new_engine()
     before = engine.parameters()["layers.0.U"]
@@ -145,13 +156,13 @@ def test_only_the_rows_of_u_that_were_read_change():
     assert set(np.flatnonzero(changed)) == set(inputs.ravel().tolist())
 
 
-def test_ten_golden_losses():
+def test_ten_golden_losses() -> None:
     inputs, targets, rates = updates(10)
     losses = new_engine().train(inputs, targets, rates).losses
     assert [loss.hex() for loss in losses.tolist()] == GOLDEN
 
 
-def test_a_sequence_at_once_equals_one_character_at_a_time():
+def test_a_sequence_at_once_equals_one_character_at_a_time() -> None:
     trained = FusedNetwork(initialise(CONFIG, K, seed=1, scale=0.5))
     ids = random_ids(37)
     whole, final = trained.log_probabilities(ids, network.zero_state(CONFIG, 1))
@@ -163,7 +174,7 @@ def test_a_sequence_at_once_equals_one_character_at_a_time():
     assert np.array_equal(final.h, state.h)
 
 
-def test_log_probabilities_equal_the_reference_and_sum_to_one():
+def test_log_probabilities_equal_the_reference_and_sum_to_one() -> None:
     parameters = initialise(CONFIG, K, seed=1, scale=0.2)
     state = network.State(h=stream(1, "h").normal(M).reshape(1, 1, M).clip(-0.9, 0.9))
     ids = random_ids(21)
@@ -183,7 +194,7 @@ def test_log_probabilities_equal_the_reference_and_sum_to_one():
         ("layers.0.W", (2, 3), "the loss became nan at update 42"),
     ],
 )
-def test_nan_is_found_at_its_update(kind, tensor, place, message):
+def test_nan_is_found_at_its_update(kind: type[Any], tensor: str, place: tuple[int, ...], message: str) -> None:
     parameters = initialise(CONFIG, K, seed=1, scale=0.3)
     parameters[tensor][place] = np.nan
     engine = kind(CONFIG, TRAINING, Start(parameters, updates_done=41))
@@ -192,7 +203,7 @@ def test_nan_is_found_at_its_update(kind, tensor, place, message):
     assert (caught.value.update, caught.value.tensor, caught.value.exit_code) == (42, "loss", 5)
 
 
-def test_an_infinite_gradient_is_found_before_clipping_hides_it():
+def test_an_infinite_gradient_is_found_before_clipping_hides_it() -> None:
     parameters = initialise(CONFIG, K, seed=1, scale=0.3)
     parameters["V"][:, 0] = np.where(np.arange(K) % 2, 3e38, -3e38).astype(np.float32)
     parameters["layers.0.U"][0] = 0
@@ -202,8 +213,8 @@ def test_an_infinite_gradient_is_found_before_clipping_hides_it():
         engine.train(*updates(1))
 
 
-def test_engines_are_chosen_by_what_is_to_be_trained():
-    def kind(config, **changes):
+def test_engines_are_chosen_by_what_is_to_be_trained() -> None:
+    def kind(config: ModelConfig, **changes: Any) -> type[Any]:
         training = TrainingConfig(sequence_length=T, **changes)
         return type(engines.create(config, training, Start(initialise(config, K, seed=1))))
 
@@ -222,7 +233,7 @@ def test_engines_are_chosen_by_what_is_to_be_trained():
 @pytest.mark.parametrize(
     ("size", "width", "groups"), [(1, 8, 1), (16, 16, 2), (100, 104, 13), (130, 144, 9), (512, 512, 16)]
 )
-def test_sizes_are_padded_to_whole_tiles(size, width, groups):
+def test_sizes_are_padded_to_whole_tiles(size: int, width: int, groups: int) -> None:
     assert Tiling.of(size) == Tiling(size, width, (0,) * groups)
 
 

@@ -37,7 +37,9 @@ def _torch(request: pytest.FixtureRequest) -> None:
 
 
 def settings(**changes: Any) -> TrainingConfig:
-    plain = {"sequence_length": T, "batch_size": B, "optimizer": "sgd", "clip_value": None, "threads": 1}
+    plain: dict[str, Any] = {
+        "sequence_length": T, "batch_size": B, "optimizer": "sgd", "clip_value": None, "threads": 1
+    }  # fmt: skip
     return TrainingConfig(**(plain | changes))
 
 

@@ -247,21 +247,26 @@ def test_the_message_says_what_is_expected(call: str, named: dict[str, Any], mes
 
 def test_numpy_scalars_are_numbers_strings_and_truth_values() -> None:
     plain: dict[str, Any] = {"max_new_tokens": 9, "temperature": 0.5, "top_k": 3, "seed": 5, "ban": "c", "stop": ["ba"]}
-    numpy = {
+    numpy: dict[str, Any] = {
         "max_new_tokens": np.int64(9), "temperature": np.float32(0.5), "top_k": np.uint8(3), "seed": np.array(5),
         "ban": np.str_("c"), "stop": [np.str_("ba")],
     }  # fmt: skip
+    five: Any = np.int64(5)
+    half: Any = np.float32(0.5)
     assert MODEL.sample(np.str_("ab"), **numpy) == MODEL.sample("ab", **plain)
-    for config in (SamplingConfig(**numpy), TrainingConfig(seed=np.int64(5), learning_rate=np.float64(0.1)), CONFIG):
+    for config in (SamplingConfig(**numpy), TrainingConfig(seed=five, learning_rate=np.float64(0.1)), CONFIG):
         for field in dataclasses.fields(config):
             assert type(getattr(config, field.name)).__module__ == "builtins", field.name
-    settings = {**TINY, "hidden_size": np.int32(8), "updates": np.int64(1), "learning_rate": np.float32(0.125)}
-    run = recurra.train(text=np.str_(TEXT), run=Path("a"), seed=np.int64(5), force=np.bool_(False), **settings)
+    settings = {
+        **TINY, "force": np.bool_(False), "hidden_size": np.int32(8), "updates": np.int64(1),
+        "learning_rate": np.float32(0.125),
+    }  # fmt: skip
+    run = recurra.train(text=np.str_(TEXT), run=Path("a"), seed=five, **settings)
     same = recurra.train(text=TEXT, run=np.str_("b"), seed=5, **{**TINY, "learning_rate": 0.125})
     assert run.summary["model_sha256"] == same.summary["model_sha256"]
-    assert DynamicConfig(rate=np.float32(0.5), segment=np.int64(8)).segment == 8
-    assert recurra.novelty(np.str_("abb"), TEXT, passages=np.int64(1)).longest == 3
-    assert MODEL.zero_state(np.int64(2)).h.shape == (1, 2, 8)
+    assert DynamicConfig(rate=half, segment=five).segment == 5
+    assert recurra.novelty(np.str_("abb"), TEXT, passages=five).longest == 3
+    assert MODEL.zero_state(five).h.shape == (1, 5, 8)
     assert MODEL.evaluate(IDS.tolist()) == MODEL.evaluate(IDS)
 
 

@@ -24,11 +24,14 @@ from recurra.runs import summary as summary_module
 from recurra.training.events import Gathering
 
 K, H, T = 60, 6, 8
-SMALL = {"preset": "seed", "hidden_size": 8, "sample_every": 0, "updates": 20}
+SMALL: dict[str, Any] = {"preset": "seed", "hidden_size": 8, "sample_every": 0, "updates": 20}
 BOOK = "A small book, of few words, read many times over.\n" * 60
 
 
-def problem(cell: str, streams: int = 1) -> tuple[Any, ...]:
+Problem = tuple[ModelConfig, dict[str, np.ndarray], np.ndarray, np.ndarray, Any]
+
+
+def problem(cell: str, streams: int = 1) -> Problem:
     config = ModelConfig(cell=cell, hidden_size=H)
     draw = np.random.default_rng(1)
     parameters = {
@@ -39,7 +42,7 @@ def problem(cell: str, streams: int = 1) -> tuple[Any, ...]:
     return config, parameters, ids[:-1], ids[1:], network.zero_state(config, streams)
 
 
-def work_for(elements: int, p: tuple[Any, ...]) -> int:
+def work_for(elements: int, p: Problem) -> int:
     return elements * int(p[2].size) * sum(array.size for array in p[1].values())
 
 

@@ -7,6 +7,7 @@ import json
 import unicodedata
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.numpy import save_file
@@ -128,8 +129,8 @@ def test_a_model_learns_on_and_resumes_from_the_other_form(
     book = tmp_path / "typed.txt"
     book.write_text(typed * 40 + "ß" * extend, encoding="utf-8")
     model_of(known).save(tmp_path / "model.safetensors")
-    settings = {"preset": "seed", "hidden_size": 8, "proof": False, "report": False, "seed": 0}
-    start = {"start": tmp_path / "model.safetensors", "extend_vocabulary": extend}
+    settings: dict[str, Any] = {"preset": "seed", "hidden_size": 8, "proof": False, "report": False, "seed": 0}
+    start: dict[str, Any] = {"start": tmp_path / "model.safetensors", "extend_vocabulary": extend}
     run = recurra.train(book, run=tmp_path / "run", updates=4, **start, **settings)
     assert run.model.vocabulary.symbols == "".join(sorted(set(known + "ß" * extend)))
     whole = recurra.train(book, run=tmp_path / "whole", updates=8, **start, **settings)

@@ -50,7 +50,8 @@ def ours(model: recurra.LanguageModel) -> Array:
 
 def saved(path: Path, names: str = "U W V b c", **changes: Any) -> Path:
     """An .npz file of the network under five names, and of what else there is."""
-    np.savez(path, **dict(zip(names.split(), WEIGHTS.values(), strict=True)), **changes)
+    arrays: dict[str, Any] = dict(zip(names.split(), WEIGHTS.values(), strict=True))
+    np.savez(path, **arrays, **changes)
     return path
 
 
@@ -78,7 +79,7 @@ FLAT = {name: array.ravel() if name in "bc" else array for name, array in WEIGHT
     ],
     ids=["row vectors", "flat biases", "row vectors and flat biases", "Fortran order", "big-endian", "float32"],
 )
-def test_orientations_and_types(tmp_path: Path, weights: dict[str, Array]) -> None:
+def test_orientations_and_types(tmp_path: Path, weights: dict[str, Any]) -> None:
     np.savez_compressed(tmp_path / "a.npz", **weights, vocab=np.array(CHARACTERS))
     found = ours(recurra.import_model(tmp_path / "a.npz"))
     np.testing.assert_allclose(found, log_probabilities(WEIGHTS), rtol=0, atol=1e-5)
@@ -104,8 +105,10 @@ def test_square_matrices(tmp_path: Path, shape: tuple[int, ...]) -> None:
     """Where m is K, the biases show the orientation; flat ones do not, and the course's is taken."""
     draw = np.random.default_rng(5)
     weights = {name: draw.normal(size=(K, K)) for name in "UWV"} | {"b": draw.normal(size=K), "c": draw.normal(size=K)}
-    turned = {name: array.T if shape[0] == 1 else array for name, array in weights.items() if name in "UWV"}
-    biases = {name: weights[name].reshape(shape) for name in "bc"}
+    turned: dict[str, Any] = {
+        name: array.T if shape[0] == 1 else array for name, array in weights.items() if name in "UWV"
+    }
+    biases: dict[str, Any] = {name: weights[name].reshape(shape) for name in "bc"}
     np.savez(tmp_path / "a.npz", **turned, **biases, chars=sorted(CHARACTERS))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -119,7 +122,7 @@ def test_square_matrices(tmp_path: Path, shape: tuple[int, ...]) -> None:
 
 def test_a_state_dict_in_an_npz_file(tmp_path: Path) -> None:
     """Its two biases are added."""
-    state = {
+    state: dict[str, Any] = {
         "rnn.weight_ih_l0": WEIGHTS["U"], "rnn.weight_hh_l0": WEIGHTS["W"], "rnn.bias_ih_l0": WEIGHTS["b"].ravel() / 2,
         "rnn.bias_hh_l0": WEIGHTS["b"].ravel() / 2, "fc.weight": WEIGHTS["V"], "fc.bias": WEIGHTS["c"].ravel(),
     }  # fmt: skip
@@ -135,7 +138,8 @@ def test_an_array_of_objects_is_left_out_unread(tmp_path: Path) -> None:
         recurra.import_model(path)
     (tmp_path / "ids.json").write_text(str(ids).replace("'", '"'))
     assert ours(recurra.import_model(path, vocabulary=tmp_path / "ids.json"))[0] < 0
-    np.savez(tmp_path / "b.npz", U=np.array([None]), **{name: WEIGHTS[name] for name in "WVbc"})
+    others: dict[str, Any] = {name: WEIGHTS[name] for name in "WVbc"}
+    np.savez(tmp_path / "b.npz", U=np.array([None]), **others)
     with pytest.raises(ModelError, match=r"has no network: it has `W`, `V`, `b`, `c`; left out unread: `U`\."):
         recurra.import_model(tmp_path / "b.npz")
 

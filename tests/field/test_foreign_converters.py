@@ -153,7 +153,7 @@ def test_every_way_to_save_a_module(net: Any, capsysbinary: Any, kind: str, lega
         assert "holds more than tensors, numbers and text: reading it runs code" in run().refused
         assert not Path("it's.safetensors").exists()
     assert "it's.safetensors: " in run(*(["--trust"] if trusted else [])).written
-    options = {} if with_characters else {"vocabulary": "ids.json"}
+    options: dict[str, Any] = {} if with_characters else {"vocabulary": "ids.json"}
     model = recurra.import_model("it's.safetensors", **options)
     np.testing.assert_allclose(ours(model), expected, rtol=0, atol=1e-5)
 

@@ -27,7 +27,7 @@ from recurra.interop import converter
 
 CHARACTERS = "abcd"
 DRAW = np.random.default_rng(2)
-WEIGHTS = {
+WEIGHTS: dict[str, Any] = {
     "Wxh": DRAW.normal(size=(3, 4)), "Whh": DRAW.normal(size=(3, 3)), "Why": DRAW.normal(size=(4, 3)),
     "bh": DRAW.normal(size=(3, 1)), "by": DRAW.normal(size=(4, 1)),
 }  # fmt: skip
@@ -50,7 +50,10 @@ def archive(*names: str) -> Callable[[Path], None]:
 
 
 def text(content: Any) -> Callable[[Path], None]:
-    return lambda path: path.write_text(json.dumps(content)) and None
+    def build(path: Path) -> None:
+        path.write_text(json.dumps(content))
+
+    return build
 
 
 KINDS: list[tuple[str, bytes | Callable[[Path], None], str, str]] = [
@@ -202,7 +205,8 @@ def test_a_pickle_is_converted_by_who_trusts_it(capsysbinary: Any, protocol: int
 
 
 def test_a_saved_dict_is_converted(capsysbinary: Any) -> None:
-    np.save("a.npy", {"ix_to_char": dict(enumerate(CHARACTERS)), **WEIGHTS}, allow_pickle=True)
+    content: Any = {"ix_to_char": dict(enumerate(CHARACTERS)), **WEIGHTS}
+    np.save("a.npy", content, allow_pickle=True)
     convert("a.npy", capsysbinary, "--trust")
     assert recurra.import_model("a.npz").vocabulary.symbols == CHARACTERS
 
@@ -219,7 +223,8 @@ def test_what_needs_no_script() -> None:
 
 
 def test_a_script_writes_over_nothing(capsysbinary: Any) -> None:
-    np.save("a.npy", WEIGHTS, allow_pickle=True)
+    content: Any = WEIGHTS
+    np.save("a.npy", content, allow_pickle=True)
     Path("a.npz").write_bytes(b"mine")
     with pytest.raises(AssertionError, match=r"a.npz is there already: remove it, or give it another name"):
         convert("a.npy", capsysbinary, "--trust")

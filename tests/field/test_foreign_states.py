@@ -117,7 +117,7 @@ def test_modules_may_be_named_with_or_without_their_wrappers(tmp_path: Path) -> 
     theirs = Theirs("gru")
     state = theirs.state("module.rnn.{tensor}_l0", "module.fc.", "module.emb.")
     for prefix in ("", "module."):
-        names = {"recurrent": f"{prefix}rnn", "projection": f"{prefix}fc", "embedding": f"{prefix}emb"}
+        names: dict[str, Any] = {"recurrent": f"{prefix}rnn", "projection": f"{prefix}fc", "embedding": f"{prefix}emb"}
         np.testing.assert_allclose(imported(tmp_path, state, **names), theirs.log_probabilities(), atol=2e-6)
 
 

@@ -213,7 +213,8 @@ def test_ids_in_another_order_are_suspected(tmp_path: Path) -> None:
     alphabet = "tesladxyogbr"
     K = len(alphabet)
     step = np.roll(np.eye(K), 1, axis=0)
-    arrays = {"U": np.eye(K) * 9, "W": np.zeros((K, K)), "V": step * 9, "b": np.zeros((K, 1)), "c": np.zeros((K, 1))}
+    arrays: dict[str, Any] = {"U": np.eye(K) * 9, "W": np.zeros((K, K)), "V": step * 9}
+    arrays |= {"b": np.zeros((K, 1)), "c": np.zeros((K, 1))}
     np.savez(tmp_path / "a.npz", **arrays)
     (tmp_path / "book.txt").write_text(alphabet * 40)
     with pytest.warns(UserWarning, match=r"predicts its text worse than chance, at .* nats a character; ln 12 is 2.48"):

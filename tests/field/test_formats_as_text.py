@@ -12,6 +12,7 @@ import sqlite3
 import tarfile
 import wave
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def compressed_by_us() -> bytes:
 
 
 OFFICE = "application/vnd.oasis.opendocument.text"
-MADE = {  # file name: its bytes, what it is called, and the command that gets its text
+# File name: its bytes, what it is called, and the command that gets its text.
+MADE: dict[str, tuple[Callable[[], bytes], str, str | None]] = {
     "a.txt.gz": (lambda: gzip.compress(BOOK.encode()), "a gzip file", "gunzip -k a.txt.gz"),
     "a gzip": (lambda: gzip.compress(BOOK.encode()), "a gzip file", "gunzip -c 'a gzip' > 'a gzip.unpacked'"),
     "-a.gz": (lambda: gzip.compress(BOOK.encode()), "a gzip file", "gunzip -k ./-a.gz"),

@@ -77,7 +77,8 @@ def test_a_copy_is_as_read_only_and_has_the_same_bits(model: LanguageModel, how:
 def test_other_arrays_that_something_was_computed_from(model: LanguageModel) -> None:
     losses = model.score("abc").losses
     assert losses is not None
-    for array in (losses, model.vocabulary.code_points, from_string("abc").ids):
+    arrays: tuple[Any, ...] = (losses, model.vocabulary.code_points, from_string("abc").ids)
+    for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
     with pytest.raises(AttributeError, match="cannot assign to field 'code_points'"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize(("settings", "message"), WARNINGS, ids=str)
-def test_python_warns_once_and_writes_the_same(model: LanguageModel, settings: dict[str, str], message: str) -> None:
+def test_python_warns_once_and_writes_the_same(model: LanguageModel, settings: dict[str, Any], message: str) -> None:
     without = SamplingConfig(**settings).adapted(model.vocabulary)[0]
     assert without.adapted(model.vocabulary) == (without, [])
     with pytest.warns(UserWarning, match=message) as caught:
@@ -88,9 +89,9 @@ def test_python_warns_once_and_writes_the_same(model: LanguageModel, settings: d
 
 
 def test_what_can_be_written_warns_of_nothing(model: LanguageModel) -> None:
-    settings = {"stop": ["\n", ". a"], "allow": "ab\n. ", "ban": "b"}
+    settings: dict[str, Any] = {"stop": ["\n", ". a"], "allow": "ab\n. ", "ban": "b"}
     assert SamplingConfig(**settings).adapted(model.vocabulary)[1] == []
-    assert SamplingConfig(stop=["\\n", "é"]).adapted(Vocabulary.bytes())[1] == []
+    assert SamplingConfig(stop=("\\n", "é")).adapted(Vocabulary.bytes())[1] == []
 
 
 def test_the_command_warns_and_names_the_switch(file: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,11 +83,17 @@ def model_file(
     return build
 
 
+def model_with(name: str, array: np.ndarray) -> Build:
+    """A model file in which one tensor, by its name in the file, is `array`."""
+    tensor: dict[str, Any] = {name: array}
+    return model_file(**tensor)
+
+
 def parameter(name: str, value: Any, dtype: str = "float32") -> Build:
     """A model file in which the first number of a parameter is `value`."""
     array = MODEL.parameters[name].astype(dtype)
     array.flat[0] = value
-    return model_file(**{f"parameters.{name}": array})
+    return model_with(f"parameters.{name}", array)
 
 
 def entry(*, dtype: str = "F32", shape: object = (0,), offsets: object = (0, 0)) -> dict[str, Any]:
@@ -210,16 +216,16 @@ MODELS = [
     Case("a parameter of float16", parameter("V", 0, "float16"), "must be float32 or float64; got float16"),
     Case("a parameter of int32", parameter("V", 0, "int32"), "must be float32 or float64; got int32"),
     Case("a complex parameter", parameter("V", 1j, "complex64"), "must be float32 or float64; got complex64"),
-    Case("a parameter turned around", model_file(**{"parameters.V": MODEL.parameters["V"].T}), "must have shape 5x4"),
+    Case("a parameter turned around", model_with("parameters.V", MODEL.parameters["V"].T), "must have shape 5x4"),
     Case("a parameter too few", model_file(without="parameters.V"), "parameter `V` is missing"),
-    Case("a parameter too many", model_file(**{"parameters.Z": np.zeros(1)}), "unknown parameter `Z`"),
+    Case("a parameter too many", model_with("parameters.Z", np.zeros(1)), "unknown parameter `Z`"),
     Case("an array too many", model_file(weights=np.zeros(1)), "unknown array 'weights'"),
-    Case("an optimiser of another network", model_file(**{"optimizer.squares.V": np.zeros((5, 3))}), "does not fit"),
-    Case("an optimiser without its weight", model_file(**{"optimizer.average_weight": np.zeros(0)}), "does not fit"),
-    Case("an optimiser of whole numbers", model_file(**{"optimizer.squares.V": np.zeros((5, 4), int)}), "got int64"),
-    Case("a state of another network", model_file(**{"state.h": np.zeros((1, 1, 5))}), "does not fit the network"),
-    Case("a state of no stream", model_file(**{"state.h": np.zeros((1, 0, 4))}), "does not fit the network"),
-    Case("a state without sides", model_file(**{"state.h": np.zeros(())}), "does not fit the network"),
+    Case("an optimiser of another network", model_with("optimizer.squares.V", np.zeros((5, 3))), "does not fit"),
+    Case("an optimiser without its weight", model_with("optimizer.average_weight", np.zeros(0)), "does not fit"),
+    Case("an optimiser of whole numbers", model_with("optimizer.squares.V", np.zeros((5, 4), int)), "got int64"),
+    Case("a state of another network", model_with("state.h", np.zeros((1, 1, 5))), "does not fit the network"),
+    Case("a state of no stream", model_with("state.h", np.zeros((1, 0, 4))), "does not fit the network"),
+    Case("a state without sides", model_with("state.h", np.zeros(())), "does not fit the network"),
     Case("arrays over one another", model_file(header=entry(shape=(1,), offsets=(0, 4))), "is damaged: "),
     Case("an array behind the end", model_file(header=entry(shape=(FAR,), offsets=(0, FAR))), "longer or shorter"),
     Case("an array that ends before it begins", model_file(header=entry(offsets=(8, 4))), "is damaged: "),

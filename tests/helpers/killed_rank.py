@@ -16,6 +16,7 @@ from typing import Any
 
 from recurra.cli import main
 from recurra.runs.checkpoints import CheckpointFolder
+from recurra.training.snapshot import Snapshot
 
 
 def process_of(rank: str) -> int:
@@ -31,8 +32,10 @@ def kill_after_a_checkpoint(rank: str) -> None:
     """Have the first checkpoint that is committed followed by kill -9."""
     commit = CheckpointFolder.commit
 
-    def commit_and_kill(self: CheckpointFolder, *arguments: Any) -> Path:
-        found = commit(self, *arguments)
+    def commit_and_kill(
+        self: CheckpointFolder, snapshot: Snapshot, settings: dict[str, Any], best: Snapshot | None
+    ) -> Path:
+        found = commit(self, snapshot, settings, best)
         os.kill(process_of(rank), signal.SIGKILL)
         return found
 

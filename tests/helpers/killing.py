@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ KINDS: list[dict[str, Any]] = [
     for cell, batch in (("elman", 1), ("lstm", 2), ("gru", 3))
     for optimizer in ("adagrad", "adam")
 ]
+
+
+def unbroken_training(folder: Path, settings: dict[str, Any], _: Callable[[Event], None]) -> None:
+    """Train without a listener."""
+    train_small(folder, **settings)
 
 
 def forked(work: Callable[[Callable[[Event], None]], Any]) -> tuple[int, int]:
@@ -128,7 +134,7 @@ def exactly(folder: Path, kills: int) -> dict[str, Any]:
         unbroken, broken = folder / "unbroken", folder / "broken"
         for old in (unbroken, broken):
             shutil.rmtree(old, ignore_errors=True)
-        process, _ = forked(lambda _, settings=settings: train_small(folder / "unbroken", **settings))
+        process, _ = forked(partial(unbroken_training, folder / "unbroken", settings))
         assert ended(process)
         for _ in range(chance.randint(1, 5)):
             once_saved = chance.random() < 0.3

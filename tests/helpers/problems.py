@@ -15,7 +15,7 @@ from recurra.network.parameters import parameter_shapes
 
 Array = npt.NDArray[Any]
 
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     spec.variant(activation): {"cell": name, "activation": activation}
     for name, spec in cells.CELLS.items()
     for activation in spec.activations

@@ -24,7 +24,8 @@ def environment(**changes: str) -> dict[str, str]:
 @contextmanager
 def started(line: Sequence[str | Path], **named: Any) -> Iterator[subprocess.Popen[str]]:
     """Start a process; at the end of the block it is killed if it still runs, and waited for."""
-    with subprocess.Popen(line, **{"env": environment(), "text": True} | named) as process:
+    settings: dict[str, Any] = {"env": environment(), "text": True}
+    with subprocess.Popen(line, **settings | named) as process:
         try:
             yield process
         finally:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import numpy as np
 import torch
 
-from recurra.distributed.ranks import LostProcess, current
+from recurra.distributed.ranks import LostProcess, Ranks, current
 from recurra.errors import RecurraError, TextError
 
-ranks = current()
-assert ranks is not None
+ranks = cast(Ranks, current())
+assert isinstance(ranks, Ranks)
 assert ranks is current()
 found: dict[str, object] = {"rank": ranks.rank, "lead": ranks.is_lead, "cpus": ranks.cpus}
 
@@ -22,7 +23,7 @@ def failing() -> int:
     return 7
 
 
-arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3).T, "b": np.array([2**60], np.int64)}
+arrays: dict[str, np.ndarray] = {"a": np.arange(6, dtype=np.float32).reshape(2, 3).T, "b": np.array([2**60], np.int64)}
 if ranks.is_lead:
     ranks.tell({"do": "é\ud800"}, arrays)
 else:

@@ -16,15 +16,15 @@ from recurra.inference.ngram import NGram
 from recurra.text.vocabulary import Vocabulary
 
 
-def gzip_bits(text):
+def gzip_bits(text: str) -> float:
     return baselines.baselines(text)["gzip"]
 
 
-def bzip2_bits(text):
+def bzip2_bits(text: str) -> float:
     return baselines.baselines(text)["bzip2"]
 
 
-def xz_bits(text):
+def xz_bits(text: str) -> float:
     return baselines.baselines(text)["xz"]
 
 

@@ -34,6 +34,8 @@ def make_model(config: ModelConfig) -> LanguageModel:
 
 def by_reference(model: LanguageModel, text: str, how: DynamicConfig, norms: Any = None) -> np.ndarray:
     """The nats of `text` by the float64 gradients and the equations of the docstring."""
+    assert how.rate is not None
+    assert how.decay is not None
     ids = model.vocabulary.encode(text)
     saved = {name: array.astype(np.float64) for name, array in model.parameters.items()}
     theta, state, nats = dict(saved), model.zero_state(), [math.log(len(model.vocabulary))]

@@ -184,13 +184,17 @@ def test_counts_that_are_none(name: str, value: Any) -> None:
 def test_stop_strings_that_are_none(value: Any) -> None:
     with pytest.raises(UsageError, match="`stop` must be strings of one character or more; got"):
         SamplingConfig(stop=value)
-    assert SamplingConfig(stop="a").stop == ("a",)
-    assert SamplingConfig(stop=["a", "bc"]).stop == ("a", "bc")  # type: ignore[arg-type]  # a list will do
+
+
+@pytest.mark.parametrize(("value", "kept"), [("a", ("a",)), (["a", "bc"], ("a", "bc"))])
+def test_one_string_or_a_list_of_them_is_kept_as_a_tuple(value: Any, kept: tuple[str, ...]) -> None:
+    assert SamplingConfig(stop=value).stop == kept
 
 
 def test_characters_that_leave_nothing_to_write() -> None:
     message = "`allow` and `ban` leave no character that could be written"
-    for settings in ({"allow": "xyz"}, {"allow": ""}, {"ban": SYMBOLS}, {"allow": "ab", "ban": "ba"}):
+    nothing: list[dict[str, Any]] = [{"allow": "xyz"}, {"allow": ""}, {"ban": SYMBOLS}, {"allow": "ab", "ban": "ba"}]
+    for settings in nothing:
         with pytest.raises(UsageError, match=message):
             make_model().sample(**settings)
     for name, value in (("allow", 5), ("ban", None), ("ban", ["a"])):

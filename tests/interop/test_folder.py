@@ -79,7 +79,10 @@ def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[
 
 
 def written(name: str, data: bytes) -> Callable[[Path], None]:
-    return lambda path: (path / name).write_bytes(data) and None
+    def build(path: Path) -> None:
+        (path / name).write_bytes(data)
+
+    return build
 
 
 def tensors(**changes: Any) -> Callable[[Path], None]:

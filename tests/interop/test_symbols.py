@@ -74,7 +74,7 @@ def test_what_is_no_vocabulary_is_told(data: bytes, words: str) -> None:
 def test_rows_and_columns_move_with_their_characters(order: list[int]) -> None:
     model = small()
     points = symbols_of(model.vocabulary).points[order]
-    moved = model.parameters | {name: model.parameters[name][order] for name in ("V", "c")}
+    moved = dict(model.parameters) | {name: model.parameters[name][order] for name in ("V", "c")}
     moved |= {"layers.0.U": model.parameters["layers.0.U"][:, order]}
     vocabulary, parameters = in_our_order(Symbols(points), moved)
     assert vocabulary == model.vocabulary

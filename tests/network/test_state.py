@@ -7,11 +7,11 @@ import pytest
 
 from problems import Array
 from recurra.config import ModelConfig
-from recurra.network.cells import elman, gru, lstm
+from recurra.network.cells import elman, lstm
 from recurra.network.state import join_states, map_state, named_state, state_of, zero_state
 
 
-@pytest.mark.parametrize(("cell", "kind"), [("elman", elman.State), ("gru", gru.State), ("lstm", lstm.State)])
+@pytest.mark.parametrize(("cell", "kind"), [("elman", elman.State), ("gru", elman.State), ("lstm", lstm.State)])
 def test_zero_state(cell: str, kind: type[tuple[Array, ...]]) -> None:
     zeros = zero_state(ModelConfig(cell=cell, hidden_size=3, layers=2), 5)
     assert type(zeros) is kind

@@ -16,7 +16,7 @@ from recurra.io import tensor_file
 from recurra.runs.checkpoint_schema import PROGRESS, SETTINGS, fault, saved_fault
 
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4
-WRONG = (None, "x", [], {}, -1, 1e300, 10**30, True, [1, 2, 3])
+WRONG: tuple[Any, ...] = (None, "x", [], {}, -1, 1e300, 10**30, True, [1, 2, 3])
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def places(table: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 def test_what_was_saved_is_right(checkpoint: Path) -> None:
-    assert saved_fault(tensor_file.read(checkpoint)[1], PROGRESS | SETTINGS) is None
+    assert saved_fault(tensor_file.read(checkpoint)[1], {**PROGRESS, **SETTINGS}) is None
 
 
 RIGHT: list[tuple[Any, Any]] = [

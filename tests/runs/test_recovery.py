@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +302,7 @@ def test_a_commit_that_dies_at_any_call_leaves_the_old_state_or_the_new(tmp_path
         run = tmp_path / "run"
         shutil.copytree(old, run)
         folder = CheckpointFolder(run, keep=1, best={"update": 1, "sha256": "ab" * 32})
-        died = dies(call, lambda folder=folder: folder.commit(THIRD, SETTINGS, best))
+        died = dies(call, partial(folder.commit, THIRD, SETTINGS, best))
         load(run)
         found = recover(run)
         update = found.snapshot.update
@@ -331,7 +332,7 @@ def test_a_recovery_that_dies_at_any_call_can_be_done_again(tmp_path: Path) -> N
     for call in range(1, 200):
         run = tmp_path / "run"
         shutil.copytree(old, run)
-        died = dies(call, lambda run=run: recover(run))
+        died = dies(call, partial(recover, run))
         found = recover(run)
         assert same(found.snapshot, SECOND)
         assert same(found.best, SECOND)

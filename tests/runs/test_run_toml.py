@@ -41,7 +41,8 @@ def test_every_setting_is_one_or_the_other() -> None:
 def test_a_setting_that_may_change(name: str) -> None:
     _, training = changed(SAVED, {name: FREE[name]})
     expected = 60.0 if name == "checkpoint_every" else FREE[name]
-    assert training == dataclasses.replace(changed(SAVED, {})[1], **{name: expected})
+    changes: dict[str, Any] = {name: expected}
+    assert training == dataclasses.replace(changed(SAVED, {})[1], **changes)
 
 
 @pytest.mark.parametrize("name", FIXED)

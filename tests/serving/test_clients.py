@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -15,7 +16,10 @@ from recurra import LanguageModel
 from recurra.serving.access import VARIABLE
 from serving_client import Running, await_until, request, rest_of
 
-openai = pytest.importorskip("openai", reason="the tests of OpenAI's client need the package openai")
+if TYPE_CHECKING:
+    import openai
+else:
+    openai = pytest.importorskip("openai", reason="the tests of OpenAI's client need the package openai")
 
 KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 JSON = "Content-Type: application/json\r\n"

@@ -3,20 +3,21 @@
 import os
 import signal
 import threading
+from typing import Any
 
 import pytest
 
 from recurra.system.signals import STOPS, Interrupts, handled_by, stop_signals
 
 
-def handlers():
+def handlers() -> list[Any]:
     return [signal.getsignal(number) for number in STOPS]
 
 
-def test_the_signals_are_handed_over_and_put_back():
+def test_the_signals_are_handed_over_and_put_back() -> None:
     before, seen = handlers(), []
 
-    def fail():
+    def fail() -> None:
         with handled_by(lambda number, _: seen.append(number)):
             for number in STOPS:
                 os.kill(os.getpid(), number)
@@ -28,13 +29,13 @@ def test_the_signals_are_handed_over_and_put_back():
     assert handlers() == before
 
 
-def test_they_can_be_ignored():
+def test_they_can_be_ignored() -> None:
     with handled_by(signal.SIG_IGN):
         os.kill(os.getpid(), signal.SIGTERM)
         assert handlers() == [signal.SIG_IGN] * 3
 
 
-def test_a_handler_that_python_has_not_set_becomes_the_default(monkeypatch):
+def test_a_handler_that_python_has_not_set_becomes_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {number: signal.getsignal(number) for number in STOPS}
     try:
         with monkeypatch.context() as patch:
@@ -47,10 +48,10 @@ def test_a_handler_that_python_has_not_set_becomes_the_default(monkeypatch):
             signal.signal(number, handler)
 
 
-def test_another_thread_leaves_them_alone():
+def test_another_thread_leaves_them_alone() -> None:
     before, inside = handlers(), []
 
-    def work():
+    def work() -> None:
         with handled_by(signal.SIG_IGN), stop_signals() as received:
             inside.extend([handlers(), received])
 
@@ -60,7 +61,7 @@ def test_another_thread_leaves_them_alone():
     assert inside == [before, []]
 
 
-def test_the_first_stop_is_kept_and_the_second_has_its_usual_effect():
+def test_the_first_stop_is_kept_and_the_second_has_its_usual_effect() -> None:
     before = handlers()
     with stop_signals() as received:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -72,7 +73,7 @@ def test_the_first_stop_is_kept_and_the_second_has_its_usual_effect():
     assert handlers() == before
 
 
-def test_a_second_hangup_does_nothing():
+def test_a_second_hangup_does_nothing() -> None:
     before = handlers()
     with stop_signals() as received:
         os.kill(os.getpid(), signal.SIGHUP)
@@ -81,7 +82,7 @@ def test_a_second_hangup_does_nothing():
     assert handlers() == before
 
 
-def test_an_ignored_hangup_stays_ignored():
+def test_an_ignored_hangup_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with stop_signals() as received:
@@ -92,8 +93,9 @@ def test_an_ignored_hangup_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_interrupts_raise_until_the_command_has_ended(monkeypatch):
-    before, left, interrupts = signal.getsignal(signal.SIGINT), [], Interrupts()
+def test_interrupts_raise_until_the_command_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, interrupts = signal.getsignal(signal.SIGINT), Interrupts()
+    left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -110,7 +112,7 @@ def test_interrupts_raise_until_the_command_has_ended(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
-def test_an_ignored_interrupt_stays_ignored():
+def test_an_ignored_interrupt_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         Interrupts().install()

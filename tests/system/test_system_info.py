@@ -4,6 +4,7 @@ import os
 import platform
 import resource
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,12 +17,12 @@ from recurra.system.system_info import cpu_quota, peak_memory, usable_cpus
 
 
 @pytest.fixture(autouse=True)
-def no_quota(monkeypatch, tmp_path):
+def no_quota(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The tests' own quota is not what they are about."""
     monkeypatch.setattr(system_info, "CGROUPS", tmp_path / "none")
 
 
-def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch):
+def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
     assert usable_cpus() == 7
@@ -29,7 +30,7 @@ def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch):
     assert usable_cpus() == 1
 
 
-def test_a_process_may_be_bound_to_fewer(monkeypatch):
+def test_a_process_may_be_bound_to_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 3}, raising=False)
     assert usable_cpus() == 2
 
@@ -54,7 +55,9 @@ CGROUPS = [  # the membership, the files of the groups, and the CPUs' time that 
 
 
 @pytest.mark.parametrize(("membership", "files", "quota"), CGROUPS)
-def test_a_quota_of_a_control_group(tmp_path, membership, files, quota):
+def test_a_quota_of_a_control_group(
+    tmp_path: Path, membership: str, files: dict[str, str], quota: float | None
+) -> None:
     (tmp_path / "membership").write_text(membership)
     for name, content in files.items():
         (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -62,12 +65,14 @@ def test_a_quota_of_a_control_group(tmp_path, membership, files, quota):
     assert cpu_quota(tmp_path / "root", tmp_path / "membership") == quota
 
 
-def test_without_control_groups_there_is_no_quota(tmp_path):
+def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path, tmp_path / "absent") is None
 
 
 @pytest.mark.parametrize(("quota", "cpus"), [("100000", 1), ("150000", 2), ("1000", 1), ("900000", 3), ("max", 3)])
-def test_a_quota_bounds_the_default_of_threads(monkeypatch, tmp_path, quota, cpus):
+def test_a_quota_bounds_the_default_of_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, cpus: int
+) -> None:
     (tmp_path / "cpu.max").write_text(f"{quota} 100000")
     (tmp_path / "membership").write_text("0::/")
     monkeypatch.setattr(system_info, "CGROUPS", tmp_path)
@@ -78,13 +83,13 @@ def test_a_quota_bounds_the_default_of_threads(monkeypatch, tmp_path, quota, cpu
     assert f"{cpus} usable core{'s' * (cpus > 1)}," in doctor._processor().value
 
 
-def test_a_system_that_does_not_tell_the_memory(monkeypatch):
+def test_a_system_that_does_not_tell_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
     assert peak_memory() is None
 
 
 @pytest.mark.parametrize(("system", "expected"), [("Linux", 7 * 1024), ("Darwin", 7)])
-def test_memory_is_told_in_bytes(monkeypatch, system, expected):
+def test_memory_is_told_in_bytes(monkeypatch: pytest.MonkeyPatch, system: str, expected: int) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=7))
     assert peak_memory() == expected

@@ -333,11 +333,12 @@ def test_split_is_exact_and_loses_nothing(N: int, v: int, t: int) -> None:
 def test_split_at_lines_cuts_none(values: list[int], v: int, t: int) -> None:
     ids = np.array(values, np.uint8)
     parts = split(ids, v / 100, t / 100, newline=0)
-    assert np.array_equal(np.concatenate(parts), ids)
+    arrays = [part[:] for part in parts]
+    assert np.array_equal(np.concatenate(arrays), ids)
     for before, cut in zip(parts, cuts(len(ids), v / 100, t / 100), strict=False):
         assert len(before) <= cut
     for k in (1, 2):
-        before, after = np.concatenate(parts[:k]), np.concatenate(parts[k:])
+        before, after = np.concatenate(arrays[:k]), np.concatenate(arrays[k:])
         assert len(after) == 0 or len(before) == 0 or before[-1] == 0
 
 

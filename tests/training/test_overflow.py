@@ -98,7 +98,8 @@ def test_a_gradient_too_large_to_square_is_named() -> None:
 
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_a_held_out_loss_that_no_file_can_hold(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    settings: dict[str, Any] = {part: 0.2, "sample_every": 0}
     method = {"validation": "estimate", "test": "evaluate"}[part]
     monkeypatch.setattr(LanguageModel, method, lambda *_: 1e20)
     with pytest.raises(NumericalError, match=r"the loss became 1e\+20 on the held-out text at update"):
-        train_small("here", **{part: 0.2}, sample_every=0)
+        train_small("here", **settings)

@@ -1,42 +1,45 @@
 """What a training does with its schedule, its patience and its preset."""
 
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from recurra.api import model_training as api
 from recurra.config import ModelConfig, TrainingConfig
+from recurra.config.keywords import configs
 from recurra.config.presets import PRESETS
 from recurra.errors import UsageError
 from recurra.network.optimizers import schedule_of
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Evaluated, Record
+from recurra.training.snapshot import Snapshot
 from recurra.training.trainer import Trainer
 from small_training import TEXT
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_a_training_that_can_be_built(name):
-    model, training = api.configs({"preset": name})
+def test_a_preset_is_a_training_that_can_be_built(name: str) -> None:
+    model, training = configs({"preset": name})
     assert training.preset == name
     for key, value in PRESETS[name].items():
         assert getattr(model if hasattr(model, key) else training, key) == value
 
 
-def test_a_setting_given_overrides_its_preset():
-    model, training = api.configs({"preset": "medium", "layers": 1, "updates": 7})
+def test_a_setting_given_overrides_its_preset() -> None:
+    model, training = configs({"preset": "medium", "layers": 1, "updates": 7})
     assert (model.cell, model.layers, training.updates, training.batch_size) == ("lstm", 1, 7, 32)
     with pytest.raises(UsageError, match=r"`preset` must be one of auto, seed, small, medium, large; got 'huge'\."):
-        api.configs({"preset": "huge"})
+        configs({"preset": "huge"})
 
 
-def test_preset_seed_is_the_missions_training():
-    assert api.configs({}) == (ModelConfig(), TrainingConfig())
+def test_preset_seed_is_the_missions_training() -> None:
+    assert configs({}) == (ModelConfig(), TrainingConfig())
 
 
 @pytest.mark.parametrize("name", ["constant", "step", "exponential", "cosine"])
-def test_a_schedule_goes_from_the_rate_to_its_final_share(name):
+def test_a_schedule_goes_from_the_rate_to_its_final_share(name: str) -> None:
     training = TrainingConfig(schedule=name, learning_rate=0.5, updates=1000, final_rate=0.1)
     rates = [schedule_of(training)(update) for update in range(1000)]
     assert rates[0] == np.float32(0.5)
@@ -44,40 +47,45 @@ def test_a_schedule_goes_from_the_rate_to_its_final_share(name):
     assert rates[-1] == pytest.approx(0.5 if name == "constant" else 0.05, rel=0.01)
 
 
-def test_a_cosine_warms_up():
+def test_a_cosine_warms_up() -> None:
     rate = schedule_of(TrainingConfig(schedule="cosine", learning_rate=1.0, updates=100, warm_up=9))
     assert [rate(update) for update in range(10)] == pytest.approx([(k + 1) / 10 for k in range(10)])
 
 
 @pytest.mark.parametrize("name", ["step", "exponential", "cosine"])
-def test_a_schedule_of_no_updates(name):
+def test_a_schedule_of_no_updates(name: str) -> None:
     assert schedule_of(TrainingConfig(schedule=name, updates=0, warm_up=5))(0) > 0
 
 
-def make_trainer(**settings):
+def make_trainer(**settings: Any) -> tuple[Trainer, list[tuple[Snapshot, Snapshot | None]]]:
     vocabulary = Vocabulary.of(TEXT)
     ids = vocabulary.encode(TEXT)
     training = TrainingConfig(sequence_length=5, **settings)
-    commits = []
+    commits: list[tuple[Snapshot, Snapshot | None]] = []
+
+    def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
+        commits.append((snapshot, best))
+        return Path()
+
     trainer = Trainer(
         ModelConfig(hidden_size=8),
         training,
         vocabulary,
         ids[:-30],
         ids[-30:] if training.validation else ids[:0],
-        commit=lambda *snapshots: commits.append(snapshots),
+        commit=commit,
     )
     return trainer, commits
 
 
-def test_the_rate_of_the_schedule_reaches_the_records():
+def test_the_rate_of_the_schedule_reaches_the_records() -> None:
     trainer, _ = make_trainer(schedule="cosine", updates=40, log_every=10, sample_every=0)
     rates = [event.rate for event in trainer.events() if isinstance(event, Record)]
     assert rates == [schedule_of(trainer.training)(update) for update in (9, 19, 29, 39)]
     assert rates == sorted(rates, reverse=True)
 
 
-def test_patience_ends_a_training_that_gets_no_better():
+def test_patience_ends_a_training_that_gets_no_better() -> None:
     trainer, commits = make_trainer(
         validation=0.2,
         learning_rate=3.0,
@@ -94,16 +102,19 @@ def test_patience_ends_a_training_that_gets_no_better():
     assert trainer.update == evaluations[-1].update < 10_000
     assert [snapshot.update for snapshot, _ in commits].count(trainer.update) == 1
     assert commits[-1][0].update == trainer.update
+    assert trainer.best is not None
     assert trainer.best.update < trainer.update
 
 
-def test_each_plateau_halves_the_rate():
+def test_each_plateau_halves_the_rate() -> None:
     trainer, commits = make_trainer(
         validation=0.2, learning_rate=3.0, updates=200, evaluate_every=10, log_every=10, plateau=2, sample_every=0
     )
     events = [event for event in trainer.events() if isinstance(event, (Evaluated, Record))]
     rate, worse = 3.0, 0
     for evaluated, record in zip(events[::2], events[1::2], strict=True):
+        assert isinstance(evaluated, Evaluated)
+        assert isinstance(record, Record)
         assert record.rate == rate
         worse = 0 if evaluated.best else worse + 1
         rate = rate / 2 if worse in {2, 4, 6, 8, 10} else rate
@@ -112,13 +123,13 @@ def test_each_plateau_halves_the_rate():
 
 
 @pytest.mark.parametrize("name", ["patience", "plateau"])
-def test_what_counts_evaluations_needs_a_held_out_text(name):
+def test_what_counts_evaluations_needs_a_held_out_text(name: str) -> None:
     with pytest.raises(UsageError, match=rf"`{name}` must be 0 where `validation` is 0; got 2\."):
-        TrainingConfig(**{name: 2})
+        TrainingConfig.from_table({name: 2})
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
-def test_with_an_average_it_is_the_model(engine):
+def test_with_an_average_it_is_the_model(engine: str) -> None:
     trainer, commits = make_trainer(engine=engine, updates=30, ema=0.5, sample_every=0, log_every=10)
     list(trainer.events())
     snapshot = commits[-1][0]
@@ -129,7 +140,7 @@ def test_with_an_average_it_is_the_model(engine):
         assert not np.array_equal(array, snapshot.parameters[name].astype(np.float32))
 
 
-def test_an_average_changes_nothing_else():
+def test_an_average_changes_nothing_else() -> None:
     plain, averaging = (
         make_trainer(updates=30, optimizer="adam")[0],
         make_trainer(updates=30, optimizer="adam", ema=0.9)[0],

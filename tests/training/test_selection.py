@@ -22,8 +22,14 @@ def test_as_long_as_nothing_was_compared_the_newest_goes_with_its_checkpoint() -
 
 
 def test_a_snapshot_of_the_best_tells_that_it_is_it() -> None:
-    selection, told = Selection(TrainingConfig()), []
-    selection.keep(3, 0.5, lambda: told.append(selection.to_table()))
+    selection = Selection(TrainingConfig())
+    told = []
+
+    def taken() -> Any:
+        told.append(selection.to_table())
+        return snapshot(3)
+
+    selection.keep(3, 0.5, taken)
     assert told == [{"best_loss": 0.5, "best_update": 3, "worse": 0, "drops": 0}]
 
 

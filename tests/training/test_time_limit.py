@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,8 @@ class FakeClock:
         {"schedule": "step", "validation": 0.2, "evaluate_every": 7},
     ],
 )
-def test_training_ends_with_its_time_and_is_repeated_without_a_clock(settings: dict[str, object]) -> None:
-    named = {"updates": 10_000, "sample_every": 0} | settings
+def test_training_ends_with_its_time_and_is_repeated_without_a_clock(settings: dict[str, Any]) -> None:
+    named: dict[str, Any] = {"updates": 10_000, "sample_every": 0} | settings
     trainer = make_trainer(time_limit=60.0, clock=FakeClock(0.25), **named)
     events = list(trainer.events())
     assert trainer.out_of_time
@@ -60,19 +61,19 @@ def test_training_ends_with_its_time_and_is_repeated_without_a_clock(settings: d
         assert of_kind(events, Evaluated)[-1].update == trainer.update
 
 
-def test_time_is_left_for_the_evaluation_at_the_end() -> None:
+def test_time_is_left_for_the_evaluation_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make_trainer(
         updates=10_000, validation=0.2, evaluate_every=5, sample_every=0, time_limit=60.0, clock=FakeClock(0.25)
     )
     evaluate = trainer._held_out_loss
     clock = trainer._clock
 
-    def slow(*arguments: object) -> float:
+    def slow(*arguments: Any) -> float:
         for _ in range(40):  # 10 seconds
             clock()
-        return evaluate(*arguments)  # type: ignore[arg-type]
+        return evaluate(*arguments)
 
-    trainer._held_out_loss = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(trainer, "_held_out_loss", slow)
     list(trainer.events())
     assert trainer.out_of_time
     assert trainer.seconds <= 66
@@ -94,7 +95,7 @@ def timed(folder: str, heard: list[Event]) -> Run:
     """A run whose time is over before the 114 updates that were planned."""
     settings = {name: value for name, value in SETTINGS.items() if name != "updates"} | {"schedule": "cosine"}
     config, training = configs(settings | {"time_limit": 60.0, "max_epochs": 3.0, "checkpoint_every": 1e9})
-    named = {"model": config, "training": training, "with_proof": False, "listeners": [heard.append]}
+    named: dict[str, Any] = {"model": config, "training": training, "with_proof": False, "listeners": [heard.append]}
     return training_run.train(from_string(TEXT), run=folder, clock=FakeClock(1.0), **named)
 
 

@@ -25,10 +25,12 @@ from recurra.text.reading import from_string
 from recurra.text.streams import STREAMS
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import (
+    Calibrating,
     Checkpointed,
     EpochEnded,
     Evaluated,
     Event,
+    Gathering,
     Progress,
     Record,
     Sampled,
@@ -197,7 +199,7 @@ def test_held_out_documents_are_read_one_by_one(cell: str, layers: int) -> None:
     (evaluated,) = of_kind(run(trainer), Evaluated)[-1:]
     place = LINES.rindex("\n", 0, math.floor(len(LINES) * 0.7)) + 1
     ids = trainer.vocabulary.encode
-    assert np.array_equal(trainer._train_ids, ids(LINES[:place]))
+    assert np.array_equal(trainer._train_ids[:], ids(LINES[:place]))
     lines = [line for line in LINES[place:].split("\n") if line]
     model = trainer.model()
     each = [model.evaluate(ids(f"\n{line}\n")) for line in lines]
@@ -231,7 +233,7 @@ def test_documents_need_newlines() -> None:
 def test_every_event_comes_when_it_is_due() -> None:
     trainer = make_trainer(updates=84, log_every=20, sample_every=30, validation=0.2)
     events = run(trainer)  # 153 characters: 30 updates an epoch
-    due = [(type(e).__name__, e.update) for e in events if not isinstance(e, Progress)]
+    due = [(type(e).__name__, e.update) for e in events if not isinstance(e, (Progress, Calibrating, Gathering))]
     due.remove(("Checkpointed", 0))  # which comes when its file is written
     assert due == [
         ("Sampled", 0), ("Saving", 0),
@@ -529,7 +531,7 @@ def test_training_goes_on_while_a_copy_is_written(settings: dict[str, Any]) -> N
             ahead.set()
         seen.append((type(event), getattr(event, "update", None)))
     first = seen.index((Saving, 0))
-    assert seen[first + 1][1] > 0
+    assert (seen[first + 1][1] or 0) > 0
     assert seen.index((Checkpointed, 0)) > first + 1
     assert seen[-2:] == [(Saving, 20), (Checkpointed, 20)]
     assert told == expected

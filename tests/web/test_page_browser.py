@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,11 @@ def words(browser: Any, name: str) -> str:
     return str(browser.execute_script(script, f".panel-{name}"))
 
 
+def says(browser: Any, name: str, told: str) -> bool:
+    """Return True if the text of a panel contains `told`."""
+    return told in words(browser, name)
+
+
 def each(browser: Any, selector: str, what: str = "textContent") -> list[str]:
     """The text of every element there, or another property: asked at once, since the page goes on changing."""
     script = "return [...document.querySelectorAll(arguments[0])].map((one) => one[arguments[1]])"
@@ -114,7 +120,7 @@ def opened(browser: Any, url: str) -> None:
     """The page, once every panel has something to say."""
     browser.get(url)
     for name, told in ANSWERS.items():
-        wait(lambda name=name, told=told: told in words(browser, name), f"{name}: {told}")
+        wait(partial(says, browser, name, told), f"{name}: {told}")
 
 
 @pytest.mark.parametrize("dark", [False, True])

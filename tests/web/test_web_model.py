@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,9 @@ def test_log_probabilities_are_pythons(browser: Any, cell: str, activation: str,
     by_reference = network.forward(model.config, model.parameters, ids, model.zero_state()).log_probabilities[:, 0]
     assert np.abs(found - by_reference).max() < 1e-10
     # What Python's score says, in float32 by the kernels, of each character but the first.
-    costs = model.score(TEXT).losses[1:]
+    losses = model.score(TEXT).losses
+    assert losses is not None
+    costs = losses[1:]
     assert np.abs(-found[np.arange(len(ids) - 1), ids[1:, 0]] - costs).max() < 1e-5
 
 
@@ -238,9 +241,12 @@ def test_every_panel_of_a_report_answers(browser: Any, report: tuple[LanguageMod
         "neuron": "follows",
         "memory": "Half of what counts",
     }
+
+    def says(name: str, words: str) -> bool:
+        return words in browser.find_element("css selector", f".panel-{name}").get_attribute("textContent")
+
     for name, words in answers.items():
-        panel = browser.find_element("css selector", f".panel-{name}")
-        wait(lambda panel=panel, words=words: words in panel.get_attribute("textContent"), f"{name}: {words}")
+        wait(partial(says, name, words), f"{name}: {words}")
     cost = model.score("".join(symbol for symbol in "The best passage <i>of all</i>" if symbol in known))
     told = browser.find_element("css selector", ".panel-surprise .answer b").text
     assert told == f"{cost.bits_per_character:.2f} bits a character"

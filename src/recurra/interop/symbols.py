@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,7 +92,7 @@ def without_id_0(symbols: Symbols, K: int) -> Symbols:
     return Symbols(symbols.points[1:], symbols.is_bytes, symbols.stand_ins[1:])
 
 
-def in_our_order(symbols: Symbols, parameters: dict[str, Array]) -> tuple[Vocabulary, dict[str, Array]]:
+def in_our_order(symbols: Symbols, parameters: Mapping[str, Array]) -> tuple[Vocabulary, dict[str, Array]]:
     """The vocabulary, and the parameters of its ids. Raises ModelError where they do not fit together."""
     points, K = symbols.points, len(parameters["c"])
     if len(points) != K:

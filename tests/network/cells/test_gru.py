@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from recurra.network.cells import gru
+from recurra.network.cells.elman import State
 
 LN3 = math.log(3)
 # sigmoid(0) = 1/2, sigmoid(ln 3) = 3/4 and tanh((ln 3) / 2) = 1/2. H = D = T = B = 1, x = 1 and h_0 = 2.
@@ -19,7 +20,7 @@ PARAMETERS = {
     "b_n": np.array([1.0]),
 }
 X = np.ones((1, 1, 1))
-STATE = gru.State(h=np.full((1, 1), 2.0))
+STATE = State(h=np.full((1, 1), 2.0))
 
 
 def test_forward_by_hand() -> None:
@@ -36,9 +37,7 @@ def test_backward_by_hand() -> None:
     dx = 6 + 9 ln 3 + 6 ((ln 3) / 2 - 3) = 12 ln 3 - 12
     """
     _, _, cache = gru.forward(PARAMETERS, X, STATE)
-    gradients, dx, dstate0 = gru.backward(
-        PARAMETERS, cache, np.full((1, 1, 1), 30.0), gru.State(h=np.full((1, 1), 2.0))
-    )
+    gradients, dx, dstate0 = gru.backward(PARAMETERS, cache, np.full((1, 1, 1), 30.0), State(h=np.full((1, 1), 2.0)))
     np.testing.assert_allclose(gradients["b"], [6, 9, 6], rtol=1e-13)
     np.testing.assert_allclose(gradients["U"], [[6], [9], [6]], rtol=1e-13)
     np.testing.assert_allclose(gradients["W"], [[12], [18], [6]], rtol=1e-13)
@@ -57,10 +56,10 @@ def test_a_closed_gate_keeps_the_past() -> None:
     weights = {"U": np.ones((6, 3)), "W": np.ones((6, 2)), "b_n": np.ones(2)}
     h0 = np.array([[0.3, -2.0]])
     closed = weights | {"b": np.array([0.0, 0, 100, 100, 0, 0])}
-    _, final, _ = gru.forward(closed, np.ones((50, 1, 3)), gru.State(h=h0))
+    _, final, _ = gru.forward(closed, np.ones((50, 1, 3)), State(h=h0))
     np.testing.assert_allclose(final.h, h0, rtol=1e-14)
     opened = weights | {"b": np.array([-100.0, -100, -100, -100, 0, 0])}
-    h, _, _ = gru.forward(opened, np.ones((1, 1, 3)), gru.State(h=h0))
+    h, _, _ = gru.forward(opened, np.ones((1, 1, 3)), State(h=h0))
     np.testing.assert_allclose(h, np.full((1, 1, 2), np.tanh(3.0)), rtol=1e-14)
 
 

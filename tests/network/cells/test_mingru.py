@@ -7,13 +7,14 @@ import math
 import numpy as np
 
 from recurra.network.cells import mingru
+from recurra.network.cells.elman import State
 
 LN3 = math.log(3)
 # sigmoid(ln 3) = 3/4 and sigmoid(-ln 3) = 1/4. H = D = B = 1, T = 2, x = 1 and 2, h_0 = 4: u is U x + b.
 # z_1 = 3/4, n_1 = 2, h_1 = 1/4 * 4 + 3/4 * 2 = 5/2        z_2 = 1/4, n_2 = 5, h_2 = 3/4 * 5/2 + 1/4 * 5 = 25/8
 PARAMETERS = {"U": np.array([[-2 * LN3], [3.0]]), "b": np.array([3 * LN3, -1.0])}
 X = np.array([[[1.0]], [[2.0]]])
-STATE = mingru.State(h=np.full((1, 1), 4.0))
+STATE = State(h=np.full((1, 1), 4.0))
 
 
 def test_forward_by_hand() -> None:
@@ -29,7 +30,7 @@ def test_backward_by_hand() -> None:
     step 1: dh = 7    du_z = 7 * (2 - 4) * 3/4 * 1/4 = -21/8     du_n = 7 * 3/4 = 21/4      7 * 1/4 = 7/4 = dh_0
     """
     _, _, cache = mingru.forward(PARAMETERS, X, STATE)
-    dstate = mingru.State(h=np.full((1, 1), 2.0))
+    dstate = State(h=np.full((1, 1), 2.0))
     gradients, dx, dstate0 = mingru.backward(PARAMETERS, cache, np.array([[[1.0]], [[6.0]]]), dstate)
     du = np.array([[-2.625, 5.25], [3.75, 2.0]])
     np.testing.assert_allclose(gradients["b"], du.sum(axis=0), rtol=1e-13)
@@ -53,7 +54,7 @@ def test_a_closed_gate_keeps_the_state_and_an_open_one_replaces_it() -> None:
 def test_the_state_is_a_weighted_mean_of_candidates() -> None:
     random = np.random.default_rng(0)
     parameters = {name: random.normal(size=shape) for name, shape in mingru.shapes(5, 3).items()}
-    h, _, cache = mingru.forward(parameters, random.normal(size=(6, 2, 5)), mingru.State(h=random.normal(size=(2, 3))))
+    h, _, cache = mingru.forward(parameters, random.normal(size=(6, 2, 5)), State(h=random.normal(size=(2, 3))))
     for t in range(6):
         kept = np.stack([np.prod(1 - cache.z[s + 1 : t + 1], axis=0) * cache.z[s] for s in range(t + 1)])
         of_start = np.prod(1 - cache.z[: t + 1], axis=0)

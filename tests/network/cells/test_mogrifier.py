@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from recurra.network.cells import lstm, mogrifier
+from recurra.network.cells.lstm import State
 
 LN3 = math.log(3)
 T, B, D, H = 4, 2, 5, 3
 
 
-def drawn(rounds: int, rank: int) -> tuple[dict[str, Any], Any, mogrifier.State]:
+def drawn(rounds: int, rank: int) -> tuple[dict[str, Any], Any, State]:
     random = np.random.default_rng(rounds)
     shapes = mogrifier.shapes(D, H, rounds=rounds, rank=rank)
     parameters = {name: random.normal(size=shape) for name, shape in shapes.items()}
-    state = mogrifier.State(h=random.normal(size=(B, H)), c=random.normal(size=(B, H)))
+    state = State(h=random.normal(size=(B, H)), c=random.normal(size=(B, H)))
     return parameters, random.normal(size=(T, B, D)), state
 
 
@@ -32,7 +33,7 @@ def test_two_rounds_by_hand() -> None:
         "U": np.ones((4, 1)), "W": np.full((4, 1), -6.0), "b": bias,
         "Q1": np.array([[LN3]]), "R2": np.array([[-LN3 / 3]]),
     }  # fmt: skip
-    state = mogrifier.State(h=np.ones((1, 1)), c=np.full((1, 1), 4.0))
+    state = State(h=np.ones((1, 1)), c=np.full((1, 1), 4.0))
     h, final, (step,) = mogrifier.forward(parameters, np.full((1, 1, 1), 2.0), state)
     np.testing.assert_allclose([step.lstm.x[0, 0, 0], step.lstm.state.h[0, 0]], [3.0, 0.5], rtol=1e-14)
     np.testing.assert_allclose(final.c, [[1.375]], rtol=1e-14)
@@ -90,11 +91,11 @@ def test_a_one_hot_input_stays_zero_elsewhere() -> None:
 def test_gradients_equal_the_complex_step(rounds: int, rank: int) -> None:
     parameters, x, state = drawn(rounds, rank)
     random = np.random.default_rng(1)
-    dh, dstate = random.normal(size=(T, B, H)), mogrifier.State(*random.normal(size=(2, B, H)))
+    dh, dstate = random.normal(size=(T, B, H)), State(*random.normal(size=(2, B, H)))
     values = {**parameters, "x": x, "h": state.h, "c": state.c}
 
     def loss(moved: dict[str, Any]) -> complex:
-        own = mogrifier.State(h=moved["h"], c=moved["c"])
+        own = State(h=moved["h"], c=moved["c"])
         h, final, _ = mogrifier.forward({name: moved[name] for name in parameters}, moved["x"], own)
         return complex((dh * h).sum() + sum((d * field).sum() for d, field in zip(dstate, final, strict=True)))
 

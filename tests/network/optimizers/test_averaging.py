@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recurra.network.optimizers import PURE_OPTIMIZERS, average_of, averaged
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", PURE_OPTIMIZERS)
-def test_after_one_update_it_is_the_parameters_and_the_optimiser_goes_its_own_way(name, dtype):
+def test_after_one_update_it_is_the_parameters_and_the_optimiser_goes_its_own_way(
+    name: str, dtype: type[np.floating]
+) -> None:
     plain, keeping = PURE_OPTIMIZERS[name], averaged(PURE_OPTIMIZERS[name], 0.999)
     parameters = {"V": np.array([[1.5, -2.0]], dtype), "c": np.array([3.0], dtype)}
     gradients = {"V": np.array([[0.5, 1.0]], dtype), "c": np.array([-1.0], dtype)}
     expected, own = plain.update(parameters, gradients, plain.init(parameters), 0.1)
     found, state = keeping.update(parameters, gradients, keeping.init(parameters), 0.1)
     average = average_of(state)
+    assert average is not None
     assert list(average) == ["V", "c"]
     for key, array in average.items():
         assert array.dtype == dtype
@@ -25,7 +31,13 @@ def test_after_one_update_it_is_the_parameters_and_the_optimiser_goes_its_own_wa
     assert set(own) | {"average.V", "average.c", "average_weight"} == set(state)
 
 
-def _after(values, decay):
+def _average(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    average = average_of(state)
+    assert average is not None
+    return average
+
+
+def _after(values: list[NDArray[Any]], decay: float) -> dict[str, NDArray[Any]]:
     """The state of an optimiser that arrived at `values`, one after the other."""
     keeping = averaged(PURE_OPTIMIZERS["sgd"], decay)
     parameters = {"c": np.zeros_like(values[0])}
@@ -35,20 +47,20 @@ def _after(values, decay):
     return state
 
 
-def test_it_is_the_weighted_mean_of_all_since_the_start():
+def test_it_is_the_weighted_mean_of_all_since_the_start() -> None:
     state = _after([np.array([value]) for value in (5.0, -1.0, 2.0, 7.0)], 0.5)
     expected = (5 / 8 - 1 / 4 + 2 / 2 + 7) / (1 / 8 + 1 / 4 + 1 / 2 + 1)
-    assert average_of(state)["c"][0] == pytest.approx(expected, rel=1e-14)
+    assert _average(state)["c"][0] == pytest.approx(expected, rel=1e-14)
     assert state["average_weight"][0] == 1 - 0.5**4
 
 
-def test_of_constant_parameters_it_is_them_for_ever():
+def test_of_constant_parameters_it_is_them_for_ever() -> None:
     """To within 1 / (1 - decay) roundings: what is added to the sum is that much smaller than the sum."""
     state = _after([np.array([np.pi], np.float32)] * 5000, 0.999)
-    np.testing.assert_allclose(average_of(state)["c"], np.float32(np.pi), rtol=1e-4)
+    np.testing.assert_allclose(_average(state)["c"], np.float32(np.pi), rtol=1e-4)
 
 
-def test_the_state_is_flat_arrays_and_updates_are_pure():
+def test_the_state_is_flat_arrays_and_updates_are_pure() -> None:
     parameters = {"layers.0.W": np.ones((2, 2), np.float32)}
     keeping = averaged(PURE_OPTIMIZERS["sgd"], 0.9)
     state = keeping.init(parameters)
@@ -62,7 +74,7 @@ def test_the_state_is_flat_arrays_and_updates_are_pure():
     assert {array.dtype for array in new.values()} == {np.dtype(np.float32)}
 
 
-def test_before_the_first_update_and_without_an_average_there_is_none():
+def test_before_the_first_update_and_without_an_average_there_is_none() -> None:
     parameters = {"c": np.ones(1)}
     assert average_of(averaged(PURE_OPTIMIZERS["adam"], 0.9).init(parameters)) is None
     assert average_of(PURE_OPTIMIZERS["adam"].init(parameters)) is None

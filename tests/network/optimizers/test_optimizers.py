@@ -100,7 +100,7 @@ def test_rmsprop_by_hand() -> None:
 def test_adam_by_hand() -> None:
     """Two updates with g = 4, then 0: m = 2, 1 and w1 = 1/2, 3/4; s = 4, 3 and w2 = 1/4, 7/16."""
     parameters = {"c": np.zeros(1)}
-    hyper = {"beta1": 0.5, "beta2": 0.75, "epsilon": 0.0}
+    hyper: dict[str, Any] = {"beta1": 0.5, "beta2": 0.75, "epsilon": 0.0}
     first, state = adam_update(parameters, {"c": np.array([4.0])}, adam_init(parameters), 0.5, **hyper)
     assert first["c"].tolist() == [-0.5]
     assert {name: array.tolist() for name, array in state.items()} == {
