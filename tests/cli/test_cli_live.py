@@ -153,6 +153,19 @@ def test_a_server_that_does_not_come_up_keeps_nobody_from_training(
     assert "live      no page: its server did not start; the training goes on without it" in said
 
 
+def test_the_server_is_this_python_with_a_module_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell reads the name of the folder, whatever is in it."""
+    recorder = tmp_path / "recorder"
+    recorder.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\" > arguments\necho http://127.0.0.1:1\n", encoding="utf-8")
+    recorder.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(recorder))
+    with live_page.Page(names=["lab.local"]) as page:
+        assert page.open(Path("a; touch b")) == "http://127.0.0.1:1"
+    found = Path("arguments").read_text(encoding="utf-8").splitlines()
+    assert found == ["-m", "recurra.web.live_process", "a; touch b", "8000,0", "lab.local"]
+    assert not Path("b").exists()
+
+
 @pytest.mark.parametrize("error", [None, RecurraError("it failed."), KeyboardInterrupt()], ids=str)
 def test_a_server_that_does_not_end_is_killed_and_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
