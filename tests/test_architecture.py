@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeGuard
 
@@ -208,23 +208,23 @@ PROTOCOLS = {
 }
 
 
-def places(found):
-    """The names with more than one place, of (name, place) pairs."""
-    by_name = {}
+def places(found: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the names that (name, place) pairs give more than one place."""
+    by_name: dict[str, list[str]] = {}
     for name, place in found:
         by_name.setdefault(name, []).append(place)
     return {name: sorted(own) for name, own in by_name.items() if len(own) > 1}
 
 
-def public_classes(source):
+def public_classes(source: str) -> list[str]:
     return [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
 
 
-def test_no_two_modules_have_one_name():
+def test_no_two_modules_have_one_name() -> None:
     assert places((path.name, name_of(path)) for path in MODULES if path.name != "__init__.py") == {}
 
 
-def test_no_two_public_classes_have_one_name_unless_they_are_one_protocol():
+def test_no_two_public_classes_have_one_name_unless_they_are_one_protocol() -> None:
     found = places(
         (name, path.relative_to(ROOT).parent.as_posix())
         for path in MODULES
@@ -235,12 +235,12 @@ def test_no_two_public_classes_have_one_name_unless_they_are_one_protocol():
     assert set(PROTOCOLS) == set(found), "a protocol with fewer than two classes"
 
 
-def test_a_name_in_two_places_is_found():
+def test_a_name_in_two_places_is_found() -> None:
     assert places([("A", "x"), ("B", "x"), ("A", "y")]) == {"A": ["x", "y"]}
     assert public_classes("class A: pass\nclass _B: pass\ndef f():\n    class C: pass") == ["A"]
 
 
-def defined_names(path):
+def defined_names(path: Path) -> Iterator[str]:
     """The names of functions, classes, constants and methods in a module."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
@@ -250,12 +250,13 @@ def defined_names(path):
                 yield name
 
 
-def stale_names(docstring, modules, others):
+def stale_names(docstring: str | None, modules: set[str], others: set[str]) -> list[str]:
     """The modules that a package's docstring names and that do not exist.
 
     The first column of a table has modules of the package. A word in backticks may also be a module or a package
     elsewhere, or another name of the package: `others`.
     """
+    assert docstring
     column = {word for line in re.findall(r"^ *(\w+(?:, \w+)*) {2,}\S", docstring, re.M) for word in line.split(", ")}
     quoted = {word.rstrip("/").removesuffix(".py") for word in re.findall(r"`([a-z_][a-z_./]*)`", docstring)}
     return sorted(column - modules) + sorted(quoted - modules - others)
@@ -265,7 +266,7 @@ PACKAGES = [path for path in MODULES if path.name == "__init__.py" and path.pare
 
 
 @pytest.mark.parametrize("path", PACKAGES, ids=name_of)
-def test_a_package_docstring_names_only_what_exists(path):
+def test_a_package_docstring_names_only_what_exists(path: Path) -> None:
     own = {child.stem for child in path.parent.iterdir()}
     inner = {name.removeprefix("recurra.") for name in NAMES}
     others = inner | {name.replace(".", "/") for name in inner} | {name.split(".")[-1] for name in inner}
@@ -274,6 +275,6 @@ def test_a_package_docstring_names_only_what_exists(path):
     assert stale_names(ast.get_docstring(ast.parse(path.read_text())), own, others) == []
 
 
-def test_a_stale_name_is_found():
+def test_a_stale_name_is_found() -> None:
     docstring = "lanes, gone    vectors; `output` and `lanes`\n             go on; `runs/old.py`, `--option`, `network`"
     assert stale_names(docstring, {"lanes"}, {"network"}) == ["gone", "output", "runs/old"]

@@ -54,7 +54,7 @@ def stepping(cell: str, layers: int) -> str:
     vocabulary = Vocabulary.of("\n" + "".join(chr(97 + k) for k in range(20)))
     config = ModelConfig(cell=cell, hidden_size=11, layers=layers)
     model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.4))
-    arrays = []
+    arrays: list[np.ndarray] = []
     for settings in ({}, RULES):
         for sample in model.samples("abc", max_new_tokens=12, num_return_sequences=9, **settings):
             arrays += [np.frombuffer(sample.symbols.encode(), np.uint8), sample.log_probabilities]
