@@ -61,7 +61,7 @@ __all__ = [
     "evaluate",
     "export",
     "import_model",
-    "learned_text",
+    "read_training_text",
     "load",
     "novelty",
     "score",
@@ -83,7 +83,7 @@ _HOMES = {
     "recurra.inference.sampling": ("SamplingConfig",),
     "recurra.model": ("LanguageModel",),
     "recurra.text.vocabulary": ("Vocabulary",),
-    "recurra.runs.provenance": ("learned_text",),
+    "recurra.runs.provenance": ("read_training_text",),
     "recurra.runs.run": ("Run",),
     "recurra.runs.saved_model": ("load",),
 }

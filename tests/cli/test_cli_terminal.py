@@ -15,7 +15,7 @@ import pytest
 from calling import Call, on_a_terminal
 from recurra.cli import sample_output, terminal
 from recurra.errors import StorageError
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
 
@@ -203,7 +203,7 @@ def test_json_on_a_terminal_has_no_character_that_it_would_obey(monkeypatch: pyt
         terminal.write_json(value)
         text = written.pop().decode()
         assert json.loads(text) == value
-        assert (inert(text) == text) == is_inert
+        assert (sanitize(text) == text) == is_inert
         assert "é" in text
 
 

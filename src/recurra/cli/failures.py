@@ -9,7 +9,7 @@ import traceback
 
 from recurra.cli.terminal import paint, say, say_after
 from recurra.errors import Interrupted, RecurraError, StorageError
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 from recurra.system.executable import program, runnable
 from recurra.system.system_info import is_silent
 
@@ -23,7 +23,7 @@ def tell(error: BaseException) -> int:
     if isinstance(error, RecurraError) and is_silent():
         return error.exit_code  # the first process says it
     if isinstance(error, Interrupted):
-        say(inert(error.message))
+        say(sanitize(error.message))
         return error.exit_code
     if isinstance(error, RecurraError):
         return _failure(error)
@@ -50,7 +50,7 @@ def _failure(error: RecurraError) -> int:
 
 
 def _bug(error: BaseException) -> int:
-    say(inert("".join(traceback.format_exception(error)).rstrip()))
+    say(sanitize("".join(traceback.format_exception(error)).rstrip()))
     say(
         f"{paint('error:', 'red')} internal: {type(error).__name__}. This is a bug in recurra, not a mistake of yours.",
         f"{paint('hint:', 'bold')} please report it to the project, "

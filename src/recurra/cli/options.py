@@ -14,7 +14,7 @@ from recurra.config import NONE, SETTINGS, Setting
 from recurra.config.declaration import HELD_OUT, HOW, NETWORK, WATCH, Duration, Number, OneOf, Whole
 from recurra.config.presets import VARIED
 from recurra.errors import UsageError
-from recurra.formatting import quoted
+from recurra.formatting import quote_text
 
 LAST_PORT = 65535
 DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
@@ -180,4 +180,4 @@ def _name(tokens: Sequence[Token]) -> str:
 
 
 def _shown(value: str) -> str:
-    return quoted(value if len(value) <= 40 else value[:40] + "…")
+    return quote_text(value if len(value) <= 40 else value[:40] + "…")

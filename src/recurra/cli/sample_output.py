@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.cli.terminal import columns, encoded, is_terminal, paint, say, warn, write, write_json
 from recurra.errors import UsageError
-from recurra.formatting import inert, one_line, plural
+from recurra.formatting import one_line, plural, sanitize
 from recurra.inference.novelty import SHOWN, as_table, novelty
 from recurra.text.equivalents import respelled
 from recurra.text.escapes import first_escape, unescaped
@@ -55,7 +55,7 @@ def read_prompt(source: str | Path, encoding: str) -> str:
     """
     text = read(source, encoding)
     for note in text.notes:
-        say(f"note: {inert(note)}")
+        say(f"note: {sanitize(note)}")
     return text.text.encode("latin-1").decode("utf-8", "surrogateescape") if text.is_bytes else text.text
 
 
@@ -115,7 +115,7 @@ def _texts(model: LanguageModel, prompt: str, config: SamplingConfig) -> Iterato
 def _write_one(model: LanguageModel, prompt: str, pieces: Iterable[str], *, after: bool, keep: bool = False) -> str:
     """Write a text, with an empty line before it where it comes `after` another; its symbols, to `keep`."""
     terminal, kept = is_terminal(sys.stdout), []
-    write(b"\n" * after + (encoded(paint(inert(prompt), "bold", sys.stdout)) if terminal else b""))
+    write(b"\n" * after + (encoded(paint(sanitize(prompt), "bold", sys.stdout)) if terminal else b""))
 
     def watched() -> Iterator[str]:
         for piece in pieces:
@@ -140,7 +140,7 @@ def shown(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         ends = itertools.chain(((piece, False) for piece in pieces), [("", True)])
         pieces = (decoder.decode(piece.encode("latin-1"), final=end) for piece, end in ends)
-    return (encoded(inert(piece)) for piece in pieces)
+    return (encoded(sanitize(piece)) for piece in pieces)
 
 
 def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> None:

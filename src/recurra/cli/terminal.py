@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from recurra.errors import StorageError
-from recurra.formatting import inert, is_unsafe
+from recurra.formatting import is_unsafe, sanitize
 from recurra.system.executable import runnable
 
 REDRAW = 0.25  # seconds, at least, between two showings of progress
@@ -67,14 +67,14 @@ def warn(message: str, hint: str | None = None) -> None:
 
 def say_after(label: str, message: str, style: str) -> None:
     """A message for the person, on stderr, after a label in a style."""
-    say(folded(inert(message), sys.stderr, label=label, style=style))
+    say(folded(sanitize(message), sys.stderr, label=label, style=style))
 
 
 class _Notices(logging.Handler):
     """Prints each record of a logger as a line."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(inert(record.getMessage()))
+        say(sanitize(record.getMessage()))
 
 
 @contextlib.contextmanager
@@ -127,7 +127,7 @@ def write_text(text: str) -> None:
 
 def shown(text: str) -> str:
     """A name as stdout takes it: inert on a terminal, for a program as it is."""
-    return inert(text) if is_terminal(sys.stdout) else text
+    return sanitize(text) if is_terminal(sys.stdout) else text
 
 
 def write_json(value: Any) -> None:

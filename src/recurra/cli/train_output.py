@@ -16,7 +16,7 @@ from recurra.cli.terminal import folded, paint
 from recurra.cli.train_progress import Silent
 from recurra.config import HYPERPARAMETERS, SETTINGS, TrainingConfig, configs
 from recurra.config.presets import LEAST_SPLIT, PRESETS, choose, expected
-from recurra.formatting import duration, inert, loss_words, plural, rate, share_words
+from recurra.formatting import describe_loss, describe_share, duration, plural, rate, sanitize
 from recurra.network.parameters import count
 from recurra.runs import records
 from recurra.runs.run import Run
@@ -43,10 +43,10 @@ def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *
     default = " (the default book)" if is_default else ""
     yield _line(
         "text",
-        f"{inert(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}",
+        f"{sanitize(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}",
     )
     for note in text.notes:
-        yield _line("", f"note: {inert(runnable(note))}")
+        yield _line("", f"note: {sanitize(runnable(note))}")
     yield _line(
         "network",
         f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; {_engine(trainer)}",
@@ -102,7 +102,7 @@ def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
         trainer.is_new and trainer.config == network
     ):  # what another one reaches, or one that learns on, was not measured
         nats = expected(choice.rung, trainer.training.updates * trainer.characters_per_update)
-        yield _line("", f"to expect: about {loss_words(nats)}, if the text is like Shakespeare's plays")
+        yield _line("", f"to expect: about {describe_loss(nats)}, if the text is like Shakespeare's plays")
 
 
 def _engine(trainer: Trainer) -> str:
@@ -150,16 +150,16 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
         yield _line("", f"ended by the time limit; {planned} were planned, and run.toml has the number done")
     if summary["smooth_loss"] is not None:
         yield _line(
-            "final", f"smooth loss {loss_words(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
+            "final", f"smooth loss {describe_loss(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
         )
     if (lowest := seen.lowest) is not None:
-        yield _line("lowest", f"smooth loss {loss_words(lowest.loss, span, unit)} at update {lowest.update:,}")
+        yield _line("lowest", f"smooth loss {describe_loss(lowest.loss, span, unit)} at update {lowest.update:,}")
     yield _line("epochs", _epochs(summary, unit))
     if summary["validation_nats_per_character"] is not None:
-        held_out = loss_words(summary["validation_nats_per_character"], 1, unit)
+        held_out = describe_loss(summary["validation_nats_per_character"], 1, unit)
         yield _line("held out", f"{held_out}, the lowest, at update {summary['best_update']:,}")
     if summary["test_nats_per_character"] is not None:
-        yield _line("test", f"{loss_words(summary['test_nats_per_character'], 1, unit)}, by the best model")
+        yield _line("test", f"{describe_loss(summary['test_nats_per_character'], 1, unit)}, by the best model")
     if summary["gradient_check"] is not None:
         yield _line("gradients", gradient_words(summary["gradient_check"]))
     yield _line("text", f"by the best model, that of update {summary['best_update']:,}:")
@@ -173,7 +173,7 @@ def divergence(summary: Mapping[str, Any], unit: str, command: str) -> Iterator[
         f"{paint('warning:', 'yellow')} the loss of the last updates, {recent:,.3f} bits a {unit}, is worse than "
         f"that of a uniform guess, {uniform:.3f} bits: the training has diverged."
     )
-    yield f"{paint('hint:', 'bold')} train at a lower rate: {inert(command)}"
+    yield f"{paint('hint:', 'bold')} train at a lower rate: {sanitize(command)}"
 
 
 def slower(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: Path) -> str:
@@ -215,7 +215,7 @@ def gradient_words(check: dict[str, Any]) -> str:
     worst = max(figure["max_rel_complex"] for figure in figures)
     sample = ""
     if check.get("checked", 0) < check.get("elements", 0):
-        sample = f"; a random sample, {share_words(check['checked'], check['elements'])}"
+        sample = f"; a random sample, {describe_share(check['checked'], check['elements'])}"
     return f"right: within {worst:.0e} of numerical ones (complex step, relative to the largest){sample}"
 
 
@@ -232,7 +232,7 @@ def _epochs(summary: dict[str, Any], unit: str) -> str:
 
 def _beginning(text: str) -> Iterator[str]:
     width = max(20, shutil.get_terminal_size().columns - LABEL - 3)
-    lines = inert(text[:WIDTH]).expandtabs(4).split("\n")
+    lines = sanitize(text[:WIDTH]).expandtabs(4).split("\n")
     wrapped = itertools.chain.from_iterable(textwrap.wrap(line, width) or [""] for line in lines)
     for line in itertools.islice(wrapped, BEGINNING):
         yield f"{' ' * LABEL}{paint('|', 'dim')} {line}".rstrip()
@@ -248,4 +248,4 @@ def _whole(label: str, words: str) -> str:
 
 
 def _shown(path: Path) -> str:
-    return inert(str(path))
+    return sanitize(str(path))

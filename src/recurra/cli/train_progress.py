@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from recurra.cli.terminal import GAP, can_move, has_colour, redraw, say
-from recurra.formatting import duration, inert, loss_words, rate
+from recurra.formatting import describe_loss, duration, rate, sanitize
 from recurra.training import events
 from recurra.training.events import Event
 
@@ -202,7 +202,7 @@ def drawing(seen: Seen) -> RenderableType:
     ]
     if seen.sample is not None:
         parts.append(Text(f"after {seen.sample.update:,} updates it writes:", style="dim"))
-        lines = inert(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
+        lines = sanitize(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
     return Group(*parts)
 
@@ -232,11 +232,11 @@ def _figures(seen: Seen) -> list[str]:
     assert progress is not None  # noqa: S101 - shown only then
     speed = progress.update / progress.seconds if progress.seconds else 0.0
     left = (progress.updates - progress.update) / speed if speed else 0.0
-    held_out = [f"held out {loss_words(seen.evaluated.validation, 1, seen.unit)}"] if seen.evaluated else []
+    held_out = [f"held out {describe_loss(seen.evaluated.validation, 1, seen.unit)}"] if seen.evaluated else []
     return [
         f"{100 * progress.update // progress.updates:3} %",
         f"{progress.update:,} of {progress.updates:,} updates",
-        f"smooth loss {loss_words(progress.smooth_loss, seen.span, seen.unit)}",
+        f"smooth loss {describe_loss(progress.smooth_loss, seen.span, seen.unit)}",
         *held_out,
         rate(speed, "updates"),
         f"{duration(left)} left",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recurra.config import NONE
 from recurra.errors import ModelError
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 from recurra.io import bounded_io
 from recurra.runs.layout import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
 from recurra.training.loss_history import LARGEST_NUMBER
@@ -95,7 +95,7 @@ class RunData:
     @property
     def text_name(self) -> str:
         """The text's name; the folder's where run.toml tells none."""
-        return inert(str(self.table("text").get("name") or self.name))
+        return sanitize(str(self.table("text").get("name") or self.name))
 
     @property
     def updates(self) -> int | None:
@@ -156,7 +156,7 @@ def load(folder: Path) -> RunData:
     if summary and "baselines" not in summary:
         notes.append(f"The run was stopped before its end: {UNFINISHED}.")
     return RunData(
-        name=inert(folder.resolve().name),
+        name=sanitize(folder.resolve().name),
         tables=settings_of(folder / SETTINGS),
         records=records,
         samples=samples,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from recurra.config import arguments
 from recurra.errors import TextError, UsageError
-from recurra.formatting import quoted
+from recurra.formatting import quote_text
 from recurra.text import model_files, named_books, sources
 from recurra.text.decoding import (
     ENCODING_HINT,
@@ -130,7 +130,7 @@ def require_learnable(
     if length == 1:
         raise TextError(f"the text has only one {unit}: there is nothing to predict.")
     if (symbol := text.only_symbol()) is not None:
-        raise TextError(f"every {unit} of the text is {quoted(symbol)}: there is nothing to predict.")
+        raise TextError(f"every {unit} of the text is {quote_text(symbol)}: there is nothing to predict.")
     first, second = cuts(length, validation, test)
     needed = sequence_length * batch_size + 1
     if first < needed:

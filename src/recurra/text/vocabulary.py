@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra.config import arguments
 from recurra.errors import ModelError, TextError, UsageError
-from recurra.formatting import quoted
+from recurra.formatting import quote_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -175,7 +175,7 @@ class Vocabulary:
 
 def codes(text: str) -> str:
     """A few characters for a message: 'é' (U+0065 U+0301)."""
-    return f"{quoted(text)} ({' '.join(f'U+{ord(character):04X}' for character in text)})"
+    return f"{quote_text(text)} ({' '.join(f'U+{ord(character):04X}' for character in text)})"
 
 
 def _array(name: str, value: ArrayLike) -> NDArray[Any]:

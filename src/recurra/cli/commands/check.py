@@ -98,7 +98,7 @@ def check(
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The table of the report, with a verdict in words for each parameter and for all."""
     from recurra.cli.terminal import columns, paint
-    from recurra.formatting import duration, share_words
+    from recurra.formatting import describe_share, duration
 
     sampled = found.get("checked", 0) < found.get("elements", 0)
     for cell, figures in found["cells"].items():
@@ -111,7 +111,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     verdict, style = ("every gradient is right", "green") if found["passed"] else ("a gradient is WRONG", "red")
     yield f"{paint(verdict, style, sys.stdout)}; checked in {duration(found['seconds'])}"
     if sampled:
-        share = share_words(found["checked"], found["elements"])
+        share = describe_share(found["checked"], found["elements"])
         yield f"a random sample was checked: {share}; `--complete` checks all of them"
 
 

@@ -39,10 +39,10 @@ def export(
     """
     from recurra.api import model_exchange
     from recurra.cli.terminal import say, shown, write_text
-    from recurra.formatting import inert
+    from recurra.formatting import sanitize
 
     origin, _, written = model_exchange.exported(model, output, format=format, force=force)
     if not quiet:
-        say(*(f"{name:13}  {inert(value)}" for name, value in origin.facts.items()))
+        say(*(f"{name:13}  {sanitize(value)}" for name, value in origin.facts.items()))
     write_text("".join(f"{shown(str(one))}\n" for one in written))
     return 0

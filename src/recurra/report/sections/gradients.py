@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recurra.formatting import share_words
+from recurra.formatting import describe_share
 from recurra.network.gradient_check import COMPLEX_TOLERANCE
 from recurra.report.markup import Html, absent, join, power, table, tag
 from recurra.runs.records import mapping, number
@@ -41,7 +41,7 @@ def _extent(check: Mapping[str, Any]) -> str:
     checked, elements = number(check, "checked"), number(check, "elements")
     if checked is None or elements is None or not 0 < checked < elements:
         return "every one of them was"
-    return f"a random sample of them, {share_words(int(checked), int(elements))}, was"
+    return f"a random sample of them, {describe_share(int(checked), int(elements))}, was"
 
 
 def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Html:
