@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from recurra.config import Settings, arguments, configs
 from recurra.distributed.ranks import Ranks, current
-from recurra.distributed.worker import ending, help_out
+from recurra.distributed.worker import end_workers, run_worker
 from recurra.errors import UsageError
 from recurra.model import LanguageModel
 from recurra.report.document import write_report
@@ -87,10 +87,10 @@ def train(
     if extend_vocabulary and start is None and not resume:
         raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
     ranks = current()
-    if ranks is not None and not ranks.is_lead:
-        raise SystemExit(help_out(ranks, text))
+    if ranks is not None and not ranks.is_leader:
+        raise SystemExit(run_worker(ranks, text))
     watched: Watching = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
-    with ending(ranks):
+    with end_workers(ranks):
         _refuse_standard_input(sources, ranks)
         require_texts(sources, _with_model, encoding)
         begun = None if resume else begun_by_this_start(run, force=force)

@@ -108,7 +108,9 @@ def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
 def _engine(trainer: Trainer) -> str:
     engine = trainer.engine
     device = f" on {engine.device}" if engine.name == "torch" else ""
-    return f"engine {engine.name}{device}{f', {trainer.crew.size} processes' if trainer.crew.size > 1 else ''}"
+    return (
+        f"engine {engine.name}{device}{f', {trainer.processes.size} processes' if trainer.processes.size > 1 else ''}"
+    )
 
 
 def _network(trainer: Trainer) -> str:

@@ -33,9 +33,9 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: P
     As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
     """
     from recurra.engines import fused
-    from recurra.engines.sharding import own_part
+    from recurra.engines.sharding import streams_of_rank
 
-    own_part(training, ranks)  # refuses what trains in one process
+    streams_of_rank(training, ranks)  # refuses what trains in one process
     if training.engine == "torch":
         from recurra.engines.torch_device import required
 

@@ -22,7 +22,7 @@ from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
 from recurra.engines.parameter_layout import PAD, Layout, Panels, padded
 from recurra.engines.shard import Ids, Shard
-from recurra.engines.sharding import default_shards, own_part, shard_bounds, shards_of, threads_of
+from recurra.engines.sharding import default_shards, shard_bounds, shards_of, streams_of_rank, threads_of
 from recurra.engines.thread_team import Team
 from recurra.engines.workspaces import Workspaces
 from recurra.network import optimizers
@@ -93,7 +93,7 @@ class BatchedEngine(StepwiseEngine):
         self._flat = self._layout.pack_weights(start.parameters)
         self._views = self._layout.views(self._flat)
         self._panels = Panels(config, self._views, alone=training.batch_size == 1)
-        self._part = own = own_part(training, ranks)  # of the streams
+        self._part = own = streams_of_rank(training, ranks)  # of the streams
         self._bounds = [bound - own.start for bound in shards_of(training) if own.start <= bound <= own.stop]
         sizes = np.diff(self._bounds).tolist()
         self._shards = [Shard(config, self._layout, training.sequence_length, size) for size in sizes]
@@ -122,7 +122,7 @@ class BatchedEngine(StepwiseEngine):
 
         losses = team.each(run, len(self._shards))
         if self._exchange is not None:
-            losses = self._exchange.summed([shard.gradient for shard in self._shards], losses)
+            losses = self._exchange.sum_shards([shard.gradient for shard in self._shards], losses)
         loss = sum(losses)
         gradient, norm = self._summed(team)
         if not math.isfinite(loss + norm):

@@ -31,7 +31,7 @@ class Start(NamedTuple):
 class GradientSum(Protocol):
     """The sum of the gradients of all shards in all processes."""
 
-    def summed(self, gradients: Sequence[Array], losses: Sequence[float]) -> list[float]:
+    def sum_shards(self, gradients: Sequence[Array], losses: Sequence[float]) -> list[float]:
         """Put the sum of all gradients into the first of `gradients`, (1, N) each; return the losses of all shards."""
 
 

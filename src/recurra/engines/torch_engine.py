@@ -18,7 +18,7 @@ import torch
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Array, Batches, ProcessGroup, Start, StepwiseEngine, Update
 from recurra.engines.flat_parameters import FLAT, by_name, laid_flat
-from recurra.engines.sharding import own_part, threads_of
+from recurra.engines.sharding import streams_of_rank, threads_of
 from recurra.engines.torch_device import device_of, settings_of_training
 from recurra.engines.torch_network import Carried, Flat, Tensor, TorchNetwork
 from recurra.network import network, optimizers
@@ -44,7 +44,7 @@ class TorchEngine(StepwiseEngine):
     ) -> None:
         super().__init__(config, training, start)
         self._ranks = ranks
-        self._part = own_part(training, ranks)
+        self._part = streams_of_rank(training, ranks)
         self._device = device_of(training.device, 0 if ranks is None else ranks.local_rank)
         self.device = "cpu" if self._device.type == "cpu" else str(torch.cuda.get_device_name(self._device))
         symbols = len(start.parameters["c"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.distributed.leader import crew_of
+from recurra.distributed.leader import processes_of
 from recurra.distributed.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.io import atomic_write
@@ -95,11 +95,11 @@ def train(
     config, training = model or ModelConfig(), training or TrainingConfig()
     learned = prepared(text, training, None if start is None else start.vocabulary)
     if training.time_limit is not None:
-        crew = crew_of(watching.get("ranks"), learned)
-        stream = crew.stream(training, learned.parts[0], learned.newline)
+        processes = processes_of(watching.get("ranks"), learned)
+        stream = processes.stream(training, learned.parts[0], learned.newline)
         read = learned.vocabulary, stream, learned.parts[1]
         notify = _caller_of(watching.get("listeners", ()))
-        fitting = updates_within(training.time_limit, config, training, *read, crew, notify)
+        fitting = updates_within(training.time_limit, config, training, *read, processes, notify)
         training = dataclasses.replace(training, updates=fitting)
     told = text_table(learned.text, learned.vocabulary)
     task = Task(config, training, learned, told, start)
@@ -157,7 +157,7 @@ def _run(
                 resumed=task.resumed,
                 commit=records.commit,
                 should_stop=lambda: bool(stop),
-                crew=crew_of(ranks, task.learned),
+                processes=processes_of(ranks, task.learned),
                 clock=clock,
             )
             folder = held.enter_context(place)

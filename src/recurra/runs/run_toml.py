@@ -71,7 +71,7 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
 def _engine(trainer: Trainer) -> dict[str, Any]:
     """What computes; of a start by torchrun what it is known by, so that a restart finds its run."""
     start = launch()
-    told = {"name": trainer.engine.name, "device": trainer.engine.device, "processes": trainer.crew.size}
+    told = {"name": trainer.engine.name, "device": trainer.engine.device, "processes": trainer.processes.size}
     return told if start is None else told | {LAUNCH: start}
 
 

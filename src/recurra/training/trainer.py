@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.distributed.leader import ALONE, Alone
+from recurra.distributed.leader import SINGLE_PROCESS, SingleProcess
 from recurra.engines.engine import Start, TrainResult
 from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
@@ -55,7 +55,7 @@ class Trainer:
 
     Training starts from the parameters `start`, else from new ones; or it goes on from `resumed`, with the best so far.
     `commit(snapshot, best)` makes a checkpoint durable and returns its path, in a thread of its own while training goes
-    on; `should_stop()` is asked between blocks of updates; the `crew` is who computes. After `events()` has ended there
+    on; `should_stop()` is asked between blocks of updates; the `processes` is who computes. After `events()` has ended there
     are `history`, `best`, `snapshot()` and `seconds`, and `stopped` says whether it was told to stop.
 
     When the `clock` reaches the time limit, training ends before its last planned update: `out_of_time` is then True,
@@ -75,10 +75,10 @@ class Trainer:
         start: Mapping[str, NDArray[Any]] | None = None,
         resumed: Resumed | None = None,
         should_stop: Callable[[], bool] = lambda: False,
-        crew: Alone = ALONE,
+        processes: SingleProcess = SINGLE_PROCESS,
         clock: Clock = time.perf_counter,
     ) -> None:
-        self.crew = crew
+        self.processes = processes
         self.config, self.training, self.vocabulary = config, training, vocabulary
         with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
             new = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
@@ -88,7 +88,7 @@ class Trainer:
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
         newline = newline_of(training, vocabulary)
-        self.stream = crew.stream(training, train_ids, newline)
+        self.stream = processes.stream(training, train_ids, newline)
         self.history = History(per_character=training.preset != "seed" or training.documents is not None)
         self.update = 0
         self.validation: float | None = None
@@ -108,7 +108,7 @@ class Trainer:
         self._saved: int | None = None  # the update of the last checkpoint
         self._writing: Future[Path] | None = None
         if resumed is None:
-            self.engine = crew.engine(config, training, Start(self.initial))
+            self.engine = processes.engine(config, training, Start(self.initial))
         else:
             self._restore(resumed)
 
@@ -116,7 +116,7 @@ class Trainer:
         """Be where a training was when it took the snapshot."""
         snapshot, progress = resumed.snapshot, resumed.snapshot.progress
         start = Start(snapshot.parameters, snapshot.optimizer_state, snapshot.state, snapshot.update)
-        self.engine = self.crew.engine(self.config, self.training, start)
+        self.engine = self.processes.engine(self.config, self.training, start)
         self.update = self._saved = snapshot.update
         self.stream.cursor = progress["cursor"]
         self.history = History(**progress["history"])
