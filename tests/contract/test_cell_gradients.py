@@ -42,7 +42,7 @@ def compiled(p: Problem) -> Result:
     views = layout.views(layout.pack_weights(p.parameters))
     panels = Panels(p.config, views, alone=B == 1)
     panels.fill()
-    panels.fill_back()
+    panels.fill_backward()
     shard = Shard(p.config, layout, T, B)
     shard.put_state(p.state)
     loss = shard.run(views, panels, p.inputs, p.targets, None)

@@ -11,7 +11,7 @@ import pytest
 from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine, BatchedNetwork
 from recurra.engines.engine import Start
-from recurra.engines.parameter_layout import Layout, padded
+from recurra.engines.parameter_layout import Layout, padded_size
 from recurra.engines.reference import ReferenceEngine
 from recurra.engines.sharding import default_shards, shard_bounds
 from recurra.errors import NumericalError
@@ -221,7 +221,7 @@ def test_where_shards_begin_and_end(batch, shards, bounds):
 
 
 def test_sizes_are_padded_to_sixteen():
-    assert [padded(n) for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
+    assert [padded_size(n) for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
 
 
 def run_digest(**environment):

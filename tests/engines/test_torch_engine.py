@@ -234,10 +234,10 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [torch_device.device_of(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
-    assert torch_device.device_of("cuda", 1) == torch.device("cuda:1")
+    assert [torch_device.select_device(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    assert torch_device.select_device("cuda", 1) == torch.device("cuda:1")
     with pytest.raises(UsageError, match="process 2 of this machine has no GPU to itself: there are 2") as caught:
-        torch_device.device_of("auto", 2)
+        torch_device.select_device("auto", 2)
     assert "--nproc-per-node gpu" in str(caught.value.hint)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.engines.kernels.lanes import Vector
-from recurra.engines.torch_device import required
+from recurra.engines.torch_device import require_torch
 
 
 class Communicator(Protocol):
@@ -31,7 +31,7 @@ class GradientExchange:
     """
 
     def __init__(self, ranks: Communicator, numbers: int, shards: int) -> None:
-        torch = required()
+        torch = require_torch()
         self._ranks, self._numbers = ranks, numbers
         self._piece = piece = -(-numbers // (2 * ranks.size)) * 2  # even, so that the losses lie as float64 do
         self._sent, self._got = (torch.zeros(ranks.size, shards, piece) for _ in range(2))

@@ -19,7 +19,7 @@ import numpy as np
 from recurra import errors
 from recurra.distributed.gradient_exchange import GradientExchange
 from recurra.distributed.messages import Array, Message, pack_message, unpack_message
-from recurra.engines.torch_device import required
+from recurra.engines.torch_device import require_torch
 from recurra.errors import RecurraError, UsageError
 from recurra.system.system_info import usable_cpus
 
@@ -37,7 +37,7 @@ class Ranks:
 
     def __init__(self, rank: int, size: int, local_rank: int = 0, local_size: int = 1) -> None:
         self.rank, self.size, self.local_rank, self._local_size = rank, size, local_rank, local_size
-        self._torch = required("a training of several processes")
+        self._torch = require_torch("a training of several processes")
         self._distributed = self._torch.distributed
 
     def join(self) -> None:

@@ -37,9 +37,9 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: P
 
     streams_of_rank(training, ranks)  # refuses what trains in one process
     if training.engine == "torch":
-        from recurra.engines.torch_device import required
+        from recurra.engines.torch_device import require_torch
 
-        required()
+        require_torch()
         from recurra.engines.torch_engine import TorchEngine
 
         return TorchEngine(config, training, start, ranks)
@@ -47,7 +47,7 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: P
         from recurra.engines.reference import ReferenceEngine
 
         return ReferenceEngine(config, training, start)
-    if fused.trains(config, training):
+    if fused.supports(config, training):
         return fused.FusedEngine(config, training, start)
     from recurra.engines.batched import BatchedEngine
 

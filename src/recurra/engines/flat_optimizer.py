@@ -11,15 +11,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from recurra.config import TrainingConfig
-from recurra.engines.flat_parameters import FLAT, FlatLayout, laid_flat
+from recurra.engines.flat_parameters import FLAT, FlatLayout, flatten_state
 from recurra.engines.kernels import optimizers as kernels
 from recurra.engines.kernels.lanes import Vector
-from recurra.engines.thread_team import ALONE, Team
+from recurra.engines.thread_team import ONE_THREAD, Team
 from recurra.network.optimizers import OPTIMIZERS, Optimizer, OptimizerState, adam_init, optimizer_of
 from recurra.network.optimizers.adaptive import BETA1, BETA2, EPSILON, WEIGHT_DECAY
 from recurra.network.parameters import Array, Parameters
 
-PIECE = 32768  # numbers; Adam's four arrays of it are 512 KiB
+SLICE_SIZE = 32768  # numbers; Adam's four arrays of it are 512 KiB
 
 
 def adamw_update(
@@ -59,7 +59,7 @@ def _betas(beta1: float, beta2: float) -> Vector:
 COMPILED = OPTIMIZERS | {"adam": Optimizer(adam_init, adam_update), "adamw": Optimizer(adam_init, adamw_update)}
 
 
-def clipped(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
+def clip(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
     """The `gradient` of this norm, in place: clipped as the settings say, by norm and then by value."""
     limit, value = training.clip_norm, training.clip_value
     if limit is not None and norm > limit:
@@ -69,9 +69,9 @@ def clipped(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
     return gradient
 
 
-def pieces(numbers: int) -> list[slice]:
+def slices(numbers: int) -> list[slice]:
     """Where the pieces of so many numbers lie."""
-    return [slice(start, start + PIECE) for start in range(0, numbers, PIECE)]
+    return [slice(start, start + SLICE_SIZE) for start in range(0, numbers, SLICE_SIZE)]
 
 
 class FlatOptimizer:
@@ -83,12 +83,12 @@ class FlatOptimizer:
 
     def load(self, saved: Mapping[str, Array], layout: FlatLayout) -> None:
         """Go on from a state that was `saved` by the parameters' names."""
-        for name, array in laid_flat(self.state, saved, layout).items():
+        for name, array in flatten_state(self.state, saved, layout).items():
             self.state[name][...] = array
 
-    def step(self, flat: Vector, gradient: Vector, rate: float, team: Team = ALONE) -> None:
+    def step(self, flat: Vector, gradient: Vector, rate: float, team: Team = ONE_THREAD) -> None:
         """One update of `flat` in place, the pieces shared out in `team`."""
-        parts = pieces(flat.shape[1])
+        parts = slices(flat.shape[1])
 
         def update(number: int) -> OptimizerState:
             part = parts[number]

@@ -157,13 +157,13 @@ def _blas() -> Finding:
 def _torch() -> Finding:
     from importlib import metadata
 
-    from recurra.engines.torch_device import HINT, required
+    from recurra.engines.torch_device import HINT, require_torch
 
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:
         return Finding("PyTorch", "not installed; `--engine torch` and several processes need it", OK, HINT)
-    cuda = required().cuda
+    cuda = require_torch().cuda
     names = [cuda.get_device_name(number) for number in range(cuda.device_count())] if cuda.is_available() else []
     return Finding("PyTorch", f"{version}, engine torch computes on {', '.join(names) or 'the CPU'}")
 
