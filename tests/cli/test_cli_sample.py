@@ -18,7 +18,7 @@ from recurra import LanguageModel, ModelConfig, Vocabulary, load
 from recurra.cli import sample_output
 from recurra.inference.novelty import as_table, novelty
 from recurra.inference.sampling import SamplingConfig
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def bytes_model(tmp_path: Path) -> Path:
     """A model of bytes that writes any of them."""
     config = ModelConfig(hidden_size=4)
     path = tmp_path / "bytes.safetensors"
-    LanguageModel(config, Vocabulary.bytes(), initialise(config, 256, seed=0)).save(path)
+    LanguageModel(config, Vocabulary.bytes(), initialize(config, 256, seed=0)).save(path)
     return path
 
 

@@ -14,7 +14,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import NumericalError
 from recurra.network import network
 from recurra.network.optimizers import OPTIMIZERS, clip_by_norm
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 CONFIG = ModelConfig(cell="lstm", hidden_size=8)
 CONTEXTS = ContextConfig(longest=3, rows=64, rate=0.5, least_rate=0.1)
@@ -47,7 +47,7 @@ def fed(own, ids):
 
 def expected(ids, limit):
     """log p in float64 of what follows the last of `ids`, learned from as the learner does, without contexts."""
-    parameters = {name: array.astype(float) for name, array in initialise(CONFIG, 300, seed=0, scale=None).items()}
+    parameters = {name: array.astype(float) for name, array in initialize(CONFIG, 300, seed=0, scale=None).items()}
     parameters |= {"layers.0.U": parameters["layers.0.U"][:, :3], "V": parameters["V"][:3], "c": np.zeros(3)}
     memory, state = OPTIMIZERS["adam"].init(parameters), network.zero_state(CONFIG, 1)
     start = 0

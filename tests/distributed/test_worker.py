@@ -13,7 +13,7 @@ from recurra.distributed import ranks as ranks_module
 from recurra.distributed.leader import PARAMETERS, SeveralProcesses
 from recurra.distributed.worker import Worker, end_workers
 from recurra.errors import NumericalError, RecurraError, StorageError, TextError
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.reading import from_string
 from recurra.text.splits import prepared
 from recurra.text.streams import SequentialStream
@@ -84,7 +84,7 @@ def test_a_text_that_is_not_here_is_refused() -> None:
 def test_an_engine_that_cannot_be_built_is_told() -> None:
     ranks = fake(1)
     training = TRAINING.to_table() | {"engine": "reference"}
-    arrays = {PARAMETERS + name: a for name, a in initialise(ModelConfig(hidden_size=4), 4, seed=0).items()}
+    arrays = {PARAMETERS + name: a for name, a in initialize(ModelConfig(hidden_size=4), 4, seed=0).items()}
     message = {"do": "engine", "model": ModelConfig(hidden_size=4).to_table(), "training": training, "done": 0}
     Worker(ranks, BOOK).execute(message, arrays)
     assert "engine reference trains in one process" in ranks.errors[0].message

@@ -19,12 +19,12 @@ from recurra import LanguageModel, ModelConfig, RecurraError, SamplingConfig, Tr
 from recurra.config import ModelSettings, TrainingSettings
 from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.inference.sampling_options import SamplingSettings
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4
 VOCABULARY = Vocabulary.of(TEXT)
 CONFIG = ModelConfig(hidden_size=8)
-PARAMETERS = initialise(CONFIG, len(VOCABULARY), seed=1, scale=0.5)
+PARAMETERS = initialize(CONFIG, len(VOCABULARY), seed=1, scale=0.5)
 MODEL = LanguageModel(CONFIG, VOCABULARY, PARAMETERS)
 IDS = VOCABULARY.encode(TEXT)
 INPUTS = IDS[:12].reshape(-1, 2)

@@ -18,7 +18,7 @@ from recurra.config import ModelConfig
 from recurra.errors import UsageError
 from recurra.interop.torch_state import to_state
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.equivalents import Respelling, respelled
 from recurra.text.vocabulary import Vocabulary
 from unicode_examples import EQUIVALENTS
@@ -31,7 +31,7 @@ PAIRS = [("NFC", "NFD"), ("NFD", "NFC")]
 def model_of(text: str) -> LanguageModel:
     """A network that has learned nothing, with the characters of `text`."""
     vocabulary, config = Vocabulary.of(text), ModelConfig(hidden_size=8)
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1))
 
 
 @pytest.fixture(params=PAIRS, ids=" typed ".join)

@@ -13,7 +13,7 @@ from recurra.config import ModelConfig
 from recurra.errors import UsageError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.escapes import first_escape, unescaped
 from recurra.text.vocabulary import Vocabulary
 
@@ -24,7 +24,7 @@ SYMBOLS = "\n\t abcn."
 def model() -> LanguageModel:
     """A network that has learned nothing."""
     vocabulary, config = Vocabulary.of(SYMBOLS), ModelConfig(hidden_size=8)
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1))
 
 
 @pytest.fixture

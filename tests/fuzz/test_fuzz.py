@@ -36,7 +36,7 @@ from recurra.interop.vocabulary_json import from_json
 from recurra.io import tensor_file
 from recurra.model import LanguageModel
 from recurra.network.cells import CELLS
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.report.document import render
 from recurra.runs import records as report_data
 from recurra.runs import saved_model
@@ -131,7 +131,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     found = []
     for number, cell in enumerate(CELLS):
         config = ModelConfig(cell=cell, hidden_size=3, layers=1 + number % 2)
-        made = LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=number))
+        made = LanguageModel(config, Vocabulary.of("\n abé"), initialize(config, 5, seed=number))
         path = tmp_path_factory.mktemp("models") / cell
         state = {"state.h": np.zeros((config.layers, 1, 3)), "optimizer.squares.c": np.ones(5, np.float32)}
         progress = {"update": 7, "history": {"smooth": 1.5, "epoch_means": [2.5]}}
@@ -166,7 +166,7 @@ def _has_its_hash(path: Path) -> bool:
 
 def made(cell: str = "gru") -> LanguageModel:
     config = ModelConfig(cell=cell, hidden_size=3)
-    return LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=1))
+    return LanguageModel(config, Vocabulary.of("\n abé"), initialize(config, 5, seed=1))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab.json", "theirs"])

@@ -11,14 +11,14 @@ import numpy as np
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Start
 from recurra.engines.fused import FusedEngine, FusedNetwork
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.system.random_streams import stream
 
 
 def digest(hidden: int, symbols: int, steps: int, updates: int) -> str:
     config = ModelConfig(hidden_size=hidden)
     training = TrainingConfig(sequence_length=steps)
-    engine = FusedEngine(config, training, Start(initialise(config, symbols, seed=1, scale=0.3)))
+    engine = FusedEngine(config, training, Start(initialize(config, symbols, seed=1, scale=0.3)))
     ids = (stream(2, "ids").uniform(updates * steps + 1) * symbols).astype(np.int64)
     inputs, targets = ids[:-1].reshape(updates, steps, 1), ids[1:].reshape(updates, steps, 1)
     result = engine.train(inputs, targets, np.full(updates, 0.1, np.float32))

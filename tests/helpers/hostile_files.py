@@ -26,7 +26,7 @@ from recurra.errors import RecurraError
 from recurra.io import bounded_io
 from recurra.io.tensor_file import KEY, ZEROS
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.runs import records as report_data
 from recurra.runs import saved_model
 from recurra.text.vocabulary import Vocabulary
@@ -34,7 +34,7 @@ from recurra.text.vocabulary import Vocabulary
 Build = Callable[[Path], object]
 CONFIG = ModelConfig(hidden_size=4)
 SYMBOLS = "\n abc"
-MODEL = LanguageModel(CONFIG, Vocabulary.of(SYMBOLS), initialise(CONFIG, 5, seed=1))
+MODEL = LanguageModel(CONFIG, Vocabulary.of(SYMBOLS), initialize(CONFIG, 5, seed=1))
 DTYPES = {"float32": "F32", "float64": "F64", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
 DTYPES |= {"uint8": "U8", "complex64": "C64"}
 FAR = 1 << 62
@@ -103,7 +103,7 @@ def million(path: Path) -> None:
     """A model that knows 10^6 characters: nothing is wrong with it."""
     points = np.delete(np.arange(1_002_048, dtype=np.uint32), np.s_[0xD800:0xE000])
     config = ModelConfig(hidden_size=1)
-    LanguageModel(config, Vocabulary(points), initialise(config, len(points), seed=1)).save(path)
+    LanguageModel(config, Vocabulary(points), initialize(config, len(points), seed=1)).save(path)
 
 
 def raw(content: bytes) -> Build:

@@ -7,7 +7,7 @@ import hashlib
 
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 CELLS = (("elman", 1), ("elman", 2), ("lstm", 2), ("gru", 1))
@@ -17,7 +17,7 @@ if __name__ == "__main__":
     vocabulary = Vocabulary.of("\n" + "".join(chr(97 + k) for k in range(20)))
     for cell, layers in CELLS:
         config = ModelConfig(cell=cell, hidden_size=11, layers=layers)
-        model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.4))
+        model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.4))
         total = hashlib.sha256()
         for settings in ({}, RULES):
             for sample in model.samples("abc", max_new_tokens=12, num_return_sequences=9, **settings):

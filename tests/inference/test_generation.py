@@ -15,7 +15,7 @@ from recurra.inference import generation
 from recurra.inference.generation import Writing, block_after, held_back, stop_at
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\n abcdé"
@@ -29,7 +29,7 @@ CELLS = {
 
 def make_model(config: ModelConfig = CELLS["elman"], vocabulary: Vocabulary | None = None) -> LanguageModel:
     vocabulary = vocabulary or Vocabulary.of(SYMBOLS)
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.6))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.6))
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from recurra.io.atomic_write import (
     write_output,
     writing,
 )
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 
 def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(
@@ -84,7 +84,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_a_model_is_saved_in_a_folder_that_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, vocabulary = ModelConfig(hidden_size=2), Vocabulary.of("ab")
-    model = LanguageModel(config, vocabulary, initialise(config, 2, seed=0))
+    model = LanguageModel(config, vocabulary, initialize(config, 2, seed=0))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StorageError, match=r"^cannot write `nodir/x`: the folder `nodir` does not exist\.") as caught:
         model.save("nodir/x")

@@ -27,7 +27,7 @@ from recurra.errors import Interrupted, NumericalError, StorageError, TextError,
 from recurra.inference.baselines import baselines
 from recurra.io import atomic_write, tensor_file
 from recurra.model import LanguageModel
-from recurra.network.parameters import digest, initialise
+from recurra.network.parameters import digest, initialize
 from recurra.runs import run as training_run
 from recurra.runs import summary as training_summary
 from recurra.runs.layout import BEST, CHECKPOINTS, FILES, LATEST, METRICS, RUNS, SAMPLES, SUMMARY, TIMINGS
@@ -338,7 +338,7 @@ def test_an_epoch_that_did_not_end_has_no_mean() -> None:
 
 def test_no_updates_write_the_initial_model() -> None:
     run = train_small(updates=0, with_proof=True)
-    initial = initialise(ModelConfig(hidden_size=8), K, seed=0)
+    initial = initialize(ModelConfig(hidden_size=8), K, seed=0)
     assert run.summary["model_sha256"] == run.model.sha256 == digest(initial)
     assert load(run.folder).sha256 == digest(initial)
     assert names(run.folder / CHECKPOINTS) == [BEST, LATEST, FIRST]

@@ -18,7 +18,7 @@ from recurra.engines.fused import FusedEngine
 from recurra.errors import NumericalError, TextError, UsageError
 from recurra.model import LanguageModel
 from recurra.network import network, optimizers
-from recurra.network.parameters import digest, initialise
+from recurra.network.parameters import digest, initialize
 from recurra.runs.run import train
 from recurra.system.random_streams import stream
 from recurra.text.reading import from_string
@@ -56,7 +56,7 @@ def by_hand(text: str, updates: int, *, layers: int = 1, batch: int = 1) -> tupl
     """The training of the mission written out: B readers in order, h = 0 where the text begins anew, AdaGrad."""
     config = ModelConfig(hidden_size=8, layers=layers)
     ids = Vocabulary.of(text).encode(text).astype(np.int64)
-    parameters = initialise(config, len(set(text)), seed=0)
+    parameters = initialize(config, len(set(text)), seed=0)
     theta: dict[str, Any] = {name: array.astype(np.float64) for name, array in parameters.items()}
     sums = {name: np.zeros_like(array) for name, array in theta.items()}
     part = (len(ids) - 1) // batch  # characters of each reader

@@ -8,7 +8,7 @@ import pytest
 
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.report.document import write_report
 from recurra.text.vocabulary import Vocabulary
 from recurra.web.inlined_model import inlined
@@ -18,7 +18,7 @@ from run_folder import MakeRun
 
 def with_model(folder: Path, units: int) -> LanguageModel:
     config, vocabulary = ModelConfig(hidden_size=units), Vocabulary.of("abc\n")
-    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=0))
+    model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=0))
     (folder / "checkpoints").mkdir()
     model.save(folder / "checkpoints" / "best.safetensors")
     return model

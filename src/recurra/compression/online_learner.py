@@ -27,7 +27,7 @@ from recurra.engines.parameter_layout import Layout, Panels, padded_size
 from recurra.engines.shard import Shard
 from recurra.errors import NumericalError
 from recurra.network.optimizers import schedule_of
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 Integers = NDArray[np.int64]
 GROWTH = 32  # symbols that room is made for at a time
@@ -53,7 +53,7 @@ class OnlineLearner:
         self, config: ModelConfig, training: TrainingConfig, most_symbols: int, contexts: ContextConfig
     ) -> None:
         self._config, self._training = config, training
-        self._initial = initialise(config, most_symbols, seed=training.seed, scale=training.initial_scale)
+        self._initial = initialize(config, most_symbols, seed=training.seed, scale=training.initial_scale)
         self.symbols = 0  # admitted
         self.ids = np.zeros(training.sequence_length + 1, np.int64)
         self.at = 0

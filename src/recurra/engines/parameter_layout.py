@@ -14,7 +14,7 @@ from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
 from recurra.network.cells import cell_of
-from recurra.network.parameters import of_layer, parameter_shapes, symbol_axes
+from recurra.network.parameters import layer_parameters, parameter_shapes, symbol_axes
 
 Array = NDArray[Any]
 PAD = gemm.PANEL
@@ -128,7 +128,7 @@ class Panels:
         self._biases = {name: view for name, view in views.items() if len(view) == 1}
         axes = symbol_axes(config)
         tables = {name: view for name, view in views.items() if name.startswith(FIRST) and name in axes}
-        self._tables = of_layer(tables, 0)
+        self._tables = layer_parameters(tables, 0)
         names = [name for name in views if name not in self._biases and name not in tables]
         in_rows = [name for name in names if single_stream and name.split(".")[-1] not in OVER_TIME]
         self._in_panels = {name: views[name] for name in names if name not in in_rows}
@@ -144,7 +144,7 @@ class Panels:
         kernels = KERNELS[self._config.cell]
         layers = range(self._config.layers)
         return [
-            kernels.layer_weights(self._config, of_layer(parameters, layer), {} if layer else self._tables)
+            kernels.layer_weights(self._config, layer_parameters(parameters, layer), {} if layer else self._tables)
             for layer in layers
         ]
 

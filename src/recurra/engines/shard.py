@@ -17,7 +17,7 @@ from recurra.engines.kernels.products import clear, column_sums, scale_streams, 
 from recurra.engines.parameter_layout import Layout, Panels, padded_size, tile_width
 from recurra.network.cells import cell_of
 from recurra.network.network import State
-from recurra.network.parameters import of_layer
+from recurra.network.parameters import layer_parameters
 from recurra.network.state import map_state
 
 Ids = NDArray[np.integer]
@@ -53,7 +53,7 @@ class Shard:
         self.layers = [_Layer(config, number, steps, streams, self.width) for number in range(config.layers)]
         self.gradient = aligned_zeros(1, layout.length)
         self.d = layout.views(self.gradient)
-        self.d_layers = [of_layer(self.d, number) for number in range(config.layers)]
+        self.d_layers = [layer_parameters(self.d, number) for number in range(config.layers)]
         self.o = aligned_zeros(n, symbols)
         self.sums = aligned_zeros(1, padded_size(n))
         self.dh_out = aligned_zeros(n, self.width)

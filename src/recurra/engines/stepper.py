@@ -19,7 +19,7 @@ from recurra.engines.parameter_layout import Layout, padded_size, tile_width
 from recurra.engines.thread_team import Team
 from recurra.network.cells import cell_of
 from recurra.network.network import State
-from recurra.network.parameters import of_layer
+from recurra.network.parameters import layer_parameters
 from recurra.network.state import map_state
 from recurra.system.system_info import usable_cpus
 
@@ -75,7 +75,7 @@ class Stepper:
         def pack(matrices: list[Vector]) -> Vector:
             return _stacked(matrices, single_stream)
 
-        layers = [of_layer(self._views, number) for number in range(self._config.layers)]
+        layers = [layer_parameters(self._views, number) for number in range(self._config.layers)]
         table = self._views["layers.0.U"]
         unused = np.zeros((self._hidden, table.shape[1]), np.float32)  # U of the first layer is the table
         U = pack([unused, *(layer["U"] for layer in layers[1:])])

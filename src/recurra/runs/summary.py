@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.inference.baselines import LIMIT, baselines
-from recurra.network.gradient_check import WORK, Progress, silent
+from recurra.network.gradient_check import WORK, Progress, ignore_progress
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.runs import gradient_proof
@@ -74,7 +74,7 @@ def _divergence(trainer: Trainer) -> dict[str, Any]:
 
 
 def findings(
-    folder: Path, trainer: Trainer, learned: LearningText, *, proof_wanted: bool, progress: Progress = silent
+    folder: Path, trainer: Trainer, learned: LearningText, *, proof_wanted: bool, progress: Progress = ignore_progress
 ) -> dict[str, Any]:
     """What the report shows besides the run itself, in keys beside those of `summary`: minutes for a long text.
 

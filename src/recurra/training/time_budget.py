@@ -14,7 +14,7 @@ from recurra.distributed.leader import SINGLE_PROCESS, SingleProcess
 from recurra.engines.engine import Engine, Start
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.id_file import Ids
 from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
@@ -43,7 +43,7 @@ def updates_within(
     """
     patience = min(max(MEASURED * seconds, LEAST), MOST)
     notify(Calibrating(seconds, patience))
-    initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+    initial = initialize(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
     engine = processes.engine(config, training, Start(initial))
     update = _seconds_of_update(engine, stream, patience)
     model = LanguageModel(config, vocabulary, initial, training.documents)

@@ -20,7 +20,7 @@ from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, magnitude, not_finite, schedule_of
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.id_file import Ids
 from recurra.text.splits import newline_of
 from recurra.text.vocabulary import Vocabulary
@@ -81,7 +81,7 @@ class Trainer:
         self.processes = processes
         self.config, self.training, self.vocabulary = config, training, vocabulary
         with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
-            new = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+            new = initialize(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
             self._schedule = schedule_of(training)
         self.is_new = start is None
         self.is_resumed = resumed is not None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recurra.network.optimizers import OPTIMIZERS, average_of, averaged
+from recurra.network.optimizers import OPTIMIZERS, add_averaging, average_of
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_after_one_update_it_is_the_parameters_and_the_optimiser_goes_its_own_way(name, dtype):
-    plain, keeping = OPTIMIZERS[name], averaged(OPTIMIZERS[name], 0.999)
+    plain, keeping = OPTIMIZERS[name], add_averaging(OPTIMIZERS[name], 0.999)
     parameters = {"V": np.array([[1.5, -2.0]], dtype), "c": np.array([3.0], dtype)}
     gradients = {"V": np.array([[0.5, 1.0]], dtype), "c": np.array([-1.0], dtype)}
     expected, own = plain.update(parameters, gradients, plain.init(parameters), 0.1)
@@ -27,7 +27,7 @@ def test_after_one_update_it_is_the_parameters_and_the_optimiser_goes_its_own_wa
 
 def _after(values, decay):
     """The state of an optimiser that arrived at `values`, one after the other."""
-    keeping = averaged(OPTIMIZERS["sgd"], decay)
+    keeping = add_averaging(OPTIMIZERS["sgd"], decay)
     parameters = {"c": np.zeros_like(values[0])}
     state = keeping.init(parameters)
     for value in values:
@@ -50,7 +50,7 @@ def test_of_constant_parameters_it_is_them_for_ever():
 
 def test_the_state_is_flat_arrays_and_updates_are_pure():
     parameters = {"layers.0.W": np.ones((2, 2), np.float32)}
-    keeping = averaged(OPTIMIZERS["sgd"], 0.9)
+    keeping = add_averaging(OPTIMIZERS["sgd"], 0.9)
     state = keeping.init(parameters)
     _, new = keeping.update(parameters, parameters, state, 0.5)
     assert [(name, array.shape) for name, array in state.items()] == [
@@ -64,5 +64,5 @@ def test_the_state_is_flat_arrays_and_updates_are_pure():
 
 def test_before_the_first_update_and_without_an_average_there_is_none():
     parameters = {"c": np.ones(1)}
-    assert average_of(averaged(OPTIMIZERS["adam"], 0.9).init(parameters)) is None
+    assert average_of(add_averaging(OPTIMIZERS["adam"], 0.9).init(parameters)) is None
     assert average_of(OPTIMIZERS["adam"].init(parameters)) is None

@@ -21,7 +21,7 @@ from recurra.network.optimizers.adaptive import (
     adamw_update,
     rmsprop_update,
 )
-from recurra.network.optimizers.averaging import average_of, averaged
+from recurra.network.optimizers.averaging import add_averaging, average_of
 from recurra.network.optimizers.clipping import clip_by_norm, clip_by_value, global_norm
 from recurra.network.optimizers.descent import (
     Optimizer,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADAGRAD_EPSILON", "OPTIMIZERS", "Optimizer", "OptimizerState", "Schedule", "adagrad_init", "adagrad_update",
-    "adam_init", "adam_update", "adamw_update", "average_of", "averaged", "clip_by_norm", "clip_by_value",
+    "adam_init", "adam_update", "adamw_update", "average_of", "add_averaging", "clip_by_norm", "clip_by_value",
     "global_norm", "magnitude", "momentum_init", "momentum_update", "nesterov_update", "not_finite", "optimizer_of",
     "require_finite", "rmsprop_update", "schedule_of", "sgd_init", "sgd_update",
 ]  # fmt: skip
@@ -62,4 +62,4 @@ def optimizer_of(training: TrainingConfig, registry: Mapping[str, Optimizer] = O
     """Return the optimizer of `registry` that a training names, with its hyper-parameters and its moving average."""
     init, update = registry[training.optimizer]
     optimizer = Optimizer(init, functools.partial(update, **training.hyperparameters))
-    return averaged(optimizer, training.ema) if training.ema else optimizer
+    return add_averaging(optimizer, training.ema) if training.ema else optimizer

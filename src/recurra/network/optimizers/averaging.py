@@ -13,7 +13,7 @@ SUM: Final = "average."
 WEIGHT: Final = "average_weight"
 
 
-def averaged(optimizer: Optimizer, decay: float) -> Optimizer:
+def add_averaging(optimizer: Optimizer, decay: float) -> Optimizer:
     """`optimizer`, which from now on keeps the average a / w of all parameters it arrived at; see `average_of`.
 
         a <- decay * a + (1 - decay) * theta        w <- decay * w + (1 - decay)        w = 1 - decay^t
