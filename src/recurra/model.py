@@ -29,7 +29,7 @@ from recurra.network import growth, network
 from recurra.network.network import State
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest, parameter_shapes
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 from recurra.text.id_file import IdFile, Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
 
@@ -199,7 +199,7 @@ class LanguageModel:
 
         If the model knows a canonical equivalent of a character, that is read, and a warning says so.
         """
-        spelled, note = respelled(arguments.text("prompt", prompt), self.vocabulary)
+        spelled, note = respell(arguments.text("prompt", prompt), self.vocabulary)
         if note is not None:
             warnings.warn(f"of the prompt {note}.", stacklevel=stacklevel)
         ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(spelled))
@@ -239,7 +239,7 @@ class LanguageModel:
         how = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
         if how is not None and not isinstance(how, DynamicConfig):
             raise arguments.wrong("dynamic", '"sgd", "rms" or a DynamicConfig', how)
-        text, note = respelled(text, self.vocabulary)
+        text, note = respell(text, self.vocabulary)
         if note is not None:
             warnings.warn(f"of the text {note}.", stacklevel=2)
         known = None if learned is None else self._spelled(arguments.text("learned", learned))
@@ -248,7 +248,7 @@ class LanguageModel:
         return tally(found, is_bytes=self.vocabulary.is_bytes, keep=True)
 
     def _spelled(self, text: str) -> str:
-        return self.vocabulary.spell(respelled(text, self.vocabulary)[0])
+        return self.vocabulary.spell(respell(text, self.vocabulary)[0])
 
     def surprises(
         self,

@@ -10,13 +10,13 @@ from hypothesis import strategies as some
 
 from recurra.config import ModelConfig, TrainingConfig, configs
 from recurra.config.presets import LADDER, MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT, PRESETS, Rung, choose, expected
-from recurra.text.streams import cuts
+from recurra.text.streams import split_points
 
 
 @given(characters=some.integers(26, 10**9), seconds=some.floats(0.1, 1e6))
 def test_whatever_is_chosen_fits_the_text(characters: int, seconds: float) -> None:
     _, training = configs({"preset": "auto", "time_limit": seconds}, characters)
-    first, second = cuts(characters, training.validation, training.test)
+    first, second = split_points(characters, training.validation, training.test)
     assert first > training.sequence_length * training.batch_size
     assert training.validation == 0 or second - first >= 2
     assert training.time_limit == seconds
@@ -42,7 +42,7 @@ def test_a_short_text_is_not_read_for_the_whole_time() -> None:
 
 def test_a_short_text_has_enough_held_out_to_choose_the_best_model_by() -> None:
     for characters in (100, 101, 249, 250, 419, 999, 1000, 10_000):
-        first, second = cuts(characters, choose(characters, 600).settings["validation"], 0.0)
+        first, second = split_points(characters, choose(characters, 600).settings["validation"], 0.0)
         assert 25 <= second - first <= max(26, characters / 10 + 1)
     assert choose(99, 600).settings["validation"] == 0.0
 

@@ -21,7 +21,7 @@ from recurra.distributed import ranks
 from recurra.engines.sharding import parts, streams_of_rank, threads_of
 from recurra.errors import TextError, UsageError
 from recurra.system.system_info import is_silent, usable_cpus
-from recurra.text.decoding import Undecodable
+from recurra.text.decoding import UndecodableError
 
 TALK = Path(__file__).parents[1] / "helpers" / "ranks_talk.py"
 
@@ -70,7 +70,7 @@ def test_shards_are_summed_in_their_order(found: list[dict[str, Any]]) -> None:
 
 def test_an_error_of_its_own_kind_is_told_as_what_has_its_exit_code() -> None:
     def failing() -> None:
-        raise Undecodable("no such bytes.", hint="give its encoding.")
+        raise UndecodableError("no such bytes.", hint="give its encoding.")
 
     def gather(data: bytes) -> list[bytes]:
         sent.append(data)
@@ -78,7 +78,7 @@ def test_an_error_of_its_own_kind_is_told_as_what_has_its_exit_code() -> None:
 
     sent: list[bytes] = []
     here: Any = SimpleNamespace(gather=gather)
-    with pytest.raises(Undecodable):
+    with pytest.raises(UndecodableError):
         ranks.Ranks.run_together(here, failing)
     with pytest.raises(TextError, match=r"^in process 0: no such bytes\.") as caught:
         ranks.Ranks.run_together(here, lambda: None)

@@ -15,7 +15,7 @@ from recurra.distributed.worker import Worker, end_workers
 from recurra.errors import NumericalError, RecurraError, StorageError, TextError
 from recurra.network.parameters import initialize
 from recurra.text.reading import from_string
-from recurra.text.splits import prepared
+from recurra.text.splits import prepare
 from recurra.text.streams import SequentialStream
 
 TRAINING = TrainingConfig(sequence_length=3, batch_size=2, engine="auto", shards=2)
@@ -44,7 +44,7 @@ def fake(rank: int) -> Any:
 
 
 def stream_of_the_lead() -> tuple[SequentialStream, list[Any]]:
-    lead, learned = fake(0), prepared(from_string(BOOK), TRAINING)
+    lead, learned = fake(0), prepare(from_string(BOOK), TRAINING)
     stream: Any = SeveralProcesses(lead, learned).stream(TRAINING, learned.parts[0], None)
     return stream, lead.told
 
@@ -56,7 +56,7 @@ def test_both_take_their_own_part_of_the_same() -> None:
     own = stream.take(2)
     stream.take(3)
     helper.execute(*told[1])
-    whole = SequentialStream(prepared(from_string(BOOK), TRAINING).parts[0], 3, 2).take(2)
+    whole = SequentialStream(prepare(from_string(BOOK), TRAINING).parts[0], 3, 2).take(2)
     assert np.array_equal(own.inputs, whole.inputs[:, :, :1])
     assert np.array_equal(helper._chunk.inputs, whole.inputs[:, :, 1:])
     helper.execute(*told[2])

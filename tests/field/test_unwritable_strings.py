@@ -14,7 +14,7 @@ from recurra.errors import UsageError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialize
-from recurra.text.escapes import first_escape, unescaped
+from recurra.text.escapes import first_escape, unescape
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\n\t abcn."
@@ -43,7 +43,7 @@ def file(model: LanguageModel, tmp_path: Path) -> str:
     ],
 )
 def test_escapes(typed: str, text: str) -> None:
-    assert unescaped(typed, "`--stop`") == text
+    assert unescape(typed, "`--stop`") == text
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_is_no_escape(typed: str) -> None:
     with pytest.raises(
         UsageError, match=r"^`--stop` contains '\\.*', which is no escape; expected \\n, \\t, "
     ) as error:
-        unescaped(typed, "`--stop`")
+        unescape(typed, "`--stop`")
     assert error.value.hint == "write `\\\\` for a backslash, or leave out `--escapes`."
 
 

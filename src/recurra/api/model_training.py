@@ -178,7 +178,7 @@ def _train_anew(
     configs(settings)  # what makes no sense is told before a long text is read
     found = read_text(sources, text, encoding)
     config, training = configs(settings, len(found))
-    found = found if model is None else found.respelled(model.vocabulary)
+    found = found if model is None else found.respell(model.vocabulary)
     if model is not None and extend_vocabulary and model.vocabulary.is_bytes == found.is_bytes:
         model = model.extended(found.vocabulary, seed=training.seed)
     return train_run(found, start=model, model=config, training=training, run=run, force=force, **watched)

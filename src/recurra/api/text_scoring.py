@@ -25,7 +25,7 @@ from recurra.model import LanguageModel
 from recurra.runs.provenance import HINT, Provenance
 from recurra.runs.saved_model import load
 from recurra.system.shell import path_argument
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 from recurra.text.id_file import Ids
 from recurra.text.model_files import require_texts
 from recurra.text.reading import Source, list_sources
@@ -388,6 +388,6 @@ def _codes(scored: ScoredText) -> dict[str, Any]:
 def _ngrams(scored: ScoredText, reader: _Reader) -> dict[str, float]:
     """Return the bits per character of the text by n-grams of what the model has learned, by order."""
     training, text, vocabulary = reader.learned(), scored.beginning(codes.LIMIT), reader.model.vocabulary
-    spelled = text if scored.text.is_bytes else vocabulary.spell(respelled(text, vocabulary)[0])
+    spelled = text if scored.text.is_bytes else vocabulary.spell(respell(text, vocabulary)[0])
     share = len(spelled) / len(text)  # of a model of bytes: bytes a character; of another canonical form: its length
     return {order: bits * share for order, bits in codes.ngram_bits(training, vocabulary, spelled).items()}

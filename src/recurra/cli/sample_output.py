@@ -14,8 +14,8 @@ from recurra.cli.terminal import columns, encoded, is_terminal, paint, say, warn
 from recurra.errors import UsageError
 from recurra.formatting import one_line, plural, sanitize
 from recurra.inference.novelty import SHOWN, as_table, novelty
-from recurra.text.equivalents import respelled
-from recurra.text.escapes import first_escape, unescaped
+from recurra.text.equivalents import respell
+from recurra.text.escapes import first_escape, unescape
 from recurra.text.reading import read
 from recurra.text.vocabulary import name_characters
 
@@ -35,7 +35,7 @@ def known(model: LanguageModel, prompt: str) -> str:
 
     If the model knows a canonical equivalent of a character, that takes its place, and a note says so.
     """
-    prompt, note = respelled(prompt, model.vocabulary)
+    prompt, note = respell(prompt, model.vocabulary)
     if note is not None:
         say(f"note: of the prompt {note}.")
     ids, unknown = model.vocabulary.encode_known(model.vocabulary.spell(prompt))
@@ -156,7 +156,7 @@ def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> 
         say("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
     for number, line in enumerate(_lines(at_terminal)):
         try:
-            typed = unescaped(line, "the line") if escapes else line
+            typed = unescape(line, "the line") if escapes else line
         except UsageError as error:
             if not at_terminal:
                 raise

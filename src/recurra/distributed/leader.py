@@ -15,7 +15,7 @@ from recurra.engines.sharding import streams_of_rank
 from recurra.network.network import State
 from recurra.network.state import join_states, named_state, state_of
 from recurra.text.id_file import Ids
-from recurra.text.splits import LearningText, stream_of
+from recurra.text.splits import PreparedText, create_stream
 from recurra.text.streams import Cursor, TextStream
 
 PARAMETERS, OPTIMIZER = "parameters/", "optimizer/"  # before the names of arrays that are sent
@@ -28,7 +28,7 @@ class SingleProcess:
 
     def stream(self, training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
         """How `training` reads `ids`."""
-        return stream_of(training, ids, newline)
+        return create_stream(training, ids, newline)
 
     def engine(self, config: ModelConfig, training: TrainingConfig, start: Start) -> Engine:
         """What computes."""
@@ -41,7 +41,7 @@ SINGLE_PROCESS = SingleProcess()
 class SeveralProcesses(SingleProcess):
     """Several processes, this one being the first; all of them read the text that is `learned`."""
 
-    def __init__(self, ranks: Ranks, learned: LearningText) -> None:
+    def __init__(self, ranks: Ranks, learned: PreparedText) -> None:
         self._ranks, self._learned, self.size = ranks, learned, ranks.size
 
     def stream(self, training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
@@ -111,6 +111,6 @@ class DistributedEngine(Engine):
         self._own.zero_state()
 
 
-def processes_of(ranks: Ranks | None, learned: LearningText) -> SingleProcess:
+def processes_of(ranks: Ranks | None, learned: PreparedText) -> SingleProcess:
     """Those who train on the text that is `learned`: the processes of `ranks`, or this one alone."""
     return SINGLE_PROCESS if ranks is None else SeveralProcesses(ranks, learned)

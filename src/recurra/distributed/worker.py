@@ -97,8 +97,8 @@ class Worker:
     def _new_stream(self, message: Message, code_points: Array) -> TextStream:
         training = TrainingConfig.from_table(message["training"])
         known = Vocabulary.from_code_points(code_points, is_bytes=message["bytes"])
-        learned = splits.prepared(self._read(message["text"]), training, known)
-        stream = splits.stream_of(training, learned.parts[0], learned.newline)
+        learned = splits.prepare(self._read(message["text"]), training, known)
+        stream = splits.create_stream(training, learned.parts[0], learned.newline)
         stream.part = streams_of_rank(training, self._ranks)
         return stream
 

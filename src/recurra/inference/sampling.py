@@ -28,7 +28,7 @@ from recurra.config import arguments
 from recurra.engines.kernels.choice import Rules
 from recurra.errors import UsageError
 from recurra.inference.sampling_options import SamplingOptions, SamplingSettings
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 from recurra.text.escapes import first_escape
 from recurra.text.vocabulary import name_characters
 
@@ -89,11 +89,11 @@ class SamplingConfig(SamplingOptions):
         """
         if not self.stop and self.allow is None and not self.ban:
             return self, []
-        allow = None if self.allow is None else respelled(self.allow, vocabulary)[0]
+        allow = None if self.allow is None else respell(self.allow, vocabulary)[0]
         config = dataclasses.replace(self, allow=allow, ban=_banned(self.ban, vocabulary))
         possible = set(vocabulary.decode(allowed_ids(config, vocabulary)))
         found = [] if vocabulary.is_bytes else _unknown({"allow": allow or "", "ban": config.ban}, vocabulary)
-        stop = [respelled(one, vocabulary)[0] for one in self.stop]
+        stop = [respell(one, vocabulary)[0] for one in self.stop]
         for one in stop:
             if missing := dict.fromkeys(symbol for symbol in vocabulary.spell(one) if symbol not in possible):
                 found += _unknown({"stop": one}, vocabulary) or [Unwritable("stop", "".join(missing), is_known=True)]
@@ -120,13 +120,13 @@ def _known(characters: str, vocabulary: Vocabulary) -> str:
 def _banned(ban: str, vocabulary: Vocabulary) -> str:
     """Return `ban` in the canonical form that `vocabulary` has; UsageError for a character that is several there."""
     for character in dict.fromkeys(ban):
-        parts = respelled(character, vocabulary)[0]
+        parts = respell(character, vocabulary)[0]
         if len(parts) > 1:
             raise UsageError(
                 f"`ban` has {name_characters(character)}, which this model writes as {name_characters(parts)}.",
                 hint="ban one of these.",
             )
-    return respelled(ban, vocabulary)[0]
+    return respell(ban, vocabulary)[0]
 
 
 def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritable]:

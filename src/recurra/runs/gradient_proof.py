@@ -24,7 +24,7 @@ from recurra.network.parameters import count, initialize
 from recurra.network.state import map_state, named_state, state_of
 from recurra.runs.saved_model import locate
 from recurra.text.id_file import Ids
-from recurra.text.reading import Source, read, require_learnable
+from recurra.text.reading import Source, read, require_enough_text
 from recurra.text.streams import SequentialStream
 from recurra.text.text import Text
 
@@ -57,7 +57,7 @@ def prove(
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
     text = text or read(sources, encoding)
-    require_learnable(text, training.sequence_length)
+    require_enough_text(text, training.sequence_length)
     ids = text.ids
     training = dataclasses.replace(training, batch_size=1)
     initial = initialize(config, len(text.vocabulary), seed=training.seed, scale=training.initial_scale)

@@ -53,10 +53,10 @@ def continued(
     if training.updates < snapshot.update and "updates" in given:
         raise UsageError(f"`updates` must be at least {snapshot.update}, as many as are done; got {training.updates}.")
     read = _read(folder, sources, text, own["text"] | tables["text"], encoding)
-    read = read.respelled(snapshot.model.vocabulary)
+    read = read.respell(snapshot.model.vocabulary)
     if extend_vocabulary and read.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
         snapshot = _extended(snapshot, read.vocabulary, training.seed)
-    learned = splits.prepared(read, training, snapshot.model.vocabulary)
+    learned = splits.prepare(read, training, snapshot.model.vocabulary)
     told = text_table(read, learned.vocabulary)
     if read.sha256 == own["text"]["sha256"]:
         told |= own["text"]  # read again, a folder is its files
@@ -86,10 +86,10 @@ def _begun_again(
     path = folder / CHECKPOINTS / START
     start = load(path) if path.exists() else None
     if start is not None:
-        read = read.respelled(start.vocabulary)
+        read = read.respell(start.vocabulary)
     if start is not None and extend_vocabulary and start.vocabulary.is_bytes == read.is_bytes:
         start = start.extended(read.vocabulary, seed=training.seed)
-    learned = splits.prepared(read, training, None if start is None else start.vocabulary)
+    learned = splits.prepare(read, training, None if start is None else start.vocabulary)
     warnings.warn(f"`{folder}` ended before its first checkpoint; training starts again from update 0.", stacklevel=4)
     cut_back(folder, -1)
     return Task(config, training, learned, text_table(read, learned.vocabulary), start)

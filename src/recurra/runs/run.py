@@ -30,7 +30,7 @@ from recurra.system.executable import program
 from recurra.system.shell import path_argument
 from recurra.system.signals import stop_signals
 from recurra.text.reading import Source
-from recurra.text.splits import prepared
+from recurra.text.splits import prepare
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.divergence import rate_to_try
@@ -93,7 +93,7 @@ def train(
     In the main thread, SIGINT, SIGTERM and SIGHUP end training after a checkpoint with `Interrupted`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
-    learned = prepared(text, training, None if start is None else start.vocabulary)
+    learned = prepare(text, training, None if start is None else start.vocabulary)
     if training.time_limit is not None:
         processes = processes_of(watching.get("ranks"), learned)
         stream = processes.stream(training, learned.parts[0], learned.newline)

@@ -7,7 +7,7 @@ from typing import Any
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.model import LanguageModel
-from recurra.text.splits import LearningText
+from recurra.text.splits import PreparedText
 from recurra.training.snapshot import Resumed
 
 
@@ -20,7 +20,7 @@ class Task:
 
     config: ModelConfig
     training: TrainingConfig
-    learned: LearningText
+    learned: PreparedText
     text: dict[str, Any]
     start: LanguageModel | None = None
     resumed: Resumed | None = None

@@ -15,7 +15,7 @@ from recurra.serving.responses import JSON, encode, error_schemas, out_of_range,
 from recurra.serving.schemas import ScoreRequest, Scores
 from recurra.serving.scoring_queue import BLOCK_SYMBOLS, ScoringQueue
 from recurra.serving.services import ModelWorkers, Services, get_services
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 
 router = APIRouter()
 
@@ -34,7 +34,7 @@ async def score_texts(workers: ModelWorkers, texts: list[str], *, with_logs: boo
     """Return the response with the score of each text."""
     vocabulary, data, warnings = workers.served.model.vocabulary, [], []
     for index, text in enumerate(texts):
-        spelled, note = respelled(text, vocabulary)
+        spelled, note = respell(text, vocabulary)
         warnings += [f"input {index}: {note}."] if note else []
         parts = await surprises_of(workers.scoring, vocabulary.spell(spelled))
         own = tally(parts, is_bytes=vocabulary.is_bytes, keep=with_logs)

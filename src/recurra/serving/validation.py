@@ -14,7 +14,7 @@ from recurra.serving import limits
 from recurra.serving.generation_queue import GenerationTask
 from recurra.serving.responses import out_of_range
 from recurra.serving.schemas import DRAWN_SEED, UNLIMITED_TOKENS, unknown_fields
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 from recurra.text.vocabulary import name_characters
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _prompt_list(prompt: str | list[str] | list[int] | list[list[int]] | None) -
 
 def _prompt(prompt: str | list[int], vocabulary: Vocabulary) -> Prompt:
     if isinstance(prompt, str):
-        text, note = respelled(prompt, vocabulary)
+        text, note = respell(prompt, vocabulary)
         symbols = vocabulary.spell(text)
         return Prompt(symbols, *vocabulary.encode_known(symbols), note)
     if max(prompt) >= len(vocabulary):

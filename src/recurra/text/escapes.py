@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"\\(?:([ntr\\])|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)")
 _LIKELY = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
 
 
-def unescaped(text: str, name: str) -> str:
+def unescape(text: str, name: str) -> str:
     """Return `text` with each escape as its character; UsageError, which names the option `name`, if one is unknown."""
 
     def character(found: re.Match[str]) -> str:

@@ -84,7 +84,7 @@ class IdFile:
 Ids = NDArray[Any] | IdFile
 
 
-def translated(ids: Ids, table: NDArray[Any]) -> Ids:
+def translate(ids: Ids, table: NDArray[Any]) -> Ids:
     """`table[ids]`: the ids of the same symbols in another vocabulary, whose ids of all own symbols are `table`."""
     return ids.translated(table) if isinstance(ids, IdFile) else table[ids]
 

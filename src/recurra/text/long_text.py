@@ -70,14 +70,14 @@ class LongText(Text):
 
     def _of_same_source(self, pieces: Iterator[str]) -> Text:
         about = (self.name, self.source, self.encoding)
-        content = gather(pieces, self.encoding)
+        content = collect_text(pieces, self.encoding)
         return Text(content, *about) if isinstance(content, str) else LongText(content, *about)
 
     def only_symbol(self) -> str | None:
         return self._stored.symbols if len(self._stored.symbols) == 1 else None
 
 
-def gather(chunks: Iterator[str], encoding: str) -> str | Stored:
+def collect_text(chunks: Iterator[str], encoding: str) -> str | Stored:
     """The text that `chunks` are together: a str up to `IN_MEMORY` characters, else stored in the cache folder.
 
     Raises StorageError where it is to be stored and cannot be.

@@ -22,7 +22,7 @@ from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, magnitude, not_finite, schedule_of
 from recurra.network.parameters import initialize
 from recurra.text.id_file import Ids
-from recurra.text.splits import newline_of
+from recurra.text.splits import newline_id
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import (
     Checkpointed,
@@ -87,7 +87,7 @@ class Trainer:
         self.is_resumed = resumed is not None
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
-        newline = newline_of(training, vocabulary)
+        newline = newline_id(training, vocabulary)
         self.stream = processes.stream(training, train_ids, newline)
         self.history = History(per_character=training.preset != "seed" or training.documents is not None)
         self.update = 0
