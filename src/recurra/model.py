@@ -19,11 +19,11 @@ from recurra.config import DOCUMENTS, MAX_SEED, NONE, ModelConfig, arguments
 from recurra.engines import create_network, create_stepper
 from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import generation, sampling, scoring
-from recurra.inference.dynamic_evaluation import DynamicConfig, learning
+from recurra.inference.dynamic_evaluation import DynamicConfig, create_dynamic_predictor
 from recurra.inference.generation import Sample
 from recurra.inference.line_scores import NEWLINE, Line, score_lines
 from recurra.inference.sampling_options import SamplingSettings
-from recurra.inference.surprise import Predictor, Steady, Surprise, surprises, tally
+from recurra.inference.surprise import Predictor, StaticPredictor, Surprise, surprises, tally
 from recurra.io import atomic_write, tensor_file
 from recurra.network import growth, network
 from recurra.network.network import State
@@ -179,7 +179,7 @@ class LanguageModel:
     def _write(self, prompts: list[Array], config: sampling.SamplingConfig) -> Iterator[Sample]:
         config = self._adapted(config, 4)
         texts = ((prompt, one) for prompt in prompts for one in config.texts())
-        return generation.write_all(self.generator(), texts)
+        return generation.generate_all(self.generator(), texts)
 
     def stream(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
         """The symbols of `sample` as they are written, one at a time (bytes mode: one byte each)."""
@@ -188,7 +188,7 @@ class LanguageModel:
     def pieces(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
         """The symbols of `stream` some at a time, as they come."""
         arguments.instance("config", config, sampling.SamplingConfig)
-        return generation.pieces_of(self.generator(), self._known(prompt, 4), self._adapted(config, 3))
+        return generation.stream_chunks(self.generator(), self._known(prompt, 4), self._adapted(config, 3))
 
     def generator(self) -> generation.Generator:
         """What writes any number of texts side by side; they may begin and end at any time."""
@@ -210,7 +210,7 @@ class LanguageModel:
 
     def _adapted(self, config: sampling.SamplingConfig, stacklevel: int) -> sampling.SamplingConfig:
         """The settings that this model can follow; a warning names what it can never write."""
-        adapted, unwritable = config.adapted(self.vocabulary)
+        adapted, unwritable = config.adapt(self.vocabulary)
         for one in unwritable:
             warnings.warn(str(one), stacklevel=stacklevel)
         return adapted
@@ -263,9 +263,9 @@ class LanguageModel:
         """
         end = self.document_end if documents is None else self._end_of(documents)
         predictor: Predictor = (
-            Steady(self.reader, self.zero_state(), end)
+            StaticPredictor(self.reader, self.zero_state(), end)
             if dynamic is None
-            else learning(self.config, self.parameters, self.zero_state(), dynamic, learned, end)
+            else create_dynamic_predictor(self.config, self.parameters, self.zero_state(), dynamic, learned, end)
         )
         return surprises(predictor, self.vocabulary, pieces, end)
 

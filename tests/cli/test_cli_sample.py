@@ -16,7 +16,7 @@ from calling import Call
 from processes import ended, started
 from recurra import LanguageModel, ModelConfig, Vocabulary, load
 from recurra.cli import sample_output
-from recurra.inference.novelty import as_table, novelty
+from recurra.inference.novelty import novelty, to_table
 from recurra.inference.sampling import SamplingConfig
 from recurra.network.parameters import initialize
 
@@ -200,7 +200,7 @@ def test_what_is_copied(call: Call, trained: Path, book: Path) -> None:
     assert f"{found.passages[0].length}" in err
     assert re.search(r"n +1 +2 +3", err)
     (table,) = json.loads(call(*options, "--json").out)["novelty"]
-    assert table == as_table(found)
+    assert table == to_table(found)
     (nothing,) = json.loads(call("sample", trained, "--novelty", "--max-new-tokens", 0, "--json").out)["novelty"]
     assert nothing is None
     assert "nothing is copied" in call("sample", trained, "--novelty", "--max-new-tokens", 0).err

@@ -76,8 +76,8 @@ WARNINGS = [
 
 @pytest.mark.parametrize(("settings", "message"), WARNINGS, ids=str)
 def test_python_warns_once_and_writes_the_same(model: LanguageModel, settings: dict[str, str], message: str) -> None:
-    without = SamplingConfig(**settings).adapted(model.vocabulary)[0]
-    assert without.adapted(model.vocabulary) == (without, [])
+    without = SamplingConfig(**settings).adapt(model.vocabulary)[0]
+    assert without.adapt(model.vocabulary) == (without, [])
     with pytest.warns(UserWarning, match=message) as caught:
         text = model.sample("a", max_new_tokens=30, **settings)
     assert len(caught) == 1
@@ -89,8 +89,8 @@ def test_python_warns_once_and_writes_the_same(model: LanguageModel, settings: d
 
 def test_what_can_be_written_warns_of_nothing(model: LanguageModel) -> None:
     settings = {"stop": ["\n", ". a"], "allow": "ab\n. ", "ban": "b"}
-    assert SamplingConfig(**settings).adapted(model.vocabulary)[1] == []
-    assert SamplingConfig(stop=["\\n", "é"]).adapted(Vocabulary.bytes())[1] == []
+    assert SamplingConfig(**settings).adapt(model.vocabulary)[1] == []
+    assert SamplingConfig(stop=["\\n", "é"]).adapt(Vocabulary.bytes())[1] == []
 
 
 def test_the_command_warns_and_names_the_switch(file: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from recurra.cli.terminal import columns, encoded, is_terminal, paint, say, warn, write, write_json
 from recurra.errors import UsageError
 from recurra.formatting import one_line, plural, sanitize
-from recurra.inference.novelty import SHOWN, as_table, novelty
+from recurra.inference.novelty import SHOWN, novelty, to_table
 from recurra.text.equivalents import respell
 from recurra.text.escapes import first_escape, unescape
 from recurra.text.reading import read
@@ -61,7 +61,7 @@ def read_prompt(source: str | Path, encoding: str) -> str:
 
 def adapted(model: LanguageModel, config: SamplingConfig) -> SamplingConfig:
     """The settings that the model can follow; a warning names what it can never write."""
-    config, unwritable = config.adapted(model.vocabulary)
+    config, unwritable = config.adapt(model.vocabulary)
     for one in unwritable:
         excluded = "leave it out of `--ban`, or add it to `--allow`." if one.is_known else None
         warn(one.message(f"--{one.setting}"), escape_hint(one.escape) or excluded)
@@ -191,7 +191,7 @@ def _lines(at_terminal: bool) -> Iterator[str]:
 
 def copied_table(symbols: str, learned: Text) -> dict[str, Any] | None:
     """Return the copied passages as JSON's types; None for an empty text."""
-    return as_table(novelty(symbols, learned)) if symbols else None
+    return to_table(novelty(symbols, learned)) if symbols else None
 
 
 def copied_lines(symbols: str, learned: Text) -> list[str]:

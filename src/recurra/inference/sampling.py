@@ -42,7 +42,7 @@ COLDEST, HOTTEST = 1e-30, 1e38  # a temperature below is 0: float32 could not di
 IN_QUOTES = 'write the character itself, which is "\\n" or the like in Python and in JSON.'
 
 
-class Unwritable(NamedTuple):
+class ImpossibleCharacters(NamedTuple):
     """The distinct `characters` of a `setting` that can never be generated: unknown ones, or known and excluded ones.
 
     `escape` is an escape that stands in the setting as it was typed, such as a backslash and n.
@@ -80,7 +80,7 @@ class SamplingConfig(SamplingOptions):
         before the rules above; the first of them is the text of best_of = 1
     """
 
-    def adapted(self, vocabulary: Vocabulary) -> tuple[SamplingConfig, list[Unwritable]]:
+    def adapt(self, vocabulary: Vocabulary) -> tuple[SamplingConfig, list[ImpossibleCharacters]]:
         """Return settings that a model with `vocabulary` follows in the same way, and what it cannot write of these.
 
         Strings are in the canonical form that the model knows. Stop strings that it can never write, and unknown
@@ -96,7 +96,9 @@ class SamplingConfig(SamplingOptions):
         stop = [respell(one, vocabulary)[0] for one in self.stop]
         for one in stop:
             if missing := dict.fromkeys(symbol for symbol in vocabulary.spell(one) if symbol not in possible):
-                found += _unknown({"stop": one}, vocabulary) or [Unwritable("stop", "".join(missing), is_known=True)]
+                found += _unknown({"stop": one}, vocabulary) or [
+                    ImpossibleCharacters("stop", "".join(missing), is_known=True)
+                ]
         writable = tuple(one for one in stop if set(vocabulary.spell(one)) <= possible)
         allow = None if allow is None else _known(allow, vocabulary)
         return dataclasses.replace(config, stop=writable, allow=allow, ban=_known(config.ban, vocabulary)), found
@@ -129,11 +131,11 @@ def _banned(ban: str, vocabulary: Vocabulary) -> str:
     return respell(ban, vocabulary)[0]
 
 
-def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritable]:
+def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[ImpossibleCharacters]:
     """Return the settings with characters that a model with `vocabulary` does not know."""
     found = {name: vocabulary.encode_known(vocabulary.spell(value))[1] for name, value in settings.items()}
     return [
-        Unwritable(name, unknown, escape=first_escape(settings[name]) if "\\" in unknown else None)
+        ImpossibleCharacters(name, unknown, escape=first_escape(settings[name]) if "\\" in unknown else None)
         for name, unknown in found.items()
         if unknown
     ]

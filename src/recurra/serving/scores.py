@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from recurra.inference.scoring import Score
-from recurra.inference.surprise import Steady, Surprise, surprises, tally
+from recurra.inference.surprise import StaticPredictor, Surprise, surprises, tally
 from recurra.serving import limits
 from recurra.serving.responses import JSON, encode, error_schemas, out_of_range, unless_disconnected
 from recurra.serving.schemas import ScoreRequest, Scores
@@ -49,7 +49,7 @@ async def surprises_of(queue: ScoringQueue, symbols: str) -> list[Surprise]:
 
     def begin() -> Any:
         model = queue.model
-        predictor = Steady(model.reader, model.zero_state(), model.document_end)
+        predictor = StaticPredictor(model.reader, model.zero_state(), model.document_end)
         return surprises(predictor, model.vocabulary, blocks, model.document_end)
 
     found = await queue.run(begin)

@@ -100,7 +100,7 @@ def validate(request: CompletionRequest, vocabulary: Vocabulary) -> ValidComplet
         num_return_sequences=n,
         best_of=best_of if n == 1 else 1,
     )
-    config, impossible_stops = config.adapted(vocabulary)
+    config, impossible_stops = config.adapt(vocabulary)
     notes = [*_fields_without_effect(request), *map(str, impossible_stops)]
     valid = ValidCompletion(prompts, config, n, _logprobs(request), bool(request.echo), notes)
     tokens = request.max_completion_tokens if request.max_tokens is None else request.max_tokens
