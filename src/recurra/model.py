@@ -238,7 +238,7 @@ class LanguageModel:
             raise TextError("an empty text has no score.", hint="give a text of one character or more.")
         how = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
         if how is not None and not isinstance(how, DynamicConfig):
-            raise arguments.wrong("dynamic", '"sgd", "rms" or a DynamicConfig', how)
+            raise arguments.invalid_argument("dynamic", '"sgd", "rms" or a DynamicConfig', how)
         text, note = respell(text, self.vocabulary)
         if note is not None:
             warnings.warn(f"of the text {note}.", stacklevel=2)
@@ -332,14 +332,14 @@ class LanguageModel:
 def _require_mapping(name: str, value: Any) -> None:
     """UsageError unless `value` has arrays by their names."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise arguments.wrong(name, "a dict of arrays by name", value)
+        raise arguments.invalid_argument(name, "a dict of arrays by name", value)
 
 
 def _float32(name: str, value: Any) -> Array:
     """Return a copy of a parameter, rounded; ModelError where it is no array of real numbers."""
     found = np.asarray(_array(name, value))
     if found.dtype.kind not in "fiu":
-        raise ModelError(f"parameter {name!r:.80} must be an array of numbers; got {arguments.shown(value)}.")
+        raise ModelError(f"parameter {name!r:.80} must be an array of numbers; got {arguments.short_repr(value)}.")
     return np.array(found, np.float32)
 
 
@@ -348,20 +348,20 @@ def _array(name: str, value: Any) -> Array:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError):  # rows of different lengths; a tensor of PyTorch with a gradient
-        raise arguments.wrong(name, "an array", value) from None
+        raise arguments.invalid_argument(name, "an array", value) from None
 
 
 def _require_state(state: Any) -> None:
     """UsageError unless `state` is a NamedTuple of arrays of real numbers, as `zero_state` returns it."""
     is_state = isinstance(state, tuple) and hasattr(state, "_fields")
     if not is_state or not all(isinstance(field, np.ndarray) and field.dtype.kind in "fiu" for field in state):
-        raise arguments.wrong("state", "a state such as `zero_state` returns", state)
+        raise arguments.invalid_argument("state", "a state such as `zero_state` returns", state)
 
 
 def _strings(name: str, value: Any) -> list[str]:
     """Return a list of str."""
     if not isinstance(value, (list, tuple)):
-        raise arguments.wrong(name, "a str or a list of them", value)
+        raise arguments.invalid_argument(name, "a str or a list of them", value)
     return [arguments.text(name, one) for one in value]
 
 

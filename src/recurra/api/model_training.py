@@ -128,7 +128,7 @@ def _require_functions(listeners: Sequence[Listener], announce: Announce | None)
     """UsageError unless `listeners` are functions, and `announce` is one or None."""
     if not isinstance(listeners, (list, tuple)) or not all(map(callable, listeners)):
         hint = "put the function into a list: `listeners=[function]`." if callable(listeners) else None
-        raise arguments.wrong("listeners", "a list of functions", listeners, hint)
+        raise arguments.invalid_argument("listeners", "a list of functions", listeners, hint)
     arguments.function("announce", announce)
 
 
@@ -188,7 +188,7 @@ def _network_of(model: LanguageModel, settings: dict[str, Any]) -> dict[str, Any
     """The settings of the network that learns on; UsageError where others were given."""
     own = model.config.to_table()
     for name, value in own.items():
-        given = arguments.plain(settings.get(name, value))
+        given = arguments.unwrap_numpy(settings.get(name, value))
         if type(given) is not type(value) or given != value:
-            raise UsageError(f"`{name}` of the model to start from is {value!r}; got {arguments.shown(given)}.")
+            raise UsageError(f"`{name}` of the model to start from is {value!r}; got {arguments.short_repr(given)}.")
     return own

@@ -130,9 +130,9 @@ def evaluate(
     baselines = arguments.flag("baselines", baselines)
     for name, function in (("watch", watch), ("progress", progress)):
         arguments.function(name, function)
-    readers = [_reader(model) for model in arguments.listed(models)]
+    readers = [_reader(model) for model in arguments.as_list(models)]
     if not readers:
-        raise arguments.wrong("models", "a model, a path, or a list of them", models)
+        raise arguments.invalid_argument("models", "a model, a path, or a list of them", models)
     scored = _scored_text(readers, list_sources(sources), text, encoding)
     wanted = _Wanted(scored, how, documents, watch, progress)
     by_lines = wanted.is_by_lines(readers[0].model)
@@ -219,9 +219,9 @@ def _reader(model: Model) -> _Reader:
 
 def _dynamic_settings(dynamic: Any, rate: float | None) -> dict[str, Any] | None:
     """Return the settings of `DynamicConfig` that were given; None without dynamic evaluation."""
-    dynamic = arguments.plain(dynamic)
+    dynamic = arguments.unwrap_numpy(dynamic)
     if not isinstance(dynamic, (bool, str, DynamicConfig)):
-        raise arguments.wrong("dynamic", 'True, False, "sgd", "rms" or a DynamicConfig', dynamic)
+        raise arguments.invalid_argument("dynamic", 'True, False, "sgd", "rms" or a DynamicConfig', dynamic)
     if rate is not None and (dynamic is False or isinstance(dynamic, DynamicConfig)):
         raise UsageError('`dynamic_rate` goes with `dynamic` True, "sgd" or "rms" alone.', hint="leave it out.")
     if dynamic is False:
@@ -236,7 +236,7 @@ def _dynamic_settings(dynamic: Any, rate: float | None) -> dict[str, Any] | None
 
 def _require_documents(documents: Any, *, is_dynamic: bool, is_watched: bool) -> None:
     if documents is not None and (not isinstance(documents, str) or documents not in DOCUMENTS):
-        raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {arguments.shown(documents)}.")
+        raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {arguments.short_repr(documents)}.")
     if documents == "lines":
         message = "`--documents lines` does not go with {}."
         arguments.refuse_besides(message, dynamic=is_dynamic, per_character=is_watched)

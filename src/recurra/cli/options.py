@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter, Token
 
 from recurra.config import NONE, SETTINGS, Setting
 from recurra.config.declaration import HELD_OUT, HOW, NETWORK, WATCH, Duration, Number, OneOf, Whole
-from recurra.config.presets import VARIED
+from recurra.config.presets import PRESET_SETTINGS
 from recurra.errors import UsageError
 from recurra.formatting import quote_text
 
@@ -137,7 +137,7 @@ def setting_help(setting: Setting) -> str:
 
 def _default(setting: Setting) -> str:
     """Return the default of a setting in the help."""
-    if setting.name in VARIED:
+    if setting.name in PRESET_SETTINGS:
         return "by preset"
     if setting.default_words:
         return setting.default_words

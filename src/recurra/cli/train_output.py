@@ -15,7 +15,7 @@ from typing import Any
 from recurra.cli.terminal import folded, paint
 from recurra.cli.train_progress import Silent
 from recurra.config import HYPERPARAMETERS, SETTINGS, TrainingConfig, configs
-from recurra.config.presets import LEAST_SPLIT, PRESETS, choose, expected
+from recurra.config.presets import MIN_SPLIT_CHARACTERS, PRESETS, choose_settings, expected_loss
 from recurra.formatting import describe_loss, describe_share, duration, plural, rate, sanitize
 from recurra.network.parameters import count
 from recurra.runs import records
@@ -78,7 +78,7 @@ def _no_split(trainer: Trainer) -> str:
     """Return the words on a text of which preset auto holds out no part, because it is too short."""
     if trainer.has_validation or trainer.training.preset != "auto":
         return ""
-    return f", and will: a text of fewer than {LEAST_SPLIT} has no part that can be held out to choose a model before"
+    return f", and will: a text of fewer than {MIN_SPLIT_CHARACTERS} has no part that can be held out to choose a model before"
 
 
 def _resumed(trainer: Trainer) -> str:
@@ -93,15 +93,15 @@ def _resumed(trainer: Trainer) -> str:
 def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
     """What preset auto chose, why, and what to expect of it."""
     limit = trainer.training.time_limit
-    choice = choose(characters, PRESETS["auto"]["time_limit"] if limit is None else limit)
+    choice = choose_settings(characters, PRESETS["auto"]["time_limit"] if limit is None else limit)
     time = f" and {duration(limit)}" if limit else ""
-    wanting = f"; a larger one wants more {' and more '.join(choice.wanting)}" if choice.wanting else ""
+    wanting = f"; a larger one wants more {' and more '.join(choice.limited_by)}" if choice.limited_by else ""
     yield _line("chosen", f"by preset auto for {plural(characters, 'character')}{time}{wanting}")
     network, _ = configs(choice.settings)
     if (
         trainer.is_new and trainer.config == network
     ):  # what another one reaches, or one that learns on, was not measured
-        nats = expected(choice.rung, trainer.training.updates * trainer.characters_per_update)
+        nats = expected_loss(choice.network, trainer.training.updates * trainer.characters_per_update)
         yield _line("", f"to expect: about {describe_loss(nats)}, if the text is like Shakespeare's plays")
 
 

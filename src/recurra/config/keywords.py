@@ -8,7 +8,7 @@ from typing import Any, Final
 from recurra.config import arguments
 from recurra.config.declaration import NONE, Duration, Setting, declared, is_none
 from recurra.config.model_settings import ModelConfig, ModelSettings
-from recurra.config.presets import PRESETS, choose
+from recurra.config.presets import PRESETS, choose_settings
 from recurra.config.training_settings import TrainingConfig, TrainingSettings
 from recurra.errors import UsageError
 
@@ -23,14 +23,16 @@ class Settings(ModelSettings, TrainingSettings, total=False):
 
 def seconds_of(name: str, value: object) -> object:
     """Return the seconds of a duration such as 90s, 10m or 2h; return a value that is no str as it is."""
-    value = arguments.plain(value)
+    value = arguments.unwrap_numpy(value)
     if not isinstance(value, str) or value == NONE:
         return value
     unit = _UNITS.get(value[-1:])
     try:
         return float(value) if unit is None else float(value[:-1]) * unit
     except ValueError:
-        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {arguments.shown(value)}.") from None
+        raise UsageError(
+            f"`{name}` must be a duration such as 90s, 10m or 2h; got {arguments.short_repr(value)}."
+        ) from None
 
 
 def in_seconds(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
     preset = str(settings.get("preset", TrainingConfig.preset))
     defaults = dict(PRESETS.get(preset, {}))
     if preset == "auto":
-        defaults |= choose(characters, _seconds(settings, defaults)).settings
+        defaults |= choose_settings(characters, _seconds(settings, defaults)).settings
     if "updates" in settings:
         defaults["time_limit"] = None
     return split(defaults | settings)

@@ -293,7 +293,7 @@ def _unused(name: str, value: float, optimizer: str) -> UsageError:
     *most, last = [user for user, used in HYPERPARAMETERS.items() if name in used]
     users = f"{', '.join(most)} and {last} use" if most else f"{last} uses"
     hint = f"leave it out, or give `--optimizer {last}`."
-    return arguments.wrong(name, f"left out with optimizer {optimizer}, for only {users} it", value, hint)
+    return arguments.invalid_argument(name, f"left out with optimizer {optimizer}, for only {users} it", value, hint)
 
 
 class TrainingSettings(TypedDict, total=False):

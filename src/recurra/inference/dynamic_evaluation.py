@@ -58,7 +58,7 @@ class DynamicConfig:
     segment: int = 64
 
     def __post_init__(self) -> None:
-        arguments.make_plain(self)
+        arguments.unwrap_fields(self)
         if not isinstance(self.method, str) or self.method not in METHODS:
             raise UsageError(f"`dynamic_method` must be one of {', '.join(METHODS)}; got {self.method!r}.")
         for name, defaults, highest in (("rate", RATES, math.inf), ("decay", DECAYS, 1.0)):

@@ -48,7 +48,7 @@ class NotPlainTextError(TextError):
 
 def check_encoding(encoding: str) -> str:
     """Python's own name of a text codec, or `bytes`; UsageError for all else, `rot13` and `base64` too."""
-    encoding = arguments.plain(encoding)
+    encoding = arguments.unwrap_numpy(encoding)
     if isinstance(encoding, str) and encoding.lower() == BYTES:
         return BYTES
     try:

@@ -98,7 +98,7 @@ def list_sources(sources: Source | Sequence[Source]) -> list[Source]:
     one = isinstance(sources, (str, os.PathLike))
     given = [sources] if one else list(sources) if isinstance(sources, (list, tuple)) else None
     if given is None or not all(isinstance(source, (str, os.PathLike)) for source in given):
-        raise arguments.wrong("sources", "a book's name, a file or a folder, or a list of them", sources)
+        raise arguments.invalid_argument("sources", "a book's name, a file or a folder, or a list of them", sources)
     return [source if isinstance(source, str) else arguments.path("sources", source) for source in given]
 
 

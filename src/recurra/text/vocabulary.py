@@ -36,7 +36,7 @@ class Vocabulary:
         hint = "`Vocabulary.of(text)` has the characters of a text."
         own = self.code_points
         if not isinstance(own, np.ndarray) or own.ndim != 1 or own.dtype.kind not in "iu":
-            raise arguments.wrong("code_points", "a one-dimensional array of whole numbers", own, hint)
+            raise arguments.invalid_argument("code_points", "a one-dimensional array of whole numbers", own, hint)
         own = own.astype(np.uint32)
         own.flags.writeable = False
         object.__setattr__(self, "code_points", own)
@@ -183,7 +183,7 @@ def _array(name: str, value: ArrayLike) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except ValueError:  # rows of different lengths
-        raise arguments.wrong(name, "an array of whole numbers", value) from None
+        raise arguments.invalid_argument(name, "an array of whole numbers", value) from None
 
 
 def name_characters(characters: str) -> str:
