@@ -83,7 +83,7 @@ def _no_split(trainer: Trainer) -> str:
 
 def _resumed(trainer: Trainer) -> str:
     """Where a run goes on, or that nothing is left of it."""
-    if trainer.goes_on:
+    if trainer.has_updates_left:
         anew = trainer.update > 0 and trainer.stream.cursor == (0, 0)
         return f"at update {trainer.update:,}{', at the beginning of another text' if anew else ''}"
     why = "the held-out loss got no better" if trainer.out_of_patience else "all of them"

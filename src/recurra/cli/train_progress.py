@@ -20,7 +20,7 @@ from recurra.training.events import Event
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from recurra.training.snapshot import Lowest
+    from recurra.training.snapshot import LowestLoss
     from recurra.training.trainer import Trainer
 
 FINISHING = "training has ended; computing what the report shows: samples, baselines, the check of the gradients"
@@ -63,7 +63,7 @@ class Silent:
         self._trainer = trainer
 
     @property
-    def lowest(self) -> Lowest | None:
+    def lowest(self) -> LowestLoss | None:
         """The lowest smooth loss of all records, those before a run was resumed too."""
         return None if self._trainer is None else self._trainer.lowest
 

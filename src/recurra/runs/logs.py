@@ -15,7 +15,7 @@ from recurra.runs.layout import LOGS, METRICS, SAMPLES, TIMINGS
 from recurra.system.system_info import peak_memory
 from recurra.training import events
 from recurra.training.events import Event
-from recurra.training.snapshot import Lowest
+from recurra.training.snapshot import LowestLoss
 
 
 class Sample(NamedTuple):
@@ -70,7 +70,7 @@ class Kept(NamedTuple):
     """What the logs that were cut back still hold: the seconds trained, and the lowest smooth loss of the records."""
 
     seconds: float
-    lowest: Lowest | None
+    lowest: LowestLoss | None
 
 
 def cut_back(folder: Path, update: int) -> Kept:
@@ -86,7 +86,7 @@ def cut_back(folder: Path, update: int) -> Kept:
                 if name == TIMINGS:
                     seconds = _number(row, "seconds") or 0.0
                 elif name == METRICS and (loss := _number(row, "smooth_loss")) is not None:
-                    lowest = Lowest(row["update"], loss) if lowest is None or loss < lowest.loss else lowest
+                    lowest = LowestLoss(row["update"], loss) if lowest is None or loss < lowest.loss else lowest
     return Kept(seconds, lowest)
 
 

@@ -25,7 +25,7 @@ from recurra.text.decoding import check_encoding
 from recurra.text.reading import Source
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.snapshot import Resumed, Snapshot
+from recurra.training.snapshot import ResumePoint, Snapshot
 
 
 def continued(
@@ -67,7 +67,7 @@ def continued(
     path = folder / CHECKPOINTS / START
     start = load(path).extended(learned.vocabulary, seed=training.seed) if path.exists() else None
     kept = cut_back(folder, snapshot.update)  # the last step: all that the run goes on with was found good
-    return Task(config, training, learned, told, start, Resumed(snapshot, best, best_file, *kept))
+    return Task(config, training, learned, told, start, ResumePoint(snapshot, best, best_file, *kept))
 
 
 def _begun_again(

@@ -8,7 +8,7 @@ from typing import Any
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.model import LanguageModel
 from recurra.text.splits import PreparedText
-from recurra.training.snapshot import Resumed
+from recurra.training.snapshot import ResumePoint
 
 
 @dataclass(frozen=True)
@@ -23,4 +23,4 @@ class Task:
     learned: PreparedText
     text: dict[str, Any]
     start: LanguageModel | None = None
-    resumed: Resumed | None = None
+    resumed: ResumePoint | None = None

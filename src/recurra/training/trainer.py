@@ -36,7 +36,7 @@ from recurra.training.events import (
 )
 from recurra.training.loss_history import LARGEST_NUMBER, History
 from recurra.training.selection import Selection
-from recurra.training.snapshot import Lowest, Resumed, Snapshot
+from recurra.training.snapshot import LowestLoss, ResumePoint, Snapshot
 from recurra.training.time_budget import seconds_of_evaluation
 
 Arrays = dict[str, NDArray[Any]]
@@ -73,7 +73,7 @@ class Trainer:
         *,
         commit: Commit,
         start: Mapping[str, NDArray[Any]] | None = None,
-        resumed: Resumed | None = None,
+        resumed: ResumePoint | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         processes: SingleProcess = SINGLE_PROCESS,
         clock: Clock = time.perf_counter,
@@ -112,7 +112,7 @@ class Trainer:
         else:
             self._restore(resumed)
 
-    def _restore(self, resumed: Resumed) -> None:
+    def _restore(self, resumed: ResumePoint) -> None:
         """Be where a training was when it took the snapshot."""
         snapshot, progress = resumed.snapshot, resumed.snapshot.progress
         start = Start(snapshot.parameters, snapshot.optimizer_state, snapshot.state, snapshot.update)
@@ -151,14 +151,14 @@ class Trainer:
         return self.selection.out_of_patience
 
     @property
-    def goes_on(self) -> bool:
+    def has_updates_left(self) -> bool:
         """Whether there is an update to do."""
         return self.update < self.training.updates and not self.stopped and not self.out_of_patience
 
     @property
     def validation_loss(self) -> float | None:
         """The lowest held-out loss so far, in nats a character: that of `best`, by `LanguageModel.estimate`."""
-        return self.selection.loss if self.has_validation and self.selection.compared else None
+        return self.selection.loss if self.has_validation and self.selection.is_compared else None
 
     def final_validation_loss(self) -> float | None:
         """The held-out loss of `best`, every character read with the state of all before it."""
@@ -210,7 +210,7 @@ class Trainer:
             if self._saved is None:
                 yield from self._checkpoint(writer)  # a run that is killed soon can be resumed
             due = self._clock() + self.training.checkpoint_every
-            while self.goes_on:
+            while self.has_updates_left:
                 self._train_block()
                 self.seconds = self._clock() - started
                 self._heed_time_limit()
@@ -221,7 +221,7 @@ class Trainer:
                 self.stopped = self._should_stop()
                 if self._writing is not None and self._writing.done():
                     yield from self._written()
-                if self.goes_on and self._clock() > due:
+                if self.has_updates_left and self._clock() > due:
                     yield from self._checkpoint(writer)
                     due = self._clock() + self.training.checkpoint_every
             if self._saved != self.update:
@@ -324,7 +324,7 @@ class Trainer:
         self._norm_sum = 0.0
         self.recent_loss = loss["mean"] / self.loss_span
         if self.lowest is None or smooth < self.lowest.loss:
-            self.lowest = Lowest(self.update, smooth)
+            self.lowest = LowestLoss(self.update, smooth)
         if not self.has_validation and smooth < self.selection.loss:
             self.selection.keep(self.update, smooth, self.snapshot)
         return Record(
