@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from recurra.inference.novelty import novelty
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import LanguageModel
-    from recurra.runs.provenance import learned_text
+    from recurra.runs.provenance import read_training_text
     from recurra.runs.run import Run
     from recurra.runs.saved_model import load
     from recurra.text.vocabulary import Vocabulary

@@ -18,7 +18,7 @@ import recurra
 from recurra.errors import ModelError, TextError
 from recurra.io import bounded_io, tensor_file
 from recurra.runs import records, source_list
-from recurra.runs.checkpoint_schema import PROGRESS, saved_fault
+from recurra.runs.checkpoint_schema import PROGRESS, find_metadata_fault
 from recurra.runs.findings.sample_marks import mark
 from recurra.runs.layout import SETTINGS, SOURCES, SUMMARY
 from recurra.runs.logs import Sample
@@ -151,11 +151,11 @@ def test_checkpoints_of_before_have_no_number_of_dropped_epochs() -> None:
         "update": 1, "cursor": [0, 0], "history": history, "gradient_norm_sum": 0.0, "validation": None,
         "best_loss": None, "best_update": None, "worse": 0, "drops": 0,
     }  # fmt: skip
-    assert saved_fault({"progress": progress}, PROGRESS) is None
+    assert find_metadata_fault({"progress": progress}, PROGRESS) is None
     history["epochs_dropped"] = -1
-    assert saved_fault({"progress": progress}, PROGRESS) == "epochs_dropped"
+    assert find_metadata_fault({"progress": progress}, PROGRESS) == "epochs_dropped"
     del history["epochs_dropped"]
-    assert saved_fault({"progress": progress}, PROGRESS) is None
+    assert find_metadata_fault({"progress": progress}, PROGRESS) is None
     assert History(**history).epochs == 0
 
 

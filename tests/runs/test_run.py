@@ -35,7 +35,7 @@ from recurra.runs.layout import SETTINGS as RUN_TOML
 from recurra.runs.logs import Logs
 from recurra.runs.records import load as load_report
 from recurra.runs.recovery import recover
-from recurra.runs.run_directory import new_folder
+from recurra.runs.run_directory import create_folder
 from recurra.runs.saved_model import load
 from recurra.system.signals import STOPS
 from recurra.text import id_file, long_text
@@ -91,7 +91,7 @@ def test_a_run_is_named_after_its_text() -> None:
 
 def test_two_processes_do_not_share_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("runs/text", "runs/text-2"):  # though the first is still empty
-        with new_folder(None, "text", force=False) as folder:
+        with create_folder(None, "text", force=False) as folder:
             assert folder == Path(name)
 
 

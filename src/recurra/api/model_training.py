@@ -13,8 +13,8 @@ from recurra.errors import UsageError
 from recurra.model import LanguageModel
 from recurra.report.document import write_report
 from recurra.runs.layout import REPORT
-from recurra.runs.restart import begun_by_this_start
-from recurra.runs.run import Announce, Listener, Run, Watching
+from recurra.runs.restart import find_launched_run
+from recurra.runs.run import Announce, Listener, Run, TrainingHooks
 from recurra.runs.run import resume as resume_run
 from recurra.runs.run import train as train_run
 from recurra.runs.saved_model import load
@@ -89,11 +89,11 @@ def train(
     ranks = current()
     if ranks is not None and not ranks.is_leader:
         raise SystemExit(run_worker(ranks, text))
-    watched: Watching = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
+    watched: TrainingHooks = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
     with end_workers(ranks):
         _refuse_standard_input(sources, ranks)
         require_texts(sources, _with_model, encoding)
-        begun = None if resume else begun_by_this_start(run, force=force)
+        begun = None if resume else find_launched_run(run, force=force)
         if begun is not None and begun.has_checkpoint:
             trained = resume_run(begun.folder, text=text, **watched)
         elif resume:
@@ -169,7 +169,7 @@ def _train_anew(
     extend_vocabulary: bool,
     run: str | Path | None,
     force: bool,
-    **watched: Unpack[Watching],
+    **watched: Unpack[TrainingHooks],
 ) -> Run:
     settings: dict[str, Any] = {"preset": "auto", **given}
     model = None if start is None else load(start)

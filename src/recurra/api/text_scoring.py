@@ -189,9 +189,9 @@ class _Reader(NamedTuple):
             raise ModelError("the model does not say which text it has learned: it is no file.", hint=HINT)
         return self.origin
 
-    def learned(self) -> Ids:
+    def prepared_text(self) -> Ids:
         """Return the ids that it has learned; TextError or ModelError if they are not known."""
-        return self.provenance.learned.parts[0]
+        return self.provenance.prepared_text.parts[0]
 
 
 class _Wanted(NamedTuple):
@@ -274,7 +274,7 @@ def _with_models(readers: Sequence[_Reader], sources: Sequence[Source], model: P
 
 
 def _held_out(reader: _Reader) -> ScoredText:
-    learned = reader.provenance.learned
+    learned = reader.provenance.prepared_text
     start, stop = learned.held_out
     if start == stop:
         raise UsageError(f"`{reader.name}` held nothing out of its text: there is nothing to score.", hint=HINT)
@@ -316,7 +316,7 @@ def _method(given: dict[str, Any], reader: _Reader, notes: list[str]) -> tuple[D
     if given.get("method", "rms") != "rms":
         return DynamicConfig(**given), None
     try:
-        return DynamicConfig(**{"method": "rms"} | given), reader.learned()
+        return DynamicConfig(**{"method": "rms"} | given), reader.prepared_text()
     except (TextError, ModelError) as error:
         if "method" in given:
             raise
@@ -387,7 +387,7 @@ def _codes(scored: ScoredText) -> dict[str, Any]:
 
 def _ngrams(scored: ScoredText, reader: _Reader) -> dict[str, float]:
     """Return the bits per character of the text by n-grams of what the model has learned, by order."""
-    training, text, vocabulary = reader.learned(), scored.beginning(codes.LIMIT), reader.model.vocabulary
+    training, text, vocabulary = reader.prepared_text(), scored.beginning(codes.LIMIT), reader.model.vocabulary
     spelled = text if scored.text.is_bytes else vocabulary.spell(respell(text, vocabulary)[0])
     share = len(spelled) / len(text)  # of a model of bytes: bytes a character; of another canonical form: its length
     return {order: bits * share for order, bits in codes.ngram_bits(training, vocabulary, spelled).items()}

@@ -66,14 +66,14 @@ class Logs:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-class Kept(NamedTuple):
+class LogTotals(NamedTuple):
     """What the logs that were cut back still hold: the seconds trained, and the lowest smooth loss of the records."""
 
     seconds: float
     lowest: LowestLoss | None
 
 
-def cut_back(folder: Path, update: int) -> Kept:
+def truncate_logs(folder: Path, update: int) -> LogTotals:
     """Take what is later than `update`, and half a line, from the logs.
 
     A line belongs to the update in it, so that a checkpoint need not say how long the logs were.
@@ -87,7 +87,7 @@ def cut_back(folder: Path, update: int) -> Kept:
                     seconds = _number(row, "seconds") or 0.0
                 elif name == METRICS and (loss := _number(row, "smooth_loss")) is not None:
                     lowest = LowestLoss(row["update"], loss) if lowest is None or loss < lowest.loss else lowest
-    return Kept(seconds, lowest)
+    return LogTotals(seconds, lowest)
 
 
 def samples(folder: Path) -> list[Sample]:

@@ -47,12 +47,12 @@ def read_again(folder: Path, table: Mapping[str, Any], *, whose: str = "the run"
     return found
 
 
-def learned_text(model: str | Path) -> Text:
+def read_training_text(model: str | Path) -> Text:
     """Read again the text that a run's model was trained on; `model` is the run's folder or a checkpoint file.
 
     Raises ModelError if the file does not say which text it was, TextError if the text has changed or is gone.
     """
-    return Provenance(arguments.path("model", model)).learned.text
+    return Provenance(arguments.path("model", model)).prepared_text.text
 
 
 class Provenance:
@@ -77,7 +77,7 @@ class Provenance:
         return self._table("text").get("sha256")
 
     @cached_property
-    def learned(self) -> PreparedText:
+    def prepared_text(self) -> PreparedText:
         """The text, read again, in the model's vocabulary.
 
         Raises ModelError if the file does not say which text it was, TextError if that cannot be read again or has

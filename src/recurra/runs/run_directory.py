@@ -15,7 +15,7 @@ from recurra.runs.layout import FILES, RUNS
 
 
 @contextlib.contextmanager
-def new_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Path]:
+def create_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Path]:
     """The folder for a new run, held: `run`, or else runs/NAME, runs/NAME-2, …; `force` removes an old run there."""
     folder = RUNS / name if run is None else Path(run)
     with atomic_write.writing(folder):
@@ -27,7 +27,7 @@ def new_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Pa
     for above in (folder.parent, folder.parent.parent):  # what lies in a folder is lost with its name
         with contextlib.suppress(OSError):
             atomic_write.sync_folder(above)
-    with locked(folder):
+    with lock_run(folder):
         _empty(folder, force=force)
         yield folder
 
@@ -60,7 +60,7 @@ def _empty(folder: Path, *, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def lock_run(folder: Path) -> Iterator[None]:
     """Hold `folder` for a training; UsageError where another one holds it.
 
     It is flock's lock on the folder itself, so that nothing lies there that could be left behind. Where the system or

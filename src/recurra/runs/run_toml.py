@@ -31,7 +31,7 @@ LAUNCH = "launch"
 FIXED: Final = {name: setting.fixed for name, setting in SETTINGS.items() if setting.fixed}
 
 
-def changed(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
+def change_settings(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
     """The settings of a resumed run: those `saved`, changed by those `given`; UsageError for one that is `FIXED`."""
     given = {name: NONE if value is None else value for name, value in in_seconds(given).items()}
     for name in FIXED:

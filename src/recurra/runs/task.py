@@ -13,14 +13,14 @@ from recurra.training.snapshot import ResumePoint
 
 @dataclass(frozen=True)
 class Task:
-    """The settings, and the text that is `learned`; `text` is what is written down of it.
+    """The settings, and the text that is `prepared_text`; `text` is what is written down of it.
 
     `start` is the model that training began with, where that was a trained one; `resumed` where it goes on.
     """
 
     config: ModelConfig
     training: TrainingConfig
-    learned: PreparedText
+    prepared_text: PreparedText
     text: dict[str, Any]
     start: LanguageModel | None = None
     resumed: ResumePoint | None = None

@@ -173,13 +173,13 @@ def _unescaped(name: str, value: str | list[str]) -> str | list[str]:
 
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:
     """The text that the model has learned from, as far as it can be told."""
-    from recurra.runs.provenance import learned_text
+    from recurra.runs.provenance import read_training_text
     from recurra.text.model_files import require_texts
     from recurra.text.reading import read
 
     if training_text is None:
         try:
-            return learned_text(model)
+            return read_training_text(model)
         except RecurraError as error:
             error.hint = "name the text with `--training-text`."
             raise
