@@ -31,10 +31,10 @@ def export(
 
     Raises UsageError where the network does not fit the format or a package is missing, StorageError.
     """
-    return exported(model, path, format=format, force=force)[1]
+    return export_files(model, path, format=format, force=force)[1]
 
 
-def exported(
+def export_files(
     model: LanguageModel | str | Path, path: str | Path | None, *, format: str, force: bool
 ) -> tuple[Origin, Path, list[Path]]:
     """Do the work of `export`; returns the model with the facts about it, the path, and the files in it."""

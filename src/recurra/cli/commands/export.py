@@ -41,7 +41,7 @@ def export(
     from recurra.cli.terminal import say, shown, write_text
     from recurra.formatting import sanitize
 
-    origin, _, written = model_exchange.exported(model, output, format=format, force=force)
+    origin, _, written = model_exchange.export_files(model, output, format=format, force=force)
     if not quiet:
         say(*(f"{name:13}  {sanitize(value)}" for name, value in origin.facts.items()))
     write_text("".join(f"{shown(str(one))}\n" for one in written))
