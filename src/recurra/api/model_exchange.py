@@ -88,7 +88,7 @@ def import_model(
             arguments.text(name, word)
     target = None if output is None else arguments.path("output", output)
     if target is not None:
-        files.require_free([target], force=force)
+        files.require_absent([target], force=force)
     listed, names = None if sources is None else list_sources(sources), Names(recurrent, projection, embedding)
     require_texts(listed or (), lambda _: "give the text that the network was trained on.", encoding)
     model = importing.load(path, importing.Options(vocabulary, listed, encoding, names, activation))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recurra.model import LanguageModel
 
 
-def require_free(paths: list[Path], *, force: bool) -> None:
+def require_absent(paths: list[Path], *, force: bool) -> None:
     """UsageError where one of `paths` is there already, and it is not to be replaced by `force`."""
     there = next((path for path in paths if _is_there(path)), None)
     if there is not None and (not force or there.is_dir()):
