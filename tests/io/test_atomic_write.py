@@ -15,11 +15,11 @@ from recurra.io.atomic_write import (
     RUN_PLACE,
     STAGING,
     make_folder,
-    sweep,
+    remove_staged,
+    storage_errors,
     write,
     write_bytes,
     write_output,
-    writing,
 )
 from recurra.network.parameters import initialize
 
@@ -71,7 +71,7 @@ REASONS = [
 @pytest.mark.parametrize(("number", "reason", "hint"), REASONS)
 def test_each_reason_has_a_hint_of_its_own(tmp_path: Path, number: int, reason: str, hint: str) -> None:
     path = tmp_path / ("none/below/file" if number == errno.ENOENT else "file")
-    with pytest.raises(StorageError, match=rf"^cannot write `{path}`: {reason}") as caught, writing(path):
+    with pytest.raises(StorageError, match=rf"^cannot write `{path}`: {reason}") as caught, storage_errors(path):
         raise OSError(number, os.strerror(number))
     assert caught.value.hint == hint.format(folder=tmp_path) + RUN_PLACE
 
@@ -102,7 +102,7 @@ def test_a_folder_that_another_process_makes_meanwhile_is_as_good(
 
 def test_what_was_told_already_is_told_as_it_was() -> None:
     error = StorageError("full.")
-    with pytest.raises(StorageError) as caught, writing(Path("file")):
+    with pytest.raises(StorageError) as caught, storage_errors(Path("file")):
         raise error
     assert caught.value is error
 
@@ -111,5 +111,5 @@ def test_sweeping_removes_only_what_was_staged(tmp_path: Path) -> None:
     (tmp_path / f"{STAGING}17-abc").write_text("half a fi")
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / f"{STAGING}folder").mkdir()
-    sweep(tmp_path)
+    remove_staged(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", f"{STAGING}folder"}

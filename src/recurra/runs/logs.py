@@ -51,7 +51,7 @@ class Logs:
         """Have every line that was written so far survive a loss of power."""
         for name in LOGS:
             path = self._folder / name
-            with atomic_write.writing(path), path.open("r+b") as file:
+            with atomic_write.storage_errors(path), path.open("r+b") as file:
                 os.fsync(file.fileno())
 
     def _time(self, event: events.Progress | events.Saving) -> None:
@@ -62,7 +62,7 @@ class Logs:
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
         path = self._folder / name
-        with atomic_write.writing(path), path.open("a", encoding="utf-8") as file:
+        with atomic_write.storage_errors(path), path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
@@ -81,7 +81,7 @@ def truncate_logs(folder: Path, update: int) -> LogTotals:
     seconds, lowest = 0.0, None
     for name in LOGS:
         path = folder / name
-        with atomic_write.writing(path), contextlib.suppress(FileNotFoundError):
+        with atomic_write.storage_errors(path), contextlib.suppress(FileNotFoundError):
             for row in _cut(path, update):
                 if name == TIMINGS:
                     seconds = _number(row, "seconds") or 0.0
@@ -93,7 +93,7 @@ def truncate_logs(folder: Path, update: int) -> LogTotals:
 def samples(folder: Path) -> list[Sample]:
     """Those that a run in `folder` has written, also before it was resumed; StorageError where its log is gone."""
     path = folder / SAMPLES
-    with atomic_write.writing(path), path.open("rb") as file:
+    with atomic_write.storage_errors(path), path.open("rb") as file:
         found = [_row(line) for line in file]
     return [Sample(row["update"], row["text"]) for row in found if isinstance(row.get("text"), str)]
 

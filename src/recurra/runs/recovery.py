@@ -130,4 +130,4 @@ def _put_in_order(found: RecoveredCheckpoint) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
     for place in (folder, folder.parent):
-        atomic_write.sweep(place)
+        atomic_write.remove_staged(place)

@@ -218,7 +218,7 @@ def _begin(task: Task, trainer: Trainer, folder: Path) -> None:
     if task.start is not None and task.resumed is None:
         task.start.save(folder / CHECKPOINTS / START)
     write_settings(folder, trainer, task.text, task.prepared_text.text.source)
-    with atomic_write.writing(folder / SUMMARY):
+    with atomic_write.storage_errors(folder / SUMMARY):
         (folder / SUMMARY).unlink(missing_ok=True)
 
 

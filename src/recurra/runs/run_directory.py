@@ -18,7 +18,7 @@ from recurra.runs.layout import FILES, RUNS
 def create_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Path]:
     """The folder for a new run, held: `run`, or else runs/NAME, runs/NAME-2, …; `force` removes an old run there."""
     folder = RUNS / name if run is None else Path(run)
-    with atomic_write.writing(folder):
+    with atomic_write.storage_errors(folder):
         if run is None and not force:
             folder = _numbered(folder)
         if folder.exists() and not folder.is_dir():
@@ -45,7 +45,7 @@ def _numbered(folder: Path) -> Path:
 
 def _empty(folder: Path, *, force: bool) -> None:
     """Remove the files of a run, and nothing else that may lie there; UsageError for any file without `force`."""
-    with atomic_write.writing(folder):
+    with atomic_write.storage_errors(folder):
         if not any(folder.iterdir()):
             return
         if not force:
@@ -55,7 +55,7 @@ def _empty(folder: Path, *, force: bool) -> None:
             )
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
-        atomic_write.sweep(folder)
+        atomic_write.remove_staged(folder)
         checkpoints.remove(folder)
 
 
@@ -71,7 +71,7 @@ def lock_run(folder: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with atomic_write.writing(folder):
+    with atomic_write.storage_errors(folder):
         handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.errors import StorageError
-from recurra.io.atomic_write import STAGING, staged
+from recurra.io.atomic_write import STAGING, stage_file
 from recurra.io.bounded_io import is_foreign, open_regular
 from recurra.system import system_info
 
@@ -160,7 +160,7 @@ def _whole(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFil
 def _write(path: Path, blocks: Iterable[NDArray[Any]]) -> None:
     """Write beside `path`, then rename: no reader sees half a file. It is not flushed, for it is checked when read."""
     digest = hashlib.sha256()
-    with staged(path) as beside, beside.open("xb") as file:
+    with stage_file(path) as beside, beside.open("xb") as file:
         for block in blocks:
             file.write(block.data)
             digest.update(block.data)

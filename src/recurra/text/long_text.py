@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from recurra.io.atomic_write import writing
+from recurra.io.atomic_write import storage_errors
 from recurra.text import id_file
 from recurra.text.text import BYTES, STEP, Text
 from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
@@ -111,7 +111,7 @@ def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
         "name another folder for caches in XDG_CACHE_HOME: a text of more than "
         f"{IN_MEMORY:,} characters is kept there while it is learned from."
     )
-    with writing(id_file.cache_folder(), place), _staging() as staged:
+    with storage_errors(id_file.cache_folder(), place), _staging() as staged:
         for step in steps:
             data = step.encode(codec)
             staged.write(data)
