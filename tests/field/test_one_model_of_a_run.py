@@ -12,7 +12,7 @@ import recurra
 from recurra.interop.origin import origin_of
 from recurra.report.document import write_report
 from recurra.runs.saved_model import load
-from recurra.web.inlined_model import inlined
+from recurra.web.inlined_model import inline_model
 
 pytest.importorskip("fastapi", reason="the page needs the extra `serve`")
 
@@ -47,7 +47,7 @@ def test_everything_opens_the_best_checkpoint(folder: Path) -> None:
     (served,) = scan([folder]).values()
     assert served.sha256 == best.sha256
 
-    on_the_page, in_the_report = RunModel(folder).packed(), inlined(folder, with_model=True).data
+    on_the_page, in_the_report = RunModel(folder).packed(), inline_model(folder, with_model=True).data
     assert on_the_page == in_the_report
     name = f"best checkpoint, update {update}"
     assert (header(on_the_page)["name"], header(on_the_page)["update"]) == (name, update)

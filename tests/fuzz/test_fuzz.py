@@ -43,7 +43,7 @@ from recurra.runs import saved_model
 from recurra.text import id_file
 from recurra.text.reading import read
 from recurra.text.vocabulary import Vocabulary
-from recurra.web.inlined_model import inlined
+from recurra.web.inlined_model import inline_model
 
 FILES = 400  # of each target
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
@@ -278,7 +278,7 @@ def test_run_folders(tmp_path: Path, name: str) -> None:
         def load(*, drawn: bool = drawn) -> None:
             run = report_data.load(tmp_path)
             if drawn or SECONDS:
-                render([run], [inlined(tmp_path, with_model=True)])
+                render([run], [inline_model(tmp_path, with_model=True)])
 
         survives(load, tmp_path / name)
 

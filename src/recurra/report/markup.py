@@ -48,7 +48,7 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], *,
     return tag("div", grid, class_=f"table {kind}".strip(), role="region", aria_label=caption, tabindex="0")
 
 
-def absent(sentence: str) -> Html:
+def missing_note(sentence: str) -> Html:
     """What is told where a part of the data is missing."""
     return tag("p", sentence, class_="absent")
 

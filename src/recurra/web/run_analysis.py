@@ -40,8 +40,8 @@ class RunAnalysis:
             return
         try:
             if self._learned is None:
-                self._learned = learned_of(watch.folder, watch.tables)
-                watch.add(passage=passage_of(self._learned))
+                self._learned = find_training_text(watch.folder, watch.tables)
+                watch.add(passage=held_out_passage(self._learned))
                 self._find_rules(self._learned)
             self._mark(self._learned)
         except (RecurraError, TypeError, ValueError):
@@ -64,14 +64,14 @@ class RunAnalysis:
         self._marked = samples
 
 
-def learned_of(folder: Path, tables: dict[str, Any]) -> PreparedText:
+def find_training_text(folder: Path, tables: dict[str, Any]) -> PreparedText:
     """Read the text that run.toml in `folder` names; TextError if it has changed, or cannot be read again."""
     table = tables.get("text")
     text = read_again(folder, table if isinstance(table, dict) else {})
     return prepare(text, TrainingConfig.from_table(tables.get("training", {})))
 
 
-def passage_of(learned: PreparedText) -> str:
+def held_out_passage(learned: PreparedText) -> str:
     """Return the beginning of the held-out text, else of the whole text."""
     start, stop = learned.held_out
     first = start if stop - start >= panel_data.PASSAGE_CHARACTERS else 0

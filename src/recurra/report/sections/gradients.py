@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.formatting import describe_share
 from recurra.network.gradient_check import COMPLEX_TOLERANCE
-from recurra.report.markup import Html, absent, join, power, table, tag
+from recurra.report.markup import Html, join, missing_note, power, table, tag
 from recurra.runs.records import mapping, number
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def gradient_section(run: RunData) -> Html:
     check = mapping(run.summary.get("gradient_check"))
     cells = mapping(check.get("cells"))
     if not cells:
-        return absent(
+        return missing_note(
             "Absent: this run was not checked at its end, as large networks are not; "
             "recurra check and the run's folder does it, and recurra check --every proves every kind of network."
         )
