@@ -124,7 +124,7 @@ def test_json_of_bytes_is_text(call: Call, bytes_model: Path) -> None:
 def test_bytes_are_shown_as_whole_characters_to_a_terminal() -> None:
     bytes_only: Any = SimpleNamespace(vocabulary=Vocabulary.bytes())
     symbols = "aé日\x1b[31m".encode().decode("latin-1")
-    shown = b"".join(sample_output.shown(bytes_only, iter(symbols + "\xe9")))
+    shown = b"".join(sample_output.terminal_text(bytes_only, iter(symbols + "\xe9")))
     assert shown.decode() == "aé日\\x1b[31m\ufffd"
 
 

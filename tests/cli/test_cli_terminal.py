@@ -146,9 +146,9 @@ def test_paint_looks_at_the_stream_and_the_surroundings(monkeypatch: pytest.Monk
     assert terminal.paint("x", "red", screen) == "\x1b[31mx\x1b[0m"
     assert terminal.paint("x", "red", io.StringIO()) == "x"
     monkeypatch.setenv("NO_COLOR", "")
-    assert terminal.has_colour(screen)
+    assert terminal.has_color(screen)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not terminal.has_colour(screen)
+    assert not terminal.has_color(screen)
     assert terminal.can_move(screen)
     monkeypatch.setenv("TERM", "dumb")
     assert not terminal.can_move(screen)
@@ -166,7 +166,7 @@ def test_say_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     closed.close()
     for stream in (Broken(), closed, None):
         monkeypatch.setattr(sys, "stderr", stream)
-        terminal.say("nobody hears")
+        terminal.print_stderr("nobody hears")
 
 
 def test_write_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,9 +209,9 @@ def test_json_on_a_terminal_has_no_character_that_it_would_obey(monkeypatch: pyt
 
 def test_a_name_is_inert_on_a_terminal_and_itself_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", Screen())
-    assert terminal.shown("a\x1b[2J") == "a\\x1b[2J"
+    assert terminal.escape_for_stdout("a\x1b[2J") == "a\\x1b[2J"
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert terminal.shown("a\x1b[2J") == "a\x1b[2J"
+    assert terminal.escape_for_stdout("a\x1b[2J") == "a\x1b[2J"
 
 
 def test_a_terminal_gets_its_own_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,9 +219,9 @@ def test_a_terminal_gets_its_own_encoding(monkeypatch: pytest.MonkeyPatch) -> No
         encoding = "ascii"
 
     monkeypatch.setattr(sys, "stdout", Ascii())
-    assert terminal.encoded("é") == b"\\xe9"
+    assert terminal.encode_for_stdout("é") == b"\\xe9"
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert terminal.encoded("é") == "é".encode()
+    assert terminal.encode_for_stdout("é") == "é".encode()
 
 
 def test_columns() -> None:

@@ -12,7 +12,17 @@ from typing import Any
 
 from recurra.api.evaluation import Evaluation, ModelResult, TimedScore
 from recurra.cli import surprise_view
-from recurra.cli.terminal import REDRAW, columns, encoded, folded, has_colour, is_terminal, redraw, write, write_text
+from recurra.cli.terminal import (
+    REDRAW,
+    columns,
+    encode_for_stdout,
+    has_color,
+    is_terminal,
+    redraw,
+    wrap,
+    write,
+    write_text,
+)
 from recurra.formatting import duration, plural, sanitize
 from recurra.inference.surprise import NO_GUESS, Surprise
 from recurra.model import LanguageModel
@@ -36,7 +46,7 @@ def lines(found: Evaluation) -> Iterator[str]:
     scored = found.text
     unit = "byte" if scored.text.is_bytes else "character"
     yield f"{sanitize(scored.text.name)}, {scored.part}: {plural(scored.length, unit)}"
-    yield from (folded(sanitize(note), sys.stdout, label="note: ") for note in found.notes)
+    yield from (wrap(sanitize(note), sys.stdout, label="note: ") for note in found.notes)
     rows = [*_baseline_rows(found.baselines or {}), *(row for result in found.results for row in _rows(result))]
     table = [[HEADER[0], f"bits/{unit}", f"nats/{unit}", *HEADER[3:]], *rows]
     if scored.text.is_bytes:  # bits/byte stand there already
@@ -149,8 +159,8 @@ def json_lines(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surp
 
 def view(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
     """The same pieces; the text goes to the terminal, each character marked by its surprise."""
-    colours, width = has_colour(sys.stdout), shutil.get_terminal_size().columns
-    write_text(surprise_view.legend(colours=colours) + "\n\n")
+    colors, width = has_color(sys.stdout), shutil.get_terminal_size().columns
+    write_text(surprise_view.legend(colors=colors) + "\n\n")
     passed: list[Surprise] = []
 
     def kept() -> Iterator[Surprise]:
@@ -158,11 +168,9 @@ def view(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
             passed.append(piece)
             yield piece
 
-    shown = surprise_view.lines(
-        surprise_view.glyphs(kept(), is_bytes=model.vocabulary.is_bytes), width, colours=colours
-    )
+    shown = surprise_view.lines(surprise_view.glyphs(kept(), is_bytes=model.vocabulary.is_bytes), width, colors=colors)
     for line in shown:
-        write(encoded(line) + b"\n")
+        write(encode_for_stdout(line) + b"\n")
         while passed:
             yield passed.pop(0)
     yield from passed

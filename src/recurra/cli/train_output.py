@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recurra.cli.terminal import folded, paint
-from recurra.cli.train_progress import Silent
+from recurra.cli.terminal import paint, wrap
+from recurra.cli.train_progress import SilentProgress
 from recurra.config import HYPERPARAMETERS, SETTINGS, TrainingConfig, configs
 from recurra.config.presets import MIN_SPLIT_CHARACTERS, PRESETS, choose_settings, expected_loss
 from recurra.formatting import describe_loss, describe_share, duration, plural, rate, sanitize
@@ -37,7 +37,9 @@ OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"} | {
 }  # those of `recurra train` that take one value, by the names of `recurra.train`
 
 
-def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *, is_default: bool) -> Iterator[str]:
+def start_lines(
+    text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *, is_default: bool
+) -> Iterator[str]:
     """The text, the network, the training and the folder: what is about to happen."""
     training, unit = trainer.training, "byte" if text.is_bytes else "character"
     default = " (the default book)" if is_default else ""
@@ -137,7 +139,7 @@ def _optimizer(training: TrainingConfig) -> str:
     return f"{sizes}{order}{documents}{training.optimizer}{others.replace('_', ' ')}, {rate}{value}{norm}{average}"
 
 
-def after(run: Run, seen: Silent) -> Iterator[str]:
+def end_lines(run: Run, seen: SilentProgress) -> Iterator[str]:
     """Speed, losses, means of epochs, held-out loss, the verdict on the gradients, and the best model's text."""
     summary, span, unit = run.summary, seen.seen.span, seen.seen.unit
     yield _line(
@@ -163,7 +165,7 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
     if summary["test_nats_per_character"] is not None:
         yield _line("test", f"{describe_loss(summary['test_nats_per_character'], 1, unit)}, by the best model")
     if summary["gradient_check"] is not None:
-        yield _line("gradients", gradient_words(summary["gradient_check"]))
+        yield _line("gradients", describe_gradient_check(summary["gradient_check"]))
     yield _line("text", f"by the best model, that of update {summary['best_update']:,}:")
     yield from _beginning(summary["best_sample"])
 
@@ -178,7 +180,7 @@ def divergence(summary: Mapping[str, Any], unit: str, command: str) -> Iterator[
     yield f"{paint('hint:', 'bold')} train at a lower rate: {sanitize(command)}"
 
 
-def slower(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: Path) -> str:
+def slower_hint(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: Path) -> str:
     """Return the command that trains `texts` from the beginning with the options `named`, at learning rate `rate`.
 
     A resumed training takes its text and its preset from `folder`, and leaves its run as it is.
@@ -209,7 +211,7 @@ def next_steps(run: Run, report: Path) -> Iterator[str]:
     yield _whole("next", f"{program()} sample {path_argument(run.folder)}")
 
 
-def gradient_words(check: dict[str, Any]) -> str:
+def describe_gradient_check(check: dict[str, Any]) -> str:
     """The verdict of a gradient check in one sentence."""
     figures = [figure for cell in check["cells"].values() for figure in cell.values()]
     if not check["passed"]:
@@ -241,7 +243,7 @@ def _beginning(text: str) -> Iterator[str]:
 
 
 def _line(label: str, words: str) -> str:
-    return folded(words, sys.stderr, label=label.ljust(LABEL), style="bold")
+    return wrap(words, sys.stderr, label=label.ljust(LABEL), style="bold")
 
 
 def _whole(label: str, words: str) -> str:

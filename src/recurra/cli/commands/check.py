@@ -73,7 +73,7 @@ def check(
     prints. The exit code is 1 where one is wrong.
     """
     from recurra.api import gradient_checking
-    from recurra.cli.terminal import await_input, progress, say, write_json, write_text
+    from recurra.cli.terminal import await_input, print_stderr, progress, write_json, write_text
 
     if "-" in (texts or ()):
         await_input("the text")
@@ -84,7 +84,7 @@ def check(
             encoding=encoding,
             every=every,
             complete=complete,
-            announce=lambda: say(COMPLETE if complete else CHECKING),
+            announce=lambda: print_stderr(COMPLETE if complete else CHECKING),
             progress=show,
             **settings,
         )

@@ -80,16 +80,16 @@ def examine() -> Iterator[Finding]:
 
 def lines(found: list[Finding]) -> Iterator[str]:
     """The findings for a person: sign, verdict, name, value, and hints below."""
-    from recurra.cli.terminal import folded, paint, shown
+    from recurra.cli.terminal import escape_for_stdout, paint, wrap
 
     signs = SIGNS if _can_show("".join(SIGNS.values())) else {OK: "+", WARN: "!", BAD: "x"}
     width = max(len(finding.name) for finding in found)
     for finding in found:
         sign = f"{signs[finding.verdict]} {finding.verdict:4}"
-        line = folded(shown(finding.value), sys.stdout, label=f"{sign}  {finding.name.ljust(width)}  ")
+        line = wrap(escape_for_stdout(finding.value), sys.stdout, label=f"{sign}  {finding.name.ljust(width)}  ")
         yield paint(sign, STYLES[finding.verdict], sys.stdout) + line.removeprefix(sign)
         if finding.hint:
-            yield folded(shown(runnable(finding.hint)), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
+            yield wrap(escape_for_stdout(runnable(finding.hint)), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
 
 
 def _can_show(text: str) -> bool:

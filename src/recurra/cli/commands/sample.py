@@ -113,7 +113,7 @@ def sample(
     if prompt == "-":
         await_input("the prompt")
     loaded = load(model)
-    config = sample_output.adapted(loaded, config)
+    config = sample_output.adapt_config(loaded, config)
     encoding = encoding or (BYTES if loaded.vocabulary.is_bytes else "utf-8")
     source = prompt_file if prompt_file is not None else "-" if prompt == "-" else None
     if source is not None:
