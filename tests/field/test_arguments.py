@@ -45,7 +45,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "export": lambda **named: recurra.export(**{"model": MODEL, "path": "out", "force": True, **named}),
     "import_model": lambda **named: recurra.import_model(**{"path": "nowhere", **named}),
     "novelty": lambda **named: recurra.novelty(**{"sample": "abc", "text": TEXT, **named}),
-    "learned_text": recurra.learned_text,
+    "read_training_text": recurra.read_training_text,
     "score": lambda **named: recurra.score(**{"model": MODEL, "text": "abc", "dynamic": "sgd", **named}),
     "evaluate": lambda **named: recurra.evaluate(**{"models": MODEL, "text": "abc", **named}),
     "baselines": lambda **named: recurra.baselines(**{"text": TEXT, "model": MODEL, **named}),
@@ -118,7 +118,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
         "path", "vocabulary", "sources", "encoding", "activation", "recurrent", "projection", "embedding", "output",
         "force",
     ),
-    "learned_text": ("model",),
+    "read_training_text": ("model",),
     "score": (
         "model", "sources", "text", "encoding", "dynamic", "dynamic_rate", "documents", "per_character",
     ),

@@ -189,7 +189,7 @@ class _Reader(NamedTuple):
             raise ModelError("the model does not say which text it has learned: it is no file.", hint=HINT)
         return self.origin
 
-    def prepared_text(self) -> Ids:
+    def training_ids(self) -> Ids:
         """Return the ids that it has learned; TextError or ModelError if they are not known."""
         return self.provenance.prepared_text.parts[0]
 
@@ -316,7 +316,7 @@ def _method(given: dict[str, Any], reader: _Reader, notes: list[str]) -> tuple[D
     if given.get("method", "rms") != "rms":
         return DynamicConfig(**given), None
     try:
-        return DynamicConfig(**{"method": "rms"} | given), reader.prepared_text()
+        return DynamicConfig(**{"method": "rms"} | given), reader.training_ids()
     except (TextError, ModelError) as error:
         if "method" in given:
             raise
@@ -387,7 +387,7 @@ def _codes(scored: ScoredText) -> dict[str, Any]:
 
 def _ngrams(scored: ScoredText, reader: _Reader) -> dict[str, float]:
     """Return the bits per character of the text by n-grams of what the model has learned, by order."""
-    training, text, vocabulary = reader.prepared_text(), scored.beginning(codes.LIMIT), reader.model.vocabulary
+    training, text, vocabulary = reader.training_ids(), scored.beginning(codes.LIMIT), reader.model.vocabulary
     spelled = text if scored.text.is_bytes else vocabulary.spell(respell(text, vocabulary)[0])
     share = len(spelled) / len(text)  # of a model of bytes: bytes a character; of another canonical form: its length
     return {order: bits * share for order, bits in codes.ngram_bits(training, vocabulary, spelled).items()}

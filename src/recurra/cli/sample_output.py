@@ -78,7 +78,7 @@ def escape_hint(escape: str | None) -> str | None:
 def write_object(
     model: LanguageModel, prompt: str, config: SamplingConfig, learned: Text | None, *, with_logs: bool
 ) -> None:
-    """One JSON object with all texts; `prepared_text` is what they may be copied from."""
+    """One JSON object with all texts; `learned` is what they may be copied from."""
     started = time.perf_counter()
     samples = model.samples(drop_unknown(model, prompt), **vars(config))
     seconds = time.perf_counter() - started

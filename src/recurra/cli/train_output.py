@@ -43,9 +43,9 @@ def start_lines(
     """The text, the network, the training and the folder: what is about to happen."""
     training, unit = trainer.training, "byte" if text.is_bytes else "character"
     default = " (the default book)" if is_default else ""
+    length = plural(len(text), unit)
     yield _line(
-        "text",
-        f"{sanitize(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}",
+        "text", f"{sanitize(text.name)}{default}: {length}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}"
     )
     for note in text.notes:
         yield _line("", f"note: {sanitize(runnable(note))}")
@@ -80,7 +80,8 @@ def _no_split(trainer: Trainer) -> str:
     """Return the words on a text of which preset auto holds out no part, because it is too short."""
     if trainer.has_validation or trainer.training.preset != "auto":
         return ""
-    return f", and will: a text of fewer than {MIN_SPLIT_CHARACTERS} has no part that can be held out to choose a model before"
+    least = MIN_SPLIT_CHARACTERS
+    return f", and will: a text of fewer than {least} has no part that can be held out to choose a model before"
 
 
 def _resumed(trainer: Trainer) -> str:

@@ -28,7 +28,7 @@ PATIENCE = timedelta(hours=2)  # for another process: it may be scoring a long t
 LOST = "another process of this training has ended"
 
 
-class LostProcessError(RecurraError):  # noqa: N818 - named as what it tells
+class LostProcessError(RecurraError):
     """Another process has ended, and this one cannot go on."""
 
 

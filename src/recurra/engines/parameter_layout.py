@@ -119,8 +119,8 @@ class Layout:
 class Panels:
     """Weights as products need them: `across` for x W^T, `back` for dy W, by parameter name; biases as they are.
 
-    In panels, but the matrices that a stream `single_stream` multiplies at every step stay rows. `forward` and `backward` hold
-    the same arrays, layer by layer, as the kernels of the cell take them.
+    In panels; but with `single_stream` the matrices that are multiplied at every step stay rows. `forward` and
+    `backward` hold the same arrays, layer by layer, as the kernels of the cell take them.
     """
 
     def __init__(self, config: ModelConfig, views: Mapping[str, Vector], single_stream: bool = False) -> None:

@@ -226,7 +226,7 @@ class _Candidates:
 
 
 def generate_all(generator: Generator, texts: Iterable[tuple[Ids, SamplingConfig]]) -> Iterator[Sample]:
-    """One text for each prompt and settings, in order, of its candidates the best; `MAX_PARALLEL_TEXTS` are written at once."""
+    """Yield the best candidate for each prompt and settings, in order; `MAX_PARALLEL_TEXTS` are written at once."""
     found: dict[int, _Candidates] = {}
     owner: dict[TextGeneration, int] = {}
     wanted = ((n, *text, candidate) for n, text in enumerate(texts) for candidate in range(text[1].best_of))

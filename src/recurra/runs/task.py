@@ -13,7 +13,7 @@ from recurra.training.snapshot import ResumePoint
 
 @dataclass(frozen=True)
 class Task:
-    """The settings, and the text that is `prepared_text`; `text` is what is written down of it.
+    """The settings, and the text; `text` is its entry in run.toml.
 
     `start` is the model that training began with, where that was a trained one; `resumed` where it goes on.
     """

@@ -34,7 +34,7 @@ _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
 )
 
 
-class UndecodableError(TextError):  # noqa: N818 - an adjective is enough
+class UndecodableError(TextError):
     """Bytes that are not in the encoding that they should be in."""
 
 

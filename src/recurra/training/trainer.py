@@ -55,7 +55,7 @@ class Trainer:
 
     Training starts from the parameters `start`, else from new ones; or it goes on from `resumed`, with the best so far.
     `commit(snapshot, best)` makes a checkpoint durable and returns its path, in a thread of its own while training goes
-    on; `should_stop()` is asked between blocks of updates; the `processes` is who computes. After `events()` has ended there
+    on; `should_stop()` is called between blocks of updates; the `processes` compute. After `events()` has ended there
     are `history`, `best`, `snapshot()` and `seconds`, and `stopped` says whether it was told to stop.
 
     When the `clock` reaches the time limit, training ends before its last planned update: `out_of_time` is then True,

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADAGRAD_EPSILON", "OPTIMIZERS", "Optimizer", "OptimizerState", "Schedule", "adagrad_init", "adagrad_update",
-    "adam_init", "adam_update", "adamw_update", "average_of", "add_averaging", "clip_by_norm", "clip_by_value",
+    "adam_init", "adam_update", "adamw_update", "add_averaging", "average_of", "clip_by_norm", "clip_by_value",
     "global_norm", "magnitude", "momentum_init", "momentum_update", "nesterov_update", "not_finite", "optimizer_of",
     "require_finite", "rmsprop_update", "schedule_of", "sgd_init", "sgd_update",
 ]  # fmt: skip
