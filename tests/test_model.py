@@ -108,7 +108,7 @@ def test_what_a_model_file_lacks_is_told(saved: Path, without: str, message: str
     [
         ({"model": 5}, "does not hold a model: `model` must be a table, `bytes` true or false"),
         ({"model": {"cell": "lstm-x"}}, "does not hold a model: `cell` must be one of"),
-        ({"model": {"colour": 1}}, r"does not hold a model: unknown setting `colour`\.$"),
+        ({"model": {"color": 1}}, r"does not hold a model: unknown setting `color`\.$"),
         ({"model": {"hidden_size": 9}}, r"does not hold a model: parameter `layers.0.U` must have shape 9x7; got 8x7"),
         ({"bytes": True}, "does not hold a model: the model's vocabulary should be the 256 bytes"),
     ],

@@ -430,7 +430,7 @@ def _require_kinds(tensors: dict[str, Array], metadata: dict[str, Any]) -> None:
 
 
 def _require_shapes(tensors: dict[str, Array], config: ModelConfig, symbols: int) -> None:
-    """ModelError unless what training goes on with, KIND.NAME and KIND_weight of an optimiser, fits the parameters."""
+    """ModelError unless what training goes on with, KIND.NAME and KIND_weight of an optimizer, fits the parameters."""
     shapes = parameter_shapes(config, symbols)
     for name, array in tensors.items():
         good = True

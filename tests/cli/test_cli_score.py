@@ -32,7 +32,7 @@ def text(tmp_path: Path) -> Path:
 def held(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Path:
     """A run that held a part of its text out."""
     folder = tmp_path_factory.mktemp("runs") / "held"
-    options = ["--preset", "seed", "--hidden-size", "8", "--updates", "100", "--validation", "0.1", "--no-proof"]
+    options = ["--preset", "classic", "--hidden-size", "8", "--updates", "100", "--validation", "0.1", "--no-proof"]
     assert main(["train", str(book), *options, "--run", str(folder), "--quiet"]) == 0
     return folder
 

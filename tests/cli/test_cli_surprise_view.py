@@ -1,4 +1,4 @@
-"""The view of a text on a terminal: nothing in it is obeyed, and colour is not all that tells."""
+"""The view of a text on a terminal: nothing in it is obeyed, and color is not all that tells."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_legend_says_what_the_marks_mean() -> None:
     assert "8 and more" in legend(colors=True)
 
 
-@pytest.mark.parametrize("colours", [True, False])
+@pytest.mark.parametrize("colors", [True, False])
 def test_on_a_terminal(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch, colors: bool) -> None:
     Path("some.txt").write_text("A small\x07 book\n" * 3, encoding="utf-8")
     monkeypatch.setattr("recurra.cli.terminal.is_terminal", lambda stream: True)

@@ -1,4 +1,4 @@
-"""Streams: colours, escapes, closed ends; and what a terminal of its own is shown."""
+"""Streams: colors, escapes, closed ends; and what a terminal of its own is shown."""
 
 import errno
 import io
@@ -17,7 +17,7 @@ from recurra.cli import sample_output, terminal
 from recurra.errors import StorageError
 from recurra.formatting import sanitize
 
-COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
+COLOR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
 
 
 class Screen(io.StringIO):
@@ -48,7 +48,7 @@ def training(book: Path, command: list[str]) -> list[str]:
 def test_a_terminal_gets_a_live_display(training: list[str], environment: dict[str, str]) -> None:
     code, shown = on_a_terminal(training, environment)
     assert code == 0
-    assert COLOUR.search(shown)
+    assert COLOR.search(shown)
     assert b"\x1b[2K" in shown, "lines are drawn anew"
     assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1, "the cursor comes back"
     assert b"400 of 400 updates" in shown
@@ -56,10 +56,10 @@ def test_a_terminal_gets_a_live_display(training: list[str], environment: dict[s
     assert b"next      " in shown.replace(b"\x1b[0m", b"").replace(b"\x1b[1m", b"")
 
 
-def test_no_color_takes_the_colours_only(training: list[str], environment: dict[str, str]) -> None:
+def test_no_color_takes_the_colors_only(training: list[str], environment: dict[str, str]) -> None:
     code, shown = on_a_terminal(training, environment | {"NO_COLOR": "1"})
     assert code == 0
-    assert not COLOUR.search(shown)
+    assert not COLOR.search(shown)
     assert b"\x1b[2K" in shown
 
 

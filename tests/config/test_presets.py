@@ -32,9 +32,9 @@ def test_whatever_is_chosen_fits_the_text(characters: int, seconds: float) -> No
 
 @given(characters=some.integers(0, 10**8), seconds=some.floats(0.1, 1e5), more=some.floats(1, 100))
 def test_more_text_and_more_time_never_choose_a_smaller_network(characters: int, seconds: float, more: float) -> None:
-    rung = AUTO_NETWORKS.index(choose_settings(characters, seconds).network)
-    assert AUTO_NETWORKS.index(choose_settings(int(characters * more), seconds).network) >= rung
-    assert AUTO_NETWORKS.index(choose_settings(characters, seconds * more).network) >= rung
+    network = AUTO_NETWORKS.index(choose_settings(characters, seconds).network)
+    assert AUTO_NETWORKS.index(choose_settings(int(characters * more), seconds).network) >= network
+    assert AUTO_NETWORKS.index(choose_settings(characters, seconds * more).network) >= network
 
 
 def test_dropout_grows_with_the_epochs() -> None:
@@ -63,12 +63,12 @@ def test_what_a_better_network_wants() -> None:
 
 
 @pytest.mark.parametrize(
-    "rung", AUTO_NETWORKS, ids=lambda rung: f"{rung.settings['cell']} {rung.settings['hidden_size']}"
+    "network", AUTO_NETWORKS, ids=lambda network: f"{network.settings['cell']} {network.settings['hidden_size']}"
 )
-def test_the_loss_to_expect_goes_through_what_was_measured(rung: AutoNetwork) -> None:
-    for read, nats in rung.losses:
-        assert expected_loss(rung, read) == pytest.approx(nats)
-    losses = [expected_loss(rung, 10**exponent) for exponent in range(3, 10)]
+def test_the_loss_to_expect_goes_through_what_was_measured(network: AutoNetwork) -> None:
+    for read, nats in network.losses:
+        assert expected_loss(network, read) == pytest.approx(nats)
+    losses = [expected_loss(network, 10**exponent) for exponent in range(3, 10)]
     assert losses == sorted(losses, reverse=True)
 
 

@@ -106,7 +106,7 @@ def test_padding_and_fewer_steps_equal_the_reference(config):
 
 @pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimiser_steps_as_in_the_reference(optimizer, share):
+def test_every_optimizer_steps_as_in_the_reference(optimizer, share):
     hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     config = ModelConfig(cell="gru", hidden_size=M)
     batched, reference = engines(config, settings(optimizer=optimizer, **hyper))

@@ -1,4 +1,4 @@
-"""The optimisers' kernels and pieces: the bits of the equations in NumPy, however the work is divided."""
+"""The optimizers' kernels and pieces: the bits of the equations in NumPy, however the work is divided."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_padding_and_zero_states_equal_the_reference(config: ModelConfig) -> Non
 @needs_torch
 @pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimiser_steps_as_in_the_reference(optimizer: str, share: float) -> None:
+def test_every_optimizer_steps_as_in_the_reference(optimizer: str, share: float) -> None:
     hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     own, reference = pair(ModelConfig(cell="gru", hidden_size=M), settings(optimizer=optimizer, ema=0.7, **hyper))
     for engine in (own, reference):
@@ -140,7 +140,7 @@ def test_every_optimiser_steps_as_in_the_reference(optimizer: str, share: float)
 
 
 @needs_torch
-def test_single_updates_of_the_mission_from_equal_states() -> None:
+def test_single_updates_of_the_report_from_equal_states() -> None:
     config, training = ModelConfig(hidden_size=M), TrainingConfig(sequence_length=25)
     compiled = engines.create(config, training, Start(initialize(config, K, seed=0)))
     inputs, targets, rates = updates(400, 25, 0.1, 1)

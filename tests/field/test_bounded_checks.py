@@ -24,7 +24,7 @@ from recurra.runs import summary as summary_module
 from recurra.training.events import Gathering
 
 K, H, T = 60, 6, 8
-SMALL = {"preset": "seed", "hidden_size": 8, "sample_every": 0, "updates": 20}
+SMALL = {"preset": "classic", "hidden_size": 8, "sample_every": 0, "updates": 20}
 BOOK = "A small book, of few words, read many times over.\n" * 60
 
 

@@ -32,7 +32,7 @@ from recurra.training.trainer import LONGEST_SAMPLE
 from recurra.web import log_tail, panel_data
 
 LINE = "A small book, of few words, read many times over.\n"
-SMALL: dict[str, Any] = {"preset": "seed", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
+SMALL: dict[str, Any] = {"preset": "classic", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
 FILES = 400  # whose paths together are longer than run.toml holds
 
 

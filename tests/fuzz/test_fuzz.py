@@ -53,7 +53,7 @@ RUN_TOML = b"""[model]
 cell = "elman"
 hidden_size = 100
 [training]
-preset = "seed"
+preset = "classic"
 sequence_length = 25
 batch_size = 1
 learning_rate = 0.1
@@ -326,7 +326,7 @@ def values(draw: Random, depth: int = 0) -> Any:
 
 @pytest.mark.parametrize("kind", [ModelConfig, TrainingConfig])
 def test_settings_in_tables(kind: type[ModelConfig] | type[TrainingConfig]) -> None:
-    names = [*kind().to_table(), "colour"]
+    names = [*kind().to_table(), "color"]
     for draw in rounds():
         table = {name: values(draw) for name in draw.sample(names, draw.randint(1, 3))}
         for load in (kind.from_table, configs):

@@ -214,9 +214,9 @@ MODELS = [
     Case("a parameter too few", model_file(without="parameters.V"), "parameter `V` is missing"),
     Case("a parameter too many", model_file(**{"parameters.Z": np.zeros(1)}), "unknown parameter `Z`"),
     Case("an array too many", model_file(weights=np.zeros(1)), "unknown array 'weights'"),
-    Case("an optimiser of another network", model_file(**{"optimizer.squares.V": np.zeros((5, 3))}), "does not fit"),
-    Case("an optimiser without its weight", model_file(**{"optimizer.average_weight": np.zeros(0)}), "does not fit"),
-    Case("an optimiser of whole numbers", model_file(**{"optimizer.squares.V": np.zeros((5, 4), int)}), "got int64"),
+    Case("an optimizer of another network", model_file(**{"optimizer.squares.V": np.zeros((5, 3))}), "does not fit"),
+    Case("an optimizer without its weight", model_file(**{"optimizer.average_weight": np.zeros(0)}), "does not fit"),
+    Case("an optimizer of whole numbers", model_file(**{"optimizer.squares.V": np.zeros((5, 4), int)}), "got int64"),
     Case("a state of another network", model_file(**{"state.h": np.zeros((1, 1, 5))}), "does not fit the network"),
     Case("a state of no stream", model_file(**{"state.h": np.zeros((1, 0, 4))}), "does not fit the network"),
     Case("a state without sides", model_file(**{"state.h": np.zeros(())}), "does not fit the network"),
@@ -251,7 +251,7 @@ def run_file(name: str, content: bytes | str | Build) -> Build:
 
     def build(folder: Path) -> None:
         folder.mkdir()
-        (folder / "run.toml").write_text('[training]\npreset = "seed"\n')
+        (folder / "run.toml").write_text('[training]\npreset = "classic"\n')
         (folder / "metrics.jsonl").write_text(RECORD)
         (folder / name).unlink(missing_ok=True)
         if callable(content):
@@ -340,7 +340,7 @@ def npz(header: str, data: bytes = b"", name: str = "U.npy", **how: Any) -> Buil
 
 
 def network_npz(**changes: Any) -> Build:
-    """The course's network in an .npz file, compressed, with changes."""
+    """The network of DD2424 assignment 4 in an .npz file, compressed, with changes."""
     shapes = {"U": (4, 5), "W": (4, 4), "V": (5, 4), "b": (4, 1), "c": (5, 1)}
     arrays = {name: np.ones(shape) for name, shape in shapes.items()} | {"chars": list("abcde")}
 

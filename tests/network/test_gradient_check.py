@@ -292,7 +292,7 @@ def test_neither_threads_nor_the_copies_at_once_change_a_figure(monkeypatch: pyt
         assert figure.max_abs_central == pytest.approx(figures[name].max_abs_central, abs=1e-10)
 
 
-def test_the_seed_s_check_passes_with_its_own_figures() -> None:
+def test_preset_classic_passes_with_the_figures_of_the_report() -> None:
     initial, trained = problem(T=8, B=1, scale=0.01), problem(T=8, B=1, scale=0.5, seed=1)
     figures = check_initial_and_trained(*initial[:2], trained.parameters, *initial[2:4], trained.state)
     assert list(figures) == ["U", "W", "b", "V", "c", "h0", "x"]
@@ -309,7 +309,7 @@ def test_the_seed_s_check_passes_with_its_own_figures() -> None:
     assert table["cells"]["elman"]["W"]["seed_tolerance"] == 1e-9
 
 
-def test_the_seed_s_figures_are_judged_at_the_initial_weights_alone() -> None:
+def test_the_figures_of_the_report_are_judged_at_the_initial_weights_alone() -> None:
     """With weights of order one, W's central differences lie far above 1e-9."""
     small, large = problem(T=8, B=1, scale=0.01), problem(T=8, B=1)
     zeros = State(h=np.zeros((1, 1, 3)))
@@ -321,7 +321,7 @@ def test_the_seed_s_figures_are_judged_at_the_initial_weights_alone() -> None:
     assert not to_table({"elman": at_the_start})["passed"]
 
 
-def test_a_wrong_gradient_of_either_weights_fails_the_seed_s_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_gradient_of_either_weights_fails_the_check_of_preset_classic(monkeypatch: pytest.MonkeyPatch) -> None:
     """At zero weights h is zero and so is 1 - h^2's part: only the trained weights can show that it is missing."""
     p = problem(T=4, B=1)
     break_formula(monkeypatch, elman, "dh_t * slope(h[t])", "dh_t")

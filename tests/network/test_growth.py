@@ -68,7 +68,7 @@ def test_new_columns_are_drawn_from_a_stream_of_their_own_and_as_large_as_the_ol
     assert np.array_equal(grow(config, parameters, BEHIND, 10, seed=1)["layers.0.U"][:, 5:], new)
 
 
-def test_what_an_optimiser_keeps_grows_by_zeros() -> None:
+def test_what_an_optimizer_keeps_grows_by_zeros() -> None:
     config = ModelConfig(hidden_size=3)
     U, V = np.ones((3, 5)), np.arange(15.0).reshape(5, 3) + 1
     assert np.array_equal(spread(config, "squares.layers.0.U", U, AMONG, 10)[0], [0, 1, 1, 0, 0, 1, 0, 0, 1, 1])

@@ -34,7 +34,7 @@ def test_names_and_shapes_in_canonical_order() -> None:
     ]
 
 
-def test_the_mission_s_network_has_25878_numbers() -> None:
+def test_the_network_of_the_report_has_25878_numbers() -> None:
     parameters = initialize(ModelConfig(hidden_size=100), 78, seed=0)
     assert count(parameters) == 100 * 78 + 100 * 100 + 100 + 78 * 100 + 78
 

@@ -25,7 +25,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     (folder / "t.txt").write_text(TEXT)
     small: dict[str, Any] = {"hidden_size": 8, "sequence_length": 5, "updates": 30, "sample_every": 0, "proof": False}
-    recurra.train(folder / "t.txt", run=folder / "run", preset="seed", report=False, **small)
+    recurra.train(folder / "t.txt", run=folder / "run", preset="classic", report=False, **small)
     return max((folder / "run" / "checkpoints").glob("update-*"))
 
 

@@ -13,7 +13,7 @@ from recurra.errors import ModelError, TextError
 from recurra.runs.provenance import Provenance
 
 BOOK = "A small book, of few words, read many times over.\n" * 40
-SETTINGS: dict[str, Any] = {"preset": "seed", "updates": 20, "hidden_size": 8, "proof": False, "report": False}
+SETTINGS: dict[str, Any] = {"preset": "classic", "updates": 20, "hidden_size": 8, "proof": False, "report": False}
 
 
 def train(tmp_path: Path, **settings: Any) -> Path:

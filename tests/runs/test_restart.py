@@ -21,7 +21,7 @@ def _start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def train(updates: int = 20, *, run: str | None = None, force: bool = False) -> Path:
-    settings = SETTINGS | {"updates": updates, "preset": "seed"}
+    settings = SETTINGS | {"updates": updates, "preset": "classic"}
     return recurra.train(text=TEXT, run=run, force=force, proof=False, report=False, **settings).folder
 
 

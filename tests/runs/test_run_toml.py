@@ -67,8 +67,8 @@ def test_what_is_given_again_is_fine() -> None:
 
 
 def test_a_setting_that_is_none() -> None:
-    with pytest.raises(UsageError, match=r"unknown setting `colour`"):
-        change_settings(SAVED, {"colour": "red"})
+    with pytest.raises(UsageError, match=r"unknown setting `color`"):
+        change_settings(SAVED, {"color": "red"})
     with pytest.raises(UsageError, match="`learning_rate` must be a positive finite number; got nan"):
         change_settings(SAVED, {"learning_rate": float("nan")})
 

@@ -257,7 +257,7 @@ def test_what_may_not_be_read() -> None:
 )
 def test_no_traceback_at_the_command_line(capfd: pytest.CaptureFixture[str], content: bytes, words: Any) -> None:
     Path("text").write_bytes(content)
-    assert main(["train", "text", "--preset", "seed", "--run", "run"]) == 3
+    assert main(["train", "text", "--preset", "classic", "--run", "run"]) == 3
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("error: ")

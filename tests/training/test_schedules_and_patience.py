@@ -31,7 +31,7 @@ def test_a_setting_given_overrides_its_preset():
         api.configs({"preset": "huge"})
 
 
-def test_preset_seed_is_the_missions_training():
+def test_preset_classic_is_the_reports_training():
     assert api.configs({}) == (ModelConfig(), TrainingConfig())
 
 

@@ -53,7 +53,7 @@ def sha(trainer: Trainer) -> str:
 
 
 def by_hand(text: str, updates: int, *, layers: int = 1, batch: int = 1) -> tuple[dict[str, Any], list[float]]:
-    """The training of the mission written out: B readers in order, h = 0 where the text begins anew, AdaGrad."""
+    """The training of the report written out: B readers in order, h = 0 where the text begins anew, AdaGrad."""
     config = ModelConfig(hidden_size=8, layers=layers)
     ids = Vocabulary.of(text).encode(text).astype(np.int64)
     parameters = initialize(config, len(set(text)), seed=0)
@@ -441,7 +441,7 @@ def test_no_updates() -> None:
     assert trainer.seconds == 0
 
 
-def test_losses_are_sums_for_preset_seed_unless_its_updates_differ() -> None:
+def test_losses_are_sums_for_preset_classic_unless_its_updates_differ() -> None:
     assert make_trainer().loss_span == T
     assert make_trainer(documents="lines").loss_span == 1
 

@@ -68,7 +68,7 @@ def train(
     ::
 
         run = recurra.train("book.txt", time_limit="10m")
-        run = recurra.train("book.txt", preset="seed", updates=100_000, seed=0)
+        run = recurra.train("book.txt", preset="classic", updates=100_000, seed=0)
         run = recurra.train(run="runs/book", resume=True, updates=200_000)
         print(run.model.sample("In the beginning", temperature=0.7))
 

@@ -1,4 +1,4 @@
-"""What is printed where: data on stdout, words on stderr, colours and escapes only where a terminal shows them."""
+"""What is printed where: data on stdout, words on stderr, colors and escapes only where a terminal shows them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def can_move(stream: IO[str] | None) -> bool:
 
 
 def has_color(stream: IO[str] | None) -> bool:
-    """Whether colours are welcome on `stream`: a terminal, and NO_COLOR (no-color.org) is unset or empty."""
+    """Whether colors are welcome on `stream`: a terminal, and NO_COLOR (no-color.org) is unset or empty."""
     return can_move(stream) and not os.environ.get("NO_COLOR")
 
 
 def paint(text: str, style: str, stream: IO[str] | None = None) -> str:
-    """`text` in one of `STYLES` if `stream` (else stderr) shows colours."""
+    """`text` in one of `STYLES` if `stream` (else stderr) shows colors."""
     if not has_color(sys.stderr if stream is None else stream):
         return text
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m"

@@ -15,7 +15,7 @@ from typing import Any
 from recurra.cli.terminal import paint, wrap
 from recurra.cli.train_progress import SilentProgress
 from recurra.config import HYPERPARAMETERS, SETTINGS, TrainingConfig, configs
-from recurra.config.presets import MIN_SPLIT_CHARACTERS, PRESETS, choose_settings, expected_loss
+from recurra.config.presets import MIN_SPLIT_CHARACTERS, PRESETS, choose_settings, current_preset, expected_loss
 from recurra.formatting import describe_loss, describe_share, duration, plural, rate, sanitize
 from recurra.network.parameters import count
 from recurra.runs import records
@@ -125,7 +125,7 @@ def _network(trainer: Trainer) -> str:
 
 
 def _optimizer(training: TrainingConfig) -> str:
-    """How the text is read, the optimiser, its rate and what bounds its gradients."""
+    """How the text is read, the optimizer, its rate and what bounds its gradients."""
     sizes = f"{training.batch_size} streams of {training.sequence_length}, " if training.batch_size > 1 else ""
     order = "" if training.order == "sequential" else f"{training.order} order, "
     documents = "" if training.documents is None else f"each of the {training.documents} by itself, "
@@ -190,7 +190,7 @@ def slower_hint(texts: Sequence[str], named: Mapping[str, Any], rate: float, fol
     if options.get("resume"):
         tables = records.load(folder).tables
         texts = texts or tables["text"].get("source") or MANY
-        options = {"preset": tables["training"]["preset"]} | options | {"run": None}
+        options = {"preset": current_preset(tables["training"]["preset"])} | options | {"run": None}
     words = ["train", *texts]
     for name, option in OPTIONS.items():
         value = f"{rate:g}" if name == "learning_rate" else options.get(name)

@@ -43,7 +43,7 @@ class ContextConfig(NamedTuple):
 
 
 class OnlineLearner:
-    """The network, its memory of T steps, its optimiser, and the contexts beside it.
+    """The network, its memory of T steps, its optimizer, and the contexts beside it.
 
     ids[: at] are the symbols of the T steps under way, all read; `logs` (1, >= symbols) is log p of what follows.
     ids[T] is the target of the last step, and the first that is read of the next T.
@@ -144,7 +144,7 @@ class OnlineLearner:
         self._make_memory()
 
     def _learned(self) -> dict[str, Vector]:
-        """Copies of the parameters and of the optimiser's state, by name."""
+        """Copies of the parameters and of the optimizer's state, by name."""
         return self._layout.unpack(self._flat) | unflatten_state(self._optimizer.state, self._layout)
 
     def _make_memory(self) -> None:

@@ -1,7 +1,7 @@
 """Presets, and the automatic choice of one for the length of a text and a time limit.
 
-What a preset does not set has the defaults of `ModelConfig` and `TrainingConfig`, which are those of `seed`, the
-mission's training.
+A setting that a preset does not name has the default of `ModelConfig` or `TrainingConfig`. These defaults are preset
+`classic`: the min-char-rnn recipe, as in the report this project reproduces (KTH DD2424, assignment 4).
 """
 
 from __future__ import annotations
@@ -28,15 +28,22 @@ _LSTM_512 = _LSTM_256 | {"hidden_size": 512, "learning_rate": 0.003}
 
 PRESETS: dict[str, dict[str, Any]] = {
     "auto": {"time_limit": 600.0},  # the rest is chosen
-    "seed": {},
+    "classic": {},
     "small": _BATCHES | _GRU_256 | {"updates": 500},
     "medium": _BATCHES | _LSTM_256 | {"dropout": 0.2, "updates": 2500},
     "large": _BATCHES | _LSTM_512 | {"dropout": 0.5, "updates": 2650},
 }
 
+RENAMED = {"seed": "classic"}  # earlier names of presets, in old run directories and scripts
+
+
+def current_preset(name: Any) -> Any:
+    """Return the present name of a preset that has been renamed, else `name` itself."""
+    return RENAMED.get(name, name) if isinstance(name, str) else name
+
 
 class AutoNetwork(NamedTuple):
-    """A network on the ladder from quick to good.
+    """One of the networks among which preset auto chooses, from quick to good.
 
     It is for at least so many `seconds` and `characters` of text. `speed` is what two cores read, in characters a
     second; `losses` the held-out nats a character on tiny Shakespeare after so many characters read. `dropout` is the
@@ -77,7 +84,7 @@ MIN_HELD_OUT_CHARACTERS = 25  # characters of a text that is not shorter
 
 
 class Choice(NamedTuple):
-    """What was chosen: a rung, its settings fitted to the text, and what a better network would want (time, text)."""
+    """The network of preset auto, its settings fitted to the text, and what a better network needs (time, text)."""
 
     network: AutoNetwork
     settings: dict[str, Any]

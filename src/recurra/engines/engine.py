@@ -70,7 +70,7 @@ class TrainResult(NamedTuple):
 class Engine(ABC):
     """A training under way. As one of several processes it trains a part of the B streams.
 
-    All that it gives away is a copy, in the mission's orientation and in its own precision.
+    All that it gives away is a copy, in the reference's orientation and in its own precision.
     """
 
     name: str  # as users know it
@@ -101,7 +101,7 @@ class Engine(ABC):
 
     @abstractmethod
     def optimizer_state(self) -> dict[str, Array]:
-        """The optimiser's state, as `KIND.NAME`, and what it has besides."""
+        """The optimizer's state, as `KIND.NAME`, and what it has besides."""
 
     @abstractmethod
     def state(self) -> State:

@@ -1,6 +1,6 @@
 """The optimizer step on all parameters end to end, in pieces that fit in the cache of a core.
 
-Every optimiser works on each number alone, so that neither the pieces nor the cores change a bit.
+Every optimizer works on each number alone, so that neither the pieces nor the cores change a bit.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def slices(numbers: int) -> list[slice]:
 
 
 class FlatOptimizer:
-    """The optimiser of a training for the parameters `flat` (1, N), and its state."""
+    """The optimizer of a training for the parameters `flat` (1, N), and its state."""
 
     def __init__(self, training: TrainingConfig, flat: Vector) -> None:
         self._optimizer = optimizer_of(training, COMPILED)

@@ -22,7 +22,7 @@ class FlatLayout(Protocol):
 
 
 def unflatten_state(state: Mapping[str, Array], layout: FlatLayout) -> dict[str, Array]:
-    """Copies of an optimiser's state, `KIND.all` as `KIND.NAME` for each parameter, and what it has besides."""
+    """Copies of an optimizer's state, `KIND.all` as `KIND.NAME` for each parameter, and what it has besides."""
     found: dict[str, Array] = {}
     for name, own in state.items():
         kind, _, of = name.rpartition(".")

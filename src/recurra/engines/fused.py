@@ -76,7 +76,7 @@ def _blank(hidden: Tiling, symbols: Tiling) -> fused_elman.Weights:
 
 
 def _views(weights: fused_elman.Weights, hidden: Tiling, symbols: Tiling) -> dict[str, Vector]:
-    """The unpadded parameters by name, in the mission's orientation, as views."""
+    """The unpadded parameters by name, in the reference's orientation, as views."""
     m, K = hidden.size, symbols.size
     return {
         "layers.0.U": weights.U[:, :m].T,

@@ -55,12 +55,12 @@ class Slot(NamedTuple):
         return flat[0, self.start : self.start + self.rows * self.width].reshape(self.rows, self.width)
 
     def put(self, flat: Vector, value: Array) -> None:
-        """Copy a parameter in, from the mission's orientation."""
+        """Copy a parameter in, from the reference's orientation."""
         value = value.T if self.is_table else value
         self.inner(flat)[...] = value.reshape(self.gates, self.size, self.inputs).transpose(2, 0, 1)
 
     def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
-        """Copy a parameter out, in the mission's orientation."""
+        """Copy a parameter out, in the reference's orientation."""
         view = self.view(flat)
         turned = view.T if self.rows == 1 else aligned_zeros(self.width, self.rows)
         if self.rows > 1:

@@ -50,7 +50,7 @@ def parts(training: TrainingConfig, processes: int) -> list[slice]:
     if B == 1:
         raise UsageError(
             f"one stream cannot be shared by {processes} processes: each step needs the one before it.",
-            hint="give a `--batch-size`, or train it in one process: preset seed is fastest so.",
+            hint="give a `--batch-size`, or train it in one process: preset classic is fastest so.",
         )
     if training.engine == "torch":
         if B % processes:

@@ -1,6 +1,6 @@
 """Train in PyTorch, float32, on a CPU or a GPU: its autograd, our optimizers.
 
-The optimisers are those of `network.optimizers`: their equations hold for torch tensors as they stand, on all
+The optimizers are those of `network.optimizers`: their equations hold for torch tensors as they stand, on all
 parameters laid end to end. PyTorch's own ones differ in where epsilon stands, in AdaGrad's and in what a checkpoint
 keeps, so that no other engine could go on from theirs.
 """
@@ -62,7 +62,7 @@ class TorchEngine(StepwiseEngine):
         return torch.tensor(array, device=self._device)
 
     def _loaded(self, saved: Mapping[str, Array] | None) -> dict[str, Tensor]:
-        """The optimiser's state on the device: new, or of what another engine may have `saved`."""
+        """The optimizer's state on the device: new, or of what another engine may have `saved`."""
         state = self._optimizer.init({FLAT: np.zeros(len(self._flat), np.float32)})
         if saved is not None:
             state = flatten_state(state, saved, self._layout)

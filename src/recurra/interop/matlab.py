@@ -4,7 +4,7 @@
 
 U (m, K), W (m, m), V (K, m), b (m, 1) and c (K, 1) are float64, which holds a float32 exactly. Beside the struct lie
 code_points (K, 1), the character of each id, counted from 1 there; is_bytes, 1 where they are bytes; documents, 1 where
-h is zero before each newline; and, where all are ASCII, book_chars (1, K), as the course calls them.
+h is zero before each newline; and, where all are ASCII, book_chars (1, K), as DD2424 assignment 4 calls them.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def read(path: Path, options: Options) -> Imported:
     """The network in the struct RNN of a MAT-file, and the characters that lie beside it."""
     found = from_bytes(files.read(path, mat_file.MAX_BYTES), f"{path}")
     if options.names != Names() or options.activation not in (None, "tanh"):
-        raise UsageError("names of modules and an activation are for a state_dict; a MAT-file is the course's network.")
+        raise UsageError(
+            "names of modules and an activation are for a state_dict; a MAT-file has a network of DD2424 assignment 4."
+        )
     return Imported(Network(found.config, found.parameters), found.symbols, found.documents)
 
 

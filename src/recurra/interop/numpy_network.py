@@ -1,4 +1,4 @@
-"""The network in an .npz file of NumPy, only read: the course's U, W, V, b and c, or a state_dict of PyTorch."""
+"""Read the network in an .npz file of NumPy: U, W, V, b and c of DD2424 assignment 4, or PyTorch's state_dict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read(path: Path, options: Options) -> Imported:
     activation = options.activation or "tanh"
     if scheme := vanilla_network.scheme_of(arrays):
         if options.names != Names():
-            raise UsageError("names of modules are for a state_dict; this file is the course's network.")
+            raise UsageError("names of modules are for a state_dict; this file has a network of DD2424 assignment 4.")
         config, parameters = vanilla_network.network(arrays, scheme, name, activation=activation, rows=True)
         return Imported(Network(config, parameters), symbols)
     numbers = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}

@@ -42,7 +42,7 @@ CENTRAL_STEP: Final = 1e-4
 COMPLEX_STEP: Final = 1e-30
 COMPLEX_TOLERANCE: Final = 1e-12
 REPORT_TOLERANCES: Final = {"U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5}
-"""The largest absolute differences from central differences (step 1e-4) that the mission's report prints."""
+"""The largest differences from central differences (step 1e-4) in the report (KTH DD2424, assignment 4)."""
 
 WORK: Final = 20_000_000_000  # multiplications of a forward pass, over all elements: the report's network needs 90 %
 SAMPLED: Final = 4  # a sample takes this part of `WORK`: it finds a wrong formula by a few elements
@@ -78,7 +78,7 @@ class Figures(NamedTuple):
 
 
 class JudgedFigures(NamedTuple):
-    """The figures under preset seed: central at the initial weights, the complex step's worse of both."""
+    """The figures under preset classic: central at the initial weights, the complex step's worse of both."""
 
     max_abs_central: float
     max_rel_central: float
@@ -177,7 +177,7 @@ def check_initial_and_trained(
     seed: int = 0,
     progress: Progress = ignore_progress,
 ) -> dict[str, JudgedFigures]:
-    """The check under preset seed: at initial weights and a zero state, and at trained ones and their state.
+    """The check under preset classic: at initial weights and a zero state, and at trained ones and their state.
 
     Named by the letters U, W, b, V, c, h0 and x, with a GRU's b_n and an LSTM's c0 (of several layers, the
     worst). A letter passes when central differences lie within the report's figure at the initial weights and the
@@ -364,7 +364,7 @@ def _letter(name: str) -> str:
 
 
 def group_by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
-    """By the mission's letter, of several layers the worst."""
+    """By the report's letter, of several layers the worst."""
     worst: dict[str, Figures] = {}
     for name, figure in figures.items():
         letter = _letter(name)

@@ -48,7 +48,7 @@ def symbol_axes(config: ModelConfig) -> dict[str, int]:
 
 
 def initialize(config: ModelConfig, symbols: int, *, seed: int, scale: float | None = 0.01) -> dict[str, Array]:
-    """Weights from N(0, scale^2), biases 0, float32; with `scale` None what `initialisation` says of each.
+    """Weights from N(0, scale^2), biases 0, float32; with `scale` None what `initialization` says of each.
 
     Each weight matrix has the random stream of its own name, filled row by row: a matrix does not change when
     another one's shape does.

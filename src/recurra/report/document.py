@@ -252,7 +252,7 @@ def _overview(runs: Sequence[RunData]) -> list[Html]:
     parts.append(
         tag(
             "p",
-            "Smooth losses are in each run's own unit: nats per 25 characters for preset seed.",
+            "Smooth losses are in each run's own unit: nats per 25 characters for preset classic.",
             class_="note",
         )
     )

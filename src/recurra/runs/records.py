@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recurra.config import NONE
+from recurra.config.presets import current_preset
 from recurra.errors import ModelError
 from recurra.formatting import sanitize
 from recurra.io import bounded_io
@@ -80,9 +81,9 @@ class RunData:
 
     @property
     def span(self) -> int:
-        """The characters that a loss is summed over: those of an update for preset seed, else 1 (a mean)."""
+        """The characters that a loss is summed over: those of an update for preset classic, else 1 (a mean)."""
         training = self.table("training")
-        if training.get("preset", "seed") != "seed" or training.get("documents", NONE) != NONE:
+        if current_preset(training.get("preset", "classic")) != "classic" or training.get("documents", NONE) != NONE:
             return 1
         steps, streams = number(training, "sequence_length"), number(training, "batch_size")
         return max(1, int(steps or 25) * int(streams or 1))

@@ -13,6 +13,7 @@ from typing import Any, Final
 import tomli_w
 
 from recurra.config import NONE, SETTINGS, ModelConfig, TrainingConfig, in_seconds, split
+from recurra.config.keywords import rename_preset
 from recurra.distributed.ranks import launch
 from recurra.errors import ModelError, UsageError
 from recurra.io import atomic_write, bounded_io
@@ -33,7 +34,7 @@ FIXED: Final = {name: setting.fixed for name, setting in SETTINGS.items() if set
 
 def change_settings(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
     """The settings of a resumed run: those `saved`, changed by those `given`; UsageError for one that is `FIXED`."""
-    given = {name: NONE if value is None else value for name, value in in_seconds(given).items()}
+    given = {name: NONE if value is None else value for name, value in rename_preset(in_seconds(given)).items()}
     for name in FIXED:
         if name in saved and given.get(name, saved[name]) != saved[name]:
             raise UsageError(

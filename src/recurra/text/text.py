@@ -27,7 +27,7 @@ class Text:
     name      a slug, usable as a folder's name: the book's name, the file's stem, `a+2-more`, `stdin`
     source    what was read, in order: a book's name, `-`, an absolute path, or `text` for a string
     encoding  Python's name of the codec, or `bytes`
-    notes     what a user should be told: what was skipped, normalised, joined
+    notes     what a user should be told: what was skipped, normalized, joined
     sha256    of the text as UTF-8, or of the bytes themselves; so a file that needed no change has the
               digest that `sha256sum` prints. `respell` keeps the digest of the text that was read
 

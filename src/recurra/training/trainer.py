@@ -89,7 +89,7 @@ class Trainer:
         _require_finite(self.initial, 0)
         newline = newline_id(training, vocabulary)
         self.stream = processes.stream(training, train_ids, newline)
-        self.history = History(per_character=training.preset != "seed" or training.documents is not None)
+        self.history = History(per_character=training.preset != "classic" or training.documents is not None)
         self.update = 0
         self.validation: float | None = None
         self.selection = Selection(training, resumed)

@@ -1,4 +1,4 @@
-"""The moving average of the parameters, kept beside an optimiser."""
+"""The moving average of the parameters, kept beside an optimizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recurra.network.optimizers import OPTIMIZERS, add_averaging, average_of
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_after_one_update_it_is_the_parameters_and_the_optimiser_goes_its_own_way(name, dtype):
+def test_after_one_update_it_is_the_parameters_and_the_optimizer_goes_its_own_way(name, dtype):
     plain, keeping = OPTIMIZERS[name], add_averaging(OPTIMIZERS[name], 0.999)
     parameters = {"V": np.array([[1.5, -2.0]], dtype), "c": np.array([3.0], dtype)}
     gradients = {"V": np.array([[0.5, 1.0]], dtype), "c": np.array([-1.0], dtype)}
@@ -26,7 +26,7 @@ def test_after_one_update_it_is_the_parameters_and_the_optimiser_goes_its_own_wa
 
 
 def _after(values, decay):
-    """The state of an optimiser that arrived at `values`, one after the other."""
+    """The state of an optimizer that arrived at `values`, one after the other."""
     keeping = add_averaging(OPTIMIZERS["sgd"], decay)
     parameters = {"c": np.zeros_like(values[0])}
     state = keeping.init(parameters)

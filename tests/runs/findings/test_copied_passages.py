@@ -15,7 +15,7 @@ from recurra.runs.records import load
 from recurra.text.reading import from_string
 
 BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 60
-SETTINGS: dict[str, Any] = {"hidden_size": 8, "proof": False, "preset": "seed", "sample_every": 20, "updates": 60}
+SETTINGS: dict[str, Any] = {"hidden_size": 8, "proof": False, "preset": "classic", "sample_every": 20, "updates": 60}
 
 
 def test_a_training_leaves_what_its_samples_have_copied(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def check(
     all of them. Without MODEL a new network is checked, at its initial weights and after
     1,000 updates on a text; with --every every kind of network. A parameter is right when the complex step
     confirms it to 1e-12 and, at the initial weights, central differences
-    (step 1e-4) are within the figure that the first report of this network
-    prints. The exit code is 1 where one is wrong.
+    (step 1e-4) are within the figure that the report this project reproduces
+    prints (KTH DD2424, assignment 4). The exit code is 1 where one is wrong.
     """
     from recurra.api import gradient_checking
     from recurra.cli.terminal import await_input, print_stderr, progress, write_json, write_text

@@ -12,7 +12,7 @@ Examples:
   recurra import kjv-model -o kjv.safetensors       an exported folder
   recurra import lstm.safetensors --text book.txt   a state_dict of PyTorch
   recurra import gru.safetensors --vocabulary ids.json
-  recurra import RNN.mat                            the course's struct RNN
+  recurra import RNN.mat                            the struct RNN of DD2424 assignment 4
   recurra import RNN.npz --text book.txt            the same, of NumPy
   recurra import lstm.pt --converter > convert.py   a script that converts it"""
 CHARACTERS = Group("Which characters", sort_key=1)

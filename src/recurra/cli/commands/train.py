@@ -15,7 +15,7 @@ EXAMPLES = """\
 Examples:
   recurra train mybook.txt              the best model that ten minutes can buy
   recurra train mybook.txt --time-limit 1h
-  recurra train mybook.txt --preset seed --updates 300000 --hidden-size 200
+  recurra train mybook.txt --preset classic --updates 300000 --hidden-size 200
   recurra train more.txt --from runs/mybook
   recurra train --resume --run runs/mybook          go on where it stopped
   recurra train --resume --run runs/mybook --updates 400000

@@ -1,6 +1,6 @@
 """Optimizers as pairs of pure functions, with clipping, schedules, averages and the search for NaN and infinity.
 
-An optimiser is data: `init(parameters)` gives its state, a flat dict of arrays that a checkpoint can hold,
+An optimizer is data: `init(parameters)` gives its state, a flat dict of arrays that a checkpoint can hold,
 and `update(parameters, gradients, state, rate)` gives new parameters and a new state without touching the
 old ones. Both keep the dtype of the parameters; gradients of no parameter, such as the state's, are ignored.
 Hyper-parameters are keyword arguments of `update`, with the names and defaults of `config.HYPERPARAMETERS`.

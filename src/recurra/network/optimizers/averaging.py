@@ -18,7 +18,7 @@ def add_averaging(optimizer: Optimizer, decay: float) -> Optimizer:
 
         a <- decay * a + (1 - decay) * theta        w <- decay * w + (1 - decay)        w = 1 - decay^t
 
-    The state has besides the optimiser's own `average.NAME`, a, for each parameter, and `average_weight`, w, (1,).
+    The state has besides the optimizer's own `average.NAME`, a, for each parameter, and `average_weight`, w, (1,).
 
     Source: B. T. Polyak, A. B. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM Journal on
     Control and Optimization 30 (1992) 838-855, with the exponential weights and the correction w of Adam. Others

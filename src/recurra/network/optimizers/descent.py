@@ -13,13 +13,13 @@ OptimizerState = dict[str, Array]
 
 
 class Optimizer(NamedTuple):
-    """An optimiser's two functions; `update` also takes the hyper-parameters by name."""
+    """An optimizer's two functions; `update` also takes the hyper-parameters by name."""
 
     init: Callable[[Parameters], OptimizerState]
     update: Callable[..., tuple[dict[str, Array], OptimizerState]]
 
 
-def sgd_init(parameters: Parameters) -> OptimizerState:  # noqa: ARG001 - an optimiser's signature
+def sgd_init(parameters: Parameters) -> OptimizerState:  # noqa: ARG001 - an optimizer's signature
     """Nothing: SGD has no memory."""
     return {}
 
@@ -27,7 +27,7 @@ def sgd_init(parameters: Parameters) -> OptimizerState:  # noqa: ARG001 - an opt
 def sgd_update(
     parameters: Parameters,
     gradients: Parameters,
-    state: OptimizerState,  # noqa: ARG001 - an optimiser's signature
+    state: OptimizerState,  # noqa: ARG001 - an optimizer's signature
     rate: float,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of stochastic gradient descent at learning rate `rate`.

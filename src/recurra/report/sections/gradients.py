@@ -27,7 +27,7 @@ def gradient_section(run: RunData) -> Html:
     passed = check.get("passed") is True
     words = (
         f"The gradients are derived by hand. On the first sequence of the text {_extent(check)} compared with "
-        "two numerical ones. Central differences, taken at the initial weights, repeat the original experiment; their "
+        "two numerical ones. Central differences, taken at the initial weights, repeat the report's experiment; their "
         "own rounding and truncation limit them. The complex step, Im f(x + ih) / h, subtracts nothing and so shows "
         "the formulas' own error: here the larger of that at the initial weights and that where the training led."
     )
@@ -48,7 +48,7 @@ def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Htm
     header = [
         "Parameter",
         "Largest difference",
-        "Original report",
+        "The report (DD2424)",
         "Relative error, central",
         "Relative error, complex step",
         "Verdict",
@@ -60,7 +60,7 @@ def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Htm
         "Differences are the largest over all entries of the parameter that were compared; relative errors are that "
         "difference over the parameter's largest gradient. A row agrees when the complex step's error is at most ",
         power(COMPLEX_TOLERANCE, 0),
-        " and, where the original report prints a figure, the difference is no larger than that.",
+        " and, where the report (DD2424) prints a figure, the difference is no larger than that.",
         class_="note",
     )
     return join([table(caption, header, body, kind="wide"), note])
