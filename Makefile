@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make demo      train on a book in under two minutes and write the report"
-	@echo "make mission   the whole of it: 660,000 updates on the whole book"
+	@echo "make reproduce the whole of it: 660,000 updates on the whole book"
 	@echo "make test      the tests"
 	@echo "make fuzz      every loader fed with damaged files, FUZZ_SECONDS each (default 20)"
 	@echo "make test-browser   the live page and the report in Chromium, where that and its driver are installed"
@@ -31,10 +31,12 @@ $(BIN)/python:
 	touch $@ .venv/installed
 
 demo: .venv/installed
-	$(BIN)/recurra train kjv --preset seed --updates 350000 --validation 0.05 --run runs/demo --force
+	$(BIN)/recurra train kjv --preset classic --updates 350000 --validation 0.05 --run runs/demo --force
 
-mission: .venv/installed
-	$(BIN)/recurra train kjv --preset seed --updates 660000 --run runs/mission --force
+reproduce: .venv/installed
+	$(BIN)/recurra train kjv --preset classic --updates 660000 --run runs/reproduce --force
+
+mission: reproduce  # the earlier name
 
 test: .venv/installed-dev
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal --durations=10
@@ -79,14 +81,14 @@ online-check: .venv/installed-docs .venv/installed-release
 	$(BIN)/pip-audit --strict --disable-pip --no-deps -r dist/installed.txt
 
 numbers: .venv/installed-dev
-	$(BIN)/python benchmarks/preset_numbers.py $(TEXTS) --presets seed small medium -o docs/numbers-table.md
+	$(BIN)/python benchmarks/preset_numbers.py $(TEXTS) --presets classic small medium -o docs/numbers-table.md
 
 bench: .venv/installed-dev
-	$(BIN)/python benchmarks/seed_speed.py
+	$(BIN)/python benchmarks/classic_speed.py
 	$(BIN)/python benchmarks/batch_speed.py
 	$(BIN)/python benchmarks/sampling_speed.py
 	$(BIN)/python benchmarks/checkpoint_cost.py
 	$(BIN)/python benchmarks/compression.py
 	$(BIN)/python benchmarks/serving_load.py
 
-.PHONY: mutants help demo mission test test-browser test-durability fuzz lint docs release-check online-check numbers bench
+.PHONY: mutants help demo reproduce mission test test-browser test-durability fuzz lint docs release-check online-check numbers bench

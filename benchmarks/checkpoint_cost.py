@@ -21,7 +21,7 @@ from side_by_side import format_range, progress, quotients, spread
 
 BATCH = {"optimizer": "adam", "clip_value": None, "initial_scale": None, "batch_size": 32, "sequence_length": 96}
 TRAININGS: dict[str, dict[str, Any]] = {
-    "seed": {"preset": "seed"},
+    "classic": {"preset": "classic"},
     "lstm 2 x 256": BATCH | {"cell": "lstm", "hidden_size": 256, "layers": 2, "learning_rate": 0.004},
     "lstm 2 x 512": BATCH | {"cell": "lstm", "hidden_size": 512, "layers": 2, "learning_rate": 0.003},
 }
@@ -31,7 +31,7 @@ NEVER = 1e9  # seconds
 def speed(folder: str | None, text: Any, settings: dict[str, Any], updates: int, every: float) -> float:
     """Updates a second of one training, samples off."""
     with tempfile.TemporaryDirectory(prefix="recurra-bench-", dir=folder) as place:
-        named: dict[str, Any] = {"preset": "seed", "sample_every": 0} | settings
+        named: dict[str, Any] = {"preset": "classic", "sample_every": 0} | settings
         named |= {"updates": updates, "checkpoint_every": every}
         run = recurra.train(text=text, run=Path(place, "run"), proof=False, report=False, **named)
         return float(run.summary["updates_per_second"])

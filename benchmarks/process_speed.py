@@ -20,7 +20,7 @@ import side_by_side
 from side_by_side import format_range, progress, quotients, spread
 
 SIDES = {"1 process": (1, 1), "threads 2": (1, 2), "2 processes": (2, 1)}  # processes, and threads of each
-PLAIN = ["--preset=seed", "--initial-scale=none", "--optimizer=adam", "--learning-rate=0.002", "--sample-every=0"]
+PLAIN = ["--preset=classic", "--initial-scale=none", "--optimizer=adam", "--learning-rate=0.002", "--sample-every=0"]
 
 
 def rate(options: argparse.Namespace, processes: int, threads: int, folder: Path) -> float:

@@ -34,12 +34,12 @@ COMPARED = 40  # characters of the likeliest text
 def opened(name: str, network: str, streams: int) -> Any:
     """A side's writer of so many texts."""
     from peers import batch_setting
-    from recurra.network.parameters import initialise
+    from recurra.network.parameters import initialize
 
     cell, hidden, layers = network.split("-")
     shape = batch_setting.Shape(cell, streams, 1, int(hidden), int(layers))
     threads = 1 if streams == 1 else max(len(one_core.cores()), 1)
-    parameters = initialise(shape.config(), SYMBOLS, seed=0, scale=SCALE)
+    parameters = initialize(shape.config(), SYMBOLS, seed=0, scale=SCALE)
     return importlib.import_module(f"peers.{PEERS[name][1]}").Peer(shape, parameters, threads)
 
 

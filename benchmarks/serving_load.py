@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from recurra import LanguageModel, ModelConfig, Vocabulary
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 AT_ONCE = 64
 PROBES = 20  # a second
@@ -138,7 +138,7 @@ def server(config: ModelConfig) -> Iterator[tuple[int, int]]:
     vocabulary = Vocabulary.of(string.printable[:78])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.safetensors"
-        LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=0)).save(path)
+        LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=0)).save(path)
         line = [sys.executable, "-m", "recurra", "serve", str(path), "--port", "0"]
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             assert process.stdout is not None

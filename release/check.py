@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 BOOK = "In the beginning was a small book, and God said: let it be read, and read again.\n" * 60
-TRAIN = "train book.txt --preset seed --updates 60 --hidden-size 12 --run run"
+TRAIN = "train book.txt --preset classic --updates 60 --hidden-size 12 --run run"
 # What is run with each extra, and whether it must succeed: 0, or the exit code where the extra is missing.
 USES: dict[str, list[tuple[str, int]]] = {
     "base": [
@@ -37,13 +37,13 @@ USES: dict[str, list[tuple[str, int]]] = {
         ("report run -o report.html", 0),
         ("export run --format torch -o model.safetensors", 0),
         ("import model.safetensors -o mine", 0),
-        ("check --preset seed", 0),
+        ("check --preset classic", 0),
         ("export run --format onnx -o model.onnx", 2),
         ("export run --format matlab -o model.mat", 2),
         ("serve run", 2),
         ("doctor", 0),
     ],
-    "books": [("train kjv --preset seed --updates 60 --run run", 0)],
+    "books": [("train kjv --preset classic --updates 60 --run run", 0)],
     "onnx": [(TRAIN, 0), ("export run --format onnx -o model.onnx", 0)],
     "matlab": [(TRAIN, 0), ("export run --format matlab -o model.mat", 0)],
     "serve": [(TRAIN, 0), ("serve run --host 192.0.2.7", 2)],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.formatting import inert, is_unsafe, quoted
+from recurra.formatting import is_unsafe, quote_text, sanitize
 from recurra.web.assets import asset
 
 
@@ -36,7 +36,7 @@ from recurra.web.assets import asset
 )
 def test_an_unsafe_character_is_shown_as_python_writes_it(character: str, shown: str) -> None:
     assert is_unsafe(character)
-    assert inert(f"a{character}é") == f"a{shown}é"
+    assert sanitize(f"a{character}é") == f"a{shown}é"
 
 
 HARMLESS = [
@@ -49,12 +49,12 @@ HARMLESS = [
 
 @pytest.mark.parametrize("text", HARMLESS, ids=ascii)
 def test_layout_letters_and_harmless_marks_stay(text: str) -> None:
-    assert inert(text) == text
+    assert sanitize(text) == text
 
 
 def test_a_quoted_text_is_one_line() -> None:
-    assert quoted("\\") == r"'\'"
-    assert quoted("it's\n\t\x1b\U0001fae8") == '"it\'s\\n\\t\\x1b\U0001fae8"'
+    assert quote_text("\\") == r"'\'"
+    assert quote_text("it's\n\t\x1b\U0001fae8") == '"it\'s\\n\\t\\x1b\U0001fae8"'
 
 
 def test_the_page_escapes_the_same_characters() -> None:
@@ -66,8 +66,8 @@ def test_the_page_escapes_the_same_characters() -> None:
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_nothing_unsafe_is_left_and_a_second_time_changes_nothing(text: str) -> None:
-    assert not any(map(is_unsafe, inert(text)))
-    assert inert(inert(text)) == inert(text)
+    assert not any(map(is_unsafe, sanitize(text)))
+    assert sanitize(sanitize(text)) == sanitize(text)
 
 
 def test_every_control_character_and_surrogate_is_unsafe() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recurra.formatting import duration, loss_words, plural, rate
+from recurra.formatting import describe_loss, duration, plural, rate
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ def test_a_duration_has_two_units_at_most(seconds: float, words: str) -> None:
 
 
 def test_a_loss_is_told_with_its_bits() -> None:
-    assert loss_words(0.6931472) == "0.693 nats, 1.000 bits a character"
-    assert loss_words(17.32868, 25, "byte") == "17.33 nats per 25 bytes, 1.000 bits a byte"
+    assert describe_loss(0.6931472) == "0.693 nats, 1.000 bits a character"
+    assert describe_loss(17.32868, 25, "byte") == "17.33 nats per 25 bytes, 1.000 bits a byte"
 
 
 def test_a_low_rate_has_a_decimal() -> None:

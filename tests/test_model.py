@@ -15,7 +15,7 @@ from recurra.io import tensor_file
 from recurra.model import LanguageModel
 from recurra.network import network
 from recurra.network.network import State
-from recurra.network.parameters import digest, initialise
+from recurra.network.parameters import digest, initialize
 from recurra.runs.saved_model import load
 from recurra.system.random_streams import stream
 from recurra.text.vocabulary import Vocabulary
@@ -25,7 +25,7 @@ CONFIG = ModelConfig(hidden_size=8)
 
 
 def make_model(config: ModelConfig = CONFIG, vocabulary: Vocabulary = VOCABULARY, seed: int = 1) -> LanguageModel:
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=seed, scale=0.5))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=seed, scale=0.5))
 
 
 def rewrite(path: Path, *, without: str = "", metadata: dict[str, Any] | None = None, **tensors: Any) -> Path:
@@ -108,7 +108,7 @@ def test_what_a_model_file_lacks_is_told(saved: Path, without: str, message: str
     [
         ({"model": 5}, "does not hold a model: `model` must be a table, `bytes` true or false"),
         ({"model": {"cell": "lstm-x"}}, "does not hold a model: `cell` must be one of"),
-        ({"model": {"colour": 1}}, r"does not hold a model: unknown setting `colour`\.$"),
+        ({"model": {"color": 1}}, r"does not hold a model: unknown setting `color`\.$"),
         ({"model": {"hidden_size": 9}}, r"does not hold a model: parameter `layers.0.U` must have shape 9x7; got 8x7"),
         ({"bytes": True}, "does not hold a model: the model's vocabulary should be the 256 bytes"),
     ],
@@ -151,7 +151,7 @@ def test_loss_and_gradients_are_those_of_the_network() -> None:
 
 
 def test_at_the_start_a_character_costs_ln_k_and_a_zero_state_is_the_default() -> None:
-    model = LanguageModel(CONFIG, VOCABULARY, initialise(CONFIG, 7, seed=1))
+    model = LanguageModel(CONFIG, VOCABULARY, initialize(CONFIG, 7, seed=1))
     ids = np.arange(7).reshape(7, 1)
     loss, _ = model.loss_and_gradients(ids, ids[::-1])
     assert loss == pytest.approx(7 * math.log(7), rel=1e-3)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from recurra.config import ModelConfig
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.streams import Cursor, SequentialStream
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Shape(NamedTuple):
 
 def initial(shape: Shape, symbols: int, seed: int = 0) -> Parameters:
     """Initial weights by the names of ours: the cells' own start."""
-    return initialise(shape.config(), symbols, seed=seed, scale=None)
+    return initialize(shape.config(), symbols, seed=seed, scale=None)
 
 
 class Reader:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from recurra.inference.novelty import novelty
     from recurra.inference.sampling import SamplingConfig
     from recurra.model import LanguageModel
-    from recurra.runs.provenance import learned_text
+    from recurra.runs.provenance import read_training_text
     from recurra.runs.run import Run
     from recurra.runs.saved_model import load
     from recurra.text.vocabulary import Vocabulary
@@ -61,9 +61,9 @@ __all__ = [
     "evaluate",
     "export",
     "import_model",
-    "learned_text",
     "load",
     "novelty",
+    "read_training_text",
     "score",
     "serve",
     "train",
@@ -83,7 +83,7 @@ _HOMES = {
     "recurra.inference.sampling": ("SamplingConfig",),
     "recurra.model": ("LanguageModel",),
     "recurra.text.vocabulary": ("Vocabulary",),
-    "recurra.runs.provenance": ("learned_text",),
+    "recurra.runs.provenance": ("read_training_text",),
     "recurra.runs.run": ("Run",),
     "recurra.runs.saved_model": ("load",),
 }

@@ -26,7 +26,7 @@ def escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def inert(text: str) -> str:
+def sanitize(text: str) -> str:
     """`text` with every unsafe character as its escape."""
     if text.isascii() and text.isprintable():
         return text
@@ -35,16 +35,16 @@ def inert(text: str) -> str:
 
 def one_line(text: str) -> str:
     """`text` with newlines and tabs as escapes, too."""
-    return "".join(_ONE_LINE.get(character, character) for character in inert(text))
+    return "".join(_ONE_LINE.get(character, character) for character in sanitize(text))
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     """`text` in quotes and in one line, for a message; a backslash stays a single one."""
     quote = '"' if "'" in text and '"' not in text else "'"
     return f"{quote}{one_line(text)}{quote}"
 
 
-def loss_words(loss: float, span: float = 1, unit: str = "character") -> str:
+def describe_loss(loss: float, span: float = 1, unit: str = "character") -> str:
     """A loss in nats, a sum over `span` characters (or bytes), as it is and in bits a character."""
     bits = loss / span / math.log(2)
     nats = f"{loss:.3f} nats" if span == 1 else f"{loss:.2f} nats per {span:g} {unit}s"
@@ -68,7 +68,7 @@ def rate(per_second: float, nouns: str) -> str:
     return f"{per_second:,.{0 if per_second >= 10 else 1}f} {nouns}/s"
 
 
-def share_words(part: int, whole: int) -> str:
+def describe_share(part: int, whole: int) -> str:
     """1,000 of 200,000 elements (0.5 %)."""
     return f"{part:,} of {whole:,} elements ({100 * part / whole:.2g} %)"
 

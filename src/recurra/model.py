@@ -19,17 +19,17 @@ from recurra.config import DOCUMENTS, MAX_SEED, NONE, ModelConfig, arguments
 from recurra.engines import create_network, create_stepper
 from recurra.errors import ModelError, RecurraError, TextError, UsageError
 from recurra.inference import generation, sampling, scoring
-from recurra.inference.dynamic_evaluation import DynamicConfig, learning
+from recurra.inference.dynamic_evaluation import DynamicConfig, create_dynamic_predictor
 from recurra.inference.generation import Sample
 from recurra.inference.line_scores import NEWLINE, Line, score_lines
 from recurra.inference.sampling_options import SamplingSettings
-from recurra.inference.surprise import Predictor, Steady, Surprise, surprises, tally
+from recurra.inference.surprise import Predictor, StaticPredictor, Surprise, surprises, tally
 from recurra.io import atomic_write, tensor_file
 from recurra.network import growth, network
 from recurra.network.network import State
 from recurra.network.optimizers import average_of
 from recurra.network.parameters import check_parameters, digest, parameter_shapes
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 from recurra.text.id_file import IdFile, Ids
 from recurra.text.vocabulary import Vocabulary, name_characters
 
@@ -179,7 +179,7 @@ class LanguageModel:
     def _write(self, prompts: list[Array], config: sampling.SamplingConfig) -> Iterator[Sample]:
         config = self._adapted(config, 4)
         texts = ((prompt, one) for prompt in prompts for one in config.texts())
-        return generation.write_all(self.generator(), texts)
+        return generation.generate_all(self.generator(), texts)
 
     def stream(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
         """The symbols of `sample` as they are written, one at a time (bytes mode: one byte each)."""
@@ -188,7 +188,7 @@ class LanguageModel:
     def pieces(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
         """The symbols of `stream` some at a time, as they come."""
         arguments.instance("config", config, sampling.SamplingConfig)
-        return generation.pieces_of(self.generator(), self._known(prompt, 4), self._adapted(config, 3))
+        return generation.stream_chunks(self.generator(), self._known(prompt, 4), self._adapted(config, 3))
 
     def generator(self) -> generation.Generator:
         """What writes any number of texts side by side; they may begin and end at any time."""
@@ -199,7 +199,7 @@ class LanguageModel:
 
         If the model knows a canonical equivalent of a character, that is read, and a warning says so.
         """
-        spelled, note = respelled(arguments.text("prompt", prompt), self.vocabulary)
+        spelled, note = respell(arguments.text("prompt", prompt), self.vocabulary)
         if note is not None:
             warnings.warn(f"of the prompt {note}.", stacklevel=stacklevel)
         ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(spelled))
@@ -210,7 +210,7 @@ class LanguageModel:
 
     def _adapted(self, config: sampling.SamplingConfig, stacklevel: int) -> sampling.SamplingConfig:
         """The settings that this model can follow; a warning names what it can never write."""
-        adapted, unwritable = config.adapted(self.vocabulary)
+        adapted, unwritable = config.adapt(self.vocabulary)
         for one in unwritable:
             warnings.warn(str(one), stacklevel=stacklevel)
         return adapted
@@ -238,8 +238,8 @@ class LanguageModel:
             raise TextError("an empty text has no score.", hint="give a text of one character or more.")
         how = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
         if how is not None and not isinstance(how, DynamicConfig):
-            raise arguments.wrong("dynamic", '"sgd", "rms" or a DynamicConfig', how)
-        text, note = respelled(text, self.vocabulary)
+            raise arguments.invalid_argument("dynamic", '"sgd", "rms" or a DynamicConfig', how)
+        text, note = respell(text, self.vocabulary)
         if note is not None:
             warnings.warn(f"of the text {note}.", stacklevel=2)
         known = None if learned is None else self._spelled(arguments.text("learned", learned))
@@ -248,7 +248,7 @@ class LanguageModel:
         return tally(found, is_bytes=self.vocabulary.is_bytes, keep=True)
 
     def _spelled(self, text: str) -> str:
-        return self.vocabulary.spell(respelled(text, self.vocabulary)[0])
+        return self.vocabulary.spell(respell(text, self.vocabulary)[0])
 
     def surprises(
         self,
@@ -263,9 +263,9 @@ class LanguageModel:
         """
         end = self.document_end if documents is None else self._end_of(documents)
         predictor: Predictor = (
-            Steady(self.reader, self.zero_state(), end)
+            StaticPredictor(self.reader, self.zero_state(), end)
             if dynamic is None
-            else learning(self.config, self.parameters, self.zero_state(), dynamic, learned, end)
+            else create_dynamic_predictor(self.config, self.parameters, self.zero_state(), dynamic, learned, end)
         )
         return surprises(predictor, self.vocabulary, pieces, end)
 
@@ -332,14 +332,14 @@ class LanguageModel:
 def _require_mapping(name: str, value: Any) -> None:
     """UsageError unless `value` has arrays by their names."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise arguments.wrong(name, "a dict of arrays by name", value)
+        raise arguments.invalid_argument(name, "a dict of arrays by name", value)
 
 
 def _float32(name: str, value: Any) -> Array:
     """Return a copy of a parameter, rounded; ModelError where it is no array of real numbers."""
     found = np.asarray(_array(name, value))
     if found.dtype.kind not in "fiu":
-        raise ModelError(f"parameter {name!r:.80} must be an array of numbers; got {arguments.shown(value)}.")
+        raise ModelError(f"parameter {name!r:.80} must be an array of numbers; got {arguments.short_repr(value)}.")
     return np.array(found, np.float32)
 
 
@@ -348,20 +348,20 @@ def _array(name: str, value: Any) -> Array:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError):  # rows of different lengths; a tensor of PyTorch with a gradient
-        raise arguments.wrong(name, "an array", value) from None
+        raise arguments.invalid_argument(name, "an array", value) from None
 
 
 def _require_state(state: Any) -> None:
     """UsageError unless `state` is a NamedTuple of arrays of real numbers, as `zero_state` returns it."""
     is_state = isinstance(state, tuple) and hasattr(state, "_fields")
     if not is_state or not all(isinstance(field, np.ndarray) and field.dtype.kind in "fiu" for field in state):
-        raise arguments.wrong("state", "a state such as `zero_state` returns", state)
+        raise arguments.invalid_argument("state", "a state such as `zero_state` returns", state)
 
 
 def _strings(name: str, value: Any) -> list[str]:
     """Return a list of str."""
     if not isinstance(value, (list, tuple)):
-        raise arguments.wrong(name, "a str or a list of them", value)
+        raise arguments.invalid_argument(name, "a str or a list of them", value)
     return [arguments.text(name, one) for one in value]
 
 
@@ -430,7 +430,7 @@ def _require_kinds(tensors: dict[str, Array], metadata: dict[str, Any]) -> None:
 
 
 def _require_shapes(tensors: dict[str, Array], config: ModelConfig, symbols: int) -> None:
-    """ModelError unless what training goes on with, KIND.NAME and KIND_weight of an optimiser, fits the parameters."""
+    """ModelError unless what training goes on with, KIND.NAME and KIND_weight of an optimizer, fits the parameters."""
     shapes = parameter_shapes(config, symbols)
     for name, array in tensors.items():
         good = True

@@ -123,7 +123,7 @@ def test_the_same_call_twice_gives_the_same_model() -> None:
 
 
 def test_a_model_learns_the_characters_of_another_text() -> None:
-    train(text=TEXT, run="old", preset="seed", updates=500)
+    train(text=TEXT, run="old", preset="classic", updates=500)
     before = recurra.load("old")
     more = "bad cab; ace!\n" * 20
     with pytest.raises(TextError, match=r"does not know '!' \(U\+0021\), ';' \(U\+003B\) of the text") as caught:
@@ -132,7 +132,7 @@ def test_a_model_learns_the_characters_of_another_text() -> None:
     started = train(text=more, start="old", extend_vocabulary=True, run="start", updates=0).model
     assert started.vocabulary.symbols == "".join(sorted({*TEXT, *more}))
     assert started.sample("bad", temperature=0) == before.sample("bad", temperature=0)
-    run = train(text=more, start="old", extend_vocabulary=True, run="new", preset="seed", updates=1500)
+    run = train(text=more, start="old", extend_vocabulary=True, run="new", preset="classic", updates=1500)
     assert run.model.vocabulary == started.vocabulary
     assert run.model.score(more).bits_per_character < 1 < started.score(more).bits_per_character
     assert math.isfinite(run.summary["smooth_loss"])
@@ -155,10 +155,11 @@ def test_an_extension_wants_a_model_of_the_same_kind() -> None:
 
 def test_a_run_is_resumed() -> None:
     Path("fable.txt").write_text(TEXT)
-    train("fable.txt", run="here", preset="seed", seed=5)
+    train("fable.txt", run="here", preset="classic", seed=5)
     resumed = recurra.train(run="here", resume=True, updates=60, proof=False)
     assert (
-        resumed.summary["model_sha256"] == train("fable.txt", preset="seed", seed=5, updates=60).summary["model_sha256"]
+        resumed.summary["model_sha256"]
+        == train("fable.txt", preset="classic", seed=5, updates=60).summary["model_sha256"]
     )
     assert "60" in (resumed.folder / "report.html").read_text(encoding="utf-8")
     with pytest.raises(UsageError, match=r"which run is to be resumed\?"):

@@ -55,12 +55,12 @@ def test_an_imported_model_is_written_unless_a_file_is_there(small_run: Path) ->
 
 
 def test_the_text_that_was_learned_is_read_again(small_run: Path) -> None:
-    text = recurra.learned_text(small_run)
+    text = recurra.read_training_text(small_run)
     assert text.text == (small_run.parent / "book.txt").read_text()
     assert recurra.novelty("abba cede", text).longest == 9
     recurra.load(small_run).save("model")
     with pytest.raises(ModelError, match="does not say which text it has learned"):
-        recurra.learned_text("model")
+        recurra.read_training_text("model")
 
 
 def test_the_server_is_guarded_before_a_model_is_read() -> None:

@@ -27,7 +27,7 @@ def test_the_score_of_a_text_is_that_of_the_model(small_run: Path) -> None:
 
 def test_without_a_text_what_the_run_held_out_is_scored(small_run: Path) -> None:
     found = recurra.evaluate(small_run)
-    text = recurra.learned_text(small_run)
+    text = recurra.read_training_text(small_run)
     assert found.text.part == "the part that was held out"
     assert text.text[found.text.start : found.text.stop] == text.text[-found.text.length :]
     assert recurra.score(small_run).nats == found.results[0].reading.score.nats

@@ -16,7 +16,7 @@ def test_it_compares(tmp_path: Path) -> None:
         "--text",
         str(tmp_path / "book.txt"),
         "--trainings",
-        "seed",
+        "classic",
         "--rounds",
         "2",
         "--seconds",
@@ -26,6 +26,6 @@ def test_it_compares(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "checkpoint_cost.py"), *options, "--folder", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     (row,) = json.loads(done.stdout)
-    assert row["training"] == "seed"
+    assert row["training"] == "classic"
     assert row["quotient"]["min"] <= row["quotient"]["median"] <= row["quotient"]["max"]
     assert [path.name for path in tmp_path.iterdir()] == ["book.txt"]

@@ -1,4 +1,4 @@
-"""The peers of the benchmarks train what the mission says: a wrong peer would make a wrong comparison."""
+"""The peers of the benchmarks train the network of the report: a wrong peer would make a wrong comparison."""
 
 from __future__ import annotations
 

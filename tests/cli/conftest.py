@@ -11,12 +11,12 @@ from recurra.cli import main
 from recurra.engines.kernels import compilation
 
 BOOK = "A small book, of few words, read many times over.\n" * 80
-TRAIN = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--sample-every", "100", "--log-every", "50"]
+TRAIN = ["--preset", "classic", "--hidden-size", "8", "--updates", "200", "--sample-every", "100", "--log-every", "50"]
 
 
 @pytest.fixture(autouse=True)
 def plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each test in a folder of its own, on no terminal, in an environment that says nothing of colours."""
+    """Each test in a folder of its own, on no terminal, in an environment that says nothing of colors."""
     monkeypatch.chdir(tmp_path)
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPENBLAS_CORETYPE"):
         monkeypatch.delenv(name, raising=False)

@@ -13,7 +13,7 @@ from recurra import load
 
 ESCAPES = "\x1b]0;owned\x07\x9b2J\u202e" * 60  # a window's title, a screen cleared, text turned around
 MARKUP = "<img src=x onerror=alert(1)>\n" * 60
-SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "300", "--sample-every", "100", "--log-every", "50"]
+SMALL = ["--preset", "classic", "--hidden-size", "8", "--updates", "300", "--sample-every", "100", "--log-every", "50"]
 ALIVE = re.compile(rb"\x1b\]|\x07|\xc2[\x80-\x9f]|\xe2\x80\xae")
 HOSTILE_NAME = "<img src=x onerror=alert(1)>\x1b]0;owned\x07\u202e"
 

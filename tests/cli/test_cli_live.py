@@ -24,7 +24,7 @@ from recurra.errors import RecurraError
 from recurra.web import live_page
 
 BOOK = "A small book, of few words, read many times over.\n" * 60
-SETTINGS = ["--preset", "seed", "--hidden-size", "8", "--no-proof", "--force"]
+SETTINGS = ["--preset", "classic", "--hidden-size", "8", "--no-proof", "--force"]
 ENDLESS = str(10**9)
 NEEDS = pytest.mark.skipif(find_spec("fastapi") is None, reason="the extra `serve` is not installed")
 

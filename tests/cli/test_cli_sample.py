@@ -16,9 +16,9 @@ from calling import Call
 from processes import ended, started
 from recurra import LanguageModel, ModelConfig, Vocabulary, load
 from recurra.cli import sample_output
-from recurra.inference.novelty import as_table, novelty
+from recurra.inference.novelty import novelty, to_table
 from recurra.inference.sampling import SamplingConfig
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def bytes_model(tmp_path: Path) -> Path:
     """A model of bytes that writes any of them."""
     config = ModelConfig(hidden_size=4)
     path = tmp_path / "bytes.safetensors"
-    LanguageModel(config, Vocabulary.bytes(), initialise(config, 256, seed=0)).save(path)
+    LanguageModel(config, Vocabulary.bytes(), initialize(config, 256, seed=0)).save(path)
     return path
 
 
@@ -124,7 +124,7 @@ def test_json_of_bytes_is_text(call: Call, bytes_model: Path) -> None:
 def test_bytes_are_shown_as_whole_characters_to_a_terminal() -> None:
     bytes_only: Any = SimpleNamespace(vocabulary=Vocabulary.bytes())
     symbols = "aé日\x1b[31m".encode().decode("latin-1")
-    shown = b"".join(sample_output.shown(bytes_only, iter(symbols + "\xe9")))
+    shown = b"".join(sample_output.terminal_text(bytes_only, iter(symbols + "\xe9")))
     assert shown.decode() == "aé日\\x1b[31m\ufffd"
 
 
@@ -200,7 +200,7 @@ def test_what_is_copied(call: Call, trained: Path, book: Path) -> None:
     assert f"{found.passages[0].length}" in err
     assert re.search(r"n +1 +2 +3", err)
     (table,) = json.loads(call(*options, "--json").out)["novelty"]
-    assert table == as_table(found)
+    assert table == to_table(found)
     (nothing,) = json.loads(call("sample", trained, "--novelty", "--max-new-tokens", 0, "--json").out)["novelty"]
     assert nothing is None
     assert "nothing is copied" in call("sample", trained, "--novelty", "--max-new-tokens", 0).err

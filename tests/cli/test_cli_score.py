@@ -15,7 +15,7 @@ from recurra import LanguageModel, ModelConfig, Vocabulary, load
 from recurra.api import evaluation
 from recurra.cli import main, score_output
 from recurra.inference.scoring import Score
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 TEXT = "A small book, of many words.\n\nFew times over, read.\n"
 
@@ -31,7 +31,7 @@ def text(tmp_path: Path) -> Path:
 def held(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Path:
     """A run that held a part of its text out."""
     folder = tmp_path_factory.mktemp("runs") / "held"
-    options = ["--preset", "seed", "--hidden-size", "8", "--updates", "100", "--validation", "0.1", "--no-proof"]
+    options = ["--preset", "classic", "--hidden-size", "8", "--updates", "100", "--validation", "0.1", "--no-proof"]
     assert main(["train", str(book), *options, "--run", str(folder), "--quiet"]) == 0
     return folder
 
@@ -40,7 +40,7 @@ def held(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Path:
 def bytes_model(tmp_path: Path) -> Path:
     path = tmp_path / "bytes.safetensors"
     config = ModelConfig(hidden_size=4)
-    LanguageModel(config, Vocabulary.bytes(), initialise(config, 256, seed=0, scale=0.3)).save(path)
+    LanguageModel(config, Vocabulary.bytes(), initialize(config, 256, seed=0, scale=0.3)).save(path)
     return path
 
 

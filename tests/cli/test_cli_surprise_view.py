@@ -1,4 +1,4 @@
-"""The view of a text on a terminal: nothing in it is obeyed, and colour is not all that tells."""
+"""The view of a text on a terminal: nothing in it is obeyed, and color is not all that tells."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ def test_what_would_move_the_cursor_is_shown_as_a_sign() -> None:
 def test_figures_stand_below_their_characters() -> None:
     found = [Glyph("a", 0.4, False), Glyph("b", 0.5, False), Glyph("日", 2.5, False), Glyph("\\t", 9.9, False),
              Glyph("¶", 1.2, True), Glyph("c", 30.0, False)]  # fmt: skip
-    assert list(lines(found, 80, colours=False)) == ["ab日\\t¶", " 13 9 1", "c", "9"]
+    assert list(lines(found, 80, colors=False)) == ["ab日\\t¶", " 13 9 1", "c", "9"]
 
 
 def test_lines_are_as_wide_as_the_terminal() -> None:
     found = [Glyph("日", 1.0, False)] * 5
-    assert list(lines(found, 5, colours=False)) == ["日日", "1 1", "日日", "1 1", "日", "1"]
-    assert len(list(lines(found, 1, colours=True))) == 5
+    assert list(lines(found, 5, colors=False)) == ["日日", "1 1", "日日", "1 1", "日", "1"]
+    assert len(list(lines(found, 1, colors=True))) == 5
 
 
 def test_shades_grow_with_surprise() -> None:
     found = [Glyph("x", nats, False) for nats in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)]
-    (line,) = lines(found, 80, colours=True)
+    (line,) = lines(found, 80, colors=True)
     assert line == "x" + "".join(f"\x1b[{shade}mx\x1b[0m" for shade in SHADES[1:])
 
 
 def test_the_legend_says_what_the_marks_mean() -> None:
-    assert "\x1b" not in legend(colours=False)
-    assert "8 and more" in legend(colours=True)
+    assert "\x1b" not in legend(colors=False)
+    assert "8 and more" in legend(colors=True)
 
 
-@pytest.mark.parametrize("colours", [True, False])
-def test_on_a_terminal(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch, colours: bool) -> None:
+@pytest.mark.parametrize("colors", [True, False])
+def test_on_a_terminal(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch, colors: bool) -> None:
     Path("some.txt").write_text("A small\x07 book\n" * 3, encoding="utf-8")
     monkeypatch.setattr("recurra.cli.terminal.is_terminal", lambda stream: True)
-    monkeypatch.setattr("recurra.cli.score_output.has_colour", lambda stream: colours)
+    monkeypatch.setattr("recurra.cli.score_output.has_color", lambda stream: colors)
     code, out, _ = call("score", trained, "some.txt", "--per-character")
     assert code == 0
-    assert ("\x1b[48;5;" in out) == colours
+    assert ("\x1b[48;5;" in out) == colors
     assert "\x07" not in out
     assert out.count("¶") == 3
 

@@ -1,4 +1,4 @@
-"""Streams: colours, escapes, closed ends; and what a terminal of its own is shown."""
+"""Streams: colors, escapes, closed ends; and what a terminal of its own is shown."""
 
 import errno
 import io
@@ -16,9 +16,9 @@ import pytest
 from calling import Call, on_a_terminal
 from recurra.cli import sample_output, terminal
 from recurra.errors import StorageError
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 
-COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
+COLOR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
 
 
 class Screen(io.StringIO):
@@ -49,7 +49,7 @@ def training(book: Path, command: list[str]) -> list[str]:
 def test_a_terminal_gets_a_live_display(training: list[str], environment: dict[str, str]) -> None:
     code, shown = on_a_terminal(training, environment)
     assert code == 0
-    assert COLOUR.search(shown)
+    assert COLOR.search(shown)
     assert b"\x1b[2K" in shown, "lines are drawn anew"
     assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1, "the cursor comes back"
     assert b"400 of 400 updates" in shown
@@ -57,10 +57,10 @@ def test_a_terminal_gets_a_live_display(training: list[str], environment: dict[s
     assert b"next      " in shown.replace(b"\x1b[0m", b"").replace(b"\x1b[1m", b"")
 
 
-def test_no_color_takes_the_colours_only(training: list[str], environment: dict[str, str]) -> None:
+def test_no_color_takes_the_colors_only(training: list[str], environment: dict[str, str]) -> None:
     code, shown = on_a_terminal(training, environment | {"NO_COLOR": "1"})
     assert code == 0
-    assert not COLOUR.search(shown)
+    assert not COLOR.search(shown)
     assert b"\x1b[2K" in shown
 
 
@@ -147,9 +147,9 @@ def test_paint_looks_at_the_stream_and_the_surroundings(monkeypatch: pytest.Monk
     assert terminal.paint("x", "red", screen) == "\x1b[31mx\x1b[0m"
     assert terminal.paint("x", "red", io.StringIO()) == "x"
     monkeypatch.setenv("NO_COLOR", "")
-    assert terminal.has_colour(screen)
+    assert terminal.has_color(screen)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not terminal.has_colour(screen)
+    assert not terminal.has_color(screen)
     assert terminal.can_move(screen)
     monkeypatch.setenv("TERM", "dumb")
     assert not terminal.can_move(screen)
@@ -167,7 +167,7 @@ def test_say_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     closed.close()
     for stream in (Broken(), closed, None):
         monkeypatch.setattr(sys, "stderr", stream)
-        terminal.say("nobody hears")
+        terminal.print_stderr("nobody hears")
 
 
 def test_write_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,15 +204,15 @@ def test_json_on_a_terminal_has_no_character_that_it_would_obey(monkeypatch: pyt
         terminal.write_json(value)
         text = written.pop().decode()
         assert json.loads(text) == value
-        assert (inert(text) == text) == is_inert
+        assert (sanitize(text) == text) == is_inert
         assert "é" in text
 
 
 def test_a_name_is_inert_on_a_terminal_and_itself_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", Screen())
-    assert terminal.shown("a\x1b[2J") == "a\\x1b[2J"
+    assert terminal.escape_for_stdout("a\x1b[2J") == "a\\x1b[2J"
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert terminal.shown("a\x1b[2J") == "a\x1b[2J"
+    assert terminal.escape_for_stdout("a\x1b[2J") == "a\x1b[2J"
 
 
 def test_a_terminal_gets_its_own_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,9 +220,9 @@ def test_a_terminal_gets_its_own_encoding(monkeypatch: pytest.MonkeyPatch) -> No
         encoding = "ascii"
 
     monkeypatch.setattr(sys, "stdout", Ascii())
-    assert terminal.encoded("é") == b"\\xe9"
+    assert terminal.encode_for_stdout("é") == b"\\xe9"
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert terminal.encoded("é") == "é".encode()
+    assert terminal.encode_for_stdout("é") == "é".encode()
 
 
 def test_columns() -> None:

@@ -18,7 +18,7 @@ from recurra.network.parameters import count
 from recurra.runs.saved_model import load
 from recurra.text.text import Text
 
-SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]
+SMALL = ["--preset", "classic", "--hidden-size", "8", "--updates", "200", "--log-every", "50", "--no-proof"]
 KEYS = {
     "run", "cell", "parameters", "updates", "epochs", "characters_per_update", "updates_per_second",
     "characters_per_second", "smooth_loss", "best_smooth_loss", "best_update", "epoch_mean_nats_per_character",
@@ -28,7 +28,7 @@ KEYS = {
 
 def test_it_says_what_it_learns_and_what_came_of_it(call: Call, book: Path) -> None:
     code, out, err = call(
-        "train", book, "--preset", "seed", "--hidden-size", "8", "--updates", "200", "--log-every", "50"
+        "train", book, "--preset", "classic", "--hidden-size", "8", "--updates", "200", "--log-every", "50"
     )
     assert (code, out) == (0, "")
     for line in (
@@ -77,7 +77,7 @@ def test_options_given_override_the_preset_and_others_stay(call: Call, book: Pat
         "checkpoint_every": 5.0, "keep": 2, "updates": 60,
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
-    code, _, err = call("train", book, "--hidden-size", 5, *words, "--run", "here", "--no-proof", "--preset", "seed")
+    code, _, err = call("train", book, "--hidden-size", 5, *words, "--run", "here", "--no-proof", "--preset", "classic")
     assert code == 0
     settings = tomllib.loads(Path("here/run.toml").read_text())
     assert settings["training"] == TrainingConfig(**options).to_table()
@@ -326,7 +326,9 @@ def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
     code, _, err = call("train", "more.txt", "--from", trained)
     assert code == 3
     assert "error: the model to start from does not know 'Ä' (U+00C4), 'Ö' (U+00D6) of the text.\nhint: add them" in err
-    code, out, _ = call("train", "more.txt", *options, "--extend-vocabulary", "--run", "runs/more", "--preset", "seed")
+    code, out, _ = call(
+        "train", "more.txt", *options, "--extend-vocabulary", "--run", "runs/more", "--preset", "classic"
+    )
     assert (code, json.loads(out)["parameters"]) == (0, count(load(trained).parameters) + 2 * 17)
     assert {"Ä", "Ö"} < set(load("runs/more").vocabulary.symbols)
     code, _, err = call("train", "more.txt", "--extend-vocabulary")
@@ -379,9 +381,9 @@ def test_a_preset_chooses_nothing_when_resumed(call: Call, book: Path) -> None:
     after = tomllib.loads(Path("r/run.toml").read_text())
     assert after["training"] == before["training"] | {"updates": 20}
     assert after["model"] == before["model"]
-    code, _, err = call("train", "--resume", "--run", "r", "--preset", "seed")
+    code, _, err = call("train", "--resume", "--run", "r", "--preset", "classic")
     assert (code, err.splitlines()[0]) == (
-        2, "error: `preset` of the run is 'auto', and cannot change when it is resumed; got 'seed'.",
+        2, "error: `preset` of the run is 'auto', and cannot change when it is resumed; got 'classic'.",
     )  # fmt: skip
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recurra.cli.train_output import slower
+from recurra.cli.train_output import slower_hint
 
 SETTINGS = '[training]\npreset = "small"\n'
 
 
 def test_a_resumed_training_is_repeated_on_its_own_text(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text(f'{SETTINGS}[text]\nsource = ["/books/a book.txt"]\n')
-    command = slower([], {"resume": True, "run": tmp_path}, 0.01, tmp_path)
+    command = slower_hint([], {"resume": True, "run": tmp_path}, 0.01, tmp_path)
     assert command == "recurra train '/books/a book.txt' --preset small --learning-rate 0.01"
 
 
 def test_a_text_of_many_files_is_named_by_the_user(tmp_path: Path) -> None:
     """run.toml has their number alone."""
     (tmp_path / "run.toml").write_text(f'{SETTINGS}[text]\nsources = 95000\nsources_sha256 = "0"\n')
-    command = slower([], {"resume": True, "run": tmp_path}, 0.01, tmp_path)
+    command = slower_hint([], {"resume": True, "run": tmp_path}, 0.01, tmp_path)
     assert command == "recurra train TEXT --preset small --learning-rate 0.01"

@@ -12,7 +12,7 @@ import pytest
 from calling import Call
 from recurra.training.trainer import Trainer
 
-SMALL = ["--preset", "seed", "--hidden-size", "8", "--sequence-length", "5", "--no-proof", "--sample-every", "0"]
+SMALL = ["--preset", "classic", "--hidden-size", "8", "--sequence-length", "5", "--no-proof", "--sample-every", "0"]
 DIVERGED = r"^warning: the loss of the last updates, [\d,.]+ bits a character, is worse than that of a uniform guess, "
 
 
@@ -41,7 +41,7 @@ def test_a_resumed_training_that_diverged(call: Call, book: Path) -> None:
     assert code == 0
     arguments = hint(err)
     assert arguments == [
-        "train", str(book), "--preset", "seed", "--updates", "60", "--learning-rate", "0.1"
+        "train", str(book), "--preset", "classic", "--updates", "60", "--learning-rate", "0.1"
     ]  # fmt: skip
     assert call(*arguments, "--quiet", "--no-proof").code == 0
     assert Path("runs", book.stem).is_dir()

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from recurra.cli import train_progress
-from recurra.cli.train_progress import Live, Plain, Seen, Silent, drawing, milestones, watcher
+from recurra.cli.train_progress import (
+    LatestEvents,
+    LiveProgress,
+    PlainProgress,
+    SilentProgress,
+    create_progress,
+    draw_progress,
+    milestones,
+)
 from recurra.training import events
 
 
@@ -40,7 +48,7 @@ def test_milestones_are_few_and_end_at_the_end(updates: int) -> None:
 
 
 def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = Plain()
+    watch = PlainProgress()
     watch.begin(trainer(1000))
     with watch:
         for update in range(1, 1001):
@@ -56,7 +64,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_blocks_longer_than_a_tenth_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = Plain()
+    watch = PlainProgress()
     watch.begin(trainer(1000))
     for update in (450, 451, 1000):
         watch(at(update))
@@ -64,7 +72,7 @@ def test_blocks_longer_than_a_tenth_are_told_once(capsys: pytest.CaptureFixture[
 
 
 def test_held_out_and_means_in_their_units(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = Plain()
+    watch = PlainProgress()
     watch.begin(trainer(10, span=1, is_bytes=True))
     watch(events.Evaluated(10, 2.0, best=True))
     watch(at(10, 10, smooth=1.5))
@@ -73,7 +81,7 @@ def test_held_out_and_means_in_their_units(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_it_remembers_the_last_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = Silent()
+    watch = SilentProgress()
     watch.begin(trainer(100))
     for update, smooth in ((10, 3.0), (20, 1.0), (30, 2.0)):
         watch(events.Record(update, 0.1, {}, smooth, None, 0.1, 1.0))
@@ -84,22 +92,22 @@ def test_it_remembers_the_last_checkpoint(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_the_way_to_watch_suits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert type(watcher(quiet=True)) is Silent
-    assert type(watcher(quiet=False)) is Plain
+    assert type(create_progress(quiet=True)) is SilentProgress
+    assert type(create_progress(quiet=False)) is PlainProgress
     monkeypatch.setattr(train_progress, "can_move", lambda stream: stream is sys.stderr)
-    assert type(watcher(quiet=False)) is Live
+    assert type(create_progress(quiet=False)) is LiveProgress
 
 
-def shown(seen: Seen, width: int = 80) -> list[str]:
+def shown(seen: LatestEvents, width: int = 80) -> list[str]:
     console = Console(file=io.StringIO(), width=width, no_color=True)
-    console.print(drawing(seen))
+    console.print(draw_progress(seen))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
 
 def test_the_drawing() -> None:
     sample = events.Sampled(500, 1.0, 500, "One line\n\x1b[31mred\r\n" + "long " * 50 + "\n" * 9)
-    lines = shown(Seen(25, "character", at(500), sample))
+    lines = shown(LatestEvents(25, "character", at(500), sample))
     assert "50 %" in lines[0]
     assert lines[0].endswith("500 of 1,000 updates  250 updates/s  2.0 s left")
     assert lines[1] == "smooth loss 50.00 nats per 25 characters, 2.885 bits a character"
@@ -110,8 +118,8 @@ def test_the_drawing() -> None:
         "  " + ("long " * 50)[:77] + "…",
     ]
     assert len(lines) == 3 + train_progress.SAMPLE_LINES
-    assert len(shown(Seen(25, "character", at(500)))) == 2
-    held_out = shown(Seen(25, "character", at(500), None, events.Evaluated(400, 2.0, best=True)))
+    assert len(shown(LatestEvents(25, "character", at(500)))) == 2
+    held_out = shown(LatestEvents(25, "character", at(500), None, events.Evaluated(400, 2.0, best=True)))
     assert held_out[2:] == ["held out 2.000 nats, 2.885 bits a character"]
 
 
@@ -125,15 +133,15 @@ class Clock:
 
 def test_it_redraws_seldom_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, drawn = Clock(monkeypatch), []
-    watch = Live()
+    watch = LiveProgress()
     watch.begin(trainer(100_000))
 
-    def draw(seen: Seen) -> str:
+    def draw(seen: LatestEvents) -> str:
         drawn.append(clock.now)
         clock.now += 0.002
         return ""
 
-    monkeypatch.setattr(train_progress, "drawing", draw)
+    monkeypatch.setattr(train_progress, "draw_progress", draw)
     monkeypatch.setattr(watch, "_display", SimpleNamespace(start=int, stop=int, update=lambda *_, **__: None))
     with watch:
         for update in range(1, 50 * 60 + 1):  # a minute of fifty events a second
@@ -148,7 +156,7 @@ def test_a_terminal_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
     def fail(*arguments: object, **named: object) -> None:
         raise BrokenPipeError
 
-    watch = Live()
+    watch = LiveProgress()
     watch.begin(trainer(10))
     monkeypatch.setattr(watch, "_display", SimpleNamespace(start=fail, stop=fail, update=fail))
     with watch:

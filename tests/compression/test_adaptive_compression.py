@@ -28,7 +28,7 @@ def compressed(data: bytes) -> bytes:
     return target.getvalue()
 
 
-def decompressed(data: bytes, damaged: container.Damaged | None = None) -> bytes:
+def decompressed(data: bytes, damaged: container.DamageCallback | None = None) -> bytes:
     target = io.BytesIO()
     adaptive_compression.decompress(io.BytesIO(data), target, damaged=damaged)
     return target.getvalue()

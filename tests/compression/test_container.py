@@ -38,7 +38,7 @@ class Codec:
 def there_and_back(data: bytes, words: int) -> tuple[bytes, bytes]:
     """The file, and what it is decompressed to."""
     codec, file, out = Codec(words), io.BytesIO(), io.BytesIO()
-    container.compress(io.BytesIO(data), file, codec, container.quiet)
+    container.compress(io.BytesIO(data), file, codec, container.ignore_progress)
     container.decompress(io.BytesIO(file.getvalue()), out, lambda _: codec)
     return file.getvalue(), out.getvalue()
 

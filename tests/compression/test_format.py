@@ -15,11 +15,11 @@ import pytest
 from recurra.compression import container, model_codec
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 CONFIG = ModelConfig(hidden_size=8)
-MODEL = LanguageModel(CONFIG, Vocabulary.of("a"), initialise(CONFIG, 1, seed=1))
+MODEL = LanguageModel(CONFIG, Vocabulary.of("a"), initialize(CONFIG, 1, seed=1))
 TEXT = "a" * 90 + "éab中a\u07ff\u0800\uffff\U00010000\U0010ffff" + "a" * 90
 DATA = TEXT.encode() + b"\x80aaa\xff\xc3" + b"a" * 90
 M = 2**24 - 1

@@ -15,7 +15,7 @@ from recurra.compression import container, model_codec, model_decoder
 from recurra.config import ModelConfig
 from recurra.errors import CompressedFileError, ModelError
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\n abcdeé中"
@@ -25,7 +25,7 @@ TEXT = "abba dad café\n中 be a bead, a cab\n" * 6  # the comma is not known
 def make_model(symbols: str = SYMBOLS, *, seed: int = 1, is_bytes: bool = False, **config: Any) -> LanguageModel:
     vocabulary = Vocabulary.bytes() if is_bytes else Vocabulary.of(symbols)
     network = ModelConfig(hidden_size=8, **config)
-    return LanguageModel(network, vocabulary, initialise(network, len(vocabulary), seed=seed, scale=0.8))
+    return LanguageModel(network, vocabulary, initialize(network, len(vocabulary), seed=seed, scale=0.8))
 
 
 MODELS = {
@@ -44,7 +44,7 @@ def compressed(data: bytes, model: LanguageModel = MODEL) -> bytes:
     return target.getvalue()
 
 
-def decompressed(data: bytes, model: LanguageModel = MODEL, damaged: container.Damaged | None = None) -> bytes:
+def decompressed(data: bytes, model: LanguageModel = MODEL, damaged: container.DamageCallback | None = None) -> bytes:
     target = io.BytesIO()
     model_codec.decompress(model, io.BytesIO(data), target, damaged=damaged)
     return target.getvalue()
@@ -196,7 +196,7 @@ def test_of_a_file_that_is_cut_off_the_whole_blocks_can_be_had(monkeypatch: pyte
 
 def test_a_network_that_overflows_compresses_too() -> None:
     config = ModelConfig(hidden_size=8, activation="relu")
-    parameters = initialise(config, len(SYMBOLS), seed=1, scale=1e6)
+    parameters = initialize(config, len(SYMBOLS), seed=1, scale=1e6)
     model = LanguageModel(config, Vocabulary.of(SYMBOLS), parameters)
     logs, _ = model.reader.log_probabilities(model.vocabulary.encode("abba dad cab" * 9), model.zero_state())
     assert np.isnan(logs).any()

@@ -13,7 +13,7 @@ from recurra.config import ModelConfig
 from recurra.engines import create_network
 from recurra.engines.stepper import Stepper
 from recurra.network import network
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 CONFIGS = [ModelConfig(hidden_size=7), ModelConfig(cell="lstm", hidden_size=5), ModelConfig(cell="gru", hidden_size=5)]
 K, TOTAL = 6, 2**24 - 1
@@ -25,7 +25,7 @@ class Stream:
     """The coded IDS, with an escape after them, and a network that decodes them."""
 
     def __init__(self, config: ModelConfig) -> None:
-        parameters = initialise(config, K, seed=1, scale=0.8)
+        parameters = initialize(config, K, seed=1, scale=0.8)
         logs, _ = create_network(config, parameters).log_probabilities(IDS, network.zero_state(config, 1))
         rows = np.full((len(IDS), 8), -np.inf, np.float32)
         rows[0, :K], rows[1:, :K] = 0, logs[:-1]

@@ -17,7 +17,7 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import NumericalError
 from recurra.network import network
 from recurra.network.optimizers import PURE_OPTIMIZERS, clip_by_norm
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 CONFIG = ModelConfig(cell="lstm", hidden_size=8)
 CONTEXTS = ContextConfig(longest=3, rows=64, rate=0.5, least_rate=0.1)
@@ -50,7 +50,7 @@ def fed(own: OnlineLearner, ids: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def expected(ids: NDArray[np.int64], limit: float | None) -> NDArray[np.float64]:
     """log p in float64 of what follows the last of `ids`, learned from as the learner does, without contexts."""
-    parameters = {name: array.astype(float) for name, array in initialise(CONFIG, 300, seed=0, scale=None).items()}
+    parameters = {name: array.astype(float) for name, array in initialize(CONFIG, 300, seed=0, scale=None).items()}
     parameters |= {"layers.0.U": parameters["layers.0.U"][:, :3], "V": parameters["V"][:3], "c": np.zeros(3)}
     memory, state = PURE_OPTIMIZERS["adam"].init(parameters), network.zero_state(CONFIG, 1)
     start = 0

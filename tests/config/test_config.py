@@ -11,7 +11,7 @@ from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 
 
-def test_the_defaults_are_the_missions_training() -> None:
+def test_the_defaults_are_preset_classic() -> None:
     training, model = TrainingConfig(), ModelConfig()
     assert (model.cell, model.hidden_size, model.layers) == ("elman", 100, 1)
     assert (training.sequence_length, training.batch_size, training.validation) == (25, 1, 0.0)
@@ -39,7 +39,7 @@ def test_the_defaults_are_the_missions_training() -> None:
         ({"documents": "lines", "order": "random"}, "`order` must be sequential with documents, .*; got 'random'."),
         ({"learning_rate": 10**400}, "`learning_rate` must be a positive finite number; got 1000.*…"),
         ({"learning_rate": 10**5000}, "`learning_rate` must be a positive finite number; got one too long to show."),
-        ({"preset": "huge"}, "`preset` must be one of auto, seed.*; got 'huge'."),
+        ({"preset": "huge"}, "`preset` must be one of auto, classic.*; got 'huge'."),
     ],
 )
 def test_what_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
@@ -77,8 +77,8 @@ def test_a_table_holds_all_of_it(training: TrainingConfig) -> None:
 
 
 def test_an_unknown_setting_is_named() -> None:
-    with pytest.raises(UsageError, match="unknown setting `colour`") as caught:
-        ModelConfig.from_table({"colour": 1})
+    with pytest.raises(UsageError, match="unknown setting `color`") as caught:
+        ModelConfig.from_table({"color": 1})
     assert "hidden_size" in str(caught.value.hint)
 
 

@@ -9,14 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from recurra.config import ModelConfig, TrainingConfig, configs
-from recurra.config.presets import LADDER, MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT, PRESETS, Rung, choose, expected
-from recurra.text.streams import cuts
+from recurra.config.presets import (
+    AUTO_NETWORKS,
+    MAX_EPOCHS,
+    MAX_EPOCHS_WITH_DROPOUT,
+    PRESETS,
+    AutoNetwork,
+    choose_settings,
+    expected_loss,
+)
+from recurra.text.streams import split_points
 
 
 @given(characters=some.integers(26, 10**9), seconds=some.floats(0.1, 1e6))
 def test_whatever_is_chosen_fits_the_text(characters: int, seconds: float) -> None:
     _, training = configs({"preset": "auto", "time_limit": seconds}, characters)
-    first, second = cuts(characters, training.validation, training.test)
+    first, second = split_points(characters, training.validation, training.test)
     assert first > training.sequence_length * training.batch_size
     assert training.validation == 0 or second - first >= 2
     assert training.time_limit == seconds
@@ -24,41 +32,43 @@ def test_whatever_is_chosen_fits_the_text(characters: int, seconds: float) -> No
 
 @given(characters=some.integers(0, 10**8), seconds=some.floats(0.1, 1e5), more=some.floats(1, 100))
 def test_more_text_and_more_time_never_choose_a_smaller_network(characters: int, seconds: float, more: float) -> None:
-    rung = LADDER.index(choose(characters, seconds).rung)
-    assert LADDER.index(choose(int(characters * more), seconds).rung) >= rung
-    assert LADDER.index(choose(characters, seconds * more).rung) >= rung
+    network = AUTO_NETWORKS.index(choose_settings(characters, seconds).network)
+    assert AUTO_NETWORKS.index(choose_settings(int(characters * more), seconds).network) >= network
+    assert AUTO_NETWORKS.index(choose_settings(characters, seconds * more).network) >= network
 
 
 def test_dropout_grows_with_the_epochs() -> None:
-    shares = [choose(characters, 600).settings["dropout"] for characters in (10**9, 10**7, 3 * 10**6, 10**6)]
+    shares = [choose_settings(characters, 600).settings["dropout"] for characters in (10**9, 10**7, 3 * 10**6, 10**6)]
     assert shares == sorted(shares)
     assert shares[0] == 0 < shares[-1]
 
 
 def test_a_short_text_is_not_read_for_the_whole_time() -> None:
-    assert choose(10_000, 1e6).settings["max_epochs"] == MOST_EPOCHS
-    assert choose(10**6, 1e6).settings["max_epochs"] == MOST_EPOCHS_WITH_DROPOUT
+    assert choose_settings(10_000, 1e6).settings["max_epochs"] == MAX_EPOCHS
+    assert choose_settings(10**6, 1e6).settings["max_epochs"] == MAX_EPOCHS_WITH_DROPOUT
 
 
 def test_a_short_text_has_enough_held_out_to_choose_the_best_model_by() -> None:
     for characters in (100, 101, 249, 250, 419, 999, 1000, 10_000):
-        first, second = cuts(characters, choose(characters, 600).settings["validation"], 0.0)
+        first, second = split_points(characters, choose_settings(characters, 600).settings["validation"], 0.0)
         assert 25 <= second - first <= max(26, characters / 10 + 1)
-    assert choose(99, 600).settings["validation"] == 0.0
+    assert choose_settings(99, 600).settings["validation"] == 0.0
 
 
 def test_what_a_better_network_wants() -> None:
-    assert choose(10**4, 1).wanting == ("time", "text")
-    assert choose(10**4, 600).wanting == ("text",)
-    assert choose(10**7, 1).wanting == ("time",)
-    assert choose(10**9, 1e6).wanting == ()
+    assert choose_settings(10**4, 1).limited_by == ("time", "text")
+    assert choose_settings(10**4, 600).limited_by == ("text",)
+    assert choose_settings(10**7, 1).limited_by == ("time",)
+    assert choose_settings(10**9, 1e6).limited_by == ()
 
 
-@pytest.mark.parametrize("rung", LADDER, ids=lambda rung: f"{rung.settings['cell']} {rung.settings['hidden_size']}")
-def test_the_loss_to_expect_goes_through_what_was_measured(rung: Rung) -> None:
-    for read, nats in rung.reached:
-        assert expected(rung, read) == pytest.approx(nats)
-    losses = [expected(rung, 10**exponent) for exponent in range(3, 10)]
+@pytest.mark.parametrize(
+    "network", AUTO_NETWORKS, ids=lambda network: f"{network.settings['cell']} {network.settings['hidden_size']}"
+)
+def test_the_loss_to_expect_goes_through_what_was_measured(network: AutoNetwork) -> None:
+    for read, nats in network.losses:
+        assert expected_loss(network, read) == pytest.approx(nats)
+    losses = [expected_loss(network, 10**exponent) for exponent in range(3, 10)]
     assert losses == sorted(losses, reverse=True)
 
 

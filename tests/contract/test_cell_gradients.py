@@ -41,9 +41,9 @@ def compiled(p: Problem) -> Result:
     T, B = p.inputs.shape
     layout = Layout(p.config, len(p.parameters["c"]))
     views = layout.views(layout.pack_weights(p.parameters))
-    panels = Panels(p.config, views, alone=B == 1)
+    panels = Panels(p.config, views, single_stream=B == 1)
     panels.fill()
-    panels.fill_back()
+    panels.fill_backward()
     shard = Shard(p.config, layout, T, B)
     shard.put_state(p.state)
     loss = shard.run(views, panels, p.inputs, p.targets, None)

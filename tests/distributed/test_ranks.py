@@ -18,10 +18,10 @@ import recurra
 from processes import PATIENCE, started
 from recurra.config import TrainingConfig
 from recurra.distributed import ranks
-from recurra.engines.sharding import own_part, parts, threads_of
+from recurra.engines.sharding import parts, streams_of_rank, threads_of
 from recurra.errors import TextError, UsageError
 from recurra.system.system_info import is_silent, usable_cpus
-from recurra.text.decoding import Undecodable
+from recurra.text.decoding import UndecodableError
 
 TALK = Path(__file__).parents[1] / "helpers" / "ranks_talk.py"
 
@@ -70,7 +70,7 @@ def test_shards_are_summed_in_their_order(found: list[dict[str, Any]]) -> None:
 
 def test_an_error_of_its_own_kind_is_told_as_what_has_its_exit_code() -> None:
     def failing() -> None:
-        raise Undecodable("no such bytes.", hint="give its encoding.")
+        raise UndecodableError("no such bytes.", hint="give its encoding.")
 
     def gather(data: bytes) -> list[bytes]:
         sent.append(data)
@@ -78,10 +78,10 @@ def test_an_error_of_its_own_kind_is_told_as_what_has_its_exit_code() -> None:
 
     sent: list[bytes] = []
     here: Any = SimpleNamespace(gather=gather)
-    with pytest.raises(Undecodable):
-        ranks.Ranks.together(here, failing)
+    with pytest.raises(UndecodableError):
+        ranks.Ranks.run_together(here, failing)
     with pytest.raises(TextError, match=r"^in process 0: no such bytes\.") as caught:
-        ranks.Ranks.together(here, lambda: None)
+        ranks.Ranks.run_together(here, lambda: None)
     assert (caught.value.exit_code, caught.value.hint) == (3, "give its encoding.")
 
 
@@ -100,9 +100,9 @@ def test_streams_are_shared_out_whole() -> None:
 
 
 def test_the_streams_and_threads_of_this_process() -> None:
-    assert own_part(settings(), None) == slice(0, 64)
+    assert streams_of_rank(settings(), None) == slice(0, 64)
     both: Any = [SimpleNamespace(size=2, rank=rank, cpus=3) for rank in (0, 1)]
-    assert [own_part(settings(), ranks) for ranks in both] == [slice(0, 32), slice(32, 64)]
+    assert [streams_of_rank(settings(), ranks) for ranks in both] == [slice(0, 32), slice(32, 64)]
     assert threads_of(settings(), None) == usable_cpus()
     assert threads_of(settings(), both[1]) == 3
     assert threads_of(settings(threads=5), None) == threads_of(settings(threads=5), both[1]) == 5

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.torch
 pytest.importorskip("torch", reason="several processes need PyTorch: pip install 'recurra[torch]'")
 
 OPTIONS: dict[str, Any] = {
-    "preset": "seed", "cell": "lstm", "layers": 2, "hidden_size": 8, "batch_size": 32, "sequence_length": 5,
+    "preset": "classic", "cell": "lstm", "layers": 2, "hidden_size": 8, "batch_size": 32, "sequence_length": 5,
     "optimizer": "adam", "learning_rate": 0.004, "dropout": 0.2, "updates": 200, "log_every": 10, "sample_every": 100,
     "sample_length": 12, "validation": 0.1, "evaluate_every": 50, "ema": 0.9, "threads": 1,
 }  # fmt: skip

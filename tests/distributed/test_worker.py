@@ -10,12 +10,12 @@ import pytest
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.distributed import ranks as ranks_module
-from recurra.distributed.leader import PARAMETERS, Crew
-from recurra.distributed.worker import Helper, ending
+from recurra.distributed.leader import PARAMETERS, SeveralProcesses
+from recurra.distributed.worker import Worker, end_workers
 from recurra.errors import NumericalError, RecurraError, StorageError, TextError
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.reading import from_string
-from recurra.text.splits import prepared
+from recurra.text.splits import prepare
 from recurra.text.streams import SequentialStream
 
 TRAINING = TrainingConfig(sequence_length=3, batch_size=2, engine="auto", shards=2)
@@ -25,14 +25,14 @@ BOOK = "abc bca cab\n" * 9
 class FakeRanks(SimpleNamespace):
     """One of two that keeps what is told, and the errors."""
 
-    def together(self, work: Any) -> Any:
+    def run_together(self, work: Any) -> Any:
         try:
             return work()
         except RecurraError as error:
             self.errors.append(error)
             raise
 
-    def tell(self, message: Any, arrays: Any = None) -> None:
+    def send(self, message: Any, arrays: Any = None) -> None:
         self.told.append((message, arrays or {}))
 
     def leave(self) -> None:
@@ -40,33 +40,33 @@ class FakeRanks(SimpleNamespace):
 
 
 def fake(rank: int) -> Any:
-    return FakeRanks(rank=rank, size=2, is_lead=rank == 0, cpus=1, told=[], errors=[])
+    return FakeRanks(rank=rank, size=2, is_leader=rank == 0, cpus=1, told=[], errors=[])
 
 
 def stream_of_the_lead() -> tuple[SequentialStream, list[Any]]:
-    lead, learned = fake(0), prepared(from_string(BOOK), TRAINING)
-    stream: Any = Crew(lead, learned).stream(TRAINING, learned.parts[0], None)
+    lead, learned = fake(0), prepare(from_string(BOOK), TRAINING)
+    stream: Any = SeveralProcesses(lead, learned).stream(TRAINING, learned.parts[0], None)
     return stream, lead.told
 
 
 def test_both_take_their_own_part_of_the_same() -> None:
     stream, told = stream_of_the_lead()
-    helper = Helper(fake(1), BOOK)
-    helper.do(*told[0])
+    helper = Worker(fake(1), BOOK)
+    helper.execute(*told[0])
     own = stream.take(2)
     stream.take(3)
-    helper.do(*told[1])
-    whole = SequentialStream(prepared(from_string(BOOK), TRAINING).parts[0], 3, 2).take(2)
+    helper.execute(*told[1])
+    whole = SequentialStream(prepare(from_string(BOOK), TRAINING).parts[0], 3, 2).take(2)
     assert np.array_equal(own.inputs, whole.inputs[:, :, :1])
     assert np.array_equal(helper._chunk.inputs, whole.inputs[:, :, 1:])
-    helper.do(*told[2])
+    helper.execute(*told[2])
     assert helper._stream.cursor.position == 5
 
 
 def test_another_text_is_refused() -> None:
     _, told = stream_of_the_lead()
     ranks = fake(1)
-    Helper(ranks, BOOK + "abc\n").do(*told[0])
+    Worker(ranks, BOOK + "abc\n").execute(*told[0])
     (error,) = ranks.errors
     assert isinstance(error, TextError)
     assert "is another one here: its sha256 is" in error.message
@@ -77,22 +77,22 @@ def test_a_text_that_is_not_here_is_refused() -> None:
     _, told = stream_of_the_lead()
     told[0][0]["text"]["source"] = ["/nowhere/book.txt"]
     ranks = fake(1)
-    Helper(ranks, None).do(*told[0])
+    Worker(ranks, None).execute(*told[0])
     assert "/nowhere/book.txt" in ranks.errors[0].message
 
 
 def test_an_engine_that_cannot_be_built_is_told() -> None:
     ranks = fake(1)
     training = TRAINING.to_table() | {"engine": "reference"}
-    arrays = {PARAMETERS + name: a for name, a in initialise(ModelConfig(hidden_size=4), 4, seed=0).items()}
+    arrays = {PARAMETERS + name: a for name, a in initialize(ModelConfig(hidden_size=4), 4, seed=0).items()}
     message = {"do": "engine", "model": ModelConfig(hidden_size=4).to_table(), "training": training, "done": 0}
-    Helper(ranks, BOOK).do(message, arrays)
+    Worker(ranks, BOOK).execute(message, arrays)
     assert "engine reference trains in one process" in ranks.errors[0].message
 
 
 def test_the_end_and_its_code() -> None:
-    helper = Helper(fake(1), BOOK)
-    helper.do({"do": "end", "code": 130}, {})
+    helper = Worker(fake(1), BOOK)
+    helper.execute({"do": "end", "code": 130}, {})
     assert helper.code == 130
 
 
@@ -104,7 +104,7 @@ def test_the_helpers_end_as_process_0_does(error: Exception | None, code: int) -
     ranks = fake(0)
 
     def lead() -> None:
-        with ending(ranks):
+        with end_workers(ranks):
             if error is not None:
                 raise error
 
@@ -117,6 +117,6 @@ def test_the_helpers_end_as_process_0_does(error: Exception | None, code: int) -
 
 
 def test_without_helpers_nobody_is_told() -> None:
-    with ending(None):
+    with end_workers(None):
         pass
     assert ranks_module.current() is None

@@ -89,7 +89,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shelf")
     for name in ("book.txt", "mybook.txt", "names.txt", "psalm.txt"):
         (folder / name).write_text(BOOK, encoding="utf-8")
-    settings: dict[str, Any] = {"preset": "seed", "updates": 40, "hidden_size": 8, "validation": 0.1}
+    settings: dict[str, Any] = {"preset": "classic", "updates": 40, "hidden_size": 8, "validation": 0.1}
     recurra.train(folder / "book.txt", run=folder / "runs/mybook", proof=False, **settings)
     for name in ("kjv", "tinyshakespeare"):
         shutil.copytree(folder / "runs/mybook", folder / "runs" / name)
@@ -98,7 +98,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _of_others(folder: Path) -> None:
-    """What other programs have written: a state_dict, and the course's struct with its characters."""
+    """What other programs have written: a state_dict, and DD2424's struct with its characters."""
     model = recurra.load(folder / "runs/mybook")
     save_file(to_state(model.config, model.parameters), folder / "theirs.safetensors")
     arrays = {field: model.parameters[name] for field, name in FIELDS.items()}

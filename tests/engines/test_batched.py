@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.engines.batched import BatchedEngine, BatchedNetwork
 from recurra.engines.engine import Start
-from recurra.engines.parameter_layout import Layout, padded
+from recurra.engines.parameter_layout import Layout, padded_size
 from recurra.engines.reference import ReferenceEngine
 from recurra.engines.sharding import default_shards, shard_bounds
 from recurra.errors import NumericalError
 from recurra.network import network
 from recurra.network.cells import CELLS
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.system.random_streams import stream
 
 K, M, T, B, N = 13, 19, 7, 11, 3
@@ -49,7 +49,7 @@ def random_state(config: ModelConfig, streams: int = B) -> network.State:
 
 
 def engines(config: ModelConfig, training: TrainingConfig) -> list[Any]:
-    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters = initialize(config, K, seed=1, scale=0.3)
     start = Start(parameters, state=random_state(config, training.batch_size))
     return [kind(config, training, start) for kind in (BatchedEngine, ReferenceEngine)]
 
@@ -62,7 +62,7 @@ def test_updates_equal_those_of_the_reference(config: ModelConfig, changes: dict
     found, expected = batched.train(*updates()), reference.train(*updates())
     assert np.allclose(found.losses, expected.losses, rtol=1e-5)
     assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-4)
-    before = initialise(config, K, seed=1, scale=0.3)
+    before = initialize(config, K, seed=1, scale=0.3)
     for name, array in reference.parameters().items():
         step = np.abs(array - before[name]).max()
         assert step > 0, name
@@ -89,7 +89,7 @@ def test_padding_and_fewer_steps_equal_the_reference(config: ModelConfig) -> Non
     inputs, targets, rates = updates(1, T - 2)
     targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # 0 to T - 2 of each
     batched, reference = engines(config, settings(dropout=0.2))
-    start = Start(initialise(config, K, seed=1, scale=0.3), state=random_state(config))
+    start = Start(initialize(config, K, seed=1, scale=0.3), state=random_state(config))
     shortened = BatchedEngine(config, settings(dropout=0.2, sequence_length=T - 2), start)
     found, expected, exact = (e.train(inputs, targets, rates) for e in (batched, reference, shortened))
     assert found.losses == exact.losses
@@ -106,7 +106,7 @@ def test_padding_and_fewer_steps_equal_the_reference(config: ModelConfig) -> Non
 
 @pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimiser_steps_as_in_the_reference(optimizer: str, share: float) -> None:
+def test_every_optimizer_steps_as_in_the_reference(optimizer: str, share: float) -> None:
     hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     config = ModelConfig(cell="gru", hidden_size=M)
     batched, reference = engines(config, settings(optimizer=optimizer, **hyper))
@@ -146,7 +146,7 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config: Mo
 
 @by_network
 def test_reading_equals_the_reference_and_one_character_at_a_time(config: ModelConfig) -> None:
-    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters = initialize(config, K, seed=1, scale=0.3)
     state = random_state(config, 1)
     ids = (stream(5, "ids").uniform(23) * K).astype(np.int64)
     trained = BatchedNetwork(config, parameters)
@@ -166,7 +166,7 @@ def test_dropout_changes_with_the_update_and_with_the_seed() -> None:
     config = NETWORKS[5]
     losses = []
     for seed, done in ((0, 0), (0, 1), (1, 0)):
-        start = Start(initialise(config, K, seed=1, scale=0.3), updates_done=done)
+        start = Start(initialize(config, K, seed=1, scale=0.3), updates_done=done)
         engine = BatchedEngine(config, settings(dropout=0.5, seed=seed), start)
         losses.append(engine.train(*updates(1)).losses[0])
     assert len(set(losses)) == 3
@@ -175,7 +175,7 @@ def test_dropout_changes_with_the_update_and_with_the_seed() -> None:
 def test_a_stream_alone_and_among_others_has_the_same_loss() -> None:
     config = NETWORKS[4]
     inputs, targets, rates = updates(1)
-    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters = initialize(config, K, seed=1, scale=0.3)
     whole = BatchedEngine(config, settings(), Start(parameters)).train(inputs, targets, rates).losses[0]
     alone = [
         BatchedEngine(config, settings(batch_size=1, shards=1), Start(parameters))
@@ -189,7 +189,7 @@ def test_a_stream_alone_and_among_others_has_the_same_loss() -> None:
 @pytest.mark.parametrize("place", ["layers.0.W", "V"])
 def test_nan_is_found_at_its_update(place: str) -> None:
     config = NETWORKS[4]
-    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters = initialize(config, K, seed=1, scale=0.3)
     parameters[place][0, 0] = np.nan
     engine = BatchedEngine(config, settings(), Start(parameters, updates_done=9))
     with pytest.raises(NumericalError, match="the loss became nan at update 10; it must be finite") as caught:
@@ -221,13 +221,13 @@ def test_where_shards_begin_and_end(batch: int, shards: int, bounds: list[int]) 
 
 
 def test_sizes_are_padded_to_sixteen() -> None:
-    assert [padded(n) for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
+    assert [padded_size(n) for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_what_it_gives_away_is_a_copy(cell: str) -> None:
     config, training = ModelConfig(cell=cell, hidden_size=16), TrainingConfig(batch_size=2, optimizer="adam", ema=0.5)
-    engine = BatchedEngine(config, training, Start(initialise(config, 16, seed=0)))
+    engine = BatchedEngine(config, training, Start(initialize(config, 16, seed=0)))
     arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), *engine.state()]
     own = [engine._flat, *engine._optimizer.state.values(), *(layer.states.h for layer in engine._shards[0].layers)]
     assert not any(np.shares_memory(array, other) for array in arrays for other in own)

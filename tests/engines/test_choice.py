@@ -60,8 +60,8 @@ def plain(logits: list[float], config: SamplingConfig, seen: str = "") -> Floats
     if config.top_p < 1:
         p[(above >= config.top_p) & (p < p.max())] = 0
     p[p < config.min_p * p.max()] = 0
-    normalised: Floats = p / p.sum()
-    return normalised
+    normalized: Floats = p / p.sum()
+    return normalized
 
 
 def shares(logits: list[float], config: SamplingConfig, seen: str = "", draws: int = 1000) -> Floats:

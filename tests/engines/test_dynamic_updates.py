@@ -13,7 +13,7 @@ from recurra.engines import create_network
 from recurra.engines.dynamic_updates import DynamicNetwork
 from recurra.engines.kernels.optimizers import adapt
 from recurra.network import network
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 K, M = 11, 7
 NETWORKS = [
@@ -27,7 +27,7 @@ IDS = np.random.default_rng(0).integers(0, K, 40)
 
 
 def parts(config: ModelConfig) -> tuple[dict[str, NDArray[Any]], network.State]:
-    parameters = initialise(config, K, seed=1, scale=0.5)
+    parameters = initialize(config, K, seed=1, scale=0.5)
     state = network.zero_state(config, 1)
     _, state = create_network(config, parameters).log_probabilities(IDS[:5], state)  # not zero
     return parameters, state

@@ -1,4 +1,4 @@
-"""The optimisers' kernels and pieces: the bits of the equations in NumPy, however the work is divided."""
+"""The optimizers' kernels and pieces: the bits of the equations in NumPy, however the work is divided."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from recurra.config import HYPERPARAMETERS, OPTIMIZERS, ModelConfig, TrainingConfig
 from recurra.engines import flat_optimizer
-from recurra.engines.flat_optimizer import FlatOptimizer, clipped
-from recurra.engines.flat_parameters import FLAT, by_name
+from recurra.engines.flat_optimizer import FlatOptimizer, clip
+from recurra.engines.flat_parameters import FLAT, unflatten_state
 from recurra.engines.kernels.lanes import aligned_zeros
 from recurra.engines.parameter_layout import Layout
 from recurra.engines.thread_team import Team
@@ -34,7 +34,7 @@ def test_every_step_has_the_bits_of_the_equations(
     monkeypatch: pytest.MonkeyPatch, optimizer: str, ema: float, piece: int, threads: int, share: float
 ) -> None:
     """With the usual hyper-parameters, and with a share of each."""
-    monkeypatch.setattr(flat_optimizer, "PIECE", piece)
+    monkeypatch.setattr(flat_optimizer, "SLICE_SIZE", piece)
     hyper: dict[str, Any] = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     training = TrainingConfig(optimizer=optimizer, ema=ema, **hyper)
     plain, expected = optimizer_of(training), flat(0)
@@ -66,10 +66,10 @@ def test_a_saved_state_goes_on_where_it_was() -> None:
     parameters = {name: np.full(shape, 0.1, np.float32) for name, shape in layout.shapes.items()}
     first, start = FlatOptimizer(training, layout.pack(parameters)), layout.pack(parameters)
     first.step(start, layout.pack(parameters), 0.1)
-    saved = by_name(first.state, layout)
+    saved = unflatten_state(first.state, layout)
     second = FlatOptimizer(training, start)
     second.load(saved, layout)
-    again = by_name(second.state, layout)
+    again = unflatten_state(second.state, layout)
     assert saved["mean.layers.0.W"].shape == (20, 5)
     assert saved["mean_weight"] > 0
     assert list(again) == list(saved)
@@ -81,6 +81,6 @@ def test_clipping_by_norm_and_then_by_value_in_place() -> None:
     gradient = np.array([[3, -4]], np.float32)
     for norm, expected in ((None, [3, -4]), (5.0, [3, -4]), (2.5, [1.5, -2])):
         found = gradient.copy()
-        assert clipped(found, 5.0, TrainingConfig(clip_value=None, clip_norm=norm)) is found
+        assert clip(found, 5.0, TrainingConfig(clip_value=None, clip_norm=norm)) is found
         assert found.tolist() == [expected]
-    assert clipped(gradient, 5.0, TrainingConfig(clip_value=1.75, clip_norm=2.5)).tolist() == [[1.5, -1.75]]
+    assert clip(gradient, 5.0, TrainingConfig(clip_value=1.75, clip_norm=2.5)).tolist() == [[1.5, -1.75]]

@@ -15,7 +15,7 @@ from recurra.engines.fused_tiles import Tiling
 from recurra.engines.reference import ReferenceEngine
 from recurra.errors import NumericalError
 from recurra.network import network
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.system.random_streams import stream
 
 K, M, T = 13, 22, 9
@@ -35,7 +35,7 @@ def updates(
 
 
 def new_engine(kind: type[Any] = FusedEngine, training: TrainingConfig = TRAINING, **named: Any) -> Any:
-    return kind(CONFIG, training, Start(initialise(CONFIG, K, seed=1, scale=0.3), **named))
+    return kind(CONFIG, training, Start(initialize(CONFIG, K, seed=1, scale=0.3), **named))
 
 
 def fused_gradients(
@@ -64,7 +64,7 @@ def test_one_update_equals_one_of_the_reference(hidden: int, symbols: int, steps
         config,
         TrainingConfig(sequence_length=steps),
         Start(
-            initialise(config, symbols, seed=1, scale=0.1),
+            initialize(config, symbols, seed=1, scale=0.1),
             state=network.State(h=stream(1, "h").normal(hidden).reshape(1, 1, hidden).clip(-0.9, 0.9)),
         ),
     )
@@ -163,7 +163,7 @@ def test_ten_golden_losses() -> None:
 
 
 def test_a_sequence_at_once_equals_one_character_at_a_time() -> None:
-    trained = FusedNetwork(initialise(CONFIG, K, seed=1, scale=0.5))
+    trained = FusedNetwork(initialize(CONFIG, K, seed=1, scale=0.5))
     ids = random_ids(37)
     whole, final = trained.log_probabilities(ids, network.zero_state(CONFIG, 1))
     state, rows = network.zero_state(CONFIG, 1), []
@@ -175,7 +175,7 @@ def test_a_sequence_at_once_equals_one_character_at_a_time() -> None:
 
 
 def test_log_probabilities_equal_the_reference_and_sum_to_one() -> None:
-    parameters = initialise(CONFIG, K, seed=1, scale=0.2)
+    parameters = initialize(CONFIG, K, seed=1, scale=0.2)
     state = network.State(h=stream(1, "h").normal(M).reshape(1, 1, M).clip(-0.9, 0.9))
     ids = random_ids(21)
     found, final = FusedNetwork(parameters).log_probabilities(ids, state)
@@ -195,7 +195,7 @@ def test_log_probabilities_equal_the_reference_and_sum_to_one() -> None:
     ],
 )
 def test_nan_is_found_at_its_update(kind: type[Any], tensor: str, place: tuple[int, ...], message: str) -> None:
-    parameters = initialise(CONFIG, K, seed=1, scale=0.3)
+    parameters = initialize(CONFIG, K, seed=1, scale=0.3)
     parameters[tensor][place] = np.nan
     engine = kind(CONFIG, TRAINING, Start(parameters, updates_done=41))
     with pytest.raises(NumericalError, match=message) as caught:
@@ -204,7 +204,7 @@ def test_nan_is_found_at_its_update(kind: type[Any], tensor: str, place: tuple[i
 
 
 def test_an_infinite_gradient_is_found_before_clipping_hides_it() -> None:
-    parameters = initialise(CONFIG, K, seed=1, scale=0.3)
+    parameters = initialize(CONFIG, K, seed=1, scale=0.3)
     parameters["V"][:, 0] = np.where(np.arange(K) % 2, 3e38, -3e38).astype(np.float32)
     parameters["layers.0.U"][0] = 0
     parameters["layers.0.W"][0] = 0  # unit 0 is always 0, so that the loss is finite and dL/dh is not
@@ -216,7 +216,7 @@ def test_an_infinite_gradient_is_found_before_clipping_hides_it() -> None:
 def test_engines_are_chosen_by_what_is_to_be_trained() -> None:
     def kind(config: ModelConfig, **changes: Any) -> type[Any]:
         training = TrainingConfig(sequence_length=T, **changes)
-        return type(engines.create(config, training, Start(initialise(config, K, seed=1))))
+        return type(engines.create(config, training, Start(initialize(config, K, seed=1))))
 
     assert kind(CONFIG) is kind(CONFIG, engine="compiled") is FusedEngine
     assert kind(CONFIG, engine="reference") is ReferenceEngine

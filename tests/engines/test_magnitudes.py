@@ -11,7 +11,7 @@ from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Start
 from recurra.network.cells import CELLS
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 SYMBOLS = 5
 CASES = [(engine, cell) for engine in ("compiled", "reference") for cell in CELLS] + [
@@ -26,7 +26,7 @@ def test_padding_and_orientation_change_no_magnitude(engine: str, cell: str, bat
         pytest.importorskip("torch", reason="engine torch is an extra")
     config = ModelConfig(cell=cell, hidden_size=3, layers=2 if batch_size > 1 else 1)
     training = TrainingConfig(engine=engine, batch_size=batch_size, sequence_length=4)
-    parameters = {name: array.copy() for name, array in initialise(config, SYMBOLS, seed=1, scale=0.5).items()}
+    parameters = {name: array.copy() for name, array in initialize(config, SYMBOLS, seed=1, scale=0.5).items()}
     parameters["V"][-1, -1] = -7.5
     started = engines.create(config, training, Start(parameters))
     expected = {name: float(np.max(np.abs(array))) for name, array in started.parameters().items()}

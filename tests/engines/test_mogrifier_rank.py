@@ -28,9 +28,9 @@ def test_gradients_and_probabilities_are_those_of_the_reference(rank: int, B: in
 
     layout = Layout(config, K)
     views = layout.views(layout.pack_weights(parameters))
-    panels = Panels(config, views, alone=B == 1)
+    panels = Panels(config, views, single_stream=B == 1)
     panels.fill()
-    panels.fill_back()
+    panels.fill_backward()
     shard = Shard(config, layout, T, B)
     shard.put_state(state)
     assert shard.run(views, panels, ids, targets, None) == pytest.approx(loss, rel=1e-6)

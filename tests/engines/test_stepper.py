@@ -10,7 +10,7 @@ from recurra.engines import create_network
 from recurra.engines.stepper import Stepper
 from recurra.inference.sampling import SamplingConfig, rules_of
 from recurra.network import network
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 CONFIGS = {
@@ -25,7 +25,7 @@ CONFIGS = {
 
 def made(name: str) -> tuple[ModelConfig, dict[str, np.ndarray], int]:
     config, symbols = CONFIGS[name]
-    return config, initialise(config, symbols, seed=1, scale=0.3), symbols
+    return config, initialize(config, symbols, seed=1, scale=0.3), symbols
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from processes import PATIENCE
-from recurra.engines.thread_team import ALONE, Team
+from recurra.engines.thread_team import ONE_THREAD, Team
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -28,7 +28,7 @@ def test_the_caller_has_a_share_and_the_others_work_beside_it() -> None:
 
 def test_alone_no_thread_is_started() -> None:
     before = threading.active_count()
-    assert ALONE.each(lambda piece: threading.current_thread() is threading.main_thread(), 3) == [True] * 3
+    assert ONE_THREAD.each(lambda piece: threading.current_thread() is threading.main_thread(), 3) == [True] * 3
     assert threading.active_count() == before
 
 

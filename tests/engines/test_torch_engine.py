@@ -15,7 +15,7 @@ from recurra.engines.engine import Start
 from recurra.errors import NumericalError, UsageError
 from recurra.network import network
 from recurra.network.cells import CELLS
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.system.random_streams import stream
 
 needs_torch = pytest.mark.torch
@@ -60,7 +60,7 @@ def random_state(config: ModelConfig, streams: int = B) -> Any:
 
 def pair(config: ModelConfig, training: TrainingConfig, other: str = "reference") -> list[Any]:
     """The torch engine and another from the same parameters and state."""
-    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters = initialize(config, K, seed=1, scale=0.3)
     start = Start(parameters, state=random_state(config, training.batch_size))
     changed = (TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", other))
     return [engines.create(config, own, start) for own in changed]
@@ -79,7 +79,7 @@ def _none(training: TrainingConfig) -> dict[str, None]:
 @by_network
 def test_losses_are_those_of_the_compiled_engine_over_a_hundred_updates(config: ModelConfig) -> None:
     training = settings(optimizer="adam", clip_norm=5.0, clip_value=1.0, dropout=0.2, ema=0.9)
-    parameters = initialise(config, K, seed=5, scale=None)
+    parameters = initialize(config, K, seed=5, scale=None)
     named = [TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", "auto")]
     own, compiled = (engines.create(config, training, Start(parameters)) for training in named)
     given = updates(100, rate=5e-3)
@@ -99,7 +99,7 @@ def test_updates_equal_those_of_the_reference(config: ModelConfig, changes: dict
     found, expected = own.train(*updates()), reference.train(*updates())
     assert np.allclose(found.losses, expected.losses, rtol=1e-6)
     assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-5)
-    before = initialise(config, K, seed=1, scale=0.3)
+    before = initialize(config, K, seed=1, scale=0.3)
     for name, array in reference.parameters().items():
         step = np.abs(array - before[name]).max()
         assert step > 0, name
@@ -129,7 +129,7 @@ def test_padding_and_zero_states_equal_the_reference(config: ModelConfig) -> Non
 @needs_torch
 @pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimiser_steps_as_in_the_reference(optimizer: str, share: float) -> None:
+def test_every_optimizer_steps_as_in_the_reference(optimizer: str, share: float) -> None:
     hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     own, reference = pair(ModelConfig(cell="gru", hidden_size=M), settings(optimizer=optimizer, ema=0.7, **hyper))
     for engine in (own, reference):
@@ -142,9 +142,9 @@ def test_every_optimiser_steps_as_in_the_reference(optimizer: str, share: float)
 
 
 @needs_torch
-def test_single_updates_of_the_mission_from_equal_states() -> None:
+def test_single_updates_of_the_report_from_equal_states() -> None:
     config, training = ModelConfig(hidden_size=M), TrainingConfig(sequence_length=25)
-    compiled = engines.create(config, training, Start(initialise(config, K, seed=0)))
+    compiled = engines.create(config, training, Start(initialize(config, K, seed=0)))
     inputs, targets, rates = updates(400, 25, 0.1, 1)
     for left, done in ((0, 0), (10, 10), (290, 300)):
         compiled.train(inputs[:left], targets[:left], rates[:left])
@@ -167,7 +167,7 @@ def test_single_updates_of_the_mission_from_equal_states() -> None:
 def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config: ModelConfig) -> None:
     training = settings(optimizer="adam", dropout=0.2, ema=0.9, engine="torch")
     inputs, targets, rates = updates(5)
-    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters = initialize(config, K, seed=1, scale=0.3)
     unbroken, first = (engines.create(config, training, Start(parameters)) for _ in range(2))
     unbroken.train(inputs, targets, rates)
     first.train(inputs[:2], targets[:2], rates[:2])
@@ -192,13 +192,13 @@ def test_what_it_gives_away_is_not_touched_any_more() -> None:
 @pytest.mark.parametrize("clip", [{}, {"clip_value": 5.0}, {"clip_norm": 1.0}], ids=str)
 def test_infinity_is_found_at_its_update_and_named(clip: dict[str, float]) -> None:
     config = ModelConfig(hidden_size=M, activation="relu", layers=2)
-    parameters = initialise(config, K, seed=1, scale=0.3)
+    parameters = initialize(config, K, seed=1, scale=0.3)
     parameters["layers.0.W"] = np.full_like(parameters["layers.0.W"], 1e10)
     own = engines.create(config, settings(engine="torch", **clip), Start(parameters, updates_done=7))
     with pytest.raises(NumericalError, match=r"the loss became (nan|inf) at update 8") as caught:
         own.train(*updates(2))
     assert (caught.value.update, caught.value.tensor) == (8, "loss")
-    parameters = initialise(config, K, seed=1, scale=0.3) | {"V": np.full((K, M), 1e30, np.float32)}
+    parameters = initialize(config, K, seed=1, scale=0.3) | {"V": np.full((K, M), 1e30, np.float32)}
     parameters["layers.1.U"] = np.full((M, M), 1e-30, np.float32)
     parameters["layers.1.W"] = np.zeros((M, M), np.float32)
     parameters["layers.0.W"] = np.full((M, M), 1e3, np.float32)
@@ -231,22 +231,22 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         pair(ModelConfig(), settings(engine="torch", device="cuda"), "torch")
     assert "--device auto" in str(caught.value.hint)
     assert (
-        engines.create(ModelConfig(), settings(engine="torch"), Start(initialise(ModelConfig(), K, seed=0))).device
+        engines.create(ModelConfig(), settings(engine="torch"), Start(initialize(ModelConfig(), K, seed=0))).device
         == "cpu"
     )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [torch_device.device_of(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
-    assert torch_device.device_of("cuda", 1) == torch.device("cuda:1")
+    assert [torch_device.select_device(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    assert torch_device.select_device("cuda", 1) == torch.device("cuda:1")
     with pytest.raises(UsageError, match="process 2 of this machine has no GPU to itself: there are 2") as caught:
-        torch_device.device_of("auto", 2)
+        torch_device.select_device("auto", 2)
     assert "--nproc-per-node gpu" in str(caught.value.hint)
 
 
 def test_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UsageError, match=r"engine torch needs PyTorch, which cannot be imported: .*torch") as caught:
-        engines.create(ModelConfig(), settings(engine="torch"), Start(initialise(ModelConfig(), K, seed=0)))
+        engines.create(ModelConfig(), settings(engine="torch"), Start(initialize(ModelConfig(), K, seed=0)))
     assert caught.value.hint == "pip install 'recurra[torch]'"
 
 

@@ -19,12 +19,12 @@ from recurra import LanguageModel, ModelConfig, RecurraError, SamplingConfig, Tr
 from recurra.config import ModelSettings, TrainingSettings
 from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.inference.sampling_options import SamplingSettings
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4
 VOCABULARY = Vocabulary.of(TEXT)
 CONFIG = ModelConfig(hidden_size=8)
-PARAMETERS = initialise(CONFIG, len(VOCABULARY), seed=1, scale=0.5)
+PARAMETERS = initialize(CONFIG, len(VOCABULARY), seed=1, scale=0.5)
 MODEL = LanguageModel(CONFIG, VOCABULARY, PARAMETERS)
 IDS = VOCABULARY.encode(TEXT)
 INPUTS = IDS[:12].reshape(-1, 2)
@@ -45,7 +45,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "export": lambda **named: recurra.export(**{"model": MODEL, "path": "out", "force": True, **named}),
     "import_model": lambda **named: recurra.import_model(**{"path": "nowhere", **named}),
     "novelty": lambda **named: recurra.novelty(**{"sample": "abc", "text": TEXT, **named}),
-    "learned_text": recurra.learned_text,
+    "read_training_text": recurra.read_training_text,
     "score": lambda **named: recurra.score(**{"model": MODEL, "text": "abc", "dynamic": "sgd", **named}),
     "evaluate": lambda **named: recurra.evaluate(**{"models": MODEL, "text": "abc", **named}),
     "baselines": lambda **named: recurra.baselines(**{"text": TEXT, "model": MODEL, **named}),
@@ -118,7 +118,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
         "path", "vocabulary", "sources", "encoding", "activation", "recurrent", "projection", "embedding", "output",
         "force",
     ),
-    "learned_text": ("model",),
+    "read_training_text": ("model",),
     "score": (
         "model", "sources", "text", "encoding", "dynamic", "dynamic_rate", "documents", "per_character",
     ),

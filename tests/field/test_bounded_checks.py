@@ -17,14 +17,14 @@ from recurra.errors import Interrupted
 from recurra.network import gradient_check, network
 from recurra.network.cells import CELLS
 from recurra.network.gradient_check import SAMPLED, Figures, check
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.report.document import write_report
 from recurra.runs import run as run_module
 from recurra.runs import summary as summary_module
 from recurra.training.events import Gathering
 
 K, H, T = 60, 6, 8
-SMALL: dict[str, Any] = {"preset": "seed", "hidden_size": 8, "sample_every": 0, "updates": 20}
+SMALL: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "sample_every": 0, "updates": 20}
 BOOK = "A small book, of few words, read many times over.\n" * 60
 
 
@@ -36,7 +36,7 @@ def problem(cell: str, streams: int = 1) -> Problem:
     draw = np.random.default_rng(1)
     parameters = {
         name: array.astype(np.float64) + draw.normal(0, 0.1, array.shape)
-        for name, array in initialise(config, K, seed=1, scale=0.5).items()
+        for name, array in initialize(config, K, seed=1, scale=0.5).items()
     }
     ids = draw.integers(0, 7, (T + 1, streams))  # few of the symbols are read
     return config, parameters, ids[:-1], ids[1:], network.zero_state(config, streams)

@@ -19,8 +19,8 @@ from recurra.config import ModelConfig
 from recurra.errors import UsageError
 from recurra.interop.torch_state import to_state
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
-from recurra.text.equivalents import Respelling, respelled
+from recurra.network.parameters import initialize
+from recurra.text.equivalents import Respeller, respell
 from recurra.text.vocabulary import Vocabulary
 from unicode_examples import EQUIVALENTS
 
@@ -32,7 +32,7 @@ PAIRS = [("NFC", "NFD"), ("NFD", "NFC")]
 def model_of(text: str) -> LanguageModel:
     """A network that has learned nothing, with the characters of `text`."""
     vocabulary, config = Vocabulary.of(text), ModelConfig(hidden_size=8)
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1))
 
 
 @pytest.fixture(params=PAIRS, ids=" typed ".join)
@@ -44,7 +44,7 @@ def forms(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("symbols", "text", "expected"), EQUIVALENTS, ids=ascii)
 def test_each_cluster_has_the_form_that_is_known(symbols: str, text: str, expected: str) -> None:
-    found, note = respelled(text, Vocabulary.of(symbols))
+    found, note = respell(text, Vocabulary.of(symbols))
     assert found == expected
     assert unicodedata.normalize("NFD", found) == unicodedata.normalize("NFD", text)
     assert (note is None) is (found == text)
@@ -54,21 +54,21 @@ def test_a_text_in_pieces_is_the_same_wherever_it_is_cut(forms: tuple[str, str])
     known, typed = forms
     vocabulary = Vocabulary.of(known)
     for cut in range(len(typed) + 1):
-        respelling = Respelling(vocabulary)
+        respelling = Respeller(vocabulary)
         assert "".join(respelling.pieces([typed[:cut], "", typed[cut:]])) == known
         assert respelling.count == 5
-    assert "".join(Respelling(vocabulary).pieces(typed)) == known
-    assert list(Respelling(vocabulary).pieces([])) == []
+    assert "".join(Respeller(vocabulary).pieces(typed)) == known
+    assert list(Respeller(vocabulary).pieces([])) == []
 
 
 def test_a_cluster_without_end_is_left_as_it_is() -> None:
     """To normalize so many marks would take longer than the test may."""
     marks = "e" + "\u0302\u0317" * 50_000
     vocabulary = Vocabulary.of("ê")
-    assert respelled(marks, vocabulary) == (marks, None)
+    assert respell(marks, vocabulary) == (marks, None)
     pieces = [marks[start : start + 1000] for start in range(0, len(marks), 1000)]
-    assert "".join(Respelling(vocabulary).pieces(pieces)) == marks
-    assert respelled("e" + "\u0302" * 3, vocabulary)[0] == "ê" + "\u0302" * 2
+    assert "".join(Respeller(vocabulary).pieces(pieces)) == marks
+    assert respell("e" + "\u0302" * 3, vocabulary)[0] == "ê" + "\u0302" * 2
 
 
 def test_a_ban_of_what_the_model_writes_as_several_characters_is_refused() -> None:
@@ -80,7 +80,7 @@ def test_a_ban_of_what_the_model_writes_as_several_characters_is_refused() -> No
 
 
 def test_a_model_of_bytes_reads_the_bytes_that_are_there() -> None:
-    assert respelled(FORMS["NFD"], Vocabulary.bytes()) == (FORMS["NFD"], None)
+    assert respell(FORMS["NFD"], Vocabulary.bytes()) == (FORMS["NFD"], None)
 
 
 def test_prompts_and_scores_in_python(forms: tuple[str, str]) -> None:
@@ -129,7 +129,7 @@ def test_a_model_learns_on_and_resumes_from_the_other_form(
     book = tmp_path / "typed.txt"
     book.write_text(typed * 40 + "ß" * extend, encoding="utf-8")
     model_of(known).save(tmp_path / "model.safetensors")
-    settings: dict[str, Any] = {"preset": "seed", "hidden_size": 8, "proof": False, "report": False, "seed": 0}
+    settings: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "proof": False, "report": False, "classic": 0}
     start: dict[str, Any] = {"start": tmp_path / "model.safetensors", "extend_vocabulary": extend}
     run = recurra.train(book, run=tmp_path / "run", updates=4, **start, **settings)
     assert run.model.vocabulary.symbols == "".join(sorted(set(known + "ß" * extend)))

@@ -12,7 +12,7 @@ from processes import RECURRA, environment
 from recurra.cli import main
 
 BOOK = "A small book, of few words, read many times over.\n" * 80
-SHORT = ["--preset", "seed", "--hidden-size", "8", "--updates", "20", "--no-proof"]
+SHORT = ["--preset", "classic", "--hidden-size", "8", "--updates", "20", "--no-proof"]
 
 
 @pytest.fixture(scope="module")

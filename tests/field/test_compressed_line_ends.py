@@ -13,7 +13,7 @@ import pytest
 from recurra.cli import main
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 LINES = b"A small book, of few words.\n" * 50
@@ -34,7 +34,7 @@ FILES = {
 
 def saved(vocabulary: Vocabulary, path: Path) -> str:
     config = ModelConfig(hidden_size=8)
-    LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1)).save(path)
+    LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1)).save(path)
     return str(path)
 
 

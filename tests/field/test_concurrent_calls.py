@@ -20,7 +20,7 @@ from recurra import LanguageModel, ModelConfig, SamplingConfig, Vocabulary
 from recurra.compression import model_codec
 from recurra.engines.kernels import softmax
 from recurra.network.cells import CELLS
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.report.drawing import PAPER, style
 from recurra.system.random_streams import stream
 
@@ -30,7 +30,7 @@ THREADS = 8
 
 def make_model(cell: str) -> LanguageModel:
     config = ModelConfig(cell=cell, hidden_size=12)
-    return LanguageModel(config, VOCABULARY, initialise(config, len(VOCABULARY), seed=1, scale=0.8))
+    return LanguageModel(config, VOCABULARY, initialize(config, len(VOCABULARY), seed=1, scale=0.8))
 
 
 def make_text(seed: int, length: int = 600) -> str:

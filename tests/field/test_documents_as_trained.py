@@ -23,7 +23,7 @@ from recurra.inference.surprise import tally
 from recurra.interop import model_card
 from recurra.io import tensor_file
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.runs.saved_model import load
 from recurra.text.vocabulary import Vocabulary
 
@@ -38,7 +38,7 @@ CELLS = {
 
 def make(config: ModelConfig, documents: str | None = "lines") -> LanguageModel:
     vocabulary = Vocabulary.of(SYMBOLS)
-    parameters = initialise(config, len(vocabulary), seed=1, scale=0.5)
+    parameters = initialize(config, len(vocabulary), seed=1, scale=0.5)
     return LanguageModel(config, vocabulary, parameters, documents)
 
 
@@ -156,7 +156,7 @@ def test_the_file_records_it(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="documents of the kind 'chapters'; expected one of none, lines"):
         load(path)
     with pytest.raises(ModelError, match="a model of lines needs a newline among its characters"):
-        LanguageModel(plain.config, Vocabulary.of("ab"), initialise(plain.config, 2, seed=1), "lines")
+        LanguageModel(plain.config, Vocabulary.of("ab"), initialize(plain.config, 2, seed=1), "lines")
 
 
 def test_compressed_files_stay_what_they_were() -> None:

@@ -11,7 +11,7 @@ import pytest
 import recurra
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.runs.layout import SETTINGS
 from recurra.runs.run_toml import read_settings
 from recurra.text.vocabulary import Vocabulary
@@ -27,7 +27,7 @@ def edit(path: Path) -> None:
 
 
 def test_an_exported_folder(tmp_path: Path) -> None:
-    model = LanguageModel(CONFIG, VOCABULARY, initialise(CONFIG, len(VOCABULARY), seed=1))
+    model = LanguageModel(CONFIG, VOCABULARY, initialize(CONFIG, len(VOCABULARY), seed=1))
     folder = recurra.export(model, tmp_path / "exported", format="folder")
     for name in ("config.json", "vocab.json"):
         path = folder / name

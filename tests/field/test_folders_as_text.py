@@ -32,7 +32,7 @@ def write(name: str, content: str | bytes = LINE) -> None:
 def test_a_second_training_reads_the_same_text_as_the_first(capfd: pytest.CaptureFixture[str]) -> None:
     for number in range(5):
         write(f"notes/{number}.md", LINE * 4)
-    settings: dict[str, Any] = {"preset": "seed", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
+    settings: dict[str, Any] = {"preset": "classic", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
     first = recurra.train(".", **settings)
     second = recurra.train(".", **settings)
     third = recurra.train(".", run="elsewhere/deep/run", **settings)

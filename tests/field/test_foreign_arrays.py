@@ -1,4 +1,4 @@
-"""Networks in .npz files: the course's, min-char-rnn's and PyTorch's names, in either orientation, without pickles."""
+"""Networks in .npz files: DD2424's, min-char-rnn's and PyTorch's names, in either orientation, without pickles."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_rectified_network(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(1, K), (K, 1), (K,)], ids=["rows", "columns", "flat"])
 def test_square_matrices(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    """Where m is K, the biases show the orientation; flat ones do not, and the course's is taken."""
+    """Where m is K, the biases show the orientation; flat ones do not, and DD2424's is assumed."""
     draw = np.random.default_rng(5)
     weights = {name: draw.normal(size=(K, K)) for name in "UWV"} | {"b": draw.normal(size=K), "c": draw.normal(size=K)}
     turned: dict[str, Any] = {

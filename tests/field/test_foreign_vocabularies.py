@@ -19,7 +19,7 @@ from recurra.config import ModelConfig
 from recurra.errors import ModelError, RecurraError, UsageError
 from recurra.interop.torch_state import to_state
 from recurra.interop.vocabulary_json import from_json
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 ORDER = "b\n😀a"
 IDS = {character: number for number, character in enumerate(ORDER)}
@@ -112,7 +112,7 @@ CONFIG = ModelConfig(hidden_size=3)
 def network(folder: Path, K: int, **metadata: str) -> Path:
     """A state_dict of K symbols, as another program saves it."""
     path = folder / f"{K}.safetensors"
-    save_file(to_state(CONFIG, initialise(CONFIG, K, seed=1)), path, metadata=metadata)
+    save_file(to_state(CONFIG, initialize(CONFIG, K, seed=1)), path, metadata=metadata)
     return path
 
 

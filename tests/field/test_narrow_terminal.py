@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from recurra.cli import terminal
-from recurra.cli.terminal import columns, folded, redraw
-from recurra.cli.train_progress import Seen, drawing
+from recurra.cli.terminal import columns, redraw, wrap
+from recurra.cli.train_progress import LatestEvents, draw_progress
 from recurra.training import events
 
 HEADER = ["", "bits/character", "nats/character", "bits/byte", "perplexity", "unknown", "speed"]
@@ -45,7 +45,7 @@ def test_a_table_fits(width: int, name: str) -> None:
 def test_a_table_that_is_piped_is_as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((20, 24)))
     assert columns([HEADER, ["runs/kjv", *FIGURES]])[0].split() == HEADER[1:]
-    assert folded("word " * 30, sys.stdout) == "word " * 30
+    assert wrap("word " * 30, sys.stdout) == "word " * 30
 
 
 def test_columns_of_wide_characters_are_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_columns_of_wide_characters_are_aligned(monkeypatch: pytest.MonkeyPatch)
 def test_a_message_is_folded_between_words(width: int) -> None:
     command = "`recurra train book.txt --learning-rate 0.1 --run runs/book`"
     message = f"the loss is worse than uniform; try a smaller rate: {command} would be one."
-    lines = folded(message, sys.stdout, label="hint: ").split("\n")
+    lines = wrap(message, sys.stdout, label="hint: ").split("\n")
     assert "".join(line[6:] + " " for line in lines).split() == message.split()
     assert all(line.startswith("      ") for line in lines[1:])
     whole = [line for line in lines if "`" in line]
@@ -67,7 +67,7 @@ def test_a_message_is_folded_between_words(width: int) -> None:
 def test_the_progress_of_a_training_is_one_line(width: int) -> None:
     progress = events.Progress(103_500, 350_000, 50.0, 5.0)
     console = Console(file=io.StringIO(), width=width, no_color=True)
-    console.print(drawing(Seen(25, "character", progress)))
+    console.print(draw_progress(LatestEvents(25, "character", progress)))
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert len(lines) == 2

@@ -12,7 +12,7 @@ import recurra
 from recurra.interop.origin import origin_of
 from recurra.report.document import write_report
 from recurra.runs.saved_model import load
-from recurra.web.inlined_model import inlined
+from recurra.web.inlined_model import inline_model
 
 pytest.importorskip("fastapi", reason="the page needs the extra `serve`")
 
@@ -27,7 +27,7 @@ BOOK = "A small book, of few words, read many times over.\n" * 60
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose last checkpoint is not its best: the rate is so high that the loss soon rises."""
     run = tmp_path_factory.mktemp("runs") / "fable"
-    settings: dict[str, Any] = {"preset": "seed", "hidden_size": 8, "log_every": 10, "learning_rate": 3.0}
+    settings: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "log_every": 10, "learning_rate": 3.0}
     settings |= {"updates": 60, "sample_every": 0}
     recurra.train(text=BOOK, run=run, proof=False, validation=0.1, evaluate_every=10, **settings)
     return run
@@ -48,7 +48,7 @@ def test_everything_opens_the_best_checkpoint(folder: Path) -> None:
     (served,) = scan([folder]).values()
     assert served.sha256 == best.sha256
 
-    on_the_page, in_the_report = RunModel(folder).packed(), inlined(folder, with_model=True).data
+    on_the_page, in_the_report = RunModel(folder).packed(), inline_model(folder, with_model=True).data
     assert on_the_page == in_the_report
     name = f"best checkpoint, update {update}"
     assert (header(on_the_page)["name"], header(on_the_page)["update"]) == (name, update)

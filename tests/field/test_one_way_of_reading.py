@@ -17,7 +17,7 @@ import recurra
 from recurra.cli import main
 
 BOOK = "Un petit livre, déjà lu, écrit à l'été.\n" * 30
-SMALL: dict[str, Any] = {"preset": "seed", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
+SMALL: dict[str, Any] = {"preset": "classic", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
 
 
 class Called(NamedTuple):

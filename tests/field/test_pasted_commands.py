@@ -16,7 +16,7 @@ NAMES = [
     "-dash", "--run", "two words", "it's", 'a"quote', "$HOME", "a;b", "*", "naïve", "~", "runs/-dash", "\\", "!x",
     "\x1b[2J", "tab\there", "line\nend", "\u202eabc", "\u200e[1]", "#no", "\udcff",
 ]  # fmt: skip
-SMALL = ["--preset", "seed", "--hidden-size", "8", "--updates", "20", "--no-proof"]
+SMALL = ["--preset", "classic", "--hidden-size", "8", "--updates", "20", "--no-proof"]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)

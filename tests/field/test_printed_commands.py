@@ -69,7 +69,7 @@ def test_commands_in_hints(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caps
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert runnable("see `recurra books`; recurra is a name") == f"see `{SCRIPT} books`; recurra is a name"
-    failures.tell(UsageError("what?", hint="see `recurra train --help`."))
+    failures.report_error(UsageError("what?", hint="see `recurra train --help`."))
     assert capsys.readouterr().err.endswith(f"hint: see `{SCRIPT} train --help`.\n")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import recurra
 from recurra import LanguageModel, ModelConfig, ModelError, Vocabulary
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.reading import from_string
 
 CONFIG = ModelConfig(hidden_size=8)
@@ -20,7 +20,7 @@ VOCABULARY = Vocabulary.of("\n abcde")
 
 
 def initial() -> dict[str, Any]:
-    return dict(initialise(CONFIG, len(VOCABULARY), seed=1, scale=0.5))
+    return dict(initialize(CONFIG, len(VOCABULARY), seed=1, scale=0.5))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import recurra
 from recurra.errors import ModelError, TextError
 from recurra.io import bounded_io, tensor_file
 from recurra.runs import records, source_list
-from recurra.runs.checkpoint_schema import PROGRESS, saved_fault
+from recurra.runs.checkpoint_schema import PROGRESS, find_metadata_fault
 from recurra.runs.findings.sample_marks import mark
 from recurra.runs.layout import SETTINGS, SOURCES, SUMMARY
 from recurra.runs.logs import SampleText
@@ -32,7 +32,7 @@ from recurra.training.trainer import LONGEST_SAMPLE
 from recurra.web import log_tail, panel_data
 
 LINE = "A small book, of few words, read many times over.\n"
-SMALL: dict[str, Any] = {"preset": "seed", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
+SMALL: dict[str, Any] = {"preset": "classic", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
 FILES = 400  # whose paths together are longer than run.toml holds
 
 
@@ -57,7 +57,7 @@ def test_a_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path
     assert (trained / SETTINGS).stat().st_size < 8192
     assert len((trained / SOURCES).read_bytes().splitlines()) == FILES
     assert records.load(trained).table("text")["sources"] == FILES
-    learned = Provenance(trained).learned
+    learned = Provenance(trained).prepared
     assert learned.text.text == LINE * FILES
     assert learned.text.name == corpus.name[:60].strip("-")  # not the name of its first file
     assert Path(learned.text.source[-1]).parent == corpus
@@ -68,7 +68,7 @@ def test_a_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path
     finally:
         (corpus / "new.txt").unlink()
     assert resumed.summary["updates"] == 5
-    assert Provenance(run).learned.text.sha256 == learned.text.sha256
+    assert Provenance(run).prepared.text.sha256 == learned.text.sha256
 
 
 def test_a_list_of_files_that_is_damaged_or_gone(trained: Path, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_list_of_files_that_is_damaged_or_gone(trained: Path, tmp_path: Path) 
     ):
         (run / SOURCES).unlink() if content is None else (run / SOURCES).write_bytes(content)
         with pytest.raises(TextError, match=rf"the list of the text's files `.*sources\.jsonl` {message}") as caught:
-            Provenance(run).learned  # noqa: B018
+            Provenance(run).prepared  # noqa: B018
         assert caught.value.hint == "give the text: `recurra score MODEL TEXT`."
         with pytest.raises(TextError, match="hint: give the text itself"):
             recurra.train(run=run, resume=True)
@@ -95,7 +95,7 @@ def test_a_run_on_few_files_has_them_in_its_settings(trained: Path, tmp_path: Pa
     assert read_settings(run)["text"]["source"] == [str(book)]
     assert not (run / SOURCES).exists()
     recurra.train(book, run=run, force=True, **SMALL)
-    assert Provenance(run).learned.text.text == LINE * 9
+    assert Provenance(run).prepared.text.text == LINE * 9
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0") | st.characters(categories=["Cs"]), max_size=30)))
@@ -151,11 +151,11 @@ def test_checkpoints_of_before_have_no_number_of_dropped_epochs() -> None:
         "update": 1, "cursor": [0, 0], "history": history, "gradient_norm_sum": 0.0, "validation": None,
         "best_loss": None, "best_update": None, "worse": 0, "drops": 0,
     }  # fmt: skip
-    assert saved_fault({"progress": progress}, PROGRESS) is None
+    assert find_metadata_fault({"progress": progress}, PROGRESS) is None
     history["epochs_dropped"] = -1
-    assert saved_fault({"progress": progress}, PROGRESS) == "epochs_dropped"
+    assert find_metadata_fault({"progress": progress}, PROGRESS) == "epochs_dropped"
     del history["epochs_dropped"]
-    assert saved_fault({"progress": progress}, PROGRESS) is None
+    assert find_metadata_fault({"progress": progress}, PROGRESS) is None
     assert History(**history).epochs == 0
 
 

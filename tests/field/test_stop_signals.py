@@ -14,7 +14,7 @@ import pytest
 
 from processes import RECURRA, ended, environment, started
 
-ENDLESS = ["--preset", "seed", "--hidden-size", "8", "--updates", str(10**9), "--no-proof", "--run", "run"]
+ENDLESS = ["--preset", "classic", "--hidden-size", "8", "--updates", str(10**9), "--no-proof", "--run", "run"]
 BOOK = "A small book, of few words, read many times over.\n" * 80
 
 

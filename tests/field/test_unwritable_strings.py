@@ -14,8 +14,8 @@ from recurra.config import ModelConfig
 from recurra.errors import UsageError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
-from recurra.text.escapes import first_escape, unescaped
+from recurra.network.parameters import initialize
+from recurra.text.escapes import first_escape, unescape
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\n\t abcn."
@@ -25,7 +25,7 @@ SYMBOLS = "\n\t abcn."
 def model() -> LanguageModel:
     """A network that has learned nothing."""
     vocabulary, config = Vocabulary.of(SYMBOLS), ModelConfig(hidden_size=8)
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def file(model: LanguageModel, tmp_path: Path) -> str:
     ],
 )
 def test_escapes(typed: str, text: str) -> None:
-    assert unescaped(typed, "`--stop`") == text
+    assert unescape(typed, "`--stop`") == text
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_is_no_escape(typed: str) -> None:
     with pytest.raises(
         UsageError, match=r"^`--stop` contains '\\.*', which is no escape; expected \\n, \\t, "
     ) as error:
-        unescaped(typed, "`--stop`")
+        unescape(typed, "`--stop`")
     assert error.value.hint == "write `\\\\` for a backslash, or leave out `--escapes`."
 
 
@@ -77,8 +77,8 @@ WARNINGS = [
 
 @pytest.mark.parametrize(("settings", "message"), WARNINGS, ids=str)
 def test_python_warns_once_and_writes_the_same(model: LanguageModel, settings: dict[str, Any], message: str) -> None:
-    without = SamplingConfig(**settings).adapted(model.vocabulary)[0]
-    assert without.adapted(model.vocabulary) == (without, [])
+    without = SamplingConfig(**settings).adapt(model.vocabulary)[0]
+    assert without.adapt(model.vocabulary) == (without, [])
     with pytest.warns(UserWarning, match=message) as caught:
         text = model.sample("a", max_new_tokens=30, **settings)
     assert len(caught) == 1
@@ -90,8 +90,8 @@ def test_python_warns_once_and_writes_the_same(model: LanguageModel, settings: d
 
 def test_what_can_be_written_warns_of_nothing(model: LanguageModel) -> None:
     settings: dict[str, Any] = {"stop": ["\n", ". a"], "allow": "ab\n. ", "ban": "b"}
-    assert SamplingConfig(**settings).adapted(model.vocabulary)[1] == []
-    assert SamplingConfig(stop=("\\n", "é")).adapted(Vocabulary.bytes())[1] == []
+    assert SamplingConfig(**settings).adapt(model.vocabulary)[1] == []
+    assert SamplingConfig(stop=("\\n", "é")).adapt(Vocabulary.bytes())[1] == []
 
 
 def test_the_command_warns_and_names_the_switch(file: str, capsys: pytest.CaptureFixture[str]) -> None:

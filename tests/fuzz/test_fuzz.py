@@ -37,14 +37,14 @@ from recurra.interop.vocabulary_json import from_json
 from recurra.io import tensor_file
 from recurra.model import LanguageModel
 from recurra.network.cells import CELLS
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.report.document import render
 from recurra.runs import records as report_data
 from recurra.runs import saved_model
 from recurra.text import id_file
 from recurra.text.reading import read
 from recurra.text.vocabulary import Vocabulary
-from recurra.web.inlined_model import inlined
+from recurra.web.inlined_model import inline_model
 
 FILES = 400  # of each target
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
@@ -54,7 +54,7 @@ RUN_TOML = b"""[model]
 cell = "elman"
 hidden_size = 100
 [training]
-preset = "seed"
+preset = "classic"
 sequence_length = 25
 batch_size = 1
 learning_rate = 0.1
@@ -132,7 +132,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     found = []
     for number, cell in enumerate(CELLS):
         config = ModelConfig(cell=cell, hidden_size=3, layers=1 + number % 2)
-        made = LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=number))
+        made = LanguageModel(config, Vocabulary.of("\n abé"), initialize(config, 5, seed=number))
         path = tmp_path_factory.mktemp("models") / cell
         state: dict[str, np.ndarray] = {
             "state.h": np.zeros((config.layers, 1, 3)),
@@ -170,7 +170,7 @@ def _has_its_hash(path: Path) -> bool:
 
 def made(cell: str = "gru") -> LanguageModel:
     config = ModelConfig(cell=cell, hidden_size=3)
-    return LanguageModel(config, Vocabulary.of("\n abé"), initialise(config, 5, seed=1))
+    return LanguageModel(config, Vocabulary.of("\n abé"), initialize(config, 5, seed=1))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab.json", "theirs"])
@@ -282,7 +282,7 @@ def test_run_folders(tmp_path: Path, name: str) -> None:
         def load(*, drawn: bool = drawn) -> None:
             run = report_data.load(tmp_path)
             if drawn or SECONDS:
-                render([run], [inlined(tmp_path, with_model=True)])
+                render([run], [inline_model(tmp_path, with_model=True)])
 
         survives(load, tmp_path / name)
 
@@ -330,7 +330,7 @@ def values(draw: Random, depth: int = 0) -> Any:
 
 @pytest.mark.parametrize("kind", [ModelConfig, TrainingConfig])
 def test_settings_in_tables(kind: type[ModelConfig] | type[TrainingConfig]) -> None:
-    names = [*kind().to_table(), "colour"]
+    names = [*kind().to_table(), "color"]
     for draw in rounds():
         table = {name: values(draw) for name in draw.sample(names, draw.randint(1, 3))}
         for load in (kind.from_table, configs):

@@ -15,7 +15,7 @@ from recurra.engines.batched import BatchedEngine
 from recurra.engines.engine import Start
 from recurra.engines.fused import FusedEngine, FusedNetwork
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.system.random_streams import stream
 from recurra.text.vocabulary import Vocabulary
 
@@ -28,7 +28,7 @@ def fused(hidden: int, symbols: int, steps: int, updates: int) -> str:
     """Train a network with the fused kernels, and read with it."""
     config = ModelConfig(hidden_size=hidden)
     training = TrainingConfig(sequence_length=steps)
-    engine = FusedEngine(config, training, Start(initialise(config, symbols, seed=1, scale=0.3)))
+    engine = FusedEngine(config, training, Start(initialize(config, symbols, seed=1, scale=0.3)))
     ids = (stream(2, "ids").uniform(updates * steps + 1) * symbols).astype(np.int64)
     inputs, targets = ids[:-1].reshape(updates, steps, 1), ids[1:].reshape(updates, steps, 1)
     result = engine.train(inputs, targets, np.full(updates, 0.1, np.float32))
@@ -42,7 +42,7 @@ def batched(cell: str, layers: int) -> str:
     """Train a network in batches."""
     config = ModelConfig(cell=cell, layers=layers, hidden_size=9)
     training = TrainingConfig(sequence_length=3, batch_size=9, shards=2, dropout=0.2, optimizer="adam", clip_norm=1.0)
-    engine = BatchedEngine(config, training, Start(initialise(config, 5, seed=1, scale=0.3)))
+    engine = BatchedEngine(config, training, Start(initialize(config, 5, seed=1, scale=0.3)))
     inputs, targets = (stream(2, "ids").uniform(2 * 2 * 27) * 5).astype(np.int64).reshape(2, 2, 3, 9)
     result = engine.train(inputs, targets, np.full(2, 0.01, np.float32))
     arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), *engine.state()]
@@ -53,7 +53,7 @@ def stepping(cell: str, layers: int) -> str:
     """Write with a network, with all rules and with none."""
     vocabulary = Vocabulary.of("\n" + "".join(chr(97 + k) for k in range(20)))
     config = ModelConfig(cell=cell, hidden_size=11, layers=layers)
-    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.4))
+    model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.4))
     arrays: list[np.ndarray] = []
     for settings in ({}, RULES):
         for sample in model.samples("abc", max_new_tokens=12, num_return_sequences=9, **settings):

@@ -17,7 +17,7 @@ from pathlib import Path
 from recurra.compression import adaptive_compression, model_codec
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parents[1] / "golden"
@@ -33,7 +33,7 @@ SMALL = ModelConfig(cell="lstm", hidden_size=10)  # of the adaptive network, whi
 
 def model(name: str) -> LanguageModel:
     vocabulary = Vocabulary.bytes() if name == "elman" else Vocabulary.of("\n abcdefghijklmnopqrstuvwxyz.,é–")
-    parameters = initialise(NETWORKS[name], len(vocabulary), seed=1, scale=0.5)
+    parameters = initialize(NETWORKS[name], len(vocabulary), seed=1, scale=0.5)
     parameters["c"][vocabulary.encode(" aeinot")] += 3
     return LanguageModel(NETWORKS[name], vocabulary, parameters)
 

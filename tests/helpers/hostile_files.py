@@ -26,7 +26,7 @@ from recurra.errors import RecurraError
 from recurra.io import bounded_io
 from recurra.io.tensor_file import KEY, ZEROS
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.runs import records as report_data
 from recurra.runs import saved_model
 from recurra.text.vocabulary import Vocabulary
@@ -34,7 +34,7 @@ from recurra.text.vocabulary import Vocabulary
 Build = Callable[[Path], object]
 CONFIG = ModelConfig(hidden_size=4)
 SYMBOLS = "\n abc"
-MODEL = LanguageModel(CONFIG, Vocabulary.of(SYMBOLS), initialise(CONFIG, 5, seed=1))
+MODEL = LanguageModel(CONFIG, Vocabulary.of(SYMBOLS), initialize(CONFIG, 5, seed=1))
 DTYPES = {"float32": "F32", "float64": "F64", "float16": "F16", "int32": "I32", "int64": "I64", "uint32": "U32"}
 DTYPES |= {"uint8": "U8", "complex64": "C64"}
 FAR = 1 << 62
@@ -109,7 +109,7 @@ def million(path: Path) -> None:
     """A model that knows 10^6 characters: nothing is wrong with it."""
     points = np.delete(np.arange(1_002_048, dtype=np.uint32), np.s_[0xD800:0xE000])
     config = ModelConfig(hidden_size=1)
-    LanguageModel(config, Vocabulary(points), initialise(config, len(points), seed=1)).save(path)
+    LanguageModel(config, Vocabulary(points), initialize(config, len(points), seed=1)).save(path)
 
 
 def raw(content: bytes) -> Build:
@@ -220,9 +220,9 @@ MODELS = [
     Case("a parameter too few", model_file(without="parameters.V"), "parameter `V` is missing"),
     Case("a parameter too many", model_with("parameters.Z", np.zeros(1)), "unknown parameter `Z`"),
     Case("an array too many", model_file(weights=np.zeros(1)), "unknown array 'weights'"),
-    Case("an optimiser of another network", model_with("optimizer.squares.V", np.zeros((5, 3))), "does not fit"),
-    Case("an optimiser without its weight", model_with("optimizer.average_weight", np.zeros(0)), "does not fit"),
-    Case("an optimiser of whole numbers", model_with("optimizer.squares.V", np.zeros((5, 4), int)), "got int64"),
+    Case("an optimizer of another network", model_with("optimizer.squares.V", np.zeros((5, 3))), "does not fit"),
+    Case("an optimizer without its weight", model_with("optimizer.average_weight", np.zeros(0)), "does not fit"),
+    Case("an optimizer of whole numbers", model_with("optimizer.squares.V", np.zeros((5, 4), int)), "got int64"),
     Case("a state of another network", model_with("state.h", np.zeros((1, 1, 5))), "does not fit the network"),
     Case("a state of no stream", model_with("state.h", np.zeros((1, 0, 4))), "does not fit the network"),
     Case("a state without sides", model_with("state.h", np.zeros(())), "does not fit the network"),
@@ -257,7 +257,7 @@ def run_file(name: str, content: bytes | str | Build) -> Build:
 
     def build(folder: Path) -> None:
         folder.mkdir()
-        (folder / "run.toml").write_text('[training]\npreset = "seed"\n')
+        (folder / "run.toml").write_text('[training]\npreset = "classic"\n')
         (folder / "metrics.jsonl").write_text(RECORD)
         (folder / name).unlink(missing_ok=True)
         if callable(content):
@@ -346,7 +346,7 @@ def npz(header: str, data: bytes = b"", name: str = "U.npy", **how: Any) -> Buil
 
 
 def network_npz(**changes: Any) -> Build:
-    """The course's network in an .npz file, compressed, with changes."""
+    """The network of DD2424 assignment 4 in an .npz file, compressed, with changes."""
     shapes = {"U": (4, 5), "W": (4, 4), "V": (5, 4), "b": (4, 1), "c": (5, 1)}
     arrays = {name: np.ones(shape) for name, shape in shapes.items()} | {"chars": list("abcde")}
 

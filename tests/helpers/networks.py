@@ -11,7 +11,7 @@ import numpy.typing as npt
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
 from recurra.network.cells import CELLS
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text import named_books
 from recurra.text.vocabulary import Vocabulary
 
@@ -36,7 +36,7 @@ def make(config: ModelConfig, vocabulary: Vocabulary, seed: int = 1) -> Language
 
     A bias is -0.0, as it may be after training.
     """
-    parameters = initialise(config, len(vocabulary), seed=seed, scale=None)
+    parameters = initialize(config, len(vocabulary), seed=seed, scale=None)
     draw = np.random.default_rng(seed)
     for name, array in parameters.items():
         if array.ndim == 1:

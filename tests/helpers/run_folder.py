@@ -16,7 +16,7 @@ cell = "elman"
 hidden_size = 100
 layers = 1
 [training]
-preset = "seed"
+preset = "classic"
 sequence_length = 25
 batch_size = 1
 learning_rate = 0.1

@@ -14,7 +14,7 @@ import pytest
 
 from processes import started
 from recurra import LanguageModel, ModelConfig, Vocabulary
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 NEEDED = ("fastapi", "uvicorn", "httpx")
 MISSING = [name for name in NEEDED if find_spec(name) is None]
@@ -40,7 +40,7 @@ def small_model(vocabulary: Vocabulary | None = None, seed: int = 0, scale: floa
     """A network that has learned nothing, whose weights are so large that it prefers some characters."""
     vocabulary = vocabulary or Vocabulary.of(TEXT)
     config = ModelConfig(hidden_size=12)
-    parameters = initialise(config, len(vocabulary), seed=seed)
+    parameters = initialize(config, len(vocabulary), seed=seed)
     return LanguageModel(config, vocabulary, {name: scale * array for name, array in parameters.items()})
 
 

@@ -14,7 +14,7 @@ from recurra.config import configs
 from recurra.runs import run as training_run
 from recurra.runs.run import Run
 from recurra.text.reading import from_string
-from recurra.text.splits import newline_of
+from recurra.text.splits import newline_id
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Event
@@ -49,7 +49,7 @@ def make_trainer(
     config, training = configs(SETTINGS | settings)
     training = dataclasses.replace(training, time_limit=time_limit)
     vocabulary = Vocabulary.of(text)
-    newline = newline_of(training, vocabulary)
+    newline = newline_id(training, vocabulary)
     train_ids, validation_ids, _ = split(vocabulary.encode(text), training.validation, newline=newline)
     commit = commit or Commits()
     parts = train_ids, validation_ids

@@ -13,7 +13,7 @@ from recurra.errors import NumericalError, TextError, UsageError
 from recurra.inference import dynamic_evaluation
 from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\n abcd"
@@ -29,7 +29,7 @@ by_network = pytest.mark.parametrize("config", NETWORKS, ids=lambda c: f"{c.cell
 
 
 def make_model(config: ModelConfig) -> LanguageModel:
-    return LanguageModel(config, Vocabulary.of(SYMBOLS), initialise(config, len(SYMBOLS), seed=1, scale=0.4))
+    return LanguageModel(config, Vocabulary.of(SYMBOLS), initialize(config, len(SYMBOLS), seed=1, scale=0.4))
 
 
 def by_reference(model: LanguageModel, text: str, how: DynamicConfig, norms: Any = None) -> np.ndarray:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from recurra.config import ModelConfig
 from recurra.inference import generation
-from recurra.inference.generation import Writing, block_after, held_back, stop_at
+from recurra.inference.generation import TextGeneration, find_stop, next_block_length, possible_stop_length
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\n abcdé"
@@ -29,12 +29,12 @@ CELLS = {
 
 def make_model(config: ModelConfig = CELLS["elman"], vocabulary: Vocabulary | None = None) -> LanguageModel:
     vocabulary = vocabulary or Vocabulary.of(SYMBOLS)
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.6))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.6))
 
 
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "LONGEST", 16)
+    monkeypatch.setattr(generation, "LONGEST_BLOCK", 16)
 
 
 VARIED: list[dict[str, Any]] = [
@@ -55,7 +55,7 @@ def test_a_text_is_the_same_alone_and_beside_others(cell: str) -> None:
     model = make_model(CELLS[cell])
     alone = [model.samples("abc"[n % 4 :], **settings)[0] for n, settings in enumerate(VARIED)]
     jobs = [(model.vocabulary.encode("abc"[n % 4 :]), SamplingConfig(**settings)) for n, settings in enumerate(VARIED)]
-    together = list(generation.write_all(model.generator(), jobs * 5))
+    together = list(generation.generate_all(model.generator(), jobs * 5))
     for n, sample in enumerate(together):
         own = alone[n % len(alone)]
         assert (sample.symbols, sample.ended) == (own.symbols, own.ended)
@@ -66,12 +66,12 @@ def test_texts_come_and_go() -> None:
     model = make_model()
     generator = model.generator()
     assert generator.step() == []
-    texts: dict[Writing, str] = {}
-    expected: dict[Writing, str] = {}
+    texts: dict[TextGeneration, str] = {}
+    expected: dict[TextGeneration, str] = {}
 
     def step() -> None:
         for piece in generator.step():
-            texts[piece.writing] = texts.get(piece.writing, "") + piece.symbols
+            texts[piece.generation] = texts.get(piece.generation, "") + piece.symbols
 
     for seed in range(30):
         length = 7 * (seed % 5) + 3
@@ -93,25 +93,25 @@ def test_texts_come_and_go() -> None:
 def test_the_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = []
     for longest in (1, 3, 1024):
-        monkeypatch.setattr(generation, "LONGEST", longest)
-        monkeypatch.setattr(generation, "FIRST", longest)
+        monkeypatch.setattr(generation, "LONGEST_BLOCK", longest)
+        monkeypatch.setattr(generation, "FIRST_BLOCK", longest)
         texts.append(make_model().sample("abcd dé\n" * 20, max_new_tokens=100, stop="adad", temperature=0.8))
     assert len(set(texts)) == 1
 
 
 def test_blocks_grow_while_nobody_waits() -> None:
-    assert block_after(4, 4, 0.001) == 8
-    assert block_after(4, 3, 0.001) == 4  # a shorter one tells nothing
-    assert block_after(16, 16, 0.001) == 16  # the longest here
-    assert block_after(8, 8, 0.07) == 8
-    assert block_after(8, 8, 1.0) == 4
-    assert block_after(1, 1, 1.0) == 1
+    assert next_block_length(4, 4, 0.001) == 8
+    assert next_block_length(4, 3, 0.001) == 4  # a shorter one tells nothing
+    assert next_block_length(16, 16, 0.001) == 16  # the longest here
+    assert next_block_length(8, 8, 0.07) == 8
+    assert next_block_length(8, 8, 1.0) == 4
+    assert next_block_length(1, 1, 1.0) == 1
 
 
 def test_many_texts_are_written_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model()
     together = model.samples("b", num_return_sequences=23, best_of=2, max_new_tokens=20)
-    monkeypatch.setattr(generation, "AT_ONCE", 5)
+    monkeypatch.setattr(generation, "MAX_PARALLEL_TEXTS", 5)
     in_turn = model.samples("b", num_return_sequences=23, best_of=2, max_new_tokens=20)
     assert [sample.symbols for sample in in_turn] == [sample.symbols for sample in together]
 
@@ -185,15 +185,15 @@ STOPS = st.lists(st.text("ab", min_size=1, max_size=4), max_size=3)
 @given(st.text("abc", max_size=12), STOPS, st.integers(1, 5))
 def test_stop_strings_in_pieces(text: str, stops: list[str], size: int) -> None:
     expected = plain_stop(text, stops)
-    assert stop_at(text, stops) == expected
+    assert find_stop(text, stops) == expected
     shown, held = "", ""
     for start in range(0, len(text), size):
         held += text[start : start + size]
-        at = stop_at(held, stops)
+        at = find_stop(held, stops)
         if at is not None:
             assert shown + held[:at] == text[:expected]
             return
-        keep = len(held) - held_back(held, stops)
+        keep = len(held) - possible_stop_length(held, stops)
         shown, held = shown + held[:keep], held[keep:]
         assert not any(shown.endswith(stop[:1]) and stop == "a" for stop in stops)
     assert expected is None

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from recurra.config import ModelConfig
 from recurra.errors import TextError
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\n abcd"
 MODELS = [
-    LanguageModel(config, Vocabulary.of(SYMBOLS), initialise(config, len(SYMBOLS), seed=1, scale=0.6))
+    LanguageModel(config, Vocabulary.of(SYMBOLS), initialize(config, len(SYMBOLS), seed=1, scale=0.6))
     for config in (ModelConfig(hidden_size=8), ModelConfig(cell="gru", hidden_size=8, layers=2))
 ]
 by_model = pytest.mark.parametrize("model", MODELS, ids=["elman", "gru"])
@@ -59,14 +59,14 @@ def test_what_has_no_lines_to_score() -> None:
     with pytest.raises(TextError, match=r"no line has a character: there is no document to score\."):
         list(MODELS[0].score_lines("\n\n"))
     config = ModelConfig(hidden_size=8)
-    model = LanguageModel(config, Vocabulary.of("ab"), initialise(config, 2, seed=1))
+    model = LanguageModel(config, Vocabulary.of("ab"), initialize(config, 2, seed=1))
     with pytest.raises(TextError, match=r"the model knows no newline: it has no lines to score\."):
         list(model.score_lines("ab"))
 
 
 def test_lines_of_bytes() -> None:
     config = ModelConfig(hidden_size=8)
-    model = LanguageModel(config, Vocabulary.bytes(), initialise(config, 256, seed=1))
+    model = LanguageModel(config, Vocabulary.bytes(), initialize(config, 256, seed=1))
     (line,) = model.score_lines(model.vocabulary.spell("é"))
     assert (line.text, line.score.characters, line.score.bytes) == ("é".encode().decode("latin-1"), 3, 3)
     assert line.nats.tolist() == model.score("\né\n").losses[1:].tolist()  # type: ignore[index]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import recurra
 from recurra.errors import TextError
 from recurra.inference import novelty as module
-from recurra.inference.novelty import Novelty, as_table, novelties, novelty
+from recurra.inference.novelty import Novelty, novelties, novelty, to_table
 from recurra.text.reading import from_string
 
 TEXTS = st.text("ab\nc", max_size=40)
@@ -97,7 +97,7 @@ def test_an_empty_sample() -> None:
 
 
 def test_as_json() -> None:
-    table = as_table(novelty("abx", "cab"))
+    table = to_table(novelty("abx", "cab"))
     assert table == {
         "longest": 2,
         "passages": [{"length": 2, "start": 0, "offset": 1, "line": 1, "text": "ab"}],

@@ -14,7 +14,7 @@ from recurra.errors import UsageError
 from recurra.inference.sampling import SamplingConfig, start_ids
 from recurra.model import LanguageModel
 from recurra.network import network
-from recurra.network.parameters import initialise, parameter_shapes
+from recurra.network.parameters import initialize, parameter_shapes
 from recurra.text.vocabulary import Vocabulary
 
 CONFIG = ModelConfig(hidden_size=8)
@@ -24,7 +24,7 @@ K = len(SYMBOLS)
 
 def make_model(symbols: str = SYMBOLS, config: ModelConfig = CONFIG) -> LanguageModel:
     vocabulary = Vocabulary.of(symbols)
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.6))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.6))
 
 
 def exact_probabilities(model: LanguageModel, ids: list[int]) -> np.ndarray:

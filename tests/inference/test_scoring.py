@@ -15,7 +15,7 @@ from recurra.inference import scoring
 from recurra.inference.scoring import Score, evaluate
 from recurra.model import LanguageModel
 from recurra.network import network
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 CONFIG = ModelConfig(hidden_size=8)
@@ -26,7 +26,7 @@ texts = st.text(SYMBOLS, min_size=1, max_size=40)
 
 def make_model(symbols: str = SYMBOLS, config: ModelConfig = CONFIG) -> LanguageModel:
     vocabulary = Vocabulary.of(symbols)
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.6))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.6))
 
 
 MODEL = make_model()
@@ -98,7 +98,7 @@ def test_unknown_characters_cost_an_escape_and_their_utf_8_bytes() -> None:
 
 def test_a_model_of_bytes_counts_bytes_and_knows_all() -> None:
     config = ModelConfig(hidden_size=8)
-    model = LanguageModel(config, Vocabulary.bytes(), initialise(config, 256, seed=1))
+    model = LanguageModel(config, Vocabulary.bytes(), initialize(config, 256, seed=1))
     score = model.score("é😀\udcff")  # the last one is the byte FF, as a command line gives it
     assert (score.characters, score.unknown_characters) == (7, 0)
     assert score.bits_per_character == pytest.approx(8, rel=1e-3)
@@ -117,7 +117,7 @@ def test_means_by_hand() -> None:
 def test_an_estimate_is_nearly_the_evaluation(cell: str, layers: int, length: int) -> None:
     config = ModelConfig(cell=cell, hidden_size=8, layers=layers)
     vocabulary = Vocabulary.of(SYMBOLS)
-    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.2))  # forgets
+    model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.2))  # forgets
     ids = np.resize(model.vocabulary.encode(TEXT), length)
     assert model.estimate(ids) == pytest.approx(model.evaluate(ids), abs=1e-6)
 

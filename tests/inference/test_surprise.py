@@ -14,7 +14,7 @@ from recurra.config import ModelConfig
 from recurra.errors import TextError
 from recurra.inference.surprise import NO_GUESS, characters, escapes, tally, utf8_lengths
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 
 SYMBOLS = "\n abcd"
@@ -22,7 +22,7 @@ TEXT = "abacada dabcab\ncad bad dad\nabba " * 12
 
 
 def make_model(vocabulary: Vocabulary, config: ModelConfig) -> LanguageModel:
-    return LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.6))
+    return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.6))
 
 
 MODELS = [

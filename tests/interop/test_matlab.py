@@ -174,7 +174,7 @@ def test_files_that_are_known_and_not_read(tmp_path: Path) -> None:
     assert error.value.hint == "save it with `-v7`."
     with pytest.raises(ModelError, match="is in Octave's own format"):
         load(tmp_path, b"# Created by Octave 7.3.0")
-    with pytest.raises(UsageError, match="a MAT-file is the course's network"):
+    with pytest.raises(UsageError, match="a MAT-file has a network of DD2424 assignment 4"):
         load(tmp_path, file(), activation="relu")
 
 

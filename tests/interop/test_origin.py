@@ -20,7 +20,7 @@ TEXT = "A text of a few words, read over and over.\n" * 30
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a moving average, whose best checkpoint is not its last."""
-    named: dict[str, Any] = {"preset": "seed", "hidden_size": 8, "updates": 60, "evaluate_every": 20}
+    named: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "updates": 60, "evaluate_every": 20}
     settings = named | {"ema": 0.9, "validation": 0.1, "learning_rate": 2.0, "log_every": 20, "seed": 3}
     run = recurra.train(
         text=TEXT, run=tmp_path_factory.mktemp("runs") / "my.run", proof=False, report=False, **settings

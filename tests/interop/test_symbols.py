@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from networks import small
 from recurra.errors import ModelError
 from recurra.interop import vocabulary_json
-from recurra.interop.symbols import Symbols, in_our_order, symbols_of, to_json
+from recurra.interop.symbols import Symbols, reorder_parameters, symbols_of, to_json
 from recurra.interop.vocabulary_json import from_json
 from recurra.text.vocabulary import Vocabulary
 
@@ -76,7 +76,7 @@ def test_rows_and_columns_move_with_their_characters(order: list[int]) -> None:
     points = symbols_of(model.vocabulary).points[order]
     moved = dict(model.parameters) | {name: model.parameters[name][order] for name in ("V", "c")}
     moved |= {"layers.0.U": model.parameters["layers.0.U"][:, order]}
-    vocabulary, parameters = in_our_order(Symbols(points), moved)
+    vocabulary, parameters = reorder_parameters(Symbols(points), moved)
     assert vocabulary == model.vocabulary
     for name, array in parameters.items():
         np.testing.assert_array_equal(array, model.parameters[name])
@@ -93,7 +93,7 @@ def test_rows_and_columns_move_with_their_characters(order: list[int]) -> None:
 )
 def test_characters_that_do_not_fit(points: list[int], words: str) -> None:
     with pytest.raises(ModelError, match=words):
-        in_our_order(Symbols(np.array(points)), small().parameters)
+        reorder_parameters(Symbols(np.array(points)), small().parameters)
 
 
 def test_ours_as_json_is_read_again() -> None:

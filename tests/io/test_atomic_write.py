@@ -15,13 +15,13 @@ from recurra.io.atomic_write import (
     RUN_PLACE,
     STAGING,
     make_folder,
-    sweep,
+    remove_staged,
+    storage_errors,
     write,
     write_bytes,
     write_output,
-    writing,
 )
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 
 def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(
@@ -71,7 +71,7 @@ REASONS = [
 @pytest.mark.parametrize(("number", "reason", "hint"), REASONS)
 def test_each_reason_has_a_hint_of_its_own(tmp_path: Path, number: int, reason: str, hint: str) -> None:
     path = tmp_path / ("none/below/file" if number == errno.ENOENT else "file")
-    with pytest.raises(StorageError, match=rf"^cannot write `{path}`: {reason}") as caught, writing(path):
+    with pytest.raises(StorageError, match=rf"^cannot write `{path}`: {reason}") as caught, storage_errors(path):
         raise OSError(number, os.strerror(number))
     assert caught.value.hint == hint.format(folder=tmp_path) + RUN_PLACE
 
@@ -84,7 +84,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_a_model_is_saved_in_a_folder_that_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, vocabulary = ModelConfig(hidden_size=2), Vocabulary.of("ab")
-    model = LanguageModel(config, vocabulary, initialise(config, 2, seed=0))
+    model = LanguageModel(config, vocabulary, initialize(config, 2, seed=0))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StorageError, match=r"^cannot write `nodir/x`: the folder `nodir` does not exist\.") as caught:
         model.save("nodir/x")
@@ -102,7 +102,7 @@ def test_a_folder_that_another_process_makes_meanwhile_is_as_good(
 
 def test_what_was_told_already_is_told_as_it_was() -> None:
     error = StorageError("full.")
-    with pytest.raises(StorageError) as caught, writing(Path("file")):
+    with pytest.raises(StorageError) as caught, storage_errors(Path("file")):
         raise error
     assert caught.value is error
 
@@ -111,5 +111,5 @@ def test_sweeping_removes_only_what_was_staged(tmp_path: Path) -> None:
     (tmp_path / f"{STAGING}17-abc").write_text("half a fi")
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / f"{STAGING}folder").mkdir()
-    sweep(tmp_path)
+    remove_staged(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", f"{STAGING}folder"}

@@ -12,7 +12,7 @@ import pytest
 from problems import CELLS, failures, masks_of, problem
 from recurra.network import gradient_check, network, output
 from recurra.network.cells import elman, gru, lstm
-from recurra.network.gradient_check import Figures, check, check_seed, to_table
+from recurra.network.gradient_check import Figures, check, check_initial_and_trained, to_table
 from recurra.network.network import State
 from recurra.network.state import named_state
 
@@ -292,9 +292,9 @@ def test_neither_threads_nor_the_copies_at_once_change_a_figure(monkeypatch: pyt
         assert figure.max_abs_central == pytest.approx(figures[name].max_abs_central, abs=1e-10)
 
 
-def test_the_seed_s_check_passes_with_its_own_figures() -> None:
+def test_preset_classic_passes_with_the_figures_of_the_report() -> None:
     initial, trained = problem(T=8, B=1, scale=0.01), problem(T=8, B=1, scale=0.5, seed=1)
-    figures = check_seed(*initial[:2], trained.parameters, *initial[2:4], trained.state)
+    figures = check_initial_and_trained(*initial[:2], trained.parameters, *initial[2:4], trained.state)
     assert list(figures) == ["U", "W", "b", "V", "c", "h0", "x"]
     assert [figures[letter].seed_tolerance for letter in figures] == [1e-7, 1e-9, 1e-6, 1e-7, 1e-5, None, None]
     at_start = check(*initial._replace(state=State(h=np.zeros((1, 1, 3)))))
@@ -309,24 +309,24 @@ def test_the_seed_s_check_passes_with_its_own_figures() -> None:
     assert table["cells"]["elman"]["W"]["seed_tolerance"] == 1e-9
 
 
-def test_the_seed_s_figures_are_judged_at_the_initial_weights_alone() -> None:
+def test_the_figures_of_the_report_are_judged_at_the_initial_weights_alone() -> None:
     """With weights of order one, W's central differences lie far above 1e-9."""
     small, large = problem(T=8, B=1, scale=0.01), problem(T=8, B=1)
     zeros = State(h=np.zeros((1, 1, 3)))
     assert check(*large._replace(state=zeros))["layers.0.W"].max_abs_central > 1e-9
-    at_the_end = check_seed(*small[:2], large.parameters, *small[2:4], zeros)
+    at_the_end = check_initial_and_trained(*small[:2], large.parameters, *small[2:4], zeros)
     assert at_the_end["W"].passed
-    at_the_start = check_seed(*large[:2], small.parameters, *small[2:4], zeros)
+    at_the_start = check_initial_and_trained(*large[:2], small.parameters, *small[2:4], zeros)
     assert not at_the_start["W"].passed
     assert not to_table({"elman": at_the_start})["passed"]
 
 
-def test_a_wrong_gradient_of_either_weights_fails_the_seed_s_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_gradient_of_either_weights_fails_the_check_of_preset_classic(monkeypatch: pytest.MonkeyPatch) -> None:
     """At zero weights h is zero and so is 1 - h^2's part: only the trained weights can show that it is missing."""
     p = problem(T=4, B=1)
     break_formula(monkeypatch, elman, "dh_t * slope(h[t])", "dh_t")
     nothing = {name: np.zeros_like(array) for name, array in p.parameters.items()}
-    figures = check_seed(p.config, nothing, p.parameters, p.inputs, p.targets, p.state)
+    figures = check_initial_and_trained(p.config, nothing, p.parameters, p.inputs, p.targets, p.state)
     assert [letter for letter, row in figures.items() if not row.passed] == ["U", "W", "b", "h0", "x"]
 
 
@@ -340,7 +340,7 @@ def test_a_wrong_gradient_of_either_weights_fails_the_seed_s_check(monkeypatch: 
 )
 def test_other_cells_are_judged_by_the_complex_step_alone(cell: str, letters: list[str]) -> None:
     p = problem(cell, T=4, B=1, layers=2)
-    figures = check_seed(*p[:2], p.parameters, *p[2:4], p.state)
+    figures = check_initial_and_trained(*p[:2], p.parameters, *p[2:4], p.state)
     assert list(figures) == letters
     assert {row.seed_tolerance for row in figures.values()} == {None}
     assert to_table({cell: figures})["passed"]
@@ -349,7 +349,7 @@ def test_other_cells_are_judged_by_the_complex_step_alone(cell: str, letters: li
 def test_layers_are_one_letter_each_the_worst() -> None:
     p = problem(T=4, B=1, layers=2)
     zeros = network.zero_state(p.config, 1)
-    figures = check_seed(*p[:2], p.parameters, *p[2:4], zeros)
+    figures = check_initial_and_trained(*p[:2], p.parameters, *p[2:4], zeros)
     each = check(*p._replace(state=zeros))
     assert list(figures) == ["U", "W", "b", "V", "c", "h0", "x"]
     assert figures["U"].max_abs_central == max(each[f"layers.{i}.U"].max_abs_central for i in (0, 1))

@@ -11,7 +11,7 @@ from recurra.network import network
 from recurra.network.cells import CELLS
 from recurra.network.growth import grow, spread
 from recurra.network.network import zero_state
-from recurra.network.parameters import check_parameters, initialise
+from recurra.network.parameters import check_parameters, initialize
 from recurra.system.random_streams import stream
 
 UNBOUNDED = "mingru"  # whose h has no bound: nothing is promised
@@ -21,7 +21,7 @@ AMONG, BEHIND = np.array([1, 2, 5, 8, 9]), np.arange(5)  # places of five old ch
 
 def trained(config: ModelConfig) -> dict[str, np.ndarray]:
     """Parameters as large as those of a trained network, biases too."""
-    shapes = initialise(config, 5, seed=3)
+    shapes = initialize(config, 5, seed=3)
     draw = stream(3, "trained").normal
     return {name: draw(array.size).reshape(array.shape).astype(np.float32) * 2 for name, array in shapes.items()}
 
@@ -58,7 +58,7 @@ def test_a_new_character_has_a_finite_loss_and_a_gradient(config: ModelConfig) -
 
 def test_new_columns_are_drawn_from_a_stream_of_their_own_and_as_large_as_the_old() -> None:
     config = ModelConfig(hidden_size=400)
-    parameters = initialise(config, 5, seed=1, scale=0.5)
+    parameters = initialize(config, 5, seed=1, scale=0.5)
     grown = grow(config, parameters, AMONG, 10, seed=1)["layers.0.U"]
     assert np.array_equal(grown[:, AMONG], parameters["layers.0.U"])
     new = np.delete(grown, AMONG, axis=1)
@@ -68,7 +68,7 @@ def test_new_columns_are_drawn_from_a_stream_of_their_own_and_as_large_as_the_ol
     assert np.array_equal(grow(config, parameters, BEHIND, 10, seed=1)["layers.0.U"][:, 5:], new)
 
 
-def test_what_an_optimiser_keeps_grows_by_zeros() -> None:
+def test_what_an_optimizer_keeps_grows_by_zeros() -> None:
     config = ModelConfig(hidden_size=3)
     U, V = np.ones((3, 5)), np.arange(15.0).reshape(5, 3) + 1
     assert np.array_equal(spread(config, "squares.layers.0.U", U, AMONG, 10)[0], [0, 1, 1, 0, 0, 1, 0, 0, 1, 1])

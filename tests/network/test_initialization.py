@@ -10,7 +10,7 @@ import pytest
 from problems import CELLS, config_of
 from recurra.network import cells, network
 from recurra.network.initialization import character_deviation
-from recurra.network.parameters import digest, initialise, parameter_shapes
+from recurra.network.parameters import digest, initialize, parameter_shapes
 
 GOLDEN = {
     "elman": "f12d7663efe702ea406cc49bcf74d7aa8ae8d809890c743e2c309329a94406c8",
@@ -25,14 +25,14 @@ GOLDEN = {
 @pytest.mark.parametrize("cell", CELLS)
 def test_names_shapes_and_types(cell: str) -> None:
     config = config_of(cell, hidden_size=7, layers=2)
-    parameters = initialise(config, 5, seed=0, scale=None)
+    parameters = initialize(config, 5, seed=0, scale=None)
     assert {name: array.shape for name, array in parameters.items()} == parameter_shapes(config, 5)
     assert {array.dtype for array in parameters.values()} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("cell", [name for name in cells.CELLS if "layers.0.W" in parameter_shapes(config_of(name), 5)])
 def test_every_gate_s_block_is_orthogonal_and_its_own(cell: str) -> None:
-    parameters = initialise(config_of(cell, hidden_size=20, layers=2), 5, seed=0, scale=None)
+    parameters = initialize(config_of(cell, hidden_size=20, layers=2), 5, seed=0, scale=None)
     blocks = [block for layer in (0, 1) for block in parameters[f"layers.{layer}.W"].reshape(-1, 20, 20)]
     for block in blocks:
         np.testing.assert_allclose(block.T @ block, np.eye(20), atol=1e-6)
@@ -40,7 +40,7 @@ def test_every_gate_s_block_is_orthogonal_and_its_own(cell: str) -> None:
 
 
 def test_rectified_units_begin_with_half_the_identity() -> None:
-    parameters = initialise(config_of("elman_relu", hidden_size=100, layers=2), 80, seed=0, scale=None)
+    parameters = initialize(config_of("elman_relu", hidden_size=100, layers=2), 80, seed=0, scale=None)
     for layer in (0, 1):
         assert np.array_equal(parameters[f"layers.{layer}.W"], 0.5 * np.eye(100))
 
@@ -50,7 +50,7 @@ def test_rectified_units_begin_with_half_the_identity() -> None:
 def test_the_deviation_of_what_reads_and_what_is_read(cell: str, symbols: int) -> None:
     """Whatever the number of characters, one is active; an upper layer has m inputs, and so has the projection."""
     config = config_of(cell, hidden_size=100, layers=2)
-    parameters = initialise(config, symbols, seed=0, scale=None)
+    parameters = initialize(config, symbols, seed=0, scale=None)
     assert parameters["layers.0.U"].std() == pytest.approx(character_deviation(config), rel=0.03)
     assert parameters["layers.1.U"].std() == pytest.approx(0.1, rel=0.03)
     assert parameters["V"].std() == pytest.approx(0.1, rel=0.03)
@@ -58,7 +58,7 @@ def test_the_deviation_of_what_reads_and_what_is_read(cell: str, symbols: int) -
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_biases_are_zero_but_for_the_forget_gate(cell: str) -> None:
-    parameters = initialise(config_of(cell, hidden_size=3, layers=2), 5, seed=0, scale=None)
+    parameters = initialize(config_of(cell, hidden_size=3, layers=2), 5, seed=0, scale=None)
     for name, array in parameters.items():
         if array.ndim == 1:
             forget = [0] * 3 + [1] * 3 + [0] * 6
@@ -71,7 +71,7 @@ def test_biases_are_zero_but_for_the_forget_gate(cell: str) -> None:
 @pytest.mark.parametrize("layers", [1, 2])
 def test_to_begin_with_every_character_is_about_as_likely(layers: int, cell: str) -> None:
     config = config_of(cell, hidden_size=100, layers=layers)
-    parameters = initialise(config, 80, seed=0, scale=None)
+    parameters = initialize(config, 80, seed=0, scale=None)
     ids = np.random.default_rng(0).integers(0, 80, (20, 10))
     loss, _, _ = network.loss_and_gradients(config, parameters, ids[:-1], ids[1:])
     assert loss / (19 * 10) == pytest.approx(math.log(80), rel=0.15)
@@ -85,7 +85,7 @@ def test_what_is_seen_goes_far_through_time(cell: str) -> None:
     zero = network.zero_state(config, 1)
 
     def reaches_back(scale: float | None) -> float:
-        parameters = initialise(config, 20, seed=0, scale=scale)
+        parameters = initialize(config, 20, seed=0, scale=scale)
         passed = network.forward(config, parameters, ids, zero)
         dstate = type(zero)._make(np.ones_like(field) for field in zero)
         with_later = network.backward(config, parameters, passed, ids, dstate)
@@ -97,12 +97,12 @@ def test_what_is_seen_goes_far_through_time(cell: str) -> None:
 
 def test_the_random_stream_is_that_of_the_name() -> None:
     config = config_of("gru", hidden_size=6, layers=2)
-    five, seven = (initialise(config, symbols, seed=1, scale=None) for symbols in (5, 7))
+    five, seven = (initialize(config, symbols, seed=1, scale=None) for symbols in (5, 7))
     assert np.array_equal(five["layers.0.W"], seven["layers.0.W"])
     assert np.array_equal(five["layers.1.U"], seven["layers.1.U"])
-    assert not np.array_equal(five["layers.0.W"], initialise(config, 5, seed=2, scale=None)["layers.0.W"])
+    assert not np.array_equal(five["layers.0.W"], initialize(config, 5, seed=2, scale=None)["layers.0.W"])
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_initial_values_are_the_same_bits_everywhere(cell: str) -> None:
-    assert digest(initialise(config_of(cell, hidden_size=9, layers=2), 5, seed=0, scale=None)) == GOLDEN[cell]
+    assert digest(initialize(config_of(cell, hidden_size=9, layers=2), 5, seed=0, scale=None)) == GOLDEN[cell]

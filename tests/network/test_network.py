@@ -16,7 +16,7 @@ from recurra.errors import UsageError
 from recurra.network import network, output
 from recurra.network.cells import lstm
 from recurra.network.network import State
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.network.state import map_state, named_state, state_of
 
 SIZES = [
@@ -173,7 +173,7 @@ def test_the_streams_of_a_batch_do_not_touch(layers: int, cell: str) -> None:
 def test_tiny_weights_know_nothing(layers: int, cell: str) -> None:
     """The loss at the start is T B ln K."""
     config = config_of(cell, hidden_size=20, layers=layers)
-    parameters = initialise(config, 7, seed=0, scale=1e-3)
+    parameters = initialize(config, 7, seed=0, scale=1e-3)
     ids = np.arange(30).reshape(10, 3) % 7
     loss, _, _ = network.loss_and_gradients(config, parameters, ids, ids)
     assert loss == pytest.approx(30 * math.log(7), rel=1e-4)

@@ -13,7 +13,7 @@ from recurra.network.parameters import (
     check_parameters,
     count,
     digest,
-    initialise,
+    initialize,
     parameter_shapes,
 )
 
@@ -34,13 +34,13 @@ def test_names_and_shapes_in_canonical_order() -> None:
     ]
 
 
-def test_the_mission_s_network_has_25878_numbers() -> None:
-    parameters = initialise(ModelConfig(hidden_size=100), 78, seed=0)
+def test_the_network_of_the_report_has_25878_numbers() -> None:
+    parameters = initialize(ModelConfig(hidden_size=100), 78, seed=0)
     assert count(parameters) == 100 * 78 + 100 * 100 + 100 + 78 * 100 + 78
 
 
 def test_initial_weights_are_small_normals_and_biases_zero() -> None:
-    parameters = initialise(ModelConfig(hidden_size=100), 80, seed=1)
+    parameters = initialize(ModelConfig(hidden_size=100), 80, seed=1)
     assert list(parameters) == list(parameter_shapes(ModelConfig(hidden_size=100), 80))
     for name, array in parameters.items():
         assert array.dtype == np.float32
@@ -52,19 +52,19 @@ def test_initial_weights_are_small_normals_and_biases_zero() -> None:
 
 
 def test_the_scale_only_scales() -> None:
-    small, large = (initialise(CONFIG, 5, seed=1, scale=scale) for scale in (0.25, 0.5))
+    small, large = (initialize(CONFIG, 5, seed=1, scale=scale) for scale in (0.25, 0.5))
     assert all(np.array_equal(large[name], 2 * small[name]) for name in small)
 
 
 def test_matrices_differ_and_do_not_depend_on_one_another() -> None:
-    five, seven = initialise(CONFIG, 5, seed=1), initialise(CONFIG, 7, seed=1)
+    five, seven = initialize(CONFIG, 5, seed=1), initialize(CONFIG, 7, seed=1)
     assert np.array_equal(five["layers.0.W"], seven["layers.0.W"])
     assert not np.array_equal(five["layers.0.W"], five["layers.1.W"])
-    assert not np.array_equal(five["layers.0.W"], initialise(CONFIG, 5, seed=2)["layers.0.W"])
+    assert not np.array_equal(five["layers.0.W"], initialize(CONFIG, 5, seed=2)["layers.0.W"])
 
 
 def test_the_initial_values_are_the_same_bits_everywhere() -> None:
-    assert digest(initialise(CONFIG, 5, seed=0)) == GOLDEN_DIGEST
+    assert digest(initialize(CONFIG, 5, seed=0)) == GOLDEN_DIGEST
 
 
 def test_the_digest_is_of_names_types_shapes_and_values() -> None:
@@ -85,7 +85,7 @@ def test_the_digest_is_not_of_order_and_layout() -> None:
 
 
 def test_initial_parameters_pass_the_check() -> None:
-    check_parameters(CONFIG, 5, initialise(CONFIG, 5, seed=0))
+    check_parameters(CONFIG, 5, initialize(CONFIG, 5, seed=0))
 
 
 ALL = r"layers\.0\.U, layers\.0\.W, layers\.0\.b, layers\.1\.U, layers\.1\.W, layers\.1\.b, V, c"
@@ -104,7 +104,7 @@ ALL = r"layers\.0\.U, layers\.0\.W, layers\.0\.b, layers\.1\.U, layers\.1\.W, la
     ],
 )
 def test_what_the_check_refuses(change: dict[str, Any], message: str) -> None:
-    parameters = initialise(CONFIG, 5, seed=0) | change
+    parameters = initialize(CONFIG, 5, seed=0) | change
     parameters = {name: array for name, array in parameters.items() if array is not None}
     with pytest.raises(ModelError, match=message):
         check_parameters(CONFIG, 5, parameters)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from problems import Array
-from recurra.network.perturbation import PerturbedCopies, perturbed
+from recurra.network.perturbation import PerturbedCopies, perturb_elements
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.5, -2.0, 1j]), st.booleans(), st.booleans())
@@ -17,7 +17,7 @@ def test_copies_of_a_matrix_equal_real_ones(seed: int, delta: complex, shared: b
     A = random.standard_normal((3, 4))
     elements = random.integers(0, 12, 5)
     x = random.standard_normal(((2,) if timed else ()) + (1 if shared else 5, 4))
-    result = x @ perturbed(A, elements, delta).T
+    result = x @ perturb_elements(A, elements, delta).T
     for p, element in enumerate(elements):
         copy = A.astype(np.result_type(A, delta))
         copy.flat[element] += delta
@@ -41,4 +41,4 @@ def test_a_matrix_turned_twice_is_itself() -> None:
     ids=["bias", "state"],
 )
 def test_vectors_are_copied_along_the_batch_axis(tensor: Array, expected: list[object]) -> None:
-    assert perturbed(tensor, np.array([0, 1]), 1.0).tolist() == expected
+    assert perturb_elements(tensor, np.array([0, 1]), 1.0).tolist() == expected

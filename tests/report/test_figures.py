@@ -80,7 +80,7 @@ def test_held_out_scores_are_drawn_in_the_units_of_the_loss(make_run: MakeRun) -
 
 def test_runs_of_different_units_are_drawn_per_character(make_run: MakeRun) -> None:
     small = make_run("small")
-    (small / "run.toml").write_text((small / "run.toml").read_text().replace('"seed"', '"small"'))
+    (small / "run.toml").write_text((small / "run.toml").read_text().replace('"classic"', '"small"'))
     with style(PAPER, "t"):
         figure = draw_smooth_loss([load(make_run()), load(small)], PAPER)
     assert figure is not None
@@ -127,7 +127,7 @@ def test_a_name_of_dollars_and_foreign_letters_is_a_name(make_run: MakeRun) -> N
     assert 'aria-label="a &quot;quoted&quot; &lt;description&gt;"' in drawn
 
 
-def test_an_inline_figure_takes_its_colours_from_the_page(make_run: MakeRun) -> None:
+def test_an_inline_figure_takes_its_colors_from_the_page(make_run: MakeRun) -> None:
     with style(STAND_IN, "t"):
         figure = draw_smooth_loss([load(make_run())], STAND_IN)
         assert figure is not None

@@ -13,7 +13,7 @@ import pytest
 import recurra
 from recurra.errors import RecurraError
 from recurra.io import tensor_file
-from recurra.runs.checkpoint_schema import PROGRESS, SETTINGS, fault, saved_fault
+from recurra.runs.checkpoint_schema import PROGRESS, SETTINGS, find_fault, find_metadata_fault
 
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4
 WRONG: tuple[Any, ...] = (None, "x", [], {}, -1, 1e300, 10**30, True, [1, 2, 3])
@@ -25,7 +25,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     (folder / "t.txt").write_text(TEXT)
     small: dict[str, Any] = {"hidden_size": 8, "sequence_length": 5, "updates": 30, "sample_every": 0, "proof": False}
-    recurra.train(folder / "t.txt", run=folder / "run", preset="seed", report=False, **small)
+    recurra.train(folder / "t.txt", run=folder / "run", preset="classic", report=False, **small)
     return max((folder / "run" / "checkpoints").glob("update-*"))
 
 
@@ -37,7 +37,7 @@ def places(table: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 def test_what_was_saved_is_right(checkpoint: Path) -> None:
-    assert saved_fault(tensor_file.read(checkpoint)[1], {**PROGRESS, **SETTINGS}) is None
+    assert find_metadata_fault(tensor_file.read(checkpoint)[1], {**PROGRESS, **SETTINGS}) is None
 
 
 RIGHT: list[tuple[Any, Any]] = [
@@ -56,31 +56,31 @@ FAULTY: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("value", "kind"), RIGHT)
 def test_a_value_of_its_kind_has_no_fault(value: Any, kind: Any) -> None:
-    assert fault(value, kind) is None
+    assert find_fault(value, kind) is None
 
 
 @pytest.mark.parametrize(("value", "kind"), FAULTY)
 def test_a_value_of_another_kind_is_named(value: Any, kind: Any) -> None:
-    assert fault(value, kind, "this") == "this"
+    assert find_fault(value, kind, "this") == "this"
 
 
 def test_the_first_fault_in_a_table_is_named() -> None:
     kind = {"a": int, "b": {"c": str, "d": float}}
-    assert fault({"a": -1, "b": 7}, kind) == "a"
-    assert fault({"a": 1, "b": 7}, kind) == "b"
-    assert fault({"a": 1, "b": {"c": "x", "d": "y"}}, kind) == "d"
-    assert fault({"a": -1}, kind) == "b"  # what is missing comes first
-    assert fault({"a": 1, "b": {"c": "x"}}, kind) == "d"
+    assert find_fault({"a": -1, "b": 7}, kind) == "a"
+    assert find_fault({"a": 1, "b": 7}, kind) == "b"
+    assert find_fault({"a": 1, "b": {"c": "x", "d": "y"}}, kind) == "d"
+    assert find_fault({"a": -1}, kind) == "b"  # what is missing comes first
+    assert find_fault({"a": 1, "b": {"c": "x"}}, kind) == "d"
 
 
 def test_the_best_model_is_looked_at_where_there_is_one() -> None:
     kind = {"a": int}
     for best in (None, {"update": 3, "sha256": "ab"}):
-        assert saved_fault({"a": 1, "best": best}, kind) is None
-        assert saved_fault({"a": -1, "best": best}, kind) == "a"
-    assert saved_fault({"a": 1}, kind) is None
-    assert saved_fault({"a": 1, "best": {"update": -3, "sha256": "ab"}}, kind) == "update"
-    assert saved_fault({"a": 1, "best": 7}, kind) == "best"
+        assert find_metadata_fault({"a": 1, "best": best}, kind) is None
+        assert find_metadata_fault({"a": -1, "best": best}, kind) == "a"
+    assert find_metadata_fault({"a": 1}, kind) is None
+    assert find_metadata_fault({"a": 1, "best": {"update": -3, "sha256": "ab"}}, kind) == "update"
+    assert find_metadata_fault({"a": 1, "best": 7}, kind) == "best"
 
 
 def test_wrong_values_end_in_an_error_of_ours(checkpoint: Path) -> None:

@@ -14,7 +14,7 @@ from recurra.io import tensor_file
 from recurra.model import LanguageModel
 from recurra.network import gradient_check
 from recurra.network.network import State
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.runs import gradient_proof
 from recurra.runs.gradient_proof import prove, prove_model
 from recurra.runs.layout import BEST, CHECKPOINTS
@@ -38,13 +38,13 @@ def _little_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """The arguments of every gradient check."""
     calls: list[tuple[Any, ...]] = []
-    check_seed = gradient_check.check_seed
+    check_seed = gradient_check.check_initial_and_trained
 
     def spy(*arguments: Any, **bounds: Any) -> Any:
         calls.append(arguments)
         return check_seed(*arguments, **bounds)
 
-    monkeypatch.setattr(gradient_check, "check_seed", spy)
+    monkeypatch.setattr(gradient_check, "check_initial_and_trained", spy)
     return calls
 
 
@@ -71,7 +71,7 @@ def test_the_proof_on_a_text(checked: list[tuple[Any, ...]]) -> None:
     ids = Vocabulary.of(TEXT).encode(TEXT)
     assert np.array_equal(inputs[:, 0], ids[:T])
     assert np.array_equal(targets[:, 0], ids[1 : T + 1])
-    expected = initialise(CONFIG, K, seed=0)
+    expected = initialize(CONFIG, K, seed=0)
     assert all(np.array_equal(initial[name], array) for name, array in expected.items())
     run = train_small(updates=60, sample_every=0)  # the trained weights are those of training, epochs' ends included
     assert all(np.array_equal(trained[name], array) for name, array in run.model.parameters.items())
@@ -128,7 +128,7 @@ def test_the_proof_of_a_model_file_without_a_state(
     tmp_path: Path, checked: list[tuple[Any, ...]], vocabulary: Vocabulary
 ) -> None:
     config = ModelConfig(hidden_size=2)
-    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=0.5))
+    model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.5))
     model.save(tmp_path / "model")
     assert_proved(prove_model(tmp_path / "model", TRAINING))
     ((_, _, _, inputs, _, state),) = checked
@@ -156,8 +156,8 @@ def test_a_wrong_gradient_fails_the_proof(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_figures_of_given_weights() -> None:
-    parameters = initialise(CONFIG, K, seed=4, scale=0.3)
+    parameters = initialize(CONFIG, K, seed=4, scale=0.3)
     state = State(h=np.full((1, 1, 8), 0.25, np.float32))
     ids = Vocabulary.of(TEXT).encode(TEXT[: T + 1])
-    table = gradient_proof.figures(CONFIG, initialise(CONFIG, K, seed=4), parameters, ids, state)
+    table = gradient_proof.figures(CONFIG, initialize(CONFIG, K, seed=4), parameters, ids, state)
     assert_proved(table)

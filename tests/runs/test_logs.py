@@ -11,7 +11,7 @@ import pytest
 
 from recurra.errors import StorageError
 from recurra.runs.layout import LOGS, METRICS, SAMPLES, TIMINGS
-from recurra.runs.logs import Logs, SampleText, cut_back, samples
+from recurra.runs.logs import Logs, SampleText, samples, truncate_logs
 from recurra.system.system_info import peak_memory
 from recurra.training.events import Progress, Record, Sampled, Saving
 from small_training import rows
@@ -30,7 +30,7 @@ def written(folder: Path) -> Logs:
 @pytest.mark.parametrize(("update", "kept"), [(0, []), (9, []), (10, [10]), (25, [10, 20]), (30, [10, 20, 30])])
 def test_lines_of_later_updates_are_cut(tmp_path: Path, update: int, kept: list[int]) -> None:
     written(tmp_path)
-    assert cut_back(tmp_path, update).seconds == (kept[-1] / 10 if kept else 0.0)
+    assert truncate_logs(tmp_path, update).seconds == (kept[-1] / 10 if kept else 0.0)
     for name in LOGS:
         assert [row["update"] for row in rows(tmp_path / name)] == kept
 
@@ -47,7 +47,7 @@ def test_half_a_line_is_cut(tmp_path: Path, torn: bytes) -> None:
     before = (tmp_path / METRICS).read_bytes()
     with (tmp_path / METRICS).open("ab") as file:
         file.write(torn)
-    cut_back(tmp_path, 30)
+    truncate_logs(tmp_path, 30)
     assert (tmp_path / METRICS).read_bytes() == before
 
 
@@ -55,25 +55,25 @@ def test_a_number_that_is_none_is_no_damage(tmp_path: Path) -> None:
     """A loss that has become NaN is told as it is."""
     written(tmp_path)(Record(40, 0.5, {"mean": math.nan}, math.inf, None, 0.1, 2.0))
     before = (tmp_path / METRICS).read_bytes()
-    cut_back(tmp_path, 40)
+    truncate_logs(tmp_path, 40)
     assert (tmp_path / METRICS).read_bytes() == before
 
 
 def test_logs_that_are_gone_begin_anew(tmp_path: Path) -> None:
-    assert cut_back(tmp_path, 10).seconds == 0.0
+    assert truncate_logs(tmp_path, 10).seconds == 0.0
     written(tmp_path)
     (tmp_path / TIMINGS).write_text('{"update": 10}\n')
-    assert cut_back(tmp_path, 30).seconds == 0.0
+    assert truncate_logs(tmp_path, 30).seconds == 0.0
 
 
 def test_the_lowest_smooth_loss_of_the_lines_that_stay(tmp_path: Path) -> None:
     logs = written(tmp_path)  # smooth losses of 1.0 at 10, 20, 30
-    assert cut_back(tmp_path, 30).lowest == (10, 1.0)
+    assert truncate_logs(tmp_path, 30).lowest == (10, 1.0)
     logs(Record(40, 0.5, {"mean": 1.0}, 0.5, None, 0.1, 2.0))
     logs(Record(50, 0.5, {"mean": 1.0}, math.nan, None, 0.1, 2.0))
-    assert cut_back(tmp_path, 50).lowest == (40, 0.5)
-    assert cut_back(tmp_path, 30).lowest == (10, 1.0)
-    assert cut_back(tmp_path, 0).lowest is None
+    assert truncate_logs(tmp_path, 50).lowest == (40, 0.5)
+    assert truncate_logs(tmp_path, 30).lowest == (10, 1.0)
+    assert truncate_logs(tmp_path, 0).lowest is None
 
 
 def test_the_clock_is_written_where_a_checkpoint_begins(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_clock_is_written_where_a_checkpoint_begins(tmp_path: Path) -> None:
     logs(Saving(31, 3.6))
     logs(Progress(32, 100, 1.0, 3.7))
     assert [(row["update"], row["seconds"]) for row in rows(tmp_path / TIMINGS)][3:] == [(31, 3.6)]
-    assert cut_back(tmp_path, 31).seconds == 3.6
+    assert truncate_logs(tmp_path, 31).seconds == 3.6
 
 
 @pytest.mark.parametrize("name", LOGS)
@@ -104,12 +104,12 @@ def test_logs_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
         logs.sync()
     (tmp_path / name).mkdir()
     with pytest.raises(StorageError, match=rf"cannot write `.*{name}`: it is a folder"):
-        cut_back(tmp_path, 0)
+        truncate_logs(tmp_path, 0)
 
 
 def test_samples_keep_their_letters(tmp_path: Path) -> None:
     written(tmp_path)
-    cut_back(tmp_path, 10)
+    truncate_logs(tmp_path, 10)
     assert rows(tmp_path / SAMPLES)[0]["text"] == "line\nü"
     assert "ü".encode() in (tmp_path / SAMPLES).read_bytes()
 

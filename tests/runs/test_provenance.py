@@ -13,7 +13,7 @@ from recurra.errors import ModelError, TextError
 from recurra.runs.provenance import Provenance
 
 BOOK = "A small book, of few words, read many times over.\n" * 40
-SETTINGS: dict[str, Any] = {"preset": "seed", "updates": 20, "hidden_size": 8, "proof": False, "report": False}
+SETTINGS: dict[str, Any] = {"preset": "classic", "updates": 20, "hidden_size": 8, "proof": False, "report": False}
 
 
 def train(tmp_path: Path, **settings: Any) -> Path:
@@ -24,20 +24,20 @@ def train(tmp_path: Path, **settings: Any) -> Path:
 
 def test_the_text_and_its_parts(tmp_path: Path) -> None:
     folder = train(tmp_path, validation=0.1, test=0.05)
-    learned = Provenance(folder).learned
+    learned = Provenance(folder).prepared_text
     assert learned.text.text == BOOK
     assert learned.held_out == (1700, 1900)
     assert learned.vocabulary == recurra.load(folder).vocabulary
     assert np.array_equal(learned.parts[0][:], learned.vocabulary.encode(BOOK[:1700]))
     assert Provenance(folder).sha256 == learned.text.sha256
     checkpoint = next((folder / "checkpoints").glob("update-*"))
-    assert Provenance(checkpoint).learned.held_out == (1700, 1900)
+    assert Provenance(checkpoint).prepared_text.held_out == (1700, 1900)
 
 
 def test_lines_are_cut_where_training_cut_them(tmp_path: Path) -> None:
     folder = train(tmp_path, validation=0.09, documents="lines", preset="small", batch_size=4)
     assert recurra.load(folder).documents == "lines"
-    start, stop = Provenance(folder).learned.held_out
+    start, stop = Provenance(folder).prepared_text.held_out
     assert (start % 50, stop) == (0, 2000)
 
 
@@ -46,7 +46,7 @@ def test_ids_in_the_vocabulary_of_the_model_that_learned_on(tmp_path: Path) -> N
     small = tmp_path / "small.txt"
     small.write_text("read small words " * 20, encoding="utf-8")
     run = recurra.train(small, start=first, run=tmp_path / "second", **SETTINGS)
-    ids = Provenance(run.folder).learned.parts[0]
+    ids = Provenance(run.folder).prepared_text.parts[0]
     assert run.model.vocabulary.decode(ids[:17]) == "read small words "
 
 
@@ -54,11 +54,11 @@ def test_a_text_that_has_changed_or_is_gone(tmp_path: Path) -> None:
     folder = train(tmp_path)
     (tmp_path / "book.txt").write_text(BOOK + "x")
     with pytest.raises(TextError, match=r"the text of `.*/run` has changed: its sha256 is ") as caught:
-        Provenance(folder).learned  # noqa: B018
+        Provenance(folder).prepared_text  # noqa: B018
     assert caught.value.hint == "give the text: `recurra score MODEL TEXT`."
     (tmp_path / "book.txt").unlink()
     with pytest.raises(TextError, match="neither a book nor an existing file"):
-        Provenance(folder).learned  # noqa: B018
+        Provenance(folder).prepared_text  # noqa: B018
 
 
 def test_where_the_text_was_is_not_known(tmp_path: Path) -> None:
@@ -66,16 +66,16 @@ def test_where_the_text_was_is_not_known(tmp_path: Path) -> None:
     moved = tmp_path / "alone.safetensors"
     moved.write_bytes((folder / "checkpoints" / "best.safetensors").read_bytes())
     with pytest.raises(TextError, match=r"the text of `.*` cannot be read again: where it was read is not known\."):
-        Provenance(moved).learned  # noqa: B018
+        Provenance(moved).prepared_text  # noqa: B018
     run = recurra.train(text=BOOK, run=tmp_path / "string", **SETTINGS)
     with pytest.raises(TextError, match=r"the text of `.*/string` cannot be read again: it was a string\."):
-        Provenance(run.folder).learned  # noqa: B018
+        Provenance(run.folder).prepared_text  # noqa: B018
 
 
 def test_a_model_alone_does_not_say(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     recurra.load(train(tmp_path)).save(path)
     with pytest.raises(ModelError, match="does not say which text it has learned"):
-        Provenance(path).learned  # noqa: B018
+        Provenance(path).prepared_text  # noqa: B018
     assert Provenance(path).sha256 is None
     assert recurra.load(path).documents is None

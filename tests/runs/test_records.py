@@ -26,11 +26,11 @@ def test_a_whole_run(make_run: MakeRun) -> None:
 def test_other_presets_measure_a_mean_per_character(make_run: MakeRun) -> None:
     folder = make_run()
     settings = (folder / "run.toml").read_text()
-    (folder / "run.toml").write_text(settings.replace('"seed"', '"small"'))
+    (folder / "run.toml").write_text(settings.replace('"classic"', '"small"'))
     assert load(folder).span == 1
     (folder / "run.toml").write_text(settings.replace("batch_size = 1", "batch_size = 4"))
     assert load(folder).span == 100
-    (folder / "run.toml").write_text('[training]\npreset = "seed"\nsequence_length = 50\ndocuments = "lines"\n')
+    (folder / "run.toml").write_text('[training]\npreset = "classic"\nsequence_length = 50\ndocuments = "lines"\n')
     assert load(folder).span == 1
 
 

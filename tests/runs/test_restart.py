@@ -9,7 +9,7 @@ import pytest
 import recurra
 from recurra.errors import UsageError
 from recurra.runs.layout import METRICS
-from recurra.runs.restart import Begun, begun_by_this_start
+from recurra.runs.restart import LaunchedRun, find_launched_run
 from small_training import SETTINGS, TEXT, rows
 
 
@@ -21,22 +21,22 @@ def _start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def train(updates: int = 20, *, run: str | None = None, force: bool = False) -> Path:
-    settings = SETTINGS | {"updates": updates, "preset": "seed"}
+    settings = SETTINGS | {"updates": updates, "preset": "classic"}
     return recurra.train(text=TEXT, run=run, force=force, proof=False, report=False, **settings).folder
 
 
 @pytest.mark.parametrize("run", [None, "mine"])
 def test_it_finds_the_run_that_it_began(run: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert begun_by_this_start(run, force=False) is None
+    assert find_launched_run(run, force=False) is None
     folder = train(run=run)
-    assert begun_by_this_start(run, force=False) == Begun(folder, has_checkpoint=True)
-    assert begun_by_this_start(run, force=True) is None, "what is forced is begun anew, the first time"
+    assert find_launched_run(run, force=False) == LaunchedRun(folder, has_checkpoint=True)
+    assert find_launched_run(run, force=True) is None, "what is forced is begun anew, the first time"
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert begun_by_this_start(run, force=True) == Begun(folder, has_checkpoint=True)
+    assert find_launched_run(run, force=True) == LaunchedRun(folder, has_checkpoint=True)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "second")
-    assert begun_by_this_start(run, force=True) is None
+    assert find_launched_run(run, force=True) is None
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")
-    assert begun_by_this_start(run, force=True) is None
+    assert find_launched_run(run, force=True) is None
 
 
 def test_the_same_command_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_the_same_command_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (folder / METRICS).read_bytes() == before
     for path in (folder / "checkpoints").iterdir():  # as if it had been killed before the first
         path.unlink()
-    assert begun_by_this_start("mine", force=False) == Begun(Path("mine"), has_checkpoint=False)
+    assert find_launched_run("mine", force=False) == LaunchedRun(Path("mine"), has_checkpoint=False)
     assert train(30, run="mine") == folder
     assert [row["update"] for row in rows(folder / METRICS)] == [10, 20, 30]
 
@@ -59,4 +59,4 @@ def test_a_run_of_another_start_is_not_taken(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UsageError, match="`mine` is not empty"):
         train(run="mine")
     Path("mine/run.toml").write_text("not = [toml")
-    assert begun_by_this_start("mine", force=False) is None
+    assert find_launched_run("mine", force=False) is None

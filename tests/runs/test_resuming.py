@@ -30,7 +30,7 @@ from small_training import SETTINGS, TEXT, resume_small, rows, train_small
 LAST = "update-000000000100.safetensors"
 LINES = "".join(line * (i % 3) + "\n" for i, line in enumerate(TEXT.splitlines() * 3))
 CASES: dict[str, dict[str, Any]] = {
-    "the mission's": {},
+    "classic": {},
     "its lowest loss is early": {"text": "ab" * 200 + TEXT, "updates": 150},
     "reference": {"engine": "reference"},
     "reference in batches": {"engine": "reference", "cell": "lstm", "layers": 2, "batch_size": 3, "optimizer": "adam"},

@@ -27,7 +27,7 @@ from recurra.errors import Interrupted, NumericalError, StorageError, TextError,
 from recurra.inference.baselines import baselines
 from recurra.io import atomic_write, tensor_file
 from recurra.model import LanguageModel
-from recurra.network.parameters import digest, initialise
+from recurra.network.parameters import digest, initialize
 from recurra.runs import run as training_run
 from recurra.runs import summary as training_summary
 from recurra.runs.layout import BEST, CHECKPOINTS, FILES, LATEST, METRICS, RUNS, SAMPLES, SUMMARY, TIMINGS
@@ -35,7 +35,7 @@ from recurra.runs.layout import SETTINGS as RUN_TOML
 from recurra.runs.logs import Logs
 from recurra.runs.records import load as load_report
 from recurra.runs.recovery import recover
-from recurra.runs.run_directory import new_folder
+from recurra.runs.run_directory import create_folder
 from recurra.runs.saved_model import load
 from recurra.system.signals import STOPS
 from recurra.text import id_file, long_text
@@ -91,7 +91,7 @@ def test_a_run_is_named_after_its_text() -> None:
 
 def test_two_processes_do_not_share_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("runs/text", "runs/text-2"):  # though the first is still empty
-        with new_folder(None, "text", force=False) as folder:
+        with create_folder(None, "text", force=False) as folder:
             assert folder == Path(name)
 
 
@@ -338,7 +338,7 @@ def test_an_epoch_that_did_not_end_has_no_mean() -> None:
 
 def test_no_updates_write_the_initial_model() -> None:
     run = train_small(updates=0, with_proof=True)
-    initial = initialise(ModelConfig(hidden_size=8), K, seed=0)
+    initial = initialize(ModelConfig(hidden_size=8), K, seed=0)
     assert run.summary["model_sha256"] == run.model.sha256 == digest(initial)
     assert load(run.folder).sha256 == digest(initial)
     assert names(run.folder / CHECKPOINTS) == [BEST, LATEST, FIRST]

@@ -15,7 +15,7 @@ import pytest
 
 from processes import started
 from recurra.errors import StorageError, UsageError
-from recurra.runs.run_directory import locked
+from recurra.runs.run_directory import lock_run
 from recurra.training.events import Event, Record
 from small_training import resume_small, train_small
 
@@ -66,9 +66,9 @@ def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path) -> None:
     with started([sys.executable, "-c", HOLDER, tmp_path], **pipes) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(UsageError, match="another training goes on"), locked(tmp_path):
+        with pytest.raises(UsageError, match="another training goes on"), lock_run(tmp_path):
             pass
-    with locked(tmp_path):
+    with lock_run(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
@@ -78,16 +78,16 @@ def test_where_there_is_no_flock_nothing_is_held(tmp_path: Path, monkeypatch: py
 
     with monkeypatch.context() as patched:
         patched.setattr(fcntl, "flock", no_locks)
-        with locked(tmp_path), locked(tmp_path):
+        with lock_run(tmp_path), lock_run(tmp_path):
             pass
     monkeypatch.setitem(__import__("sys").modules, "fcntl", None)
-    with locked(tmp_path), locked(tmp_path):
+    with lock_run(tmp_path), lock_run(tmp_path):
         pass
 
 
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     with (
         pytest.raises(StorageError, match=r"cannot write `.*none`: No such file or directory\."),
-        locked(tmp_path / "none"),
+        lock_run(tmp_path / "none"),
     ):
         pass

@@ -11,7 +11,7 @@ import pytest
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import ModelError, UsageError
 from recurra.runs.layout import SETTINGS
-from recurra.runs.run_toml import FIXED, changed, read_settings
+from recurra.runs.run_toml import FIXED, change_settings, read_settings
 
 OF_MOGRIFIER = {"mogrifier_rounds", "mogrifier_rank"}
 SAVED = ModelConfig().to_table() | TrainingConfig(updates=100, time_limit=60.0, validation=0.1).to_table()
@@ -39,35 +39,39 @@ def test_every_setting_is_one_or_the_other() -> None:
 
 @pytest.mark.parametrize("name", FREE)
 def test_a_setting_that_may_change(name: str) -> None:
-    _, training = changed(SAVED, {name: FREE[name]})
+    _, training = change_settings(SAVED, {name: FREE[name]})
     expected = 60.0 if name == "checkpoint_every" else FREE[name]
     changes: dict[str, Any] = {name: expected}
-    assert training == dataclasses.replace(changed(SAVED, {})[1], **changes)
+    assert training == dataclasses.replace(change_settings(SAVED, {})[1], **changes)
 
 
 @pytest.mark.parametrize("name", FIXED)
 def test_a_setting_that_may_not_change(name: str) -> None:
     pattern = rf"`{name}` of the run is .+, and cannot change when it is resumed; got .+\."
     with pytest.raises(UsageError, match=pattern) as caught:
-        changed(SAVED | (ModelConfig(cell="mogrifier").to_table() if name in OF_MOGRIFIER else {}), {name: OTHER[name]})
+        change_settings(
+            SAVED | (ModelConfig(cell="mogrifier").to_table() if name in OF_MOGRIFIER else {}), {name: OTHER[name]}
+        )
     assert caught.value.exit_code == 2
     assert caught.value.hint == FIXED[name]
 
 
 def test_a_setting_of_another_cell_is_refused() -> None:
     with pytest.raises(UsageError, match="`mogrifier_rank` must be left out with cell elman; got 8"):
-        changed(SAVED, {"mogrifier_rank": 8})
+        change_settings(SAVED, {"mogrifier_rank": 8})
 
 
 def test_what_is_given_again_is_fine() -> None:
-    assert changed(SAVED, SAVED | {"time_limit": "1m", "documents": None, "validation": 0.1}) == changed(SAVED, {})
+    assert change_settings(
+        SAVED, SAVED | {"time_limit": "1m", "documents": None, "validation": 0.1}
+    ) == change_settings(SAVED, {})
 
 
 def test_a_setting_that_is_none() -> None:
-    with pytest.raises(UsageError, match=r"unknown setting `colour`"):
-        changed(SAVED, {"colour": "red"})
+    with pytest.raises(UsageError, match=r"unknown setting `color`"):
+        change_settings(SAVED, {"color": "red"})
     with pytest.raises(UsageError, match="`learning_rate` must be a positive finite number; got nan"):
-        changed(SAVED, {"learning_rate": float("nan")})
+        change_settings(SAVED, {"learning_rate": float("nan")})
 
 
 def test_a_run_toml_that_is_not_there(tmp_path: Path) -> None:

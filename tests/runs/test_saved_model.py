@@ -9,7 +9,7 @@ import pytest
 from recurra.config import ModelConfig
 from recurra.errors import ModelError
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.runs.layout import BEST, CHECKPOINTS
 from recurra.runs.saved_model import load, locate
 from recurra.text.vocabulary import Vocabulary
@@ -19,7 +19,7 @@ CONFIG = ModelConfig(hidden_size=8)
 
 
 def make_model(seed: int) -> LanguageModel:
-    return LanguageModel(CONFIG, VOCABULARY, initialise(CONFIG, len(VOCABULARY), seed=seed, scale=0.5))
+    return LanguageModel(CONFIG, VOCABULARY, initialize(CONFIG, len(VOCABULARY), seed=seed, scale=0.5))
 
 
 def test_a_run_folder_means_its_best_checkpoint_else_its_latest(tmp_path: Path) -> None:

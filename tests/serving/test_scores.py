@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recurra import LanguageModel, ModelConfig, Vocabulary
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.serving.access import Access
 from recurra.serving.application import create_application
 from recurra.serving.registry import Registry, ServedModel
@@ -85,7 +85,7 @@ def test_an_unknown_model(guard: Guard) -> None:
 
 def test_a_text_in_another_canonical_form_is_scored_as_the_model_knows_it() -> None:
     vocabulary, config = Vocabulary.of("déjà vu"), ModelConfig(hidden_size=12)
-    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=0))
+    model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=0))
     registry = Registry([ServedModel("accents", model, model.sha256, 1_700_000_000, None)])
     guard = create_application(registry, Access(frozenset({HOST})))
     found = call(guard, "POST", "/v1/score", json={"input": ["vu", "de\u0301ja\u0300"]}).json()

@@ -15,9 +15,9 @@ from recurra.errors import TextError, UsageError
 from recurra.text import formats
 from recurra.text.decoding import (
     check_encoding,
-    decoded,
-    normalise,
-    normalised,
+    decode_text,
+    normalize,
+    normalize_chunks,
     reject_surrogates,
 )
 from recurra.text.notes import Journal
@@ -57,19 +57,19 @@ def at_once(data: bytes, encoding: str) -> str:
 
 def decode(data: bytes, name: str, encoding: str) -> str:
     """The characters of all bytes, given as one piece."""
-    return "".join(decoded(iter([data]), name, encoding))
+    return "".join(decode_text(iter([data]), name, encoding))
 
 
 def in_pieces(data: bytes, encoding: str, size: int) -> str:
     try:
-        return "".join(decoded(pieces(data, size), "a.txt", encoding))
+        return "".join(decode_text(pieces(data, size), "a.txt", encoding))
     except TextError as error:
         return error.message
 
 
 def notes_of(text: str) -> tuple[str, tuple[str, ...]]:
     journal = Journal()
-    return normalise(text, "a.txt", journal), journal.notes()
+    return normalize(text, "a.txt", journal), journal.notes()
 
 
 @pytest.mark.parametrize(
@@ -125,13 +125,13 @@ def test_errors_are_the_same_wherever_it_is_cut(data: bytes, encoding: str, size
 def test_an_error_far_behind_line_ends_that_are_cut(size: int) -> None:
     data = "é\r\n書\r\r\n\n".encode() * 100 + b"\r\n\xff"
     with pytest.raises(TextError, match=r"byte 0xff at offset 1,102, line 402 \(invalid start byte\)"):
-        list(decoded(pieces(data, size), "a.txt", "utf-8"))
+        list(decode_text(pieces(data, size), "a.txt", "utf-8"))
 
 
 @given(st.text("a\r\n\ufeff\0"), st.integers(1, 5))
 def test_the_normal_form_of_chunks(text: str, size: int) -> None:
     journal = Journal()
-    found = "".join(normalised(pieces(text, size), "a.txt", journal))
+    found = "".join(normalize_chunks(pieces(text, size), "a.txt", journal))
     assert (found, journal.notes()) == notes_of(text)
 
 

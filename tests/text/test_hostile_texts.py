@@ -18,7 +18,7 @@ from processes import filled_pipe
 from recurra.cli import main
 from recurra.errors import TextError
 from recurra.text import id_file, long_text, sources
-from recurra.text.reading import read, require_learnable
+from recurra.text.reading import read, require_enough_text
 from recurra.text.text import Text
 
 T = 25
@@ -33,7 +33,7 @@ def given(content: bytes | str) -> Text:
 def learnable(content: bytes | str) -> str:
     """The characters of a text that can be learned from, encoded and decoded."""
     text = given(content)
-    require_learnable(text, T)
+    require_enough_text(text, T)
     return text.vocabulary.decode(text.ids[:])
 
 
@@ -70,7 +70,7 @@ def hole(name: str, size: int, end: bytes = b"") -> Path:
         file.truncate(size)
         file.seek(size)
         file.write(end)
-    if not end and not sources.is_hole(Path(name)):
+    if not end and not sources.is_sparse(Path(name)):
         pytest.skip("this file system does not tell holes from data")
     return Path(name)
 
@@ -126,7 +126,7 @@ def test_binary() -> None:
     with pytest.raises(TextError, match=r"text is not utf-8: byte 0x80 at offset 128, line 3.*\n?.*`--encoding bytes`"):
         learnable(content)
     text = read("text", "bytes")
-    require_learnable(text, T)
+    require_enough_text(text, T)
     assert text.text.encode("latin-1") == content
 
 
@@ -257,7 +257,7 @@ def test_what_may_not_be_read() -> None:
 )
 def test_no_traceback_at_the_command_line(capfd: pytest.CaptureFixture[str], content: bytes, words: Any) -> None:
     Path("text").write_bytes(content)
-    assert main(["train", "text", "--preset", "seed", "--run", "run"]) == 3
+    assert main(["train", "text", "--preset", "classic", "--run", "run"]) == 3
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("error: ")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recurra.errors import StorageError
 from recurra.io.atomic_write import STAGING
 from recurra.text import id_file
-from recurra.text.id_file import KEPT, IdFile, keep, translated
+from recurra.text.id_file import KEPT, IdFile, keep, translate
 
 Write = Callable[[NDArray[Any]], IdFile]
 
@@ -177,9 +177,9 @@ def test_the_files_used_last_are_kept(folder: Path) -> None:
 def test_ids_of_another_vocabulary_are_read_through_a_table() -> None:
     ids = np.arange(30, dtype=np.uint8) % 5
     table = np.array([70, 3, 900, 0, 12], np.uint16)
-    found = translated(write(ids), table)
+    found = translate(write(ids), table)
     assert isinstance(found, IdFile)
     assert found.dtype == np.uint16
-    assert np.array_equal(found[:], translated(ids, table)[:])
+    assert np.array_equal(found[:], translate(ids, table)[:])
     assert np.array_equal(found.part(4, 20)[1::3], table[ids[4:20][1::3]])
     assert (found.min(), found.max()) == (0, 900)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from recurra.errors import StorageError, TextError
 from recurra.text import formats, id_file, long_text, sources
 from recurra.text.id_file import IdFile
-from recurra.text.long_text import LongText, gather
-from recurra.text.reading import read, require_learnable
+from recurra.text.long_text import LongText, collect_text
+from recurra.text.reading import read, require_enough_text
 from recurra.text.streams import SequentialStream, split
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
@@ -123,18 +123,18 @@ def test_an_error_after_characters_were_staged_leaves_no_file(cache: Path) -> No
         raise TextError("the second half is bad.")
 
     with pytest.raises(TextError, match="the second half is bad"):
-        gather(chunks(), "utf-8")  # type: ignore[arg-type]
+        collect_text(chunks(), "utf-8")  # type: ignore[arg-type]
     assert list(cache.iterdir()) == []
 
 
 def test_what_cannot_be_learnt() -> None:
     with pytest.raises(TextError, match="every character of the text is 'a'"):
-        require_learnable(read("-", stdin=io.BytesIO(b"a" * 99)), 5)
+        require_enough_text(read("-", stdin=io.BytesIO(b"a" * 99)), 5)
     with pytest.raises(TextError, match=r"every byte of the text is '\\x00'"):
-        require_learnable(read("-", "bytes", stdin=io.BytesIO(b"\0" * 99)), 5)
+        require_enough_text(read("-", "bytes", stdin=io.BytesIO(b"\0" * 99)), 5)
     with pytest.raises(TextError, match="the text has 12 characters, but one sequence of 25 needs 26"):
-        require_learnable(read("-", stdin=io.BytesIO(b"ab" * 6)), 25)
-    require_learnable(read("-", stdin=io.BytesIO(b"ab" * 13)), 25)
+        require_enough_text(read("-", stdin=io.BytesIO(b"ab" * 6)), 25)
+    require_enough_text(read("-", stdin=io.BytesIO(b"ab" * 13)), 25)
 
 
 def test_a_text_read_again_is_found_and_a_damaged_file_written_anew(cache: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from processes import filled_pipe
 from recurra.errors import TextError, UsageError
 from recurra.text import named_books
-from recurra.text.reading import from_string, read, require_learnable
+from recurra.text.reading import from_string, read, require_enough_text
 from recurra.text.text import Text
 
 
@@ -346,31 +346,31 @@ def test_what_is_no_string() -> None:
 )
 def test_what_cannot_be_learnt(text: str, B: int, message: str) -> None:
     with pytest.raises(TextError, match=re.escape(message)) as raised:
-        require_learnable(from_string(text), 25, B)
+        require_enough_text(from_string(text), 25, B)
     assert raised.value.exit_code == 3
 
 
 def test_what_can_just_be_learnt() -> None:
-    require_learnable(from_string("ab" * 13), 25)
-    require_learnable(from_string("ab" * 50 + "a"), 25, 4)
-    require_learnable(from_string("ab"), 1)
+    require_enough_text(from_string("ab" * 13), 25)
+    require_enough_text(from_string("ab" * 50 + "a"), 25, 4)
+    require_enough_text(from_string("ab"), 1)
 
 
 def test_what_cannot_be_learnt_after_a_split() -> None:
     text = from_string("ab" * 14)
-    require_learnable(text, 25, validation=0.07)
+    require_enough_text(text, 25, validation=0.07)
     with pytest.raises(
         TextError, match=r"has 28 characters, 25 of them for training, but one sequence of 25 needs 26\."
     ):
-        require_learnable(text, 25, validation=0.1)
+        require_enough_text(text, 25, validation=0.1)
     with pytest.raises(
         TextError, match=r"`validation` 0\.01 holds out 1 of the text's 28 characters; it needs two\.\nhint"
     ):
-        require_learnable(text, 25, validation=0.01)
+        require_enough_text(text, 25, validation=0.01)
     with pytest.raises(TextError, match=r"`test` 0\.01 holds out 1 of the text's 28 characters; it needs two\.\nhint"):
-        require_learnable(text, 5, validation=0.5, test=0.01)
+        require_enough_text(text, 5, validation=0.5, test=0.01)
 
 
 def test_bytes_that_cannot_be_learnt() -> None:
     with pytest.raises(TextError, match=r"every byte of the text is '\\x00'"):
-        require_learnable(from_string("\0\0", encoding="bytes"), 1)
+        require_enough_text(from_string("\0\0", encoding="bytes"), 1)

@@ -23,8 +23,8 @@ from recurra.text.streams import (
     SequentialStream,
     ShuffledStream,
     TextStream,
-    cuts,
     split,
+    split_points,
 )
 
 sizes = st.tuples(st.integers(2, 400), st.integers(1, 12), st.integers(1, 5))
@@ -335,7 +335,7 @@ def test_split_at_lines_cuts_none(values: list[int], v: int, t: int) -> None:
     parts = split(ids, v / 100, t / 100, newline=0)
     arrays = [part[:] for part in parts]
     assert np.array_equal(np.concatenate(arrays), ids)
-    for before, cut in zip(parts, cuts(len(ids), v / 100, t / 100), strict=False):
+    for before, cut in zip(parts, split_points(len(ids), v / 100, t / 100), strict=False):
         assert len(before) <= cut
     for k in (1, 2):
         before, after = np.concatenate(arrays[:k]), np.concatenate(arrays[k:])
@@ -343,10 +343,10 @@ def test_split_at_lines_cuts_none(values: list[int], v: int, t: int) -> None:
 
 
 def test_split_of_known_size() -> None:
-    assert cuts(1_115_394, 0.1) == (1_003_854, 1_115_394)
-    assert cuts(10, 0.9) == (1, 10)  # 10 · (1 − 0.9) is 0.9999999999999998 in floating point
-    assert cuts(10, 0, 0) == (10, 10)
-    assert cuts(10, np.float64(0.1), np.float64(0.2)) == (7, 8)
+    assert split_points(1_115_394, 0.1) == (1_003_854, 1_115_394)
+    assert split_points(10, 0.9) == (1, 10)  # 10 · (1 − 0.9) is 0.9999999999999998 in floating point
+    assert split_points(10, 0, 0) == (10, 10)
+    assert split_points(10, np.float64(0.1), np.float64(0.2)) == (7, 8)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_split_of_known_size() -> None:
 )
 def test_impossible_shares(v: float, t: float) -> None:
     with pytest.raises(UsageError, match="must be at least 0 and together below 1; got"):
-        cuts(10, v, t)
+        split_points(10, v, t)
 
 
 @given(sizes, orders, st.integers(1, 4))

@@ -34,7 +34,7 @@ def test_a_setting_given_overrides_its_preset() -> None:
         configs({"preset": "huge"})
 
 
-def test_preset_seed_is_the_missions_training() -> None:
+def test_preset_classic_is_the_reports_training() -> None:
     assert configs({}) == (ModelConfig(), TrainingConfig())
 
 

@@ -9,7 +9,7 @@ import pytest
 from recurra.config import configs
 from recurra.runs.run import train
 from recurra.text.reading import from_string
-from recurra.text.splits import newline_of, stream_of
+from recurra.text.splits import create_stream, newline_id
 from recurra.text.streams import split
 from recurra.text.vocabulary import Vocabulary
 from recurra.training import time_budget
@@ -19,9 +19,9 @@ from small_training import SETTINGS, TEXT, train_small
 def updates(seconds: float, **settings: object) -> int:
     config, training = configs(SETTINGS | {"validation": 0.2} | settings)
     vocabulary = Vocabulary.of(TEXT)
-    newline = newline_of(training, vocabulary)
+    newline = newline_id(training, vocabulary)
     train_ids, validation_ids, _ = split(vocabulary.encode(TEXT), training.validation, newline=newline)
-    stream = stream_of(training, train_ids, newline)
+    stream = create_stream(training, train_ids, newline)
     return time_budget.updates_within(seconds, config, training, vocabulary, stream, validation_ids)
 
 

@@ -18,7 +18,7 @@ from recurra.engines.fused import FusedEngine
 from recurra.errors import NumericalError, TextError, UsageError
 from recurra.model import LanguageModel
 from recurra.network import network, optimizers
-from recurra.network.parameters import digest, initialise
+from recurra.network.parameters import digest, initialize
 from recurra.runs.run import train
 from recurra.system.random_streams import stream
 from recurra.text.reading import from_string
@@ -55,10 +55,10 @@ def sha(trainer: Trainer) -> str:
 
 
 def by_hand(text: str, updates: int, *, layers: int = 1, batch: int = 1) -> tuple[dict[str, Any], list[float]]:
-    """The training of the mission written out: B readers in order, h = 0 where the text begins anew, AdaGrad."""
+    """The training of the report written out: B readers in order, h = 0 where the text begins anew, AdaGrad."""
     config = ModelConfig(hidden_size=8, layers=layers)
     ids = Vocabulary.of(text).encode(text).astype(np.int64)
-    parameters = initialise(config, len(set(text)), seed=0)
+    parameters = initialize(config, len(set(text)), seed=0)
     theta: dict[str, Any] = {name: array.astype(np.float64) for name, array in parameters.items()}
     sums = {name: np.zeros_like(array) for name, array in theta.items()}
     part = (len(ids) - 1) // batch  # characters of each reader
@@ -443,7 +443,7 @@ def test_no_updates() -> None:
     assert trainer.seconds == 0
 
 
-def test_losses_are_sums_for_preset_seed_unless_its_updates_differ() -> None:
+def test_losses_are_sums_for_preset_classic_unless_its_updates_differ() -> None:
     assert make_trainer().loss_span == T
     assert make_trainer(documents="lines").loss_span == 1
 

@@ -8,17 +8,17 @@ import pytest
 
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.report.document import write_report
 from recurra.text.vocabulary import Vocabulary
-from recurra.web.inlined_model import inlined
+from recurra.web.inlined_model import inline_model
 from recurra.web.packed_model import pack
 from run_folder import MakeRun
 
 
 def with_model(folder: Path, units: int) -> LanguageModel:
     config, vocabulary = ModelConfig(hidden_size=units), Vocabulary.of("abc\n")
-    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=0))
+    model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=0))
     (folder / "checkpoints").mkdir()
     model.save(folder / "checkpoints" / "best.safetensors")
     return model
@@ -27,21 +27,21 @@ def with_model(folder: Path, units: int) -> LanguageModel:
 def test_a_small_model_lies_in_the_report(make_run: MakeRun) -> None:
     folder = make_run()
     model = with_model(folder, 20)
-    assert inlined(folder, with_model=False) == (pack(model, None, "model file"), "", "model file")
+    assert inline_model(folder, with_model=False) == (pack(model, None, "model file"), "", "model file")
 
 
 def test_a_large_one_only_where_it_is_asked_for(make_run: MakeRun, tmp_path: Path) -> None:
     folder = make_run()
     model = with_model(folder, 300)
     words = "Absent: the model has 92,704 parameters, 0.4 MB, and was left out. recurra report with --with-model"
-    assert inlined(folder, with_model=False).absent.startswith(words)
-    assert inlined(folder, with_model=True).data == pack(model, None, "model file")
+    assert inline_model(folder, with_model=False).absent.startswith(words)
+    assert inline_model(folder, with_model=True).data == pack(model, None, "model file")
     small = write_report([folder], tmp_path / "small.html").stat().st_size
     assert write_report([folder], tmp_path / "large.html", with_model=True).stat().st_size > small + 4 * 92_704 * 4 / 3
 
 
 def test_a_run_without_a_model_says_so(make_run: MakeRun) -> None:
-    assert "has no checkpoint" in inlined(make_run(), with_model=True).absent
+    assert "has no checkpoint" in inline_model(make_run(), with_model=True).absent
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 100])

@@ -9,7 +9,7 @@ import pytest
 
 from recurra.config import ModelConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.vocabulary import Vocabulary
 from recurra.web.packed_model import pack
 
@@ -17,7 +17,7 @@ from recurra.web.packed_model import pack
 @pytest.mark.parametrize("update", [None, 7, 12_345])
 def test_what_was_packed_can_be_read(update: int | None) -> None:
     config, vocabulary = ModelConfig(cell="gru", layers=2, hidden_size=5), Vocabulary.of("ab\né😀")
-    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=3, scale=0.1))
+    model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=3, scale=0.1))
     data = pack(model, update)
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])
@@ -39,5 +39,5 @@ def test_what_was_packed_can_be_read(update: int | None) -> None:
 
 def test_rectified_units_are_a_cell_of_their_own() -> None:
     config, vocabulary = ModelConfig(activation="relu", hidden_size=3), Vocabulary.of("ab")
-    data = pack(LanguageModel(config, vocabulary, initialise(config, 2, seed=0)))
+    data = pack(LanguageModel(config, vocabulary, initialize(config, 2, seed=0)))
     assert b'"cell":"elman_relu"' in data

@@ -31,7 +31,7 @@ def begin(folder: Path, text: str, *settings: str) -> AbstractContextManager[sub
     """A training that goes on until the end of the block."""
     book = folder / "book.txt"
     book.write_text(text, encoding="utf-8")
-    line = [sys.executable, "-m", "recurra", "train", str(book), "--run", str(folder / "run"), "--preset", "seed"]
+    line = [sys.executable, "-m", "recurra", "train", str(book), "--run", str(folder / "run"), "--preset", "classic"]
     frequent = ["--updates", "100_000_000", "--log-every", "50", "--sample-every", "200000", "--checkpoint-every", "1s"]
     return started([*line, *frequent, *settings], stderr=subprocess.DEVNULL)
 
@@ -261,7 +261,7 @@ def test_the_end_of_a_training_is_no_error(browser: Any, tmp_path: Path) -> None
         "--port",
         "0",
     ]
-    settings = ["--preset", "seed", "--hidden-size", "8", "--updates", "100_000_000", "--no-proof"]
+    settings = ["--preset", "classic", "--hidden-size", "8", "--updates", "100_000_000", "--no-proof"]
     with started([*line, *settings], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         browser.get(next(said.split()[1] for said in process.stderr if said.startswith("live")))

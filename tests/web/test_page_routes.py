@@ -17,7 +17,7 @@ from recurra.serving.registry import scan
 from recurra.serving.security import Guard
 from recurra.web import page_routes, run_model
 from recurra.web.assets import asset, script
-from recurra.web.inlined_model import inlined
+from recurra.web.inlined_model import inline_model
 from recurra.web.site import create_site
 from serving_client import HOST, ask, client, run
 
@@ -28,7 +28,7 @@ KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("routes") / "fable"
-    recurra.train(text=BOOK, run=made, updates=40, hidden_size=8, proof=False, preset="seed", log_every=10)
+    recurra.train(text=BOOK, run=made, updates=40, hidden_size=8, proof=False, preset="classic", log_every=10)
     return made
 
 
@@ -134,7 +134,7 @@ def test_the_model_is_that_of_the_report(guard: Guard, folder: Path) -> None:
             assert answer.headers["content-type"] == "application/octet-stream"
             return answer.content
 
-    assert run(get()) == inlined(folder, with_model=True).data
+    assert run(get()) == inline_model(folder, with_model=True).data
 
 
 def test_a_run_without_a_whole_checkpoint_has_no_model_yet(guard: Guard, folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 80
 def run(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
     room = tmp_path_factory.mktemp("run_analysis")
     (room / "book.txt").write_text(BOOK, encoding="utf-8")
-    settings: dict[str, Any] = {"updates": 20, "hidden_size": 8, "validation": 0.2, "proof": False, "preset": "seed"}
+    settings: dict[str, Any] = {"updates": 20, "hidden_size": 8, "validation": 0.2, "proof": False, "preset": "classic"}
     return recurra.train(room / "book.txt", run=room / "run", **settings)
 
 
@@ -49,7 +49,7 @@ def test_of_a_run_that_has_ended_only_the_passage_is_looked_for(run: recurra.Run
 
 def test_without_a_held_out_part_it_is_the_text_that_is_learned(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text(BOOK, encoding="utf-8")
-    named: dict[str, Any] = {"updates": 5, "hidden_size": 8, "proof": False, "preset": "seed", "encoding": "bytes"}
+    named: dict[str, Any] = {"updates": 5, "hidden_size": 8, "proof": False, "preset": "classic", "encoding": "bytes"}
     run = recurra.train(tmp_path / "book.txt", run=tmp_path / "run", **named)
     (run.folder / "summary.json").unlink()
     found = looked(run.folder).extra

@@ -18,7 +18,7 @@ from recurra.engines.kernels.choice import least_weight, weigh
 from recurra.model import LanguageModel
 from recurra.network import network
 from recurra.network.cells import CELLS
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.report.document import write_report
 from recurra.system.random_streams import stream
 from recurra.text.vocabulary import Vocabulary
@@ -47,7 +47,7 @@ def make_model(cell: str, activation: str, layers: int, *, is_bytes: bool = Fals
     """One with weights large enough that gates close and units saturate, and no bias that is zero."""
     config = ModelConfig(cell=cell, activation=activation, layers=layers, hidden_size=17)
     vocabulary = Vocabulary.bytes() if is_bytes else Vocabulary.of(TEXT)
-    parameters = initialise(config, len(vocabulary), seed=5, scale=0.15 if activation == "relu" else 0.5)
+    parameters = initialize(config, len(vocabulary), seed=5, scale=0.15 if activation == "relu" else 0.5)
     for name, array in parameters.items():
         if array.ndim == 1:
             array += stream(7, name).normal(array.size).astype(np.float32)
@@ -171,7 +171,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[LanguageModel, Pat
         ModelConfig(hidden_size=12),
         Vocabulary.of("<script>alert(1)</script>\n <img src=x onerror=\x1b"),
     )
-    model = LanguageModel(config, vocabulary, initialise(config, len(vocabulary), seed=1, scale=2.0))
+    model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=2.0))
     (folder / "checkpoints").mkdir()
     model.save(folder / "checkpoints" / "best.safetensors")
     return model, write_report([folder], folder / "report.html")

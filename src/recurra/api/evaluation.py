@@ -9,7 +9,7 @@ from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.inference.line_scores import Line
 from recurra.inference.scoring import Score
 from recurra.model import LanguageModel
-from recurra.text.equivalents import Respelling
+from recurra.text.equivalents import Respeller
 from recurra.text.text import Text
 
 PIECE = 1 << 12  # symbols that are read between two looks at the clock
@@ -28,7 +28,7 @@ class ScoredText(NamedTuple):
         """The number of symbols."""
         return self.stop - self.start
 
-    def pieces(self, reading: Respelling | None = None) -> Iterator[str]:
+    def pieces(self, reading: Respeller | None = None) -> Iterator[str]:
         """Yield the symbols in pieces, in the canonical form of `reading` if it is given."""
         starts = range(self.start, self.stop, PIECE)
         pieces = (self.text.part(start, min(start + PIECE, self.stop)) for start in starts)
@@ -39,7 +39,7 @@ class ScoredText(NamedTuple):
         if self.text.is_bytes:
             yield from self.pieces()
             return
-        reading = Respelling(model.vocabulary)
+        reading = Respeller(model.vocabulary)
         for piece in self.pieces(reading):
             yield model.vocabulary.spell(piece)
         if reading.note is not None and reading.note not in notes:

@@ -167,7 +167,9 @@ def _path_of(name: str, file: Any) -> Path | None:
     if isinstance(file, io.IOBase) and not isinstance(file, io.TextIOBase):
         return None
     if isinstance(file, io.TextIOBase):
-        raise arguments.wrong(name, "a path or a binary file object", file, 'open it in the mode "rb" or "wb".')
+        raise arguments.invalid_argument(
+            name, "a path or a binary file object", file, 'open it in the mode "rb" or "wb".'
+        )
     return arguments.path(name, file)
 
 

@@ -31,10 +31,10 @@ def export(
 
     Raises UsageError where the network does not fit the format or a package is missing, StorageError.
     """
-    return exported(model, path, format=format, force=force)[1]
+    return export_files(model, path, format=format, force=force)[1]
 
 
-def exported(
+def export_files(
     model: LanguageModel | str | Path, path: str | Path | None, *, format: str, force: bool
 ) -> tuple[Origin, Path, list[Path]]:
     """Do the work of `export`; returns the model with the facts about it, the path, and the files in it."""
@@ -88,7 +88,7 @@ def import_model(
             arguments.text(name, word)
     target = None if output is None else arguments.path("output", output)
     if target is not None:
-        files.require_free([target], force=force)
+        files.require_absent([target], force=force)
     listed, names = None if sources is None else list_sources(sources), Names(recurrent, projection, embedding)
     require_texts(listed or (), lambda _: "give the text that the network was trained on.", encoding)
     model = importing.load(path, importing.Options(vocabulary, listed, encoding, names, activation))

@@ -43,10 +43,10 @@ def serve(
     Raises UsageError if the extra `serve` is not installed or others could reach the server without a key, and
     RecurraError if the port is taken.
     """
-    paths = [arguments.path("models", model) for model in arguments.listed(models)]
+    paths = [arguments.path("models", model) for model in arguments.as_list(models)]
     host, port = arguments.text("host", host), arguments.whole_number("port", port, 0, LAST_PORT)
     if not isinstance(allow_hosts, (list, tuple)):
-        raise arguments.wrong("allow_hosts", "a list of names", allow_hosts)
+        raise arguments.invalid_argument("allow_hosts", "a list of names", allow_hosts)
     names = tuple(arguments.text("allow_hosts", name) for name in allow_hosts)
     key_file = None if api_key_file is None else arguments.path("api_key_file", api_key_file)
     arguments.function("announce", announce)

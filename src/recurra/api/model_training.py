@@ -8,13 +8,13 @@ from typing import Any, Unpack
 
 from recurra.config import Settings, arguments, configs
 from recurra.distributed.ranks import Ranks, current
-from recurra.distributed.worker import ending, help_out
+from recurra.distributed.worker import end_workers, run_worker
 from recurra.errors import UsageError
 from recurra.model import LanguageModel
 from recurra.report.document import write_report
 from recurra.runs.layout import REPORT
-from recurra.runs.restart import begun_by_this_start
-from recurra.runs.run import Announce, Listener, Run, Watching
+from recurra.runs.restart import find_launched_run
+from recurra.runs.run import Announce, Listener, Run, TrainingHooks
 from recurra.runs.run import resume as resume_run
 from recurra.runs.run import train as train_run
 from recurra.runs.saved_model import load
@@ -68,7 +68,7 @@ def train(
     ::
 
         run = recurra.train("book.txt", time_limit="10m")
-        run = recurra.train("book.txt", preset="seed", updates=100_000, seed=0)
+        run = recurra.train("book.txt", preset="classic", updates=100_000, seed=0)
         run = recurra.train(run="runs/book", resume=True, updates=200_000)
         print(run.model.sample("In the beginning", temperature=0.7))
 
@@ -87,13 +87,13 @@ def train(
     if extend_vocabulary and start is None and not resume:
         raise UsageError("`extend_vocabulary` needs a model to start from.", hint="give `start`, or `--from MODEL`.")
     ranks = current()
-    if ranks is not None and not ranks.is_lead:
-        raise SystemExit(help_out(ranks, text))
-    watched: Watching = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
-    with ending(ranks):
+    if ranks is not None and not ranks.is_leader:
+        raise SystemExit(run_worker(ranks, text))
+    watched: TrainingHooks = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
+    with end_workers(ranks):
         _refuse_standard_input(sources, ranks)
         require_texts(sources, _with_model, encoding)
-        begun = None if resume else begun_by_this_start(run, force=force)
+        begun = None if resume else find_launched_run(run, force=force)
         if begun is not None and begun.has_checkpoint:
             trained = resume_run(begun.folder, text=text, **watched)
         elif resume:
@@ -128,7 +128,7 @@ def _require_functions(listeners: Sequence[Listener], announce: Announce | None)
     """UsageError unless `listeners` are functions, and `announce` is one or None."""
     if not isinstance(listeners, (list, tuple)) or not all(map(callable, listeners)):
         hint = "put the function into a list: `listeners=[function]`." if callable(listeners) else None
-        raise arguments.wrong("listeners", "a list of functions", listeners, hint)
+        raise arguments.invalid_argument("listeners", "a list of functions", listeners, hint)
     arguments.function("announce", announce)
 
 
@@ -169,7 +169,7 @@ def _train_anew(
     extend_vocabulary: bool,
     run: str | Path | None,
     force: bool,
-    **watched: Unpack[Watching],
+    **watched: Unpack[TrainingHooks],
 ) -> Run:
     settings: dict[str, Any] = {"preset": "auto", **given}
     model = None if start is None else load(start)
@@ -178,7 +178,7 @@ def _train_anew(
     configs(settings)  # what makes no sense is told before a long text is read
     found = read_text(sources, text, encoding)
     config, training = configs(settings, len(found))
-    found = found if model is None else found.respelled(model.vocabulary)
+    found = found if model is None else found.respell(model.vocabulary)
     if model is not None and extend_vocabulary and model.vocabulary.is_bytes == found.is_bytes:
         model = model.extended(found.vocabulary, seed=training.seed)
     return train_run(found, start=model, model=config, training=training, run=run, force=force, **watched)
@@ -188,7 +188,7 @@ def _network_of(model: LanguageModel, settings: dict[str, Any]) -> dict[str, Any
     """The settings of the network that learns on; UsageError where others were given."""
     own = model.config.to_table()
     for name, value in own.items():
-        given = arguments.plain(settings.get(name, value))
+        given = arguments.unwrap_numpy(settings.get(name, value))
         if type(given) is not type(value) or given != value:
-            raise UsageError(f"`{name}` of the model to start from is {value!r}; got {arguments.shown(given)}.")
+            raise UsageError(f"`{name}` of the model to start from is {value!r}; got {arguments.short_repr(given)}.")
     return own

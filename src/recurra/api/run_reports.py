@@ -34,7 +34,7 @@ def write_report(
 
     Raises UsageError for a format without `figures`, ModelError if a folder is no run, StorageError.
     """
-    folders = [arguments.path("runs", run) for run in arguments.listed(runs)]
+    folders = [arguments.path("runs", run) for run in arguments.as_list(runs)]
     with_model = arguments.flag("with_model", with_model)
     place = None if output is None else arguments.path("output", output)
     directory = None if figures is None else arguments.path("figures", figures)
@@ -43,7 +43,7 @@ def write_report(
             "`--format` is the figures' format, and no figures are asked for.", hint="add `--figures DIR`."
         )
     if format is not None and (not isinstance(format, str) or format not in FORMATS):
-        raise UsageError(f"`--format` must be one of {', '.join(FORMATS)}; got {arguments.shown(format)}.")
+        raise UsageError(f"`--format` must be one of {', '.join(FORMATS)}; got {arguments.short_repr(format)}.")
     if place is None:
         place = folders[0] / REPORT if len(folders) == 1 else Path(REPORT)
     written = [document.write_report(folders, place, with_model=with_model)]

@@ -25,7 +25,7 @@ from recurra.model import LanguageModel
 from recurra.runs.provenance import HINT, Provenance
 from recurra.runs.saved_model import load
 from recurra.system.shell import path_argument
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 from recurra.text.id_file import Ids
 from recurra.text.model_files import require_texts
 from recurra.text.reading import Source, list_sources
@@ -130,9 +130,9 @@ def evaluate(
     baselines = arguments.flag("baselines", baselines)
     for name, function in (("watch", watch), ("progress", progress)):
         arguments.function(name, function)
-    readers = [_reader(model) for model in arguments.listed(models)]
+    readers = [_reader(model) for model in arguments.as_list(models)]
     if not readers:
-        raise arguments.wrong("models", "a model, a path, or a list of them", models)
+        raise arguments.invalid_argument("models", "a model, a path, or a list of them", models)
     scored = _scored_text(readers, list_sources(sources), text, encoding)
     wanted = _Wanted(scored, how, documents, watch, progress)
     by_lines = wanted.is_by_lines(readers[0].model)
@@ -189,9 +189,9 @@ class _Reader(NamedTuple):
             raise ModelError("the model does not say which text it has learned: it is no file.", hint=HINT)
         return self.origin
 
-    def learned(self) -> Ids:
+    def training_ids(self) -> Ids:
         """Return the ids that it has learned; TextError or ModelError if they are not known."""
-        return self.provenance.learned.parts[0]
+        return self.provenance.prepared_text.parts[0]
 
 
 class _Wanted(NamedTuple):
@@ -219,9 +219,9 @@ def _reader(model: Model) -> _Reader:
 
 def _dynamic_settings(dynamic: Any, rate: float | None) -> dict[str, Any] | None:
     """Return the settings of `DynamicConfig` that were given; None without dynamic evaluation."""
-    dynamic = arguments.plain(dynamic)
+    dynamic = arguments.unwrap_numpy(dynamic)
     if not isinstance(dynamic, (bool, str, DynamicConfig)):
-        raise arguments.wrong("dynamic", 'True, False, "sgd", "rms" or a DynamicConfig', dynamic)
+        raise arguments.invalid_argument("dynamic", 'True, False, "sgd", "rms" or a DynamicConfig', dynamic)
     if rate is not None and (dynamic is False or isinstance(dynamic, DynamicConfig)):
         raise UsageError('`dynamic_rate` goes with `dynamic` True, "sgd" or "rms" alone.', hint="leave it out.")
     if dynamic is False:
@@ -236,7 +236,7 @@ def _dynamic_settings(dynamic: Any, rate: float | None) -> dict[str, Any] | None
 
 def _require_documents(documents: Any, *, is_dynamic: bool, is_watched: bool) -> None:
     if documents is not None and (not isinstance(documents, str) or documents not in DOCUMENTS):
-        raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {arguments.shown(documents)}.")
+        raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {arguments.short_repr(documents)}.")
     if documents == "lines":
         message = "`--documents lines` does not go with {}."
         arguments.refuse_besides(message, dynamic=is_dynamic, per_character=is_watched)
@@ -274,7 +274,7 @@ def _with_models(readers: Sequence[_Reader], sources: Sequence[Source], model: P
 
 
 def _held_out(reader: _Reader) -> ScoredText:
-    learned = reader.provenance.learned
+    learned = reader.provenance.prepared_text
     start, stop = learned.held_out
     if start == stop:
         raise UsageError(f"`{reader.name}` held nothing out of its text: there is nothing to score.", hint=HINT)
@@ -316,7 +316,7 @@ def _method(given: dict[str, Any], reader: _Reader, notes: list[str]) -> tuple[D
     if given.get("method", "rms") != "rms":
         return DynamicConfig(**given), None
     try:
-        return DynamicConfig(**{"method": "rms"} | given), reader.learned()
+        return DynamicConfig(**{"method": "rms"} | given), reader.training_ids()
     except (TextError, ModelError) as error:
         if "method" in given:
             raise
@@ -387,7 +387,7 @@ def _codes(scored: ScoredText) -> dict[str, Any]:
 
 def _ngrams(scored: ScoredText, reader: _Reader) -> dict[str, float]:
     """Return the bits per character of the text by n-grams of what the model has learned, by order."""
-    training, text, vocabulary = reader.learned(), scored.beginning(codes.LIMIT), reader.model.vocabulary
-    spelled = text if scored.text.is_bytes else vocabulary.spell(respelled(text, vocabulary)[0])
+    training, text, vocabulary = reader.training_ids(), scored.beginning(codes.LIMIT), reader.model.vocabulary
+    spelled = text if scored.text.is_bytes else vocabulary.spell(respell(text, vocabulary)[0])
     share = len(spelled) / len(text)  # of a model of bytes: bytes a character; of another canonical form: its length
     return {order: bits * share for order, bits in codes.ngram_bits(training, vocabulary, spelled).items()}

@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(sys.argv[1:] if arguments is None else list(arguments))
     except BaseException as error:
         interrupts.action = interrupts.ignore  # before anything is called: a second Ctrl-C would cut the report short
-        from recurra.cli.failures import tell
+        from recurra.cli.failures import report_error
 
-        return tell(error)
+        return report_error(error)
     finally:
         interrupts.action = interrupts.leave

@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter
 
 from recurra.cli.options import OUTPUT, flag, output, text
 from recurra.errors import TextError, UsageError
-from recurra.formatting import inert, plural
+from recurra.formatting import plural, sanitize
 from recurra.system.shell import path_argument
 
 if TYPE_CHECKING:
@@ -140,4 +140,4 @@ def line(done: FileConversion, *, with_share: bool = True) -> str:
     """Return the sizes and the time in a line, with the share that is left of each byte that was compressed."""
     read, written = done.bytes_read, done.bytes_written
     share = f" ({written / read:.1%})" if read and with_share else ""
-    return f"{inert(str(done.path))}: {read:,} bytes became {written:,}{share} in {done.seconds:.1f} s"
+    return f"{sanitize(str(done.path))}: {read:,} bytes became {written:,}{share} in {done.seconds:.1f} s"

@@ -7,9 +7,9 @@ import os
 import sys
 import traceback
 
-from recurra.cli.terminal import paint, say, say_after
+from recurra.cli.terminal import paint, print_labeled, print_stderr
 from recurra.errors import Interrupted, RecurraError, StorageError
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 from recurra.system.executable import program, runnable
 from recurra.system.system_info import is_silent
 
@@ -18,12 +18,12 @@ READER_GONE = 141  # as if SIGPIPE had ended the process
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
-def tell(error: BaseException) -> int:
+def report_error(error: BaseException) -> int:
     """Say what happened; returns the exit code."""
     if isinstance(error, RecurraError) and is_silent():
         return error.exit_code  # the first process says it
     if isinstance(error, Interrupted):
-        say(inert(error.message))
+        print_stderr(sanitize(error.message))
         return error.exit_code
     if isinstance(error, RecurraError):
         return _failure(error)
@@ -33,7 +33,7 @@ def tell(error: BaseException) -> int:
         _discard_stdout()
         return READER_GONE
     if isinstance(error, KeyboardInterrupt):
-        say("interrupted.")
+        print_stderr("interrupted.")
         return INTERRUPTED
     if isinstance(error, MemoryError):
         return _failure(RecurraError("there is not enough memory.", hint="a smaller network or text needs less."))
@@ -43,15 +43,15 @@ def tell(error: BaseException) -> int:
 
 
 def _failure(error: RecurraError) -> int:
-    say_after("error: ", error.message, "red")
+    print_labeled("error: ", error.message, "red")
     if error.hint is not None:
-        say_after("hint: ", runnable(error.hint), "bold")
+        print_labeled("hint: ", runnable(error.hint), "bold")
     return error.exit_code
 
 
 def _bug(error: BaseException) -> int:
-    say(inert("".join(traceback.format_exception(error)).rstrip()))
-    say(
+    print_stderr(sanitize("".join(traceback.format_exception(error)).rstrip()))
+    print_stderr(
         f"{paint('error:', 'red')} internal: {type(error).__name__}. This is a bug in recurra, not a mistake of yours.",
         f"{paint('hint:', 'bold')} please report it to the project, "
         f"with the lines above, the command, and what `{program()} doctor` prints.",

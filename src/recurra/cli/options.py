@@ -12,9 +12,9 @@ from cyclopts import Group, Parameter, Token
 
 from recurra.config import NONE, SETTINGS, Setting
 from recurra.config.declaration import HELD_OUT, HOW, NETWORK, WATCH, Duration, Number, OneOf, Whole
-from recurra.config.presets import VARIED
+from recurra.config.presets import PRESET_SETTINGS
 from recurra.errors import UsageError
-from recurra.formatting import quoted
+from recurra.formatting import quote_text
 
 LAST_PORT = 65535
 DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
@@ -137,7 +137,7 @@ def setting_help(setting: Setting) -> str:
 
 def _default(setting: Setting) -> str:
     """Return the default of a setting in the help."""
-    if setting.name in VARIED:
+    if setting.name in PRESET_SETTINGS:
         return "by preset"
     if setting.default_words:
         return setting.default_words
@@ -180,4 +180,4 @@ def _name(tokens: Sequence[Token]) -> str:
 
 
 def _shown(value: str) -> str:
-    return quoted(value if len(value) <= 40 else value[:40] + "…")
+    return quote_text(value if len(value) <= 40 else value[:40] + "…")

@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from recurra.cli.terminal import columns, encoded, is_terminal, paint, say, warn, write, write_json
+from recurra.cli.terminal import columns, encode_for_stdout, is_terminal, paint, print_stderr, warn, write, write_json
 from recurra.errors import UsageError
-from recurra.formatting import inert, one_line, plural
-from recurra.inference.novelty import SHOWN, as_table, novelty
-from recurra.text.equivalents import respelled
-from recurra.text.escapes import first_escape, unescaped
+from recurra.formatting import one_line, plural, sanitize
+from recurra.inference.novelty import SHOWN, novelty, to_table
+from recurra.text.equivalents import respell
+from recurra.text.escapes import first_escape, unescape
 from recurra.text.reading import read
 from recurra.text.vocabulary import name_characters
 
@@ -30,14 +30,14 @@ MARK = b"> "
 EXCERPT = 60  # characters of a copied passage that are shown
 
 
-def known(model: LanguageModel, prompt: str) -> str:
+def drop_unknown(model: LanguageModel, prompt: str) -> str:
     """The prompt without the characters that the model does not know, which are named in a warning.
 
     If the model knows a canonical equivalent of a character, that takes its place, and a note says so.
     """
-    prompt, note = respelled(prompt, model.vocabulary)
+    prompt, note = respell(prompt, model.vocabulary)
     if note is not None:
-        say(f"note: of the prompt {note}.")
+        print_stderr(f"note: of the prompt {note}.")
     ids, unknown = model.vocabulary.encode_known(model.vocabulary.spell(prompt))
     if not unknown:
         return prompt
@@ -55,13 +55,13 @@ def read_prompt(source: str | Path, encoding: str) -> str:
     """
     text = read(source, encoding)
     for note in text.notes:
-        say(f"note: {inert(note)}")
+        print_stderr(f"note: {sanitize(note)}")
     return text.text.encode("latin-1").decode("utf-8", "surrogateescape") if text.is_bytes else text.text
 
 
-def adapted(model: LanguageModel, config: SamplingConfig) -> SamplingConfig:
+def adapt_config(model: LanguageModel, config: SamplingConfig) -> SamplingConfig:
     """The settings that the model can follow; a warning names what it can never write."""
-    config, unwritable = config.adapted(model.vocabulary)
+    config, unwritable = config.adapt(model.vocabulary)
     for one in unwritable:
         excluded = "leave it out of `--ban`, or add it to `--allow`." if one.is_known else None
         warn(one.message(f"--{one.setting}"), escape_hint(one.escape) or excluded)
@@ -80,7 +80,7 @@ def write_object(
 ) -> None:
     """One JSON object with all texts; `learned` is what they may be copied from."""
     started = time.perf_counter()
-    samples = model.samples(known(model, prompt), **vars(config))
+    samples = model.samples(drop_unknown(model, prompt), **vars(config))
     seconds = time.perf_counter() - started
     found: dict[str, Any] = {
         "prompt": prompt,
@@ -98,11 +98,11 @@ def write_object(
 
 def write_texts(model: LanguageModel, prompt: str, config: SamplingConfig, learned: Text | None) -> None:
     """The texts one after another, on a terminal with the prompt before each; what they have copied on stderr."""
-    beginning = known(model, prompt)
+    beginning = drop_unknown(model, prompt)
     for number, pieces in enumerate(_texts(model, beginning, config)):
         symbols = _write_one(model, beginning, pieces, after=number > 0, keep=learned is not None)
         if learned is not None:
-            say("", *copied_lines(symbols, learned))
+            print_stderr("", *copied_lines(symbols, learned))
 
 
 def _texts(model: LanguageModel, prompt: str, config: SamplingConfig) -> Iterator[Iterable[str]]:
@@ -115,32 +115,32 @@ def _texts(model: LanguageModel, prompt: str, config: SamplingConfig) -> Iterato
 def _write_one(model: LanguageModel, prompt: str, pieces: Iterable[str], *, after: bool, keep: bool = False) -> str:
     """Write a text, with an empty line before it where it comes `after` another; its symbols, to `keep`."""
     terminal, kept = is_terminal(sys.stdout), []
-    write(b"\n" * after + (encoded(paint(inert(prompt), "bold", sys.stdout)) if terminal else b""))
+    write(b"\n" * after + (encode_for_stdout(paint(sanitize(prompt), "bold", sys.stdout)) if terminal else b""))
 
     def watched() -> Iterator[str]:
         for piece in pieces:
             kept.extend([piece] * keep)
             yield piece
 
-    for data in shown(model, watched()) if terminal else raw(model, watched()):
+    for data in terminal_text(model, watched()) if terminal else raw_text(model, watched()):
         write(data)
     write(b"\n")
     return "".join(kept)
 
 
-def raw(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
+def raw_text(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
     """The symbols as a file gets them."""
     encoding = "latin-1" if model.vocabulary.is_bytes else "utf-8"
     return (piece.encode(encoding) for piece in pieces)
 
 
-def shown(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
+def terminal_text(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
     """The symbols as a terminal gets them: whole characters, and none that it would obey."""
     if model.vocabulary.is_bytes:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         ends = itertools.chain(((piece, False) for piece in pieces), [("", True)])
         pieces = (decoder.decode(piece.encode("latin-1"), final=end) for piece, end in ends)
-    return (encoded(inert(piece)) for piece in pieces)
+    return (encode_for_stdout(sanitize(piece)) for piece in pieces)
 
 
 def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> None:
@@ -153,16 +153,16 @@ def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> 
     """
     at_terminal = is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if at_terminal:
-        say("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
+        print_stderr("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
     for number, line in enumerate(_lines(at_terminal)):
         try:
-            typed = unescaped(line, "the line") if escapes else line
+            typed = unescape(line, "the line") if escapes else line
         except UsageError as error:
             if not at_terminal:
                 raise
             warn(error.message, error.hint)
             continue
-        prompt = known(model, typed)
+        prompt = drop_unknown(model, typed)
         one = dataclasses.replace(config, seed=config.seed + number, num_return_sequences=1)
         try:
             _write_one(model, prompt, model.pieces(prompt, one), after=number > 0 and not at_terminal)
@@ -191,7 +191,7 @@ def _lines(at_terminal: bool) -> Iterator[str]:
 
 def copied_table(symbols: str, learned: Text) -> dict[str, Any] | None:
     """Return the copied passages as JSON's types; None for an empty text."""
-    return as_table(novelty(symbols, learned)) if symbols else None
+    return to_table(novelty(symbols, learned)) if symbols else None
 
 
 def copied_lines(symbols: str, learned: Text) -> list[str]:

@@ -12,8 +12,18 @@ from typing import Any
 
 from recurra.api.evaluation import Evaluation, ModelResult, TimedScore
 from recurra.cli import surprise_view
-from recurra.cli.terminal import REDRAW, columns, encoded, folded, has_colour, is_terminal, redraw, write, write_text
-from recurra.formatting import duration, inert, plural
+from recurra.cli.terminal import (
+    REDRAW,
+    columns,
+    encode_for_stdout,
+    has_color,
+    is_terminal,
+    redraw,
+    wrap,
+    write,
+    write_text,
+)
+from recurra.formatting import duration, plural, sanitize
 from recurra.inference.surprise import NO_GUESS, Surprise
 from recurra.model import LanguageModel
 
@@ -35,8 +45,8 @@ def lines(found: Evaluation) -> Iterator[str]:
     """The text, the notes and the table; of documents, the lines that are odd."""
     scored = found.text
     unit = "byte" if scored.text.is_bytes else "character"
-    yield f"{inert(scored.text.name)}, {scored.part}: {plural(scored.length, unit)}"
-    yield from (folded(inert(note), sys.stdout, label="note: ") for note in found.notes)
+    yield f"{sanitize(scored.text.name)}, {scored.part}: {plural(scored.length, unit)}"
+    yield from (wrap(sanitize(note), sys.stdout, label="note: ") for note in found.notes)
     rows = [*_baseline_rows(found.baselines or {}), *(row for result in found.results for row in _rows(result))]
     table = [[HEADER[0], f"bits/{unit}", f"nats/{unit}", *HEADER[3:]], *rows]
     if scored.text.is_bytes:  # bits/byte stand there already
@@ -47,7 +57,7 @@ def lines(found: Evaluation) -> Iterator[str]:
 
 
 def _rows(result: ModelResult) -> Iterator[list[str]]:
-    yield _row(inert(result.name), result.reading)
+    yield _row(sanitize(result.name), result.reading)
     if result.dynamic is not None and result.how is not None:
         yield _row(f"  dynamic, {result.how.method} at rate {result.how.rate:g}", result.dynamic)
 
@@ -88,7 +98,7 @@ def _documents(found: Evaluation) -> Iterator[str]:
     if several:
         for result in results:
             count = sum(row["model"] == result.name for row in rows)
-            yield f"{inert(result.name)} predicts {plural(count, 'line')} of {len(rows):,} best"
+            yield f"{sanitize(result.name)} predicts {plural(count, 'line')} of {len(rows):,} best"
     distinct = {row["text"]: row for row in reversed(rows)}.values()  # of equal lines the first
     order = sorted(distinct, key=lambda row: -row["nats_per_character"])
     for title, part in (("oddest", order[:ODDEST]), ("likeliest", order[ODDEST:][-LIKELIEST:][::-1])):
@@ -101,8 +111,8 @@ def _documents(found: Evaluation) -> Iterator[str]:
 
 
 def _line(row: dict[str, Any], several: bool) -> list[str]:
-    text = inert(row["text"].replace("\t", " "))
-    model = [inert(row["model"])] * several
+    text = sanitize(row["text"].replace("\t", " "))
+    model = [sanitize(row["model"])] * several
     bits = row["nats_per_character"] / math.log(2)
     return [f"{row['line']:,}", f"{bits:.3f}", *model, text if len(text) <= WIDTH else text[:WIDTH] + "…"]
 
@@ -149,8 +159,8 @@ def json_lines(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surp
 
 def view(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
     """The same pieces; the text goes to the terminal, each character marked by its surprise."""
-    colours, width = has_colour(sys.stdout), shutil.get_terminal_size().columns
-    write_text(surprise_view.legend(colours=colours) + "\n\n")
+    colors, width = has_color(sys.stdout), shutil.get_terminal_size().columns
+    write_text(surprise_view.legend(colors=colors) + "\n\n")
     passed: list[Surprise] = []
 
     def kept() -> Iterator[Surprise]:
@@ -158,11 +168,9 @@ def view(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
             passed.append(piece)
             yield piece
 
-    shown = surprise_view.lines(
-        surprise_view.glyphs(kept(), is_bytes=model.vocabulary.is_bytes), width, colours=colours
-    )
+    shown = surprise_view.lines(surprise_view.glyphs(kept(), is_bytes=model.vocabulary.is_bytes), width, colors=colors)
     for line in shown:
-        write(encoded(line) + b"\n")
+        write(encode_for_stdout(line) + b"\n")
         while passed:
             yield passed.pop(0)
     yield from passed

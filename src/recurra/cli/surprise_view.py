@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 from recurra.inference.surprise import SHADES_AT, Surprise, characters, shade
 
 SHADES = ("", "48;5;230;38;5;16", "48;5;222;38;5;16", "48;5;215;38;5;16", "48;5;202;38;5;16", "48;5;124;38;5;231;1")
@@ -27,37 +27,37 @@ class Glyph(NamedTuple):
 def glyphs(found: Iterable[Surprise], *, is_bytes: bool) -> Iterator[Glyph]:
     """The characters of the pieces."""
     for character, nats in characters(((piece.symbols, piece.nats) for piece in found), is_bytes=is_bytes):
-        yield Glyph(SIGNS.get(character) or inert(character), nats, character == "\n")
+        yield Glyph(SIGNS.get(character) or sanitize(character), nats, character == "\n")
 
 
-def lines(found: Iterable[Glyph], width: int, *, colours: bool) -> Iterator[str]:
-    """The text in lines of `width` cells at most, where there are no `colours` each with its figures below."""
+def lines(found: Iterable[Glyph], width: int, *, colors: bool) -> Iterator[str]:
+    """The text in lines of `width` cells at most, where there are no `colors` each with its figures below."""
     line: list[Glyph] = []
     used = 0
     for glyph in found:
         size = cell_len(glyph.shown)
         if line and used + size > width:
-            yield from _drawn(line, colours=colours)
+            yield from _drawn(line, colors=colors)
             line, used = [], 0
         line.append(glyph)
         used += size
         if glyph.ends_line:
-            yield from _drawn(line, colours=colours)
+            yield from _drawn(line, colors=colors)
             line, used = [], 0
     if line:
-        yield from _drawn(line, colours=colours)
+        yield from _drawn(line, colors=colors)
 
 
-def legend(*, colours: bool) -> str:
+def legend(*, colors: bool) -> str:
     """What the marks mean."""
-    if not colours:
+    if not colors:
         return FIGURES
     names = [f"under {SHADES_AT[0]:g}", *(f"{limit:g} and more" for limit in SHADES_AT)]
     return "nats: " + "  ".join(_shaded(f" {name} ", level) for level, name in enumerate(names))
 
 
-def _drawn(line: list[Glyph], *, colours: bool) -> Iterator[str]:
-    if colours:
+def _drawn(line: list[Glyph], *, colors: bool) -> Iterator[str]:
+    if colors:
         yield "".join(_shaded(glyph.shown, shade(glyph.nats)) for glyph in line)
         return
     yield "".join(glyph.shown for glyph in line)

@@ -1,4 +1,4 @@
-"""What is printed where: data on stdout, words on stderr, colours and escapes only where a terminal shows them."""
+"""What is printed where: data on stdout, words on stderr, colors and escapes only where a terminal shows them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from recurra.errors import StorageError
-from recurra.formatting import inert, is_unsafe
+from recurra.formatting import is_unsafe, sanitize
 from recurra.system.executable import runnable
 
 REDRAW = 0.25  # seconds, at least, between two showings of progress
@@ -38,19 +38,19 @@ def can_move(stream: IO[str] | None) -> bool:
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
-def has_colour(stream: IO[str] | None) -> bool:
-    """Whether colours are welcome on `stream`: a terminal, and NO_COLOR (no-color.org) is unset or empty."""
+def has_color(stream: IO[str] | None) -> bool:
+    """Whether colors are welcome on `stream`: a terminal, and NO_COLOR (no-color.org) is unset or empty."""
     return can_move(stream) and not os.environ.get("NO_COLOR")
 
 
 def paint(text: str, style: str, stream: IO[str] | None = None) -> str:
-    """`text` in one of `STYLES` if `stream` (else stderr) shows colours."""
-    if not has_colour(sys.stderr if stream is None else stream):
+    """`text` in one of `STYLES` if `stream` (else stderr) shows colors."""
+    if not has_color(sys.stderr if stream is None else stream):
         return text
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
 
 
-def say(*lines: str) -> None:
+def print_stderr(*lines: str) -> None:
     """Lines for the person, on stderr. A reader who has gone away must not stop a training: nothing is raised."""
     if sys.stderr is None:  # closed before Python began; `print` would take stdout
         return
@@ -60,21 +60,21 @@ def say(*lines: str) -> None:
 
 def warn(message: str, hint: str | None = None) -> None:
     """A warning for the person, on stderr, and what to do about it."""
-    say_after("warning: ", message, "yellow")
+    print_labeled("warning: ", message, "yellow")
     if hint is not None:
-        say_after("hint: ", runnable(hint), "bold")
+        print_labeled("hint: ", runnable(hint), "bold")
 
 
-def say_after(label: str, message: str, style: str) -> None:
+def print_labeled(label: str, message: str, style: str) -> None:
     """A message for the person, on stderr, after a label in a style."""
-    say(folded(inert(message), sys.stderr, label=label, style=style))
+    print_stderr(wrap(sanitize(message), sys.stderr, label=label, style=style))
 
 
 class _Notices(logging.Handler):
     """Prints each record of a logger as a line."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(inert(record.getMessage()))
+        print_stderr(sanitize(record.getMessage()))
 
 
 @contextlib.contextmanager
@@ -114,7 +114,7 @@ def write(data: bytes) -> None:
         raise StorageError(f"cannot write to standard output: {error.strerror or error}.") from error
 
 
-def encoded(text: str) -> bytes:
+def encode_for_stdout(text: str) -> bytes:
     """`text` as stdout takes it: in a terminal's own encoding, for a program always UTF-8."""
     encoding = sys.stdout.encoding if is_terminal(sys.stdout) else "utf-8"
     return text.encode(encoding, "backslashreplace")
@@ -122,12 +122,12 @@ def encoded(text: str) -> bytes:
 
 def write_text(text: str) -> None:
     """`text` on stdout."""
-    write(encoded(text))
+    write(encode_for_stdout(text))
 
 
-def shown(text: str) -> str:
+def escape_for_stdout(text: str) -> str:
     """A name as stdout takes it: inert on a terminal, for a program as it is."""
-    return inert(text) if is_terminal(sys.stdout) else text
+    return sanitize(text) if is_terminal(sys.stdout) else text
 
 
 def write_json(value: Any) -> None:
@@ -220,7 +220,7 @@ def width_of(stream: IO[str] | None) -> int | None:
     return shutil.get_terminal_size().columns if is_terminal(stream) else None
 
 
-def folded(text: str, stream: IO[str] | None, *, label: str = "", style: str | None = None) -> str:
+def wrap(text: str, stream: IO[str] | None, *, label: str = "", style: str | None = None) -> str:
     """`text` after a `label` in a `style`, in lines that fit the terminal that `stream` is, cut between words.
 
     Later lines are indented as far as the label. What stands in backquotes is left whole: it may be a command.
@@ -266,4 +266,4 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 def await_input(what: str) -> None:
     """Tell the person at a terminal that `what` is to be typed."""
     if is_terminal(sys.stdin):
-        say(f"reading {what} from the terminal; Ctrl-D ends it.")
+        print_stderr(f"reading {what} from the terminal; Ctrl-D ends it.")

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recurra.cli.terminal import folded, paint
-from recurra.cli.train_progress import Silent
+from recurra.cli.terminal import paint, wrap
+from recurra.cli.train_progress import SilentProgress
 from recurra.config import HYPERPARAMETERS, SETTINGS, TrainingConfig, configs
-from recurra.config.presets import LEAST_SPLIT, PRESETS, choose, expected
-from recurra.formatting import duration, inert, loss_words, plural, rate, share_words
+from recurra.config.presets import MIN_SPLIT_CHARACTERS, PRESETS, choose_settings, current_preset, expected_loss
+from recurra.formatting import describe_loss, describe_share, duration, plural, rate, sanitize
 from recurra.network.parameters import count
 from recurra.runs import records
 from recurra.runs.run import Run
@@ -37,16 +37,18 @@ OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"} | {
 }  # those of `recurra train` that take one value, by the names of `recurra.train`
 
 
-def before(text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *, is_default: bool) -> Iterator[str]:
+def start_lines(
+    text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *, is_default: bool
+) -> Iterator[str]:
     """The text, the network, the training and the folder: what is about to happen."""
     training, unit = trainer.training, "byte" if text.is_bytes else "character"
     default = " (the default book)" if is_default else ""
+    length = plural(len(text), unit)
     yield _line(
-        "text",
-        f"{inert(text.name)}{default}: {plural(len(text), unit)}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}",
+        "text", f"{sanitize(text.name)}{default}: {length}, {len(vocabulary)} symbols, sha256 {text.sha256[:12]}"
     )
     for note in text.notes:
-        yield _line("", f"note: {inert(runnable(note))}")
+        yield _line("", f"note: {sanitize(runnable(note))}")
     yield _line(
         "network",
         f"{_network(trainer)}, {plural(count(trainer.initial), 'parameter')}; {_engine(trainer)}",
@@ -78,12 +80,13 @@ def _no_split(trainer: Trainer) -> str:
     """Return the words on a text of which preset auto holds out no part, because it is too short."""
     if trainer.has_validation or trainer.training.preset != "auto":
         return ""
-    return f", and will: a text of fewer than {LEAST_SPLIT} has no part that can be held out to choose a model before"
+    least = MIN_SPLIT_CHARACTERS
+    return f", and will: a text of fewer than {least} has no part that can be held out to choose a model before"
 
 
 def _resumed(trainer: Trainer) -> str:
     """Where a run goes on, or that nothing is left of it."""
-    if trainer.goes_on:
+    if trainer.has_updates_left:
         anew = trainer.update > 0 and trainer.stream.cursor == (0, 0)
         return f"at update {trainer.update:,}{', at the beginning of another text' if anew else ''}"
     why = "the held-out loss got no better" if trainer.out_of_patience else "all of them"
@@ -93,22 +96,24 @@ def _resumed(trainer: Trainer) -> str:
 def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
     """What preset auto chose, why, and what to expect of it."""
     limit = trainer.training.time_limit
-    choice = choose(characters, PRESETS["auto"]["time_limit"] if limit is None else limit)
+    choice = choose_settings(characters, PRESETS["auto"]["time_limit"] if limit is None else limit)
     time = f" and {duration(limit)}" if limit else ""
-    wanting = f"; a larger one wants more {' and more '.join(choice.wanting)}" if choice.wanting else ""
+    wanting = f"; a larger one wants more {' and more '.join(choice.limited_by)}" if choice.limited_by else ""
     yield _line("chosen", f"by preset auto for {plural(characters, 'character')}{time}{wanting}")
     network, _ = configs(choice.settings)
     if (
         trainer.is_new and trainer.config == network
     ):  # what another one reaches, or one that learns on, was not measured
-        nats = expected(choice.rung, trainer.training.updates * trainer.characters_per_update)
-        yield _line("", f"to expect: about {loss_words(nats)}, if the text is like Shakespeare's plays")
+        nats = expected_loss(choice.network, trainer.training.updates * trainer.characters_per_update)
+        yield _line("", f"to expect: about {describe_loss(nats)}, if the text is like Shakespeare's plays")
 
 
 def _engine(trainer: Trainer) -> str:
     engine = trainer.engine
     device = f" on {engine.device}" if engine.name == "torch" else ""
-    return f"engine {engine.name}{device}{f', {trainer.crew.size} processes' if trainer.crew.size > 1 else ''}"
+    return (
+        f"engine {engine.name}{device}{f', {trainer.processes.size} processes' if trainer.processes.size > 1 else ''}"
+    )
 
 
 def _network(trainer: Trainer) -> str:
@@ -120,7 +125,7 @@ def _network(trainer: Trainer) -> str:
 
 
 def _optimizer(training: TrainingConfig) -> str:
-    """How the text is read, the optimiser, its rate and what bounds its gradients."""
+    """How the text is read, the optimizer, its rate and what bounds its gradients."""
     sizes = f"{training.batch_size} streams of {training.sequence_length}, " if training.batch_size > 1 else ""
     order = "" if training.order == "sequential" else f"{training.order} order, "
     documents = "" if training.documents is None else f"each of the {training.documents} by itself, "
@@ -135,7 +140,7 @@ def _optimizer(training: TrainingConfig) -> str:
     return f"{sizes}{order}{documents}{training.optimizer}{others.replace('_', ' ')}, {rate}{value}{norm}{average}"
 
 
-def after(run: Run, seen: Silent) -> Iterator[str]:
+def end_lines(run: Run, seen: SilentProgress) -> Iterator[str]:
     """Speed, losses, means of epochs, held-out loss, the verdict on the gradients, and the best model's text."""
     summary, span, unit = run.summary, seen.seen.span, seen.seen.unit
     yield _line(
@@ -150,18 +155,18 @@ def after(run: Run, seen: Silent) -> Iterator[str]:
         yield _line("", f"ended by the time limit; {planned} were planned, and run.toml has the number done")
     if summary["smooth_loss"] is not None:
         yield _line(
-            "final", f"smooth loss {loss_words(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
+            "final", f"smooth loss {describe_loss(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
         )
     if (lowest := seen.lowest) is not None:
-        yield _line("lowest", f"smooth loss {loss_words(lowest.loss, span, unit)} at update {lowest.update:,}")
+        yield _line("lowest", f"smooth loss {describe_loss(lowest.loss, span, unit)} at update {lowest.update:,}")
     yield _line("epochs", _epochs(summary, unit))
     if summary["validation_nats_per_character"] is not None:
-        held_out = loss_words(summary["validation_nats_per_character"], 1, unit)
+        held_out = describe_loss(summary["validation_nats_per_character"], 1, unit)
         yield _line("held out", f"{held_out}, the lowest, at update {summary['best_update']:,}")
     if summary["test_nats_per_character"] is not None:
-        yield _line("test", f"{loss_words(summary['test_nats_per_character'], 1, unit)}, by the best model")
+        yield _line("test", f"{describe_loss(summary['test_nats_per_character'], 1, unit)}, by the best model")
     if summary["gradient_check"] is not None:
-        yield _line("gradients", gradient_words(summary["gradient_check"]))
+        yield _line("gradients", describe_gradient_check(summary["gradient_check"]))
     yield _line("text", f"by the best model, that of update {summary['best_update']:,}:")
     yield from _beginning(summary["best_sample"])
 
@@ -173,10 +178,10 @@ def divergence(summary: Mapping[str, Any], unit: str, command: str) -> Iterator[
         f"{paint('warning:', 'yellow')} the loss of the last updates, {recent:,.3f} bits a {unit}, is worse than "
         f"that of a uniform guess, {uniform:.3f} bits: the training has diverged."
     )
-    yield f"{paint('hint:', 'bold')} train at a lower rate: {inert(command)}"
+    yield f"{paint('hint:', 'bold')} train at a lower rate: {sanitize(command)}"
 
 
-def slower(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: Path) -> str:
+def slower_hint(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: Path) -> str:
     """Return the command that trains `texts` from the beginning with the options `named`, at learning rate `rate`.
 
     A resumed training takes its text and its preset from `folder`, and leaves its run as it is.
@@ -185,7 +190,7 @@ def slower(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: 
     if options.get("resume"):
         tables = records.load(folder).tables
         texts = texts or tables["text"].get("source") or MANY
-        options = {"preset": tables["training"]["preset"]} | options | {"run": None}
+        options = {"preset": current_preset(tables["training"]["preset"])} | options | {"run": None}
     words = ["train", *texts]
     for name, option in OPTIONS.items():
         value = f"{rate:g}" if name == "learning_rate" else options.get(name)
@@ -207,7 +212,7 @@ def next_steps(run: Run, report: Path) -> Iterator[str]:
     yield _whole("next", f"{program()} sample {path_argument(run.folder)}")
 
 
-def gradient_words(check: dict[str, Any]) -> str:
+def describe_gradient_check(check: dict[str, Any]) -> str:
     """The verdict of a gradient check in one sentence."""
     figures = [figure for cell in check["cells"].values() for figure in cell.values()]
     if not check["passed"]:
@@ -215,7 +220,7 @@ def gradient_words(check: dict[str, Any]) -> str:
     worst = max(figure["max_rel_complex"] for figure in figures)
     sample = ""
     if check.get("checked", 0) < check.get("elements", 0):
-        sample = f"; a random sample, {share_words(check['checked'], check['elements'])}"
+        sample = f"; a random sample, {describe_share(check['checked'], check['elements'])}"
     return f"right: within {worst:.0e} of numerical ones (complex step, relative to the largest){sample}"
 
 
@@ -232,14 +237,14 @@ def _epochs(summary: dict[str, Any], unit: str) -> str:
 
 def _beginning(text: str) -> Iterator[str]:
     width = max(20, shutil.get_terminal_size().columns - LABEL - 3)
-    lines = inert(text[:WIDTH]).expandtabs(4).split("\n")
+    lines = sanitize(text[:WIDTH]).expandtabs(4).split("\n")
     wrapped = itertools.chain.from_iterable(textwrap.wrap(line, width) or [""] for line in lines)
     for line in itertools.islice(wrapped, BEGINNING):
         yield f"{' ' * LABEL}{paint('|', 'dim')} {line}".rstrip()
 
 
 def _line(label: str, words: str) -> str:
-    return folded(words, sys.stderr, label=label.ljust(LABEL), style="bold")
+    return wrap(words, sys.stderr, label=label.ljust(LABEL), style="bold")
 
 
 def _whole(label: str, words: str) -> str:
@@ -248,4 +253,4 @@ def _whole(label: str, words: str) -> str:
 
 
 def _shown(path: Path) -> str:
-    return inert(str(path))
+    return sanitize(str(path))

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from recurra.cli.terminal import GAP, can_move, has_colour, redraw, say
-from recurra.formatting import duration, inert, loss_words, rate
+from recurra.cli.terminal import GAP, can_move, has_color, print_stderr, redraw
+from recurra.formatting import describe_loss, duration, rate, sanitize
 from recurra.training import events
 from recurra.training.events import Event
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from recurra.training.snapshot import Lowest
+    from recurra.training.snapshot import LowestLoss
     from recurra.training.trainer import Trainer
 
 FINISHING = "training has ended; computing what the report shows: samples, baselines, the check of the gradients"
@@ -31,7 +31,7 @@ SAMPLE_LINES = 6
 BAR, SHORTEST_BAR = 30, 5
 
 
-class Seen(NamedTuple):
+class LatestEvents(NamedTuple):
     """The newest of each kind of event, and what a loss is a sum over: `span` of the `unit`."""
 
     span: float = 1
@@ -41,29 +41,29 @@ class Seen(NamedTuple):
     evaluated: events.Evaluated | None = None
 
 
-def watcher(*, quiet: bool) -> Silent:
+def create_progress(*, quiet: bool) -> SilentProgress:
     """The way to watch that suits stderr; it must be told by `begin` before the first event."""
     if quiet:
-        return Silent()
-    return Live() if can_move(sys.stderr) else Plain()
+        return SilentProgress()
+    return LiveProgress() if can_move(sys.stderr) else PlainProgress()
 
 
-class Silent:
+class SilentProgress:
     """Listens, shows nothing, and remembers the newest of each event and the last checkpoint."""
 
     def __init__(self) -> None:
-        self.seen = Seen()
+        self.seen = LatestEvents()
         self.saved: events.Checkpointed | None = None
         self._trainer: Trainer | None = None
 
     def begin(self, trainer: Trainer) -> None:
         """`trainer` is about to train."""
         unit = "byte" if trainer.vocabulary.is_bytes else "character"
-        self.seen = Seen(trainer.loss_span, unit)
+        self.seen = LatestEvents(trainer.loss_span, unit)
         self._trainer = trainer
 
     @property
-    def lowest(self) -> Lowest | None:
+    def lowest(self) -> LowestLoss | None:
         """The lowest smooth loss of all records, those before a run was resumed too."""
         return None if self._trainer is None else self._trainer.lowest
 
@@ -111,18 +111,20 @@ class Silent:
         """Nothing more will come."""
 
 
-class Spoken(Silent):
+class AnnouncedProgress(SilentProgress):
     """Announces what takes long before training and after it."""
 
     def calibrating(self, event: events.Calibrating) -> None:
-        say(f"timing a few updates, for about {duration(event.seconds)}, to plan for {duration(event.time_limit)}")
+        print_stderr(
+            f"timing a few updates, for about {duration(event.seconds)}, to plan for {duration(event.time_limit)}"
+        )
 
     def finishing(self) -> None:
         self.close()
-        say(FINISHING)
+        print_stderr(FINISHING)
 
 
-class Plain(Spoken):
+class PlainProgress(AnnouncedProgress):
     """A line at each power of ten and at each tenth of the run: no more than some twenty lines."""
 
     def __init__(self) -> None:
@@ -138,10 +140,10 @@ class Plain(Spoken):
             return
         while self._next <= progress.update < progress.updates:
             self._next = next(self._milestones)
-        say("  ".join(_figures(self.seen)))
+        print_stderr("  ".join(_figures(self.seen)))
 
 
-class Live(Spoken):
+class LiveProgress(AnnouncedProgress):
     """A bar, the speed, the smooth loss and the newest sample, drawn in place."""
 
     def __init__(self) -> None:
@@ -150,7 +152,7 @@ class Live(Spoken):
         from rich.console import Console
         from rich.live import Live as Display
 
-        console = Console(stderr=True, no_color=not has_colour(sys.stderr), highlight=False, emoji=False)
+        console = Console(stderr=True, no_color=not has_color(sys.stderr), highlight=False, emoji=False)
         self._display = Display(console=console, auto_refresh=False, transient=True)
         self._due = 0.0
 
@@ -167,7 +169,7 @@ class Live(Spoken):
             return
         try:
             self._display.start()
-            self._display.update(drawing(self.seen), refresh=True)
+            self._display.update(draw_progress(self.seen), refresh=True)
             done = time.perf_counter()
             self._due = done + min(max(REDRAW, (done - now) / SHARE), SLOWEST)
         except OSError:  # the terminal is gone; the training goes on
@@ -188,8 +190,8 @@ def milestones(updates: int) -> list[int]:
     return sorted({*powers, *(tenth for tenth in tenths if tenth > 0)})
 
 
-def drawing(seen: Seen) -> RenderableType:
-    """The picture that `Live` draws."""
+def draw_progress(seen: LatestEvents) -> RenderableType:
+    """The picture that `LiveProgress` draws."""
     from rich.console import Group
     from rich.text import Text
 
@@ -197,17 +199,17 @@ def drawing(seen: Seen) -> RenderableType:
     assert progress is not None  # noqa: S101 - drawn only then
     share, count, loss, *held_out, speed, left = _figures(seen)
     parts: list[Any] = [
-        Top(progress.update / progress.updates, (share, count, speed, left)),
+        ProgressHeader(progress.update / progress.updates, (share, count, speed, left)),
         *(Text(line, style="bold", no_wrap=True, overflow="ellipsis") for line in (loss, *held_out)),
     ]
     if seen.sample is not None:
         parts.append(Text(f"after {seen.sample.update:,} updates it writes:", style="dim"))
-        lines = inert(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
+        lines = sanitize(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
     return Group(*parts)
 
 
-class Top(NamedTuple):
+class ProgressHeader(NamedTuple):
     """The first line: a bar, as long as the terminal has space for it, and figures."""
 
     share: float
@@ -226,17 +228,17 @@ class Top(NamedTuple):
         yield top
 
 
-def _figures(seen: Seen) -> list[str]:
+def _figures(seen: LatestEvents) -> list[str]:
     """Share, count, loss, (the held-out loss,) speed and the time that is left."""
     progress = seen.progress
     assert progress is not None  # noqa: S101 - shown only then
     speed = progress.update / progress.seconds if progress.seconds else 0.0
     left = (progress.updates - progress.update) / speed if speed else 0.0
-    held_out = [f"held out {loss_words(seen.evaluated.validation, 1, seen.unit)}"] if seen.evaluated else []
+    held_out = [f"held out {describe_loss(seen.evaluated.validation, 1, seen.unit)}"] if seen.evaluated else []
     return [
         f"{100 * progress.update // progress.updates:3} %",
         f"{progress.update:,} of {progress.updates:,} updates",
-        f"smooth loss {loss_words(progress.smooth_loss, seen.span, seen.unit)}",
+        f"smooth loss {describe_loss(progress.smooth_loss, seen.span, seen.unit)}",
         *held_out,
         rate(speed, "updates"),
         f"{duration(left)} left",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.compression import container
-from recurra.compression.entropy_coding import BYTE, ESCAPE, Reader, encoded
+from recurra.compression.entropy_coding import BYTE, ESCAPE, Reader, encode_intervals
 from recurra.compression.online_learner import ContextConfig, OnlineLearner
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import ModelError
@@ -58,7 +58,7 @@ class AdaptiveCodec:
                 intervals.append(np.array([[ESCAPE, byte << BYTE], [1, 1 << BYTE]]))
                 self._admit(byte)
             start += max(known, 1)
-        return encoded(*np.concatenate(intervals, axis=1))
+        return encode_intervals(*np.concatenate(intervals, axis=1))
 
     def decode(self, words: Words, length: int) -> bytes:
         """The block of `length` bytes that `words` are; CompressedFileError where they are none."""
@@ -79,16 +79,18 @@ class AdaptiveCodec:
             self._learner.admit()
 
 
-def compress(source: BinaryIO, target: container.Target, told: container.Told = container.quiet) -> None:
+def compress(
+    source: BinaryIO, target: container.Target, progress: container.ProgressCallback = container.ignore_progress
+) -> None:
     """Write `source`, read to its end, to `target`, so that `decompress` gives it back."""
-    container.compress(source, target, AdaptiveCodec(), told)
+    container.compress(source, target, AdaptiveCodec(), progress)
 
 
 def decompress(
     source: BinaryIO,
     target: container.Target,
-    told: container.Told = container.quiet,
-    damaged: container.Damaged | None = None,
+    progress: container.ProgressCallback = container.ignore_progress,
+    damaged: container.DamageCallback | None = None,
 ) -> None:
     """Write what `compress` read. CompressedFileError where the file is damaged: all before the damage is written."""
 
@@ -97,4 +99,4 @@ def decompress(
             raise ModelError("the file was compressed with a model.", hint="give that model in place of `--adaptive`.")
         return AdaptiveCodec()
 
-    container.decompress(source, target, codec_of, told, damaged)
+    container.decompress(source, target, codec_of, progress, damaged)

@@ -31,11 +31,11 @@ CHECK, HALF = 8, 4  # bytes
 BLOCK = 1 << 20  # bytes at most
 
 Words = NDArray[np.uint32]
-Told = Callable[[int, int], None]  # of bytes read and written so far
-Damaged = Callable[[CompressedFileError], None]
+ProgressCallback = Callable[[int, int], None]  # of bytes read and written so far
+DamageCallback = Callable[[CompressedFileError], None]
 
 
-def quiet(read: int, written: int) -> None:
+def ignore_progress(read: int, written: int) -> None:
     """Told, and says nothing."""
 
 
@@ -70,8 +70,8 @@ class Header(NamedTuple):
         return MAGIC + bytes([VERSION, self.kind]) + self.name
 
 
-def compress(source: BinaryIO, target: Target, codec: Codec, told: Told) -> None:
-    """Write `source`, read to its end, as a compressed file; `told` of bytes read and written after each block."""
+def compress(source: BinaryIO, target: Target, codec: Codec, progress: ProgressCallback) -> None:
+    """Write `source`, read to its end, as a compressed file; `progress` of bytes read and written after each block."""
     start = Header(codec.kind, codec.name).to_bytes()
     target.write(start)
     read, written, number = 0, len(start), 0
@@ -82,17 +82,17 @@ def compress(source: BinaryIO, target: Target, codec: Codec, told: Told) -> None
         head = _Head(len(block), 0 if data is block else len(data) // 4)
         target.write(struct.pack("<II", *head) + head.check(start, number, data) + _digest(block)[:HALF] + data)
         number, read, written = number + 1, read + len(block), written + 8 + CHECK + len(data)
-        told(read, written)
+        progress(read, written)
     target.write(struct.pack("<I", 0) + _digest(start, struct.pack("<QQ", number, read))[:CHECK])
-    told(read, written + 4 + CHECK)
+    progress(read, written + 4 + CHECK)
 
 
 def decompress(
     source: BinaryIO,
     target: Target,
     codec_of: Callable[[Header], Codec],
-    told: Told = quiet,
-    damaged: Damaged | None = None,
+    progress: ProgressCallback = ignore_progress,
+    damaged: DamageCallback | None = None,
 ) -> None:
     """Write what `compress` read; `codec_of` the file's beginning gives what decodes it, or raises ModelError.
 
@@ -102,7 +102,7 @@ def decompress(
     start = _read(source, len(MAGIC) + 2 + NAME, "its beginning")
     codec = codec_of(_header(start))
     try:
-        _decompress(source, target, start, codec, told, damaged)
+        _decompress(source, target, start, codec, progress, damaged)
     except CompressedFileError as error:
         if damaged is None:
             raise
@@ -110,7 +110,12 @@ def decompress(
 
 
 def _decompress(
-    source: BinaryIO, target: Target, start: bytes, codec: Codec, told: Told, damaged: Damaged | None
+    source: BinaryIO,
+    target: Target,
+    start: bytes,
+    codec: Codec,
+    progress: ProgressCallback,
+    damaged: DamageCallback | None,
 ) -> None:
     read, written, number, place, whole = len(start), 0, 0, 0, True
     while length := _number(source):
@@ -119,7 +124,7 @@ def _decompress(
             block = _block(source, start, number, place, head, codec)
             target.write(block)
             read, written = read + 8 + CHECK + head.payload, written + length
-            told(read, written)
+            progress(read, written)
         except CompressedFileError as error:
             if damaged is None:
                 raise
@@ -131,7 +136,7 @@ def _decompress(
         raise CompressedFileError("the compressed file is damaged at its end.")
     if source.read(1):
         raise CompressedFileError("the compressed file goes on after its end.")
-    told(read + 4 + CHECK, written)
+    progress(read + 4 + CHECK, written)
 
 
 class _Head(NamedTuple):

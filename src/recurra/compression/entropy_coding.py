@@ -25,7 +25,7 @@ BYTE = PRECISION - 8  # a byte has one of 256 equal shares
 NO_UTF8 = 0xFF  # which begins no character: a byte follows that is no UTF-8
 
 
-def encoded(before: Integers, widths: Integers) -> Words:
+def encode_intervals(before: Integers, widths: Integers) -> Words:
     """The words of a coder that has written an interval for each of `before` and `widths` (n,)."""
     words, state = np.zeros(len(before) + 1, np.uint32), np.zeros(3, np.uint64)
     range_coder.start_encoding(state)

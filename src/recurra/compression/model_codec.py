@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from recurra.compression import container
-from recurra.compression.entropy_coding import BYTE, ESCAPE, NO_UTF8, Reader, encoded
+from recurra.compression.entropy_coding import BYTE, ESCAPE, NO_UTF8, Reader, encode_intervals
 from recurra.compression.kernels import range_coder
 from recurra.compression.model_decoder import ModelDecoder
 from recurra.engines.kernels.lanes import WIDTH
@@ -100,13 +100,13 @@ class ModelCodec:
     def encode(self, block: bytes) -> Words:
         """The words (n,) of a block."""
         if self._model.vocabulary.is_bytes:
-            return encoded(*self._intervals(np.frombuffer(block, np.uint8).astype(np.int64)))
+            return encode_intervals(*self._intervals(np.frombuffer(block, np.uint8).astype(np.int64)))
         text = block.decode("utf-8", "surrogateescape")
         found, known = self._model.vocabulary.look_up(text)
         self.escapes.add(text, ~known)
         ids = np.where(known, found.astype(np.int64), -1)
         before, widths = self._intervals(ids[ids >= 0])
-        return encoded(*_with_escapes(text, ids, before, widths))
+        return encode_intervals(*_with_escapes(text, ids, before, widths))
 
     def decode(self, words: Words, length: int) -> bytes:
         """The block of `length` bytes that `words` are; CompressedFileError where they are none."""
@@ -151,14 +151,17 @@ def name_of(model: Model) -> bytes:
 
 
 def compress(
-    model: Model, source: BinaryIO, target: container.Target, told: container.Told = container.quiet
+    model: Model,
+    source: BinaryIO,
+    target: container.Target,
+    progress: container.ProgressCallback = container.ignore_progress,
 ) -> Escapes:
     """Write `source`, read to its end, to `target`, so that `decompress` with the same model gives it back.
 
     Returns what the model did not know of it.
     """
     codec = ModelCodec(model)
-    container.compress(source, target, codec, told)
+    container.compress(source, target, codec, progress)
     return codec.escapes
 
 
@@ -166,8 +169,8 @@ def decompress(
     model: Model,
     source: BinaryIO,
     target: container.Target,
-    told: container.Told = container.quiet,
-    damaged: container.Damaged | None = None,
+    progress: container.ProgressCallback = container.ignore_progress,
+    damaged: container.DamageCallback | None = None,
 ) -> None:
     """Write what `compress` read. CompressedFileError where the file is damaged, ModelError where the model is another.
 
@@ -187,7 +190,7 @@ def decompress(
             )
         return codec
 
-    container.decompress(source, target, codec_of, told, damaged)
+    container.decompress(source, target, codec_of, progress, damaged)
 
 
 def _with_escapes(text: str, ids: Integers, before: Integers, widths: Integers) -> tuple[Integers, Integers]:

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from recurra.compression.kernels import online_steps
 from recurra.compression.kernels.contexts import Contexts
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.flat_optimizer import FlatOptimizer, clipped
-from recurra.engines.flat_parameters import by_name
+from recurra.engines.flat_optimizer import FlatOptimizer, clip
+from recurra.engines.flat_parameters import unflatten_state
 from recurra.engines.kernels import softmax
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
-from recurra.engines.parameter_layout import Layout, Panels, padded
+from recurra.engines.parameter_layout import Layout, Panels, padded_size
 from recurra.engines.shard import Shard
 from recurra.errors import NumericalError
 from recurra.network.optimizers import schedule_of
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 
 Integers = NDArray[np.int64]
 GROWTH = 32  # symbols that room is made for at a time
@@ -43,7 +43,7 @@ class ContextConfig(NamedTuple):
 
 
 class OnlineLearner:
-    """The network, its memory of T steps, its optimiser, and the contexts beside it.
+    """The network, its memory of T steps, its optimizer, and the contexts beside it.
 
     ids[: at] are the symbols of the T steps under way, all read; `logs` (1, >= symbols) is log p of what follows.
     ids[T] is the target of the last step, and the first that is read of the next T.
@@ -53,7 +53,7 @@ class OnlineLearner:
         self, config: ModelConfig, training: TrainingConfig, most_symbols: int, contexts: ContextConfig
     ) -> None:
         self._config, self._training = config, training
-        self._initial = initialise(config, most_symbols, seed=training.seed, scale=training.initial_scale)
+        self._initial = initialize(config, most_symbols, seed=training.seed, scale=training.initial_scale)
         self.symbols = 0  # admitted
         self.ids = np.zeros(training.sequence_length + 1, np.int64)
         self.at = 0
@@ -62,7 +62,7 @@ class OnlineLearner:
         rows = np.zeros((contexts.rows, 0), np.float32)
         self._contexts = Contexts(rows, np.zeros(contexts.rows, np.float32), last.copy(), last, rates)
         self._schedule = schedule_of(training)
-        self._make_room(min(3 * GROWTH, padded(most_symbols)))
+        self._make_room(min(3 * GROWTH, padded_size(most_symbols)))
         self._take_over()
 
     @property
@@ -115,10 +115,10 @@ class OnlineLearner:
         norm = math.sqrt(sum_of_squares(gradient))
         if not math.isfinite(loss + norm):
             raise NumericalError("the loss or a gradient is not finite.", update=self._updates + 1, tensor="all")
-        self._optimizer.step(self._flat, clipped(gradient, norm, self._training), self._schedule(self._updates))
+        self._optimizer.step(self._flat, clip(gradient, norm, self._training), self._schedule(self._updates))
         self._updates += 1
         self.ids[0], self.at = self.ids[-1], 1
-        if self.is_full and self._capacity < padded(len(self._initial["c"])):
+        if self.is_full and self._capacity < padded_size(len(self._initial["c"])):
             self._make_room(self._capacity + GROWTH)
         self._take_over()
         online_steps.expect(*self._parts, self.ids, 0, *self._tiles)
@@ -126,7 +126,7 @@ class OnlineLearner:
     def _take_over(self) -> None:
         """Let the products know the weights."""
         self._panels.fill()
-        self._panels.fill_back()
+        self._panels.fill_backward()
 
     def _make_room(self, capacity: int) -> None:
         """Lay everything out anew, for `capacity` symbols; what was learned of those admitted is kept."""
@@ -136,16 +136,16 @@ class OnlineLearner:
         blank["c"] = np.full(capacity, softmax.LOWEST)
         self._flat = self._layout.pack(_filled(blank, learned))
         self._optimizer = FlatOptimizer(self._training, self._flat)
-        nothing = by_name(self._optimizer.state, self._layout)
+        nothing = unflatten_state(self._optimizer.state, self._layout)
         self._optimizer.load(_filled(nothing, learned), self._layout)
         self._views = self._layout.views(self._flat)
-        self._panels = Panels(self._config, self._views, alone=True)
+        self._panels = Panels(self._config, self._views, single_stream=True)
         self._contexts = _wider(self._contexts, capacity)
         self._make_memory()
 
     def _learned(self) -> dict[str, Vector]:
-        """Copies of the parameters and of the optimiser's state, by name."""
-        return self._layout.unpack(self._flat) | by_name(self._optimizer.state, self._layout)
+        """Copies of the parameters and of the optimizer's state, by name."""
+        return self._layout.unpack(self._flat) | unflatten_state(self._optimizer.state, self._layout)
 
     def _make_memory(self) -> None:
         """The shard, its parts, and views of both for the kernel that decodes."""
@@ -155,7 +155,7 @@ class OnlineLearner:
         if before is not None:
             shard.put_state(before)
         self._tiles = shard.tile, shard.symbol_tile
-        self.logs, self._sums = aligned_zeros(1, self._capacity), aligned_zeros(1, padded(len(self.ids)))
+        self.logs, self._sums = aligned_zeros(1, self._capacity), aligned_zeros(1, padded_size(len(self.ids)))
         p, layer = self._views, shard.layers[0]
         U, W, b = (p[f"layers.0.{name}"] for name in "UWb")
         weights = online_steps.OnlineWeights(U, W, b, self._panels.across["V"], p["c"])

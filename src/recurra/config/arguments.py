@@ -17,22 +17,22 @@ _PLAIN = (bool, int, float, str, bytes, tuple, type(None))
 Kind = TypeVar("Kind")
 
 
-def plain(value: Any) -> Any:
+def unwrap_numpy(value: Any) -> Any:
     """Return a NumPy scalar, or an array without dimensions, as the Python object that it holds; else `value`."""
     if type(value) in _PLAIN or getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
         return value
     return value.item()
 
 
-def make_plain(settings: Any) -> None:
+def unwrap_fields(settings: Any) -> None:
     """Replace the NumPy scalars in the fields of a frozen dataclass, such as a configuration, by Python objects."""
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if type(value) not in _PLAIN:
-            object.__setattr__(settings, field.name, plain(value))
+            object.__setattr__(settings, field.name, unwrap_numpy(value))
 
 
-def shown(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return a value as an error message shows it: its `repr`, cut to `LONGEST_SHOWN` characters."""
     try:
         found = repr(value)
@@ -41,18 +41,20 @@ def shown(value: object) -> str:
     return found if len(found) <= LONGEST_SHOWN else f"{found[:LONGEST_SHOWN]}…"
 
 
-def wrong(name: str, expected: str, value: object, hint: str | None = None) -> UsageError:
+def invalid_argument(name: str, expected: str, value: object, hint: str | None = None) -> UsageError:
     """Return the error for an argument that is not what is expected."""
-    return UsageError(f"`{name}` must be {expected}; got {shown(value)}.", hint=hint)
+    return UsageError(f"`{name}` must be {expected}; got {short_repr(value)}.", hint=hint)
 
 
 def text(name: str, value: Any) -> str:
     """Return a str."""
-    value = plain(value)
+    value = unwrap_numpy(value)
     if isinstance(value, str):
         return value
     is_bytes = isinstance(value, (bytes, bytearray, memoryview))
-    raise wrong(name, "a str", value, "decode the bytes: `data.decode()`, if they are UTF-8." if is_bytes else None)
+    raise invalid_argument(
+        name, "a str", value, "decode the bytes: `data.decode()`, if they are UTF-8." if is_bytes else None
+    )
 
 
 def text_or_none(name: str, value: Any) -> str | None:
@@ -62,10 +64,10 @@ def text_or_none(name: str, value: Any) -> str | None:
 
 def path(name: str, value: Any) -> Path:
     """Return a path, given as a str that is not empty or as a pathlib.Path."""
-    value = plain(value)
+    value = unwrap_numpy(value)
     given = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if not isinstance(given, str) or not given or not _can_be_path(given):
-        raise wrong(name, "a path, as a str or a pathlib.Path", value)
+        raise invalid_argument(name, "a path, as a str or a pathlib.Path", value)
     return Path(given)
 
 
@@ -78,37 +80,37 @@ def _can_be_path(given: str) -> bool:
     return "\0" not in given
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """Return the items of a list or a tuple, else a list of the value alone."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def flag(name: str, value: Any) -> bool:
     """Return a bool."""
-    value = plain(value)
+    value = unwrap_numpy(value)
     if not isinstance(value, bool):
-        raise wrong(name, "True or False", value)
+        raise invalid_argument(name, "True or False", value)
     return value
 
 
 def function(name: str, value: Any) -> None:
     """Raise UsageError unless `value` is a function or None."""
     if value is not None and not callable(value):
-        raise wrong(name, "a function or None", value)
+        raise invalid_argument(name, "a function or None", value)
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:
     """Return an int from `low` to `high`."""
-    value = plain(value)
+    value = unwrap_numpy(value)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise wrong(name, f"a whole number from {low:,} to {high:,}", value)
+        raise invalid_argument(name, f"a whole number from {low:,} to {high:,}", value)
     return value
 
 
 def instance(name: str, value: Any, kind: type[Kind], hint: str | None = None) -> Kind:
     """Return an instance of the class `kind`."""
     if not isinstance(value, kind):
-        raise wrong(name, f"a {kind.__name__}", value, hint)
+        raise invalid_argument(name, f"a {kind.__name__}", value, hint)
     return value
 
 

@@ -144,7 +144,7 @@ class Setting(NamedTuple):
     def require(self, value: object) -> None:
         """Raise UsageError unless `value` is allowed."""
         if not (self.values.allows(value) or (self.optional and value is None)):
-            raise arguments.wrong(self.name, self.values.expected, value)
+            raise arguments.invalid_argument(self.name, self.values.expected, value)
 
 
 def setting(
@@ -173,7 +173,7 @@ def declared(config: Any) -> dict[str, Setting]:
 def require(good: bool, name: str, expected: str, got: object) -> None:
     """Raise UsageError unless a condition on several settings is `good`; the setting `name` is blamed."""
     if not good:
-        raise arguments.wrong(name, expected, got)
+        raise arguments.invalid_argument(name, expected, got)
 
 
 def is_none(value: object) -> bool:
@@ -189,7 +189,7 @@ class Configuration:
 
     def __post_init__(self) -> None:
         """Convert NumPy scalars to Python objects, and raise UsageError for a value that is not allowed."""
-        arguments.make_plain(self)
+        arguments.unwrap_fields(self)
         for name, setting in declared(self).items():
             setting.require(getattr(self, name))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
 from recurra.config import arguments
 from recurra.config.declaration import NONE, Duration, Setting, declared, is_none
 from recurra.config.model_settings import ModelConfig, ModelSettings
-from recurra.config.presets import PRESETS, choose
+from recurra.config.presets import PRESETS, choose_settings, current_preset
 from recurra.config.training_settings import TrainingConfig, TrainingSettings
 from recurra.errors import UsageError
 
@@ -23,14 +25,16 @@ class Settings(ModelSettings, TrainingSettings, total=False):
 
 def seconds_of(name: str, value: object) -> object:
     """Return the seconds of a duration such as 90s, 10m or 2h; return a value that is no str as it is."""
-    value = arguments.plain(value)
+    value = arguments.unwrap_numpy(value)
     if not isinstance(value, str) or value == NONE:
         return value
     unit = _UNITS.get(value[-1:])
     try:
         return float(value) if unit is None else float(value[:-1]) * unit
     except ValueError:
-        raise UsageError(f"`{name}` must be a duration such as 90s, 10m or 2h; got {arguments.shown(value)}.") from None
+        raise UsageError(
+            f"`{name}` must be a duration such as 90s, 10m or 2h; got {arguments.short_repr(value)}."
+        ) from None
 
 
 def in_seconds(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,16 +48,33 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
     Preset `auto` chooses for a text of so many `characters`. Updates and a time limit exclude each other: if one is
     given, the other is not taken from the preset. Raises UsageError, for an unknown name too.
     """
-    settings = in_seconds(settings)
+    settings = rename_preset(in_seconds(settings))
     if settings.get("updates") is not None and not is_none(settings.get("time_limit")):
         raise UsageError("give `updates` or `time_limit`, not both.", hint="leave out one of them.")
     preset = str(settings.get("preset", TrainingConfig.preset))
     defaults = dict(PRESETS.get(preset, {}))
     if preset == "auto":
-        defaults |= choose(characters, _seconds(settings, defaults)).settings
+        defaults |= choose_settings(characters, _seconds(settings, defaults)).settings
     if "updates" in settings:
         defaults["time_limit"] = None
     return split(defaults | settings)
+
+
+def rename_preset(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with the present name of their preset; log a note if that has changed."""
+    settings = dict(settings)
+    if "preset" in settings:
+        former = arguments.unwrap_numpy(settings["preset"])
+        settings["preset"] = current_preset(former)
+        if settings["preset"] != former:
+            note_renamed_preset(former, settings["preset"])
+    return settings
+
+
+@functools.cache
+def note_renamed_preset(former: str, current: str) -> None:
+    """Log the new name of a preset, once in a process: on stderr, unless the caller handles the log of `recurra`."""
+    logging.getLogger("recurra").warning("note: preset `%s` is now called `%s`.", former, current)
 
 
 def split(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:

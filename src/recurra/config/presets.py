@@ -1,7 +1,7 @@
 """Presets, and the automatic choice of one for the length of a text and a time limit.
 
-What a preset does not set has the defaults of `ModelConfig` and `TrainingConfig`, which are those of `seed`, the
-mission's training.
+A setting that a preset does not name has the default of `ModelConfig` or `TrainingConfig`. These defaults are preset
+`classic`: the min-char-rnn recipe, as in the report this project reproduces (KTH DD2424, assignment 4).
 """
 
 from __future__ import annotations
@@ -28,18 +28,25 @@ _LSTM_512 = _LSTM_256 | {"hidden_size": 512, "learning_rate": 0.003}
 
 PRESETS: dict[str, dict[str, Any]] = {
     "auto": {"time_limit": 600.0},  # the rest is chosen
-    "seed": {},
+    "classic": {},
     "small": _BATCHES | _GRU_256 | {"updates": 500},
     "medium": _BATCHES | _LSTM_256 | {"dropout": 0.2, "updates": 2500},
     "large": _BATCHES | _LSTM_512 | {"dropout": 0.5, "updates": 2650},
 }
 
+RENAMED = {"seed": "classic"}  # earlier names of presets, in old run directories and scripts
 
-class Rung(NamedTuple):
-    """A network on the ladder from quick to good.
+
+def current_preset(name: Any) -> Any:
+    """Return the present name of a preset that has been renamed, else `name` itself."""
+    return RENAMED.get(name, name) if isinstance(name, str) else name
+
+
+class AutoNetwork(NamedTuple):
+    """One of the networks among which preset auto chooses, from quick to good.
 
     It is for at least so many `seconds` and `characters` of text. `speed` is what two cores read, in characters a
-    second; `reached` the held-out nats a character on tiny Shakespeare after so many characters read. `dropout` is the
+    second; `losses` the held-out nats a character on tiny Shakespeare after so many characters read. `dropout` is the
     share of units dropped between layers where the text is read up to each of `EPOCHS` times.
     """
 
@@ -47,13 +54,13 @@ class Rung(NamedTuple):
     characters: int
     settings: dict[str, Any]
     speed: float
-    reached: tuple[tuple[float, float], ...]
+    losses: tuple[tuple[float, float], ...]
     dropout: tuple[float, ...] = ()
 
     @property
-    def most_epochs(self) -> float:
+    def max_epochs(self) -> float:
         """How often it may read the text: more would be learned by heart."""
-        return MOST_EPOCHS_WITH_DROPOUT if self.dropout else MOST_EPOCHS
+        return MAX_EPOCHS_WITH_DROPOUT if self.dropout else MAX_EPOCHS
 
     def dropout_for(self, epochs: float) -> float:
         """The share of units to drop where the text is read so often."""
@@ -63,55 +70,57 @@ class Rung(NamedTuple):
 EPOCHS = (1.5, 4.0, 7.0, math.inf)
 
 
-LADDER = (
-    Rung(0, 0, _GRU_128, 170e3, ((0.3e6, 2.04), (0.41e6, 1.894), (0.61e6, 1.856))),
-    Rung(6, 100_000, _GRU_256, 90e3, ((0.31e6, 1.95), (0.61e6, 1.807))),
-    Rung(60, 250_000, _LSTM_256, 32e3, ((6.8e6, 1.465), (13.8e6, 1.457)), (0.0, 0.1, 0.2, 0.35)),
-    Rung(750, 500_000, _LSTM_512, 9.4e3, ((8.14e6, 1.435), (8.91e6, 1.4315)), (0.0, 0.2, 0.35, 0.5)),
+AUTO_NETWORKS = (
+    AutoNetwork(0, 0, _GRU_128, 170e3, ((0.3e6, 2.04), (0.41e6, 1.894), (0.61e6, 1.856))),
+    AutoNetwork(6, 100_000, _GRU_256, 90e3, ((0.31e6, 1.95), (0.61e6, 1.807))),
+    AutoNetwork(60, 250_000, _LSTM_256, 32e3, ((6.8e6, 1.465), (13.8e6, 1.457)), (0.0, 0.1, 0.2, 0.35)),
+    AutoNetwork(750, 500_000, _LSTM_512, 9.4e3, ((8.14e6, 1.435), (8.91e6, 1.4315)), (0.0, 0.2, 0.35, 0.5)),
 )
-MOST_EPOCHS, MOST_EPOCHS_WITH_DROPOUT = 12.0, 40.0
-LEAST_UPDATES = 20  # an epoch: a short text is read in fewer streams
-SHORTEST = 25  # characters of a sequence: a shorter text is refused
-LEAST_SPLIT = 100  # characters: of a shorter text nothing is held out, and it is learned by heart
-LEAST_HELD_OUT = 25  # characters of a text that is not shorter
+MAX_EPOCHS, MAX_EPOCHS_WITH_DROPOUT = 12.0, 40.0
+MIN_UPDATES = 20  # an epoch: a short text is read in fewer streams
+MIN_SEQUENCE_LENGTH = 25  # characters of a sequence: a shorter text is refused
+MIN_SPLIT_CHARACTERS = 100  # characters: of a shorter text nothing is held out, and it is learned by heart
+MIN_HELD_OUT_CHARACTERS = 25  # characters of a text that is not shorter
 
 
 class PresetChoice(NamedTuple):
-    """What was chosen: a rung, its settings fitted to the text, and what a better network would want (time, text)."""
+    """The network of preset auto, its settings fitted to the text, and what a better network needs (time, text)."""
 
-    rung: Rung
+    network: AutoNetwork
     settings: dict[str, Any]
-    wanting: tuple[str, ...]
+    limited_by: tuple[str, ...]
 
 
-def choose(characters: int, seconds: float) -> PresetChoice:
+def choose_settings(characters: int, seconds: float) -> PresetChoice:
     """The settings for a text of `characters` and a time in `seconds`: the best network that both are enough for."""
-    index = max(i for i, rung in enumerate(LADDER) if rung.seconds <= seconds and rung.characters <= characters)
-    rung = LADDER[index]
-    epochs = min(rung.speed * seconds / max(characters, 1), rung.most_epochs)
-    T = min(rung.settings["sequence_length"], max(characters // LEAST_UPDATES, SHORTEST))
-    B = min(rung.settings["batch_size"], max(characters // (LEAST_UPDATES * T), 1))
+    index = max(
+        i for i, network in enumerate(AUTO_NETWORKS) if network.seconds <= seconds and network.characters <= characters
+    )
+    network = AUTO_NETWORKS[index]
+    epochs = min(network.speed * seconds / max(characters, 1), network.max_epochs)
+    T = min(network.settings["sequence_length"], max(characters // MIN_UPDATES, MIN_SEQUENCE_LENGTH))
+    B = min(network.settings["batch_size"], max(characters // (MIN_UPDATES * T), 1))
     fitted = {
         "sequence_length": T,
         "batch_size": B,
-        "dropout": rung.dropout_for(epochs),
-        "max_epochs": rung.most_epochs,
+        "dropout": network.dropout_for(epochs),
+        "max_epochs": network.max_epochs,
     }
-    if characters < LEAST_SPLIT:
+    if characters < MIN_SPLIT_CHARACTERS:
         fitted["validation"] = 0.0
-    elif characters < LEAST_HELD_OUT / _BATCHES["validation"]:
-        fitted["validation"] = LEAST_HELD_OUT / characters
+    elif characters < MIN_HELD_OUT_CHARACTERS / _BATCHES["validation"]:
+        fitted["validation"] = MIN_HELD_OUT_CHARACTERS / characters
     wanting: tuple[str, ...] = ()
-    if index + 1 < len(LADDER):
-        better = LADDER[index + 1]
+    if index + 1 < len(AUTO_NETWORKS):
+        better = AUTO_NETWORKS[index + 1]
         wants = {"time": better.seconds > seconds, "text": better.characters > characters}
         wanting = tuple(name for name, wanted in wants.items() if wanted)
-    return PresetChoice(rung, _BATCHES | rung.settings | fitted, wanting)
+    return PresetChoice(network, _BATCHES | network.settings | fitted, wanting)
 
 
-def expected(rung: Rung, read: float) -> float:
+def expected_loss(network: AutoNetwork, read: float) -> float:
     """Held-out nats a character to expect after so many characters read: what tiny Shakespeare gave, on a log scale."""
-    points = rung.reached
+    points = network.losses
     if read <= points[0][0]:
         return points[0][1]
     for (x0, y0), (x1, y1) in pairwise(points):
@@ -121,4 +130,6 @@ def expected(rung: Rung, read: float) -> float:
 
 
 # The settings that some preset sets.
-VARIED = frozenset(name for settings in (*PRESETS.values(), choose(0, 0).settings) for name in settings)
+PRESET_SETTINGS = frozenset(
+    name for settings in (*PRESETS.values(), choose_settings(0, 0).settings) for name in settings
+)

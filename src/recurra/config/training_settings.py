@@ -22,7 +22,7 @@ from recurra.config.declaration import (
     require,
     setting,
 )
-from recurra.config.presets import PRESETS
+from recurra.config.presets import PRESETS, current_preset
 from recurra.errors import UsageError
 
 ENGINES = ("auto", "compiled", "reference", "torch")
@@ -57,7 +57,7 @@ def _hyperparameter(name: str, help: str, values: Number) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Configuration):
-    """The settings of a training; the defaults are preset `seed`, the mission's training.
+    """The settings of a training; the defaults are preset `classic`, the min-char-rnn recipe.
 
     `learning_rate` is the highest of the `schedule`, reached after `warm_up` updates; step, exponential and cosine end
     at `final_rate` of it. Losses and gradients are sums over the `sequence_length` · `batch_size` characters of an
@@ -90,7 +90,7 @@ class TrainingConfig(Configuration):
     """
 
     preset: str = field(
-        default="seed",
+        default="classic",
         metadata=setting("Preset that settings come from", OneOf(tuple(PRESETS)), HOW, fixed=_KEPT_PRESET),
     )
     updates: int = field(
@@ -258,7 +258,8 @@ class TrainingConfig(Configuration):
     )
 
     def __post_init__(self) -> None:
-        """Raise UsageError for a value that is not allowed."""
+        """Rename an earlier name of a preset; raise UsageError for a value that is not allowed."""
+        object.__setattr__(self, "preset", current_preset(self.preset))
         super().__post_init__()
         fits = self.documents is None or self.order == "sequential"
         require(fits, "order", "sequential with documents, whose updates are always shuffled", self.order)
@@ -293,7 +294,7 @@ def _unused(name: str, value: float, optimizer: str) -> UsageError:
     *most, last = [user for user, used in HYPERPARAMETERS.items() if name in used]
     users = f"{', '.join(most)} and {last} use" if most else f"{last} uses"
     hint = f"leave it out, or give `--optimizer {last}`."
-    return arguments.wrong(name, f"left out with optimizer {optimizer}, for only {users} it", value, hint)
+    return arguments.invalid_argument(name, f"left out with optimizer {optimizer}, for only {users} it", value, hint)
 
 
 class TrainingSettings(TypedDict, total=False):

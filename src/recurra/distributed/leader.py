@@ -11,60 +11,60 @@ from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.distributed.ranks import Ranks
 from recurra.engines.engine import Array, Batches, Engine, Rates, Start, TrainResult
-from recurra.engines.sharding import own_part
+from recurra.engines.sharding import streams_of_rank
 from recurra.network.network import State
 from recurra.network.state import join_states, named_state, state_of
 from recurra.text.id_file import Ids
-from recurra.text.splits import LearningText, stream_of
+from recurra.text.splits import PreparedText, create_stream
 from recurra.text.streams import Cursor, TextStream
 
 PARAMETERS, OPTIMIZER = "parameters/", "optimizer/"  # before the names of arrays that are sent
 
 
-class Alone:
+class SingleProcess:
     """One process: its own engine, and all the streams."""
 
     size = 1
 
     def stream(self, training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
         """How `training` reads `ids`."""
-        return stream_of(training, ids, newline)
+        return create_stream(training, ids, newline)
 
     def engine(self, config: ModelConfig, training: TrainingConfig, start: Start) -> Engine:
         """What computes."""
         return engines.create(config, training, start)
 
 
-ALONE = Alone()
+SINGLE_PROCESS = SingleProcess()
 
 
-class Crew(Alone):
+class SeveralProcesses(SingleProcess):
     """Several processes, this one being the first; all of them read the text that is `learned`."""
 
-    def __init__(self, ranks: Ranks, learned: LearningText) -> None:
+    def __init__(self, ranks: Ranks, learned: PreparedText) -> None:
         self._ranks, self._learned, self.size = ranks, learned, ranks.size
 
     def stream(self, training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
         """How `training` reads `ids`, this process's part of them; the helpers take what it takes."""
         text, vocabulary = self._learned.text, self._learned.vocabulary
-        part = own_part(training, self._ranks)
+        part = streams_of_rank(training, self._ranks)
         stream = super().stream(training, ids, newline)
         told = {"source": list(text.source), "encoding": text.encoding, "sha256": text.sha256, "name": text.name}
         what = {"do": "stream", "text": told, "training": training.to_table(), "bytes": vocabulary.is_bytes}
-        self._ranks.tell(what, {"vocabulary": vocabulary.code_points})
-        self._ranks.together(lambda: None)
+        self._ranks.send(what, {"vocabulary": vocabulary.code_points})
+        self._ranks.run_together(lambda: None)
         stream.part, stream.before_take = part, self._take
         return stream
 
     def _take(self, cursor: Cursor, count: int) -> None:
-        self._ranks.tell({"do": "take", "cursor": list(cursor), "count": count})
+        self._ranks.send({"do": "take", "cursor": list(cursor), "count": count})
 
     def engine(self, config: ModelConfig, training: TrainingConfig, start: Start) -> Engine:
         """What computes, in all processes."""
-        return SharedEngine(self._ranks, config, training, start)
+        return DistributedEngine(self._ranks, config, training, start)
 
 
-class SharedEngine(Engine):
+class DistributedEngine(Engine):
     """The engine of this process and those of the helpers as one: what each does all do.
 
     It trains on this process's streams of what was taken last; losses and norms are those of all streams.
@@ -78,18 +78,18 @@ class SharedEngine(Engine):
             what["optimizer"] = list(start.optimizer_state)
             arrays |= {OPTIMIZER + name: array for name, array in start.optimizer_state.items()}
         arrays |= {} if start.state is None else named_state(start.state)
-        ranks.tell(what, arrays)
-        self._own = ranks.together(lambda: engines.create(config, training, start, ranks))
+        ranks.send(what, arrays)
+        self._own = ranks.run_together(lambda: engines.create(config, training, start, ranks))
         self.name, self.block, self.device = self._own.name, self._own.block, self._own.device
 
     def train(self, inputs: Batches, targets: Batches, rates: Rates, *, carry: bool = True) -> TrainResult:
-        self._ranks.tell({"do": "train", "carry": carry}, {"rates": rates})
+        self._ranks.send({"do": "train", "carry": carry}, {"rates": rates})
         return self._own.train(inputs, targets, rates, carry=carry)
 
     def warm_up(self) -> None:
         """Compile here, and after that in the others: they find what this process has left in the cache."""
         self._own.warm_up()
-        self._ranks.tell({"do": "warm up"})
+        self._ranks.send({"do": "warm up"})
 
     def parameters(self) -> dict[str, Array]:
         return self._own.parameters()
@@ -101,16 +101,16 @@ class SharedEngine(Engine):
         return self._own.optimizer_state()
 
     def state(self) -> State:
-        self._ranks.tell({"do": "state"})
+        self._ranks.send({"do": "state"})
         gathered = self._ranks.gather_arrays(named_state(self._own.state()))
         state: State = join_states([state_of(self._config, own) for own in gathered])
         return state
 
     def zero_state(self) -> None:
-        self._ranks.tell({"do": "zero state"})
+        self._ranks.send({"do": "zero state"})
         self._own.zero_state()
 
 
-def crew_of(ranks: Ranks | None, learned: LearningText) -> Alone:
+def processes_of(ranks: Ranks | None, learned: PreparedText) -> SingleProcess:
     """Those who train on the text that is `learned`: the processes of `ranks`, or this one alone."""
-    return ALONE if ranks is None else Crew(ranks, learned)
+    return SINGLE_PROCESS if ranks is None else SeveralProcesses(ranks, learned)

@@ -14,13 +14,13 @@ Array = NDArray[Any]
 Message = dict[str, Any]
 
 
-def packed(message: Message, arrays: Mapping[str, Array]) -> bytes:
+def pack_message(message: Message, arrays: Mapping[str, Array]) -> bytes:
     """The length of the message, the message, and the arrays."""
     words = json.dumps(message).encode()
     return len(words).to_bytes(8, "little") + words + save({n: np.ascontiguousarray(a) for n, a in arrays.items()})
 
 
-def unpacked(data: bytes) -> tuple[Message, dict[str, Array]]:
-    """The message and the arrays in what was `packed`."""
+def unpack_message(data: bytes) -> tuple[Message, dict[str, Array]]:
+    """The message and the arrays in what was `pack_message`."""
     end = 8 + int.from_bytes(data[:8], "little")
     return json.loads(data[8:end]), load(data[end:])

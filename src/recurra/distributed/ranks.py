@@ -18,8 +18,8 @@ import numpy as np
 
 from recurra import errors
 from recurra.distributed.gradient_exchange import GradientExchange
-from recurra.distributed.messages import Array, Message, packed, unpacked
-from recurra.engines.torch_device import required
+from recurra.distributed.messages import Array, Message, pack_message, unpack_message
+from recurra.engines.torch_device import require_torch
 from recurra.errors import RecurraError, UsageError
 from recurra.system.system_info import usable_cpus
 
@@ -28,7 +28,7 @@ PATIENCE = timedelta(hours=2)  # for another process: it may be scoring a long t
 LOST = "another process of this training has ended"
 
 
-class LostProcess(RecurraError):  # noqa: N818 - named as what it tells
+class LostProcessError(RecurraError):
     """Another process has ended, and this one cannot go on."""
 
 
@@ -37,7 +37,7 @@ class Ranks:
 
     def __init__(self, rank: int, size: int, local_rank: int = 0, local_size: int = 1) -> None:
         self.rank, self.size, self.local_rank, self._local_size = rank, size, local_rank, local_size
-        self._torch = required("a training of several processes")
+        self._torch = require_torch("a training of several processes")
         self._distributed = self._torch.distributed
 
     def join(self) -> None:
@@ -59,7 +59,7 @@ class Ranks:
             self._distributed.destroy_process_group()
 
     @property
-    def is_lead(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this is process 0."""
         return self.rank == 0
 
@@ -68,13 +68,13 @@ class Ranks:
         """This process's share of the machine's CPUs."""
         return max(1, usable_cpus() // self._local_size)
 
-    def tell(self, message: Message, arrays: Mapping[str, Array] | None = None) -> None:
-        """Process 0 says something that the others `hear`."""
-        self._broadcast(packed(message, arrays or {}))
+    def send(self, message: Message, arrays: Mapping[str, Array] | None = None) -> None:
+        """Process 0 says something that the others `receive`."""
+        self._broadcast(pack_message(message, arrays or {}))
 
-    def hear(self) -> tuple[Message, dict[str, Array]]:
+    def receive(self) -> tuple[Message, dict[str, Array]]:
         """What process 0 tells."""
-        return unpacked(self._broadcast(None))
+        return unpack_message(self._broadcast(None))
 
     def _broadcast(self, data: bytes | None) -> bytes:
         length = self._torch.tensor([0 if data is None else len(data)])
@@ -96,9 +96,9 @@ class Ranks:
 
     def gather_arrays(self, arrays: Mapping[str, Array]) -> list[dict[str, Array]]:
         """The arrays that each process has brought, in their order."""
-        return [unpacked(data)[1] for data in self.gather(packed({}, arrays))]
+        return [unpack_message(data)[1] for data in self.gather(pack_message({}, arrays))]
 
-    def together(self, work: Callable[[], Result]) -> Result:
+    def run_together(self, work: Callable[[], Result]) -> Result:
         """What `work` gives here, once all have done it; where it fails in any process, its error in all."""
         failure: RecurraError | None = None
         try:
@@ -123,12 +123,12 @@ class Ranks:
         with _watched():
             self._distributed.all_reduce(tensor)
 
-    def swap(self, got: Any, sent: Any) -> None:
+    def all_to_all(self, got: Any, sent: Any) -> None:
         """got[i] of process k becomes sent[k] of process i; tensors whose first axis is the processes."""
         with _watched():
             self._distributed.all_to_all_single(got, sent)
 
-    def collect(self, got: Any, own: Any) -> None:
+    def gather_tensors(self, got: Any, own: Any) -> None:
         """got[i] becomes `own` of process i."""
         with _watched():
             self._distributed.all_gather(list(got), own)
@@ -174,7 +174,7 @@ def _watched() -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:  # the latter where this process has left before
         hint = "torchrun says which and why; with --max-restarts it goes on from the last checkpoint."
-        raise LostProcess(f"{LOST}, or cannot be reached.", hint=hint) from error
+        raise LostProcessError(f"{LOST}, or cannot be reached.", hint=hint) from error
 
 
 def _kind(error: RecurraError) -> str:

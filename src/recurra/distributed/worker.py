@@ -11,9 +11,9 @@ from recurra import engines
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.distributed.leader import OPTIMIZER, PARAMETERS
 from recurra.distributed.messages import Array, Message
-from recurra.distributed.ranks import LostProcess, Ranks
+from recurra.distributed.ranks import LostProcessError, Ranks
 from recurra.engines.engine import Engine, Start
-from recurra.engines.sharding import own_part
+from recurra.engines.sharding import streams_of_rank
 from recurra.errors import NumericalError, RecurraError, TextError
 from recurra.network.state import named_state, state_of
 from recurra.system.signals import handled_by
@@ -25,21 +25,21 @@ from recurra.text.vocabulary import Vocabulary
 Arrays = dict[str, Array]
 
 
-def help_out(ranks: Ranks, text: str | Text | None = None) -> int:
+def run_worker(ranks: Ranks, text: str | Text | None = None) -> int:
     """Do what process 0 tells, on its text or on `text`, until it ends; its exit code.
 
     Signals to stop are ignored here: process 0 handles them, saves, and then ends all processes.
     """
-    helper = Helper(ranks, text)
+    worker = Worker(ranks, text)
     with handled_by(signal.SIG_IGN):
-        while helper.code is None:
-            helper.do(*ranks.hear())
+        while worker.code is None:
+            worker.execute(*ranks.receive())
     ranks.leave()
-    return helper.code
+    return worker.code
 
 
 @contextlib.contextmanager
-def ending(ranks: Ranks | None) -> Iterator[None]:
+def end_workers(ranks: Ranks | None) -> Iterator[None]:
     """At the end, however it comes, let process 0 tell the helpers, if there are any, to end as it does itself."""
     code = 1
     try:
@@ -50,12 +50,12 @@ def ending(ranks: Ranks | None) -> Iterator[None]:
         raise
     finally:
         if ranks is not None:
-            with contextlib.suppress(LostProcess):
-                ranks.tell({"do": "end", "code": code})
+            with contextlib.suppress(LostProcessError):
+                ranks.send({"do": "end", "code": code})
             ranks.leave()
 
 
-class Helper:
+class Worker:
     """What a helper has: the text, its part of the streams, its engine, and what was taken last."""
 
     def __init__(self, ranks: Ranks, text: str | Text | None) -> None:
@@ -66,7 +66,7 @@ class Helper:
         self._engine: Engine
         self._chunk: Chunk
 
-    def do(self, message: Message, arrays: Arrays) -> None:
+    def execute(self, message: Message, arrays: Arrays) -> None:
         """One thing that was told."""
         match message["do"]:
             case "take":
@@ -91,15 +91,15 @@ class Helper:
     def _together(self, work: Any) -> Any:
         """What `work` gives; where it fails in any process, process 0 tells the error and then the end."""
         with contextlib.suppress(RecurraError):
-            return self._ranks.together(work)
+            return self._ranks.run_together(work)
         return None
 
     def _new_stream(self, message: Message, code_points: Array) -> TextStream:
         training = TrainingConfig.from_table(message["training"])
         known = Vocabulary.from_code_points(code_points, is_bytes=message["bytes"])
-        learned = splits.prepared(self._read(message["text"]), training, known)
-        stream = splits.stream_of(training, learned.parts[0], learned.newline)
-        stream.part = own_part(training, self._ranks)
+        learned = splits.prepare(self._read(message["text"]), training, known)
+        stream = splits.create_stream(training, learned.parts[0], learned.newline)
+        stream.part = streams_of_rank(training, self._ranks)
         return stream
 
     def _read(self, told: dict[str, Any]) -> Text:

@@ -37,13 +37,13 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: P
     As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
     """
     from recurra.engines import fused
-    from recurra.engines.sharding import own_part
+    from recurra.engines.sharding import streams_of_rank
 
-    own_part(training, ranks)  # refuses what trains in one process
+    streams_of_rank(training, ranks)  # refuses what trains in one process
     if training.engine == "torch":
-        from recurra.engines.torch_device import required
+        from recurra.engines.torch_device import require_torch
 
-        required()
+        require_torch()
         from recurra.engines.torch_engine import TorchEngine
 
         return TorchEngine(config, training, start, ranks)
@@ -51,7 +51,7 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: P
         from recurra.engines.reference import ReferenceEngine
 
         return ReferenceEngine(config, training, start)
-    if fused.trains(config, training):
+    if fused.supports(config, training):
         return fused.FusedEngine(config, training, start)
     from recurra.engines.batched import BatchedEngine
 

@@ -15,14 +15,14 @@ import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Array, Batches, ProcessGroup, Start, StepwiseEngine, Update
-from recurra.engines.flat_optimizer import FlatOptimizer, clipped, pieces
-from recurra.engines.flat_parameters import by_name
+from recurra.engines.flat_optimizer import FlatOptimizer, clip, slices
+from recurra.engines.flat_parameters import unflatten_state
 from recurra.engines.kernels import softmax
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import sum_of_squares
-from recurra.engines.parameter_layout import PAD, Layout, Panels, padded
+from recurra.engines.parameter_layout import PAD, Layout, Panels, padded_size
 from recurra.engines.shard import Ids, Shard
-from recurra.engines.sharding import default_shards, own_part, shard_bounds, shards_of, threads_of
+from recurra.engines.sharding import default_shards, shard_bounds, shards_of, streams_of_rank, threads_of
 from recurra.engines.thread_team import Team
 from recurra.engines.workspaces import Workspaces
 from recurra.network import optimizers
@@ -92,8 +92,8 @@ class BatchedEngine(StepwiseEngine):
         self._layout = Layout(config, len(start.parameters["c"]))
         self._flat = self._layout.pack_weights(start.parameters)
         self._views = self._layout.views(self._flat)
-        self._panels = Panels(config, self._views, alone=training.batch_size == 1)
-        self._part = own = own_part(training, ranks)  # of the streams
+        self._panels = Panels(config, self._views, single_stream=training.batch_size == 1)
+        self._part = own = streams_of_rank(training, ranks)  # of the streams
         self._bounds = [bound - own.start for bound in shards_of(training) if own.start <= bound <= own.stop]
         sizes = np.diff(self._bounds).tolist()
         self._shards = [Shard(config, self._layout, training.sequence_length, size) for size in sizes]
@@ -112,7 +112,7 @@ class BatchedEngine(StepwiseEngine):
 
     def _update(self, team: Team, x: Ids, y: Ids, rate: float) -> tuple[float, float]:
         self._panels.fill()
-        self._panels.fill_back()
+        self._panels.fill_backward()
         masks = self._masks()
 
         def run(k: int) -> float:
@@ -122,12 +122,12 @@ class BatchedEngine(StepwiseEngine):
 
         losses = team.each(run, len(self._shards))
         if self._exchange is not None:
-            losses = self._exchange.summed([shard.gradient for shard in self._shards], losses)
+            losses = self._exchange.sum_shards([shard.gradient for shard in self._shards], losses)
         loss = sum(losses)
         gradient, norm = self._summed(team)
         if not math.isfinite(loss + norm):
             self._raise_not_finite(loss, gradient)
-        self._optimizer.step(self._flat, clipped(gradient, norm, self._training), rate, team)
+        self._optimizer.step(self._flat, clip(gradient, norm, self._training), rate, team)
         return loss, norm
 
     def _summed(self, team: Team) -> tuple[Vector, float]:
@@ -135,7 +135,7 @@ class BatchedEngine(StepwiseEngine):
         total, *others = (shard.gradient for shard in self._shards)
         if self._exchange is not None:
             others = []  # they are in it
-        parts = pieces(total.shape[1])
+        parts = slices(total.shape[1])
 
         def add(number: int) -> float:
             sums = total[:, parts[number]]
@@ -150,7 +150,7 @@ class BatchedEngine(StepwiseEngine):
         if masks is None:
             return None
         m, masks = self._config.hidden_size, masks[:, self._part]
-        return np.pad(masks, [(0, 0), (0, 0), (0, padded(m) - m)])
+        return np.pad(masks, [(0, 0), (0, 0), (0, padded_size(m) - m)])
 
     def _raise_not_finite(self, loss: float, gradient: Vector) -> None:
         found = self._layout.unpack(gradient)
@@ -166,7 +166,7 @@ class BatchedEngine(StepwiseEngine):
         return {name: optimizers.magnitude(slot.inner(self._flat)) for name, slot in self._layout.slots.items()}
 
     def optimizer_state(self) -> dict[str, Vector]:
-        return by_name(self._optimizer.state, self._layout)
+        return unflatten_state(self._optimizer.state, self._layout)
 
     def state(self) -> State:
         state: State = join_states([shard.state() for shard in self._shards])
@@ -183,7 +183,7 @@ class BatchedEngine(StepwiseEngine):
         ids = np.zeros((1, 1), np.int64)
         masks = np.ones((max(self._config.layers - 1, 1), 1, shard.width), np.float32)
         self._panels.fill()
-        self._panels.fill_back()
+        self._panels.fill_backward()
         shard.run(self._views, self._panels, ids, ids, masks if self._training.dropout else None)
         sum_of_squares(shard.gradient)
         numbers = aligned_zeros(1, PAD)

@@ -35,7 +35,7 @@ class DynamicNetwork:
         self._saved = self._layout.pack_weights(parameters)
         self._flat = self._saved.copy()
         self._views = self._layout.views(self._flat)
-        self._panels = Panels(config, self._views, alone=True)
+        self._panels = Panels(config, self._views, single_stream=True)
         self._whole = self._shard = Shard(config, self._layout, segment, 1)
         self._whole.put_state(state)
         self.gradient = self._whole.gradient
@@ -71,7 +71,7 @@ class DynamicNetwork:
 
         Raises NumericalError where the loss is not finite: what was too large before has made it so.
         """
-        self._panels.fill_back()
+        self._panels.fill_backward()
         loss = self._shard.backward(self._panels, _whole_numbers(ids), _whole_numbers(targets))
         self._shard.carry()
         self._state = self._next

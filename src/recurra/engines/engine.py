@@ -31,7 +31,7 @@ class Start(NamedTuple):
 class GradientSum(Protocol):
     """The sum of the gradients of all shards in all processes."""
 
-    def summed(self, gradients: Sequence[Array], losses: Sequence[float]) -> list[float]:
+    def sum_shards(self, gradients: Sequence[Array], losses: Sequence[float]) -> list[float]:
         """Put the sum of all gradients into the first of `gradients`, (1, N) each; return the losses of all shards."""
 
 
@@ -70,7 +70,7 @@ class TrainResult(NamedTuple):
 class Engine(ABC):
     """A training under way. As one of several processes it trains a part of the B streams.
 
-    All that it gives away is a copy, in the mission's orientation and in its own precision.
+    All that it gives away is a copy, in the reference's orientation and in its own precision.
     """
 
     name: str  # as users know it
@@ -101,7 +101,7 @@ class Engine(ABC):
 
     @abstractmethod
     def optimizer_state(self) -> dict[str, Array]:
-        """The optimiser's state, as `KIND.NAME`, and what it has besides."""
+        """The optimizer's state, as `KIND.NAME`, and what it has besides."""
 
     @abstractmethod
     def state(self) -> State:

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from recurra.config import TrainingConfig
-from recurra.engines.flat_parameters import FLAT, FlatLayout, laid_flat
+from recurra.engines.flat_parameters import FLAT, FlatLayout, flatten_state
 from recurra.engines.in_place_optimizers import Scalars, in_place_optimizer_of
 from recurra.engines.kernels.lanes import Vector
-from recurra.engines.thread_team import ALONE, Team
+from recurra.engines.thread_team import ONE_THREAD, Team
 from recurra.network.optimizers.pure_optimizer import is_scalar
 from recurra.network.parameters import Array
 
-PIECE = 32768  # numbers; Adam's four arrays of it are 512 KiB
+SLICE_SIZE = 32768  # numbers; Adam's four arrays of it are 512 KiB
 
 
-def clipped(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
+def clip(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
     """The `gradient` of this norm, in place: clipped as the settings say, by norm and then by value."""
     limit, value = training.clip_norm, training.clip_value
     if limit is not None and norm > limit:
@@ -30,9 +30,9 @@ def clipped(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
     return gradient
 
 
-def pieces(numbers: int) -> list[slice]:
+def slices(numbers: int) -> list[slice]:
     """Where the pieces of so many numbers lie."""
-    return [slice(start, start + PIECE) for start in range(0, numbers, PIECE)]
+    return [slice(start, start + SLICE_SIZE) for start in range(0, numbers, SLICE_SIZE)]
 
 
 class FlatOptimizer:
@@ -44,12 +44,12 @@ class FlatOptimizer:
 
     def load(self, saved: Mapping[str, Array], layout: FlatLayout) -> None:
         """Continue from a state that was `saved` by the names of the parameters."""
-        for name, array in laid_flat(self.state, saved, layout).items():
+        for name, array in flatten_state(self.state, saved, layout).items():
             self.state[name][...] = array
 
-    def step(self, flat: Vector, gradient: Vector, rate: float, team: Team = ALONE) -> None:
-        """Update `flat` in place; the members of `team` share the pieces."""
-        parts = pieces(flat.shape[1])
+    def step(self, flat: Vector, gradient: Vector, rate: float, team: Team = ONE_THREAD) -> None:
+        """Update `flat` in place; the members of `team` share the slices."""
+        parts = slices(flat.shape[1])
 
         def update(number: int) -> Scalars:
             part = parts[number]

@@ -21,8 +21,8 @@ class FlatLayout(Protocol):
         """Copies of the values in `flat`, by name."""
 
 
-def by_name(state: Mapping[str, Array], layout: FlatLayout) -> dict[str, Array]:
-    """Copies of an optimiser's state, `KIND.all` as `KIND.NAME` for each parameter, and what it has besides."""
+def unflatten_state(state: Mapping[str, Array], layout: FlatLayout) -> dict[str, Array]:
+    """Copies of an optimizer's state, `KIND.all` as `KIND.NAME` for each parameter, and what it has besides."""
     found: dict[str, Array] = {}
     for name, own in state.items():
         kind, _, of = name.rpartition(".")
@@ -30,7 +30,7 @@ def by_name(state: Mapping[str, Array], layout: FlatLayout) -> dict[str, Array]:
     return found
 
 
-def laid_flat(names: Iterable[str], saved: Mapping[str, Array], layout: FlatLayout) -> dict[str, Array]:
+def flatten_state(names: Iterable[str], saved: Mapping[str, Array], layout: FlatLayout) -> dict[str, Array]:
     """The state of these `names` for the flat array, from one that was `saved` by the parameters' names."""
     found: dict[str, Array] = {}
     for name in names:

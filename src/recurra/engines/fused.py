@@ -24,7 +24,7 @@ from recurra.network.optimizers import magnitude, not_finite
 TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the kernel's norms
 
 
-def trains(config: ModelConfig, training: TrainingConfig) -> bool:
+def supports(config: ModelConfig, training: TrainingConfig) -> bool:
     """Return True if the fused kernel does this training.
 
     The kernel has one elman layer with tanh, one stream, AdaGrad with its usual epsilon, and clipping by value alone.
@@ -76,7 +76,7 @@ def _blank(hidden: Tiling, symbols: Tiling) -> fused_elman.FusedWeights:
 
 
 def _views(weights: fused_elman.FusedWeights, hidden: Tiling, symbols: Tiling) -> dict[str, Vector]:
-    """The unpadded parameters by name, in the mission's orientation, as views."""
+    """The unpadded parameters by name, in the reference's orientation, as views."""
     m, K = hidden.size, symbols.size
     return {
         "layers.0.U": weights.U[:, :m].T,
@@ -160,7 +160,7 @@ class FusedEngine(Engine):
 
     def __init__(
         self,
-        config: ModelConfig,  # noqa: ARG002 - what every engine takes; `trains` has seen it
+        config: ModelConfig,  # noqa: ARG002 - what every engine takes; `supports` has seen it
         training: TrainingConfig,
         start: Start,
     ) -> None:

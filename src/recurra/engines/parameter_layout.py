@@ -14,7 +14,7 @@ from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
 from recurra.network.cells import cell_of
-from recurra.network.parameters import of_layer, parameter_shapes, symbol_axes
+from recurra.network.parameters import layer_parameters, parameter_shapes, symbol_axes
 
 Array = NDArray[Any]
 PAD = gemm.PANEL
@@ -22,12 +22,12 @@ FIRST = "layers.0."
 OVER_TIME = {"U", "V"}  # matrices whose products are computed for all steps at once
 
 
-def padded(size: int) -> int:
+def padded_size(size: int) -> int:
     """The next multiple of 16."""
     return -(-size // PAD) * PAD
 
 
-def tile_of(width: int) -> tuple[int, ...]:
+def tile_width(width: int) -> tuple[int, ...]:
     """The widest tile up to 64 lanes that divides `width`."""
     return (0,) * next(groups for groups in (8, 4, 2) if width % (8 * groups) == 0)
 
@@ -48,30 +48,30 @@ class Slot(NamedTuple):
     @property
     def width(self) -> int:
         """Columns, padding included."""
-        return self.gates * padded(self.size)
+        return self.gates * padded_size(self.size)
 
     def view(self, flat: Vector) -> Vector:
         """The padded matrix (rows, width) in `flat` (1, N)."""
         return flat[0, self.start : self.start + self.rows * self.width].reshape(self.rows, self.width)
 
     def put(self, flat: Vector, value: Array) -> None:
-        """Copy a parameter in, from the mission's orientation."""
+        """Copy a parameter in, from the reference's orientation."""
         value = value.T if self.is_table else value
         self.inner(flat)[...] = value.reshape(self.gates, self.size, self.inputs).transpose(2, 0, 1)
 
     def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
-        """Copy a parameter out, in the mission's orientation."""
+        """Copy a parameter out, in the reference's orientation."""
         view = self.view(flat)
         turned = view.T if self.rows == 1 else aligned_zeros(self.width, self.rows)
         if self.rows > 1:
             transpose_matrix(view, turned)  # ten times as fast as NumPy
-        cube = turned.reshape(self.gates, padded(self.size), self.rows)
+        cube = turned.reshape(self.gates, padded_size(self.size), self.rows)
         inner = np.array(cube[:, : self.size, : self.inputs], order="C")
         return np.ascontiguousarray(inner[0].T) if self.is_table else inner.reshape(shape)
 
     def inner(self, flat: Vector) -> Vector:
         """The numbers of the parameter in `flat` without padding (inputs, gates, size)."""
-        cube = self.view(flat).reshape(self.rows, self.gates, padded(self.size))
+        cube = self.view(flat).reshape(self.rows, self.gates, padded_size(self.size))
         return cube[: self.inputs, :, : self.size]
 
 
@@ -89,7 +89,7 @@ class Layout:
             shape = own[::-1] if is_table else own
             gates = len(cell.gates) if name.split(".")[-1] in cell.stacked else 1
             inputs = shape[1] if len(shape) == 2 else 1
-            rows = padded(inputs) if len(shape) == 2 else 1
+            rows = padded_size(inputs) if len(shape) == 2 else 1
             slot = Slot(self.length, rows, gates, shape[0] // gates, inputs, is_table)
             self.slots[name] = slot
             self.length += slot.rows * slot.width
@@ -119,18 +119,18 @@ class Layout:
 class Panels:
     """Weights as products need them: `across` for x W^T, `back` for dy W, by parameter name; biases as they are.
 
-    In panels, but the matrices that a stream `alone` multiplies at every step stay rows. `forward` and `backward` hold
-    the same arrays, layer by layer, as the kernels of the cell take them.
+    In panels; but with `single_stream` the matrices that are multiplied at every step stay rows. `forward` and
+    `backward` hold the same arrays, layer by layer, as the kernels of the cell take them.
     """
 
-    def __init__(self, config: ModelConfig, views: Mapping[str, Vector], alone: bool = False) -> None:
+    def __init__(self, config: ModelConfig, views: Mapping[str, Vector], single_stream: bool = False) -> None:
         self._config = config
         self._biases = {name: view for name, view in views.items() if len(view) == 1}
         axes = symbol_axes(config)
         tables = {name: view for name, view in views.items() if name.startswith(FIRST) and name in axes}
-        self._tables = of_layer(tables, 0)
+        self._tables = layer_parameters(tables, 0)
         names = [name for name in views if name not in self._biases and name not in tables]
-        in_rows = [name for name in names if alone and name.split(".")[-1] not in OVER_TIME]
+        in_rows = [name for name in names if single_stream and name.split(".")[-1] not in OVER_TIME]
         self._in_panels = {name: views[name] for name in names if name not in in_rows}
         self._in_rows = {name: views[name] for name in in_rows}
         panels = {name: aligned_zeros(*gemm.panel_rows(*view.shape)) for name, view in self._in_panels.items()}
@@ -144,7 +144,7 @@ class Panels:
         kernels = KERNELS[self._config.cell]
         layers = range(self._config.layers)
         return [
-            kernels.layer_weights(self._config, of_layer(parameters, layer), {} if layer else self._tables)
+            kernels.layer_weights(self._config, layer_parameters(parameters, layer), {} if layer else self._tables)
             for layer in layers
         ]
 
@@ -153,7 +153,7 @@ class Panels:
         for name, view in self._in_panels.items():
             gemm.pack(view, self.across[name])
 
-    def fill_back(self) -> None:
+    def fill_backward(self) -> None:
         """Take over the weights for going backward."""
         if not self.back:
             self.back |= self._biases

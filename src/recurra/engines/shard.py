@@ -14,10 +14,10 @@ from recurra.engines.kernels.cell_kernels import Inputs
 from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import clear, column_sums, scale_streams, scatter_add, set_rows
-from recurra.engines.parameter_layout import Layout, Panels, padded, tile_of
+from recurra.engines.parameter_layout import Layout, Panels, padded_size, tile_width
 from recurra.network.cells import cell_of
 from recurra.network.network import State
-from recurra.network.parameters import of_layer
+from recurra.network.parameters import layer_parameters
 from recurra.network.state import map_state
 
 Ids = NDArray[np.integer]
@@ -47,15 +47,15 @@ class Shard:
 
     def __init__(self, config: ModelConfig, layout: Layout, steps: int, streams: int) -> None:
         self.config, self.steps, self.streams = config, steps, streams
-        self.width = padded(config.hidden_size)
+        self.width = padded_size(config.hidden_size)
         symbols = layout.slots["c"].width
         n = steps * streams
         self.layers = [_Layer(config, number, steps, streams, self.width) for number in range(config.layers)]
         self.gradient = aligned_zeros(1, layout.length)
         self.d = layout.views(self.gradient)
-        self.d_layers = [of_layer(self.d, number) for number in range(config.layers)]
+        self.d_layers = [layer_parameters(self.d, number) for number in range(config.layers)]
         self.o = aligned_zeros(n, symbols)
-        self.sums = aligned_zeros(1, padded(n))
+        self.sums = aligned_zeros(1, padded_size(n))
         self.dh_out = aligned_zeros(n, self.width)
         self.kernels = KERNELS[config.cell]
         self.carried = self.kernels.carried(streams, self.width)
@@ -63,7 +63,7 @@ class Shard:
         widest = max(len(cell_of(config).gates) * self.width, symbols)
         self.panel_room = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, widest))
         self.rows = np.arange(n)
-        self.tile, self.symbol_tile = tile_of(self.width), tile_of(symbols)
+        self.tile, self.symbol_tile = tile_width(self.width), tile_width(symbols)
 
     def steps_from(self, start: int, steps: int) -> Shard:
         """The part of `steps` steps from `start` on, in the same memory; the gradient is shared."""
@@ -72,7 +72,7 @@ class Shard:
         part, first, n = copy.copy(self), start * self.streams, steps * self.streams
         part.steps, part.layers = steps, [layer.rows(first, n, self.streams) for layer in self.layers]
         part.o, part.dh_out = self.o[first : first + n], self.dh_out[first : first + n]
-        part.sums, part.rows = self.sums[:, : padded(n)], self.rows[:n]
+        part.sums, part.rows = self.sums[:, : padded_size(n)], self.rows[:n]
         return part
 
     def run(self, p: Mapping[str, Vector], panels: Panels, x: Ids, y: Ids, masks: Vector | None) -> float:

@@ -50,7 +50,7 @@ def parts(training: TrainingConfig, processes: int) -> list[slice]:
     if B == 1:
         raise UsageError(
             f"one stream cannot be shared by {processes} processes: each step needs the one before it.",
-            hint="give a `--batch-size`, or train it in one process: preset seed is fastest so.",
+            hint="give a `--batch-size`, or train it in one process: preset classic is fastest so.",
         )
     if training.engine == "torch":
         if B % processes:
@@ -64,7 +64,7 @@ def parts(training: TrainingConfig, processes: int) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
-def own_part(training: TrainingConfig, ranks: ProcessGroup | None) -> slice:
+def streams_of_rank(training: TrainingConfig, ranks: ProcessGroup | None) -> slice:
     """The streams of this process: all of them where it is alone; UsageError where they cannot be shared."""
     return parts(training, 1)[0] if ranks is None else parts(training, ranks.size)[ranks.rank]
 

@@ -15,11 +15,11 @@ from recurra.engines.kernels.cell_kernels import InputWeights
 from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.kernels.choice import Rules
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
-from recurra.engines.parameter_layout import Layout, padded, tile_of
+from recurra.engines.parameter_layout import Layout, padded_size, tile_width
 from recurra.engines.thread_team import Team
 from recurra.network.cells import cell_of
 from recurra.network.network import State
-from recurra.network.parameters import of_layer
+from recurra.network.parameters import layer_parameters
 from recurra.network.state import map_state
 from recurra.system.system_info import usable_cpus
 
@@ -45,7 +45,7 @@ def symbols_of(config: ModelConfig, symbols: int) -> tuple[int, Tile]:
     A sum that goes on over zeros is the same: one lane group more, or where there are several tiles one tile more.
     """
     if not is_single_tanh_layer(config):
-        return padded(symbols), tile_of(padded(symbols))
+        return padded_size(symbols), tile_width(padded_size(symbols))
     tiling = Tiling.of(symbols)
     if tiling.width % gemm.PANEL == 0:
         return tiling.width, tiling.tile
@@ -59,23 +59,23 @@ class Stepper:
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
         self._config, self.symbols = config, len(parameters["c"])
         self.width, self.symbol_tile = symbols_of(config, self.symbols)
-        self._hidden, self._kernels = padded(config.hidden_size), KERNELS[config.cell]
-        self.tile = tile_of(self._hidden)
+        self._hidden, self._kernels = padded_size(config.hidden_size), KERNELS[config.cell]
+        self.tile = tile_width(self._hidden)
         layout = Layout(config, self.symbols)
         self._views = layout.views(layout.pack_weights(parameters))
-        self._arrangements = {alone: self._arranged(alone) for alone in (False, True)}
+        self._arrangements = {single_stream: self._arranged(single_stream) for single_stream in (False, True)}
 
     def weights(self, streams: int) -> stepping.NetworkWeights:
         """Return the weights as the kernels read them for so many streams."""
         return self._arrangements[streams == 1]
 
-    def _arranged(self, alone: bool) -> stepping.NetworkWeights:
+    def _arranged(self, single_stream: bool) -> stepping.NetworkWeights:
         """The weights for many streams, or for one, which reads recurrent matrices as they stand."""
 
         def pack(matrices: list[Vector]) -> Vector:
-            return _stacked(matrices, alone)
+            return _stacked(matrices, single_stream)
 
-        layers = [of_layer(self._views, number) for number in range(self._config.layers)]
+        layers = [layer_parameters(self._views, number) for number in range(self._config.layers)]
         table = self._views["layers.0.U"]
         unused = np.zeros((self._hidden, table.shape[1]), np.float32)  # U of the first layer is the table
         U = pack([unused, *(layer["U"] for layer in layers[1:])])
@@ -94,14 +94,14 @@ class Stepper:
 
     def workspace(self, streams: int) -> stepping.StepWorkspace:
         """Return new memory for the steps of so many streams."""
-        alone = self._arrangements[True].cell
+        single_stream = self._arrangements[True].cell
         return stepping.StepWorkspace(
-            cell=self._kernels.step_buffers(alone, streams, self._hidden),
+            cell=self._kernels.step_buffers(single_stream, streams, self._hidden),
             logits=aligned_zeros(streams, self.width),
             logs=aligned_zeros(streams, self.width),
             x=aligned_zeros(1, self.width),
             parts=np.zeros(self.width),
-            sums=aligned_zeros(1, padded(streams)),
+            sums=aligned_zeros(1, padded_size(streams)),
             packed=aligned_zeros(gemm.DEPTH, gemm.ROWS),
         )
 
@@ -125,7 +125,7 @@ class Stepper:
         def work(part: slice) -> None:
             own, count = part_of(carry, part), part.stop - part.start
             found = aligned_zeros(steps * count, self.width)
-            sums = aligned_zeros(1, padded(steps * count))
+            sums = aligned_zeros(1, padded_size(steps * count))
             x = np.ascontiguousarray(ids[:, part], np.int64)
             weights, room = self.weights(count), self.workspace(count)
             stepping.read(x, weights, own, room, found, sums, self.tile, self.symbol_tile)
@@ -184,9 +184,9 @@ def _share(streams: int, work: Any) -> None:
         team.each(lambda k: work(slice(bounds[k], bounds[k + 1])), count)
 
 
-def _stacked(matrices: list[Vector], alone: bool) -> Vector:
+def _stacked(matrices: list[Vector], single_stream: bool) -> Vector:
     """Matrices (k, n) of one shape as `step_product` takes them, one after the other."""
-    if alone:
+    if single_stream:
         return np.stack(matrices)
     panels = [aligned_zeros(*gemm.panel_rows(*matrix.shape)) for matrix in matrices]
     for matrix, own in zip(matrices, panels, strict=True):

@@ -37,4 +37,4 @@ class Team:
         return [shares[piece % self.size][piece // self.size] for piece in range(count)]
 
 
-ALONE = Team(1)
+ONE_THREAD = Team(1)

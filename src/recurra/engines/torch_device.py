@@ -12,7 +12,7 @@ from recurra.system.optional_dependencies import install
 HINT = install("torch")
 
 
-def required(what: str = "engine torch") -> Any:
+def require_torch(what: str = "engine torch") -> Any:
     """The module `torch`; UsageError that `what` needs it where it is not installed."""
     try:
         import torch
@@ -21,9 +21,9 @@ def required(what: str = "engine torch") -> Any:
     return torch
 
 
-def device_of(name: str, number: int = 0) -> Any:
+def select_device(name: str, number: int = 0) -> Any:
     """The torch.device of the setting `device`, the GPU `number` of several; UsageError where there is no such GPU."""
-    torch = required()
+    torch = require_torch()
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         build = "is built for CPUs" if torch.version.cuda is None else "finds none"
@@ -42,12 +42,12 @@ def device_of(name: str, number: int = 0) -> Any:
 
 
 @contextlib.contextmanager
-def settings_of_training(threads: int) -> Iterator[None]:
+def temporary_settings(threads: int) -> Iterator[None]:
     """PyTorch's settings while it trains, and after that what they were: so many threads, and float32 in full.
 
     On GPUs with tensor cores cuDNN would multiply 10 bits of 23 unless told otherwise.
     """
-    torch = required()
+    torch = require_torch()
     before, rounded = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(threads)
     torch.backends.cudnn.allow_tf32 = False

@@ -1,6 +1,6 @@
 """Train in PyTorch, float32, on a CPU or a GPU: its autograd, our optimizers.
 
-The optimisers are those of `network.optimizers`: their equations hold for torch tensors as they stand, on all
+The optimizers are those of `network.optimizers`: their equations hold for torch tensors as they stand, on all
 parameters laid end to end. PyTorch's own ones differ in where epsilon stands, in AdaGrad's and in what a checkpoint
 keeps, so that no other engine could go on from theirs.
 """
@@ -18,9 +18,9 @@ import torch
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.engines.engine import Array, Batches, ProcessGroup, Start, StepwiseEngine, Update
-from recurra.engines.flat_parameters import FLAT, by_name, laid_flat
-from recurra.engines.sharding import own_part, threads_of
-from recurra.engines.torch_device import device_of, settings_of_training
+from recurra.engines.flat_parameters import FLAT, flatten_state, unflatten_state
+from recurra.engines.sharding import streams_of_rank, threads_of
+from recurra.engines.torch_device import select_device, temporary_settings
 from recurra.engines.torch_network import Carried, Flat, Tensor, TorchNetwork
 from recurra.network import network, optimizers
 from recurra.network.dropout import masks_of_update
@@ -48,8 +48,8 @@ class TorchEngine(StepwiseEngine):
     ) -> None:
         super().__init__(config, training, start)
         self._ranks = ranks
-        self._part = own_part(training, ranks)
-        self._device = device_of(training.device, 0 if ranks is None else ranks.local_rank)
+        self._part = streams_of_rank(training, ranks)
+        self._device = select_device(training.device, 0 if ranks is None else ranks.local_rank)
         self.device = "cpu" if self._device.type == "cpu" else str(torch.cuda.get_device_name(self._device))
         symbols = len(start.parameters["c"])
         self._layout = Flat(config, symbols)
@@ -66,15 +66,15 @@ class TorchEngine(StepwiseEngine):
         return torch.tensor(array, device=self._device)
 
     def _loaded(self, saved: Mapping[str, Array] | None) -> dict[str, Tensor]:
-        """The optimiser's state on the device: new, or of what another engine may have `saved`."""
+        """The optimizer's state on the device: new, or of what another engine may have `saved`."""
         state = self._optimizer.init({FLAT: np.zeros(len(self._flat), np.float32)})
         if saved is not None:
-            state = laid_flat(state, saved, self._layout)
+            state = flatten_state(state, saved, self._layout)
         return {name: self._on_device(array.astype(np.float32)) for name, array in state.items()}
 
     @contextlib.contextmanager
     def _updating(self, inputs: Batches, targets: Batches) -> Iterator[Update]:
-        with settings_of_training(self._threads):
+        with temporary_settings(self._threads):
             x, y = (self._on_device(np.ascontiguousarray(ids, np.int64)) for ids in (inputs, targets))
             yield lambda i, rate: self._update(x[i], y[i], rate)
 
@@ -117,7 +117,7 @@ class TorchEngine(StepwiseEngine):
     def warm_up(self) -> None:
         """One pass that changes nothing: the device's libraries are loaded before the clock runs."""
         ids = self._on_device(np.zeros((1, self._part.stop - self._part.start), np.int64))
-        with settings_of_training(self._threads):
+        with temporary_settings(self._threads):
             self._network.loss_and_gradient(ids, ids, self._carried, None)[0].item()
 
     def parameters(self) -> dict[str, Array]:
@@ -130,7 +130,7 @@ class TorchEngine(StepwiseEngine):
 
     def optimizer_state(self) -> dict[str, Array]:
         state = {name: own.cpu().numpy() for name, own in self._optimizer_state.items()}
-        return by_name(state, self._layout)
+        return unflatten_state(state, self._layout)
 
     def state(self) -> State:
         return self._network.state(self._carried)

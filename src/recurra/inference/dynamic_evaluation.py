@@ -58,7 +58,7 @@ class DynamicConfig:
     segment: int = 64
 
     def __post_init__(self) -> None:
-        arguments.make_plain(self)
+        arguments.unwrap_fields(self)
         if not isinstance(self.method, str) or self.method not in METHODS:
             raise UsageError(f"`dynamic_method` must be one of {', '.join(METHODS)}; got {self.method!r}.")
         for name, defaults, highest in (("rate", RATES, math.inf), ("decay", DECAYS, 1.0)):
@@ -76,7 +76,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-class Dynamic:
+class DynamicPredictor:
     """A `Predictor` that learns from each segment that it has predicted; with rate 0 it equals `Steady`.
 
     `pull` and `step` (1, N) say for each parameter how far it goes back and along its gradient. A segment that comes in
@@ -130,14 +130,14 @@ class Dynamic:
         self._network.learn(self._pull, self._step)
 
 
-def learning(
+def create_dynamic_predictor(
     config: ModelConfig,
     parameters: Mapping[str, NDArray[Any]],
     state: State,
     how: DynamicConfig,
     learned: LongIds | None,
     document_end: int | None = None,
-) -> Dynamic:
+) -> DynamicPredictor:
     """The network of `parameters`, which are copied, as one that learns; rms wants the ids that it has `learned`."""
     network = DynamicNetwork(config, parameters, state, how.segment)
     if how.method == "sgd":
@@ -150,7 +150,7 @@ def learning(
     else:
         measured = DynamicNetwork(config, parameters, state, how.segment)
         pull, step = rms_steps(how, root_mean_squares(measured, learned, how.segment))
-    return Dynamic(network, pull, step, how.segment, document_end)
+    return DynamicPredictor(network, pull, step, how.segment, document_end)
 
 
 def sgd_steps(how: DynamicConfig, like: Vector) -> tuple[Vector, Vector]:

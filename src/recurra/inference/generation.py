@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.integer]
 
-AT_ONCE = 256  # streams that `write_all` keeps in its batch
-FIRST, LONGEST = 4, 1024  # steps of a block: they double while a block takes no longer than PATIENCE
+MAX_PARALLEL_TEXTS = 256  # streams that `generate_all` keeps in its batch
+FIRST_BLOCK, LONGEST_BLOCK = 4, 1024  # steps of a block: they double while a block takes no longer than PATIENCE
 PATIENCE = 0.1  # seconds
 
 LENGTH, STOP = "length", "stop"
@@ -49,15 +49,15 @@ class Sample(NamedTuple):
         return math.fsum(self.log_probabilities.tolist()) / len(self.symbols) if self.symbols else -math.inf
 
 
-class Piece(NamedTuple):
-    """What a text has got in one block; `writing.ended` says whether it is the last of it."""
+class TextChunk(NamedTuple):
+    """What a text has got in one block; `generation.ended` says whether it is the last of it."""
 
-    writing: Writing
+    generation: TextGeneration
     symbols: str
     log_probabilities: NDArray[np.float32]
 
 
-class Writing:
+class TextGeneration:
     """A text on its way: what is to be read first, what is left to write, and what may be part of a stop string.
 
     It takes one step to read a character, and at the last of the prompt's and each that follows one is chosen.
@@ -91,39 +91,39 @@ class Writing:
         uniforms[self._choices] = self._uniforms.uniform(self._choices.stop - start)
         self._done += steps
 
-    def take(self, symbols: str, logs: NDArray[np.float32]) -> Piece:
+    def take(self, symbols: str, logs: NDArray[np.float32]) -> TextChunk:
         """The n steps of `plan` were done: what was chosen in each, and its log p (n,)."""
         text, found = self._held + symbols[self._choices], logs[self._choices]
         if self._held:
             found = np.concatenate([self._held_logs, found])
-        at = stop_at(text, self._stops)
+        at = find_stop(text, self._stops)
         if at is not None:
             self.ended = STOP
         elif self._done >= self._last:
             self.ended, at = LENGTH, len(text)
         else:
-            at = len(text) - held_back(text, self._stops)
+            at = len(text) - possible_stop_length(text, self._stops)
         self._held, self._held_logs = text[at:], found[at:]
-        return Piece(self, text[:at], found[:at])
+        return TextChunk(self, text[:at], found[:at])
 
 
-def stop_at(text: str, stops: list[str]) -> int | None:
+def find_stop(text: str, stops: list[str]) -> int | None:
     """Where the stop string begins that is complete first, of those complete at once the longest; else None."""
     found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
     return min(found)[1] if found else None
 
 
-def held_back(text: str, stops: list[str]) -> int:
+def possible_stop_length(text: str, stops: list[str]) -> int:
     """How many characters at the end of `text` may be the beginning of a stop string."""
     lengths = (n for stop in stops for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n]))
     return max(lengths, default=0)
 
 
-def block_after(block: int, steps: int, seconds: float) -> int:
+def next_block_length(block: int, steps: int, seconds: float) -> int:
     """How long the next block is, where `steps` of one of `block` took so many seconds."""
     if seconds > PATIENCE:
         return max(block // 2, 1)
-    return min(2 * block, LONGEST) if steps == block and seconds < PATIENCE / 2 else block
+    return min(2 * block, LONGEST_BLOCK) if steps == block and seconds < PATIENCE / 2 else block
 
 
 class Generator:
@@ -135,57 +135,59 @@ class Generator:
 
     def __init__(self, stepper: Stepper, vocabulary: Vocabulary, document_end: int | None = None) -> None:
         self._stepper, self._vocabulary, self._document_end = stepper, vocabulary, document_end
-        self._live: list[Writing] = []
-        self._new: list[tuple[Writing, Rules]] = []
+        self._live: list[TextGeneration] = []
+        self._new: list[tuple[TextGeneration, Rules]] = []
         self._carry: Any = stepper.zeros(0)
         self._current = np.zeros(0, np.int64)
         self._rules: list[NDArray[np.generic]] = []
-        self._block = FIRST
+        self._block = FIRST_BLOCK
 
     def __len__(self) -> int:
         return len(self._live) + len(self._new)
 
-    def add(self, prompt: Ids, config: SamplingConfig, candidate: int = 0) -> Writing:
+    def add(self, prompt: Ids, config: SamplingConfig, candidate: int = 0) -> TextGeneration:
         """A text after the ids `prompt` begins: the first of `config`, or another `candidate` for it."""
         rules = rules_of(config, self._vocabulary, prompt, self._stepper.width)
-        writing = Writing(self._vocabulary, prompt, config, candidate)
-        self._new.append((writing, rules))
-        return writing
+        generation = TextGeneration(self._vocabulary, prompt, config, candidate)
+        self._new.append((generation, rules))
+        return generation
 
-    def drop(self, writing: Writing) -> None:
+    def drop(self, generation: TextGeneration) -> None:
         """It is no longer wanted."""
-        self._new = [(other, rules) for other, rules in self._new if other is not writing]
-        self._keep([other is not writing for other in self._live])
+        self._new = [(other, rules) for other, rules in self._new if other is not generation]
+        self._keep([other is not generation for other in self._live])
 
-    def step(self) -> list[Piece]:
+    def step(self) -> list[TextChunk]:
         """Write a block: what each text has got. A block is as long as it may be without making anyone wait."""
         self._join()
         if not self._live:
             return []
-        steps = min(self._block, max(writing.steps_left for writing in self._live))
+        steps = min(self._block, max(generation.steps_left for generation in self._live))
         given, uniforms = np.full((len(self), steps), -1), np.full((len(self), steps), -1.0)
-        for s, writing in enumerate(self._live):
-            writing.plan(given[s], uniforms[s])
+        for s, generation in enumerate(self._live):
+            generation.plan(given[s], uniforms[s])
         started = time.monotonic()
         written, logs = self._stepper.write(
             self._carry, self._current, given.T, uniforms.T, Rules(*self._rules), self._document_end
         )
-        self._block = block_after(self._block, steps, time.monotonic() - started)
+        self._block = next_block_length(self._block, steps, time.monotonic() - started)
         symbols, logs = self._vocabulary.decode(written.T), np.ascontiguousarray(logs.T)
-        pieces = [writing.take(symbols[s * steps : (s + 1) * steps], logs[s]) for s, writing in enumerate(self._live)]
-        self._keep([writing.ended is None for writing in self._live])
+        pieces = [
+            generation.take(symbols[s * steps : (s + 1) * steps], logs[s]) for s, generation in enumerate(self._live)
+        ]
+        self._keep([generation.ended is None for generation in self._live])
         return pieces
 
     def _join(self) -> None:
         """The new ones are read and written from now on."""
         if not self._new:
             return
-        writings, rules = zip(*self._new, strict=True)
+        generations, rules = zip(*self._new, strict=True)
         rows = [list(self._rules)] * bool(self._live) + [list(one) for one in rules]
         self._rules = [np.concatenate(field) for field in zip(*rows, strict=True)]
-        self._carry = join_states([self._carry, self._stepper.zeros(len(writings))])
-        self._current = np.concatenate([self._current, np.zeros(len(writings), np.int64)])
-        self._live, self._new = [*self._live, *writings], []
+        self._carry = join_states([self._carry, self._stepper.zeros(len(generations))])
+        self._current = np.concatenate([self._current, np.zeros(len(generations), np.int64)])
+        self._live, self._new = [*self._live, *generations], []
 
     def _keep(self, wanted: list[bool]) -> None:
         """The others leave."""
@@ -206,40 +208,40 @@ class _Candidates:
     def __init__(self, count: int) -> None:
         self.waited_for = count
         self.best: tuple[float, int, Sample] | None = None
-        self._pieces: dict[Writing, list[Piece]] = {}
+        self._pieces: dict[TextGeneration, list[TextChunk]] = {}
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: TextChunk) -> None:
         """One of them has got a piece; the best stays, of equally good ones the first."""
-        writing, pieces = piece.writing, self._pieces.setdefault(piece.writing, [])
+        generation, pieces = piece.generation, self._pieces.setdefault(piece.generation, [])
         pieces.append(piece)
-        if writing.ended is None:
+        if generation.ended is None:
             return
-        del self._pieces[writing]
+        del self._pieces[generation]
         self.waited_for -= 1
         logs = np.concatenate([piece.log_probabilities for piece in pieces])
-        sample = Sample("".join(piece.symbols for piece in pieces), logs, writing.ended)
-        rank = sample.mean, -writing.candidate, sample
+        sample = Sample("".join(piece.symbols for piece in pieces), logs, generation.ended)
+        rank = sample.mean, -generation.candidate, sample
         if self.best is None or rank[:2] > self.best[:2]:
             self.best = rank
 
 
-def write_all(generator: Generator, texts: Iterable[tuple[Ids, SamplingConfig]]) -> Iterator[Sample]:
-    """One text for each prompt and settings, in order, of its candidates the best; `AT_ONCE` are written at once."""
+def generate_all(generator: Generator, texts: Iterable[tuple[Ids, SamplingConfig]]) -> Iterator[Sample]:
+    """Yield the best candidate for each prompt and settings, in order; `MAX_PARALLEL_TEXTS` are written at once."""
     found: dict[int, _Candidates] = {}
-    owner: dict[Writing, int] = {}
+    owner: dict[TextGeneration, int] = {}
     wanted = ((n, *text, candidate) for n, text in enumerate(texts) for candidate in range(text[1].best_of))
     following = 0
     while True:
-        for n, prompt, config, candidate in itertools.islice(wanted, AT_ONCE - len(generator)):
-            writing = generator.add(prompt, config, candidate)
-            owner[writing] = n
+        for n, prompt, config, candidate in itertools.islice(wanted, MAX_PARALLEL_TEXTS - len(generator)):
+            generation = generator.add(prompt, config, candidate)
+            owner[generation] = n
             found.setdefault(n, _Candidates(config.best_of))
         if not found:
             return
         for piece in generator.step():
-            found[owner[piece.writing]].add(piece)
-            if piece.writing.ended is not None:
-                del owner[piece.writing]
+            found[owner[piece.generation]].add(piece)
+            if piece.generation.ended is not None:
+                del owner[piece.generation]
         while following in found and not found[following].waited_for:
             best = found.pop(following).best
             assert best is not None  # noqa: S101 - all have ended
@@ -247,11 +249,11 @@ def write_all(generator: Generator, texts: Iterable[tuple[Ids, SamplingConfig]])
             following += 1
 
 
-def pieces_of(generator: Generator, prompt: Ids, config: SamplingConfig) -> Iterator[str]:
+def stream_chunks(generator: Generator, prompt: Ids, config: SamplingConfig) -> Iterator[str]:
     """The symbols of one text as they are written, in pieces; where there are candidates, of the best at the end."""
     if config.best_of > 1:
-        yield next(write_all(generator, [(prompt, config)])).symbols
+        yield next(generate_all(generator, [(prompt, config)])).symbols
         return
-    writing = generator.add(prompt, config)
-    while writing.ended is None:
+    generation = generator.add(prompt, config)
+    while generation.ended is None:
         yield from (piece.symbols for piece in generator.step() if piece.symbols)

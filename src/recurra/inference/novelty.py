@@ -168,7 +168,7 @@ def _lines(text: str | Text, offsets: list[int]) -> dict[int, int]:
     return found
 
 
-def as_table(found: Novelty) -> dict[str, Any]:
+def to_table(found: Novelty) -> dict[str, Any]:
     """As JSON's types."""
     return {
         "longest": found.longest,

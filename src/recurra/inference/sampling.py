@@ -28,7 +28,7 @@ from recurra.config import arguments
 from recurra.engines.kernels.choice import Rules
 from recurra.errors import UsageError
 from recurra.inference.sampling_options import SamplingOptions, SamplingSettings
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 from recurra.text.escapes import first_escape
 from recurra.text.vocabulary import name_characters
 
@@ -42,7 +42,7 @@ COLDEST, HOTTEST = 1e-30, 1e38  # a temperature below is 0: float32 could not di
 IN_QUOTES = 'write the character itself, which is "\\n" or the like in Python and in JSON.'
 
 
-class Unwritable(NamedTuple):
+class ImpossibleCharacters(NamedTuple):
     """The distinct `characters` of a `setting` that can never be generated: unknown ones, or known and excluded ones.
 
     `escape` is an escape that stands in the setting as it was typed, such as a backslash and n.
@@ -80,7 +80,7 @@ class SamplingConfig(SamplingOptions):
         before the rules above; the first of them is the text of best_of = 1
     """
 
-    def adapted(self, vocabulary: Vocabulary) -> tuple[SamplingConfig, list[Unwritable]]:
+    def adapt(self, vocabulary: Vocabulary) -> tuple[SamplingConfig, list[ImpossibleCharacters]]:
         """Return settings that a model with `vocabulary` follows in the same way, and what it cannot write of these.
 
         Strings are in the canonical form that the model knows. Stop strings that it can never write, and unknown
@@ -89,14 +89,16 @@ class SamplingConfig(SamplingOptions):
         """
         if not self.stop and self.allow is None and not self.ban:
             return self, []
-        allow = None if self.allow is None else respelled(self.allow, vocabulary)[0]
+        allow = None if self.allow is None else respell(self.allow, vocabulary)[0]
         config = dataclasses.replace(self, allow=allow, ban=_banned(self.ban, vocabulary))
         possible = set(vocabulary.decode(allowed_ids(config, vocabulary)))
         found = [] if vocabulary.is_bytes else _unknown({"allow": allow or "", "ban": config.ban}, vocabulary)
-        stop = [respelled(one, vocabulary)[0] for one in self.stop]
+        stop = [respell(one, vocabulary)[0] for one in self.stop]
         for one in stop:
             if missing := dict.fromkeys(symbol for symbol in vocabulary.spell(one) if symbol not in possible):
-                found += _unknown({"stop": one}, vocabulary) or [Unwritable("stop", "".join(missing), is_known=True)]
+                found += _unknown({"stop": one}, vocabulary) or [
+                    ImpossibleCharacters("stop", "".join(missing), is_known=True)
+                ]
         writable = tuple(one for one in stop if set(vocabulary.spell(one)) <= possible)
         allow = None if allow is None else _known(allow, vocabulary)
         return dataclasses.replace(config, stop=writable, allow=allow, ban=_known(config.ban, vocabulary)), found
@@ -120,20 +122,20 @@ def _known(characters: str, vocabulary: Vocabulary) -> str:
 def _banned(ban: str, vocabulary: Vocabulary) -> str:
     """Return `ban` in the canonical form that `vocabulary` has; UsageError for a character that is several there."""
     for character in dict.fromkeys(ban):
-        parts = respelled(character, vocabulary)[0]
+        parts = respell(character, vocabulary)[0]
         if len(parts) > 1:
             raise UsageError(
                 f"`ban` has {name_characters(character)}, which this model writes as {name_characters(parts)}.",
                 hint="ban one of these.",
             )
-    return respelled(ban, vocabulary)[0]
+    return respell(ban, vocabulary)[0]
 
 
-def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[Unwritable]:
+def _unknown(settings: dict[str, str], vocabulary: Vocabulary) -> list[ImpossibleCharacters]:
     """Return the settings with characters that a model with `vocabulary` does not know."""
     found = {name: vocabulary.encode_known(vocabulary.spell(value))[1] for name, value in settings.items()}
     return [
-        Unwritable(name, unknown, escape=first_escape(settings[name]) if "\\" in unknown else None)
+        ImpossibleCharacters(name, unknown, escape=first_escape(settings[name]) if "\\" in unknown else None)
         for name, unknown in found.items()
         if unknown
     ]

@@ -51,7 +51,7 @@ class SamplingOptions:
     best_of: int = _option(1, "Each text is the likeliest, by the character, of so many candidates.", TEXTS)
 
     def __post_init__(self) -> None:
-        arguments.make_plain(self)
+        arguments.unwrap_fields(self)
         for name in ("max_new_tokens", "top_k"):
             _require_whole(name, getattr(self, name), 0, MAX_SEED)
         for name in ("num_return_sequences", "best_of"):
@@ -88,18 +88,18 @@ class SamplingSettings(TypedDict, total=False):
 def _require_whole(name: str, value: object, low: int, high: int) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not (whole and low <= value <= high):  # type: ignore[operator]  # an int here
-        raise UsageError(f"`{name}` must be a whole number from {low} to {high:,}; got {arguments.shown(value)}.")
+        raise UsageError(f"`{name}` must be a whole number from {low} to {high:,}; got {arguments.short_repr(value)}.")
 
 
 def _require_number(name: str, value: object, low: float, high: float) -> None:
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (good and low <= value <= high):  # type: ignore[operator]  # a number here
         wanted = f"finite number, at least {low}" if high == GREATEST else f"number from {low} to {high}"
-        raise UsageError(f"`{name}` must be a {wanted}; got {arguments.shown(value)}.")
+        raise UsageError(f"`{name}` must be a {wanted}; got {arguments.short_repr(value)}.")
 
 
 def _strings(value: Any) -> tuple[str, ...]:
-    value = [arguments.plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+    value = [arguments.unwrap_numpy(one) for one in value] if isinstance(value, (list, tuple)) else value
     found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else (value,)
     wrong = [one for one in found if not isinstance(one, str) or not one]
     if wrong:

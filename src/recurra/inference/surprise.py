@@ -52,7 +52,7 @@ class Predictor(Protocol):
         """log p over what follows each of `inputs` (N,), in blocks (n, K) in nats; what did follow are `targets`."""
 
 
-class Steady:
+class StaticPredictor:
     """A network that stays as it is, and its `state`, which becomes zero before the id `document_end` is read."""
 
     def __init__(self, network: Network, state: State, document_end: int | None = None) -> None:

@@ -267,7 +267,7 @@ def script(path: Path) -> str:
     if kind is None or kind.converter is None:
         hint = "leave out `--converter`." if kind is None else file_kinds.hint_for(path, kind)
         raise UsageError(f"`{path}` needs no script, or none can convert it.", hint=hint)
-    written = file_kinds.converted(path, kind.converter)
+    written = file_kinds.converted_path(path, kind.converter)
     head = HEAD.format(
         file=_inside_docstring(path.name or f"{path}"),
         where=file_kinds.WHERE[kind.converter],

@@ -29,5 +29,5 @@ def write(origin: Origin, path: Path, format: str, *, force: bool) -> list[Path]
     Raises UsageError where a package is missing, a file is there already or the network does not fit the format.
     """
     require_format(format)
-    files.require_free(FORMATS[format].targets(path), force=force)
+    files.require_absent(FORMATS[format].targets(path), force=force)
     return files.write(EXPORTS[format](origin, path))

@@ -34,7 +34,7 @@ ONNX = re.compile(rb"\x08[\x01-\x20](?:[\x12\x1a\x22\x32]|\x28|\x3a)", re.DOTALL
 TENSORFLOW_PART = re.compile(r".*\.(?:index|data-\d{5}-of-\d{5}|ckpt|meta)")
 
 
-class Refused(NamedTuple):
+class Unsupported(NamedTuple):
     """A kind that is not read: what it is, what to do about a {file}, and the script that converts it."""
 
     what: str
@@ -44,29 +44,35 @@ class Refused(NamedTuple):
 
 RUNS_CODE = "which could run any code: it is not read"
 NOT_READ = "which is not read"
-OF_PYTORCH = Refused(f"a pickle of PyTorch, {RUNS_CODE}", converter=PYTORCH)
-TORCHSCRIPT = Refused(f"a program of TorchScript, {NOT_READ}", converter=PYTORCH)
-OF_PYTHON = Refused(f"a pickle of Python, {RUNS_CODE}", converter=PICKLE)
-OF_KERAS = Refused(f"a model of Keras, {NOT_READ}", converter=KERAS)
-SAVED_MODEL = Refused(f"a SavedModel of TensorFlow, {NOT_READ}", converter=KERAS)
+OF_PYTORCH = Unsupported(f"a pickle of PyTorch, {RUNS_CODE}", converter=PYTORCH)
+TORCHSCRIPT = Unsupported(f"a program of TorchScript, {NOT_READ}", converter=PYTORCH)
+OF_PYTHON = Unsupported(f"a pickle of Python, {RUNS_CODE}", converter=PICKLE)
+OF_KERAS = Unsupported(f"a model of Keras, {NOT_READ}", converter=KERAS)
+SAVED_MODEL = Unsupported(f"a SavedModel of TensorFlow, {NOT_READ}", converter=KERAS)
 AGAIN = "save it again in the program that has it: `safetensors.torch.save_file(model.state_dict(), {safetensors})`."
 UNPACK = "unpack it: `{} && recurra import {}`."
 
-KINDS: list[tuple[bytes, int, Refused]] = [
-    (b"MATLAB 7.3", 0, Refused(f"a MAT-file of level 7.3, {NOT_READ}", "save it with `-v7`.")),
-    (b"HDF5-based Julia", 0, Refused(f"a JLD2 file of Julia, {NOT_READ}", "write an .npz file with NPZ.jl.")),
-    (b"\x89HDF\r\n\x1a\n", 0, Refused(f"an HDF5 file, as Keras writes it, {NOT_READ}", converter=KERAS)),
-    (b"# Created by Octave", 0, Refused("in Octave's own format", "save it with `save('-v7', FILE, 'RNN')`.")),
-    (b"Octave-1", 0, Refused("in Octave's own format", "save it with `save('-v7', FILE, 'RNN')`.")),
-    (b"GGUF", 0, Refused("a GGUF file of llama.cpp, which holds no nn.RNN, LSTM or GRU", AGAIN)),
-    (b"TFL3", 4, Refused(f"a model of TensorFlow Lite, {NOT_READ}", "convert the Keras model that it was made from.")),
-    (b"\x1f\x8b", 0, Refused("compressed by gzip", UNPACK.format("gzip -dc {file} > {bare}", "{bare}"))),
-    (b"BZh", 0, Refused("compressed by bzip2", UNPACK.format("bzip2 -dc {file} > {bare}", "{bare}"))),
-    (b"\xfd7zXZ\0", 0, Refused("compressed by xz", UNPACK.format("xz -dc {file} > {bare}", "{bare}"))),
-    (b"\x28\xb5\x2f\xfd", 0, Refused("compressed by zstd", UNPACK.format("zstd -dc {file} > {bare}", "{bare}"))),
-    (b"7z\xbc\xaf\x27\x1c", 0, Refused("a 7z archive", "unpack it: `7z x {file}`.")),
-    (b"ustar", 257, Refused("a tar archive", "unpack it: `tar -xf {file}`.")),
-    (b"version https://git-lfs", 0, Refused("a pointer of Git LFS, not the file itself", "fetch it: `git lfs pull`.")),
+KINDS: list[tuple[bytes, int, Unsupported]] = [
+    (b"MATLAB 7.3", 0, Unsupported(f"a MAT-file of level 7.3, {NOT_READ}", "save it with `-v7`.")),
+    (b"HDF5-based Julia", 0, Unsupported(f"a JLD2 file of Julia, {NOT_READ}", "write an .npz file with NPZ.jl.")),
+    (b"\x89HDF\r\n\x1a\n", 0, Unsupported(f"an HDF5 file, as Keras writes it, {NOT_READ}", converter=KERAS)),
+    (b"# Created by Octave", 0, Unsupported("in Octave's own format", "save it with `save('-v7', FILE, 'RNN')`.")),
+    (b"Octave-1", 0, Unsupported("in Octave's own format", "save it with `save('-v7', FILE, 'RNN')`.")),
+    (b"GGUF", 0, Unsupported("a GGUF file of llama.cpp, which holds no nn.RNN, LSTM or GRU", AGAIN)),
+    (
+        b"TFL3", 4,
+        Unsupported(f"a model of TensorFlow Lite, {NOT_READ}", "convert the Keras model that it was made from."),
+    ),
+    (b"\x1f\x8b", 0, Unsupported("compressed by gzip", UNPACK.format("gzip -dc {file} > {bare}", "{bare}"))),
+    (b"BZh", 0, Unsupported("compressed by bzip2", UNPACK.format("bzip2 -dc {file} > {bare}", "{bare}"))),
+    (b"\xfd7zXZ\0", 0, Unsupported("compressed by xz", UNPACK.format("xz -dc {file} > {bare}", "{bare}"))),
+    (b"\x28\xb5\x2f\xfd", 0, Unsupported("compressed by zstd", UNPACK.format("zstd -dc {file} > {bare}", "{bare}"))),
+    (b"7z\xbc\xaf\x27\x1c", 0, Unsupported("a 7z archive", "unpack it: `7z x {file}`.")),
+    (b"ustar", 257, Unsupported("a tar archive", "unpack it: `tar -xf {file}`.")),
+    (
+        b"version https://git-lfs", 0,
+        Unsupported("a pointer of Git LFS, not the file itself", "fetch it: `git lfs pull`."),
+    ),
 ]  # fmt: skip
 
 
@@ -82,7 +88,7 @@ def kind_of(path: Path) -> str:
     return MAT if head.startswith(b"MATLAB 5") or path.suffix == ".mat" else SAFETENSORS
 
 
-def refused_kind(path: Path) -> Refused | None:
+def refused_kind(path: Path) -> Unsupported | None:
     """The kind of a file or folder that is not read; None if nothing is known against it."""
     if is_folder(path):
         return SAVED_MODEL if (path / "saved_model.pb").is_file() else None
@@ -118,17 +124,20 @@ def _is_npz(path: Path, head: bytes) -> bool:
     return head.startswith(ZIP) and any(name.endswith(".npy") for name in zip_file.names(path))
 
 
-def _refused(path: Path, head: bytes) -> Refused | None:
+def _refused(path: Path, head: bytes) -> Unsupported | None:
     for magic, at, kind in KINDS:
         if head.startswith(magic, at):
             return kind
     return next((found for look in (_zip, _pickle, _array, _text, _by_name) if (found := look(path, head))), None)
 
 
-def hint_for(path: Path, kind: Refused) -> str:
+def hint_for(path: Path, kind: Unsupported) -> str:
     """Return the hint for a file of that kind, with a command that can be pasted."""
     if kind.converter is not None:
-        script, written = f"recurra import {argument(path)} --converter > convert.py", converted(path, kind.converter)
+        script, written = (
+            f"recurra import {argument(path)} --converter > convert.py",
+            converted_path(path, kind.converter),
+        )
         return f"`{script}`; then, {WHERE[kind.converter]}, `python convert.py` writes {argument(written)}."
     bare = path.with_suffix("") if path.suffix in (".gz", ".bz2", ".xz", ".zst") else path.with_name(f"{path.name}.out")
     return (
@@ -138,7 +147,7 @@ def hint_for(path: Path, kind: Refused) -> str:
     )
 
 
-def converted(path: Path, converter: str) -> Path:
+def converted_path(path: Path, converter: str) -> Path:
     """The file that a converter writes."""
     return (path if path.name else path.absolute()).with_suffix(WRITTEN[converter])
 
@@ -149,7 +158,7 @@ def argument(path: Path) -> str:
     return shlex.quote(name)
 
 
-def _zip(path: Path, head: bytes) -> Refused | None:
+def _zip(path: Path, head: bytes) -> Unsupported | None:
     """Return the kind of a zip archive, by the names in it."""
     if not head.startswith(ZIP):
         return None
@@ -166,10 +175,10 @@ def _zip(path: Path, head: bytes) -> Refused | None:
     named = [name for name in inside if name.name and not name.is_absolute() and ".." not in name.parts]
     models = [name for name in named if name.suffix in (".safetensors", ".npz", ".mat")] or named
     target = argument(folder / models[0]) if len(models) == 1 else argument(folder)
-    return Refused("a zip archive", UNPACK.format(f"unzip {argument(path)} -d {argument(folder)}", target))
+    return Unsupported("a zip archive", UNPACK.format(f"unzip {argument(path)} -d {argument(folder)}", target))
 
 
-def _pickle(path: Path, head: bytes) -> Refused | None:
+def _pickle(path: Path, head: bytes) -> Unsupported | None:
     if head.startswith(LEGACY_PYTORCH):
         return OF_PYTORCH
     if head.startswith(PICKLES):
@@ -177,33 +186,33 @@ def _pickle(path: Path, head: bytes) -> Refused | None:
     return OF_PYTHON if head.startswith(ZLIB) and path.suffix in (".pkl", ".pickle", ".joblib", ".z") else None
 
 
-def _array(_: Path, head: bytes) -> Refused | None:
+def _array(_: Path, head: bytes) -> Unsupported | None:
     """One array of NumPy, or a dict that `np.save` made a pickle of."""
     if not head.startswith(numpy_file.MAGIC):
         return None
     if numpy_file.is_object(head):
-        return Refused(f"an array of objects, a pickle, {RUNS_CODE}", converter=PICKLE)
-    return Refused(
+        return Unsupported(f"an array of objects, a pickle, {RUNS_CODE}", converter=PICKLE)
+    return Unsupported(
         "one array of NumPy, and a network has five",
         'save them in one file: `numpy.savez("rnn.npz", U=U, W=W, V=V, b=b, c=c)`.',
     )
 
 
-def _text(path: Path, head: bytes) -> Refused | None:
+def _text(path: Path, head: bytes) -> Unsupported | None:
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
-        return Refused("a web page, not a model", "download the file itself.")
+        return Unsupported("a web page, not a model", "download the file itself.")
     if path.suffix != ".json" or not start.startswith((b"{", b"[", b'"')):
         return None
     if path.name.endswith(".index.json") and (shards := _shards(path)):
         return shards
-    return Refused(
+    return Unsupported(
         "JSON, and holds no numbers of a network",
         "if it is a vocabulary, name the network's file too: `recurra import NETWORK --vocabulary {file}`.",
     )
 
 
-def _shards(path: Path) -> Refused | None:
+def _shards(path: Path) -> Unsupported | None:
     """The index of a network that was saved as several safetensors files."""
     try:
         table = parse_json(files.read(path))["weight_map"]
@@ -220,19 +229,19 @@ def _shards(path: Path) -> Refused | None:
         )
         parts = " ".join(argument(path.with_name(shard)) for shard in shards)
         hint = f"join them: `python -c {shlex.quote(code)} {argument(whole)} {parts}`."
-    return Refused(f"the index of {len(shards):,} safetensors files", hint)
+    return Unsupported(f"the index of {len(shards):,} safetensors files", hint)
 
 
-def _by_name(path: Path, head: bytes) -> Refused | None:
+def _by_name(path: Path, head: bytes) -> Unsupported | None:
     if head.startswith(LUA_TORCH):
-        return Refused(
+        return Unsupported(
             f"a file of Lua Torch, as char-rnn and torch-rnn write it, {NOT_READ}",
             "train again on its text: `recurra train input.txt --cell lstm --layers 2 --hidden-size 128`.",
         )
     if path.suffix == ".onnx" or (ONNX.match(head) and b"onnx" in head.lower()):
-        return Refused(f"an ONNX file, {NOT_READ}", AGAIN)
+        return Unsupported(f"an ONNX file, {NOT_READ}", AGAIN)
     if TENSORFLOW_PART.fullmatch(path.name):
-        return Refused(
+        return Unsupported(
             f"a part of a checkpoint of TensorFlow, {NOT_READ}",
             'load it into its model, and save that: `model.load_weights(...); model.save("model.keras")`.',
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recurra.model import LanguageModel
 
 
-def require_free(paths: list[Path], *, force: bool) -> None:
+def require_absent(paths: list[Path], *, force: bool) -> None:
     """UsageError where one of `paths` is there already, and it is not to be replaced by `force`."""
     there = next((path for path in paths if _is_there(path)), None)
     if there is not None and (not force or there.is_dir()):
@@ -57,7 +57,7 @@ def _is_there(path: Path) -> bool:
 def _writing(path: Path) -> Iterator[None]:
     """StorageError, which says what to do about `-o`, where the system refuses and for a name that no file can have."""
     try:
-        with atomic_write.writing(path, atomic_write.OUTPUT_PLACE):
+        with atomic_write.storage_errors(path, atomic_write.OUTPUT_PLACE):
             yield
     except ValueError as error:
         raise StorageError(f"cannot write `{path}`: {error}.", hint=atomic_write.OUTPUT_PLACE) from error

@@ -149,7 +149,7 @@ def _model(name: str, tensors: dict[str, Any], about: dict[str, Any], named: sym
 
 def model_of(network: Network, named: symbols.Symbols, documents: str | None = None) -> LanguageModel:
     """The model whose ids are those of `named`, in our order."""
-    vocabulary, parameters = symbols.in_our_order(named, network.parameters)
+    vocabulary, parameters = symbols.reorder_parameters(named, network.parameters)
     return LanguageModel(network.config, vocabulary, parameters, documents)
 
 

@@ -41,7 +41,7 @@ class Imported(NamedTuple):
     documents: str | None = None
 
 
-def path_alone(path: Path) -> list[Path]:
+def single_path(path: Path) -> list[Path]:
     """The files of an export that is one file."""
     return [path]
 
@@ -59,7 +59,7 @@ class FileFormat(NamedTuple):
 
     name: str
     suffix: str = ""
-    targets: Callable[[Path], list[Path]] = path_alone
+    targets: Callable[[Path], list[Path]] = single_path
     contents: Callable[[Origin, Path], Mapping[Path, bytes]] | None = None
     kind: str | None = None
     read: Callable[[Path, Options], LanguageModel | Imported] | None = None

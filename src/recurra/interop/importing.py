@@ -41,7 +41,7 @@ def _model(path: Path, imported: Imported, options: Options) -> LanguageModel:
         found = text_symbols.symbols_of(text, K)
     else:
         found = _from_vocabulary(options.vocabulary) if options.vocabulary is not None else own or _missing(path)
-    found = symbols.without_id_0(found, K)
+    found = symbols.drop_id_0(found, K)
     model = folder.model_of(network, found, documents)
     if found.stand_ins:
         shown = ", ".join(f"{name!r} U+{point:04X}" for name, point in found.stand_ins[:8])

@@ -4,7 +4,7 @@
 
 U (m, K), W (m, m), V (K, m), b (m, 1) and c (K, 1) are float64, which holds a float32 exactly. Beside the struct lie
 code_points (K, 1), the character of each id, counted from 1 there; is_bytes, 1 where they are bytes; documents, 1 where
-h is zero before each newline; and, where all are ASCII, book_chars (1, K), as the course calls them.
+h is zero before each newline; and, where all are ASCII, book_chars (1, K), as DD2424 assignment 4 calls them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
-from recurra.interop import course_network, file_kinds, files, mat_file, matlab_script
-from recurra.interop.course_network import Scheme
+from recurra.interop import file_kinds, files, mat_file, matlab_script, vanilla_network
 from recurra.interop.format_entry import FileFormat, Imported, Options
 from recurra.interop.symbols import Symbols
 from recurra.interop.torch_names import Names
 from recurra.interop.torch_state import Network
+from recurra.interop.vanilla_network import Scheme
 from recurra.network.cells import CELLS, cell_of
 from recurra.system import optional_dependencies
 from recurra.text.vocabulary import code_points
@@ -70,7 +70,9 @@ def read(path: Path, options: Options) -> Imported:
     """The network in the struct RNN of a MAT-file, and the characters that lie beside it."""
     found = from_bytes(files.read(path, mat_file.MAX_BYTES), f"{path}")
     if options.names != Names() or options.activation not in (None, "tanh"):
-        raise UsageError("names of modules and an activation are for a state_dict; a MAT-file is the course's network.")
+        raise UsageError(
+            "names of modules and an activation are for a state_dict; a MAT-file has a network of DD2424 assignment 4."
+        )
     return Imported(Network(found.config, found.parameters), found.symbols, found.documents)
 
 
@@ -117,20 +119,20 @@ def from_bytes(data: bytes, name: str) -> MatModel:
     """
     found = mat_file.variables(data, name)
     fields, scheme = _struct(found, name)
-    config, parameters = course_network.network(fields, scheme, name)
+    config, parameters = vanilla_network.network(fields, scheme, name)
     return MatModel(config, parameters, _symbols(found), "lines" if _flag(found, "documents") else None)
 
 
 def _struct(found: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], Scheme]:
     """The struct RNN, or the only one that has the fields of a network, or the variables themselves."""
     structs = {key: value for key, value in found.items() if isinstance(value, dict)}
-    fitting = {key: scheme for key, value in structs.items() if (scheme := course_network.scheme_of(value))}
+    fitting = {key: scheme for key, value in structs.items() if (scheme := vanilla_network.scheme_of(value))}
     if STRUCT in fitting or len(fitting) == 1:
         chosen = STRUCT if STRUCT in fitting else next(iter(fitting))
         return structs[chosen], fitting[chosen]
     if fitting:
         raise ModelError(f"`{name}` has several networks: {', '.join(fitting)}.", hint="save one of them as `RNN`.")
-    if scheme := course_network.scheme_of(found):
+    if scheme := vanilla_network.scheme_of(found):
         return found, scheme
     there = ", ".join(f"`{key:.40}`" for key in list(found)[:10]) or "nothing that is read"
     raise ModelError(f"`{name}` has no struct with the fields U, W, V, b and c; it has {there}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 from recurra.inference.sampling import start_ids
 from recurra.network.cells import cell_of, torch_module
 
@@ -136,5 +136,5 @@ def _one(part: str, words: dict[str, str]) -> str:
 
 def _cell(text: str) -> str:
     """A text that Markdown shows as it is, in one line of a table."""
-    one_line = inert(text).replace("\n", " ")
+    one_line = sanitize(text).replace("\n", " ")
     return "".join(f"\\{character}" if character in "\\`*_{}[]<>|#!~&" else character for character in one_line)

@@ -49,7 +49,7 @@ def read(path: Path) -> Content:
     """The arrays of an .npz file. Raises ModelError if it holds more than is read, CheckpointError if it is damaged."""
     arrays: dict[str, Array] = {}
     left_out = []
-    with zip_file.opened(path) as archive:
+    with zip_file.open_zip(path) as archive:
         entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
         if len(entries) > MAX_ARRAYS:
             raise ModelError(f"`{path}` has more than {MAX_ARRAYS:,} arrays.")

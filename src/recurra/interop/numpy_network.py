@@ -1,11 +1,11 @@
-"""The network in an .npz file of NumPy, only read: the course's U, W, V, b and c, or a state_dict of PyTorch."""
+"""Read the network in an .npz file of NumPy: U, W, V, b and c of DD2424 assignment 4, or PyTorch's state_dict."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from recurra.errors import ModelError, UsageError
-from recurra.interop import course_network, file_kinds, numpy_file, vocabulary_arrays
+from recurra.interop import file_kinds, numpy_file, vanilla_network, vocabulary_arrays
 from recurra.interop.format_entry import FileFormat, Imported, Options
 from recurra.interop.torch_names import Names
 from recurra.interop.torch_state import Network, from_state
@@ -16,10 +16,10 @@ def read(path: Path, options: Options) -> Imported:
     arrays, left_out = numpy_file.read(path)
     symbols, name = vocabulary_arrays.symbols_in(arrays), f"{path}"
     activation = options.activation or "tanh"
-    if scheme := course_network.scheme_of(arrays):
+    if scheme := vanilla_network.scheme_of(arrays):
         if options.names != Names():
-            raise UsageError("names of modules are for a state_dict; this file is the course's network.")
-        config, parameters = course_network.network(arrays, scheme, name, activation=activation, rows=True)
+            raise UsageError("names of modules are for a state_dict; this file has a network of DD2424 assignment 4.")
+        config, parameters = vanilla_network.network(arrays, scheme, name, activation=activation, rows=True)
         return Imported(Network(config, parameters), symbols)
     numbers = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
     if any("weight_hh" in name for name in numbers):

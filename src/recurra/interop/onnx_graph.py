@@ -24,7 +24,7 @@ from recurra.errors import UsageError
 from recurra.interop.format_entry import FileFormat
 from recurra.interop.torch_state import second_bias
 from recurra.network.cells import cell_of, onnx_operator
-from recurra.network.parameters import count, of_layer
+from recurra.network.parameters import count, layer_parameters
 from recurra.system import optional_dependencies
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class _Builder:
 
     def _stacked(self, layer: int) -> dict[str, Any]:
         """ONNX's W (1, G·H, D), R (1, G·H, H) and B (1, 2·G·H) of a layer."""
-        own = of_layer(self._model.parameters, layer)
+        own = layer_parameters(self._model.parameters, layer)
         second = second_bias(self._config, own, self._operator.recurrent_biases)
         W_in, R, first, second = (self._in_order(array) for array in (own["U"], own["W"], own["b"], second))
         return {"W": W_in[np.newaxis], "R": R[np.newaxis], "B": np.concatenate([first, second])[np.newaxis]}

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 from recurra.io import tensor_file
 from recurra.model import OPTIMIZER, LanguageModel, from_tensors, named
 from recurra.network.cells import cell_of
@@ -64,7 +64,7 @@ def _text(metadata: dict[str, Any]) -> dict[str, str]:
     name, length, sha256 = (text.get(key) for key in ("name", "characters", "sha256"))
     if not isinstance(name, str) or not _is_count(length) or not isinstance(sha256, str):
         return {}
-    return {"text": f"{inert(name)[:200]}, {length:,} symbols, sha256 {inert(sha256)[:64]}"}
+    return {"text": f"{sanitize(name)[:200]}, {length:,} symbols, sha256 {sanitize(sha256)[:64]}"}
 
 
 def _is_count(value: Any) -> bool:

@@ -85,14 +85,14 @@ def _point(token: Token) -> int | None:
     raise ValueError(f"{token!r:.40} is no single character")
 
 
-def without_id_0(symbols: Symbols, K: int) -> Symbols:
+def drop_id_0(symbols: Symbols, K: int) -> Symbols:
     """The symbols of a network that has K of them: if ids were counted from 1, it may have none with id 0."""
     if not symbols.from_one or len(symbols.points) != K + 1:
         return symbols
     return Symbols(symbols.points[1:], symbols.is_bytes, symbols.stand_ins[1:])
 
 
-def in_our_order(symbols: Symbols, parameters: Mapping[str, Array]) -> tuple[Vocabulary, dict[str, Array]]:
+def reorder_parameters(symbols: Symbols, parameters: Mapping[str, Array]) -> tuple[Vocabulary, dict[str, Array]]:
     """The vocabulary, and the parameters of its ids. Raises ModelError where they do not fit together."""
     points, K = symbols.points, len(parameters["c"])
     if len(points) != K:

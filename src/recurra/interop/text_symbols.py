@@ -39,7 +39,7 @@ HINT = (
 )
 
 
-class Reading(NamedTuple):
+class TextReading(NamedTuple):
     """One way to read the text, in words, and the code points that it has."""
 
     words: str
@@ -82,27 +82,27 @@ def symbols_of(text: Text, K: int) -> Symbols:
     return Symbols(np.array(sorted(fitting[0].points), np.int64))
 
 
-def _normal_readings(text: Text) -> Iterator[Reading]:
+def _normal_readings(text: Text) -> Iterator[TextReading]:
     """The readings of a text in the normal forms NFC and NFD of Unicode."""
     for form in FORMS:
         points = _points(Vocabulary.of(unicodedata.normalize(form, text.text)))
-        yield from (Reading(f"{words}, in Unicode's {form}", own) for words, own in _readings(points))
+        yield from (TextReading(f"{words}, in Unicode's {form}", own) for words, own in _readings(points))
 
 
 def _points(vocabulary: Vocabulary) -> frozenset[int]:
     return frozenset(int(point) for point in vocabulary.code_points)
 
 
-def _readings(kept: frozenset[int]) -> Iterator[Reading]:
+def _readings(kept: frozenset[int]) -> Iterator[TextReading]:
     """The readings that differ, ours first, of a text in which `kept` are the characters with nothing changed."""
     ours = kept - {CR, MARK} | ({LF} if CR in kept else set())
-    yield Reading("with LF as its line ends", ours)
+    yield TextReading("with LF as its line ends", ours)
     if MARK in kept:
-        yield Reading("with its byte order mark", ours | {MARK})
+        yield TextReading("with its byte order mark", ours | {MARK})
     if CR in kept:
-        yield Reading("with its CR", kept - {MARK})
+        yield TextReading("with its CR", kept - {MARK})
     if {CR, MARK} <= kept:
-        yield Reading("with its byte order mark and CR", kept)
+        yield TextReading("with its byte order mark and CR", kept)
 
 
 def warn_if_unlikely(model: LanguageModel, text: Text) -> None:

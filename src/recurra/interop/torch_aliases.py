@@ -21,24 +21,24 @@ DEEPER = re.compile(r"(.*?)(?:weight|bias)_(?:ih|hh)_l[1-9]\d*")
 NUMBERED = re.compile(r"(?P<base>.*?)[._]?(?P<number>\d{1,4})\.")
 
 
-def with_tied(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> dict[str, Array]:
+def add_tied_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> dict[str, Array]:
     """The tensors, and those that the metadata name as another name of one."""
     tied = {name: tensors[kept] for name, kept in metadata.items() if kept in tensors and name not in tensors}
     return {**tensors, **tied}
 
 
-def unwrapped(name: str) -> str:
+def strip_wrapper_names(name: str) -> str:
     """A name without the parts that DataParallel and torch.compile put into it."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
-def without_wrappers(tensors: Mapping[str, Array]) -> dict[str, Array]:
+def strip_wrappers(tensors: Mapping[str, Array]) -> dict[str, Array]:
     """The tensors by their unwrapped names, unless two of those are the same."""
-    renamed = {unwrapped(name): array for name, array in tensors.items()}
+    renamed = {strip_wrapper_names(name): array for name, array in tensors.items()}
     return renamed if len(renamed) == len(tensors) else dict(tensors)
 
 
-def with_layers(tensors: Mapping[str, Array], recurrent: str | None) -> dict[str, Array]:
+def rename_layers(tensors: Mapping[str, Array], recurrent: str | None) -> dict[str, Array]:
     """The tensors with the names of nn.RNN, LSTM and GRU: a cell is one layer, and numbered modules are several.
 
     If the user names the module `recurrent`, it is taken alone.

@@ -33,7 +33,7 @@ def read(path: Path, options: Options) -> LanguageModel | Imported:
     ours = folder.from_metadata(f"{path}", tensors, metadata)
     if ours is not None:
         return ours
-    network = from_state(torch_aliases.with_tied(tensors, metadata), options.names, options.activation or "tanh")
+    network = from_state(torch_aliases.add_tied_tensors(tensors, metadata), options.names, options.activation or "tanh")
     told = metadata.get(VOCABULARY)
     if told is None or options.has_characters:
         return Imported(network)

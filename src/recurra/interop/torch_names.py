@@ -74,8 +74,8 @@ class Parts:
 
 def parts_of(tensors: Mapping[str, Array], names: Names) -> Parts:
     """The tensors by what they are; ModelError where one has no place, or a place more than one could have."""
-    names = Names(*(None if name is None else torch_aliases.unwrapped(name) for name in names))
-    tensors = torch_aliases.with_layers(torch_aliases.without_wrappers(tensors), names.recurrent)
+    names = Names(*(None if name is None else torch_aliases.strip_wrapper_names(name) for name in names))
+    tensors = torch_aliases.rename_layers(torch_aliases.strip_wrappers(tensors), names.recurrent)
     recurrent = _recurrent(tensors, names)
     others = {name: array for name, array in tensors.items() if not _layer(name, recurrent)}
     modules = sorted({name.rpartition(".")[0] for name in others})

@@ -21,7 +21,7 @@ from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
 from recurra.interop.torch_names import Names, Parts, parts_of
 from recurra.network.cells import CELLS, cell_of, torch_module
-from recurra.network.parameters import of_layer
+from recurra.network.parameters import layer_parameters
 
 Array = npt.NDArray[Any]
 GATES = {len(spec.gates): spec.name for spec in CELLS.values() if spec.torch is not None}
@@ -39,7 +39,7 @@ def to_state(config: ModelConfig, parameters: Mapping[str, Array]) -> dict[str, 
     state: dict[str, Array] = {}
     recurrent_biases = torch_module(config).recurrent_biases
     for layer in range(config.layers):
-        own = of_layer(parameters, layer)
+        own = layer_parameters(parameters, layer)
         second = second_bias(config, own, recurrent_biases)
         named = {"weight_ih": own["U"], "weight_hh": own["W"], "bias_ih": own["b"], "bias_hh": second}
         state |= {f"rnn.{name}_l{layer}": array for name, array in named.items()}

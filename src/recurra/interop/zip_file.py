@@ -26,7 +26,7 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, Ov
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive. Raises ModelError if it cannot be read or has too many entries, CheckpointError if it is damaged."""
     try:
         with io.BufferedReader(open_regular(path)) as file:
@@ -43,7 +43,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def names(path: Path) -> list[str]:
     """The names of all entries."""
-    with opened(path) as archive:
+    with open_zip(path) as archive:
         return archive.namelist()
 
 

@@ -28,7 +28,7 @@ REMEDIES = {
 
 
 @contextlib.contextmanager
-def writing(path: Path, place: str = RUN_PLACE) -> Iterator[None]:
+def storage_errors(path: Path, place: str = RUN_PLACE) -> Iterator[None]:
     """Raise StorageError, which names `path`, for any OSError within; `place` is the hint to write elsewhere."""
     try:
         yield
@@ -71,13 +71,13 @@ def _exists(path: Path) -> bool:
 
 def write(path: Path, data: bytes) -> None:
     """Write a file of a run, whole or not at all. Raises StorageError."""
-    with writing(path):
+    with storage_errors(path):
         write_bytes(path, data)
 
 
 def write_output(path: Path, data: bytes) -> Path:
     """Write a file that was asked for, whole or not at all, and make its folder. Raises StorageError."""
-    with writing(path, OUTPUT_PLACE):
+    with storage_errors(path, OUTPUT_PLACE):
         make_folder(path.parent)
         write_bytes(path, data)
     return path
@@ -91,7 +91,7 @@ def make_folder(folder: Path) -> None:
 
 def write_bytes(path: Path, data: bytes | bytearray) -> None:
     """Stage `data` beside `path`, flush it, read it back, rename it into place and flush the folder."""
-    with staged(path) as beside:
+    with stage_file(path) as beside:
         with beside.open("xb") as file:
             file.write(data)
             file.flush()
@@ -107,8 +107,8 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
 
     Raises StorageError.
     """
-    with writing(path, OUTPUT_PLACE):
-        with staged(path) as beside, beside.open("xb") as file:
+    with storage_errors(path, OUTPUT_PLACE):
+        with stage_file(path) as beside, beside.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -116,7 +116,7 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def staged(path: Path) -> Iterator[Path]:
+def stage_file(path: Path) -> Iterator[Path]:
     """A file to write beside `path`, whose place it takes at the end; where that fails, none is left."""
     beside = path.parent / f"{STAGING}{os.getpid()}-{secrets.token_hex(6)}"
     try:
@@ -142,7 +142,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def sweep(folder: Path) -> None:
+def remove_staged(folder: Path) -> None:
     """Remove what an interrupted write left behind."""
     for path in folder.glob(f"{STAGING}*"):
         with contextlib.suppress(OSError):

@@ -46,7 +46,7 @@ def write(
     Raises StorageError where that cannot be done, with `place` as the hint to write elsewhere.
     """
     data, digest = _encode(tensors, metadata)
-    with atomic_write.writing(path, place):
+    with atomic_write.storage_errors(path, place):
         atomic_write.write_bytes(path, data)
     return digest
 

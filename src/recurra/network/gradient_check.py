@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from recurra.network import network, output
 from recurra.network.cells import elman
-from recurra.network.perturbation import perturbed
+from recurra.network.perturbation import perturb_elements
 from recurra.network.state import map_state, named_state
 from recurra.system.random_streams import stream
 from recurra.system.system_info import usable_cpus
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 CENTRAL_STEP: Final = 1e-4
 COMPLEX_STEP: Final = 1e-30
 COMPLEX_TOLERANCE: Final = 1e-12
-SEED_TOLERANCES: Final = {"U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5}
-"""The largest absolute differences from central differences (step 1e-4) that the mission's report prints."""
+REPORT_TOLERANCES: Final = {"U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5}
+"""The largest differences from central differences (step 1e-4) in the report (KTH DD2424, assignment 4)."""
 
 WORK: Final = 20_000_000_000  # multiplications of a forward pass, over all elements: the report's network needs 90 %
 SAMPLED: Final = 4  # a sample takes this part of `WORK`: it finds a wrong formula by a few elements
@@ -54,7 +54,7 @@ FIRST = "layers.0.U"
 Progress = Callable[[int, int], None]  # of the elements that are done, and all that will be
 
 
-def silent(done: int, all_of_them: int) -> None:
+def ignore_progress(done: int, total: int) -> None:
     """Progress that nobody sees."""
 
 
@@ -71,14 +71,14 @@ class Figures(NamedTuple):
     checked: int = 0
     elements: int = 0
 
-    def and_worse(self, other: Figures) -> Figures:
+    def worst_of(self, other: Figures) -> Figures:
         """The figures of two parameters together."""
         central, relative, exact = np.maximum(self[:3], other[:3]).tolist()
         return Figures(central, relative, exact, self.checked + other.checked, self.elements + other.elements)
 
 
-class SeedFigures(NamedTuple):
-    """The figures under preset seed: central at the initial weights, the complex step's worse of both."""
+class JudgedFigures(NamedTuple):
+    """The figures under preset classic: central at the initial weights, the complex step's worse of both."""
 
     max_abs_central: float
     max_rel_central: float
@@ -127,7 +127,7 @@ class _Problem(NamedTuple):
 
     def perturb(self, name: str, elements: Array, delta: complex) -> Array:
         """The losses (T, P) when copy p has element elements[p] (a flat index) of `name` increased."""
-        return self.put(name, perturbed(self.tensor(name), elements, delta)).losses()
+        return self.put(name, perturb_elements(self.tensor(name), elements, delta)).losses()
 
 
 def check(
@@ -141,7 +141,7 @@ def check(
     masks: Array | None = None,
     work: int | None = WORK,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = ignore_progress,
 ) -> dict[str, Figures]:
     """How far every element of every gradient lies from the numerical ones, by the names of `gradients`.
 
@@ -165,7 +165,7 @@ def check(
     return found
 
 
-def check_seed(
+def check_initial_and_trained(
     config: ModelConfig,
     initial: Parameters,
     trained: Parameters,
@@ -175,9 +175,9 @@ def check_seed(
     *,
     work: int | None = WORK,
     seed: int = 0,
-    progress: Progress = silent,
-) -> dict[str, SeedFigures]:
-    """The check under preset seed: at initial weights and a zero state, and at trained ones and their state.
+    progress: Progress = ignore_progress,
+) -> dict[str, JudgedFigures]:
+    """The check under preset classic: at initial weights and a zero state, and at trained ones and their state.
 
     Named by the letters U, W, b, V, c, h0 and x, with a GRU's b_n and an LSTM's c0 (of several layers, the
     worst). A letter passes when central differences lie within the report's figure at the initial weights and the
@@ -187,18 +187,18 @@ def check_seed(
     zeros = network.zero_state(config, inputs.shape[1])
 
     def checked(parameters: Parameters, state: AnyState, half: int) -> dict[str, Figures]:
-        def so_far(done: int, all_of_them: int) -> None:
-            progress(half * all_of_them + done, 2 * all_of_them)
+        def so_far(done: int, total: int) -> None:
+            progress(half * total + done, 2 * total)
 
         found = check(config, parameters, inputs, targets, state, work=work, seed=seed, progress=so_far)
-        return by_letter(found)
+        return group_by_letter(found)
 
     first, second = checked(initial, zeros, 0), checked(trained, trained_state, 1)
-    tolerances = SEED_TOLERANCES if (config.cell, config.activation) == (elman.SPEC.name, "tanh") else {}
+    tolerances = REPORT_TOLERANCES if (config.cell, config.activation) == (elman.SPEC.name, "tanh") else {}
     return {letter: _verdict(figures, second[letter], tolerances.get(letter)) for letter, figures in first.items()}
 
 
-def to_table(cells: dict[str, dict[str, SeedFigures]]) -> dict[str, Any]:
+def to_table(cells: dict[str, dict[str, JudgedFigures]]) -> dict[str, Any]:
     """The figures by cell and letter as JSON: {"cells": {cell: {letter: figures}}, "passed": all of them, …}.
 
     `checked` is how many of all `elements` were compared with numerical gradients.
@@ -308,8 +308,8 @@ def _numerical_gradients(
     streams = [_stream_alone(problem, b) for b in range(problem.targets.shape[1])]
     results = {name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in sample}
     tasks = list(_tasks(streams, sample))
-    done, all_of_them = 0, sum(len(task.elements) for task in tasks)
-    progress(done, all_of_them)
+    done, total = 0, sum(len(task.elements) for task in tasks)
+    progress(done, total)
     # Each thread works on arrays that stay in its own core's cache; BLAS's threads would only get in the way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(usable_cpus()) as pool:
         for task, slopes in zip(tasks, pool.map(lambda task: _slopes(streams[task.b], task), tasks), strict=True):
@@ -317,7 +317,7 @@ def _numerical_gradients(
                 whole = result if task.name in problem.parameters else result[:, task.b : task.b + 1]
                 whole[np.unravel_index(task.elements, whole.shape)] += slope
             done += len(task.elements)
-            progress(done, all_of_them)
+            progress(done, total)
     return results
 
 
@@ -363,17 +363,17 @@ def _letter(name: str) -> str:
     return {"state.h": "h0", "state.c": "c0", "inputs": "x"}.get(name, name.rpartition(".")[2])
 
 
-def by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
-    """By the mission's letter, of several layers the worst."""
+def group_by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
+    """By the report's letter, of several layers the worst."""
     worst: dict[str, Figures] = {}
     for name, figure in figures.items():
         letter = _letter(name)
-        worst[letter] = worst[letter].and_worse(figure) if letter in worst else figure
+        worst[letter] = worst[letter].worst_of(figure) if letter in worst else figure
     return worst
 
 
-def _verdict(initial: Figures, trained: Figures, tolerance: float | None) -> SeedFigures:
+def _verdict(initial: Figures, trained: Figures, tolerance: float | None) -> JudgedFigures:
     exact = float(np.maximum(initial.max_rel_complex, trained.max_rel_complex))
     passed = exact <= COMPLEX_TOLERANCE and (tolerance is None or initial.max_abs_central <= tolerance)
     central = initial.max_abs_central, initial.max_rel_central
-    return SeedFigures(*central, exact, tolerance, passed, initial.checked, initial.elements)
+    return JudgedFigures(*central, exact, tolerance, passed, initial.checked, initial.elements)

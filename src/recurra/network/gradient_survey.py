@@ -14,7 +14,7 @@ import numpy as np
 from recurra.config import ModelConfig
 from recurra.network.cells import CELLS, cell_of
 from recurra.network.dropout import dropout_masks
-from recurra.network.gradient_check import COMPLEX_TOLERANCE, Figures, SeedFigures, by_letter, check
+from recurra.network.gradient_check import COMPLEX_TOLERANCE, Figures, JudgedFigures, check, group_by_letter
 from recurra.network.parameters import parameter_shapes
 from recurra.system.random_streams import stream
 
@@ -41,16 +41,16 @@ def configurations() -> Iterator[tuple[str, int, float, int]]:
             yield name, layers, dropout, streams
 
 
-def survey(seed: int = 0) -> dict[str, dict[str, SeedFigures]]:
+def survey(seed: int = 0) -> dict[str, dict[str, JudgedFigures]]:
     """By network and letter the worst figures of all `configurations`; the complex step decides."""
     worst: dict[str, dict[str, Figures]] = {name: {} for name in NETWORKS}
     for number, (name, layers, dropout, streams) in enumerate(configurations()):
         numbers = stream(seed, f"survey {number}")
         config = ModelConfig(hidden_size=H, layers=layers, **NETWORKS[name])
-        figures = by_letter(_check(config, dropout, streams, numbers))
+        figures = group_by_letter(_check(config, dropout, streams, numbers))
         for letter, figure in figures.items():
             before = worst[name].get(letter)
-            worst[name][letter] = figure if before is None else before.and_worse(figure)
+            worst[name][letter] = figure if before is None else before.worst_of(figure)
     return {name: {letter: _judged(figure) for letter, figure in found.items()} for name, found in worst.items()}
 
 
@@ -75,6 +75,6 @@ def _ids(numbers: Stream, streams: int) -> Array:
     return (numbers.uniform(T * streams) * K).astype(np.int64).reshape(T, streams)
 
 
-def _judged(figure: Figures) -> SeedFigures:
+def _judged(figure: Figures) -> JudgedFigures:
     passed = figure.max_rel_complex <= COMPLEX_TOLERANCE
-    return SeedFigures(*figure[:3], None, passed, figure.checked, figure.elements)
+    return JudgedFigures(*figure[:3], None, passed, figure.checked, figure.elements)

@@ -1,7 +1,7 @@
 """Add characters to a trained network: U, V and c grow, and its predictions of the old characters stay.
 
     U   a column N(0, s^2) for each, s the root mean square of the old columns: a size that the network can tell apart
-        (see `initialisation`); the old text has none of these characters, so that no old prediction sees them
+        (see `initialization`); the old text has none of these characters, so that no old prediction sees them
     V   a row of zeros, as in every other matrix with a row or column for each character
     c   mean_k c_k - sum_j |mean_k V_kj| - 30
 
@@ -49,7 +49,7 @@ def grow(
 
 
 def spread(config: ModelConfig, name: str, array: Array, places: npt.NDArray[np.integer], symbols: int) -> Array:
-    """A copy of `array`, the parameter `name` or what an optimiser keeps of it, with zeros for the new characters."""
+    """A copy of `array`, the parameter `name` or what an optimizer keeps of it, with zeros for the new characters."""
     axes = symbol_axes(config)
     axis = next((axis for own, axis in axes.items() if name == own or name.endswith(f".{own}")), None)
     if axis is None:

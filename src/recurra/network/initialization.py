@@ -59,7 +59,7 @@ def character_deviation(config: ModelConfig) -> float:
     return CHARACTER_DEVIATION[config.activation] if own is None else own
 
 
-def own_initial(config: ModelConfig, name: str, shape: tuple[int, ...], seed: int) -> npt.NDArray[np.float32]:
+def initial_values(config: ModelConfig, name: str, shape: tuple[int, ...], seed: int) -> npt.NDArray[np.float32]:
     """The initial values of the parameter `name`, float32; a matrix has the random stream of its own name."""
     kind = name.rpartition(".")[2]
     if len(shape) == 1:

@@ -16,7 +16,7 @@ from recurra.errors import UsageError
 from recurra.network import output
 from recurra.network.cells import equations_of
 from recurra.network.cells.elman import State
-from recurra.network.parameters import of_layer
+from recurra.network.parameters import layer_parameters
 from recurra.network.state import map_state, named_state, zero_state
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def forward(
     for layer in range(config.layers):
         if masks is not None and layer > 0:
             x = x * masks[layer - 1]
-        x, final, cache = equations.forward(of_layer(parameters, layer), x, _layer_state(state, layer))
+        x, final, cache = equations.forward(layer_parameters(parameters, layer), x, _layer_state(state, layer))
         caches.append(cache)
         finals.append(final)
     return ForwardPass(output.forward(parameters, x), _stack(finals), tuple(caches), x, masks)
@@ -92,7 +92,7 @@ def backward(
     dstates: list[Any] = []
     for layer in reversed(range(config.layers)):
         cell_gradients, dx, dstate0 = equations.backward(
-            of_layer(parameters, layer), passed.caches[layer], dx, _layer_state(dstate, layer)
+            layer_parameters(parameters, layer), passed.caches[layer], dx, _layer_state(dstate, layer)
         )
         if passed.masks is not None and layer > 0:
             dx = dx * passed.masks[layer - 1]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from recurra.errors import ModelError
 from recurra.network.cells import equations_of
-from recurra.network.initialization import own_initial
+from recurra.network.initialization import initial_values
 from recurra.system import random_streams
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ def symbol_axes(config: ModelConfig) -> dict[str, int]:
     return axes
 
 
-def initialise(config: ModelConfig, symbols: int, *, seed: int, scale: float | None = 0.01) -> dict[str, Array]:
-    """Weights from N(0, scale^2), biases 0, float32; with `scale` None what `initialisation` says of each.
+def initialize(config: ModelConfig, symbols: int, *, seed: int, scale: float | None = 0.01) -> dict[str, Array]:
+    """Weights from N(0, scale^2), biases 0, float32; with `scale` None what `initialization` says of each.
 
     Each weight matrix has the random stream of its own name, filled row by row: a matrix does not change when
     another one's shape does.
     """
     shapes = parameter_shapes(config, symbols)
     if scale is None:
-        return {name: own_initial(config, name, shape, seed) for name, shape in shapes.items()}
+        return {name: initial_values(config, name, shape, seed) for name, shape in shapes.items()}
     return {
         name: _normal(shape, seed, name, scale) if len(shape) == 2 else np.zeros(shape, np.float32)
         for name, shape in shapes.items()
@@ -68,7 +68,7 @@ def _normal(shape: tuple[int, ...], seed: int, name: str, scale: float) -> Array
     return (numbers * scale).astype(np.float32).reshape(shape)
 
 
-def of_layer(parameters: Parameters, layer: int) -> dict[str, Array]:
+def layer_parameters(parameters: Parameters, layer: int) -> dict[str, Array]:
     """Return the parameters of one layer by the names that its cell uses."""
     prefix = f"layers.{layer}."
     return {name.removeprefix(prefix): array for name, array in parameters.items() if name.startswith(prefix)}

@@ -45,7 +45,7 @@ class PerturbedCopies:
         return result
 
 
-def perturbed(tensor: Array, elements: Array, delta: complex) -> Any:
+def perturb_elements(tensor: Array, elements: Array, delta: complex) -> Any:
     """P copies, where copy p has the element elements[p] (a flat index) increased by delta.
 
     A weight matrix (R, C) becomes `PerturbedCopies`, a bias (n,) an array (P, n), and a state or inputs

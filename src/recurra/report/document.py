@@ -29,7 +29,7 @@ from recurra.report.sections.samples import samples_section
 from recurra.report.sections.settings import settings_section
 from recurra.runs.records import RunData, load, number
 from recurra.web.assets import asset, policy_hash, script
-from recurra.web.inlined_model import Inlined, inlined
+from recurra.web.inlined_model import InlinedModel, inline_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +54,11 @@ def write_report(folders: Sequence[Path], output: Path, *, with_model: bool = Fa
     if not folders:
         raise UsageError("a report needs at least one run folder.")
     runs = [load(folder) for folder in folders]
-    models = [inlined(folder, with_model=with_model) for folder in folders]
+    models = [inline_model(folder, with_model=with_model) for folder in folders]
     return write_output(Path(output), render(runs, models).encode("utf-8"))
 
 
-def render(runs: Sequence[RunData], models: Sequence[Inlined]) -> str:
+def render(runs: Sequence[RunData], models: Sequence[InlinedModel]) -> str:
     """The page of the runs, with the model of each."""
     title, body = _single(runs[0], models[0]) if len(runs) == 1 else _several(runs, models)
     room = files("recurra.report")
@@ -70,7 +70,7 @@ def render(runs: Sequence[RunData], models: Sequence[Inlined]) -> str:
     return page.encode("utf-8", "replace").decode()
 
 
-def _single(run: RunData, model: Inlined) -> tuple[str, Html]:
+def _single(run: RunData, model: InlinedModel) -> tuple[str, Html]:
     title = heading(run)
     parts = _parts(run, model, "run", level=2)
     body = join(
@@ -83,14 +83,14 @@ def _single(run: RunData, model: Inlined) -> tuple[str, Html]:
             ),
             _contents([(part.anchor, part.title) for part in parts]),
             *(section(*part, level=2) for part in parts),
-            *interactive.blocks(run, model),
+            *interactive.data_blocks(run, model),
         ],
         "\n",
     )
     return title, tag("div", body, data_run="run")
 
 
-def _several(runs: Sequence[RunData], models: Sequence[Inlined]) -> tuple[str, Html]:
+def _several(runs: Sequence[RunData], models: Sequence[InlinedModel]) -> tuple[str, Html]:
     title = f"{len(runs)} runs side by side"
     lead = tag("p", *_several_words(runs), class_="lead")
     links = [
@@ -112,32 +112,36 @@ def _several(runs: Sequence[RunData], models: Sequence[Inlined]) -> tuple[str, H
     return title, body
 
 
-def _article(run: RunData, model: Inlined, anchor: str) -> Html:
+def _article(run: RunData, model: InlinedModel, anchor: str) -> Html:
     inner = (section(*part, level=3) for part in _parts(run, model, anchor, level=3))
     head = tag("h2", run.name, id=anchor)
-    data = interactive.blocks(run, model)
+    data = interactive.data_blocks(run, model)
     return tag("article", head, *_lead(run), *inner, *data, aria_labelledby=anchor, data_run=anchor)
 
 
-def _parts(run: RunData, model: Inlined, anchor: str, level: int) -> list[Part]:
+def _parts(run: RunData, model: InlinedModel, anchor: str, level: int) -> list[Part]:
     def panel(name: str) -> Html:
-        return interactive.place(name, level + 1)
+        return interactive.panel(name, level + 1)
 
     loss = loss_section(run, f"{anchor}-loss-figure")
     samples, page = samples_section(run), held_out_section(run)
     gradients = gradient_section(run)
     if model.data is not None:
-        page = join([panel("surprise"), interactive.paper(page)])
+        page = join([panel("surprise"), interactive.print_only(page)])
         gradients = join([gradients, panel("maths")])
     parts = [
-        ("ask", "Ask it yourself", interactive.ask_section(model, level + 1)),
+        ("ask", "Ask it yourself", interactive.generation_section(model, level + 1)),
         ("gradients", "1. The gradients", gradients),
-        ("loss", "2. The smooth loss", join([panel("learning"), interactive.paper(loss)]) if run.records else loss),
+        (
+            "loss",
+            "2. The smooth loss",
+            join([panel("learning"), interactive.print_only(loss)]) if run.records else loss,
+        ),
         ("samples", "3. What it wrote as it learned", join([panel("writes"), samples]) if run.samples else samples),
         ("models", "4. The final and the best model", models_section(run)),
         ("copies", "What it has copied", copies_section(run)),
         ("held-out", "A page that it had not seen", page),
-        ("inside", "Look inside", interactive.look_section(model, level + 1)),
+        ("inside", "Look inside", interactive.neuron_section(model, level + 1)),
         ("honest", "The honest figures", comparison_section(run, f"{anchor}-bits-figure")),
         ("settings", "Settings, text and machine", settings_section(run)),
     ]
@@ -248,7 +252,7 @@ def _overview(runs: Sequence[RunData]) -> list[Html]:
     parts.append(
         tag(
             "p",
-            "Smooth losses are in each run's own unit: nats per 25 characters for preset seed.",
+            "Smooth losses are in each run's own unit: nats per 25 characters for preset classic.",
             class_="note",
         )
     )

@@ -1,7 +1,7 @@
 """Draw a figure to bytes: the same bytes for the same data, in colors for paper or for the screen.
 
-In a file the colours are the light palette's. In a page they are variables of its style sheet, so that one
-drawing serves light, dark and print: the drawing is made with stand-in colours, and each is then replaced by
+In a file the colors are the light palette's. In a page they are variables of its style sheet, so that one
+drawing serves light, dark and print: the drawing is made with stand-in colors, and each is then replaced by
 its variable.
 """
 
@@ -25,7 +25,7 @@ FORMATS = ("pdf", "png", "svg")
 
 
 class Palette(NamedTuple):
-    """Colours by what they are for; `series` tells runs apart, also for colour-blind eyes."""
+    """Colors by what they are for; `series` tells runs apart, also for color-blind eyes."""
 
     ink: str
     muted: str
@@ -49,11 +49,11 @@ VARIABLES = (  # of the page's style sheet, in the order of `Palette`
     "--ink", "--muted", "--rule", "--paper", "--lowest", "--final",
     *(f"--series-{number}" for number in range(1, 1 + len(PAPER.series))),
 )  # fmt: skip
-# Colours that nothing else draws with: 0a0b01, 0a0b02, ...
-_COLOURS = tuple(f"#0a0b{number:02x}" for number in range(1, 1 + len(VARIABLES)))
+# Colors that nothing else draws with: 0a0b01, 0a0b02, ...
+_COLORS = tuple(f"#0a0b{number:02x}" for number in range(1, 1 + len(VARIABLES)))
 _SINGLE = len(Palette._fields) - 1
 _DRAWING = threading.RLock()  # Matplotlib's settings and Python's warning filters belong to the whole process
-STAND_IN = Palette._make([*_COLOURS[:_SINGLE], _COLOURS[_SINGLE:]])
+STAND_IN = Palette._make([*_COLORS[:_SINGLE], _COLORS[_SINGLE:]])
 
 
 @contextmanager
@@ -108,14 +108,14 @@ def as_file(figure: Figure, kind: str) -> bytes:
 
 
 def inline(figure: Figure, salt: str, description: str) -> Html:
-    """The figure, drawn with `STAND_IN`, as an <svg> element with the page's colours and letters."""
+    """The figure, drawn with `STAND_IN`, as an <svg> element with the page's colors and letters."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :]
-    for colour, variable in zip(_COLOURS, VARIABLES, strict=True):
-        drawing = drawing.replace(colour, f"var({variable})")
+    for color, variable in zip(_COLORS, VARIABLES, strict=True):
+        drawing = drawing.replace(color, f"var({variable})")
     # The page's own letters; matplotlib measured with DejaVu Sans, which is as wide as any of them or wider.
     drawing = re.sub(r"font: ([0-9.]+px) [^;\"]*", r"font-size: \1", drawing)
     drawing = _private_names(drawing, salt)

@@ -1,7 +1,7 @@
 """The figures of a report: the smooth loss over the updates, and bits per character beside the baselines.
 
 Both take any number of runs. Losses stand on the left in nats, as the run sums them (over 25 characters
-for preset seed), and on the right in bits per character: bits = nats / (span · ln 2).
+for preset classic), and on the right in bits per character: bits = nats / (span · ln 2).
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None
     for panel in axes:
         _scale(panel, span, palette)
         for index, run in enumerate(runs):
-            _curve(panel, run, span, _colour(palette, index), alone=len(runs) == 1)
+            _curve(panel, run, span, _color(palette, index), alone=len(runs) == 1)
         if len(runs) == 1:
-            _singles(panel, runs[0], _colour(palette, 0), band=panel is axes[0])
+            _singles(panel, runs[0], _color(palette, 0), band=panel is axes[0])
         if len(runs) == 1:
-            _epoch_lines(panel, runs[0], palette, labelled=panel is axes[0])
+            _epoch_lines(panel, runs[0], palette, labeled=panel is axes[0])
     if near:
         axes[1].set_ylim(*_near(runs, span))
     if len(runs) == 1:
@@ -82,7 +82,7 @@ def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None
     return figure
 
 
-def _colour(palette: Palette, index: int) -> str:
+def _color(palette: Palette, index: int) -> str:
     return palette.series[index % len(palette.series)]
 
 
@@ -111,32 +111,32 @@ def _scale(axes: Axes, span: int, palette: Palette) -> None:
     )
 
 
-def _curve(axes: Axes, run: RunData, span: int, colour: str, *, alone: bool) -> None:
+def _curve(axes: Axes, run: RunData, span: int, color: str, *, alone: bool) -> None:
     """The smooth loss, and the held-out text's where there is one."""
     records = decimate(run.records)
     smooth = [record.smooth * span / run.span for record in records]
     label = "smooth loss" if alone else run.name
-    axes.plot([record.update for record in records], smooth, color=colour, lw=1.7, label=label, zorder=3)
+    axes.plot([record.update for record in records], smooth, color=color, lw=1.7, label=label, zorder=3)
     scored = [(record.update, record.validation) for record in run.records if record.validation is not None]
     if scored:
         label = "held-out text" if alone else f"{run.name}, held-out text"
         updates, losses = [update for update, _ in scored], [loss * span for _, loss in scored]
-        axes.plot(updates, losses, "D", color=colour, ms=3.6, mfc="none", label=label, zorder=4)
+        axes.plot(updates, losses, "D", color=color, ms=3.6, mfc="none", label=label, zorder=4)
 
 
-def _singles(axes: Axes, run: RunData, colour: str, *, band: bool) -> None:
+def _singles(axes: Axes, run: RunData, color: str, *, band: bool) -> None:
     """The losses of single sequences between two records, faint: their mean, and from the lowest to the highest."""
     records = decimate(run.records)
     updates = [record.update for record in records]
     if band:
         lows, highs = [record.low for record in records], [record.high for record in records]
         label = "lowest to highest single loss between two records"
-        axes.fill_between(updates, lows, highs, color=colour, alpha=0.13, linewidth=0, label=label)
+        axes.fill_between(updates, lows, highs, color=color, alpha=0.13, linewidth=0, label=label)
     means = [record.mean for record in records]
-    axes.plot(updates, means, color=colour, alpha=0.5, lw=0.7, label="mean of the single losses")
+    axes.plot(updates, means, color=color, alpha=0.5, lw=0.7, label="mean of the single losses")
 
 
-def _epoch_lines(axes: Axes, run: RunData, palette: Palette, *, labelled: bool) -> None:
+def _epoch_lines(axes: Axes, run: RunData, palette: Palette, *, labeled: bool) -> None:
     length, last = run.updates_per_epoch, run.records[-1].update
     if length is None:
         return
@@ -147,7 +147,7 @@ def _epoch_lines(axes: Axes, run: RunData, palette: Palette, *, labelled: bool) 
         if place > last:  # rounding of the last record's epoch
             continue
         axes.axvline(place, color=palette.muted, linewidth=0.6, linestyle=(0, (3, 3)), zorder=1)
-        if labelled:
+        if labeled:
             axes.annotate(
                 f"epoch {begun + 1}",
                 (place, 1),
@@ -186,7 +186,7 @@ def _marks(axes: Axes, run: RunData, palette: Palette) -> None:
         _mark(axes, run, lowest, "lowest", palette.lowest, palette, above=False)
 
 
-def _mark(axes: Axes, run: RunData, point: Point, name: str, colour: str, palette: Palette, *, above: bool) -> None:
+def _mark(axes: Axes, run: RunData, point: Point, name: str, color: str, palette: Palette, *, above: bool) -> None:
     edge = 0.98 if above else 0.02
     at_right = point.update > run.records[-1].update / 2
     axes.annotate(
@@ -196,12 +196,12 @@ def _mark(axes: Axes, run: RunData, point: Point, name: str, colour: str, palett
         textcoords=("data", "axes fraction"),
         ha="right" if at_right else "left",
         va="top" if above else "bottom",
-        color=colour,
+        color=color,
         fontweight="bold",
         fontsize=8,
         arrowprops={
             "arrowstyle": "-",
-            "color": colour,
+            "color": color,
             "linewidth": 0.8,
             "shrinkA": 1,
             "relpos": (at_right, 0.5),
@@ -209,7 +209,7 @@ def _mark(axes: Axes, run: RunData, point: Point, name: str, colour: str, palett
         zorder=6,
     )
     shape = "o" if above else "v"
-    axes.plot(*point, shape, color=colour, ms=6, mec=palette.paper, zorder=7, clip_on=False)
+    axes.plot(*point, shape, color=color, ms=6, mec=palette.paper, zorder=7, clip_on=False)
 
 
 def _legend(axes: Sequence[Axes], palette: Palette, *, columns: int) -> None:
@@ -234,9 +234,9 @@ def draw_bits(runs: Sequence[RunData], palette: Palette) -> Figure | None:
         return None
     figure = Figure(figsize=(WIDTH, 0.5 + 0.27 * len(rows)))
     axes = figure.subplots()
-    colours = [palette.muted if row.series is None else _colour(palette, row.series) for row in rows]
+    colors = [palette.muted if row.series is None else _color(palette, row.series) for row in rows]
     places = range(len(rows))  # and not the labels: two runs may have one name
-    drawn = axes.barh(places, [row.bits for row in rows], color=colours, height=0.62)
+    drawn = axes.barh(places, [row.bits for row in rows], color=colors, height=0.62)
     axes.set_yticks(places, [row.label for row in rows])
     for patch, row in zip(drawn, rows, strict=True):
         patch.set_alpha(0.45 if row.series is None else 1.0)

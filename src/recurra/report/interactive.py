@@ -9,46 +9,46 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.markup import Html, absent, join, tag
+from recurra.report.markup import Html, join, missing_note, tag
 from recurra.web import panel_data
 
 if TYPE_CHECKING:
     from recurra.runs.records import RunData
-    from recurra.web.inlined_model import Inlined
+    from recurra.web.inlined_model import InlinedModel
 
 ENTRY = "report.js"
 
 
-def ask_section(inlined: Inlined, level: int) -> Html:
+def generation_section(inlined: InlinedModel, level: int) -> Html:
     """The box in which the network writes on."""
     if inlined.data is None:
-        return absent(inlined.absent)
+        return missing_note(inlined.absent)
     words = (
         f"The network itself lies in this page ({inlined.name}). Type a beginning: it says what it would write "
         "next, and writes on. Nothing is sent anywhere, and no connection is needed."
     )
-    return join([tag("p", words, class_="intro"), place("next", level)])
+    return join([tag("p", words, class_="intro"), panel("next", level)])
 
 
-def look_section(inlined: Inlined, level: int) -> Html:
+def neuron_section(inlined: InlinedModel, level: int) -> Html:
     """What can be seen inside of the network."""
     if inlined.data is None:
-        return absent(inlined.absent)
-    return join([place(name, level) for name in ("neuron", "memory")])
+        return missing_note(inlined.absent)
+    return join([panel(name, level) for name in ("neuron", "memory")])
 
 
-def paper(*content: Html) -> Html:
+def print_only(*content: Html) -> Html:
     """What a panel shows better on a screen: it remains for paper, and where there is no JavaScript."""
     return tag("div", *content, class_="paper")
 
 
-def place(name: str, level: int) -> Html:
+def panel(name: str, level: int) -> Html:
     """Where the script puts a panel."""
     reader = tag("noscript", tag("p", "This part needs JavaScript, which is switched off.", class_="absent"))
     return tag("div", reader, data_panel=name, data_level=str(level))
 
 
-def blocks(run: RunData, inlined: Inlined) -> list[Html]:
+def data_blocks(run: RunData, inlined: InlinedModel) -> list[Html]:
     """The data of the panels, and the model."""
     found = [_block("data", "application/json", _json(_data(run)))]
     if inlined.data is not None:

@@ -1,6 +1,6 @@
 """HTML in which plain strings are escaped and only `Html` passes: no text of a network becomes markup.
 
-Control characters, and format characters that could turn text around, are shown by their codes (see `inert`).
+Control characters, and format characters that could turn text around, are shown by their codes (see `sanitize`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Html(str):
 
 def escape(text: str) -> Html:
     """Plain text as HTML, safe between tags and inside quoted attributes."""
-    return text if isinstance(text, Html) else Html(html.escape(formatting.inert(text), quote=True))
+    return text if isinstance(text, Html) else Html(html.escape(formatting.sanitize(text), quote=True))
 
 
 def tag(name: str, *children: str, **attributes: str) -> Html:
@@ -48,7 +48,7 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], *,
     return tag("div", grid, class_=f"table {kind}".strip(), role="region", aria_label=caption, tabindex="0")
 
 
-def absent(sentence: str) -> Html:
+def missing_note(sentence: str) -> Html:
     """What is told where a part of the data is missing."""
     return tag("p", sentence, class_="absent")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from recurra.training.loss_history import History
 
 
-class MayLack(NamedTuple):
+class OptionalEntry(NamedTuple):
     """The kind of a value that files of earlier versions lack."""
 
     kind: Any
@@ -21,7 +21,7 @@ _TEXT: Mapping[str, Any] = {
     "name": str, "encoding": str, "characters": int, "symbols": int, "sha256": str, "notes": list[str],
 }  # fmt: skip
 _HISTORY: Mapping[str, Any] = {  # a checkpoint that was written before epochs could be dropped has no number of them
-    **typing.get_type_hints(History), "epochs_dropped": MayLack(int),
+    **typing.get_type_hints(History), "epochs_dropped": OptionalEntry(int),
 }  # fmt: skip
 _PROGRESS: Mapping[str, Any] = {
     "update": int, "cursor": tuple[int, int], "history": _HISTORY, "gradient_norm_sum": float,
@@ -33,25 +33,25 @@ BEST: Mapping[str, Any] = {"update": int, "sha256": str}
 LARGEST = 2**63
 
 
-def saved_fault(metadata: Mapping[str, Any], kind: Mapping[str, Any]) -> str | None:
+def find_metadata_fault(metadata: Mapping[str, Any], kind: Mapping[str, Any]) -> str | None:
     """What in the metadata of a checkpoint is not of its `kind`, or no best model; None where all is right."""
     best = metadata.get("best")
-    return fault(metadata, kind) or (None if best is None else fault(best, BEST, "best"))
+    return find_fault(metadata, kind) or (None if best is None else find_fault(best, BEST, "best"))
 
 
-def fault(value: Any, kind: Any, name: str = "metadata") -> str | None:
+def find_fault(value: Any, kind: Any, name: str = "metadata") -> str | None:
     """The name of the first value that is not of its `kind`, a type or a table of kinds; None where all are.
 
     Whole numbers are from 0 to 2^63; a float is any finite number, whole or not. Other names may stand in a table
-    besides, and one that `MayLack` may be absent.
+    besides, and one that `OptionalEntry` may be absent.
     """
     if isinstance(kind, Mapping):
         if not isinstance(value, dict):
             return name
-        optional = {key: of.kind for key, of in kind.items() if isinstance(of, MayLack)}
+        optional = {key: of.kind for key, of in kind.items() if isinstance(of, OptionalEntry)}
         missing = next((key for key in kind if key not in value and key not in optional), None)
         there = {key: of for key, of in {**kind, **optional}.items() if key in value}
-        return missing or next((found for key, of in there.items() if (found := fault(value[key], of, key))), None)
+        return missing or next((found for key, of in there.items() if (found := find_fault(value[key], of, key))), None)
     return None if _is(value, kind) else name
 
 

@@ -23,7 +23,7 @@ def remove(run: Path) -> None:
     ours = [path for pattern in patterns for path in folder.glob(pattern)]
     for path in [*ours, *(folder / name for name in (BEST, START, LATEST))]:
         path.unlink(missing_ok=True)
-    atomic_write.sweep(folder)
+    atomic_write.remove_staged(folder)
     with contextlib.suppress(OSError):
         folder.rmdir()
 
@@ -37,10 +37,10 @@ class CheckpointFolder:
     def __init__(self, run: Path, keep: int, best: dict[str, Any] | None = None) -> None:
         self.path = run / CHECKPOINTS
         self._keep, self._best = keep, best
-        with atomic_write.writing(self.path):
+        with atomic_write.storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             atomic_write.sync_folder(run)
-        atomic_write.sweep(self.path)
+        atomic_write.remove_staged(self.path)
 
     def commit(self, snapshot: Snapshot, settings: dict[str, Any], best: Snapshot | None) -> Path:
         """Write `best` where there is a new one, and `snapshot`; name the latest; put the best in place; prune."""
@@ -79,7 +79,7 @@ def best_path(folder: Path, update: int) -> Path:
 def put_best_in_place(folder: Path, update: int) -> None:
     """Let the best model of `update` be best.safetensors, if it waits for that."""
     path = best_path(folder, update)
-    with atomic_write.writing(folder / BEST):
+    with atomic_write.storage_errors(folder / BEST):
         if path.exists():
             path.replace(folder / BEST)
             atomic_write.sync_folder(folder)

@@ -18,13 +18,13 @@ from recurra.inference.sampling import SamplingConfig
 from recurra.io import tensor_file
 from recurra.model import from_tensors
 from recurra.network import gradient_check, gradient_survey
-from recurra.network.gradient_check import WORK, Progress, silent
+from recurra.network.gradient_check import WORK, Progress, ignore_progress
 from recurra.network.network import State
-from recurra.network.parameters import count, initialise
+from recurra.network.parameters import count, initialize
 from recurra.network.state import map_state, named_state, state_of
 from recurra.runs.saved_model import locate
 from recurra.text.id_file import Ids
-from recurra.text.reading import Source, read, require_learnable
+from recurra.text.reading import Source, read, require_enough_text
 from recurra.text.streams import SequentialStream
 from recurra.text.text import Text
 
@@ -48,7 +48,7 @@ def prove(
     model: ModelConfig | None = None,
     training: TrainingConfig | None = None,
     work: int | None = WORK,
-    progress: Progress = silent,
+    progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Check the gradients on the first sequence of a text: at the start, and after 1,000 updates, h_0 carried.
 
@@ -57,10 +57,10 @@ def prove(
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
     text = text or read(sources, encoding)
-    require_learnable(text, training.sequence_length)
+    require_enough_text(text, training.sequence_length)
     ids = text.ids
     training = dataclasses.replace(training, batch_size=1)
-    initial = initialise(config, len(text.vocabulary), seed=training.seed, scale=training.initial_scale)
+    initial = initialize(config, len(text.vocabulary), seed=training.seed, scale=training.initial_scale)
     T = training.sequence_length
     updates = min(TRAINED_UPDATES, max(1, WORK // (T * count(initial))))
     trained, state = _train(config, training, initial, ids, updates)
@@ -72,7 +72,7 @@ def prove_model(
     path: str | Path,
     training: TrainingConfig | None = None,
     work: int | None = WORK,
-    progress: Progress = silent,
+    progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Check the gradients of a saved model, from its carried state, on a sequence that it writes itself."""
     training = training or TrainingConfig()
@@ -80,7 +80,7 @@ def prove_model(
     tensors, metadata = tensor_file.read(found)
     model = from_tensors(found, tensors, metadata)
     symbols = len(model.vocabulary)
-    initial = initialise(model.config, symbols, seed=training.seed, scale=training.initial_scale)
+    initial = initialize(model.config, symbols, seed=training.seed, scale=training.initial_scale)
     sampling = SamplingConfig(max_new_tokens=training.sequence_length + 1, seed=training.seed)
     ids = model.vocabulary.encode("".join(model.stream("", sampling)))
     carried = state_of(model.config, named_state(model.zero_state()) | tensors)
@@ -107,7 +107,7 @@ def figures(
 ) -> dict[str, Any]:
     """The object of `check --json`, for the sequence ids[:-1] with targets ids[1:]; `state` (L, 1, m) at `trained`."""
     started = time.perf_counter()
-    found = gradient_check.check_seed(
+    found = gradient_check.check_initial_and_trained(
         config,
         {name: array.astype(np.float64) for name, array in initial.items()},
         {name: array.astype(np.float64) for name, array in trained.items()},

@@ -15,7 +15,7 @@ from recurra.runs.layout import LOGS, METRICS, SAMPLES, TIMINGS
 from recurra.system.system_info import peak_memory
 from recurra.training import events
 from recurra.training.events import Event
-from recurra.training.snapshot import Lowest
+from recurra.training.snapshot import LowestLoss
 
 
 class SampleText(NamedTuple):
@@ -51,7 +51,7 @@ class Logs:
         """Have every line that was written so far survive a loss of power."""
         for name in LOGS:
             path = self._folder / name
-            with atomic_write.writing(path), path.open("r+b") as file:
+            with atomic_write.storage_errors(path), path.open("r+b") as file:
                 os.fsync(file.fileno())
 
     def _time(self, event: events.Progress | events.Saving) -> None:
@@ -62,18 +62,18 @@ class Logs:
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
         path = self._folder / name
-        with atomic_write.writing(path), path.open("a", encoding="utf-8") as file:
+        with atomic_write.storage_errors(path), path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-class Kept(NamedTuple):
+class LogTotals(NamedTuple):
     """What the logs that were cut back still hold: the seconds trained, and the lowest smooth loss of the records."""
 
     seconds: float
-    lowest: Lowest | None
+    lowest: LowestLoss | None
 
 
-def cut_back(folder: Path, update: int) -> Kept:
+def truncate_logs(folder: Path, update: int) -> LogTotals:
     """Take what is later than `update`, and half a line, from the logs.
 
     A line belongs to the update in it, so that a checkpoint need not say how long the logs were.
@@ -81,19 +81,19 @@ def cut_back(folder: Path, update: int) -> Kept:
     seconds, lowest = 0.0, None
     for name in LOGS:
         path = folder / name
-        with atomic_write.writing(path), contextlib.suppress(FileNotFoundError):
+        with atomic_write.storage_errors(path), contextlib.suppress(FileNotFoundError):
             for row in _cut(path, update):
                 if name == TIMINGS:
                     seconds = _number(row, "seconds") or 0.0
                 elif name == METRICS and (loss := _number(row, "smooth_loss")) is not None:
-                    lowest = Lowest(row["update"], loss) if lowest is None or loss < lowest.loss else lowest
-    return Kept(seconds, lowest)
+                    lowest = LowestLoss(row["update"], loss) if lowest is None or loss < lowest.loss else lowest
+    return LogTotals(seconds, lowest)
 
 
 def samples(folder: Path) -> list[SampleText]:
     """Those that a run in `folder` has written, also before it was resumed; StorageError where its log is gone."""
     path = folder / SAMPLES
-    with atomic_write.writing(path), path.open("rb") as file:
+    with atomic_write.storage_errors(path), path.open("rb") as file:
         found = [_row(line) for line in file]
     return [SampleText(row["update"], row["text"]) for row in found if isinstance(row.get("text"), str)]
 

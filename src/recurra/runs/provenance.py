@@ -16,7 +16,7 @@ from recurra.runs.saved_model import locate
 from recurra.runs.source_list import read_sources
 from recurra.text import named_books
 from recurra.text.reading import read
-from recurra.text.splits import ENCODING, LearningText, prepared
+from recurra.text.splits import ENCODING, PreparedText, prepare
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 
@@ -47,12 +47,12 @@ def read_again(folder: Path, table: Mapping[str, Any], *, whose: str = "the run"
     return found
 
 
-def learned_text(model: str | Path) -> Text:
+def read_training_text(model: str | Path) -> Text:
     """Read again the text that a run's model was trained on; `model` is the run's folder or a checkpoint file.
 
     Raises ModelError if the file does not say which text it was, TextError if the text has changed or is gone.
     """
-    return Provenance(arguments.path("model", model)).learned.text
+    return Provenance(arguments.path("model", model)).prepared_text.text
 
 
 class Provenance:
@@ -77,7 +77,7 @@ class Provenance:
         return self._table("text").get("sha256")
 
     @cached_property
-    def learned(self) -> LearningText:
+    def prepared_text(self) -> PreparedText:
         """The text, read again, in the model's vocabulary.
 
         Raises ModelError if the file does not say which text it was, TextError if that cannot be read again or has
@@ -93,7 +93,7 @@ class Provenance:
         folder = locate(self._path).absolute().parents[1]
         table = {name: value for name, value in table.items() if name not in _SOURCE_KEYS} | self._source(folder)
         text = read_again(folder, table, whose=f"`{self._path}`", hint=HINT)
-        return prepared(text, training, self._file[1])
+        return prepare(text, training, self._file[1])
 
     def _source(self, folder: Path) -> dict[str, Any]:
         """Return the sources in the run.toml beside a run's checkpoints, else the text's name if a book has it."""

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recurra.config import NONE
+from recurra.config.presets import current_preset
 from recurra.errors import ModelError
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 from recurra.io import bounded_io
 from recurra.runs.layout import METRICS, SAMPLES, SETTINGS, SUMMARY, TIMINGS
 from recurra.training.loss_history import LARGEST_NUMBER
@@ -80,9 +81,9 @@ class RunData:
 
     @property
     def span(self) -> int:
-        """The characters that a loss is summed over: those of an update for preset seed, else 1 (a mean)."""
+        """The characters that a loss is summed over: those of an update for preset classic, else 1 (a mean)."""
         training = self.table("training")
-        if training.get("preset", "seed") != "seed" or training.get("documents", NONE) != NONE:
+        if current_preset(training.get("preset", "classic")) != "classic" or training.get("documents", NONE) != NONE:
             return 1
         steps, streams = number(training, "sequence_length"), number(training, "batch_size")
         return max(1, int(steps or 25) * int(streams or 1))
@@ -95,7 +96,7 @@ class RunData:
     @property
     def text_name(self) -> str:
         """The text's name; the folder's where run.toml tells none."""
-        return inert(str(self.table("text").get("name") or self.name))
+        return sanitize(str(self.table("text").get("name") or self.name))
 
     @property
     def updates(self) -> int | None:
@@ -156,7 +157,7 @@ def load(folder: Path) -> RunData:
     if summary and "baselines" not in summary:
         notes.append(f"The run was stopped before its end: {UNFINISHED}.")
     return RunData(
-        name=inert(folder.resolve().name),
+        name=sanitize(folder.resolve().name),
         tables=settings_of(folder / SETTINGS),
         records=records,
         samples=samples,

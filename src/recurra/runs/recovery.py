@@ -13,13 +13,13 @@ from recurra.io import atomic_write, bounded_io, tensor_file
 from recurra.model import OPTIMIZER, PREFIX, from_tensors, named
 from recurra.network.parameters import parameter_shapes
 from recurra.network.state import state_of
-from recurra.runs.checkpoint_schema import PROGRESS, saved_fault
+from recurra.runs.checkpoint_schema import PROGRESS, find_metadata_fault
 from recurra.runs.checkpoints import best_path, put_best_in_place, write_latest
 from recurra.runs.layout import BAD, BEST, BESTS, CHECKPOINTS, LATEST, START, UPDATES
 from recurra.training.snapshot import Array, Snapshot
 
 
-class Found(NamedTuple):
+class RecoveredCheckpoint(NamedTuple):
     """A checkpoint to go on from and what its file says; the best model that goes with it, and what names its file.
 
     Where the best model has got lost, it is the checkpoint's own, which has no file as such: None.
@@ -32,7 +32,7 @@ class Found(NamedTuple):
     best_file: dict[str, Any] | None
 
 
-def recover(run: Path) -> Found:
+def recover(run: Path) -> RecoveredCheckpoint:
     """The checkpoint that latest.json names, else the newest that is whole; its folder is put in order for it.
 
     A damaged one is set aside with a warning. Raises ModelError where `run` has no checkpoint, CheckpointError where
@@ -46,9 +46,9 @@ def recover(run: Path) -> Found:
             damaged.append(path.name)
             _set_aside(path, error)
             continue
-        snapshot = restored(path, tensors, metadata)
+        snapshot = restore_snapshot(path, tensors, metadata)
         best = _best(path.parent, metadata)
-        found = Found(path, snapshot, metadata, *(best or (snapshot, None)))
+        found = RecoveredCheckpoint(path, snapshot, metadata, *(best or (snapshot, None)))
         _put_in_order(found)
         return found
     if damaged:
@@ -61,7 +61,7 @@ def recover(run: Path) -> Found:
     )
 
 
-def never_saved(run: Path) -> bool:
+def has_no_checkpoint(run: Path) -> bool:
     """Return True if `run` ended before its first checkpoint: there is none, whole or not, and none was removed."""
     early = (START, BESTS, f"{atomic_write.STAGING}*")
     files = (run / CHECKPOINTS).glob("*")
@@ -94,10 +94,10 @@ def _set_aside(path: Path, error: RecurraError) -> None:
     warnings.warn(f"{error.message} {kept} one before is used.", stacklevel=4)
 
 
-def restored(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> Snapshot:
+def restore_snapshot(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> Snapshot:
     """The snapshot in the file `path`, whose content this is; CheckpointError where it is none."""
     model = from_tensors(path, tensors, metadata)
-    if (wrong := saved_fault(metadata, PROGRESS)) is not None:
+    if (wrong := find_metadata_fault(metadata, PROGRESS)) is not None:
         raise CheckpointError(f"`{path}` holds a model, but not what its training needs to go on: {wrong!r}.")
     try:
         own, progress = named(tensors, PREFIX), metadata["progress"]
@@ -115,12 +115,12 @@ def _best(folder: Path, metadata: dict[str, Any]) -> tuple[Snapshot, dict[str, A
     for path in (best_path(folder, update), folder / BEST):
         with contextlib.suppress(RecurraError):
             tensors, own = tensor_file.read(path)
-            snapshot = restored(path, tensors, own)
+            snapshot = restore_snapshot(path, tensors, own)
             return snapshot, {"update": snapshot.update, "sha256": own["sha256"]}
     return None
 
 
-def _put_in_order(found: Found) -> None:
+def _put_in_order(found: RecoveredCheckpoint) -> None:
     """Finish the commit of a checkpoint, and remove what belongs to none: later ones, and best models that wait."""
     folder = found.path.parent
     put_best_in_place(folder, found.best.update)
@@ -130,4 +130,4 @@ def _put_in_order(found: Found) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
     for place in (folder, folder.parent):
-        atomic_write.sweep(place)
+        atomic_write.remove_staged(place)

@@ -12,14 +12,14 @@ from recurra.runs.layout import CHECKPOINTS, RUNS, SETTINGS, UPDATES
 from recurra.runs.run_toml import LAUNCH, read_settings
 
 
-class Begun(NamedTuple):
+class LaunchedRun(NamedTuple):
     """A run that this start of torchrun began, and whether there is anything to go on from."""
 
     folder: Path
     has_checkpoint: bool
 
 
-def begun_by_this_start(run: str | Path | None, *, force: bool) -> Begun | None:
+def find_launched_run(run: str | Path | None, *, force: bool) -> LaunchedRun | None:
     """The run that was begun before a restart, in the folder `run` or among all; None where there is none.
 
     run.toml says which start of torchrun began it. A run of another start is never taken. What is to be `force`d into
@@ -31,7 +31,7 @@ def begun_by_this_start(run: str | Path | None, *, force: bool) -> Begun | None:
     folder = next((folder for folder in _folders(run) if _start_of(folder) == start), None)
     if folder is None:
         return None
-    return Begun(folder, any((folder / CHECKPOINTS).glob(UPDATES)))
+    return LaunchedRun(folder, any((folder / CHECKPOINTS).glob(UPDATES)))
 
 
 def _folders(run: str | Path | None) -> Iterator[Path]:

@@ -12,12 +12,12 @@ from recurra.config import ModelConfig, TrainingConfig
 from recurra.errors import CheckpointError, UsageError
 from recurra.network import growth
 from recurra.network.optimizers.averaging import SUM, WEIGHT, average_of
-from recurra.runs.checkpoint_schema import SETTINGS, saved_fault
+from recurra.runs.checkpoint_schema import SETTINGS, find_metadata_fault
 from recurra.runs.layout import CHECKPOINTS, START
-from recurra.runs.logs import cut_back
+from recurra.runs.logs import truncate_logs
 from recurra.runs.provenance import read_again
-from recurra.runs.recovery import never_saved, recover
-from recurra.runs.run_toml import changed, read_settings, text_table
+from recurra.runs.recovery import has_no_checkpoint, recover
+from recurra.runs.run_toml import change_settings, read_settings, text_table
 from recurra.runs.saved_model import load
 from recurra.runs.task import Task
 from recurra.text import splits
@@ -25,10 +25,10 @@ from recurra.text.decoding import check_encoding
 from recurra.text.reading import Source
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
-from recurra.training.snapshot import Resumed, Snapshot
+from recurra.training.snapshot import ResumePoint, Snapshot
 
 
-def continued(
+def prepare_resume(
     folder: Path,
     sources: Source | Sequence[Source],
     text: str | Text | None,
@@ -43,20 +43,20 @@ def continued(
     run.toml has the settings that count where a checkpoint's have been changed since; without it, the checkpoint's do.
     A run that ended before its first checkpoint starts again from its beginning, with a warning.
     """
-    if never_saved(folder) and read_settings(folder)["training"]:
+    if has_no_checkpoint(folder) and read_settings(folder)["training"]:
         return _begun_again(folder, sources, text, given, encoding, extend_vocabulary=extend_vocabulary)
     found, tables = recover(folder), read_settings(folder)
     own, snapshot = found.metadata, found.snapshot
-    if (wrong := saved_fault(own, SETTINGS)) is not None:
+    if (wrong := find_metadata_fault(own, SETTINGS)) is not None:
         raise CheckpointError(f"`{found.path}` is no checkpoint of a run: its `{wrong}` makes no sense.")
     config, training = _settings(own, tables, given)
     if training.updates < snapshot.update and "updates" in given:
         raise UsageError(f"`updates` must be at least {snapshot.update}, as many as are done; got {training.updates}.")
     read = _read(folder, sources, text, own["text"] | tables["text"], encoding)
-    read = read.respelled(snapshot.model.vocabulary)
+    read = read.respell(snapshot.model.vocabulary)
     if extend_vocabulary and read.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
         snapshot = _extended(snapshot, read.vocabulary, training.seed)
-    learned = splits.prepared(read, training, snapshot.model.vocabulary)
+    learned = splits.prepare(read, training, snapshot.model.vocabulary)
     told = text_table(read, learned.vocabulary)
     if read.sha256 == own["text"]["sha256"]:
         told |= own["text"]  # read again, a folder is its files
@@ -66,8 +66,8 @@ def continued(
         best_file = None
     path = folder / CHECKPOINTS / START
     start = load(path).extended(learned.vocabulary, seed=training.seed) if path.exists() else None
-    kept = cut_back(folder, snapshot.update)  # the last step: all that the run goes on with was found good
-    return Task(config, training, learned, told, start, Resumed(snapshot, best, best_file, *kept))
+    kept = truncate_logs(folder, snapshot.update)  # the last step: all that the run goes on with was found good
+    return Task(config, training, learned, told, start, ResumePoint(snapshot, best, best_file, *kept))
 
 
 def _begun_again(
@@ -86,12 +86,12 @@ def _begun_again(
     path = folder / CHECKPOINTS / START
     start = load(path) if path.exists() else None
     if start is not None:
-        read = read.respelled(start.vocabulary)
+        read = read.respell(start.vocabulary)
     if start is not None and extend_vocabulary and start.vocabulary.is_bytes == read.is_bytes:
         start = start.extended(read.vocabulary, seed=training.seed)
-    learned = splits.prepared(read, training, None if start is None else start.vocabulary)
+    learned = splits.prepare(read, training, None if start is None else start.vocabulary)
     warnings.warn(f"`{folder}` ended before its first checkpoint; training starts again from update 0.", stacklevel=4)
-    cut_back(folder, -1)
+    truncate_logs(folder, -1)
     return Task(config, training, learned, text_table(read, learned.vocabulary), start)
 
 
@@ -103,7 +103,7 @@ def _settings(
     Updates that are given are done however long they take: no time limit ends them.
     """
     own = ModelConfig.from_table(saved["model"]).to_table() | TrainingConfig.from_table(saved["training"]).to_table()
-    config, training = changed(own, told["model"] | told["training"] | dict(given))
+    config, training = change_settings(own, told["model"] | told["training"] | dict(given))
     return config, dataclasses.replace(training, time_limit=None) if "updates" in given else training
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.distributed.leader import crew_of
+from recurra.distributed.leader import processes_of
 from recurra.distributed.ranks import Ranks
 from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.io import atomic_write
@@ -21,8 +21,8 @@ from recurra.model import LanguageModel
 from recurra.runs.checkpoints import CheckpointFolder
 from recurra.runs.layout import CHECKPOINTS, START, SUMMARY, write_json
 from recurra.runs.logs import Logs
-from recurra.runs.resuming import continued
-from recurra.runs.run_directory import locked, new_folder
+from recurra.runs.resuming import prepare_resume
+from recurra.runs.run_directory import create_folder, lock_run
 from recurra.runs.run_toml import text_table, write_settings
 from recurra.runs.summary import findings, summary
 from recurra.runs.task import Task
@@ -30,7 +30,7 @@ from recurra.system.executable import program
 from recurra.system.shell import path_argument
 from recurra.system.signals import stop_signals
 from recurra.text.reading import Source
-from recurra.text.splits import prepared
+from recurra.text.splits import prepare
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.divergence import rate_to_try
@@ -59,7 +59,7 @@ class Run:
         return f"<Run: folder {shown!r}, {figures}, model {self.model!r}>"
 
 
-class Watching(TypedDict, total=False):
+class TrainingHooks(TypedDict, total=False):
     """What may be given to any training.
 
     announce    is told of text, vocabulary, trainer and folder before the first event
@@ -84,7 +84,7 @@ def train(
     force: bool = False,
     model: ModelConfig | None = None,
     training: TrainingConfig | None = None,
-    **watching: Unpack[Watching],
+    **hooks: Unpack[TrainingHooks],
 ) -> Run:
     """Train on `text` in the folder `run`, or else in runs/ under the text's name.
 
@@ -93,19 +93,19 @@ def train(
     In the main thread, SIGINT, SIGTERM and SIGHUP end training after a checkpoint with `Interrupted`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
-    learned = prepared(text, training, None if start is None else start.vocabulary)
+    learned = prepare(text, training, None if start is None else start.vocabulary)
     if training.time_limit is not None:
-        crew = crew_of(watching.get("ranks"), learned)
-        stream = crew.stream(training, learned.parts[0], learned.newline)
+        processes = processes_of(hooks.get("ranks"), learned)
+        stream = processes.stream(training, learned.parts[0], learned.newline)
         read = learned.vocabulary, stream, learned.parts[1]
-        notify = _caller_of(watching.get("listeners", ()))
-        fitting = updates_within(training.time_limit, config, training, *read, crew, notify)
+        notify = _caller_of(hooks.get("listeners", ()))
+        fitting = updates_within(training.time_limit, config, training, *read, processes, notify)
         training = dataclasses.replace(training, updates=fitting)
     told = text_table(learned.text, learned.vocabulary)
     task = Task(config, training, learned, told, start)
     # The folder is made when all settings have proved good.
-    place = new_folder(run, learned.text.name, force=force)
-    return _run(task, place, **watching)
+    place = create_folder(run, learned.text.name, force=force)
+    return _run(task, place, **hooks)
 
 
 def resume(
@@ -116,7 +116,7 @@ def resume(
     settings: Mapping[str, Any] | None = None,
     extend_vocabulary: bool = False,
     encoding: str | None = None,
-    **watching: Unpack[Watching],
+    **hooks: Unpack[TrainingHooks],
 ) -> Run:
     """Go on with the training in the folder `run` from its newest whole checkpoint, as if it had never stopped.
 
@@ -128,9 +128,9 @@ def resume(
         there = folder.is_dir()
     if not there:
         raise ModelError(f"there is no run `{folder}`.", hint="give the folder of one, or leave out `--resume`.")
-    with locked(folder):
-        task = continued(folder, sources, text, settings or {}, encoding, extend_vocabulary=extend_vocabulary)
-        return _run(task, contextlib.nullcontext(folder), **watching)
+    with lock_run(folder):
+        task = prepare_resume(folder, sources, text, settings or {}, encoding, extend_vocabulary=extend_vocabulary)
+        return _run(task, contextlib.nullcontext(folder), **hooks)
 
 
 def _run(
@@ -144,30 +144,30 @@ def _run(
     clock: Clock = time.perf_counter,
 ) -> Run:
     records = _Records(task)
-    train_ids, validation_ids, _ = task.learned.parts
+    train_ids, validation_ids, _ = task.prepared_text.parts
     with contextlib.ExitStack() as held:
         with stop_signals() as stop:
             trainer = Trainer(
                 task.config,
                 task.training,
-                task.learned.vocabulary,
+                task.prepared_text.vocabulary,
                 train_ids,
                 validation_ids,
                 start=None if task.start is None else task.start.parameters,
                 resumed=task.resumed,
                 commit=records.commit,
                 should_stop=lambda: bool(stop),
-                crew=crew_of(ranks, task.learned),
+                processes=processes_of(ranks, task.prepared_text),
                 clock=clock,
             )
             folder = held.enter_context(place)
             records.open(folder, trainer)
             _begin(task, trainer, folder)
             if announce is not None:
-                announce(task.learned.text, task.learned.vocabulary, trainer, folder)
+                announce(task.prepared_text.text, task.prepared_text.vocabulary, trainer, folder)
             _follow(trainer, folder, [records.logs, *listeners])
             if trainer.out_of_time:
-                write_settings(folder, trainer, task.text, task.learned.text.source)  # the updates that were done
+                write_settings(folder, trainer, task.text, task.prepared_text.text.source)  # the updates that were done
             found = summary(folder, trainer)
             write_json(folder / SUMMARY, found)  # the training is done, even if what follows is interrupted
             if trainer.stopped:
@@ -180,7 +180,7 @@ def _run(
             called(Gathering("gradients", done, total))
 
         try:
-            found |= findings(folder, trainer, task.learned, proof_wanted=with_proof, progress=gathering)
+            found |= findings(folder, trainer, task.prepared_text, proof_wanted=with_proof, progress=gathering)
         except KeyboardInterrupt:
             raise _ended_early(folder) from None
         write_json(folder / SUMMARY, found)
@@ -217,8 +217,8 @@ def _begin(task: Task, trainer: Trainer, folder: Path) -> None:
     """Write down what is to be done; the summary of what was done before no longer holds."""
     if task.start is not None and task.resumed is None:
         task.start.save(folder / CHECKPOINTS / START)
-    write_settings(folder, trainer, task.text, task.learned.text.source)
-    with atomic_write.writing(folder / SUMMARY):
+    write_settings(folder, trainer, task.text, task.prepared_text.text.source)
+    with atomic_write.storage_errors(folder / SUMMARY):
         (folder / SUMMARY).unlink(missing_ok=True)
 
 

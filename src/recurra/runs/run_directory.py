@@ -15,10 +15,10 @@ from recurra.runs.layout import FILES, RUNS
 
 
 @contextlib.contextmanager
-def new_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Path]:
+def create_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Path]:
     """The folder for a new run, held: `run`, or else runs/NAME, runs/NAME-2, …; `force` removes an old run there."""
     folder = RUNS / name if run is None else Path(run)
-    with atomic_write.writing(folder):
+    with atomic_write.storage_errors(folder):
         if run is None and not force:
             folder = _numbered(folder)
         if folder.exists() and not folder.is_dir():
@@ -27,7 +27,7 @@ def new_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Pa
     for above in (folder.parent, folder.parent.parent):  # what lies in a folder is lost with its name
         with contextlib.suppress(OSError):
             atomic_write.sync_folder(above)
-    with locked(folder):
+    with lock_run(folder):
         _empty(folder, force=force)
         yield folder
 
@@ -45,7 +45,7 @@ def _numbered(folder: Path) -> Path:
 
 def _empty(folder: Path, *, force: bool) -> None:
     """Remove the files of a run, and nothing else that may lie there; UsageError for any file without `force`."""
-    with atomic_write.writing(folder):
+    with atomic_write.storage_errors(folder):
         if not any(folder.iterdir()):
             return
         if not force:
@@ -55,12 +55,12 @@ def _empty(folder: Path, *, force: bool) -> None:
             )
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
-        atomic_write.sweep(folder)
+        atomic_write.remove_staged(folder)
         checkpoints.remove(folder)
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def lock_run(folder: Path) -> Iterator[None]:
     """Hold `folder` for a training; UsageError where another one holds it.
 
     It is flock's lock on the folder itself, so that nothing lies there that could be left behind. Where the system or
@@ -71,7 +71,7 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with atomic_write.writing(folder):
+    with atomic_write.storage_errors(folder):
         handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import tomli_w
 
 from recurra.config import NONE, SETTINGS, ModelConfig, TrainingConfig, in_seconds, split
+from recurra.config.keywords import rename_preset
 from recurra.distributed.ranks import launch
 from recurra.errors import ModelError, UsageError
 from recurra.io import atomic_write, bounded_io
@@ -31,9 +32,9 @@ LAUNCH = "launch"
 FIXED: Final = {name: setting.fixed for name, setting in SETTINGS.items() if setting.fixed}
 
 
-def changed(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
+def change_settings(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
     """The settings of a resumed run: those `saved`, changed by those `given`; UsageError for one that is `FIXED`."""
-    given = {name: NONE if value is None else value for name, value in in_seconds(given).items()}
+    given = {name: NONE if value is None else value for name, value in rename_preset(in_seconds(given)).items()}
     for name in FIXED:
         if name in saved and given.get(name, saved[name]) != saved[name]:
             raise UsageError(
@@ -71,7 +72,7 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
 def _engine(trainer: Trainer) -> dict[str, Any]:
     """What computes; of a start by torchrun what it is known by, so that a restart finds its run."""
     start = launch()
-    told = {"name": trainer.engine.name, "device": trainer.engine.device, "processes": trainer.crew.size}
+    told = {"name": trainer.engine.name, "device": trainer.engine.device, "processes": trainer.processes.size}
     return told if start is None else told | {LAUNCH: start}
 
 

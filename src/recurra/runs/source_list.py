@@ -24,7 +24,7 @@ def write_sources(folder: Path, source: Sequence[str]) -> dict[str, Any]:
     """Return what run.toml says of the sources, and write sources.jsonl if they are many. Raises StorageError."""
     path = folder / SOURCES
     if _fit(source):
-        with atomic_write.writing(path):
+        with atomic_write.storage_errors(path):
             path.unlink(missing_ok=True)
         return {"source": list(source)}
     # A path may hold bytes that are no UTF-8, in Python lone surrogates; JSON has escapes for those.

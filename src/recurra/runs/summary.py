@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.inference.baselines import LIMIT, baselines
-from recurra.network.gradient_check import WORK, Progress, silent
+from recurra.network.gradient_check import WORK, Progress, ignore_progress
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.runs import gradient_proof
@@ -15,7 +15,7 @@ from recurra.runs.findings import copied_passages, held_out_results, sample_mark
 from recurra.runs.logs import samples
 from recurra.system.system_info import peak_memory
 from recurra.text.id_file import Ids
-from recurra.text.splits import LearningText
+from recurra.text.splits import PreparedText
 from recurra.text.text import Text
 from recurra.training.divergence import has_diverged, rate_to_try
 from recurra.training.trainer import Trainer
@@ -74,7 +74,7 @@ def _divergence(trainer: Trainer) -> dict[str, Any]:
 
 
 def findings(
-    folder: Path, trainer: Trainer, learned: LearningText, *, proof_wanted: bool, progress: Progress = silent
+    folder: Path, trainer: Trainer, learned: PreparedText, *, proof_wanted: bool, progress: Progress = ignore_progress
 ) -> dict[str, Any]:
     """What the report shows besides the run itself, in keys beside those of `summary`: minutes for a long text.
 

@@ -7,20 +7,20 @@ from typing import Any
 
 from recurra.config import ModelConfig, TrainingConfig
 from recurra.model import LanguageModel
-from recurra.text.splits import LearningText
-from recurra.training.snapshot import Resumed
+from recurra.text.splits import PreparedText
+from recurra.training.snapshot import ResumePoint
 
 
 @dataclass(frozen=True)
 class Task:
-    """The settings, and the text that is `learned`; `text` is what is written down of it.
+    """The settings, and the text; `text` is its entry in run.toml.
 
     `start` is the model that training began with, where that was a trained one; `resumed` where it goes on.
     """
 
     config: ModelConfig
     training: TrainingConfig
-    learned: LearningText
+    prepared_text: PreparedText
     text: dict[str, Any]
     start: LanguageModel | None = None
-    resumed: Resumed | None = None
+    resumed: ResumePoint | None = None

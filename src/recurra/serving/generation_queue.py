@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from recurra.inference.generation import AT_ONCE, LENGTH, Generator, Writing
+from recurra.inference.generation import LENGTH, MAX_PARALLEL_TEXTS, Generator, TextGeneration
 from recurra.serving.responses import HTTPError, queue_full, stopping
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class GenerationQueue:
 
     def _work(self) -> None:
         _lower_thread_priority()
-        generator, writings = self._model.generator(), dict[Writing, tuple[GenerationJob, int]]()
+        generator, writings = self._model.generator(), dict[TextGeneration, tuple[GenerationJob, int]]()
         while self._take_tasks(generator, writings):
             try:
                 pieces = generator.step()
@@ -155,14 +155,14 @@ class GenerationQueue:
                 continue
             events: list[tuple[GenerationJob, Event]] = []
             for piece in pieces:
-                job, task = writings[piece.writing]
-                ended = piece.writing.ended  # read here: the thread generates on while the event loop delivers
+                job, task = writings[piece.generation]
+                ended = piece.generation.ended  # read here: the thread generates on while the event loop delivers
                 events.append((job, GeneratedChunk(task, piece.symbols, piece.log_probabilities.tolist(), ended)))
                 if ended is not None:
-                    del writings[piece.writing]
+                    del writings[piece.generation]
             self._send_to_loop(events)
 
-    def _take_tasks(self, generator: Generator, writings: dict[Writing, tuple[GenerationJob, int]]) -> bool:
+    def _take_tasks(self, generator: Generator, writings: dict[TextGeneration, tuple[GenerationJob, int]]) -> bool:
         """Wait for tasks and pass them to the generator; drop canceled ones. Return False when the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._waiting or writings)
@@ -171,7 +171,7 @@ class GenerationQueue:
             for writing in [writing for writing, (job, _) in writings.items() if job not in self._jobs]:
                 generator.drop(writing)
                 del writings[writing]
-            while self._waiting and len(generator) < AT_ONCE:
+            while self._waiting and len(generator) < MAX_PARALLEL_TEXTS:
                 job, task = self._waiting.popleft()
                 if job in self._jobs:
                     writings[generator.add(*job.tasks[task])] = job, task

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from recurra.errors import RecurraError
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 
 JSON = "application/json"
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has left; nobody reads it
@@ -113,7 +113,7 @@ def as_http_error(request: Request, error: Exception) -> HTTPError:
     if isinstance(error, HTTPError):
         return error
     if isinstance(error, RecurraError):
-        return HTTPError(HTTPStatus.UNPROCESSABLE_ENTITY, inert(error.message), code="invalid")
+        return HTTPError(HTTPStatus.UNPROCESSABLE_ENTITY, sanitize(error.message), code="invalid")
     if isinstance(error, RequestValidationError):
         return invalid_body(error.errors())
     if isinstance(error, HTTPException):

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from recurra.inference.scoring import Score
-from recurra.inference.surprise import Steady, Surprise, surprises, tally
+from recurra.inference.surprise import StaticPredictor, Surprise, surprises, tally
 from recurra.serving import limits
 from recurra.serving.responses import JSON, encode, error_schemas, out_of_range, unless_disconnected
 from recurra.serving.schemas import ScoreRequest, Scores
 from recurra.serving.scoring_queue import BLOCK_SYMBOLS, ScoringQueue
 from recurra.serving.services import ModelWorkers, Services, get_services
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 
 router = APIRouter()
 
@@ -34,7 +34,7 @@ async def score_texts(workers: ModelWorkers, texts: list[str], *, with_logs: boo
     """Return the response with the score of each text."""
     vocabulary, data, warnings = workers.served.model.vocabulary, [], []
     for index, text in enumerate(texts):
-        spelled, note = respelled(text, vocabulary)
+        spelled, note = respell(text, vocabulary)
         warnings += [f"input {index}: {note}."] if note else []
         parts = await surprises_of(workers.scoring, vocabulary.spell(spelled))
         own = tally(parts, is_bytes=vocabulary.is_bytes, keep=with_logs)
@@ -49,7 +49,7 @@ async def surprises_of(queue: ScoringQueue, symbols: str) -> list[Surprise]:
 
     def begin() -> Any:
         model = queue.model
-        predictor = Steady(model.reader, model.zero_state(), model.document_end)
+        predictor = StaticPredictor(model.reader, model.zero_state(), model.document_end)
         return surprises(predictor, model.vocabulary, blocks, model.document_end)
 
     found = await queue.run(begin)

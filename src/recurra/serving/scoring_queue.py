@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 
 from recurra.inference.scoring import CHUNK
-from recurra.inference.surprise import Steady
+from recurra.inference.surprise import StaticPredictor
 from recurra.serving.responses import queue_full, stopping
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class IncrementalScorer:
     def _block(self, ids: Ids) -> ScoredSymbols:
         line, parts, done = np.concatenate([self._last, ids]), [], 0
         model = self._queue.model
-        predictor = Steady(model.reader, self._state, model.document_end)
+        predictor = StaticPredictor(model.reader, self._state, model.document_end)
         for logs in predictor.read(line[:-1], line[1:]):
             targets = line[done + 1 : done + len(logs) + 1]
             parts.append(scored_symbols(logs, targets, self._top_count))

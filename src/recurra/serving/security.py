@@ -77,7 +77,7 @@ class Guard:
             raise unavailable(f"{self.limits.requests} requests are under way; try again soon.")
         self._bodies += 1
         try:
-            await self.application(scope, replayed(body, receive), send)
+            await self.application(scope, replay(body, receive), send)
         finally:
             self._bodies -= 1
 
@@ -186,7 +186,7 @@ async def read_body(scope: Any, receive: Receive, limit: int) -> bytes | None:
             return bytes(body)
 
 
-def replayed(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that gives the body, which was read already, and then what follows."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 

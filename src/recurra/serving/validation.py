@@ -14,7 +14,7 @@ from recurra.serving import limits
 from recurra.serving.generation_queue import GenerationTask
 from recurra.serving.responses import out_of_range
 from recurra.serving.schemas import DRAWN_SEED, UNLIMITED_TOKENS, unknown_fields
-from recurra.text.equivalents import respelled
+from recurra.text.equivalents import respell
 from recurra.text.vocabulary import name_characters
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def validate(request: CompletionRequest, vocabulary: Vocabulary) -> ValidComplet
         num_return_sequences=n,
         best_of=best_of if n == 1 else 1,
     )
-    config, impossible_stops = config.adapted(vocabulary)
+    config, impossible_stops = config.adapt(vocabulary)
     notes = [*_fields_without_effect(request), *map(str, impossible_stops)]
     valid = ValidCompletion(prompts, config, n, _logprobs(request), bool(request.echo), notes)
     tokens = request.max_completion_tokens if request.max_tokens is None else request.max_tokens
@@ -152,7 +152,7 @@ def _prompt_list(prompt: str | list[str] | list[int] | list[list[int]] | None) -
 
 def _prompt(prompt: str | list[int], vocabulary: Vocabulary) -> Prompt:
     if isinstance(prompt, str):
-        text, note = respelled(prompt, vocabulary)
+        text, note = respell(prompt, vocabulary)
         symbols = vocabulary.spell(text)
         return Prompt(symbols, *vocabulary.encode_known(symbols), note)
     if max(prompt) >= len(vocabulary):

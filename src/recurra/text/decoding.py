@@ -34,7 +34,7 @@ _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
 )
 
 
-class Undecodable(TextError):  # noqa: N818 - an adjective is enough
+class UndecodableError(TextError):
     """Bytes that are not in the encoding that they should be in."""
 
 
@@ -48,7 +48,7 @@ class NotPlainTextError(TextError):
 
 def check_encoding(encoding: str) -> str:
     """Python's own name of a text codec, or `bytes`; UsageError for all else, `rot13` and `base64` too."""
-    encoding = arguments.plain(encoding)
+    encoding = arguments.unwrap_numpy(encoding)
     if isinstance(encoding, str) and encoding.lower() == BYTES:
         return BYTES
     try:
@@ -63,7 +63,7 @@ def check_encoding(encoding: str) -> str:
     return codecs.lookup(encoding).name
 
 
-def decoded(pieces: Iterator[bytes], name: str, encoding: str) -> Iterator[str]:
+def decode_text(pieces: Iterator[bytes], name: str, encoding: str) -> Iterator[str]:
     """The characters of `pieces`, which may be cut anywhere, strictly.
 
     Undecodable gives `name`, the offset of the bad byte and its line. Except with encoding `bytes`, NotPlainTextError
@@ -144,7 +144,7 @@ class _Decoder:
 
     def _error(
         self, error: UnicodeDecodeError, head: bytes, piece: bytes, again: codecs.IncrementalDecoder
-    ) -> Undecodable:
+    ) -> UndecodableError:
         # What the codec looked at ends where the piece ends, but may begin before it, or behind a mark.
         offset = min(self._read - len(error.object) + error.start, self._read - 1)
         good = piece[: max(offset - (self._read - len(piece)), 0)]
@@ -187,7 +187,7 @@ def _marked(head: bytes) -> str | None:
 
 def _undecodable(
     name: str, encoding: str, error: UnicodeDecodeError, head: bytes, offset: int, line: int
-) -> Undecodable:
+) -> UndecodableError:
     bad = error.object[min(error.start, len(error.object) - 1)]
     marked = _marked(head)
     if marked is not None and not encoding.startswith(marked):
@@ -195,14 +195,14 @@ def _undecodable(
     else:
         binary = formats.looks_binary(head) and not encoding.startswith(_WIDE)
         hint = BINARY_HINT if binary else ENCODING_HINT
-    return Undecodable(
+    return UndecodableError(
         f"{name} is not {encoding}: byte 0x{bad:02x} at offset {offset:,}, line {line:,} ({error.reason}).",
         hint=hint,
     )
 
 
-def _no_position(name: str, encoding: str, error: UnicodeError) -> Undecodable:
-    return Undecodable(f"{name} is not {encoding}: {error}.", hint=ENCODING_HINT)
+def _no_position(name: str, encoding: str, error: UnicodeError) -> UndecodableError:
+    return UndecodableError(f"{name} is not {encoding}: {error}.", hint=ENCODING_HINT)
 
 
 def _leniently(data: bytes, encoding: str) -> str:
@@ -228,19 +228,19 @@ def reject_surrogates(text: str, name: str, start: int = 0) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise Undecodable(
+        raise UndecodableError(
             f"{name} has a lone surrogate, U+{ord(text[error.start]):04X}, at character {start + error.start:,}: "
             "it is no character and cannot be written."
         ) from None
 
 
-def normalise(text: str, name: str, journal: Journal) -> str:
+def normalize(text: str, name: str, journal: Journal) -> str:
     """`text` without a byte order mark and with LF as its one line end; the journal is told, of NULs too."""
-    return "".join(normalised([text], name, journal))
+    return "".join(normalize_chunks([text], name, journal))
 
 
-def normalised(chunks: Iterable[str], name: str, journal: Journal) -> Iterator[str]:
-    """`normalise` of chunks that may be cut anywhere; the journal is told at their end."""
+def normalize_chunks(chunks: Iterable[str], name: str, journal: Journal) -> Iterator[str]:
+    """`normalize` of chunks that may be cut anywhere; the journal is told at their end."""
     marks = carriage_returns = nuls = 0
     begun, held = False, ""  # a CR at the end of a chunk is held until it is known whether LF follows
     for chunk in filter(None, chunks):

@@ -22,7 +22,7 @@ _JAMO = "\u1160\u11ff"  # the vowels and final consonants that follow a Korean i
 LONGEST_CLUSTER = 64  # characters: Unicode sorts the marks of a cluster in time that grows with their square
 
 
-class Respelling:
+class Respeller:
     """Spells texts in the characters of a vocabulary, and counts the clusters that it has replaced."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -79,9 +79,9 @@ class Respelling:
         return found
 
 
-def respelled(text: str, vocabulary: Vocabulary) -> tuple[str, str | None]:
+def respell(text: str, vocabulary: Vocabulary) -> tuple[str, str | None]:
     """Return `text` in the canonical form that `vocabulary` has, and a note if that changes it."""
-    respelling = Respelling(vocabulary)
+    respelling = Respeller(vocabulary)
     return respelling(text), respelling.note
 
 

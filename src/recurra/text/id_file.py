@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.errors import StorageError
-from recurra.io.atomic_write import STAGING, staged
+from recurra.io.atomic_write import STAGING, stage_file
 from recurra.io.bounded_io import is_foreign, open_regular
 from recurra.system import system_info
 
@@ -84,7 +84,7 @@ class IdFile:
 Ids = NDArray[Any] | IdFile
 
 
-def translated(ids: Ids, table: NDArray[Any]) -> Ids:
+def translate(ids: Ids, table: NDArray[Any]) -> Ids:
     """`table[ids]`: the ids of the same symbols in another vocabulary, whose ids of all own symbols are `table`."""
     return ids.translated(table) if isinstance(ids, IdFile) else table[ids]
 
@@ -160,7 +160,7 @@ def _whole(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFil
 def _write(path: Path, blocks: Iterable[NDArray[Any]]) -> None:
     """Write beside `path`, then rename: no reader sees half a file. It is not flushed, for it is checked when read."""
     digest = hashlib.sha256()
-    with staged(path) as beside, beside.open("xb") as file:
+    with stage_file(path) as beside, beside.open("xb") as file:
         for block in blocks:
             file.write(block.data)
             digest.update(block.data)

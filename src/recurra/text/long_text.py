@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from recurra.io.atomic_write import writing
+from recurra.io.atomic_write import storage_errors
 from recurra.text import id_file
 from recurra.text.text import BYTES, STEP, Text
 from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
@@ -70,14 +70,14 @@ class LongText(Text):
 
     def _of_same_source(self, pieces: Iterator[str]) -> Text:
         about = (self.name, self.source, self.encoding)
-        content = gather(pieces, self.encoding)
+        content = collect_text(pieces, self.encoding)
         return Text(content, *about) if isinstance(content, str) else LongText(content, *about)
 
     def only_symbol(self) -> str | None:
         return self._stored.symbols if len(self._stored.symbols) == 1 else None
 
 
-def gather(chunks: Iterator[str], encoding: str) -> str | Stored:
+def collect_text(chunks: Iterator[str], encoding: str) -> str | Stored:
     """The text that `chunks` are together: a str up to `IN_MEMORY` characters, else stored in the cache folder.
 
     Raises StorageError where it is to be stored and cannot be.
@@ -111,7 +111,7 @@ def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
         "name another folder for caches in XDG_CACHE_HOME: a text of more than "
         f"{IN_MEMORY:,} characters is kept there while it is learned from."
     )
-    with writing(id_file.cache_folder(), place), _staging() as staged:
+    with storage_errors(id_file.cache_folder(), place), _staging() as staged:
         for step in steps:
             data = step.encode(codec)
             staged.write(data)

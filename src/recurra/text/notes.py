@@ -16,11 +16,11 @@ class Journal:
         names = self._events.setdefault(kind, {})
         names[name] = names.get(name, 0) + count
 
-    def say(self, note: str) -> None:
+    def note_once(self, note: str) -> None:
         """A note as it stands, once however often it is said."""
         self.add(note.replace("{", "{{").replace("}", "}}"))
 
-    def take_over(self, other: Journal) -> None:
+    def merge(self, other: Journal) -> None:
         """Add all events of another journal."""
         for kind, names in other._events.items():
             for name, count in names.items():

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from recurra.config import arguments
 from recurra.errors import TextError, UsageError
-from recurra.formatting import quoted
+from recurra.formatting import quote_text
 from recurra.text import model_files, named_books, sources
 from recurra.text.decoding import (
     ENCODING_HINT,
     NotPlainTextError,
-    Undecodable,
+    UndecodableError,
     check_encoding,
-    decoded,
-    normalise,
-    normalised,
+    decode_text,
+    normalize,
+    normalize_chunks,
     reject_surrogates,
 )
 from recurra.text.inventory import Inventory
-from recurra.text.long_text import LongText, gather
+from recurra.text.long_text import LongText, collect_text
 from recurra.text.notes import Journal
 from recurra.text.sources import shown
-from recurra.text.streams import cuts
+from recurra.text.streams import split_points
 from recurra.text.text import BYTES, Text
 from recurra.text.words import word_characters
 
@@ -85,7 +85,7 @@ def read(
         raise UsageError("standard input (`-`) can be read only once.")
     reader = _Reader(check_encoding(encoding), Journal(), Inventory(), stdin, [], keep)
     origins: list[str] = []
-    content = gather(_joined(_pieces(given, reader), origins, reader.journal), reader.encoding)
+    content = collect_text(_joined(_pieces(given, reader), origins, reader.journal), reader.encoding)
     first, *others = reader.names
     name = _slug(name) if name else (f"{first}+{len(others)}-more" if others else first)
     notes = reader.inventory.notes("byte" if reader.encoding == BYTES else "character") + reader.journal.notes()
@@ -98,7 +98,7 @@ def list_sources(sources: Source | Sequence[Source]) -> list[Source]:
     one = isinstance(sources, (str, os.PathLike))
     given = [sources] if one else list(sources) if isinstance(sources, (list, tuple)) else None
     if given is None or not all(isinstance(source, (str, os.PathLike)) for source in given):
-        raise arguments.wrong("sources", "a book's name, a file or a folder, or a list of them", sources)
+        raise arguments.invalid_argument("sources", "a book's name, a file or a folder, or a list of them", sources)
     return [source if isinstance(source, str) else arguments.path("sources", source) for source in given]
 
 
@@ -111,11 +111,11 @@ def from_string(text: str, name: str = "text", encoding: str = "utf-8") -> Text:
     encoding = check_encoding(encoding)
     reject_surrogates(text, "the text")
     journal = Journal()
-    text = _as_bytes(text) if encoding == BYTES else normalise(text, "the text", journal)
+    text = _as_bytes(text) if encoding == BYTES else normalize(text, "the text", journal)
     return Text(text, _slug(name), source=("text",), encoding=encoding, notes=journal.notes())
 
 
-def require_learnable(
+def require_enough_text(
     text: Text, sequence_length: int, batch_size: int = 1, *, validation: float = 0.0, test: float = 0.0
 ) -> None:
     """TextError unless `text` has at least two symbols and its training part gives at least one update.
@@ -130,8 +130,8 @@ def require_learnable(
     if length == 1:
         raise TextError(f"the text has only one {unit}: there is nothing to predict.")
     if (symbol := text.only_symbol()) is not None:
-        raise TextError(f"every {unit} of the text is {quoted(symbol)}: there is nothing to predict.")
-    first, second = cuts(length, validation, test)
+        raise TextError(f"every {unit} of the text is {quote_text(symbol)}: there is nothing to predict.")
+    first, second = split_points(length, validation, test)
     needed = sequence_length * batch_size + 1
     if first < needed:
         used = "" if first == length else f" {first:,} of them for training,"
@@ -170,14 +170,14 @@ def _part(source: Source, reader: _Reader) -> Iterator[_Piece]:
         yield from _from_path(Path(source), reader, may_be_book=True)
     else:
         if os.path.lexists(source):
-            reader.journal.say(f"{source} is the book; write ./{source} for the file or folder of that name")
+            reader.journal.note_once(f"{source} is the book; write ./{source} for the file or folder of that name")
         yield _from_book(named_books.book(source), reader)
 
 
 def _from_book(book: Text, reader: _Reader) -> _Piece:
     reader.names.append(book.name)
     for note in book.notes:
-        reader.journal.say(note)
+        reader.journal.note_once(note)
     text = _as_bytes(book.text) if reader.encoding == BYTES else book.text
     return _Piece([text], f"the book {book.name}", book.name)
 
@@ -196,7 +196,7 @@ def _from_path(path: Path, reader: _Reader, *, may_be_book: bool = False) -> Ite
             f"{shown(path)} is neither a file nor a folder nor a pipe, but {sources.kind(mode)}.",
             hint="`-` reads standard input.",
         )
-    if stat.S_ISREG(mode) and sources.is_hole(path):
+    if stat.S_ISREG(mode) and sources.is_sparse(path):
         raise TextError(f"{shown(path)} has no data: it is one hole, which reads as NULs.")
     reader.names.append("pipe" if stat.S_ISFIFO(mode) else _slug(absolute.stem))
     yield _piece(sources.chunks(path), shown(path), str(absolute), reader)
@@ -218,9 +218,9 @@ def _piece(data: Iterator[bytes], label: str, source: str, reader: _Reader) -> _
 
 def _characters(data: Iterator[bytes], label: str, reader: _Reader) -> Iterator[str]:
     """The characters of `data` as they are learned from, or as they are."""
-    characters = decoded(data, label, reader.encoding)
+    characters = decode_text(data, label, reader.encoding)
     as_they_are = reader.keep or reader.encoding == BYTES
-    return characters if as_they_are else normalised(characters, label, reader.journal)
+    return characters if as_they_are else normalize_chunks(characters, label, reader.journal)
 
 
 def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
@@ -247,7 +247,7 @@ def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
         raise TextError(
             f"the folder {shown(folder)} holds no text{why}.", hint=ENCODING_HINT if undecoded in reasons else None
         )
-    reader.journal.take_over(skipped)
+    reader.journal.merge(skipped)
 
 
 def _counted(path: Path, reader: _Reader) -> Iterator[str]:
@@ -261,17 +261,17 @@ def _counted(path: Path, reader: _Reader) -> Iterator[str]:
 
 def _unfit(path: Path, encoding: str, undecoded: str) -> str | None:
     """Why a file is no part of a folder's text: it is read once to know that, and once more for its characters."""
-    if sources.is_hole(path):
+    if sources.is_sparse(path):
         return "without data"
     length = 0
     try:
-        for chunk in decoded(sources.chunks(path), shown(path), encoding):
+        for chunk in decode_text(sources.chunks(path), shown(path), encoding):
             length += len(chunk)
             if encoding != BYTES and "\0" in chunk:
                 return "binary, with NUL inside"
     except NotPlainTextError as error:
         return error.kind
-    except Undecodable:
+    except UndecodableError:
         return undecoded
     return None if length else "empty"
 

@@ -40,7 +40,7 @@ def kind(mode: int) -> str:
     return "a block device" if stat.S_ISBLK(mode) else "a socket"
 
 
-def is_hole(path: Path) -> bool:
+def is_sparse(path: Path) -> bool:
     """Whether a file has a size but no data on the disk: NULs, however many, as the system knows without reading."""
     if not hasattr(os, "SEEK_DATA"):
         return False

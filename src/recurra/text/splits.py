@@ -9,8 +9,8 @@ import numpy as np
 
 from recurra.config import TrainingConfig
 from recurra.errors import TextError, UsageError
-from recurra.text.id_file import Ids, translated
-from recurra.text.reading import Source, from_string, read, require_learnable
+from recurra.text.id_file import Ids, translate
+from recurra.text.reading import Source, from_string, read, require_enough_text
 from recurra.text.streams import STREAMS, DocumentStream, TextStream, split
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary, name_characters
@@ -18,7 +18,7 @@ from recurra.text.vocabulary import Vocabulary, name_characters
 ENCODING = "utf-8"  # unless another is given
 
 
-class LearningText(NamedTuple):
+class PreparedText(NamedTuple):
     """A text, its vocabulary, and the ids of its parts: to train on, held out, and of the test."""
 
     text: Text
@@ -43,24 +43,24 @@ def read_text(sources: Source | Sequence[Source], text: str | Text | None, encod
     return text if isinstance(text, Text) else from_string(text, encoding=encoding)
 
 
-def prepared(text: Text, training: TrainingConfig, known: Vocabulary | None = None) -> LearningText:
+def prepare(text: Text, training: TrainingConfig, known: Vocabulary | None = None) -> PreparedText:
     """The text as `training` reads it, in the vocabulary that is `known`, else its own; TextError where it cannot.
 
     Characters that are not known become canonical equivalents that are.
     """
-    text = text if known is None else text.respelled(known)
+    text = text if known is None else text.respell(known)
     held_out = {"validation": training.validation, "test": training.test}
     T, B = (training.sequence_length, training.batch_size) if training.documents is None else (1, 1)
-    require_learnable(text, T, B, **held_out)
+    require_enough_text(text, T, B, **held_out)
     vocabulary, ids = _encoded(text, known)
-    newline = newline_of(training, vocabulary)
+    newline = newline_id(training, vocabulary)
     if newline is not None:
         ids = ids[:]  # lines are sorted by length: in memory
     parts = split(ids, **held_out, newline=newline)
     for name, part in zip(held_out, parts[1:], strict=True):
         if newline is not None and len(part) and np.all(part[:] == newline):
             raise TextError("all lines held out are empty.", hint=f"give another `--{name}`.")
-    return LearningText(text, vocabulary, parts, newline)
+    return PreparedText(text, vocabulary, parts, newline)
 
 
 def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
@@ -79,10 +79,10 @@ def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
             f"the model to start from does not know {name_characters(unknown)} of the text.",
             hint="add them with `--extend-vocabulary`, or take these characters out.",
         )
-    return known, translated(text.ids, known.encode(own.symbols))
+    return known, translate(text.ids, known.encode(own.symbols))
 
 
-def newline_of(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
+def newline_id(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
     """The id of the newline that begins and ends every document, None without documents; TextError if there is none."""
     if training.documents is None:
         return None
@@ -92,7 +92,7 @@ def newline_of(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
     return int(ids[0])
 
 
-def stream_of(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
+def create_stream(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
     """How `training` reads `ids`: as documents between newlines, or in its order."""
     sizes = training.sequence_length, training.batch_size, training.seed
     if newline is None:

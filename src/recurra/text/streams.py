@@ -40,7 +40,7 @@ class Chunk(NamedTuple):
     targets: NDArray[Any]
 
 
-def cuts(length: int, validation: float, test: float = 0.0) -> tuple[int, int]:
+def split_points(length: int, validation: float, test: float = 0.0) -> tuple[int, int]:
     """Where training ends and where testing begins: floor(N·(1 − v − t)) and floor(N·(1 − t)).
 
     The shares are taken as the decimals that they print as: in floating point 10 · (1 − 0.9) is below 1.
@@ -60,7 +60,7 @@ def split(ids: Ids, validation: float, test: float = 0.0, *, newline: int | None
     With the id of `newline`, which wants ids in memory, the cuts are moved back to where their lines begin: no line is
     on both sides of one.
     """
-    first, second = cuts(len(ids), validation, test)
+    first, second = split_points(len(ids), validation, test)
     if isinstance(ids, IdFile):
         return ids.part(0, first), ids.part(first, second), ids.part(second, len(ids))
     if newline is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from recurra.text.equivalents import Respelling
+from recurra.text.equivalents import Respeller
 from recurra.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class Text:
     name      a slug, usable as a folder's name: the book's name, the file's stem, `a+2-more`, `stdin`
     source    what was read, in order: a book's name, `-`, an absolute path, or `text` for a string
     encoding  Python's name of the codec, or `bytes`
-    notes     what a user should be told: what was skipped, normalised, joined
+    notes     what a user should be told: what was skipped, normalized, joined
     sha256    of the text as UTF-8, or of the bytes themselves; so a file that needed no change has the
-              digest that `sha256sum` prints. `respelled` keeps the digest of the text that was read
+              digest that `sha256sum` prints. `respell` keeps the digest of the text that was read
 
     `LongText` is a text that is not in memory: of it, use `vocabulary`, `ids`, `part` and `len` in place of `text`.
     """
@@ -74,11 +74,11 @@ class Text:
         part = self.part(start, min(stop, len(self)))
         return part.encode("latin-1").decode("utf-8", "replace") if self.is_bytes else part
 
-    def respelled(self, vocabulary: Vocabulary) -> Text:
+    def respell(self, vocabulary: Vocabulary) -> Text:
         """Return the text in the canonical form that `vocabulary` has: itself unless that changes it."""
         if self.is_bytes or set(self.vocabulary.symbols) <= set(vocabulary.symbols):
             return self
-        respelling = Respelling(vocabulary)
+        respelling = Respeller(vocabulary)
         steps = (self.part(start, min(start + STEP, len(self))) for start in range(0, len(self), STEP))
         spelled = self._of_same_source(respelling.pieces(steps))
         if respelling.note is None:

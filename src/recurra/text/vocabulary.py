@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra.config import arguments
 from recurra.errors import ModelError, TextError, UsageError
-from recurra.formatting import quoted
+from recurra.formatting import quote_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -36,7 +36,7 @@ class Vocabulary:
         hint = "`Vocabulary.of(text)` has the characters of a text."
         own = self.code_points
         if not isinstance(own, np.ndarray) or own.ndim != 1 or own.dtype.kind not in "iu":
-            raise arguments.wrong("code_points", "a one-dimensional array of whole numbers", own, hint)
+            raise arguments.invalid_argument("code_points", "a one-dimensional array of whole numbers", own, hint)
         own = own.astype(np.uint32)
         own.flags.writeable = False
         object.__setattr__(self, "code_points", own)
@@ -175,7 +175,7 @@ class Vocabulary:
 
 def codes(text: str) -> str:
     """A few characters for a message: 'é' (U+0065 U+0301)."""
-    return f"{quoted(text)} ({' '.join(f'U+{ord(character):04X}' for character in text)})"
+    return f"{quote_text(text)} ({' '.join(f'U+{ord(character):04X}' for character in text)})"
 
 
 def _array(name: str, value: ArrayLike) -> NDArray[Any]:
@@ -183,7 +183,7 @@ def _array(name: str, value: ArrayLike) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except ValueError:  # rows of different lengths
-        raise arguments.wrong(name, "an array of whole numbers", value) from None
+        raise arguments.invalid_argument(name, "an array of whole numbers", value) from None
 
 
 def name_characters(characters: str) -> str:

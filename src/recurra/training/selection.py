@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from recurra.config import TrainingConfig
-from recurra.training.snapshot import Resumed, Snapshot
+from recurra.training.snapshot import ResumePoint, Snapshot
 
 
 class Selection:
@@ -18,7 +18,7 @@ class Selection:
     drops  how often a plateau was long enough for the rate to drop
     """
 
-    def __init__(self, training: TrainingConfig, resumed: Resumed | None = None) -> None:
+    def __init__(self, training: TrainingConfig, resumed: ResumePoint | None = None) -> None:
         self.best: Snapshot | None = None
         self.loss, self.drops = math.inf, 0
         self._update: int | None = None  # that of the lowest loss
@@ -32,7 +32,7 @@ class Selection:
             self._update, self._worse, self.drops = progress["best_update"], progress["worse"], progress["drops"]
 
     @property
-    def compared(self) -> bool:
+    def is_compared(self) -> bool:
         """Whether `best` was chosen by a loss, and is not just the newest."""
         return math.isfinite(self.loss)
 
@@ -56,7 +56,7 @@ class Selection:
 
     def for_checkpoint(self, newest: Snapshot) -> Snapshot | None:
         """The best to go with a checkpoint of the `newest`; None where an earlier one has it."""
-        if not self.compared:
+        if not self.is_compared:
             self.best, self._is_new = newest, True
         best = self.best if self._is_new else None
         self._is_new = False
@@ -64,5 +64,5 @@ class Selection:
 
     def to_table(self) -> dict[str, Any]:
         """What a checkpoint needs to know of it."""
-        best_loss = self.loss if self.compared else None
+        best_loss = self.loss if self.is_compared else None
         return {"best_loss": best_loss, "best_update": self._update, "worse": self._worse, "drops": self.drops}

@@ -39,7 +39,7 @@ class Snapshot:
         }
 
 
-class Lowest(NamedTuple):
+class LowestLoss(NamedTuple):
     """The lowest smooth loss of a training's records, and the update of the record."""
 
     update: int
@@ -47,7 +47,7 @@ class Lowest(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Resumed:
+class ResumePoint:
     """The state from which a training resumes: a snapshot, the best so far, and the `seconds` trained.
 
     `best_file` is the update and the sha256 of the best model's file, None if it has none yet; `lowest` is of the
@@ -58,4 +58,4 @@ class Resumed:
     best: Snapshot
     best_file: dict[str, Any] | None
     seconds: float
-    lowest: Lowest | None = None
+    lowest: LowestLoss | None = None

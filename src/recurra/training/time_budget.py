@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.distributed.leader import ALONE, Alone
+from recurra.distributed.leader import SINGLE_PROCESS, SingleProcess
 from recurra.engines.engine import Engine, Start
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.id_file import Ids
 from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
@@ -34,7 +34,7 @@ def updates_within(
     vocabulary: Vocabulary,
     stream: TextStream,
     validation_ids: Ids,
-    crew: Alone = ALONE,
+    processes: SingleProcess = SINGLE_PROCESS,
     notify: Callable[[Event], None] = lambda _event: None,
 ) -> int:
     """Return how many updates on `stream`, at least one, fit in `seconds` with their evaluations and samples.
@@ -43,8 +43,8 @@ def updates_within(
     """
     patience = min(max(MEASURED * seconds, LEAST), MOST)
     notify(Calibrating(seconds, patience))
-    initial = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
-    engine = crew.engine(config, training, Start(initial))
+    initial = initialize(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+    engine = processes.engine(config, training, Start(initial))
     update = _seconds_of_update(engine, stream, patience)
     model = LanguageModel(config, vocabulary, initial, training.documents)
     once, each = _seconds_of_events(model, training, stream, validation_ids)

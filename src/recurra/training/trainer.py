@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.distributed.leader import ALONE, Alone
+from recurra.distributed.leader import SINGLE_PROCESS, SingleProcess
 from recurra.engines.engine import Start, TrainResult
 from recurra.errors import NumericalError
 from recurra.inference.sampling import SamplingConfig
 from recurra.model import LanguageModel
 from recurra.network.optimizers import average_of, magnitude, not_finite, schedule_of
-from recurra.network.parameters import initialise
+from recurra.network.parameters import initialize
 from recurra.text.id_file import Ids
-from recurra.text.splits import newline_of
+from recurra.text.splits import newline_id
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import (
     Checkpointed,
@@ -36,7 +36,7 @@ from recurra.training.events import (
 )
 from recurra.training.loss_history import LARGEST_NUMBER, History
 from recurra.training.selection import Selection
-from recurra.training.snapshot import Lowest, Resumed, Snapshot
+from recurra.training.snapshot import LowestLoss, ResumePoint, Snapshot
 from recurra.training.time_budget import seconds_of_evaluation
 
 Arrays = dict[str, NDArray[Any]]
@@ -55,7 +55,7 @@ class Trainer:
 
     Training starts from the parameters `start`, else from new ones; or it goes on from `resumed`, with the best so far.
     `commit(snapshot, best)` makes a checkpoint durable and returns its path, in a thread of its own while training goes
-    on; `should_stop()` is asked between blocks of updates; the `crew` is who computes. After `events()` has ended there
+    on; `should_stop()` is called between blocks of updates; the `processes` compute. After `events()` has ended there
     are `history`, `best`, `snapshot()` and `seconds`, and `stopped` says whether it was told to stop.
 
     When the `clock` reaches the time limit, training ends before its last planned update: `out_of_time` is then True,
@@ -73,23 +73,23 @@ class Trainer:
         *,
         commit: Commit,
         start: Mapping[str, NDArray[Any]] | None = None,
-        resumed: Resumed | None = None,
+        resumed: ResumePoint | None = None,
         should_stop: Callable[[], bool] = lambda: False,
-        crew: Alone = ALONE,
+        processes: SingleProcess = SINGLE_PROCESS,
         clock: Clock = time.perf_counter,
     ) -> None:
-        self.crew = crew
+        self.processes = processes
         self.config, self.training, self.vocabulary = config, training, vocabulary
         with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
-            new = initialise(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
+            new = initialize(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
             self._schedule = schedule_of(training)
         self.is_new = start is None
         self.is_resumed = resumed is not None
         self.initial = new if start is None else dict(start)
         _require_finite(self.initial, 0)
-        newline = newline_of(training, vocabulary)
-        self.stream = crew.stream(training, train_ids, newline)
-        self.history = History(per_character=training.preset != "seed" or training.documents is not None)
+        newline = newline_id(training, vocabulary)
+        self.stream = processes.stream(training, train_ids, newline)
+        self.history = History(per_character=training.preset != "classic" or training.documents is not None)
         self.update = 0
         self.validation: float | None = None
         self.selection = Selection(training, resumed)
@@ -108,15 +108,15 @@ class Trainer:
         self._saved: int | None = None  # the update of the last checkpoint
         self._writing: Future[Path] | None = None
         if resumed is None:
-            self.engine = crew.engine(config, training, Start(self.initial))
+            self.engine = processes.engine(config, training, Start(self.initial))
         else:
             self._restore(resumed)
 
-    def _restore(self, resumed: Resumed) -> None:
+    def _restore(self, resumed: ResumePoint) -> None:
         """Be where a training was when it took the snapshot."""
         snapshot, progress = resumed.snapshot, resumed.snapshot.progress
         start = Start(snapshot.parameters, snapshot.optimizer_state, snapshot.state, snapshot.update)
-        self.engine = self.crew.engine(self.config, self.training, start)
+        self.engine = self.processes.engine(self.config, self.training, start)
         self.update = self._saved = snapshot.update
         self.stream.cursor = progress["cursor"]
         self.history = History(**progress["history"])
@@ -151,14 +151,14 @@ class Trainer:
         return self.selection.out_of_patience
 
     @property
-    def goes_on(self) -> bool:
+    def has_updates_left(self) -> bool:
         """Whether there is an update to do."""
         return self.update < self.training.updates and not self.stopped and not self.out_of_patience
 
     @property
     def validation_loss(self) -> float | None:
         """The lowest held-out loss so far, in nats a character: that of `best`, by `LanguageModel.estimate`."""
-        return self.selection.loss if self.has_validation and self.selection.compared else None
+        return self.selection.loss if self.has_validation and self.selection.is_compared else None
 
     def final_validation_loss(self) -> float | None:
         """The held-out loss of `best`, every character read with the state of all before it."""
@@ -210,7 +210,7 @@ class Trainer:
             if self._saved is None:
                 yield from self._checkpoint(writer)  # a run that is killed soon can be resumed
             due = self._clock() + self.training.checkpoint_every
-            while self.goes_on:
+            while self.has_updates_left:
                 self._train_block()
                 self.seconds = self._clock() - started
                 self._heed_time_limit()
@@ -221,7 +221,7 @@ class Trainer:
                 self.stopped = self._should_stop()
                 if self._writing is not None and self._writing.done():
                     yield from self._written()
-                if self.goes_on and self._clock() > due:
+                if self.has_updates_left and self._clock() > due:
                     yield from self._checkpoint(writer)
                     due = self._clock() + self.training.checkpoint_every
             if self._saved != self.update:
@@ -324,7 +324,7 @@ class Trainer:
         self._norm_sum = 0.0
         self.recent_loss = loss["mean"] / self.loss_span
         if self.lowest is None or smooth < self.lowest.loss:
-            self.lowest = Lowest(self.update, smooth)
+            self.lowest = LowestLoss(self.update, smooth)
         if not self.has_validation and smooth < self.selection.loss:
             self.selection.keep(self.update, smooth, self.snapshot)
         return Record(

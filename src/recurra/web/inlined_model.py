@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_PARAMETERS = 50_000  # of a model that a report contains by default: 200 kB
 
 
-class Inlined(NamedTuple):
+class InlinedModel(NamedTuple):
     """The bytes of `packed_model.pack` and the model's name, or None and the reason as a sentence."""
 
     data: bytes | None
@@ -26,23 +26,23 @@ class Inlined(NamedTuple):
     name: str = ""
 
 
-def inlined(folder: Path, *, with_model: bool) -> Inlined:
+def inline_model(folder: Path, *, with_model: bool) -> InlinedModel:
     """Return the best model of a run directory; a large one only if `with_model` is True."""
     try:
         path = locate(folder)
         tensors, metadata = tensor_file.read(path)
         model = from_tensors(path, tensors, metadata)
     except RecurraError as error:
-        return Inlined(None, f"Absent: {error.message}")
+        return InlinedModel(None, f"Absent: {error.message}")
     size = count(model.parameters)
     if size > MAX_PARAMETERS and not with_model:
-        return Inlined(
+        return InlinedModel(
             None,
             f"Absent: the model has {size:,} parameters, {4 * size / 1e6:.1f} MB, and was left out. "
             "recurra report with --with-model puts it in, and the page writes by itself.",
         )
     name = checkpoint_name(path, metadata)
-    return Inlined(pack(model, update_of(metadata), name), name=name)
+    return InlinedModel(pack(model, update_of(metadata), name), name=name)
 
 
 def update_of(metadata: dict[str, Any]) -> int | None:

@@ -16,7 +16,7 @@ from recurra.runs.findings import held_out_results
 from recurra.runs.findings.sample_marks import MOST, mark
 from recurra.runs.logs import SampleText
 from recurra.runs.provenance import read_again
-from recurra.text.splits import LearningText, prepared
+from recurra.text.splits import PreparedText, prepare
 from recurra.web import panel_data
 from recurra.web.run_watch import Watch
 
@@ -28,7 +28,7 @@ class RunAnalysis:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._learned: LearningText | None = None
+        self._learned: PreparedText | None = None
         self._marked: list[SampleText] = []
         self._marks: list[dict[str, Any]] = []
         self._gave_up = False
@@ -40,19 +40,19 @@ class RunAnalysis:
             return
         try:
             if self._learned is None:
-                self._learned = learned_of(watch.folder, watch.tables)
-                watch.add(passage=passage_of(self._learned))
+                self._learned = find_training_text(watch.folder, watch.tables)
+                watch.add(passage=held_out_passage(self._learned))
                 self._find_rules(self._learned)
             self._mark(self._learned)
         except (RecurraError, TypeError, ValueError):
             self._gave_up = True
 
-    def _find_rules(self, learned: LearningText) -> None:
+    def _find_rules(self, learned: PreparedText) -> None:
         if not panel_data.rules(self._watch.summary):
             for found in rules_of(learned):
                 self._watch.add(rules=found)
 
-    def _mark(self, learned: LearningText) -> None:
+    def _mark(self, learned: PreparedText) -> None:
         """Mark the new samples; all of them if the log was truncated."""
         samples = [SampleText(sample.update, sample.text) for sample in self._watch.samples]
         if samples[: len(self._marked)] != self._marked:
@@ -64,21 +64,21 @@ class RunAnalysis:
         self._marked = samples
 
 
-def learned_of(folder: Path, tables: dict[str, Any]) -> LearningText:
+def find_training_text(folder: Path, tables: dict[str, Any]) -> PreparedText:
     """Read the text that run.toml in `folder` names; TextError if it has changed, or cannot be read again."""
     table = tables.get("text")
     text = read_again(folder, table if isinstance(table, dict) else {})
-    return prepared(text, TrainingConfig.from_table(tables.get("training", {})))
+    return prepare(text, TrainingConfig.from_table(tables.get("training", {})))
 
 
-def passage_of(learned: LearningText) -> str:
+def held_out_passage(learned: PreparedText) -> str:
     """Return the beginning of the held-out text, else of the whole text."""
     start, stop = learned.held_out
     first = start if stop - start >= panel_data.PASSAGE_CHARACTERS else 0
     return learned.text.readable(first, first + panel_data.PASSAGE_CHARACTERS)
 
 
-def rules_of(learned: LearningText) -> Iterator[list[dict[str, Any]]]:
+def rules_of(learned: PreparedText) -> Iterator[list[dict[str, Any]]]:
     """Yield the losses of rules without a network, as `panel_data.rules`: the quick ones first, then all."""
     start, stop = learned.held_out
     text, is_held_out = learned.text, stop - start >= 2

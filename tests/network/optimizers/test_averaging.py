@@ -1,4 +1,4 @@
-"""The moving average of the parameters, kept beside an optimiser."""
+"""The moving average of the parameters, kept beside an optimizer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recurra.network.optimizers import PURE_OPTIMIZERS, average_of, averaged
+from recurra.network.optimizers import PURE_OPTIMIZERS, add_averaging, average_of
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", PURE_OPTIMIZERS)
-def test_after_one_update_it_is_the_parameters_and_the_optimiser_goes_its_own_way(
+def test_after_one_update_it_is_the_parameters_and_the_optimizer_goes_its_own_way(
     name: str, dtype: type[np.floating]
 ) -> None:
-    plain, keeping = PURE_OPTIMIZERS[name], averaged(PURE_OPTIMIZERS[name], 0.999)
+    plain, keeping = PURE_OPTIMIZERS[name], add_averaging(PURE_OPTIMIZERS[name], 0.999)
     parameters = {"V": np.array([[1.5, -2.0]], dtype), "c": np.array([3.0], dtype)}
     gradients = {"V": np.array([[0.5, 1.0]], dtype), "c": np.array([-1.0], dtype)}
     expected, own = plain.update(parameters, gradients, plain.init(parameters), 0.1)
@@ -38,8 +38,8 @@ def _average(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _after(values: list[NDArray[Any]], decay: float) -> dict[str, NDArray[Any]]:
-    """The state of an optimiser that arrived at `values`, one after the other."""
-    keeping = averaged(PURE_OPTIMIZERS["sgd"], decay)
+    """The state of an optimizer that arrived at `values`, one after the other."""
+    keeping = add_averaging(PURE_OPTIMIZERS["sgd"], decay)
     parameters = {"c": np.zeros_like(values[0])}
     state = keeping.init(parameters)
     for value in values:
@@ -62,7 +62,7 @@ def test_of_constant_parameters_it_is_them_for_ever() -> None:
 
 def test_the_state_is_flat_arrays_and_updates_are_pure() -> None:
     parameters = {"layers.0.W": np.ones((2, 2), np.float32)}
-    keeping = averaged(PURE_OPTIMIZERS["sgd"], 0.9)
+    keeping = add_averaging(PURE_OPTIMIZERS["sgd"], 0.9)
     state = keeping.init(parameters)
     _, new = keeping.update(parameters, parameters, state, 0.5)
     assert [(name, array.shape) for name, array in state.items()] == [
@@ -76,5 +76,5 @@ def test_the_state_is_flat_arrays_and_updates_are_pure() -> None:
 
 def test_before_the_first_update_and_without_an_average_there_is_none() -> None:
     parameters = {"c": np.ones(1)}
-    assert average_of(averaged(PURE_OPTIMIZERS["adam"], 0.9).init(parameters)) is None
+    assert average_of(add_averaging(PURE_OPTIMIZERS["adam"], 0.9).init(parameters)) is None
     assert average_of(PURE_OPTIMIZERS["adam"].init(parameters)) is None

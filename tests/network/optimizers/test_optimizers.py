@@ -1,4 +1,4 @@
-"""The contract of every optimiser in the registry, and each one's formula by hand."""
+"""The contract of every optimizer in the registry, and each one's formula by hand."""
 
 from __future__ import annotations
 

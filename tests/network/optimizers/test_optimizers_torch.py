@@ -1,4 +1,4 @@
-"""PyTorch's optimisers as independent witnesses, where their formula is ours."""
+"""PyTorch's optimizers as independent witnesses, where their formula is ours."""
 
 from __future__ import annotations
 

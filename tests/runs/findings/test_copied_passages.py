@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 import recurra
-from recurra.inference.novelty import as_table, novelty
+from recurra.inference.novelty import novelty, to_table
 from recurra.runs.findings import copied_passages
 from recurra.runs.logs import SampleText
 from recurra.runs.records import load
 from recurra.text.reading import from_string
 
 BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 60
-SETTINGS: dict[str, Any] = {"hidden_size": 8, "proof": False, "preset": "seed", "sample_every": 20, "updates": 60}
+SETTINGS: dict[str, Any] = {"hidden_size": 8, "proof": False, "preset": "classic", "sample_every": 20, "updates": 60}
 
 
 def test_a_training_leaves_what_its_samples_have_copied(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_training_leaves_what_its_samples_have_copied(tmp_path: Path) -> None:
     told = load(run.folder)
     assert told.summary["copied"] == run.summary["copied"]
     for name in ("best_sample", "final_sample"):
-        assert run.summary["copied"][name] == as_table(novelty(run.summary[name], BOOK))
+        assert run.summary["copied"][name] == to_table(novelty(run.summary[name], BOOK))
     longest = {str(sample.update): novelty(sample.text, BOOK).longest for sample in told.samples}
     assert told.summary["longest_copies"] == longest
     assert set(longest) == {"0", "20", "40", "60"}

@@ -28,7 +28,7 @@ def test_a_training_leaves_its_page(tmp_path: Path, settings: dict[str, Any]) ->
     book = tmp_path / "book.txt"
     book.write_text(BOOK, encoding="utf-8")
     run = recurra.train(
-        book, run=tmp_path / "run", updates=20, hidden_size=8, validation=0.1, proof=False, preset="seed", **settings
+        book, run=tmp_path / "run", updates=20, hidden_size=8, validation=0.1, proof=False, preset="classic", **settings
     )
     summary = load(run.folder).summary
     assert run.summary["held_out_passage"] == summary["held_out_passage"]
@@ -47,6 +47,6 @@ def test_a_training_leaves_its_page(tmp_path: Path, settings: dict[str, Any]) ->
 
 
 def test_a_training_without_a_held_out_part_has_none(tmp_path: Path) -> None:
-    run = recurra.train(text=BOOK, run=tmp_path / "run", updates=20, hidden_size=8, proof=False, preset="seed")
+    run = recurra.train(text=BOOK, run=tmp_path / "run", updates=20, hidden_size=8, proof=False, preset="classic")
     assert "held_out_passage" not in run.summary
     assert "held_out_compressed" not in run.summary

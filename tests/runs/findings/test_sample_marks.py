@@ -50,7 +50,7 @@ def test_words_are_not_cut_where_the_book_is_read_in_blocks(monkeypatch: pytest.
 
 
 def test_a_training_leaves_its_marks(tmp_path: Path) -> None:
-    run = recurra.train(text=BOOK * 20, run=tmp_path / "run", updates=20, hidden_size=8, proof=False, preset="seed")
+    run = recurra.train(text=BOOK * 20, run=tmp_path / "run", updates=20, hidden_size=8, proof=False, preset="classic")
     samples = load(run.folder).samples
     assert [table["update"] for table in load(run.folder).summary["sample_marks"]] == [
         s.update for s in samples if s.text

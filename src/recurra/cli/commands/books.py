@@ -23,7 +23,7 @@ def books(
 
     They come inside installed packages; nothing is downloaded.
     """
-    from recurra.cli.terminal import columns, say, write_json, write_text
+    from recurra.cli.terminal import columns, print_stderr, write_json, write_text
     from recurra.system.executable import runnable
     from recurra.text import named_books as shelf
 
@@ -41,5 +41,5 @@ def books(
     ]
     write_text("\n".join(columns(rows)) + "\n")
     if not all(book.available for book in found):
-        say(f"hint: {runnable(shelf.INSTALL_HINT)}")
+        print_stderr(f"hint: {runnable(shelf.INSTALL_HINT)}")
     return 0

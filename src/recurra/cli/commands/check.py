@@ -69,11 +69,11 @@ def check(
     all of them. Without MODEL a new network is checked, at its initial weights and after
     1,000 updates on a text; with --every every kind of network. A parameter is right when the complex step
     confirms it to 1e-12 and, at the initial weights, central differences
-    (step 1e-4) are within the figure that the first report of this network
-    prints. The exit code is 1 where one is wrong.
+    (step 1e-4) are within the figure that the report this project reproduces
+    prints (KTH DD2424, assignment 4). The exit code is 1 where one is wrong.
     """
     from recurra.api import gradient_checking
-    from recurra.cli.terminal import await_input, progress, say, write_json, write_text
+    from recurra.cli.terminal import await_input, print_stderr, progress, write_json, write_text
 
     if "-" in (texts or ()):
         await_input("the text")
@@ -84,7 +84,7 @@ def check(
             encoding=encoding,
             every=every,
             complete=complete,
-            announce=lambda: say(COMPLETE if complete else CHECKING),
+            announce=lambda: print_stderr(COMPLETE if complete else CHECKING),
             progress=show,
             **settings,
         )
@@ -98,7 +98,7 @@ def check(
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The table of the report, with a verdict in words for each parameter and for all."""
     from recurra.cli.terminal import columns, paint
-    from recurra.formatting import duration, share_words
+    from recurra.formatting import describe_share, duration
 
     sampled = found.get("checked", 0) < found.get("elements", 0)
     for cell, figures in found["cells"].items():
@@ -111,7 +111,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     verdict, style = ("every gradient is right", "green") if found["passed"] else ("a gradient is WRONG", "red")
     yield f"{paint(verdict, style, sys.stdout)}; checked in {duration(found['seconds'])}"
     if sampled:
-        share = share_words(found["checked"], found["elements"])
+        share = describe_share(found["checked"], found["elements"])
         yield f"a random sample was checked: {share}; `--complete` checks all of them"
 
 

@@ -37,7 +37,7 @@ def compress(
     here can be decompressed on any other machine.
     """
     from recurra.api import file_compression
-    from recurra.cli.terminal import say, write_json
+    from recurra.cli.terminal import print_stderr, write_json
     from recurra.errors import UsageError
 
     model, name = compress_files.model_and_file(texts, adaptive=adaptive)
@@ -52,5 +52,5 @@ def compress(
     if json:
         write_json(compress_files.figures(done))
     elif not quiet and there is not None:
-        say(compress_files.line(done))
+        print_stderr(compress_files.line(done))
     return 0

@@ -33,7 +33,7 @@ def decompress(
     all of it is right, and to standard output goes block after block.
     """
     from recurra.api import file_compression
-    from recurra.cli.terminal import say
+    from recurra.cli.terminal import print_stderr
     from recurra.errors import CompressedFileError
 
     model, name = compress_files.model_and_file(texts, adaptive=adaptive)
@@ -41,5 +41,5 @@ def decompress(
     with compress_files.progress(quiet=quiet) as progress:
         done = file_compression.decompress(source, target, model=model, salvage=salvage, force=force, progress=progress)
     if not quiet and done.path is not None:
-        say(compress_files.line(done, with_share=False))
+        print_stderr(compress_files.line(done, with_share=False))
     return CompressedFileError.exit_code if done.damaged else 0

@@ -80,16 +80,16 @@ def examine() -> Iterator[Finding]:
 
 def lines(found: list[Finding]) -> Iterator[str]:
     """The findings for a person: sign, verdict, name, value, and hints below."""
-    from recurra.cli.terminal import folded, paint, shown
+    from recurra.cli.terminal import escape_for_stdout, paint, wrap
 
     signs = SIGNS if _can_show("".join(SIGNS.values())) else {OK: "+", WARN: "!", BAD: "x"}
     width = max(len(finding.name) for finding in found)
     for finding in found:
         sign = f"{signs[finding.verdict]} {finding.verdict:4}"
-        line = folded(shown(finding.value), sys.stdout, label=f"{sign}  {finding.name.ljust(width)}  ")
+        line = wrap(escape_for_stdout(finding.value), sys.stdout, label=f"{sign}  {finding.name.ljust(width)}  ")
         yield paint(sign, STYLES[finding.verdict], sys.stdout) + line.removeprefix(sign)
         if finding.hint:
-            yield folded(shown(runnable(finding.hint)), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
+            yield wrap(escape_for_stdout(runnable(finding.hint)), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
 
 
 def _can_show(text: str) -> bool:
@@ -157,13 +157,13 @@ def _blas() -> Finding:
 def _torch() -> Finding:
     from importlib import metadata
 
-    from recurra.engines.torch_device import HINT, required
+    from recurra.engines.torch_device import HINT, require_torch
 
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:
         return Finding("PyTorch", "not installed; `--engine torch` and several processes need it", OK, HINT)
-    cuda = required().cuda
+    cuda = require_torch().cuda
     names = [cuda.get_device_name(number) for number in range(cuda.device_count())] if cuda.is_available() else []
     return Finding("PyTorch", f"{version}, engine torch computes on {', '.join(names) or 'the CPU'}")
 

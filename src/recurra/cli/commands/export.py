@@ -38,11 +38,11 @@ def export(
     to stdout, one a line.
     """
     from recurra.api import model_exchange
-    from recurra.cli.terminal import say, shown, write_text
-    from recurra.formatting import inert
+    from recurra.cli.terminal import escape_for_stdout, print_stderr, write_text
+    from recurra.formatting import sanitize
 
-    origin, _, written = model_exchange.exported(model, output, format=format, force=force)
+    origin, _, written = model_exchange.export_files(model, output, format=format, force=force)
     if not quiet:
-        say(*(f"{name:13}  {inert(value)}" for name, value in origin.facts.items()))
-    write_text("".join(f"{shown(str(one))}\n" for one in written))
+        print_stderr(*(f"{name:13}  {sanitize(value)}" for name, value in origin.facts.items()))
+    write_text("".join(f"{escape_for_stdout(str(one))}\n" for one in written))
     return 0

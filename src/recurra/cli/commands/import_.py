@@ -12,7 +12,7 @@ Examples:
   recurra import kjv-model -o kjv.safetensors       an exported folder
   recurra import lstm.safetensors --text book.txt   a state_dict of PyTorch
   recurra import gru.safetensors --vocabulary ids.json
-  recurra import RNN.mat                            the course's struct RNN
+  recurra import RNN.mat                            the struct RNN of DD2424 assignment 4
   recurra import RNN.npz --text book.txt            the same, of NumPy
   recurra import lstm.pt --converter > convert.py   a script that converts it"""
 CHARACTERS = Group("Which characters", sort_key=1)
@@ -21,7 +21,7 @@ MODULES = Group("Which modules", sort_key=2)
 app = App(name="import", usage="Usage: recurra import FILE [OPTIONS]", help_epilogue=EXAMPLES)
 
 
-def named(help: str, group: Group, default: str | None = None, names: list[str] | None = None) -> Parameter:
+def option(help: str, group: Group, default: str | None = None, names: list[str] | None = None) -> Parameter:
     """An option with a word."""
     shown = False if default is None else default
     return Parameter(name=names, converter=text, help=help, show_default=shown, group=group)
@@ -34,21 +34,21 @@ def import_model(
     *,
     vocabulary: Annotated[
         str | None,
-        named("A JSON file: a string or list of characters by id, or an object. Or: bytes.", CHARACTERS),
+        option("A JSON file: a string or list of characters by id, or an object. Or: bytes.", CHARACTERS),
     ] = None,
     text: Annotated[
         list[str] | None,
         Parameter(help="A text with just the network's characters: their order.", show_default=False, group=CHARACTERS),
     ] = None,
     encoding: Annotated[
-        str, named("Of that text: any codec that Python knows, or `bytes`.", CHARACTERS, "utf-8")
+        str, option("Of that text: any codec that Python knows, or `bytes`.", CHARACTERS, "utf-8")
     ] = "utf-8",
     activation: Annotated[
-        str | None, named("Of an nn.RNN: tanh or relu; a file does not say it.", MODULES, "tanh")
+        str | None, option("Of an nn.RNN: tanh or relu; a file does not say it.", MODULES, "tanh")
     ] = None,
-    recurrent: Annotated[str | None, named("The name of the nn.RNN, LSTM or GRU.", MODULES)] = None,
-    projection: Annotated[str | None, named("The name of the nn.Linear.", MODULES)] = None,
-    embedding: Annotated[str | None, named("The name of an nn.Embedding before it.", MODULES)] = None,
+    recurrent: Annotated[str | None, option("The name of the nn.RNN, LSTM or GRU.", MODULES)] = None,
+    projection: Annotated[str | None, option("The name of the nn.Linear.", MODULES)] = None,
+    embedding: Annotated[str | None, option("The name of an nn.Embedding before it.", MODULES)] = None,
     output: Annotated[Path | None, output("The model file to write.", "FILE-imported.safetensors, here")] = None,
     force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
     converter: Annotated[bool, flag("Print a script that converts a FILE that is not read.", OUTPUT)] = False,
@@ -65,7 +65,7 @@ def import_model(
     PyTorch or Keras is installed.
     """
     from recurra.api import model_exchange
-    from recurra.cli.terminal import notices, say, shown, write_text
+    from recurra.cli.terminal import escape_for_stdout, notices, print_stderr, write_text
     from recurra.interop import converter as converters
     from recurra.interop.origin import origin_of
 
@@ -88,6 +88,6 @@ def import_model(
             force=force,
         )
     if not quiet:
-        say(*(f"{name:13}  {value}" for name, value in origin_of(model).facts.items()))
-    write_text(f"{shown(str(target))}\n")
+        print_stderr(*(f"{name:13}  {value}" for name, value in origin_of(model).facts.items()))
+    write_text(f"{escape_for_stdout(str(target))}\n")
     return 0

@@ -47,8 +47,8 @@ def report(
     written go to stdout, one a line.
     """
     from recurra.api import run_reports
-    from recurra.cli.terminal import shown, write_text
+    from recurra.cli.terminal import escape_for_stdout, write_text
 
     written = run_reports.write_report([run, *runs], output, with_model=with_model, figures=figures, format=format)
-    write_text("".join(f"{shown(str(path))}\n" for path in written))
+    write_text("".join(f"{escape_for_stdout(str(path))}\n" for path in written))
     return 0

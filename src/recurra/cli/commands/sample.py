@@ -99,7 +99,7 @@ def sample(
     from recurra.cli.terminal import await_input
     from recurra.inference.sampling import SamplingConfig
     from recurra.runs.saved_model import load
-    from recurra.text.escapes import unescaped
+    from recurra.text.escapes import unescape
     from recurra.text.text import BYTES
 
     _refuse(prompt, prompt_file, interactive, novelty, training_text, logprobs, json)
@@ -107,13 +107,13 @@ def sample(
     settings = given(**settings)
     beginning = prompt or ""
     if escapes:
-        beginning = unescaped(beginning, "`--prompt`")
+        beginning = unescape(beginning, "`--prompt`")
         settings |= {name: _unescaped(name, settings[name]) for name in ESCAPED if name in settings}
     config = SamplingConfig(**settings)
     if prompt == "-":
         await_input("the prompt")
     loaded = load(model)
-    config = sample_output.adapted(loaded, config)
+    config = sample_output.adapt_config(loaded, config)
     encoding = encoding or (BYTES if loaded.vocabulary.is_bytes else "utf-8")
     source = prompt_file if prompt_file is not None else "-" if prompt == "-" else None
     if source is not None:
@@ -164,22 +164,22 @@ def _refuse_useless(encoding: str | None, *, is_read: bool) -> None:
 
 def _unescaped(name: str, value: str | list[str]) -> str | list[str]:
     """Return the value of an option, each escape in it as its character."""
-    from recurra.text.escapes import unescaped
+    from recurra.text.escapes import unescape
 
     if isinstance(value, str):
-        return unescaped(value, f"`--{name}`")
-    return [unescaped(one, f"`--{name}`") for one in value]
+        return unescape(value, f"`--{name}`")
+    return [unescape(one, f"`--{name}`") for one in value]
 
 
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:
     """The text that the model has learned from, as far as it can be told."""
-    from recurra.runs.provenance import learned_text
+    from recurra.runs.provenance import read_training_text
     from recurra.text.model_files import require_texts
     from recurra.text.reading import read
 
     if training_text is None:
         try:
-            return learned_text(model)
+            return read_training_text(model)
         except RecurraError as error:
             error.hint = "name the text with `--training-text`."
             raise

@@ -83,7 +83,7 @@ def score(
         refuse_besides("`--per-character` does not go with {}.", also=also)
     from recurra.api import text_scoring
     from recurra.cli import score_output
-    from recurra.cli.terminal import await_input, is_terminal, say, write_json, write_text
+    from recurra.cli.terminal import await_input, is_terminal, print_stderr, write_json, write_text
 
     watch = None
     if per_character:
@@ -103,7 +103,7 @@ def score(
             progress=progress,
         )
     if per_character:
-        say(*score_output.lines(found))
+        print_stderr(*score_output.lines(found))
     elif json:
         write_json(found.to_table())
     else:

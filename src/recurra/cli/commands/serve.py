@@ -55,10 +55,10 @@ def serve(
     """
     require_port(port)
     from recurra.api import model_serving
-    from recurra.cli.terminal import say, write_text
+    from recurra.cli.terminal import print_stderr, write_text
 
     def announce(address: str, names: list[str]) -> None:
-        say(f"serving   {', '.join(names)}", "Ctrl-C stops it.")
+        print_stderr(f"serving   {', '.join(names)}", "Ctrl-C stops it.")
         write_text(f"{address}\n")
 
     model_serving.serve(

@@ -15,7 +15,7 @@ EXAMPLES = """\
 Examples:
   recurra train mybook.txt              the best model that ten minutes can buy
   recurra train mybook.txt --time-limit 1h
-  recurra train mybook.txt --preset seed --updates 300000 --hidden-size 200
+  recurra train mybook.txt --preset classic --updates 300000 --hidden-size 200
   recurra train more.txt --from runs/mybook
   recurra train --resume --run runs/mybook          go on where it stopped
   recurra train --resume --run runs/mybook --updates 400000
@@ -134,37 +134,41 @@ def _live_page(port: int | None, names: list[str], *, is_wanted: bool) -> Any:
 def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any) -> int:
     from recurra.api import model_training
     from recurra.cli import train_output
-    from recurra.cli.terminal import await_input, notices, say, write_json
-    from recurra.cli.train_progress import watcher
+    from recurra.cli.terminal import await_input, notices, print_stderr, write_json
+    from recurra.cli.train_progress import create_progress
     from recurra.report.document import write_report
     from recurra.runs.layout import REPORT
     from recurra.system.system_info import is_silent
 
     if "-" in texts and not quiet:
         await_input("the text")
-    watch = watcher(quiet=quiet)
+    watch = create_progress(quiet=quiet)
 
     def announce(text: Any, vocabulary: Any, trainer: Any, folder: Path) -> None:
         watch.begin(trainer)
         if not quiet:
-            say(*train_output.before(text, vocabulary, trainer, folder, is_default=not (texts or trainer.is_resumed)))
+            print_stderr(
+                *train_output.start_lines(
+                    text, vocabulary, trainer, folder, is_default=not (texts or trainer.is_resumed)
+                )
+            )
         if page is not None:
-            say(*train_output.page(page.open(folder)))
+            print_stderr(*train_output.page(page.open(folder)))
 
     try:
         with page or contextlib.nullcontext(), notices(quiet=quiet or is_silent()):  # the page stays for the report
             with watch:
                 result = model_training.train(texts, report=False, listeners=[watch], announce=announce, **named)
             if not quiet:
-                say(*train_output.after(result, watch))
+                print_stderr(*train_output.end_lines(result, watch))
                 if (rate := result.summary["rate_to_try"]) is not None:
-                    command = train_output.slower(texts, named, rate, result.folder)
-                    say(*train_output.divergence(result.summary, watch.seen.unit, command))
+                    command = train_output.slower_hint(texts, named, rate, result.folder)
+                    print_stderr(*train_output.divergence(result.summary, watch.seen.unit, command))
             report = write_report([result.folder], result.folder / REPORT)
     except KeyboardInterrupt:
         raise _interrupted(watch.saved) from None
     if not quiet:
-        say(*train_output.next_steps(result, report))
+        print_stderr(*train_output.next_steps(result, report))
     if json:
         write_json(
             {name: value for name, value in result.summary.items() if name not in LONG} | {"report": str(report)}

@@ -18,9 +18,9 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import step_product
 from recurra.engines.kernels.lanes import Vector
 
-Perhaps: TypeAlias = Any  # a Vector or None; Numba compiles each case by itself
+OptionalVector: TypeAlias = Any  # a Vector or None; Numba compiles each case by itself
 Pack: TypeAlias = Callable[[list[Vector]], Vector]
-Outer: TypeAlias = Callable[[Vector, Vector, Vector], None]
+OuterProduct: TypeAlias = Callable[[Vector, Vector, Vector], None]
 
 
 class Inputs(NamedTuple):
@@ -67,7 +67,7 @@ class CellKernels:
     carried: Callable[[int, int], Any]
     forward: Callable[..., None]
     backward: Callable[..., None]
-    gradients: Callable[[Any, Any, Mapping[str, Vector], Outer], None]
+    gradients: Callable[[Any, Any, Mapping[str, Vector], OuterProduct], None]
     StepWeights: type[Any]
     step_weights: Callable[[ModelConfig, Sequence[Mapping[str, Vector]], Pack], Any]
     step_buffers: Callable[[Any, int, int], Any]

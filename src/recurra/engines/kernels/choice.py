@@ -65,7 +65,7 @@ def likeliest(x: Vector, symbols: int) -> int:
 
 @strict
 def weigh(x: Vector, temperature: np.float32) -> None:
-    """x (1, K wide) becomes w_k = exp((x_k - max x) / temperature), not normalised; temperature > 0."""
+    """x (1, K wide) becomes w_k = exp((x_k - max x) / temperature), not normalized; temperature > 0."""
     largest = lane_max(load(x, 0, 0, PAIR))
     for column in range(STEP, x.shape[1], STEP):
         largest = max(largest, lane_max(load(x, 0, column, PAIR)))

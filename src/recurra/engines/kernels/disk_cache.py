@@ -26,7 +26,7 @@ from typing import NamedTuple
 import llvmlite
 import numba
 
-from recurra.io.atomic_write import staged
+from recurra.io.atomic_write import stage_file
 from recurra.io.bounded_io import is_foreign, open_regular
 from recurra.system.system_info import cache_folder
 
@@ -83,7 +83,7 @@ class DiskCache:
         path = self.folder / name
         try:
             self._make_folder()
-            with staged(path) as beside:
+            with stage_file(path) as beside:
                 beside.write_bytes(MAGIC + hashlib.sha256(payload).digest() + payload)
         except OSError as error:
             self._refused = True

@@ -14,9 +14,9 @@ from recurra.engines.kernels.cell_kernels import (
     CellKernels,
     Inputs,
     InputWeights,
-    Outer,
+    OptionalVector,
+    OuterProduct,
     Pack,
-    Perhaps,
     step_inputs,
 )
 from recurra.engines.kernels.compilation import strict
@@ -58,7 +58,7 @@ class ElmanStepWeights(NamedTuple):
     """
 
     W: Vector
-    second: Perhaps
+    second: OptionalVector
     middle: int
     b: Vector
     relu: bool
@@ -70,9 +70,9 @@ class StepBuffers(NamedTuple):
     a: Vector
     table: Vector
     rows: Vector
-    left: Perhaps
-    right: Perhaps
-    halves: Perhaps
+    left: OptionalVector
+    right: OptionalVector
+    halves: OptionalVector
 
 
 @strict
@@ -140,7 +140,7 @@ def backward(
 
 @strict
 def _recurrent_product(
-    number: int, weights: ElmanStepWeights, second: Perhaps, h: Vector, buffers: StepBuffers, packed: Vector
+    number: int, weights: ElmanStepWeights, second: OptionalVector, h: Vector, buffers: StepBuffers, packed: Vector
 ) -> None:
     """a = W h of layer `number`; if W has a `second` half, the sum over the units before `middle` and the other sum."""
     W, a = weights.W[number], buffers.a
@@ -186,7 +186,7 @@ def _carried(streams: int, hidden: int) -> Carried:
     return Carried(h=aligned_zeros(streams, hidden))
 
 
-def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: Outer) -> None:
+def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: OuterProduct) -> None:
     outer(states.h[: len(saved.da)], saved.da, gradient["W"])
 
 

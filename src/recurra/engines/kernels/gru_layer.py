@@ -17,7 +17,7 @@ from recurra.engines.kernels.cell_kernels import (
     CellKernels,
     Inputs,
     InputWeights,
-    Outer,
+    OuterProduct,
     layer_weights,
     step_inputs,
     step_weights,
@@ -229,7 +229,7 @@ def _carried(streams: int, hidden: int) -> Carried:
     return Carried(h=aligned_zeros(streams, hidden), direct=aligned_zeros(streams, hidden))
 
 
-def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: Outer) -> None:
+def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: OuterProduct) -> None:
     outer(states.h[: len(saved.dq)], saved.dq, gradient["W"])
     column_sums(gradient["b_n"], saved.dq[:, 2 * saved.q.shape[1] :])
 

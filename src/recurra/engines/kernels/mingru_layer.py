@@ -17,7 +17,7 @@ from recurra.engines.kernels.cell_kernels import (
     CellKernels,
     Inputs,
     InputWeights,
-    Outer,
+    OuterProduct,
     layer_weights,
     step_inputs,
     step_weights,
@@ -164,7 +164,7 @@ def _carried(streams: int, hidden: int) -> Carried:
     return Carried(h=aligned_zeros(streams, hidden))
 
 
-def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: Outer) -> None:
+def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: OuterProduct) -> None:
     """Write nothing: U and b are all parameters."""
 
 

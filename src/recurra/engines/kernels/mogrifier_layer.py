@@ -17,7 +17,7 @@ import numpy as np
 from recurra.config import ModelConfig
 from recurra.engines.kernels import lstm_layer
 from recurra.engines.kernels.arithmetic import sigmoid
-from recurra.engines.kernels.cell_kernels import CellKernels, Inputs, InputWeights, Outer, Pack
+from recurra.engines.kernels.cell_kernels import CellKernels, Inputs, InputWeights, OuterProduct, Pack
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import PANEL, step_product
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, fill, lane_sum, load, store
@@ -63,7 +63,7 @@ class LayerWeights(NamedTuple):
 
     table: Vector
     U: Vector
-    own: MogrifierWeights
+    cell: MogrifierWeights
 
 
 class Saved(NamedTuple):
@@ -117,7 +117,7 @@ class Buffers(NamedTuple):
 class StepBuffers(NamedTuple):
     """The buffers of a step, and `saved` of one step, whose arrays are wide enough for every layer."""
 
-    own: Buffers
+    cell: Buffers
     saved: Saved
 
 
@@ -357,7 +357,7 @@ def forward(
     """Run all steps: see `CellKernels`; above the first layer the table of `inputs` is x (T B, H)."""
     first = saved.ids.shape[0] > 0
     B, H = states.h.shape[0] // (steps + 1), states.h.shape[1]
-    buffers = make_buffers(B, H, weights.own.rank)
+    buffers = make_buffers(B, H, weights.cell.rank)
     for t in range(steps):
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
         put(states.h[now], buffers.h, 0)
@@ -372,7 +372,7 @@ def forward(
             ids=inputs.rows[now],
             table=inputs.table,
             U=weights.U,
-            weights=weights.own,
+            weights=weights.cell,
             before=states.c[now],
             after=states.c[after],
             h=states.h[after],
@@ -395,7 +395,7 @@ def backward(
     tile: Tile,
 ) -> None:
     """Run all steps from the last: see `CellKernels`."""
-    first, own = saved.ids.shape[0] > 0, weights.own
+    first, own = saved.ids.shape[0] > 0, weights.cell
     B, H = carried.h.shape
     buffers = make_buffers(B, H, own.rank)
     for back in range(steps):
@@ -443,7 +443,7 @@ def step(
     tile: Tile,
 ) -> None:
     """Advance layer `number` by one step: see `CellKernels`."""
-    h, c, own = states.h[number], states.c[number], buffers.own
+    h, c, own = states.h[number], states.c[number], buffers.cell
     put(h, own.h, 0)
     if number == 0:
         set_one(own.x_first)
@@ -550,7 +550,7 @@ def _carried(streams: int, hidden: int) -> Carried:
     return Carried(h=aligned_zeros(streams, hidden), c=aligned_zeros(streams, hidden))
 
 
-def _gradients(_: State, saved: Saved, gradient: Mapping[str, Vector], outer: Outer) -> None:
+def _gradients(_: State, saved: Saved, gradient: Mapping[str, Vector], outer: OuterProduct) -> None:
     """Write the gradients of all parameters, U and b too."""
     first, H = len(saved.ids) > 0, len(gradient["W"])
     X, names = PANEL if first else H, round_names(gradient)
@@ -603,7 +603,7 @@ def _step_weights(config: ModelConfig, layers: Sequence[Mapping[str, Vector]], p
 
 def _step_buffers(weights: MogrifierWeights, streams: int, hidden: int) -> StepBuffers:
     saved = _arrays(weights.rounds, weights.rank, streams, hidden, hidden, first=False)
-    return StepBuffers(own=make_buffers(streams, hidden, weights.rank), saved=saved)
+    return StepBuffers(cell=make_buffers(streams, hidden, weights.rank), saved=saved)
 
 
 KERNELS = CellKernels(

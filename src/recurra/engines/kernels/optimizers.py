@@ -1,4 +1,4 @@
-"""Optimiser steps in float32: on a stretch of one row of a parameter, or on many numbers laid end to end."""
+"""Optimizer steps in float32: on a stretch of one row of a parameter, or on many numbers laid end to end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def adagrad(
     """AdaGrad after clipping by value: g = clamp(gradient), s += g², parameter -= rate · g / √(s + 1e-8).
 
     parameter, squares (rows, width): changed in place from `column` on. Source: Duchi, Hazan and Singer, JMLR 12
-    (2011); the course and this code add epsilon under the root, PyTorch adds it to the root.
+    (2011); DD2424 and this code add epsilon under the root, PyTorch adds it to the root.
     """
     g = clamp(gradient, -clip, clip)
     s = load(squares, row, column, tile) + g * g

@@ -100,18 +100,18 @@ def backward(
     U, W = parameters["U"], parameters["W"]
     x, h0, h = cache
     da = np.empty_like(dh)
-    from_later = dstate.h
+    dh_next = dstate.h
     for t in reversed(range(len(h))):
-        dh_t = dh[t] + from_later
+        dh_t = dh[t] + dh_next
         da[t] = dh_t * slope(h[t])
-        from_later = da[t] @ W
+        dh_next = da[t] @ W
     h_previous = np.concatenate([h0[np.newaxis], h[:-1]])
     gradients = {
         "U": np.tensordot(da, x, axes=([0, 1], [0, 1])),
         "W": np.tensordot(da, h_previous, axes=([0, 1], [0, 1])),
         "b": da.sum(axis=(0, 1)),
     }
-    return gradients, da @ U, State(h=from_later)
+    return gradients, da @ U, State(h=dh_next)
 
 
 def equations(config: ModelConfig) -> Equations:

@@ -96,16 +96,16 @@ def backward(
     h_previous = np.stack([h0, *(step.h for step in steps[:-1])])
     du = np.empty((*dh.shape[:-1], len(GATES) * dh.shape[-1]), dh.dtype)
     dw = np.empty_like(du)
-    from_later = dstate.h
+    dh_next = dstate.h
     for t in reversed(range(len(steps))):
         r, z, n, q, _ = steps[t]
-        dh_t = dh[t] + from_later
+        dh_t = dh[t] + dh_next
         du_n = dh_t * (1 - z) * (1 - n**2)
         du_z = dh_t * (h_previous[t] - n) * z * (1 - z)
         du_r = du_n * q * r * (1 - r)
         du[t] = np.concatenate([du_r, du_z, du_n], axis=-1)
         dw[t] = np.concatenate([du_r, du_z, du_n * r], axis=-1)
-        from_later = dw[t] @ W + dh_t * z
+        dh_next = dw[t] @ W + dh_t * z
     dq = np.split(dw, len(GATES), axis=-1)[-1]
     gradients = {
         "U": np.tensordot(du, x, axes=([0, 1], [0, 1])),
@@ -113,7 +113,7 @@ def backward(
         "b": du.sum(axis=(0, 1)),
         "b_n": dq.sum(axis=(0, 1)),
     }
-    return gradients, du @ U, State(h=from_later)
+    return gradients, du @ U, State(h=dh_next)
 
 
 SPEC = CellSpec(

@@ -76,14 +76,14 @@ def backward(
     """
     x, h0, z, n, h = cache
     total = np.empty_like(dh)
-    from_later = dstate.h
+    dh_next = dstate.h
     for t in reversed(range(len(h))):
-        total[t] = dh[t] + from_later
-        from_later = total[t] * (1 - z[t])
+        total[t] = dh[t] + dh_next
+        dh_next = total[t] * (1 - z[t])
     h_previous = np.concatenate([h0[np.newaxis], h[:-1]])
     du = np.concatenate([total * (n - h_previous) * z * (1 - z), total * z], axis=-1)
     gradients = {"U": np.tensordot(du, x, axes=([0, 1], [0, 1])), "b": du.sum(axis=(0, 1))}
-    return gradients, du @ parameters["U"], State(h=from_later)
+    return gradients, du @ parameters["U"], State(h=dh_next)
 
 
 SPEC = CellSpec(

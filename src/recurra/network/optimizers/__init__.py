@@ -29,7 +29,7 @@ from recurra.network.optimizers.adaptive_rates import (
     adamw_update,
     rmsprop_update,
 )
-from recurra.network.optimizers.averaging import average_of, averaged
+from recurra.network.optimizers.averaging import add_averaging, average_of
 from recurra.network.optimizers.clipping import clip_by_norm, clip_by_value, global_norm
 from recurra.network.optimizers.descent import (
     momentum_init,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADAGRAD_EPSILON", "PURE_OPTIMIZERS", "OptimizerState", "PureOptimizer", "Schedule", "adagrad_init",
-    "adagrad_update", "adam_init", "adam_update", "adamw_update", "average_of", "averaged", "clip_by_norm",
+    "adagrad_update", "adam_init", "adam_update", "adamw_update", "add_averaging", "average_of", "clip_by_norm",
     "clip_by_value", "global_norm", "magnitude", "momentum_init", "momentum_update", "nesterov_update", "not_finite",
     "optimizer_of", "require_finite", "rmsprop_update", "schedule_of", "sgd_init", "sgd_update",
 ]  # fmt: skip
@@ -69,4 +69,4 @@ def optimizer_of(training: TrainingConfig, registry: Mapping[str, PureOptimizer]
     """Return the pure optimizer that a training names, with its hyper-parameters and its moving average."""
     init, update = registry[training.optimizer]
     optimizer = PureOptimizer(init, functools.partial(update, **training.hyperparameters))
-    return averaged(optimizer, training.ema) if training.ema else optimizer
+    return add_averaging(optimizer, training.ema) if training.ema else optimizer

@@ -13,7 +13,7 @@ SUM: Final = "average."
 WEIGHT: Final = "average_weight"
 
 
-def averaged(optimizer: PureOptimizer, decay: float) -> PureOptimizer:
+def add_averaging(optimizer: PureOptimizer, decay: float) -> PureOptimizer:
     """Return `optimizer` with the average a / w of all parameters it arrived at in its state; see `average_of`.
 
         a <- decay * a + (1 - decay) * theta        w <- decay * w + (1 - decay)        w = 1 - decay^t

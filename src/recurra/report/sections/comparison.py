@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from recurra.report.figures import draw_bits, held_out_bits
-from recurra.report.markup import Html, absent, fixed, join, table, tag, whole
+from recurra.report.markup import Html, fixed, join, missing_note, table, tag, whole
 from recurra.report.page_parts import drawing
 from recurra.runs.curves import BASELINES
 from recurra.runs.records import mapping, number
@@ -37,7 +37,7 @@ def _comparison(run: RunData, salt: str) -> Iterator[Html]:
     ngrams = mapping(run.summary.get("held_out_ngrams"))
     rows += [[f"{order}-gram", "\u2013", fixed(number(ngrams, order))] for order in list(ngrams)[1:]]
     if not rows:
-        yield absent("Absent: the comparison with compressors is made when the run ends.")
+        yield missing_note("Absent: the comparison with compressors is made when the run ends.")
     if any(value is not None for value in own):
         rows.append(
             [
@@ -119,7 +119,7 @@ def _epochs(run: RunData) -> Iterator[Html]:
     listed = run.summary.get("epoch_means")
     means = [mapping(row) for row in listed] if isinstance(listed, list) else []
     if not means:
-        yield absent("Absent: no epoch was completed, so there is no mean over the whole text.")
+        yield missing_note("Absent: no epoch was completed, so there is no mean over the whole text.")
         return
     rows = [_epoch_row(row) for row in means]
     if len(rows) > MAX_EPOCH_ROWS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra.inference.novelty import COPIED, SHOWN
-from recurra.report.markup import Html, absent, join, table, tag, visible, whole
+from recurra.report.markup import Html, join, missing_note, table, tag, visible, whole
 from recurra.report.page_parts import copied_rows
 from recurra.runs.records import mapping, number
 
@@ -23,7 +23,7 @@ def copies_section(run: RunData) -> Html:
     found = mapping(run.summary.get("copied"))
     tables = {name: mapping(found.get(name)) for name in WROTE if mapping(found.get(name))}
     if not tables:
-        return absent("Absent: what the network has copied is looked for when the run ends.")
+        return missing_note("Absent: what the network has copied is looked for when the run ends.")
     if len(tables) == 2 and run.summary.get("best_sample") == run.summary.get("final_sample"):
         del tables["final_sample"]
     words = (

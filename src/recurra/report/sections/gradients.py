@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recurra.formatting import share_words
+from recurra.formatting import describe_share
 from recurra.network.gradient_check import COMPLEX_TOLERANCE
-from recurra.report.markup import Html, absent, join, power, table, tag
+from recurra.report.markup import Html, join, missing_note, power, table, tag
 from recurra.runs.records import mapping, number
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ def gradient_section(run: RunData) -> Html:
     check = mapping(run.summary.get("gradient_check"))
     cells = mapping(check.get("cells"))
     if not cells:
-        return absent(
+        return missing_note(
             "Absent: this run was not checked at its end, as large networks are not; "
             "recurra check and the run's folder does it, and recurra check --every proves every kind of network."
         )
     passed = check.get("passed") is True
     words = (
         f"The gradients are derived by hand. On the first sequence of the text {_extent(check)} compared with "
-        "two numerical ones. Central differences, taken at the initial weights, repeat the original experiment; their "
+        "two numerical ones. Central differences, taken at the initial weights, repeat the report's experiment; their "
         "own rounding and truncation limit them. The complex step, Im f(x + ih) / h, subtracts nothing and so shows "
         "the formulas' own error: here the larger of that at the initial weights and that where the training led."
     )
@@ -41,14 +41,14 @@ def _extent(check: Mapping[str, Any]) -> str:
     checked, elements = number(check, "checked"), number(check, "elements")
     if checked is None or elements is None or not 0 < checked < elements:
         return "every one of them was"
-    return f"a random sample of them, {share_words(int(checked), int(elements))}, was"
+    return f"a random sample of them, {describe_share(int(checked), int(elements))}, was"
 
 
 def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Html:
     header = [
         "Parameter",
         "Largest difference",
-        "Original report",
+        "The report (DD2424)",
         "Relative error, central",
         "Relative error, complex step",
         "Verdict",
@@ -60,7 +60,7 @@ def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Htm
         "Differences are the largest over all entries of the parameter that were compared; relative errors are that "
         "difference over the parameter's largest gradient. A row agrees when the complex step's error is at most ",
         power(COMPLEX_TOLERANCE, 0),
-        " and, where the original report prints a figure, the difference is no larger than that.",
+        " and, where the report (DD2424) prints a figure, the difference is no larger than that.",
         class_="note",
     )
     return join([table(caption, header, body, kind="wide"), note])

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from recurra.inference.surprise import SHADES_AT, shade
-from recurra.report.markup import Html, absent, fixed, join, tag, visible, whole
+from recurra.report.markup import Html, fixed, join, missing_note, tag, visible, whole
 
 if TYPE_CHECKING:
     from recurra.runs.records import RunData
@@ -16,7 +16,9 @@ def held_out_section(run: RunData) -> Html:
     """The page, its legend, and what it says."""
     text, nats = _passage(run.summary.get("held_out_passage"))
     if not text:
-        return absent("Absent: no text was held out, or the run has not ended: there is no page that it had not seen.")
+        return missing_note(
+            "Absent: no text was held out, or the run has not ended: there is no page that it had not seen."
+        )
     mean = math.fsum(nats) / len(nats)
     words = (
         f"The first {whole(len(text))} characters of the held-out text, read by the best model as they stand, from an "

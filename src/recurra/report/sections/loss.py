@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recurra.report.figures import draw_smooth_loss
-from recurra.report.markup import Html, absent, fixed, tag, whole
+from recurra.report.markup import Html, fixed, missing_note, tag, whole
 from recurra.report.page_parts import drawing
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def loss_section(run: RunData, salt: str) -> Html:
     """The plot of the smooth loss."""
     final, lowest = run.final, run.lowest
     if not run.records or final is None or lowest is None:
-        return absent("Absent: the run has no records of its loss yet.")
+        return missing_note("Absent: the run has no records of its loss yet.")
     first = run.records[0]
     unit = run.unit
     description = (
@@ -30,4 +30,4 @@ def loss_section(run: RunData, salt: str) -> Html:
         "Where a new epoch begins, the network's memory is set to zero and the text starts again."
     )
     figure = drawing(draw_smooth_loss, [run], salt, description, tag("b", "Smooth loss. "), caption)
-    return figure if figure is not None else absent("Absent: nothing to draw.")
+    return figure if figure is not None else missing_note("Absent: nothing to draw.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recurra.report.figures import held_out_bits
-from recurra.report.markup import Html, absent, fixed, join, table, tag, whole
+from recurra.report.markup import Html, fixed, join, missing_note, table, tag, whole
 from recurra.report.page_parts import passage
 from recurra.runs.records import mapping
 
@@ -17,7 +17,7 @@ def models_section(run: RunData) -> Html:
     """The final and the best model, and what the best one wrote."""
     final, best = run.final, run.best
     if final is None or best is None:
-        return absent("Absent: the run has no loss yet, so there is no best model.")
+        return missing_note("Absent: the run has no loss yet, so there is no best model.")
     judged = "held-out text" if held_out_bits(run) is not None else "the smooth loss at the records"
     rows = [
         [
@@ -43,7 +43,7 @@ def models_section(run: RunData) -> Html:
         label = tag("p", tag("b", title), tag("span", f"{len(text):,} characters"), class_="when")
         parts.append(tag("div", label, passage(text, mapping(copied.get(key))), class_="passage"))
     if not found:
-        parts.append(absent("Absent: the passage of the best model is written when the run ends."))
+        parts.append(missing_note("Absent: the passage of the best model is written when the run ends."))
     return join(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.markup import Html, absent, join, tag, whole
+from recurra.report.markup import Html, join, missing_note, tag, whole
 from recurra.report.page_parts import passage
 from recurra.runs.records import SampleLine, mapping, number
 
@@ -21,7 +21,7 @@ def samples_section(run: RunData) -> Html:
     """Every sample with its update and temperature; the middle of a long run folds away."""
     samples = run.samples
     if not samples:
-        return absent("Absent: the run wrote no samples.")
+        return missing_note("Absent: the run wrote no samples.")
     words = (
         "Each passage starts from an empty memory. White space is as the network wrote it; "
         "control characters are shown by their codes."

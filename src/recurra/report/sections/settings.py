@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra.config import TIMES
-from recurra.report.markup import Html, absent, duration, join, table, tag, visible, whole
+from recurra.report.markup import Html, duration, join, missing_note, table, tag, visible, whole
 from recurra.runs.records import number
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def settings_section(run: RunData) -> Html:
     told = {name: value for name, value in costs.items() if value != "\u2013"}
     if told:
         tables.append(_pairs("Time and memory", told))
-    return tag("div", *tables, class_="columns") if tables else absent("Absent: run.toml, which holds the settings.")
+    return (
+        tag("div", *tables, class_="columns") if tables else missing_note("Absent: run.toml, which holds the settings.")
+    )
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> Html:

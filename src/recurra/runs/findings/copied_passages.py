@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recurra.inference.novelty import as_table, novelties
+from recurra.inference.novelty import novelties, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def figures(
     last = {name: sample for name, sample in last.items() if sample}
     spelled = [vocabulary.spell(sample) for sample in last.values()]
     found = [
-        _in_characters(as_table(own), sample, vocabulary)
+        _in_characters(to_table(own), sample, vocabulary)
         for own, sample in zip(novelties(spelled, text), spelled, strict=True)
     ]
     longest = _longest(on_the_way, text, vocabulary)

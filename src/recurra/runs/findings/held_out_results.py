@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recurra.model import LanguageModel
-    from recurra.text.splits import LearningText
+    from recurra.text.splits import PreparedText
 
 PASSAGE = 2000  # characters that are shown
 TRAINING, HELD_OUT = 1 << 22, 1 << 20  # the last symbols that n-grams learn from, and the first they predict
@@ -32,7 +32,7 @@ DIGITS = 3
 LONGEST = 4  # bytes of a character in UTF-8
 
 
-def figures(model: LanguageModel, learned: LearningText) -> dict[str, Any]:
+def figures(model: LanguageModel, learned: PreparedText) -> dict[str, Any]:
     """All keys, or none of them."""
     start, stop = learned.held_out
     if stop - start < 2:
@@ -58,7 +58,7 @@ def _compressed(model: LanguageModel, text: str) -> dict[str, int]:
     return {"bytes": len(data), "model": len(coded.getvalue())} | sizes
 
 
-def _costs(model: LanguageModel, learned: LearningText, text: str) -> Iterator[tuple[str, float]]:
+def _costs(model: LanguageModel, learned: PreparedText, text: str) -> Iterator[tuple[str, float]]:
     """The characters of `text` and their nats, read as in training: from a zero state, or each line from one."""
     is_bytes = model.vocabulary.is_bytes
     beginning = text[: PASSAGE * (LONGEST if is_bytes else 1)]

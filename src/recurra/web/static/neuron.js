@@ -1,4 +1,4 @@
-// What has a neuron learned? The text coloured by one unit, all units as a strip, and places where the state is alike.
+// What has a neuron learned? The text colored by one unit, all units as a strip, and places where the state is alike.
 import { element, newId, visible } from "./dom.js";
 import { NONE } from "./passage.js";
 import { AWAITED, makePanel } from "./panel.js";
@@ -15,7 +15,7 @@ export function neuronPanel({ passage }, level) {
   const panel = makePanel("neuron", "What has a neuron learned?", level);
   const id = newId();
   const select = element("select", { id });
-  const view = new TextView("The text, coloured by the unit", (at) => passage.chosen.set(at));
+  const view = new TextView("The text, colored by the unit", (at) => passage.chosen.set(at));
   const strip = element("canvas", { class: "strip-all", "aria-hidden": "true", title: "All units, a row each, the best match at the top: click one" });
   const alike = element("ol", { class: "alike" });
   let units = [];
@@ -82,8 +82,8 @@ function drawStrip(canvas, units, chosen) {
   canvas.width = shown[0]?.values.length || 1;
   canvas.height = Math.max(1, shown.length);
   const style = getComputedStyle(canvas);
-  const colour = (name) => style.getPropertyValue(name).trim().split(/\s+/).map(Number);
-  const [positive, negative] = [colour("--surprise"), colour("--blue-shade")];
+  const color = (name) => style.getPropertyValue(name).trim().split(/\s+/).map(Number);
+  const [positive, negative] = [color("--surprise"), color("--blue-shade")];
   const context = canvas.getContext("2d");
   const picture = context.createImageData(canvas.width, canvas.height);
   shown.forEach((unit, row) =>

@@ -1,6 +1,6 @@
-"""Updates a second of the seed's training: ours beside NumPy, PyTorch and JAX, in turn on one core.
+"""Updates a second of preset classic's training: ours beside NumPy, PyTorch and JAX, in turn on one core.
 
-    python benchmarks/seed_speed.py --rounds 5 --seconds 2.5
+    python benchmarks/classic_speed.py --rounds 5 --seconds 2.5
 
 Every side lives in its own process for the whole bench, all are pinned to the same core, and only one works
 at a time. A round times each side once, in turn, so that a machine that slows down slows all of them.
@@ -37,9 +37,9 @@ Timed = Callable[[float], tuple[int, float]]
 def open_peer(name: str, text: str) -> tuple[Timed, list[float]]:
     """The side `name`, warmed up: what times it for some seconds (updates, updates a second); its first losses."""
     if name == OURS:
-        from peers import recurra_seed
+        from peers import recurra_classic
 
-        ours = recurra_seed.Peer(text)
+        ours = recurra_classic.Peer(text)
         ours.timed(0.1)
         return ours.timed, []
     from peers import setting

@@ -1,6 +1,6 @@
 """Does ours learn what the float64 NumPy program learns? Mean losses over several seeds a side.
 
-    python benchmarks/seed_fidelity.py --seeds 8
+    python benchmarks/classic_fidelity.py --seeds 8
 
 Training with AdaGrad at 0.1 is chaotic: two correct programs part within ten updates, so one run says nothing
 about another. What must agree is the mean over seeds of the loss in updates 30,001 to 48,000.
@@ -38,9 +38,9 @@ def mean_loss(side: str, seed: int, book: str, first: int, last: int) -> float:
     """The mean loss of updates `first` + 1 to `last` of one training, nats a sequence of 25 characters."""
     text = text_of(book)
     if side == "recurra":
-        from peers import recurra_seed
+        from peers import recurra_classic
 
-        return recurra_seed.Peer(text).mean_loss(seed, first, last)
+        return recurra_classic.Peer(text).mean_loss(seed, first, last)
     from peers import numpy_min_char, setting
 
     ids, symbols = setting.encode(text)

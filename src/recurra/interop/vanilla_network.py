@@ -32,9 +32,9 @@ class Scheme(NamedTuple):
     c: str
 
 
-COURSE = Scheme("U", "W", "V", "b", "c")
+DD2424 = Scheme("U", "W", "V", "b", "c")
 SCHEMES = (
-    COURSE,
+    DD2424,
     Scheme("Wxh", "Whh", "Why", "bh", "by"),  # min-char-rnn
     Scheme("W_xh", "W_hh", "W_hy", "b_h", "b_y"),
     Scheme("W_xh", "W_hh", "W_hq", "b_h", "b_q"),

@@ -1,4 +1,4 @@
-"""Ours, through the public API: `recurra.train(preset="seed")` with every event, record and sample on.
+"""Ours, through the public API: `recurra.train(preset="classic")` with every event, record and sample on.
 
 What `train` does once it has trained (the gradient proof, the report) is switched off: it is no part of the speed.
 """
@@ -16,7 +16,7 @@ LOG_EVERY = 500  # the preset's: a record in metrics.jsonl is about so many upda
 
 
 class Peer:
-    """Trainings of preset `seed` on one text, each from its first update in a run folder of its own."""
+    """Trainings of preset `classic` on one text, each from its first update in a run folder of its own."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -26,7 +26,7 @@ class Peer:
         """A training of `updates` in a run folder inside `folder`."""
         return recurra.train(
             text=self.text,
-            preset="seed",
+            preset="classic",
             updates=updates,
             seed=seed,
             run=folder / "run",
@@ -37,7 +37,7 @@ class Peer:
     def speed(self, updates: int) -> float:
         """Updates a second of a training of `updates`, as its summary says: events in, compilation out."""
         with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
-            run = recurra.train(text=self.text, preset="seed", updates=updates, seed=0, run=str(Path(folder, "run")))
+            run = recurra.train(text=self.text, preset="classic", updates=updates, seed=0, run=str(Path(folder, "run")))
             return float(run.summary["updates_per_second"])
 
     def timed(self, seconds: float) -> tuple[int, float]:
