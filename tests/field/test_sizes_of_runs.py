@@ -57,7 +57,7 @@ def test_a_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path
     assert (trained / SETTINGS).stat().st_size < 8192
     assert len((trained / SOURCES).read_bytes().splitlines()) == FILES
     assert records.load(trained).table("text")["sources"] == FILES
-    learned = Provenance(trained).prepared
+    learned = Provenance(trained).prepared_text
     assert learned.text.text == LINE * FILES
     assert learned.text.name == corpus.name[:60].strip("-")  # not the name of its first file
     assert Path(learned.text.source[-1]).parent == corpus
@@ -68,7 +68,7 @@ def test_a_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path
     finally:
         (corpus / "new.txt").unlink()
     assert resumed.summary["updates"] == 5
-    assert Provenance(run).prepared.text.sha256 == learned.text.sha256
+    assert Provenance(run).prepared_text.text.sha256 == learned.text.sha256
 
 
 def test_a_list_of_files_that_is_damaged_or_gone(trained: Path, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_list_of_files_that_is_damaged_or_gone(trained: Path, tmp_path: Path) 
     ):
         (run / SOURCES).unlink() if content is None else (run / SOURCES).write_bytes(content)
         with pytest.raises(TextError, match=rf"the list of the text's files `.*sources\.jsonl` {message}") as caught:
-            Provenance(run).prepared  # noqa: B018
+            Provenance(run).prepared_text  # noqa: B018
         assert caught.value.hint == "give the text: `recurra score MODEL TEXT`."
         with pytest.raises(TextError, match="hint: give the text itself"):
             recurra.train(run=run, resume=True)
@@ -95,7 +95,7 @@ def test_a_run_on_few_files_has_them_in_its_settings(trained: Path, tmp_path: Pa
     assert read_settings(run)["text"]["source"] == [str(book)]
     assert not (run / SOURCES).exists()
     recurra.train(book, run=run, force=True, **SMALL)
-    assert Provenance(run).prepared.text.text == LINE * 9
+    assert Provenance(run).prepared_text.text.text == LINE * 9
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0") | st.characters(categories=["Cs"]), max_size=30)))
