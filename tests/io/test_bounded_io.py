@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.io import bounded_io
@@ -46,6 +46,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.
     assert len(set(Path("/proc/self/fd").glob("*"))) == len(before), "nothing is left open"
 
 
+@settings(max_examples=50)
 @given(st.recursive(plain | keys, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=20))
 def test_json_is_what_was_written(value: Any) -> None:
     assert parse_json(json.dumps(value).encode()) == value
@@ -83,6 +84,7 @@ def test_values_are_counted_before_they_are_made(monkeypatch: pytest.MonkeyPatch
             parse(text)
 
 
+@settings(max_examples=50)
 @given(tables)
 def test_whatever_is_written_as_toml_is_read(table: dict[str, Any]) -> None:
     written = tomli_w.dumps({"a": table, "b": list(table)}).encode()
