@@ -44,7 +44,9 @@ def test_training_and_sampling_on_a_terminal(
         code, shown = on_a_terminal([*sample, *options], environment | {"NO_COLOR": "1"})
         assert code == 0
         assert not ALIVE.search(shown)
-    assert call("sample", run, "--max-new-tokens", 100).out == load(run).sample(max_new_tokens=100) + "\n", "raw"
+    raw = call("sample", run, "--max-new-tokens", 100).out
+    assert raw == load(run).sample(max_new_tokens=100) + "\n"
+    assert ALIVE.search(raw.encode()), "what it writes is alive where it is piped"
     code, shown = on_a_terminal([*command, "report", str(run), str(run), "-o", str(run / "two.html")], environment)
     assert code == 0
     assert not ALIVE.search(shown)
