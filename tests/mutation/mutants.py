@@ -29,13 +29,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from recurra.config import CELLS
+
 ROOT = Path(__file__).parents[2]
 FORKS = Path(__file__).with_name("forks.py")
 # Modules of the gradients, the coder and the checkpoints, and the tests that are to notice.
-TARGETS = {
-    "network/cells/elman.py": "tests/network/cells tests/network/test_gradient_check.py",
-    "network/cells/lstm.py": "tests/network/cells tests/network/test_gradient_check.py",
-    "network/cells/gru.py": "tests/network/cells tests/network/test_gradient_check.py",
+CELL_TESTS = "tests/network/cells tests/network/test_gradient_check.py"
+TARGETS = {f"network/cells/{name}.py": CELL_TESTS for name in CELLS} | {
     "network/output.py": "tests/network/test_output.py tests/network/test_gradient_check.py",
     "network/network.py": "tests/network",
     "compression/kernels/range_coder.py": "tests/compression/test_range_coder.py",
@@ -66,7 +66,7 @@ WITHOUT_JIT = (
     "engines/kernels/",
     "compression/online_learner.py",
 )  # kernels, and a module that hands out parts of its arrays
-PATIENCE = 5  # a mutant that takes so many times as long as none, and 20 s more, goes round for ever: it is noticed
+TIME_LIMIT_FACTOR = 5  # a mutant that takes so many times as long as none, and 20 s more, counts as noticed
 
 
 class Mutant(NamedTuple):
@@ -197,7 +197,7 @@ def unnoticed(projects: list[Project], found: list[Mutant], tests: str, until: f
         left.put(mutant)
 
     def work(project: Project) -> list[tuple[Mutant, bool]]:
-        limit, results = PATIENCE * project.seconds(found[0].module, tests) + 20, []
+        limit, results = TIME_LIMIT_FACTOR * project.seconds(found[0].module, tests) + 20, []
         while time.monotonic() < until:
             try:
                 mutant = left.get_nowait()

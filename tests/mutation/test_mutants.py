@@ -8,6 +8,8 @@ from pathlib import Path
 import mutants
 import pytest
 
+from recurra.network.cells import CELLS
+
 SOURCE = '''"""A module, 1 + 1."""
 
 LIMIT: int = 3
@@ -55,6 +57,12 @@ def test_targets_and_their_tests_are_there() -> None:
     for module, tests in mutants.TARGETS.items():
         assert (mutants.ROOT / "src/recurra" / module).is_file()
         assert all((mutants.ROOT / path).exists() for path in tests.split())
+
+
+def test_every_cell_of_the_registry_is_a_target() -> None:
+    for name in CELLS:
+        assert mutants.TARGETS[f"network/cells/{name}.py"] == mutants.CELL_TESTS
+        assert mutants.chosen(f"network/cells/{name}.py")
 
 
 def test_lines_can_be_chosen() -> None:
