@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from recurra.engines.stepper import Stepper
 
 Array = NDArray[Any]
-FORMAT = 1
+MODEL_FORMAT = 1
 MOST_STREAMS = 1 << 20
 PREFIX, OPTIMIZER = "parameters.", "optimizer."
 STATE = "state."
@@ -320,7 +320,7 @@ class LanguageModel:
 
     def metadata(self) -> dict[str, Any]:
         """What a model file says of the model."""
-        found = {"format": FORMAT, "model": self.config.to_table(), "bytes": self.vocabulary.is_bytes}
+        found = {"format": MODEL_FORMAT, "model": self.config.to_table(), "bytes": self.vocabulary.is_bytes}
         return found if self.documents is None else found | {"documents": self.documents}
 
     def save(self, path: str | Path) -> None:
@@ -373,9 +373,9 @@ def named(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
 def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> LanguageModel:
     """The model in the file `path`, whose content this is: where an average of the parameters is kept, that."""
     written = metadata.get("format")
-    if written != FORMAT or isinstance(written, bool):
+    if written != MODEL_FORMAT or isinstance(written, bool):
         raise ModelError(
-            f"`{path}` has format {written!r:.40}; this version of recurra reads format {FORMAT}.",
+            f"`{path}` has format {written!r:.40}; this version of recurra reads format {MODEL_FORMAT}.",
             hint="install the version of recurra that wrote it.",
         )
     try:

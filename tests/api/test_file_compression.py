@@ -47,7 +47,7 @@ def test_file_objects(small_run: Path) -> None:
 
 
 def test_damaged_parts_are_left_out_on_request(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "BLOCK", 100)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 100)
     recurra.compress("book.txt", "small", model=small_run)
     data = bytearray(Path("small").read_bytes())
     data[45] ^= 1

@@ -18,7 +18,7 @@ TEXT = "And God said, Let there be light: and there was light. Grüße!\n".encod
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(adaptive_compression, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
+    monkeypatch.setattr(adaptive_compression, "ADAPTIVE_MODEL", ModelConfig(cell="lstm", hidden_size=16))
     monkeypatch.chdir(tmp_path)
     Path("book.txt").write_bytes(TEXT)
 
@@ -76,7 +76,7 @@ def test_a_file_that_is_there_stays_unless_forced(call: Call, trained: Path) -> 
     assert "`small` is there already.\nhint: give another `-o`, or `--force` to replace it." in err
     assert Path("small").read_text() == "mine"
     assert call("compress", trained, "book.txt", "-o", "small", "--force").code == 0
-    assert Path("small").read_bytes().startswith(container.MAGIC)
+    assert Path("small").read_bytes().startswith(container.RCRA_MAGIC)
 
 
 def test_a_damaged_file_leaves_nothing_behind(call: Call, trained: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_damaged_file_leaves_nothing_behind(call: Call, trained: Path) -> None
 
 
 def test_salvage_writes_what_is_whole(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "BLOCK", 100)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 100)
     call("compress", trained, "book.txt", "-o", "small")
     data = bytearray(Path("small").read_bytes())
     data[45] ^= 1

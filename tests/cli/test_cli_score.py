@@ -61,7 +61,7 @@ def test_a_long_text_is_read_in_pieces_without_a_difference(
     call: Call, trained: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = json.loads(call("score", trained, text, "--json").out)
-    monkeypatch.setattr(evaluation, "PIECE", 7)
+    monkeypatch.setattr(evaluation, "CHUNK_SYMBOLS", 7)
     pieces = json.loads(call("score", trained, text, "--json").out)
     monkeypatch.setattr("recurra.text.long_text.IN_MEMORY", 10)
     stored = json.loads(call("score", trained, text, "--json").out)
@@ -262,7 +262,7 @@ def test_progress_is_shown_to_a_person_who_waits(monkeypatch: pytest.MonkeyPatch
 def test_the_baselines_of_a_long_text_are_those_of_its_beginning(
     call: Call, trained: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recurra.inference.baselines.LIMIT", 20)
+    monkeypatch.setattr("recurra.inference.baselines.MAX_BASELINE_CHARACTERS", 20)
     found = json.loads(call("score", trained, text, "--baselines", "--json").out)
     assert found["notes"] == ["the baselines are those of the first 20 characters"]
     assert found["baselines"]["uniform"] == math.log2(len(set(TEXT[:20])))

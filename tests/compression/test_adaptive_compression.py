@@ -14,12 +14,12 @@ from recurra.config import ModelConfig
 from recurra.errors import CompressedFileError
 
 TEXT = b"In the beginning God created the heaven and the earth. And the earth was without form, and void; " * 8
-MODEL = adaptive_compression.MODEL
+MODEL = adaptive_compression.ADAPTIVE_MODEL
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptive_compression, "MODEL", ModelConfig(cell="lstm", hidden_size=16))
+    monkeypatch.setattr(adaptive_compression, "ADAPTIVE_MODEL", ModelConfig(cell="lstm", hidden_size=16))
 
 
 def compressed(data: bytes) -> bytes:
@@ -51,14 +51,14 @@ def test_it_learns() -> None:
 
 def test_what_a_block_taught_serves_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = len(compressed(TEXT))
-    monkeypatch.setattr(container, "BLOCK", 100)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 100)
     data = compressed(TEXT)
     assert decompressed(data) == TEXT
     assert len(data) < whole + 30 * (len(TEXT) // 100 + 1)
 
 
 def test_a_block_kept_as_it_is_teaches_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "BLOCK", 64)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 64)
     noise = np.random.default_rng(0).bytes(64)
     data = noise + TEXT
     assert decompressed(compressed(data)) == data
@@ -83,5 +83,5 @@ def test_the_learner_is_that_of_the_format() -> None:
     assert (MODEL.cell, MODEL.layers, MODEL.hidden_size) == ("lstm", 1, 200)
     assert (training.sequence_length, training.optimizer, training.learning_rate) == (16, "adam", 0.003)
     assert (training.clip_norm, training.clip_value, training.seed) == (20, None, 0)
-    assert adaptive_compression.BYTES == 256
+    assert adaptive_compression.BYTE_VALUES == 256
     assert adaptive_compression.CONTEXTS == (6, 2**18, 0.7, 0.03)

@@ -51,12 +51,12 @@ def there_and_back(data: bytes, words: int) -> tuple[bytes, bytes]:
     ("abc\U0010ffff", ["abc", "\U0010ffff"]),
 ])  # fmt: skip
 def test_a_block_ends_where_a_character_does(monkeypatch: pytest.MonkeyPatch, text: str, blocks: list[str]) -> None:
-    monkeypatch.setattr(container, "BLOCK", 4)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 4)
     assert list(container._blocks(io.BytesIO(text.encode()))) == [block.encode() for block in blocks]
 
 
 def test_where_no_character_ends_a_block_is_as_long_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "BLOCK", 4)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 4)
     assert list(container._blocks(io.BytesIO(b"\x80" * 9))) == [b"\x80" * 4, b"\x80" * 4, b"\x80"]
 
 
@@ -89,7 +89,7 @@ def test_a_head_that_no_block_has_is_refused_before_anything_is_read(length: int
 
 @pytest.mark.parametrize("words", [4, 10])
 def test_what_is_told_is_what_was_read_and_written(monkeypatch: pytest.MonkeyPatch, words: int) -> None:
-    monkeypatch.setattr(container, "BLOCK", 40)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 40)
     data, codec = bytes(range(100)), Codec(words)
     source, file, out, told = io.BytesIO(data), io.BytesIO(), io.BytesIO(), []
 

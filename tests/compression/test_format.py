@@ -78,7 +78,7 @@ def check(*parts: bytes) -> bytes:
 
 @pytest.mark.parametrize("longest", [40, 1_048_576])
 def test_a_file_is_read_by_the_page(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
-    monkeypatch.setattr(container, "BLOCK", longest)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", longest)
     target = io.BytesIO()
     model_codec.compress(MODEL, io.BytesIO(DATA), target)
     size = target.tell()

@@ -85,7 +85,7 @@ def test_how_much_the_network_reads_at_once_changes_no_bit(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("length", [4, 5, 100])
 def test_blocks_end_where_characters_do_and_come_back(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
-    monkeypatch.setattr(container, "BLOCK", length)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", length)
     data = (TEXT + "\U0001f600").encode() + b"\xf0\x9f\x98"
     blocks = list(container._blocks(io.BytesIO(data)))
     assert b"".join(blocks) == data
@@ -171,7 +171,7 @@ def test_a_file_compressed_without_a_model_says_so() -> None:
 
 
 def test_a_damaged_block_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "BLOCK", 40)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 40)
     data = f"{39 * 'a'}é{TEXT}".encode()  # the first block ends before the é
     blocks = list(container._blocks(io.BytesIO(data)))
     assert len(blocks[0]) == 39
@@ -186,7 +186,7 @@ def test_a_damaged_block_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_of_a_file_that_is_cut_off_the_whole_blocks_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "BLOCK", 40)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 40)
     data = TEXT.encode()
     blocks = list(container._blocks(io.BytesIO(data)))
     told: list[Any] = []

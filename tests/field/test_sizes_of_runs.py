@@ -164,7 +164,7 @@ def test_the_marks_of_many_long_samples() -> None:
     found = mark([SampleText(update, text) for update in range(600)], from_string(text))
     summary = json.dumps({"sample_marks": found}, indent=1).encode()
     assert bounded_io.parse_json(summary)["sample_marks"] == found
-    assert len(summary) < bounded_io.LONGEST
+    assert len(summary) < bounded_io.MAX_TEXT_BYTES
     assert found[-1]["update"] == 599
 
 
@@ -181,7 +181,7 @@ def test_a_sample_of_very_many_commas_is_one_value() -> None:
 @pytest.mark.parametrize("character", ["a", "\x01", "\U0001f600"])
 def test_the_longest_sample_is_a_line_that_every_reader_takes(character: str) -> None:
     line = json.dumps({"update": 1, "text": character * LONGEST_SAMPLE}, ensure_ascii=False).encode()
-    assert len(line) < min(log_tail.READ_BYTES, bounded_io.LONGEST)
+    assert len(line) < min(log_tail.READ_BYTES, bounded_io.MAX_TEXT_BYTES)
 
 
 def test_many_symbols_and_records(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def decompressed(name: str, data: bytes) -> bytes:
 
 
 def main() -> None:
-    adaptive_compression.MODEL = SMALL
+    adaptive_compression.ADAPTIVE_MODEL = SMALL
     option, names = sys.argv[1], [word for word in sys.argv[1:] if not word.startswith("--")]
     if option == "--one-core":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

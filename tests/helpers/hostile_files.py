@@ -24,7 +24,7 @@ import recurra
 from recurra.config import ModelConfig
 from recurra.errors import RecurraError
 from recurra.io import bounded_io
-from recurra.io.tensor_file import KEY, ZEROS
+from recurra.io.tensor_file import METADATA_KEY, ZEROS
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialize
 from recurra.runs import records as report_data
@@ -77,7 +77,7 @@ def model_file(
     def build(path: Path) -> None:
         entries, body = tensors({n: a for n, a in {**MODEL.tensors(), **arrays}.items() if n != without})
         entries |= header or {}
-        text = json.dumps({"__metadata__": {KEY: metadata() if told is None else told}, **entries})
+        text = json.dumps({"__metadata__": {METADATA_KEY: metadata() if told is None else told}, **entries})
         forge(path, text.encode(), body)
 
     return build
@@ -123,7 +123,7 @@ def of_header(header: bytes, body: bytes = b"") -> Build:
 def long_header(path: Path) -> None:
     """300,000 empty arrays."""
     names = ",".join(f'"{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' for i in range(300_000))
-    forge(path, f'{{"__metadata__":{{"{KEY}":{json.dumps(metadata())}}},{names}}}'.encode())
+    forge(path, f'{{"__metadata__":{{"{METADATA_KEY}":{json.dumps(metadata())}}},{names}}}'.encode())
 
 
 def damaged(change: Callable[[bytearray], object]) -> Build:
@@ -229,7 +229,11 @@ MODELS = [
     Case("arrays over one another", model_file(header=entry(shape=(1,), offsets=(0, 4))), "is damaged: "),
     Case("an array behind the end", model_file(header=entry(shape=(FAR,), offsets=(0, FAR))), "longer or shorter"),
     Case("an array that ends before it begins", model_file(header=entry(offsets=(8, 4))), "is damaged: "),
-    Case("bytes of no array", of_header(json.dumps({"__metadata__": {KEY: metadata()}}).encode(), b"\0"), "longer or"),
+    Case(
+        "bytes of no array",
+        of_header(json.dumps({"__metadata__": {METADATA_KEY: metadata()}}).encode(), b"\0"),
+        "longer or",
+    ),
     Case("a shape beyond 64 bits", model_file(header=entry(shape=(1 << 33, 1 << 33))), "is damaged: "),
     Case("a shape below zero", model_file(header=entry(shape=(-1,))), "is damaged: "),
     Case("a shape of nothing and everything", model_file(header=entry(shape=(0, 1 << 60))), "unknown array 'extra'"),
@@ -273,7 +277,7 @@ def run_file(name: str, content: bytes | str | Build) -> Build:
 RECORD = '{"update": 5, "epoch": 0.5, "loss": {"mean": 80.0, "min": 1, "max": 99.0}, "smooth_loss": 80.0}\n'
 NUMBER = "expected a finite number as "
 MANY = "".join(f'{{"{i}": {i}.5}},' for i in range(149_000))  # each a table and a name of its own
-LONG_LINE = '{"update": 1, "text": "' + "x" * (bounded_io.LONGEST + 1) + '"}\n'
+LONG_LINE = '{"update": 1, "text": "' + "x" * (bounded_io.MAX_TEXT_BYTES + 1) + '"}\n'
 
 RUNS = [
     Case("toml that is none", run_file("run.toml", "[half"), "run.toml is not TOML: "),
@@ -296,7 +300,9 @@ RUNS = [
     Case(
         "toml with sizes that are none", run_file("run.toml", '[training]\nbatch_size = "x"\nsequence_length = 0'), None
     ),
-    Case("toml too long", run_file("run.toml", "#" * (bounded_io.LONGEST + 1)), "it has more than 8,388,608 bytes"),
+    Case(
+        "toml too long", run_file("run.toml", "#" * (bounded_io.MAX_TEXT_BYTES + 1)), "it has more than 8,388,608 bytes"
+    ),
     Case("toml that is a pipe", run_file("run.toml", os.mkfifo), "run.toml cannot be read: it is no regular file"),
     Case("toml that is a folder", run_file("run.toml", Path.mkdir), "run.toml cannot be read: Is a directory"),
     Case("records nested deeply", run_file("metrics.jsonl", "[" * DEEP + "\n"), "line 1 is not JSON: it is nested too"),

@@ -34,7 +34,7 @@ def make_model(config: ModelConfig = CELLS["elman"], vocabulary: Vocabulary | No
 
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "LONGEST_BLOCK", 16)
+    monkeypatch.setattr(generation, "MAX_BLOCK_STEPS", 16)
 
 
 VARIED: list[dict[str, Any]] = [
@@ -93,8 +93,8 @@ def test_texts_come_and_go() -> None:
 def test_the_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = []
     for longest in (1, 3, 1024):
-        monkeypatch.setattr(generation, "LONGEST_BLOCK", longest)
-        monkeypatch.setattr(generation, "FIRST_BLOCK", longest)
+        monkeypatch.setattr(generation, "MAX_BLOCK_STEPS", longest)
+        monkeypatch.setattr(generation, "FIRST_BLOCK_STEPS", longest)
         texts.append(make_model().sample("abcd dé\n" * 20, max_new_tokens=100, stop="adad", temperature=0.8))
     assert len(set(texts)) == 1
 

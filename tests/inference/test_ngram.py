@@ -85,12 +85,12 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, text = NGram(rng.integers(0, 5, 500), 5), rng.integers(0, 5, 100)
     whole = model.nats(text)
     for block in (1, 3, 7, 64):
-        monkeypatch.setattr(ngram, "BLOCK", block)
+        monkeypatch.setattr(ngram, "PREDICTION_BLOCK_SYMBOLS", block)
         assert np.array_equal(model.nats(text), whole)
 
 
 def test_only_the_last_of_a_long_text_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ngram, "LIMIT", 10)
+    monkeypatch.setattr(ngram, "MAX_COUNTED_SYMBOLS", 10)
     training = np.arange(40) % 7
     assert np.array_equal(NGram(training, 7).nats(training), NGram(training[-10:], 7).nats(training))
 

@@ -27,7 +27,7 @@ def naive_matches(sample: str, text: str) -> list[tuple[int, int]]:
 @given(st.text("ab\ncd", min_size=1, max_size=20), TEXTS, st.integers(1, 9))
 def test_matches_are_those_of_a_naive_search(sample: str, text: str, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK", block)
+        patch.setattr(module, "TEXT_BLOCK_CHARACTERS", block)
         lengths, places = module._longest_matches([sample], text)
     assert list(zip(lengths.tolist(), places.tolist(), strict=True)) == [*naive_matches(sample, text), (0, -1)]
 
@@ -35,7 +35,7 @@ def test_matches_are_those_of_a_naive_search(sample: str, text: str, block: int)
 @given(st.text("ab\ncd", min_size=1, max_size=30), TEXTS, st.integers(1, 9))
 def test_shares_and_passages_are_those_of_a_naive_search(sample: str, text: str, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK", block)
+        patch.setattr(module, "TEXT_BLOCK_CHARACTERS", block)
         found = novelty(sample, text)
     for n, share in enumerate(found.novel, 1):
         grams = [sample[i : i + n] for i in range(len(sample) - n + 1)]

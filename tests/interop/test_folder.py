@@ -15,8 +15,9 @@ from safetensors.numpy import load_file, save_file
 import recurra
 from networks import CONFIGS, make, name_of, same, small
 from recurra.config import ModelConfig
-from recurra.errors import RecurraError
+from recurra.errors import RecurraError, UsageError
 from recurra.interop import folder
+from recurra.network.cells import CELLS
 from recurra.text.vocabulary import Vocabulary
 
 LSTM = ModelConfig(cell="lstm", hidden_size=5, layers=2)
@@ -50,6 +51,18 @@ def test_a_vocabulary_that_was_extended_comes_back(tmp_path: Path) -> None:
     assert same(recurra.import_model(recurra.export(model, tmp_path / "m")), model)
 
 
+@pytest.mark.parametrize("format", ["folder", "torch"])
+@pytest.mark.parametrize("cell", [spec.name for spec in CELLS.values() if spec.torch is None])
+def test_a_cell_without_a_module_of_pytorch_is_refused_and_nothing_is_written(
+    tmp_path: Path, cell: str, format: str
+) -> None:
+    expected = " or ".join(spec.name for spec in CELLS.values() if spec.torch is not None)
+    with pytest.raises(UsageError, match=f"PyTorch has no module for the cell `{cell}`; expected {expected}") as error:
+        recurra.export(small(ModelConfig(cell=cell, hidden_size=5)), tmp_path / "m", format=format)
+    assert error.value.hint == "train a network with such a cell: `recurra train --cell elman`."
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_files(tmp_path: Path) -> None:
     path = exported(tmp_path)
     assert {one.name for one in path.iterdir()} == {"model.safetensors", "config.json", "vocab.json", "README.md"}
@@ -64,7 +77,7 @@ def test_the_files(tmp_path: Path) -> None:
 def test_a_state_dict_alone_tells_what_it_is(tmp_path: Path) -> None:
     _, metadata = recurra.io.tensor_file.read_foreign(exported(tmp_path, "torch"))
     assert metadata["format"] == "pt"
-    assert json.loads(metadata[folder.KEY])["vocabulary"] == small().vocabulary.symbols
+    assert json.loads(metadata[folder.EXPORT_KEY])["vocabulary"] == small().vocabulary.symbols
 
 
 def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
@@ -161,6 +174,6 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
 )
 def test_hostile_metadata(tmp_path: Path, told: str, words: str) -> None:
     path = exported(tmp_path, "torch")
-    save_file(load_file(path), path, metadata={folder.KEY: told})
+    save_file(load_file(path), path, metadata={folder.EXPORT_KEY: told})
     with pytest.raises(RecurraError, match=re.escape(words)):
         recurra.import_model(path)

@@ -67,7 +67,7 @@ WRONG: list[tuple[bytes, str]] = [
 def test_what_is_no_vocabulary_is_told(data: bytes, words: str) -> None:
     with pytest.raises(ModelError, match=re.escape(words)) as error:
         from_json(data, "ids.json")
-    assert error.value.hint == vocabulary_json.EXPECTED
+    assert error.value.hint == vocabulary_json.EXPECTED_VOCABULARY
 
 
 @given(st.permutations(range(8)))

@@ -20,7 +20,7 @@ from safetensors.numpy import save as serialise
 
 from recurra.errors import CheckpointError, ModelError, StorageError
 from recurra.io import tensor_file
-from recurra.io.tensor_file import KEY, ZEROS, read, write
+from recurra.io.tensor_file import METADATA_KEY, ZEROS, read, write
 
 TENSORS = {
     "weights": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
@@ -51,7 +51,7 @@ def forge(path: Path, header: str | bytes, data: bytes = b"") -> Path:
 
 
 def header_of(metadata: object, **tensors: object) -> str:
-    return json.dumps({"__metadata__": {KEY: json.dumps(metadata)}, **tensors})
+    return json.dumps({"__metadata__": {METADATA_KEY: json.dumps(metadata)}, **tensors})
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_damaged_array_is_told_with_a_hint(written: Path) -> None:
     assert caught.value.hint == "use another checkpoint of the run."
 
 
-@pytest.mark.parametrize("size", [2**63, 2**64 - 1, tensor_file.MAX_HEADER + 1, 1000, 3])
+@pytest.mark.parametrize("size", [2**63, 2**64 - 1, tensor_file.MAX_HEADER_BYTES + 1, 1000, 3])
 def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path, size: int) -> None:
     path = tmp_path / "model"
     path.write_bytes(size.to_bytes(8, "little") + b"{}")
@@ -138,10 +138,10 @@ def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path, size: int) ->
 
 def test_a_header_has_a_largest_size(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = int.from_bytes(written.read_bytes()[:8], "little")
-    monkeypatch.setattr(tensor_file, "MAX_HEADER", size)
+    monkeypatch.setattr(tensor_file, "MAX_HEADER_BYTES", size)
     write(written, TENSORS, METADATA)
     read(written)
-    monkeypatch.setattr(tensor_file, "MAX_HEADER", size - 1)
+    monkeypatch.setattr(tensor_file, "MAX_HEADER_BYTES", size - 1)
     with pytest.raises(CheckpointError, match="or it is cut off"):
         read(written)
     with pytest.raises(ValueError, match=f"are longer than {size - 1:,} bytes"):
@@ -217,7 +217,14 @@ def test_another_kind_of_file(tmp_path: Path, content: bytes) -> None:
 
 def test_safetensors_of_others(tmp_path: Path) -> None:
     path = tmp_path / "bert.safetensors"
-    for metadata in (None, {"format": "pt"}, {KEY: "7"}, {KEY: "{"}, {KEY: '{"sha256": 1}'}, {KEY: "{}"}):
+    for metadata in (
+        None,
+        {"format": "pt"},
+        {METADATA_KEY: "7"},
+        {METADATA_KEY: "{"},
+        {METADATA_KEY: '{"sha256": 1}'},
+        {METADATA_KEY: "{}"},
+    ):
         path.write_bytes(serialise({"x": np.zeros(3)}, metadata=metadata))
         with pytest.raises(ModelError, match=r"was not written by recurra: it has no metadata of ours\."):
             read(path)
@@ -232,7 +239,7 @@ def test_a_sha256_that_is_none(tmp_path: Path, digest: object) -> None:
 @pytest.mark.parametrize("metadata", ["[" * 100_000, "null", "[]"])
 def test_metadata_of_another_kind(tmp_path: Path, metadata: str) -> None:
     with pytest.raises(ModelError, match="has no metadata of ours"):
-        read(forge(tmp_path / "model", json.dumps({"__metadata__": {KEY: metadata}})))
+        read(forge(tmp_path / "model", json.dumps({"__metadata__": {METADATA_KEY: metadata}})))
 
 
 @pytest.mark.parametrize(

@@ -375,7 +375,7 @@ def test_a_text_in_a_file_is_learned_like_one_in_memory(
     short = train_small(**settings, text=TEXT * 20, with_proof=True)
     monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(long_text, "IN_MEMORY", 100)
-    monkeypatch.setattr(id_file, "BLOCK", 100)
+    monkeypatch.setattr(id_file, "READ_BLOCK_IDS", 100)
     config, training = configs(SETTINGS | settings)
     long = training_run.train(read(book), model=config, training=training)
     assert list((tmp_path / "cache").glob("*.ids"))
@@ -391,7 +391,7 @@ def test_a_text_in_a_file_is_learned_like_one_in_memory(
 
 def test_baselines_of_a_very_long_text_are_those_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert train_small(validation=0.25).summary["baseline_limit"] is None
-    monkeypatch.setattr(training_summary, "LIMIT", 60)
+    monkeypatch.setattr(training_summary, "MAX_BASELINE_CHARACTERS", 60)
     summary = train_small(validation=0.25).summary
     assert summary["baseline_limit"] == 60
     assert summary["baselines"] == baselines(TEXT[:60])

@@ -179,7 +179,7 @@ def test_a_hundred_thousand_distinct_characters() -> None:
 
 @pytest.mark.parametrize("change", ["cut", "grown", "replaced"])
 def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    monkeypatch.setattr(sources, "BLOCK", 20_000)
+    monkeypatch.setattr(sources, "READ_BLOCK_BYTES", 20_000)
     chunks = sources.chunks
 
     def changing(path: Path) -> Iterator[bytes]:

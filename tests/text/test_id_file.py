@@ -26,7 +26,7 @@ Write = Callable[[NDArray[Any]], IdFile]
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(id_file, "BLOCK", 7)
+    monkeypatch.setattr(id_file, "READ_BLOCK_IDS", 7)
     return tmp_path
 
 

@@ -29,7 +29,7 @@ TEXT = "In the beginning é书\n" * 5
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(long_text, "IN_MEMORY", LIMIT)
-    monkeypatch.setattr(long_text, "STEP", 5)
+    monkeypatch.setattr(long_text, "STEP_CHARACTERS", 5)
     monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path / "cache" / "texts")
     return tmp_path / "cache" / "texts"
 
@@ -175,7 +175,12 @@ def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch, cache: Path) -> No
 
 
 def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((long_text, "IN_MEMORY"), (long_text, "STEP"), (id_file, "BLOCK"), (sources, "BLOCK")):
+    for module, name in (
+        (long_text, "IN_MEMORY"),
+        (long_text, "STEP_CHARACTERS"),
+        (id_file, "READ_BLOCK_IDS"),
+        (sources, "READ_BLOCK_BYTES"),
+    ):
         monkeypatch.setattr(module, name, 1 << 14)
     Path("a.txt").write_text("In the beginning é\n" * 500_000)  # 10 MB
     tracemalloc.start()

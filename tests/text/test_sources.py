@@ -155,7 +155,7 @@ def test_a_terminal_is_asked_for_its_end_once(monkeypatch: pytest.MonkeyPatch, l
             buffer[: len(line)] = line
             return len(line)
 
-    monkeypatch.setattr(sources, "BLOCK", 8)
+    monkeypatch.setattr(sources, "READ_BLOCK_BYTES", 8)
     with io.BufferedReader(Terminal()) as terminal:
         assert standard_input(terminal) == b"".join(lines)
     assert not list(Terminal.left)

@@ -12,7 +12,7 @@ from recurra.model import LanguageModel
 from recurra.text.equivalents import Respeller
 from recurra.text.text import Text
 
-PIECE = 1 << 12  # symbols that are read between two looks at the clock
+CHUNK_SYMBOLS = 1 << 12  # symbols that are read between two looks at the clock
 
 
 class ScoredText(NamedTuple):
@@ -30,8 +30,8 @@ class ScoredText(NamedTuple):
 
     def pieces(self, reading: Respeller | None = None) -> Iterator[str]:
         """Yield the symbols in pieces, in the canonical form of `reading` if it is given."""
-        starts = range(self.start, self.stop, PIECE)
-        pieces = (self.text.part(start, min(start + PIECE, self.stop)) for start in starts)
+        starts = range(self.start, self.stop, CHUNK_SYMBOLS)
+        pieces = (self.text.part(start, min(start + CHUNK_SYMBOLS, self.stop)) for start in starts)
         return pieces if reading is None else reading.pieces(pieces)
 
     def spelled(self, model: LanguageModel, notes: list[str]) -> Iterator[str]:

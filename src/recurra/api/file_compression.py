@@ -22,7 +22,7 @@ from recurra.runs.saved_model import load
 from recurra.system.shell import path_argument
 from recurra.text.model_files import require_texts
 
-SUFFIX = ".rcra"  # of a compressed file
+COMPRESSED_SUFFIX = ".rcra"  # of a compressed file
 Model = LanguageModel | str | Path
 Progress = Callable[[int, int], None]
 
@@ -72,7 +72,7 @@ def compress(
     and the errors of `load`.
     """
     place = _path_of("source", source)
-    there = f"{place}{SUFFIX}" if target is None and place is not None else target
+    there = f"{place}{COMPRESSED_SUFFIX}" if target is None and place is not None else target
 
     def write(loaded: LanguageModel | None, own: BinaryIO, other: Target, count: _Count) -> Escapes | None:
         if loaded is None:
@@ -208,6 +208,8 @@ def _written(target: Any, *, force: bool) -> Iterator[Target]:
 
 def _without_suffix(path: Path) -> Path:
     """Return the name without .rcra; UsageError if the name has another ending."""
-    if path.suffix != SUFFIX:
-        raise UsageError(f"`{path}` does not end in {SUFFIX}: its own name is not known.", hint="give `-o FILE`.")
+    if path.suffix != COMPRESSED_SUFFIX:
+        raise UsageError(
+            f"`{path}` does not end in {COMPRESSED_SUFFIX}: its own name is not known.", hint="give `-o FILE`."
+        )
     return path.with_suffix("")

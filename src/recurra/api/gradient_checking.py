@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from recurra.config import ModelSettings, arguments, configs
-from recurra.network.gradient_check import WORK, Progress, ignore_progress
+from recurra.network.gradient_check import MAX_MULTIPLICATIONS, Progress, ignore_progress
 from recurra.runs import gradient_proof
 from recurra.system.shell import path_argument
 from recurra.text.model_files import require_texts
@@ -82,7 +82,7 @@ def check(
     require_texts(listed, lambda given: f"`recurra check {path_argument(given)}` checks a trained network.", encoding)
     if announce is not None:
         announce()
-    work, show = None if complete else WORK, progress or ignore_progress
+    work, show = None if complete else MAX_MULTIPLICATIONS, progress or ignore_progress
     if every:
         return gradient_proof.prove_every(training.seed)
     if path is not None:

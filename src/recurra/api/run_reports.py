@@ -8,7 +8,7 @@ from pathlib import Path
 from recurra.config import arguments
 from recurra.errors import UsageError
 from recurra.report import document
-from recurra.report.drawing import FORMATS
+from recurra.report.drawing import FIGURE_FORMATS
 from recurra.report.figures import write_figures
 from recurra.runs.layout import REPORT
 
@@ -42,11 +42,11 @@ def write_report(
         raise UsageError(
             "`--format` is the figures' format, and no figures are asked for.", hint="add `--figures DIR`."
         )
-    if format is not None and (not isinstance(format, str) or format not in FORMATS):
-        raise UsageError(f"`--format` must be one of {', '.join(FORMATS)}; got {arguments.short_repr(format)}.")
+    if format is not None and (not isinstance(format, str) or format not in FIGURE_FORMATS):
+        raise UsageError(f"`--format` must be one of {', '.join(FIGURE_FORMATS)}; got {arguments.short_repr(format)}.")
     if place is None:
         place = folders[0] / REPORT if len(folders) == 1 else Path(REPORT)
     written = [document.write_report(folders, place, with_model=with_model)]
     if directory is not None:
-        written += write_figures(folders, directory, format or FORMATS[0])
+        written += write_figures(folders, directory, format or FIGURE_FORMATS[0])
     return written

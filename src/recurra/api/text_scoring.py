@@ -22,7 +22,7 @@ from recurra.inference.dynamic_evaluation import DynamicConfig
 from recurra.inference.scoring import Score
 from recurra.inference.surprise import Surprise, tally
 from recurra.model import LanguageModel
-from recurra.runs.provenance import HINT, Provenance
+from recurra.runs.provenance import TEXT_HINT, Provenance
 from recurra.runs.saved_model import load
 from recurra.system.shell import path_argument
 from recurra.text.equivalents import respell
@@ -186,7 +186,7 @@ class _Reader(NamedTuple):
     def provenance(self) -> Provenance:
         """The text of its training; ModelError for a model that was not given by its path."""
         if self.origin is None:
-            raise ModelError("the model does not say which text it has learned: it is no file.", hint=HINT)
+            raise ModelError("the model does not say which text it has learned: it is no file.", hint=TEXT_HINT)
         return self.origin
 
     def training_ids(self) -> Ids:
@@ -277,7 +277,7 @@ def _held_out(reader: _Reader) -> ScoredText:
     learned = reader.provenance.prepared_text
     start, stop = learned.held_out
     if start == stop:
-        raise UsageError(f"`{reader.name}` held nothing out of its text: there is nothing to score.", hint=HINT)
+        raise UsageError(f"`{reader.name}` held nothing out of its text: there is nothing to score.", hint=TEXT_HINT)
     return ScoredText(learned.text, start, stop, "the part that was held out")
 
 
@@ -369,8 +369,8 @@ def _by_lines(reader: _Reader, scored: ScoredText, notes: list[str]) -> ModelRes
 
 def _baselines(scored: ScoredText, reader: _Reader, notes: list[str]) -> dict[str, Any]:
     """Return the codes of the text, and n-grams of what the first model has learned or a note why there are none."""
-    if scored.length > codes.LIMIT:
-        notes.append(f"the baselines are those of the first {plural(codes.LIMIT, 'character')}")
+    if scored.length > codes.MAX_BASELINE_CHARACTERS:
+        notes.append(f"the baselines are those of the first {plural(codes.MAX_BASELINE_CHARACTERS, 'character')}")
     found = _codes(scored)
     try:
         return found | {"ngram": _ngrams(scored, reader)}
@@ -380,14 +380,18 @@ def _baselines(scored: ScoredText, reader: _Reader, notes: list[str]) -> dict[st
 
 
 def _codes(scored: ScoredText) -> dict[str, Any]:
-    text = scored.beginning(codes.LIMIT)
+    text = scored.beginning(codes.MAX_BASELINE_CHARACTERS)
     size = len(text) if scored.text.is_bytes else len(text.encode())
     return {**codes.baselines(text, is_bytes=scored.text.is_bytes), "bytes_per_character": size / len(text)}
 
 
 def _ngrams(scored: ScoredText, reader: _Reader) -> dict[str, float]:
     """Return the bits per character of the text by n-grams of what the model has learned, by order."""
-    training, text, vocabulary = reader.training_ids(), scored.beginning(codes.LIMIT), reader.model.vocabulary
+    training, text, vocabulary = (
+        reader.training_ids(),
+        scored.beginning(codes.MAX_BASELINE_CHARACTERS),
+        reader.model.vocabulary,
+    )
     spelled = text if scored.text.is_bytes else vocabulary.spell(respell(text, vocabulary)[0])
     share = len(spelled) / len(text)  # of a model of bytes: bytes a character; of another canonical form: its length
     return {order: bits * share for order, bits in codes.ngram_bits(training, vocabulary, spelled).items()}

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 STDIO = "-"
 RETURN, MARK = "\r", "\ufeff"
-NAMES = {RETURN: "carriage return", MARK: "byte order mark"}
-HOW = Group("How", sort_key=1)
+CHARACTER_NAMES = {RETURN: "carriage return", MARK: "byte order mark"}
+HOW_GROUP = Group("How", sort_key=1)
 FORCE = flag("Replace a file that is there.", OUTPUT)
 
 
@@ -76,7 +76,7 @@ def warn_of_line_ends(escapes: Escapes, model: str, name: str, there: str | None
     from recurra.cli.terminal import warn
 
     text = "standard input" if name == STDIO else f"`{name}`"
-    parts = [f"{plural(escapes.counts[one], NAMES[one])} ({escapes.bytes_of(one):,} bytes)" for one in found]
+    parts = [f"{plural(escapes.counts[one], CHARACTER_NAMES[one])} ({escapes.bytes_of(one):,} bytes)" for one in found]
     into = "" if there is None else f" -o {path_argument(there)}"
     read = "" if name == STDIO else f" < {path_argument(name)}"
     replaced = f"sed '{'; '.join(_sed(one, escapes) for one in found)}'{read}"

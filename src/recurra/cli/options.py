@@ -17,7 +17,7 @@ from recurra.errors import UsageError
 from recurra.formatting import quote_text
 
 LAST_PORT = 65535
-DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
+MAX_DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 WHAT = Group("What is learned", sort_key=1)
@@ -32,10 +32,12 @@ def whole(_type: Any, tokens: Sequence[Token]) -> int:
         number = Decimal(value)
     except InvalidOperation:
         number = Decimal("nan")
-    if not number.is_finite() or (number.adjusted() < DIGITS and number != number.to_integral_value()):
+    if not number.is_finite() or (number.adjusted() < MAX_DIGITS and number != number.to_integral_value()):
         raise UsageError(f"`{_name(tokens)}` must be a whole number; got {_shown(value)}.")
-    if number.adjusted() >= DIGITS:
-        raise UsageError(f"`{_name(tokens)}` must be a whole number of {DIGITS} digits at most; got {_shown(value)}.")
+    if number.adjusted() >= MAX_DIGITS:
+        raise UsageError(
+            f"`{_name(tokens)}` must be a whole number of {MAX_DIGITS} digits at most; got {_shown(value)}."
+        )
     return int(number)
 
 

@@ -21,7 +21,7 @@ from recurra.errors import UsageError
 from recurra.system.shell import path_argument
 
 CUTOFF = 0.6
-MOST = 3  # names that one suggestion has
+MAX_SUGGESTIONS = 3  # names that one suggestion has
 
 
 def explain(error: CycloptsError, called: str) -> UsageError:
@@ -60,7 +60,7 @@ def suggestion(name: str, known: Iterable[str], before: str = "") -> str | None:
     begin = [one for one in names if typed and one.startswith(typed)]
     part = [one for one in names if typed and f"-{typed}-" in f"-{one}-"]
     close = difflib.get_close_matches(typed, names, n=1, cutoff=CUTOFF)
-    likely = next((found for found in (begin, part) if 0 < len(found) <= MOST), close)
+    likely = next((found for found in (begin, part) if 0 < len(found) <= MAX_SUGGESTIONS), close)
     return " or ".join(f"`{before}{names[one]}`" for one in sorted(likely)) or None
 
 

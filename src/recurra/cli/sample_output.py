@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recurra.text.text import Text
 
 MARK = b"> "
-EXCERPT = 60  # characters of a copied passage that are shown
+COPIED_EXCERPT_CHARACTERS = 60  # characters of a copied passage that are shown
 
 
 def drop_unknown(model: LanguageModel, prompt: str) -> str:
@@ -217,4 +217,4 @@ def copied_lines(symbols: str, learned: Text) -> list[str]:
 def _excerpt(passage: str) -> str:
     """The beginning of a passage in one line."""
     line = one_line(passage)
-    return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"
+    return line if len(line) <= COPIED_EXCERPT_CHARACTERS else line[: COPIED_EXCERPT_CHARACTERS - 1] + "…"

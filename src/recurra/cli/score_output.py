@@ -13,7 +13,7 @@ from typing import Any
 from recurra.api.evaluation import Evaluation, ModelResult, TimedScore
 from recurra.cli import surprise_view
 from recurra.cli.terminal import (
-    REDRAW,
+    LINE_REDRAW_SECONDS,
     columns,
     encode_for_stdout,
     has_color,
@@ -28,9 +28,9 @@ from recurra.inference.surprise import NO_GUESS, Surprise
 from recurra.model import LanguageModel
 
 ODDEST, LIKELIEST = 10, 5  # lines that are shown
-WIDTH = 60  # characters of a line
+LINE_CHARACTERS = 60  # characters of a line
 WAIT_SECONDS = 1.0  # before progress is first shown
-NAMES = {
+SCORE_NAMES = {
     "uniform": "uniform: all alike",
     "unigram": "unigram of this text",
     "ngram": "n-grams",
@@ -38,7 +38,7 @@ NAMES = {
     "bzip2": "bzip2 -9",
     "xz": "xz -9e",
 }
-HEADER = ["", "bits", "nats", "bits/byte", "perplexity", "unknown", "speed"]
+SCORE_COLUMNS = ["", "bits", "nats", "bits/byte", "perplexity", "unknown", "speed"]
 
 
 def lines(found: Evaluation) -> Iterator[str]:
@@ -48,7 +48,7 @@ def lines(found: Evaluation) -> Iterator[str]:
     yield f"{sanitize(scored.text.name)}, {scored.part}: {plural(scored.length, unit)}"
     yield from (wrap(sanitize(note), sys.stdout, label="note: ") for note in found.notes)
     rows = [*_baseline_rows(found.baselines or {}), *(row for result in found.results for row in _rows(result))]
-    table = [[HEADER[0], f"bits/{unit}", f"nats/{unit}", *HEADER[3:]], *rows]
+    table = [[SCORE_COLUMNS[0], f"bits/{unit}", f"nats/{unit}", *SCORE_COLUMNS[3:]], *rows]
     if scored.text.is_bytes:  # bits/byte stand there already
         table = [[*row[:3], *row[4:]] for row in table]
     yield from columns(table, indent="  ")
@@ -76,7 +76,7 @@ def _row(name: str, reading: TimedScore) -> list[str]:
 
 
 def _baseline_rows(found: dict[str, Any]) -> Iterator[list[str]]:
-    for name, label in NAMES.items():
+    for name, label in SCORE_NAMES.items():
         figures = found.get(name, {})
         several = figures.items() if isinstance(figures, dict) else [("", figures)]
         for order, bits in several:
@@ -114,7 +114,12 @@ def _line(row: dict[str, Any], several: bool) -> list[str]:
     text = sanitize(row["text"].replace("\t", " "))
     model = [sanitize(row["model"])] * several
     bits = row["nats_per_character"] / math.log(2)
-    return [f"{row['line']:,}", f"{bits:.3f}", *model, text if len(text) <= WIDTH else text[:WIDTH] + "…"]
+    return [
+        f"{row['line']:,}",
+        f"{bits:.3f}",
+        *model,
+        text if len(text) <= LINE_CHARACTERS else text[:LINE_CHARACTERS] + "…",
+    ]
 
 
 @contextlib.contextmanager
@@ -132,7 +137,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
             redraw(
                 f"{name}: {100 * done // length} %, {rate:,.0f} characters/s, {duration((length - done) / rate)} left"
             )
-            due = now + REDRAW
+            due = now + LINE_REDRAW_SECONDS
         last = done
 
     try:

@@ -12,7 +12,7 @@ from recurra.formatting import sanitize
 from recurra.inference.surprise import SHADES_AT, Surprise, characters, shade
 
 SHADES = ("", "48;5;230;38;5;16", "48;5;222;38;5;16", "48;5;215;38;5;16", "48;5;202;38;5;16", "48;5;124;38;5;231;1")
-SIGNS = {"\n": "¶", "\t": "\\t"}  # what would move the cursor
+VISIBLE_SIGNS = {"\n": "¶", "\t": "\\t"}  # what would move the cursor
 FIGURES = "below each character its surprise in nats, rounded: nothing below 0.5, 9 for more than 9"
 
 
@@ -27,7 +27,7 @@ class Glyph(NamedTuple):
 def glyphs(found: Iterable[Surprise], *, is_bytes: bool) -> Iterator[Glyph]:
     """The characters of the pieces."""
     for character, nats in characters(((piece.symbols, piece.nats) for piece in found), is_bytes=is_bytes):
-        yield Glyph(SIGNS.get(character) or sanitize(character), nats, character == "\n")
+        yield Glyph(VISIBLE_SIGNS.get(character) or sanitize(character), nats, character == "\n")
 
 
 def lines(found: Iterable[Glyph], width: int, *, colors: bool) -> Iterator[str]:

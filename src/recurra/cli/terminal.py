@@ -20,7 +20,7 @@ from recurra.errors import StorageError
 from recurra.formatting import is_unsafe, sanitize
 from recurra.system.executable import runnable
 
-REDRAW = 0.25  # seconds, at least, between two showings of progress
+LINE_REDRAW_SECONDS = 0.25  # seconds, at least, between two showings of progress
 GAP = "  "  # between two columns
 NARROWEST = 12  # cells of a first column that is folded
 _RATIO = re.compile(r"[a-z]+/[a-z]+")
@@ -255,7 +255,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         nonlocal due
         if (now := time.monotonic()) >= due:
             redraw(f"{what}: {100 * done // max(all_of_them, 1)} % of {all_of_them:,}")
-            due = now + REDRAW
+            due = now + LINE_REDRAW_SECONDS
 
     try:
         yield show

@@ -28,9 +28,9 @@ from recurra.training.trainer import Trainer
 
 LABEL = 10  # the width of the column of labels
 BEGINNING = 8  # lines, and
-WIDTH = 500  # characters, of the best model's text
+SHOWN_CHARACTERS = 500  # characters, of the best model's text
 FEW = 4  # parameters a character: a network that has more of them can learn its text by heart
-EPOCHS = 5  # of which means are told; the report has all
+SHOWN_EPOCHS = 5  # of which means are told; the report has all
 MANY = ("TEXT",)  # stands for the files of a text that are too many for run.toml
 OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"} | {
     name: setting.option for name, setting in SETTINGS.items()
@@ -229,7 +229,7 @@ def _epochs(summary: dict[str, Any], unit: str) -> str:
     if not means:
         return f"none is whole: {100 * summary['epochs']:.3g} % of the text was read"
     bits = [f"{mean / math.log(2):.3f}" for mean in means]
-    shown = bits if len(bits) <= EPOCHS else [bits[0], "…", *bits[1 - EPOCHS :]]
+    shown = bits if len(bits) <= SHOWN_EPOCHS else [bits[0], "…", *bits[1 - SHOWN_EPOCHS :]]
     said = f"mean {shown[0]}" if len(bits) == 1 else f"means {', '.join(shown)}"
     count = summary["epoch_means"][-1]["epoch"]  # of a very long run not all means are kept
     return f"{count:,} whole: {said} bits a {unit}; the last {means[-1]:.3f} nats"
@@ -237,7 +237,7 @@ def _epochs(summary: dict[str, Any], unit: str) -> str:
 
 def _beginning(text: str) -> Iterator[str]:
     width = max(20, shutil.get_terminal_size().columns - LABEL - 3)
-    lines = sanitize(text[:WIDTH]).expandtabs(4).split("\n")
+    lines = sanitize(text[:SHOWN_CHARACTERS]).expandtabs(4).split("\n")
     wrapped = itertools.chain.from_iterable(textwrap.wrap(line, width) or [""] for line in lines)
     for line in itertools.islice(wrapped, BEGINNING):
         yield f"{' ' * LABEL}{paint('|', 'dim')} {line}".rstrip()

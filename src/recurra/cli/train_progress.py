@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from recurra.training.trainer import Trainer
 
 FINISHING = "training has ended; computing what the report shows: samples, baselines, the check of the gradients"
-REDRAW = 0.125  # seconds, at least, between two drawings
-SHARE = 0.007  # of the time, at most, that drawing may take
+CHART_REDRAW_SECONDS = 0.125  # seconds, at least, between two drawings
+MAX_DRAWING_SHARE = 0.007  # of the time, at most, that drawing may take
 SLOWEST = 2.0  # seconds, at most, between two drawings; the first takes longer than all others
 SAMPLE_LINES = 6
 BAR, SHORTEST_BAR = 30, 5
@@ -161,7 +161,7 @@ class LiveProgress(AnnouncedProgress):
         if ended or now >= self._due:
             words = f"{gathered.part}: {100 * gathered.done // max(gathered.total, 1)} % of {gathered.total:,} elements"
             redraw("" if ended else words)
-            self._due = now + REDRAW
+            self._due = now + CHART_REDRAW_SECONDS
 
     def advance(self, progress: events.Progress) -> None:
         now = time.perf_counter()
@@ -171,7 +171,7 @@ class LiveProgress(AnnouncedProgress):
             self._display.start()
             self._display.update(draw_progress(self.seen), refresh=True)
             done = time.perf_counter()
-            self._due = done + min(max(REDRAW, (done - now) / SHARE), SLOWEST)
+            self._due = done + min(max(CHART_REDRAW_SECONDS, (done - now) / MAX_DRAWING_SHARE), SLOWEST)
         except OSError:  # the terminal is gone; the training goes on
             self._due = float("inf")
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from recurra.compression.entropy_coding import Words
 
-BYTES = 256
+BYTE_VALUES = 256
 # They are part of the file's format: another network would decode nothing.
-MODEL = ModelConfig(cell=lstm.SPEC.name, hidden_size=200)
+ADAPTIVE_MODEL = ModelConfig(cell=lstm.SPEC.name, hidden_size=200)
 TRAINING = TrainingConfig(
     sequence_length=16, optimizer="adam", learning_rate=0.003, clip_value=None, clip_norm=20.0, initial_scale=None
 )  # fmt: skip
@@ -37,12 +37,12 @@ class AdaptiveCodec:
     """
 
     kind = container.ADAPTIVE
-    name = bytes(container.NAME)
+    name = bytes(container.MODEL_NAME_BYTES)
 
     def __init__(self) -> None:
-        self._learner = OnlineLearner(MODEL, TRAINING, BYTES, CONTEXTS)
-        self._ids = np.full(BYTES, -1, np.int64)  # of a byte that has come
-        self._bytes = np.zeros(BYTES, np.uint8)  # of an id
+        self._learner = OnlineLearner(ADAPTIVE_MODEL, TRAINING, BYTE_VALUES, CONTEXTS)
+        self._ids = np.full(BYTE_VALUES, -1, np.int64)  # of a byte that has come
+        self._bytes = np.zeros(BYTE_VALUES, np.uint8)  # of an id
 
     def encode(self, block: bytes) -> Words:
         """The words (n,) of a block."""

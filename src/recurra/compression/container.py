@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from recurra.errors import CompressedFileError
 
-MAGIC = b"RCRA"
+RCRA_MAGIC = b"RCRA"
 VERSION = 1
 WITH_MODEL, ADAPTIVE = 1, 2  # kinds
-NAME = 16  # bytes that name a model
+MODEL_NAME_BYTES = 16  # bytes that name a model
 CHECK, HALF = 8, 4  # bytes
-BLOCK = 1 << 20  # bytes at most
+MAX_BLOCK_BYTES = 1 << 20  # bytes at most
 
 Words = NDArray[np.uint32]
 ProgressCallback = Callable[[int, int], None]  # of bytes read and written so far
@@ -67,7 +67,7 @@ class Header(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """The beginning of the file."""
-        return MAGIC + bytes([VERSION, self.kind]) + self.name
+        return RCRA_MAGIC + bytes([VERSION, self.kind]) + self.name
 
 
 def compress(source: BinaryIO, target: Target, codec: Codec, progress: ProgressCallback) -> None:
@@ -99,7 +99,7 @@ def decompress(
     Nothing of a block is written before all of it proved right. CompressedFileError at the first that does not,
     or, where `damaged` is there to be told of it, go on with the next; then it is told of a missing end, too.
     """
-    start = _read(source, len(MAGIC) + 2 + NAME, "its beginning")
+    start = _read(source, len(RCRA_MAGIC) + 2 + MODEL_NAME_BYTES, "its beginning")
     codec = codec_of(_header(start))
     try:
         _decompress(source, target, start, codec, progress, damaged)
@@ -157,7 +157,7 @@ class _Head(NamedTuple):
 
 def _block(source: BinaryIO, start: bytes, number: int, place: int, head: _Head, codec: Codec) -> bytes:
     """The next block, which begins at byte `place` of the text, checked before it is decoded and after."""
-    if head.length > BLOCK or 4 * head.words >= head.length:
+    if head.length > MAX_BLOCK_BYTES or 4 * head.words >= head.length:
         raise _damage(number, place)
     first, second = (_read(source, HALF, "a block") for _ in range(2))
     data = _read(source, head.payload, "a block")
@@ -176,23 +176,23 @@ def _decoded(data: bytes, head: _Head, codec: Codec) -> bytes:
 
 
 def _header(start: bytes) -> Header:
-    if not start.startswith(MAGIC):
+    if not start.startswith(RCRA_MAGIC):
         raise CompressedFileError("this is no file that `recurra compress` wrote.")
-    version, kind = start[len(MAGIC)], start[len(MAGIC) + 1]
+    version, kind = start[len(RCRA_MAGIC)], start[len(RCRA_MAGIC) + 1]
     if version != VERSION or kind not in (WITH_MODEL, ADAPTIVE):
         raise CompressedFileError(
             f"the compressed file is of version {version}, kind {kind}; this version reads {VERSION}.",
             hint="decompress it with the version of recurra that wrote it.",
         )
-    return Header(kind, start[len(MAGIC) + 2 :])
+    return Header(kind, start[len(RCRA_MAGIC) + 2 :])
 
 
 def _blocks(source: BinaryIO) -> Iterator[bytes]:
     """The source in blocks that end where a character of UTF-8 does, if there is one."""
     rest = b""
-    while data := source.read(BLOCK - len(rest)):
+    while data := source.read(MAX_BLOCK_BYTES - len(rest)):
         block = rest + data
-        cut = len(block) - (_incomplete(block) if len(block) == BLOCK else 0)
+        cut = len(block) - (_incomplete(block) if len(block) == MAX_BLOCK_BYTES else 0)
         yield block[:cut]
         rest = block[cut:]
     if rest:

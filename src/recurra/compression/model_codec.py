@@ -147,7 +147,7 @@ def name_of(model: Model) -> bytes:
     """16 bytes that no other model has: of its configuration, vocabulary and parameters."""
     config = json.dumps(model.config.to_table(), sort_keys=True, separators=(",", ":"))
     points = model.vocabulary.code_points.astype("<u4").tobytes()
-    return hashlib.sha256(config.encode() + points + model.sha256.encode()).digest()[: container.NAME]
+    return hashlib.sha256(config.encode() + points + model.sha256.encode()).digest()[: container.MODEL_NAME_BYTES]
 
 
 def compress(

@@ -47,7 +47,7 @@ class AutoNetwork(NamedTuple):
 
     It is for at least so many `seconds` and `characters` of text. `speed` is what two cores read, in characters a
     second; `losses` the held-out nats a character on tiny Shakespeare after so many characters read. `dropout` is the
-    share of units dropped between layers where the text is read up to each of `EPOCHS` times.
+    share of units dropped between layers where the text is read up to each of `DROPOUT_EPOCHS` times.
     """
 
     seconds: float
@@ -64,10 +64,10 @@ class AutoNetwork(NamedTuple):
 
     def dropout_for(self, epochs: float) -> float:
         """The share of units to drop where the text is read so often."""
-        return next((share for bound, share in zip(EPOCHS, self.dropout, strict=False) if epochs <= bound), 0.0)
+        return next((share for bound, share in zip(DROPOUT_EPOCHS, self.dropout, strict=False) if epochs <= bound), 0.0)
 
 
-EPOCHS = (1.5, 4.0, 7.0, math.inf)
+DROPOUT_EPOCHS = (1.5, 4.0, 7.0, math.inf)
 
 
 AUTO_NETWORKS = (

@@ -24,7 +24,7 @@ from recurra.errors import RecurraError, UsageError
 from recurra.system.system_info import usable_cpus
 
 Result = TypeVar("Result")
-PATIENCE = timedelta(hours=2)  # for another process: it may be scoring a long text
+RANK_TIMEOUT = timedelta(hours=2)  # for another process: it may be scoring a long text
 LOST = "another process of this training has ended"
 
 
@@ -48,10 +48,10 @@ class Ranks:
             cuda.set_device(self.local_rank)
         distributed, named = self._distributed, {"rank": self.rank, "world_size": self.size}
         with _watched():
-            meeting, *_ = next(distributed.rendezvous("env://", **named, timeout=PATIENCE))
+            meeting, *_ = next(distributed.rendezvous("env://", **named, timeout=RANK_TIMEOUT))
             # The place is that of before a restart, and has the addresses of those that have ended.
             own = distributed.PrefixStore(f"recurra {_number('TORCHELASTIC_RESTART_COUNT', 0)} {self.size}", meeting)
-            distributed.init_process_group(backend, store=own, **named, timeout=PATIENCE)
+            distributed.init_process_group(backend, store=own, **named, timeout=RANK_TIMEOUT)
 
     def leave(self) -> None:
         """Be done: nothing more is exchanged."""

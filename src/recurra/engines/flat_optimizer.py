@@ -17,7 +17,7 @@ from recurra.engines.thread_team import ONE_THREAD, Team
 from recurra.network.optimizers.pure_optimizer import is_scalar
 from recurra.network.parameters import Array
 
-SLICE_SIZE = 32768  # numbers; Adam's four arrays of it are 512 KiB
+PIECE_NUMBERS = 32768  # numbers; Adam's four arrays of it are 512 KiB
 
 
 def clip(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
@@ -32,7 +32,7 @@ def clip(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
 
 def slices(numbers: int) -> list[slice]:
     """Where the pieces of so many numbers lie."""
-    return [slice(start, start + SLICE_SIZE) for start in range(0, numbers, SLICE_SIZE)]
+    return [slice(start, start + PIECE_NUMBERS) for start in range(0, numbers, PIECE_NUMBERS)]
 
 
 class FlatOptimizer:

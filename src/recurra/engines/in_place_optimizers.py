@@ -15,7 +15,7 @@ from recurra.config import TrainingConfig
 from recurra.engines.kernels import optimizers as kernels
 from recurra.engines.kernels.lanes import Vector
 from recurra.network.optimizers import PURE_OPTIMIZERS, OptimizerState, PureOptimizer, adam_init
-from recurra.network.optimizers.adaptive_rates import BETA1, BETA2, EPSILON, WEIGHT_DECAY
+from recurra.network.optimizers.adaptive_rates import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON, ADAMW_WEIGHT_DECAY
 from recurra.network.optimizers.averaging import average_init, average_update, without_average
 from recurra.network.optimizers.pure_optimizer import is_scalar
 from recurra.network.parameters import Array, Parameters
@@ -57,10 +57,10 @@ def adamw_update(
     state: OptimizerState,
     rate: float,
     *,
-    beta1: float = BETA1,
-    beta2: float = BETA2,
-    epsilon: float = EPSILON,
-    weight_decay: float = WEIGHT_DECAY,
+    beta1: float = ADAM_BETA1,
+    beta2: float = ADAM_BETA2,
+    epsilon: float = ADAM_EPSILON,
+    weight_decay: float = ADAMW_WEIGHT_DECAY,
 ) -> Scalars:
     """`adaptive_rates.adamw_update` in one pass of a kernel; arrays (1, n), n a multiple of 16."""
     w1 = beta1 * state["mean_weight"] + (1 - beta1)

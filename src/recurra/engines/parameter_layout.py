@@ -18,7 +18,7 @@ from recurra.network.parameters import layer_parameters, parameter_shapes, symbo
 
 Array = NDArray[Any]
 PAD = gemm.PANEL
-FIRST = "layers.0."
+FIRST_LAYER = "layers.0."
 OVER_TIME = {"U", "V"}  # matrices whose products are computed for all steps at once
 
 
@@ -85,7 +85,7 @@ class Layout:
         cell = cell_of(config)
         axes = symbol_axes(config)
         for name, own in self.shapes.items():
-            is_table = name.startswith(FIRST) and axes.get(name) == 0
+            is_table = name.startswith(FIRST_LAYER) and axes.get(name) == 0
             shape = own[::-1] if is_table else own
             gates = len(cell.gates) if name.split(".")[-1] in cell.stacked else 1
             inputs = shape[1] if len(shape) == 2 else 1
@@ -127,7 +127,7 @@ class Panels:
         self._config = config
         self._biases = {name: view for name, view in views.items() if len(view) == 1}
         axes = symbol_axes(config)
-        tables = {name: view for name, view in views.items() if name.startswith(FIRST) and name in axes}
+        tables = {name: view for name, view in views.items() if name.startswith(FIRST_LAYER) and name in axes}
         self._tables = layer_parameters(tables, 0)
         names = [name for name in views if name not in self._biases and name not in tables]
         in_rows = [name for name in names if single_stream and name.split(".")[-1] not in OVER_TIME]

@@ -25,7 +25,7 @@ from recurra.system.system_info import usable_cpus
 
 Array = NDArray[Any]
 Ids = NDArray[np.integer]
-SHARE = 16  # streams that a thread of its own is worth
+STREAMS_PER_THREAD = 16  # streams that a thread of its own is worth
 
 
 def part_of(states: Any, which: Any) -> Any:
@@ -178,7 +178,7 @@ class Stepper:
 
 def _share(streams: int, work: Any) -> None:
     """Call `work(slice)` for parts of the streams, on as many threads as they are worth."""
-    count = max(1, min(usable_cpus(), streams // SHARE))
+    count = max(1, min(usable_cpus(), streams // STREAMS_PER_THREAD))
     bounds = [round(k * streams / count / gemm.ROWS) * gemm.ROWS for k in range(count)] + [streams]
     with Team(count) as team:
         team.each(lambda k: work(slice(bounds[k], bounds[k + 1])), count)

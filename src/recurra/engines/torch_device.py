@@ -9,7 +9,7 @@ from typing import Any
 from recurra.errors import UsageError
 from recurra.system.optional_dependencies import install
 
-HINT = install("torch")
+TORCH_HINT = install("torch")
 
 
 def require_torch(what: str = "engine torch") -> Any:
@@ -17,7 +17,7 @@ def require_torch(what: str = "engine torch") -> Any:
     try:
         import torch
     except ImportError as error:
-        raise UsageError(f"{what} needs PyTorch, which cannot be imported: {error}.", hint=HINT) from error
+        raise UsageError(f"{what} needs PyTorch, which cannot be imported: {error}.", hint=TORCH_HINT) from error
     return torch
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from recurra.text.vocabulary import Vocabulary
 
 UTF8 = "utf-8"
-LIMIT = 1 << 23  # characters of a text that are worth compressing: more would take many minutes
+MAX_BASELINE_CHARACTERS = 1 << 23  # characters of a text that are worth compressing: more would take many minutes
 XZ_SMALLEST_DICTIONARY = 4096
 XZ_LARGEST_DICTIONARY = 16 << 20  # which needs some 190 MB; the 64 MiB of preset 9 would need 700
 

@@ -45,7 +45,7 @@ RATES = {"sgd": 0.2, "rms": 0.0012}
 DECAYS = {"sgd": 0.0, "rms": 0.002}
 PLACES, RUN = 25, 16  # of the training text: so many places, and segments in a row at each
 SAMPLES = PLACES * RUN
-HINT = "give a smaller `--dynamic-rate`."
+RATE_HINT = "give a smaller `--dynamic-rate`."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class DynamicPredictor:
         try:
             self._network.differentiate(x, y)
         except NumericalError as error:
-            raise NumericalError(error.message, update=error.update, tensor=error.tensor, hint=HINT) from None
+            raise NumericalError(error.message, update=error.update, tensor=error.tensor, hint=RATE_HINT) from None
         self._network.learn(self._pull, self._step)
 
 

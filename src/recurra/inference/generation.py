@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     Ids = NDArray[np.integer]
 
 MAX_PARALLEL_TEXTS = 256  # streams that `generate_all` keeps in its batch
-FIRST_BLOCK, LONGEST_BLOCK = 4, 1024  # steps of a block: they double while a block takes no longer than PATIENCE
-PATIENCE = 0.1  # seconds
+FIRST_BLOCK_STEPS, MAX_BLOCK_STEPS = (
+    4,
+    1024,
+)  # steps of a block: they double while a block takes no longer than TARGET_BLOCK_SECONDS
+TARGET_BLOCK_SECONDS = 0.1  # seconds
 
 LENGTH, STOP = "length", "stop"
 
@@ -121,9 +124,9 @@ def possible_stop_length(text: str, stops: list[str]) -> int:
 
 def next_block_length(block: int, steps: int, seconds: float) -> int:
     """How long the next block is, where `steps` of one of `block` took so many seconds."""
-    if seconds > PATIENCE:
+    if seconds > TARGET_BLOCK_SECONDS:
         return max(block // 2, 1)
-    return min(2 * block, LONGEST_BLOCK) if steps == block and seconds < PATIENCE / 2 else block
+    return min(2 * block, MAX_BLOCK_STEPS) if steps == block and seconds < TARGET_BLOCK_SECONDS / 2 else block
 
 
 class Generator:
@@ -140,7 +143,7 @@ class Generator:
         self._carry: Any = stepper.zeros(0)
         self._current = np.zeros(0, np.int64)
         self._rules: list[NDArray[np.generic]] = []
-        self._block = FIRST_BLOCK
+        self._block = FIRST_BLOCK_STEPS
 
     def __len__(self) -> int:
         return len(self._live) + len(self._new)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 HIGHEST = 6
-LIMIT = 1 << 23  # symbols of training text that are counted, the last ones: 64 MB of keys
-BLOCK = 1 << 19  # symbols that are predicted at once
+MAX_COUNTED_SYMBOLS = 1 << 23  # symbols of training text that are counted, the last ones: 64 MB of keys
+PREDICTION_BLOCK_SYMBOLS = 1 << 19  # symbols that are predicted at once
 
 
 class _Level(NamedTuple):
@@ -70,7 +70,7 @@ class NGram:
     def __init__(self, training: Ids, symbols: int, highest: int = HIGHEST) -> None:
         self.symbols = symbols
         self.highest = min(highest, int(63 // math.log2(max(symbols, 2))))
-        ids = training[max(len(training) - LIMIT, 0) :]
+        ids = training[max(len(training) - MAX_COUNTED_SYMBOLS, 0) :]
         self.raw: list[_Level] = []
         self.lower: list[_Level] = []
         for n in range(1, self.highest + 1):
@@ -82,8 +82,11 @@ class NGram:
     def nats(self, ids: NDArray[np.integer]) -> Numbers:
         """-log p of each of `ids` given those before it, (orders, N): row n - 1 is that of order n."""
         reach = self.highest - 1
-        starts = range(0, len(ids), BLOCK)
-        parts = [self._nats(ids[max(start - reach, 0) : start + BLOCK], min(start, reach)) for start in starts]
+        starts = range(0, len(ids), PREDICTION_BLOCK_SYMBOLS)
+        parts = [
+            self._nats(ids[max(start - reach, 0) : start + PREDICTION_BLOCK_SYMBOLS], min(start, reach))
+            for start in starts
+        ]
         return np.concatenate([np.zeros((self.highest, 0)), *parts], axis=1)
 
     def _nats(self, ids: NDArray[np.integer], given: int) -> Numbers:

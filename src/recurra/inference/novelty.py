@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Lengths = NDArray[np.int64]
 
-BLOCK = 1 << 20  # characters of the training text that are in memory at once
+TEXT_BLOCK_CHARACTERS = 1 << 20  # characters of the training text that are in memory at once
 SEPARATOR = CODE_POINTS  # between samples: a character that there is not
 LENGTHS = 20  # of the n-grams whose share is told
 SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # those that a person is shown
@@ -129,8 +129,12 @@ def _longest_matches(samples: Sequence[str], text: str | Text) -> tuple[Lengths,
 
 
 def _parts(text: str | Text) -> Iterator[str]:
-    for start in range(0, len(text), BLOCK):
-        yield text[start : start + BLOCK] if isinstance(text, str) else text.part(start, min(start + BLOCK, len(text)))
+    for start in range(0, len(text), TEXT_BLOCK_CHARACTERS):
+        yield (
+            text[start : start + TEXT_BLOCK_CHARACTERS]
+            if isinstance(text, str)
+            else text.part(start, min(start + TEXT_BLOCK_CHARACTERS, len(text)))
+        )
 
 
 def _apart(matched: Lengths, count: int) -> list[tuple[int, int]]:

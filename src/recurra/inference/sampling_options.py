@@ -13,7 +13,7 @@ from recurra.errors import UsageError
 
 CHARACTERS, TEXTS = "Which characters", "Which texts"  # the groups of options in help
 GREATEST = sys.float_info.max
-MOST = 1_000_000  # texts of one call
+MAX_TEXTS = 1_000_000  # texts of one call
 WEAKEST, STRONGEST = 0.01, 100  # penalties: beyond them logits leave the range of float32
 
 
@@ -55,7 +55,7 @@ class SamplingOptions:
         for name in ("max_new_tokens", "top_k"):
             _require_whole(name, getattr(self, name), 0, MAX_SEED)
         for name in ("num_return_sequences", "best_of"):
-            _require_whole(name, getattr(self, name), 1, MOST)
+            _require_whole(name, getattr(self, name), 1, MAX_TEXTS)
         _require_whole("seed", self.seed, 0, MAX_SEED - self.num_return_sequences + 1)
         _require_number("temperature", self.temperature, 0, GREATEST)
         for name in ("top_p", "min_p"):

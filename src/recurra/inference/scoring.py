@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from recurra.text.id_file import Ids
 
 CHUNK = 256  # characters read in one call: it changes no bit of the result
-STREAMS = 32  # parts of a text that `estimate` reads side by side, at most
-STEPS = 32  # characters of each of them in one call
+MAX_SCORING_STREAMS = 32  # parts of a text that `estimate` reads side by side, at most
+STEPS_PER_CALL = 32  # characters of each of them in one call
 LEAD = 256  # characters before a part that are read to come into its state
 ESCAPE_BITS = 24  # an unknown character costs these and 8 bits for each of its UTF-8 bytes
 
@@ -91,19 +91,19 @@ def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> 
     Every character but the first is counted, each part from `LEAD` characters before it, whose losses are not: its
     state is that of the whole text but for what the network remembers from still further back.
     """
-    count = min(STREAMS, (len(ids) - 1) // (8 * LEAD))
+    count = min(MAX_SCORING_STREAMS, (len(ids) - 1) // (8 * LEAD))
     if count < 2 or not network.reads_side_by_side:
         return evaluate(network, ids, zero_state(1))
     span = -(-(len(ids) - 1) // count)
     state, total = zero_state(count), 0.0
-    for step in range(-LEAD, span, STEPS):
+    for step in range(-LEAD, span, STEPS_PER_CALL):
         starts = np.arange(count) * span + step
-        windows = np.stack([_window(ids, start, STEPS + 1) for start in starts.tolist()], axis=1)
+        windows = np.stack([_window(ids, start, STEPS_PER_CALL + 1) for start in starts.tolist()], axis=1)
         begun = (starts > 0)[:, np.newaxis]
         state = map_state(partial(np.multiply, begun), state)  # the text begins with a zero state
         logs, state = network.log_probabilities(windows[:-1], state)
         losses = _nats_of(logs, windows[1:])
-        offset = step + np.arange(STEPS)[:, np.newaxis]
+        offset = step + np.arange(STEPS_PER_CALL)[:, np.newaxis]
         counted = (offset >= 0) & (offset < span) & (starts - step + offset < len(ids) - 1)
         total += math.fsum(losses[counted].tolist())
     return total / (len(ids) - 1)
@@ -134,13 +134,13 @@ def document_losses(
     network: Network, documents: Sequence[NDArray[np.integer]], newline: int, zero_state: Callable[[int], State]
 ) -> list[NDArray[np.float32]]:
     """-log p of every id of each document, after a newline and a zero state; those of like length side by side."""
-    streams = STREAMS if network.reads_side_by_side else 1
+    streams = MAX_SCORING_STREAMS if network.reads_side_by_side else 1
     found = [np.zeros(0, np.float32)] * len(documents)
     order = np.argsort([len(ids) for ids in documents], kind="stable")
     for start in range(0, len(order), streams):
         batch = order[start : start + streams]
         longest = len(documents[batch[-1]])
-        steps = -(-longest // STEPS) * STEPS if streams > 1 else longest
+        steps = -(-longest // STEPS_PER_CALL) * STEPS_PER_CALL if streams > 1 else longest
         block = np.full((steps + 1, streams), newline)
         for column, number in enumerate(batch):
             block[1 : len(documents[number]) + 1, column] = documents[number]
@@ -153,8 +153,8 @@ def document_losses(
 def _losses(network: Network, block: NDArray[np.int64], state: State) -> NDArray[np.float32]:
     """-log p of block[1:] (T, B), each given what is above it."""
     parts = []
-    for start in range(0, len(block) - 1, STEPS):
-        window = block[start : start + STEPS + 1]
+    for start in range(0, len(block) - 1, STEPS_PER_CALL):
+        window = block[start : start + STEPS_PER_CALL + 1]
         logs, state = network.log_probabilities(window[:-1] if block.shape[1] > 1 else window[:-1, 0], state)
         logs = logs.reshape(len(window) - 1, block.shape[1], -1)
         parts.append(_nats_of(logs, window[1:]))

@@ -15,10 +15,10 @@ from recurra.errors import ModelError
 from recurra.interop import files, numpy_file, zip_file
 from recurra.io.bounded_io import open_regular, parse_json
 
-HEAD = 512  # bytes that are looked at
+HEAD_BYTES = 512  # bytes that are looked at
 FOLDER, SAFETENSORS, MAT, NPZ = "folder", "safetensors", "mat", "npz"
 PYTORCH, KERAS, PICKLE = "pytorch", "keras", "pickle"  # the converters
-WRITTEN = {PYTORCH: ".safetensors", KERAS: ".npz", PICKLE: ".npz"}  # by each of them
+CONVERTED_SUFFIXES = {PYTORCH: ".safetensors", KERAS: ".npz", PICKLE: ".npz"}  # by each of them
 WHERE = {
     PYTORCH: "where PyTorch and safetensors are installed",
     KERAS: "where Keras is installed",
@@ -108,7 +108,7 @@ def head_of(path: Path) -> bytes:
     """The first bytes of a regular file. Raises ModelError if it cannot be read."""
     try:
         with open_regular(path) as file:
-            return file.read(HEAD)
+            return file.read(HEAD_BYTES)
     except FileNotFoundError as error:
         raise ModelError(f"there is no file or folder `{path}`.") from error
     except OSError as error:
@@ -149,7 +149,7 @@ def hint_for(path: Path, kind: Unsupported) -> str:
 
 def converted_path(path: Path, converter: str) -> Path:
     """The file that a converter writes."""
-    return (path if path.name else path.absolute()).with_suffix(WRITTEN[converter])
+    return (path if path.name else path.absolute()).with_suffix(CONVERTED_SUFFIXES[converter])
 
 
 def argument(path: Path) -> str:
@@ -188,7 +188,7 @@ def _pickle(path: Path, head: bytes) -> Unsupported | None:
 
 def _array(_: Path, head: bytes) -> Unsupported | None:
     """One array of NumPy, or a dict that `np.save` made a pickle of."""
-    if not head.startswith(numpy_file.MAGIC):
+    if not head.startswith(numpy_file.NPY_MAGIC):
         return None
     if numpy_file.is_object(head):
         return Unsupported(f"an array of objects, a pickle, {RUNS_CODE}", converter=PICKLE)

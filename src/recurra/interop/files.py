@@ -30,7 +30,7 @@ def write(files: Mapping[Path, bytes]) -> list[Path]:
     return list(files)
 
 
-def read(path: Path, limit: int = bounded_io.LONGEST) -> bytes:
+def read(path: Path, limit: int = bounded_io.MAX_TEXT_BYTES) -> bytes:
     """All of a regular file of up to `limit` bytes. Raises ModelError."""
     try:
         return bounded_io.read(path, limit)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
 TORCH_WEIGHTS = "pytorch_model.bin"  # of a folder that the library of Hugging Face wrote
-KEY = "recurra.export"  # of the metadata of a state_dict alone; `recurra` is that of a model file
-FORMAT = 1
+EXPORT_KEY = "recurra.export"  # of the metadata of a state_dict alone; `recurra` is that of a model file
+FOLDER_FORMAT = 1
 
 
 def targets(path: Path) -> list[Path]:
@@ -55,9 +55,9 @@ def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
 
 
 def state_dict(model: LanguageModel) -> bytes:
-    """The weights alone, with config and vocabulary in the metadata, under the key `KEY`."""
+    """The weights alone, with config and vocabulary in the metadata, under the key `EXPORT_KEY`."""
     about = config_of(model) | {"vocabulary": model.vocabulary.symbols}
-    return serialise(_contiguous(model), metadata={"format": "pt", KEY: _json(about, indent=None).decode()})
+    return serialise(_contiguous(model), metadata={"format": "pt", EXPORT_KEY: _json(about, indent=None).decode()})
 
 
 def config_of(model: LanguageModel) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def config_of(model: LanguageModel) -> dict[str, Any]:
     return {
         "model_type": "recurra",
         "architectures": [torch_module(config).name],
-        "format": FORMAT,
+        "format": FOLDER_FORMAT,
         "recurra_version": __version__,
         **config.to_table(),
         "documents": model.documents or NONE,
@@ -111,9 +111,9 @@ def load(folder: Path) -> LanguageModel:
 
 def from_metadata(name: str, tensors: dict[str, Any], metadata: dict[str, str]) -> LanguageModel | None:
     """The model of a state_dict that `state_dict` has written; None where another program has."""
-    if KEY not in metadata:
+    if EXPORT_KEY not in metadata:
         return None
-    about = _about(metadata[KEY].encode("utf-8", "surrogatepass"), name)
+    about = _about(metadata[EXPORT_KEY].encode("utf-8", "surrogatepass"), name)
     vocabulary = about.get("vocabulary")
     if not isinstance(vocabulary, str):
         raise ModelError(f"`{name}` does not tell its vocabulary.")
@@ -128,8 +128,8 @@ def _about(data: bytes, name: str) -> dict[str, Any]:
         good = isinstance(about, dict) and isinstance(about["bytes"], bool)
     except (ValueError, KeyError) as error:
         raise ModelError(f"`{name}` is no config of an exported model: {error}.") from error
-    if not good or about.get("format") != FORMAT or isinstance(about["format"], bool):
-        raise ModelError(f"`{name}` is no config of an exported model of format {FORMAT}.")
+    if not good or about.get("format") != FOLDER_FORMAT or isinstance(about["format"], bool):
+        raise ModelError(f"`{name}` is no config of an exported model of format {FOLDER_FORMAT}.")
     return dict(about)
 
 

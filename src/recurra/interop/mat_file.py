@@ -24,7 +24,7 @@ from recurra.errors import ModelError
 Array = npt.NDArray[Any]
 Value = Any  # an array of numbers, a str of one row of characters, or a dict of a struct's fields
 
-HEADER = 128
+HEADER_BYTES = 128
 MAX_BYTES = 1 << 28  # of a file
 MAX_INFLATED = 1 << 25  # of all that is compressed in it, and four times the file's size besides
 MAX_DEPTH, MAX_FIELDS, MAX_VARIABLES = 4, 1000, 1000
@@ -32,7 +32,7 @@ TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8",
 MATRIX, COMPRESSED = 14, 15
 ENCODINGS = {1: "latin-1", 2: "latin-1", 3: "utf-16", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 STRUCT, CHARACTERS, NUMBERS = 2, 4, range(6, 16)
-READ = (STRUCT, CHARACTERS, *NUMBERS)
+READ_CLASSES = (STRUCT, CHARACTERS, *NUMBERS)
 COMPLEX = 0x800  # in the flags
 
 
@@ -72,12 +72,12 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         version, mark = data[124:126], data[126:128]
-        if len(data) < HEADER or mark not in (b"IM", b"MI"):
+        if len(data) < HEADER_BYTES or mark not in (b"IM", b"MI"):
             raise _FormatError("its header is another one")
         self._order = "<" if mark == b"IM" else ">"
         if struct.unpack(f"{self._order}H", version)[0] != 0x0100:
             raise _FormatError("it is of another level")
-        self._data = memoryview(data)[HEADER:]
+        self._data = memoryview(data)[HEADER_BYTES:]
         self._room = MAX_INFLATED + 4 * len(data)
 
     def variables(self) -> dict[str, Value]:
@@ -128,7 +128,7 @@ class _Reader:
         flags = next(elements, None)
         word = 0 if flags is None or len(flags.data) < 8 else struct.unpack_from(f"{self._order}I", flags.data)[0]
         kind = word & 0xFF
-        if kind not in READ:
+        if kind not in READ_CLASSES:
             return _Matrix(kind, False, (), "", iter(()))
         dimensions, name = next(elements, None), next(elements, None)
         if dimensions is None or name is None:

@@ -24,9 +24,9 @@ from recurra.text.vocabulary import CODE_POINTS
 
 Array = npt.NDArray[Any]
 
-MAGIC = b"\x93NUMPY"
+NPY_MAGIC = b"\x93NUMPY"
 MAX_ARRAYS = 1000
-MAX_HEADER = 1 << 14  # bytes
+MAX_ARRAY_HEADER_BYTES = 1 << 14  # bytes
 MAX_UNPACKED = 1 << 24  # bytes of all arrays, and four times the file's size besides
 TYPE = re.compile(r"[<>|=]?(?:f[248]|[iu][1248]|b1|[US]\d{1,4})")
 ITEM = re.compile(rb"'(descr|fortran_order|shape)':('[^']{1,20}'|True|False|\([\dL,]{0,100}\)),?")
@@ -92,11 +92,11 @@ def _array(file: IO[bytes], dtype: np.dtype[Any], header: _Header, name: str) ->
 def _header(file: IO[bytes], name: str) -> _Header:
     """The header of an .npy file, which is a dict with exactly three known keys."""
     start = file.read(8)
-    if len(start) < 8 or start[:6] != MAGIC or start[6] not in (1, 2, 3):
+    if len(start) < 8 or start[:6] != NPY_MAGIC or start[6] not in (1, 2, 3):
         raise ValueError(f"`{name:.40}` is no .npy file")
     length = int.from_bytes(file.read(2 if start[6] == 1 else 4), "little")
-    text = b"".join(file.read(min(length, MAX_HEADER)).split())
-    if length > MAX_HEADER or not (text.startswith(b"{") and text.endswith(b"}")):
+    text = b"".join(file.read(min(length, MAX_ARRAY_HEADER_BYTES)).split())
+    if length > MAX_ARRAY_HEADER_BYTES or not (text.startswith(b"{") and text.endswith(b"}")):
         raise ValueError(f"`{name:.40}` has no header of an array")
     items = dict(ITEM.findall(text[1:-1]))
     if len(items) != 3 or ITEM.sub(b"", text[1:-1]):

@@ -29,11 +29,11 @@ from recurra.text.vocabulary import Vocabulary
 
 MOST_STEPS, FEWEST_STEPS = 1000, 200  # characters that are predicted to test the order of the ids
 MOST_WORK = 1 << 30  # parameters times steps
-MOST_NUMBERS = 1 << 20  # characters times steps, and hidden units times steps
+MAX_INTERMEDIATE_NUMBERS = 1 << 20  # characters times steps, and hidden units times steps
 DOUBT = 0.5  # nats a character above chance
 CR, LF, MARK = 0x0D, 0x0A, 0xFEFF
 FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
-HINT = (
+VOCABULARY_HINT = (
     "leave only one of them in the text: `tr -d '\\r' < {file} > text.txt` if line ends were LF there, "
     "`tail -c +4 {file} > text.txt` if the mark was removed."
 )
@@ -75,7 +75,7 @@ def symbols_of(text: Text, K: int) -> Symbols:
         ways = " or ".join(reading.words for reading in fitting)
         raise UsageError(
             f"the text has {K:,} characters in several readings: {ways}.",
-            hint=HINT.format(file=shlex.quote(text.source[0])),
+            hint=VOCABULARY_HINT.format(file=shlex.quote(text.source[0])),
         )
     how = fitting[0].words
     warnings.warn(f"the text was read {how}: so it has {K:,} characters, as the network has.", stacklevel=4)
@@ -108,7 +108,7 @@ def _readings(kept: frozenset[int]) -> Iterator[TextReading]:
 def warn_if_unlikely(model: LanguageModel, text: Text) -> None:
     """Warn if the model predicts the beginning of its text worse than chance: its ids are then in another order."""
     K, units = len(model.vocabulary), model.config.hidden_size * model.config.layers
-    steps = min(MOST_STEPS, MOST_WORK // count(model.parameters), MOST_NUMBERS // max(K, units))
+    steps = min(MOST_STEPS, MOST_WORK // count(model.parameters), MAX_INTERMEDIATE_NUMBERS // max(K, units))
     ids = model.vocabulary.encode_known(text.part(0, steps + 1))[0].astype(np.int64)
     if len(ids) < FEWEST_STEPS:
         return

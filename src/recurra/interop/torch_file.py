@@ -26,9 +26,9 @@ def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
 def read(path: Path, options: Options) -> LanguageModel | Imported:
     """The model if `export` wrote the file, else the network of another program."""
     tensors, metadata = tensor_file.read_foreign(path)
-    if tensor_file.KEY in metadata:
+    if tensor_file.METADATA_KEY in metadata:
         raise ModelError(f"`{path}` is a model of recurra already.", hint="it can be used as it is.")
-    if folder.KEY in metadata:
+    if folder.EXPORT_KEY in metadata:
         folder.require_no_options(path, options)
     ours = folder.from_metadata(f"{path}", tensors, metadata)
     if ours is not None:

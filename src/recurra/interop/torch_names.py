@@ -13,7 +13,7 @@ from recurra.errors import ModelError, UsageError
 from recurra.interop import torch_aliases
 
 Array = npt.NDArray[Any]
-FIRST = "weight_ih_l0"
+FIRST_INPUT_WEIGHTS = "weight_ih_l0"
 LAYER = re.compile(r"(weight|bias)_(ih|hh)_l(\d{1,4})")
 FLOATS = ("float16", "float32", "float64")
 
@@ -88,12 +88,16 @@ def parts_of(tensors: Mapping[str, Array], names: Names) -> Parts:
 
 def _recurrent(tensors: Mapping[str, Array], names: Names) -> str:
     """What the names of the recurrent layers begin with: "rnn.", or nothing."""
-    found = sorted(name.removesuffix(FIRST) for name in tensors if name == FIRST or name.endswith(f".{FIRST}"))
+    found = sorted(
+        name.removesuffix(FIRST_INPUT_WEIGHTS)
+        for name in tensors
+        if name == FIRST_INPUT_WEIGHTS or name.endswith(f".{FIRST_INPUT_WEIGHTS}")
+    )
     if names.recurrent is not None:
         found = [prefix for prefix in found if prefix == _dotted(names.recurrent)]
     if not found:
         told = f"there are {_listed(tensors)}."
-        wanted = FIRST if names.recurrent is None else _dotted(names.recurrent) + FIRST
+        wanted = FIRST_INPUT_WEIGHTS if names.recurrent is None else _dotted(names.recurrent) + FIRST_INPUT_WEIGHTS
         raise ModelError(f"it has no recurrent layers: `{wanted}` is missing.", hint=told)
     if len(found) > 1:
         shown = _listed([prefix.removesuffix(".") for prefix in found])

@@ -24,7 +24,7 @@ from recurra.network.cells import CELLS, cell_of, torch_module
 from recurra.network.parameters import layer_parameters
 
 Array = npt.NDArray[Any]
-GATES = {len(spec.gates): spec.name for spec in CELLS.values() if spec.torch is not None}
+CELLS_BY_GATES = {len(spec.gates): spec.name for spec in CELLS.values() if spec.torch is not None}
 
 
 class Network(NamedTuple):
@@ -75,7 +75,7 @@ def _config(parts: Parts, activation: str) -> ModelConfig:
     """The network that the shapes tell of."""
     W = parts.weight_hh(0)
     rows, m = W.shape
-    cell = GATES.get(rows // m) if m and rows % m == 0 else None
+    cell = CELLS_BY_GATES.get(rows // m) if m and rows % m == 0 else None
     if cell is None:
         raise ModelError(
             f"`{parts.recurrent}weight_hh_l0` is {rows} x {m}; expected H x H of an RNN, 3H x H of a GRU or "

@@ -18,18 +18,18 @@ from recurra.errors import ModelError
 from recurra.interop.symbols import Symbols, Token, of_tokens
 from recurra.io.bounded_io import parse_json
 
-EXPECTED = (
+EXPECTED_VOCABULARY = (
     "it must be a string of all characters in the order of their ids, a list of characters or of code points, "
     'or an object such as {"a": 0}, {"0": "a"} or {"stoi": {"a": 0}}.'
 )
-NAMES = (
+VOCABULARY_FILES = (
     "stoi itos ctoi itoc chars characters char_list all_characters all_chars alphabet charset symbols tokens vocab "
     "vocabulary char_to_ix ix_to_char char2ix ix2char char_to_idx idx_to_char char2idx idx2char char_to_index "
     "index_to_char char2index index2char char_to_int int_to_char char2int int2char char_to_id id_to_char char2id "
     "id2char char_indices indices_char token_to_idx idx_to_token token2idx idx2token token_to_id id_to_token "
     "token2id id2token word_index index_word word2idx idx2word"
 )
-KEYS = frozenset(NAMES.split())
+KEYS = frozenset(VOCABULARY_FILES.split())
 MAX_DEPTH = 6  # of objects in objects, down to a vocabulary
 SPACE_MARK = "▁"  # what stands for a space where a tokenizer of Hugging Face has a Metaspace
 
@@ -39,7 +39,7 @@ def from_json(data: bytes, name: str, *, is_bytes: bool = False) -> Symbols:
     try:
         found = symbols_in(parse_json(_utf8(data)))
     except ValueError as error:
-        raise ModelError(f"`{name}` is no vocabulary: {error}.", hint=EXPECTED) from error
+        raise ModelError(f"`{name}` is no vocabulary: {error}.", hint=EXPECTED_VOCABULARY) from error
     return found._replace(is_bytes=True) if is_bytes else found
 
 

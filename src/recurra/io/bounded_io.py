@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-LONGEST = 1 << 23  # bytes of one such text, or of a line
+MAX_TEXT_BYTES = 1 << 23  # bytes of one such text, or of a line
 MOST_VALUES = 300_000  # of one text in JSON or TOML: lists and tables, and what lies in them
 MOST_DOTS = 100  # of a line of TOML, outside its strings: tomllib takes the square of a key's parts
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

@@ -26,10 +26,10 @@ from recurra.io import atomic_write
 from recurra.io.bounded_io import open_regular, parse_json
 
 Array = NDArray[Any]
-KEY = "recurra"
+METADATA_KEY = "recurra"
 ZEROS = "0" * 64
-MAX_HEADER = 1 << 20  # bytes; ours are far smaller
-LONG = 1 << 17  # bytes of metadata that no longer lie in the header but in an array
+MAX_HEADER_BYTES = 1 << 20  # bytes; ours are far smaller
+LONG_METADATA_BYTES = 1 << 17  # bytes of metadata that no longer lie in the header but in an array
 LONG_NAME = "metadata"
 OURS, FOREIGN = "model file of recurra", "safetensors file"
 HINTS = {
@@ -99,7 +99,7 @@ def _whole(path: Path, kind: str, of_header: Callable[[dict[str, Any]], dict[str
     try:
         with io.BufferedReader(open_regular(path)) as file:
             size = os.fstat(file.fileno()).st_size
-            data = file.read(min(size, 8 + MAX_HEADER))
+            data = file.read(min(size, 8 + MAX_HEADER_BYTES))
             found = of_header(_header(path, data, size, kind))
             data += file.read(size - len(data))
     except OSError as error:
@@ -110,12 +110,12 @@ def _whole(path: Path, kind: str, of_header: Callable[[dict[str, Any]], dict[str
 def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[bytearray, str]:
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps({**metadata, "sha256": ZEROS}, sort_keys=True, allow_nan=False)
-    if len(text) > LONG:
+    if len(text) > LONG_METADATA_BYTES:
         arrays[LONG_NAME] = np.frombuffer(text.encode(), np.uint8)
         text = json.dumps({"sha256": ZEROS})
-    data = bytearray(serialise(arrays, metadata={KEY: text}))
-    if int.from_bytes(data[:8], "little") > MAX_HEADER:
-        raise ValueError(f"the names of the arrays are longer than {MAX_HEADER:,} bytes.")
+    data = bytearray(serialise(arrays, metadata={METADATA_KEY: text}))
+    if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
+        raise ValueError(f"the names of the arrays are longer than {MAX_HEADER_BYTES:,} bytes.")
     digest = hashlib.sha256(data).hexdigest()
     marker = _marker(ZEROS)
     start = data.index(marker)
@@ -143,7 +143,7 @@ def _header(path: Path, data: bytes, size: int, kind: str) -> dict[str, Any]:
     length = int.from_bytes(data[:8], "little")
     if data[8:9] not in (b"{", b""):
         raise ModelError(f"`{path}` is no {kind}.", hint=HINTS[kind])
-    if length > min(MAX_HEADER, size - 8):
+    if length > min(MAX_HEADER_BYTES, size - 8):
         raise CheckpointError(f"`{path}` is no {kind}, or it is cut off.")
     try:
         header = parse_json(data[8 : 8 + length])
@@ -158,7 +158,7 @@ def _header(path: Path, data: bytes, size: int, kind: str) -> dict[str, Any]:
 
 def _metadata(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     try:
-        metadata = parse_json(header["__metadata__"][KEY].encode())
+        metadata = parse_json(header["__metadata__"][METADATA_KEY].encode())
         good = isinstance(metadata, dict) and re.fullmatch("[0-9a-f]{64}", metadata["sha256"]) is not None
     except (ValueError, KeyError, TypeError, AttributeError):
         good = False

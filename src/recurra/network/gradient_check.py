@@ -10,8 +10,8 @@ An element costs three forward passes, so P elements are perturbed at once: copy
 network sits at place p of the batch axis, and the cells of any network run unchanged (see `perturbation`).
 
 P elements and passes of P multiplications a step make the work grow with the square of the network and of the
-sequence. Where all of it would be more than `WORK`, a random sample of each tensor is checked, and the figures say of
-how many elements they are. The work is counted, not timed, so that a check gives the same figures everywhere.
+sequence. If all of it would be more than `MAX_MULTIPLICATIONS`, a random sample of each tensor is checked, and the
+figures have the number of elements. The work is counted, not timed, so that a check gives the same figures everywhere.
 """
 
 from __future__ import annotations
@@ -44,13 +44,15 @@ COMPLEX_TOLERANCE: Final = 1e-12
 REPORT_TOLERANCES: Final = {"U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5}
 """The largest differences from central differences (step 1e-4) in the report (KTH DD2424, assignment 4)."""
 
-WORK: Final = 20_000_000_000  # multiplications of a forward pass, over all elements: the report's network needs 90 %
-SAMPLED: Final = 4  # a sample takes this part of `WORK`: it finds a wrong formula by a few elements
+MAX_MULTIPLICATIONS: Final = (
+    20_000_000_000  # multiplications of a forward pass, over all elements: the report's network needs 90 %
+)
+SAMPLED: Final = 4  # a sample takes this part of `MAX_MULTIPLICATIONS`: it finds a wrong formula by a few elements
 _COPIES_AT_ONCE = 128  # a step's (copies, m) array stays in the cache: 100 kB at m = 100
 _NUMBERS_AT_ONCE = 1 << 22  # that the copies of a task keep of a long sequence: 64 MB where they are complex
 
 
-FIRST = "layers.0.U"
+FIRST_INPUT_MATRIX = "layers.0.U"
 Progress = Callable[[int, int], None]  # of the elements that are done, and all that will be
 
 
@@ -139,7 +141,7 @@ def check(
     gradients: Parameters | None = None,
     *,
     masks: Array | None = None,
-    work: int | None = WORK,
+    work: int | None = MAX_MULTIPLICATIONS,
     seed: int = 0,
     progress: Progress = ignore_progress,
 ) -> dict[str, Figures]:
@@ -173,7 +175,7 @@ def check_initial_and_trained(
     targets: Array,
     trained_state: AnyState,
     *,
-    work: int | None = WORK,
+    work: int | None = MAX_MULTIPLICATIONS,
     seed: int = 0,
     progress: Progress = ignore_progress,
 ) -> dict[str, JudgedFigures]:
@@ -257,7 +259,7 @@ def _candidates(problem: _Problem, name: str, size: int) -> Array:
 
     The loss does not depend on the other columns: their gradient must be 0, and is compared with that.
     """
-    if name != FIRST:
+    if name != FIRST_INPUT_MATRIX:
         return np.arange(size)
     read = np.flatnonzero(problem.inputs.any(axis=(0, 1)))
     rows, symbols = problem.tensor(name).shape
@@ -281,7 +283,7 @@ def _compared(problem: _Problem, name: str, elements: Array) -> Array:
     if name in problem.parameters:
         compared = np.zeros(shape, np.bool_)
         compared.ravel()[elements] = True
-        if name == FIRST:
+        if name == FIRST_INPUT_MATRIX:
             compared[:, ~problem.inputs.any(axis=(0, 1))] = True
         return compared
     one = np.zeros((shape[0], 1, shape[2]), np.bool_)

@@ -64,7 +64,7 @@ def render(runs: Sequence[RunData], models: Sequence[InlinedModel]) -> str:
     room = files("recurra.report")
     template = Template((room / "template.html").read_text(encoding="utf-8"))
     style = asset("palette.css") + (room / "style.css").read_text(encoding="utf-8") + asset("panels.css")
-    code = script(interactive.ENTRY)
+    code = script(interactive.ENTRY_SCRIPT)
     page = template.substitute(title=tag("title", title), style=style, body=body, script=code, policy=policy_hash(code))
     # Characters that UTF-8 has not can only come from names; the passages show theirs as signs.
     return page.encode("utf-8", "replace").decode()

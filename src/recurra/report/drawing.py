@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-FORMATS = ("pdf", "png", "svg")
+FIGURE_FORMATS = ("pdf", "png", "svg")
 
 
 class Palette(NamedTuple):
@@ -100,7 +100,7 @@ def style(palette: Palette, salt: str) -> Iterator[None]:
 
 
 def as_file(figure: Figure, kind: str) -> bytes:
-    """The figure in one of `FORMATS`, without a date."""
+    """The figure in one of `FIGURE_FORMATS`, without a date."""
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recurra.errors import ModelError, UsageError
 from recurra.io.atomic_write import write_output
-from recurra.report.drawing import FORMATS, PAPER, Palette, as_file, style
+from recurra.report.drawing import FIGURE_FORMATS, PAPER, Palette, as_file, style
 from recurra.runs.curves import BASELINES, decimate
 from recurra.runs.records import Point, RunData, load, mapping, number, unit_of
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # A run this short has no level part to look at from nearer.
 LONG_RUN = 20
 MAX_EPOCH_LINES = 12
-WIDTH = 7.6  # inches
+FIGURE_WIDTH_INCHES = 7.6  # inches
 
 
 def write_figures(folders: Sequence[Path], directory: Path, format: str = "pdf") -> tuple[Path, ...]:
@@ -35,8 +35,8 @@ def write_figures(folders: Sequence[Path], directory: Path, format: str = "pdf")
     format, ModelError where a folder is no run or there is nothing to draw, StorageError where nothing can
     be written.
     """
-    if format not in FORMATS:
-        raise UsageError(f"`format` must be one of {', '.join(FORMATS)}; got {format!r}.")
+    if format not in FIGURE_FORMATS:
+        raise UsageError(f"`format` must be one of {', '.join(FIGURE_FORMATS)}; got {format!r}.")
     runs = [load(folder) for folder in folders]
     written = []
     for name, draw in (("smooth-loss", draw_smooth_loss), ("bits-per-character", draw_bits)):
@@ -62,7 +62,7 @@ def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None
         return None
     span = runs[0].span if len({run.span for run in runs}) == 1 else 1
     near = any(len(run.records) >= LONG_RUN for run in runs)
-    figure = Figure(figsize=(WIDTH, 5.6 if near else 3.4))
+    figure = Figure(figsize=(FIGURE_WIDTH_INCHES, 5.6 if near else 3.4))
     panels = figure.subplots(2 if near else 1, sharex=True, squeeze=False, height_ratios=[2, 3] if near else None)
     axes: list[Axes] = list(panels[:, 0])
     for panel in axes:
@@ -232,7 +232,7 @@ def draw_bits(runs: Sequence[RunData], palette: Palette) -> Figure | None:
     rows = bars(runs)
     if not rows:
         return None
-    figure = Figure(figsize=(WIDTH, 0.5 + 0.27 * len(rows)))
+    figure = Figure(figsize=(FIGURE_WIDTH_INCHES, 0.5 + 0.27 * len(rows)))
     axes = figure.subplots()
     colors = [palette.muted if row.series is None else _color(palette, row.series) for row in rows]
     places = range(len(rows))  # and not the labels: two runs may have one name

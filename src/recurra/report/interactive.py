@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recurra.runs.records import RunData
     from recurra.web.inlined_model import InlinedModel
 
-ENTRY = "report.js"
+ENTRY_SCRIPT = "report.js"
 
 
 def generation_section(inlined: InlinedModel, level: int) -> Html:

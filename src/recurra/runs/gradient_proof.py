@@ -18,7 +18,7 @@ from recurra.inference.sampling import SamplingConfig
 from recurra.io import tensor_file
 from recurra.model import from_tensors
 from recurra.network import gradient_check, gradient_survey
-from recurra.network.gradient_check import WORK, Progress, ignore_progress
+from recurra.network.gradient_check import MAX_MULTIPLICATIONS, Progress, ignore_progress
 from recurra.network.network import State
 from recurra.network.parameters import count, initialize
 from recurra.network.state import map_state, named_state, state_of
@@ -47,12 +47,12 @@ def prove(
     encoding: str = "utf-8",
     model: ModelConfig | None = None,
     training: TrainingConfig | None = None,
-    work: int | None = WORK,
+    work: int | None = MAX_MULTIPLICATIONS,
     progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Check the gradients on the first sequence of a text: at the start, and after 1,000 updates, h_0 carried.
 
-    The updates are fewer where they would take more than `WORK` multiplications. `work` and `progress` as in
+    The updates are fewer if they would take more than `MAX_MULTIPLICATIONS`. `work` and `progress` as in
     `gradient_check.check`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
@@ -62,7 +62,7 @@ def prove(
     training = dataclasses.replace(training, batch_size=1)
     initial = initialize(config, len(text.vocabulary), seed=training.seed, scale=training.initial_scale)
     T = training.sequence_length
-    updates = min(TRAINED_UPDATES, max(1, WORK // (T * count(initial))))
+    updates = min(TRAINED_UPDATES, max(1, MAX_MULTIPLICATIONS // (T * count(initial))))
     trained, state = _train(config, training, initial, ids, updates)
     bounded: Bounds = {"work": work, "seed": training.seed, "progress": progress}
     return figures(config, initial, trained, ids[: T + 1], state, **bounded) | {"trained_updates": updates}
@@ -71,7 +71,7 @@ def prove(
 def prove_model(
     path: str | Path,
     training: TrainingConfig | None = None,
-    work: int | None = WORK,
+    work: int | None = MAX_MULTIPLICATIONS,
     progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Check the gradients of a saved model, from its carried state, on a sequence that it writes itself."""

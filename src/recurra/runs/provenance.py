@@ -20,7 +20,7 @@ from recurra.text.splits import ENCODING, PreparedText, prepare
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 
-HINT = "give the text: `recurra score MODEL TEXT`."
+TEXT_HINT = "give the text: `recurra score MODEL TEXT`."
 GIVE_IT = "give the text itself: it may be another one of the same characters, which is then read from its beginning."
 UNREADABLE = {"-": "standard input", "text": "a string"}  # sources that are gone when they were read
 _SOURCE_KEYS = ("source", "sources", "sources_sha256")
@@ -85,14 +85,14 @@ class Provenance:
         """
         table = self._table("text")
         if not table or not self._table("training"):
-            raise ModelError(f"`{self._path}` does not say which text it has learned.", hint=HINT)
+            raise ModelError(f"`{self._path}` does not say which text it has learned.", hint=TEXT_HINT)
         try:
             training = TrainingConfig.from_table(self._table("training"))
         except (RecurraError, TypeError) as error:
             raise ModelError(f"`{self._path}` does not say how it was trained: {error}.") from error
         folder = locate(self._path).absolute().parents[1]
         table = {name: value for name, value in table.items() if name not in _SOURCE_KEYS} | self._source(folder)
-        text = read_again(folder, table, whose=f"`{self._path}`", hint=HINT)
+        text = read_again(folder, table, whose=f"`{self._path}`", hint=TEXT_HINT)
         return prepare(text, training, self._file[1])
 
     def _source(self, folder: Path) -> dict[str, Any]:

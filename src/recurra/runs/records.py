@@ -23,8 +23,8 @@ from recurra.training.loss_history import LARGEST_NUMBER
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FILES = (SETTINGS, METRICS, SAMPLES, TIMINGS, SUMMARY)
-LEAST = 1e-100  # the smallest magnitude of a number that is not shown as 0
+READ_FILES = (SETTINGS, METRICS, SAMPLES, TIMINGS, SUMMARY)
+SMALLEST_MAGNITUDE = 1e-100  # the smallest magnitude of a number that is not shown as 0
 UNFINISHED = "the gradient check, the passages of the final and the best model and the comparisons are absent"
 # What a missing file takes from the reader; summary.json tells what timings.jsonl does.
 CONSEQUENCES = {
@@ -144,7 +144,7 @@ class RunData:
 def load(folder: Path) -> RunData:
     """Read a run folder. Raises ModelError where it is none, or where a file of it cannot be understood."""
     folder = Path(folder)
-    there = {name for name in FILES if _is_there(folder / name)}
+    there = {name for name in READ_FILES if _is_there(folder / name)}
     if not there:
         problem = "holds no run" if folder.is_dir() else "is not a folder"
         hint = "give a folder that `recurra train` wrote, such as runs/kjv."
@@ -182,7 +182,7 @@ def number(table: Mapping[str, Any], name: str) -> float | None:
     value = table.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
         return None
-    return value if abs(value) >= LEAST else 0
+    return value if abs(value) >= SMALLEST_MAGNITUDE else 0
 
 
 def _is_there(path: Path) -> bool:
@@ -206,7 +206,7 @@ def _in_words(path: Path) -> Iterator[None]:
 
 def _read(path: Path) -> bytes:
     with _in_words(path):
-        return bounded_io.read(path, bounded_io.LONGEST)
+        return bounded_io.read(path, bounded_io.MAX_TEXT_BYTES)
     return b""
 
 
@@ -214,7 +214,7 @@ def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]
     """The objects of a .jsonl file with their places; a last line without its end is a writer cut short."""
     with _in_words(path):
         # Cut before decoding: a writer may have been stopped in the middle of a character.
-        for position, line in enumerate(bounded_io.lines(path, bounded_io.LONGEST), start=1):
+        for position, line in enumerate(bounded_io.lines(path, bounded_io.MAX_TEXT_BYTES), start=1):
             if not line.strip():
                 continue
             where = f"{path}, line {position}"

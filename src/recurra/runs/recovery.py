@@ -79,7 +79,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
 def _latest(folder: Path) -> Path | None:
     """What latest.json names; None where it is missing or makes no sense."""
     try:
-        name = bounded_io.parse_json(bounded_io.read(folder / LATEST, bounded_io.LONGEST))["file"]
+        name = bounded_io.parse_json(bounded_io.read(folder / LATEST, bounded_io.MAX_TEXT_BYTES))["file"]
         return folder / name if (folder / name).match(UPDATES) and Path(name).name == name else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -25,7 +25,7 @@ from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.trainer import Trainer
 
-PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
+RECORDED_PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
 LAUNCH = "launch"
 
 # The settings that a resumed run keeps, each with the hint for a user who changes it.
@@ -83,7 +83,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """
     path = folder / RUN_TOML
     try:
-        table = bounded_io.parse_toml(bounded_io.read(path, bounded_io.LONGEST))
+        table = bounded_io.parse_toml(bounded_io.read(path, bounded_io.MAX_TEXT_BYTES))
     except FileNotFoundError:
         table = {}
     except (OSError, ValueError) as error:
@@ -105,7 +105,7 @@ def _without(folder: Path, path: Path) -> str:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that the numbers depend on."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in RECORDED_PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from recurra.inference.baselines import LIMIT, baselines
-from recurra.network.gradient_check import WORK, Progress, ignore_progress
+from recurra.inference.baselines import MAX_BASELINE_CHARACTERS, baselines
+from recurra.network.gradient_check import MAX_MULTIPLICATIONS, Progress, ignore_progress
 from recurra.network.parameters import count, digest
 from recurra.network.state import map_state
 from recurra.runs import gradient_proof
@@ -22,7 +22,7 @@ from recurra.training.trainer import Trainer
 
 BEST_SAMPLE_LENGTH = 1000
 PROOF_LIMIT = 50_000  # parameters; of a larger network `recurra check` checks a sample
-PROOF_WORK = WORK  # of the proof of a smaller one, whose sequences may be long
+PROOF_WORK = MAX_MULTIPLICATIONS  # of the proof of a smaller one, whose sequences may be long
 
 
 def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def findings(
         **written,
         "baselines": _baselines(text, 0, first),
         "held_out_baselines": _baselines(text, first, second) if trainer.has_validation else None,
-        "baseline_limit": LIMIT if max(first, second - first) > LIMIT else None,
+        "baseline_limit": MAX_BASELINE_CHARACTERS if max(first, second - first) > MAX_BASELINE_CHARACTERS else None,
         "gradient_check": _proof(trainer, train_ids, progress) if checked else None,
         **held_out_results.figures(best, learned),
         **copied_passages.figures(written, on_the_way, text, best.vocabulary),
@@ -108,7 +108,7 @@ def findings(
 
 def _baselines(text: Text, start: int, stop: int) -> dict[str, float]:
     """Those of the characters `start` to `stop`, or of the first of them: more would take many minutes."""
-    return baselines(text.part(start, min(stop, start + LIMIT)), is_bytes=text.is_bytes)
+    return baselines(text.part(start, min(stop, start + MAX_BASELINE_CHARACTERS)), is_bytes=text.is_bytes)
 
 
 def _proof(trainer: Trainer, ids: Ids, progress: Progress) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-NAME = "recurra"
+PROGRAM_NAME = "recurra"
 INSTALL = "pip install"
 
 
@@ -18,12 +18,12 @@ def program() -> str:
 
     It is the name alone if PATH has it; else the path of the script, which is in an environment that is not active.
     """
-    found = shutil.which(NAME)
+    found = shutil.which(PROGRAM_NAME)
     own = next((path for path in _scripts() if path.is_file()), None)
     if found is not None and (own is None or own.samefile(found)):
-        return NAME
+        return PROGRAM_NAME
     if own is None:
-        return f"{shlex.quote(sys.executable)} -m {NAME}"
+        return f"{shlex.quote(sys.executable)} -m {PROGRAM_NAME}"
     return shlex.quote(_from_here(own.absolute()))
 
 
@@ -40,13 +40,16 @@ def runnable(text: str) -> str:
 
     The commands are those of this program, which stand in backticks, and those that install packages.
     """
-    return text.replace(f"`{NAME} ", f"`{program()} ").replace(f"{INSTALL} ", f"{installer()} ")
+    return text.replace(f"`{PROGRAM_NAME} ", f"`{program()} ").replace(f"{INSTALL} ", f"{installer()} ")
 
 
 def _scripts() -> list[Path]:
     """The places where this installation's script may be: the one that was called, and the environment's."""
     called, suffix = Path(sys.argv[0]), ".exe" if os.name == "nt" else ""
-    return [*([called] if called.stem == NAME else []), Path(sysconfig.get_path("scripts")) / f"{NAME}{suffix}"]
+    return [
+        *([called] if called.stem == PROGRAM_NAME else []),
+        Path(sysconfig.get_path("scripts")) / f"{PROGRAM_NAME}{suffix}",
+    ]
 
 
 def _from_here(path: Path) -> str:

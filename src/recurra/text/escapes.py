@@ -8,7 +8,7 @@ from recurra.errors import UsageError
 from recurra.formatting import quote_text
 from recurra.text.vocabulary import CODE_POINTS
 
-EXPECTED = r"\n, \t, \r, \\, \u and 4 or \U and 8 hexadecimal digits"
+EXPECTED_ESCAPES = r"\n, \t, \r, \\, \u and 4 or \U and 8 hexadecimal digits"
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 _ESCAPE = re.compile(r"\\(?:([ntr\\])|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)")
 _LIKELY = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
@@ -23,7 +23,7 @@ def unescape(text: str, name: str) -> str:
         if simple is None and (point >= CODE_POINTS or 0xD800 <= point <= 0xDFFF):
             wrong = text[found.start() : found.start() + max(2, len(found[0]))]
             raise UsageError(
-                f"{name} contains {quote_text(wrong)}, which is no escape; expected {EXPECTED}.",
+                f"{name} contains {quote_text(wrong)}, which is no escape; expected {EXPECTED_ESCAPES}.",
                 hint=r"write `\\` for a backslash, or leave out `--escapes`.",
             )
         return _SIMPLE[simple] if simple else chr(point)

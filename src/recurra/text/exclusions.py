@@ -12,7 +12,7 @@ from recurra.io import bounded_io
 
 HIDDEN = "hidden"
 LOCK = "lock file"
-RUN = "run directory of recurra"
+EXCLUDED_RUN = "run directory of recurra"
 ENVIRONMENT = "virtual environment"
 CACHE = "cache directory"
 
@@ -48,7 +48,7 @@ def of_name(name: str) -> str | None:
 def of_directory(directory: Path, entries: Collection[str]) -> str | None:
     """Return why a directory with these `entries` is left out of a folder's text; None if it is not."""
     if is_run(entries) or is_checkpoints(entries):
-        return RUN
+        return EXCLUDED_RUN
     if any(name in entries for name in _ENVIRONMENT_ENTRIES):
         return ENVIRONMENT
     return CACHE if _CACHE_TAG in entries and _is_tag(directory / _CACHE_TAG) else None

@@ -26,10 +26,10 @@ from recurra.system import system_info
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SUFFIX = ".ids"
+IDS_SUFFIX = ".ids"
 KEPT = 4  # files, those used last; older ones are removed when a new one is written
-BLOCK = 1 << 20  # ids that are read at once where all of them are
-DIGEST = hashlib.sha256().digest_size
+READ_BLOCK_IDS = 1 << 20  # ids that are read at once where all of them are
+DIGEST_BYTES = hashlib.sha256().digest_size
 ABANDONED = 24 * 3600  # seconds after which a file that is still being written is no longer
 
 
@@ -68,9 +68,9 @@ class IdFile:
         return IdFile(self._file, self._written, self._start, self._stop, table)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """All ids in order, `BLOCK` at once."""
-        for start in range(0, len(self), BLOCK):
-            yield self[start : start + BLOCK]
+        """All ids in order, `READ_BLOCK_IDS` at once."""
+        for start in range(0, len(self), READ_BLOCK_IDS):
+            yield self[start : start + READ_BLOCK_IDS]
 
     def min(self) -> int:
         """The least id, of one or more."""
@@ -127,7 +127,7 @@ def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Ite
 
     `blocks` give `length` ids of type `dtype` below `symbols`, and are not read where they need not be. Raises OSError.
     """
-    path = cache_folder() / f"{name}{SUFFIX}"
+    path = cache_folder() / f"{name}{IDS_SUFFIX}"
     found = _whole(path, dtype, length, symbols)
     if found is not None:
         with contextlib.suppress(OSError):  # a folder may be readable only
@@ -140,11 +140,11 @@ def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Ite
 
 def _whole(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFile | None:
     """Return the ids of this user's file if it has its full length, its digest and ids of `symbols`, else None."""
-    size, digest, written = length * dtype.itemsize, hashlib.sha256(), np.empty(DIGEST, np.uint8)
+    size, digest, written = length * dtype.itemsize, hashlib.sha256(), np.empty(DIGEST_BYTES, np.uint8)
     try:
         file = _File(path)
         found = file.status()
-        if is_foreign(found) or found.st_size != size + DIGEST:
+        if is_foreign(found) or found.st_size != size + DIGEST_BYTES:
             return None
         ids = IdFile(file, dtype, 0, length)
         file.read(size, written)
@@ -171,7 +171,7 @@ def _sweep(folder: Path) -> None:
     """Remove all id files but those used last, and what writers left that were killed."""
     with contextlib.suppress(OSError):
         ages = {path: path.stat().st_mtime for path in folder.iterdir()}
-        whole = sorted((path for path in ages if path.suffix == SUFFIX), key=lambda path: ages[path], reverse=True)
+        whole = sorted((path for path in ages if path.suffix == IDS_SUFFIX), key=lambda path: ages[path], reverse=True)
         half = [p for p in ages if p.name.startswith(STAGING) and ages[p] < time.time() - ABANDONED]
         for path in [*whole[KEPT:], *half]:
             path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from recurra.io.atomic_write import storage_errors
 from recurra.text import id_file
-from recurra.text.text import BYTES, STEP, Text
+from recurra.text.text import BYTES, STEP_CHARACTERS, Text
 from recurra.text.vocabulary import CODE_POINTS, Vocabulary, code_points
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def collect_text(chunks: Iterator[str], encoding: str) -> str | Stored:
 
 
 def _steps(parts: list[str], chunks: Iterator[str]) -> Iterator[str]:
-    """The characters of `parts`, which are emptied, and of `chunks`, `STEP` or fewer at once."""
+    """The characters of `parts`, which are emptied, and of `chunks`, `STEP_CHARACTERS` or fewer at once."""
     while parts:
         yield from _cut(parts.pop(0))
     for chunk in chunks:
@@ -101,7 +101,7 @@ def _steps(parts: list[str], chunks: Iterator[str]) -> Iterator[str]:
 
 
 def _cut(chunk: str) -> Iterator[str]:
-    return (chunk[start : start + STEP] for start in range(0, len(chunk), STEP))
+    return (chunk[start : start + STEP_CHARACTERS] for start in range(0, len(chunk), STEP_CHARACTERS))
 
 
 def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
@@ -139,5 +139,5 @@ def _encoded(staged: BinaryIO, codec: str, vocabulary: Vocabulary) -> Iterator[N
     """The ids of the staged characters, in order."""
     decoder = codecs.getincrementaldecoder(codec)()
     staged.seek(0)
-    while data := staged.read(STEP):
+    while data := staged.read(STEP_CHARACTERS):
         yield vocabulary.encode(decoder.decode(data))

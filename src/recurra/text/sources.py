@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LINKED = "link to a folder"
 IRREGULAR = "no regular file"
-BLOCK = 1 << 20  # bytes that are read at once
+READ_BLOCK_BYTES = 1 << 20  # bytes that are read at once
 
 
 def mode(path: Path) -> int | None:
@@ -77,9 +77,9 @@ def standard_input_chunks(stdin: BinaryIO | None) -> Iterator[bytes]:
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    while block := file.read(BLOCK):
+    while block := file.read(READ_BLOCK_BYTES):
         yield block
-        if len(block) < BLOCK and isinstance(file, io.BufferedReader):
+        if len(block) < READ_BLOCK_BYTES and isinstance(file, io.BufferedReader):
             return  # it is at its end; a terminal that was asked again would want a second Ctrl-D
 
 

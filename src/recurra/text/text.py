@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from recurra.text.id_file import Ids
 
-STEP = 1 << 20  # characters that are handled at once
+STEP_CHARACTERS = 1 << 20  # characters that are handled at once
 BYTES = "bytes"  # the encoding of a text whose symbols are bytes
 
 
@@ -79,7 +79,9 @@ class Text:
         if self.is_bytes or set(self.vocabulary.symbols) <= set(vocabulary.symbols):
             return self
         respelling = Respeller(vocabulary)
-        steps = (self.part(start, min(start + STEP, len(self))) for start in range(0, len(self), STEP))
+        steps = (
+            self.part(start, min(start + STEP_CHARACTERS, len(self))) for start in range(0, len(self), STEP_CHARACTERS)
+        )
         spelled = self._of_same_source(respelling.pieces(steps))
         if respelling.note is None:
             return self

@@ -21,9 +21,9 @@ from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Calibrating, Event
 
 MEASURED = 0.01  # of the time limit is spent on measuring, and
-LEAST, MOST = 0.3, 3.0  # seconds, at least and at most
+MIN_MEASURED_SECONDS, MAX_MEASURED_SECONDS = 0.3, 3.0  # seconds, at least and at most
 MARGIN = 0.98  # of the time is planned: records and checkpoints take some, and clocks vary
-PIECE = 16384  # characters, at most, whose evaluation is timed
+TIMED_CHARACTERS = 16384  # characters, at most, whose evaluation is timed
 LETTERS = 20  # of the sample that is timed
 
 
@@ -41,7 +41,7 @@ def updates_within(
 
     There are no more than `max_epochs` of them, if that is limited. `notify` is called before each part of the work.
     """
-    patience = min(max(MEASURED * seconds, LEAST), MOST)
+    patience = min(max(MEASURED * seconds, MIN_MEASURED_SECONDS), MAX_MEASURED_SECONDS)
     notify(Calibrating(seconds, patience))
     initial = initialize(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
     engine = processes.engine(config, training, Start(initial))
@@ -88,7 +88,7 @@ def _seconds_of_events(
 
 def seconds_of_evaluation(model: LanguageModel, validation_ids: Ids) -> float:
     """Return the seconds that one evaluation takes, estimated from a piece of the held-out text."""
-    piece = validation_ids[:PIECE]
+    piece = validation_ids[:TIMED_CHARACTERS]
     if model.document_end is not None and np.all(piece == model.document_end):
         piece = validation_ids[:]  # a line of it has a character, or the trainer would have refused it
     return _seconds(lambda: model.estimate(piece)) * len(validation_ids) / len(piece)

@@ -70,7 +70,7 @@ def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
     bound = listening.getsockname()[1]
     routers = (common_routes.router, page.router)
     callers = access(HOST, bound, names=tuple(names))
-    open_paths = OPEN_PATHS | page.OPEN_PATHS
+    open_paths = OPEN_PATHS | page.OPEN_PAGE_PATHS
     guard = create_application(LiveTraining(folder), callers, LIMITS, routers=routers, open_paths=open_paths)
     threading.Thread(target=_end_with_the_training, daemon=True).start()
 

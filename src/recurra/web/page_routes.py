@@ -28,7 +28,7 @@ from recurra.web.run_model import RunModel
 from recurra.web.run_watch import Watch, parse_position
 
 router = APIRouter(include_in_schema=False)  # for the page alone
-OPEN_PATHS = frozenset({"/", "/page.css", "/page.js"})  # they hold no data of a run
+OPEN_PAGE_PATHS = frozenset({"/", "/page.css", "/page.js"})  # they hold no data of a run
 MAX_STREAMS = 16  # pages at once
 MESSAGE_INTERVAL_SECONDS = 0.4  # at least, between two messages
 KEEPALIVE_SECONDS = 10.0  # without a message, until a comment keeps the connection open

@@ -11,9 +11,9 @@ from typing import Any
 
 from recurra.config import TrainingConfig
 from recurra.errors import RecurraError
-from recurra.inference.baselines import COMPRESSORS, LIMIT, ngram_bits, uniform, unigram
+from recurra.inference.baselines import COMPRESSORS, MAX_BASELINE_CHARACTERS, ngram_bits, uniform, unigram
 from recurra.runs.findings import held_out_results
-from recurra.runs.findings.sample_marks import MOST, mark
+from recurra.runs.findings.sample_marks import MAX_MARKED_SAMPLES, mark
 from recurra.runs.logs import SampleText
 from recurra.runs.provenance import read_again
 from recurra.text.splits import PreparedText, prepare
@@ -59,7 +59,7 @@ class RunAnalysis:
             self._marks, self._marked = [], []
         new = samples[len(self._marked) :]
         if new and "sample_marks" not in self._watch.summary:
-            self._marks = (self._marks + mark(new, learned.text))[-MOST:]
+            self._marks = (self._marks + mark(new, learned.text))[-MAX_MARKED_SAMPLES:]
             self._watch.add(marks=self._marks)
         self._marked = samples
 
@@ -82,7 +82,11 @@ def rules_of(learned: PreparedText) -> Iterator[list[dict[str, Any]]]:
     """Yield the losses of rules without a network, as `panel_data.rules`: the quick ones first, then all."""
     start, stop = learned.held_out
     text, is_held_out = learned.text, stop - start >= 2
-    part = text.part(start, min(stop, start + LIMIT)) if is_held_out else text.part(0, min(start, LIMIT))
+    part = (
+        text.part(start, min(stop, start + MAX_BASELINE_CHARACTERS))
+        if is_held_out
+        else text.part(0, min(start, MAX_BASELINE_CHARACTERS))
+    )
     name = "held_out_baselines" if is_held_out else "baselines"
     quick = {"uniform": uniform(part), "unigram": unigram(part)}
     yield panel_data.rules({name: quick})

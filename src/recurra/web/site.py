@@ -12,5 +12,5 @@ from recurra.web import page_routes
 
 def create_site(registry: Registry, access: Access, limits: Limits | None = None) -> Guard:
     """Return the guarded application with the API and the pages."""
-    routers, open_paths = (*ROUTERS, page_routes.router), OPEN_PATHS | page_routes.OPEN_PATHS
+    routers, open_paths = (*ROUTERS, page_routes.router), OPEN_PATHS | page_routes.OPEN_PAGE_PATHS
     return create_application(registry, access, limits, routers=routers, open_paths=open_paths)

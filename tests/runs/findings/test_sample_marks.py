@@ -44,7 +44,7 @@ def test_copies_are_looked_for_in_the_newest_alone(monkeypatch: pytest.MonkeyPat
 
 def test_words_are_not_cut_where_the_book_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for block in range(10, 40):
-        monkeypatch.setattr(sample_marks, "BLOCK", block)
+        monkeypatch.setattr(sample_marks, "MARKING_BLOCK_CHARACTERS", block)
         (found,) = mark([SampleText(0, BOOK)], from_string(BOOK))
         assert len(found["words"]) == found["total"] == 36
 

@@ -18,7 +18,7 @@ Examples:
   recurra check --every                 every kind of network, small"""
 CHECKING = "checking the gradients: up to a minute"
 COMPLETE = "checking every element of every gradient: hours where there are many"
-HEADER = ["", "largest difference", "limit", "relative", "complex step", "verdict", "checked"]
+CHECK_COLUMNS = ["", "largest difference", "limit", "relative", "complex step", "verdict", "checked"]
 
 app = App(name="check", usage="Usage: recurra check [MODEL] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -104,7 +104,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     for cell, figures in found["cells"].items():
         rows = [_row(letter, figure) for letter, figure in figures.items()]
         yield f"gradients of {cell}, {_extent(found)}, beside numerical ones:"
-        table = [HEADER, *rows]
+        table = [CHECK_COLUMNS, *rows]
         if not sampled:  # all of each: it needs no column
             table = [row[:-1] for row in table]
         yield from columns(table, indent="  ")

@@ -24,7 +24,7 @@ def compress(
     ],
     output: Annotated[str | None, compress_files.written("FILE.rcra")] = None,
     adaptive: Annotated[
-        bool, flag("No model: a small network learns the file as it is compressed.", compress_files.HOW)
+        bool, flag("No model: a small network learns the file as it is compressed.", compress_files.HOW_GROUP)
     ] = False,
     force: Annotated[bool, compress_files.FORCE] = False,
     json: Annotated[bool, flag("The figures as one JSON object on stdout.", OUTPUT)] = False,

@@ -22,7 +22,7 @@ def decompress(
         compress_files.files("The model that it was compressed with, and the compressed file; - reads standard input."),
     ],
     output: Annotated[str | None, compress_files.written("FILE without .rcra")] = None,
-    adaptive: Annotated[bool, flag("It was compressed without a model.", compress_files.HOW)] = False,
+    adaptive: Annotated[bool, flag("It was compressed without a model.", compress_files.HOW_GROUP)] = False,
     salvage: Annotated[bool, flag("Leave out damaged parts, name them, and write the others.", OUTPUT)] = False,
     force: Annotated[bool, compress_files.FORCE] = False,
     quiet: Annotated[bool, flag("Say nothing but what is damaged.", OUTPUT)] = False,

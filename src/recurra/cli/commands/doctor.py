@@ -22,14 +22,14 @@ EXAMPLES = """\
 Examples:
   recurra doctor
   recurra doctor --json"""
-PACKAGES = (
+LISTED_PACKAGES = (
     "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "cyclopts", "rich", "platformdirs", "threadpoolctl",
     "tomli-w",
 )  # fmt: skip
 VECTORS = ("sse2", "sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
 OK, WARN, BAD = "ok", "warn", "bad"
-SIGNS = {OK: "✓", WARN: "!", BAD: "✗"}
-STYLES = {OK: "green", WARN: "yellow", BAD: "red"}
+VERDICT_SIGNS = {OK: "✓", WARN: "!", BAD: "✗"}
+VERDICT_STYLES = {OK: "green", WARN: "yellow", BAD: "red"}
 SCARCE, FULL = 2**30, 2**27  # bytes of free disk: the least that is comfortable, and that is enough
 
 app = App(name="doctor", usage="Usage: recurra doctor [--json]", help_epilogue=EXAMPLES)
@@ -82,12 +82,12 @@ def lines(found: list[Finding]) -> Iterator[str]:
     """The findings for a person: sign, verdict, name, value, and hints below."""
     from recurra.cli.terminal import escape_for_stdout, paint, wrap
 
-    signs = SIGNS if _can_show("".join(SIGNS.values())) else {OK: "+", WARN: "!", BAD: "x"}
+    signs = VERDICT_SIGNS if _can_show("".join(VERDICT_SIGNS.values())) else {OK: "+", WARN: "!", BAD: "x"}
     width = max(len(finding.name) for finding in found)
     for finding in found:
         sign = f"{signs[finding.verdict]} {finding.verdict:4}"
         line = wrap(escape_for_stdout(finding.value), sys.stdout, label=f"{sign}  {finding.name.ljust(width)}  ")
-        yield paint(sign, STYLES[finding.verdict], sys.stdout) + line.removeprefix(sign)
+        yield paint(sign, VERDICT_STYLES[finding.verdict], sys.stdout) + line.removeprefix(sign)
         if finding.hint:
             yield wrap(escape_for_stdout(runnable(finding.hint)), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
 
@@ -107,7 +107,7 @@ def _versions() -> Iterator[Finding]:
 
     yield Finding("recurra", f"{__version__} in {Path(__file__).parents[2]}")
     yield Finding("Python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}")
-    for package in PACKAGES:
+    for package in LISTED_PACKAGES:
         try:
             yield Finding(package, metadata.version(package))
         except metadata.PackageNotFoundError:
@@ -157,12 +157,12 @@ def _blas() -> Finding:
 def _torch() -> Finding:
     from importlib import metadata
 
-    from recurra.engines.torch_device import HINT, require_torch
+    from recurra.engines.torch_device import TORCH_HINT, require_torch
 
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:
-        return Finding("PyTorch", "not installed; `--engine torch` and several processes need it", OK, HINT)
+        return Finding("PyTorch", "not installed; `--engine torch` and several processes need it", OK, TORCH_HINT)
     cuda = require_torch().cuda
     names = [cuda.get_device_name(number) for number in range(cuda.device_count())] if cuda.is_available() else []
     return Finding("PyTorch", f"{version}, engine torch computes on {', '.join(names) or 'the CPU'}")
@@ -188,13 +188,13 @@ def _cache() -> Finding:
 
 
 def _texts() -> Finding:
-    from recurra.text.id_file import SUFFIX, cache_folder
+    from recurra.text.id_file import IDS_SUFFIX, cache_folder
 
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            sizes = [path.stat().st_size for path in folder.glob(f"*{SUFFIX}")]
+            sizes = [path.stat().st_size for path in folder.glob(f"*{IDS_SUFFIX}")]
     except OSError as error:
         hint = "name another folder for caches in XDG_CACHE_HOME; long texts need it."
         return Finding("text cache", f"{folder} cannot be used: {error.strerror or error}", WARN, hint)

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from recurra.cli.options import flag, output, path, text
-from recurra.report.drawing import FORMATS
+from recurra.report.drawing import FIGURE_FORMATS
 
 EXAMPLES = """\
 Examples:
@@ -37,7 +37,10 @@ def report(
     format: Annotated[
         str | None,
         Parameter(
-            name="--format", converter=text, help=f"Of the figures: {', '.join(FORMATS)}.", show_default=FORMATS[0]
+            name="--format",
+            converter=text,
+            help=f"Of the figures: {', '.join(FIGURE_FORMATS)}.",
+            show_default=FIGURE_FORMATS[0],
         ),
     ] = None,
 ) -> int:

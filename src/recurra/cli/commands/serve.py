@@ -13,7 +13,7 @@ Examples:
   recurra serve runs/kjv --port 0       one, at any free port
   curl http://127.0.0.1:8000/v1/models
   recurra serve --host 0.0.0.0 --allow-host gpu.example --api-key-file key"""
-NETWORK = Group("From where", sort_key=1)
+NETWORK_GROUP = Group("From where", sort_key=1)
 
 app = App(name="serve", usage="Usage: recurra serve [RUN or MODEL ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -30,19 +30,23 @@ def serve(
     host: Annotated[
         str,
         Parameter(
-            converter=text, group=NETWORK, help="The address to listen at; any but this machine's own needs a key."
+            converter=text,
+            group=NETWORK_GROUP,
+            help="The address to listen at; any but this machine's own needs a key.",
         ),
     ] = "127.0.0.1",
-    port: Annotated[int, Parameter(converter=whole, group=NETWORK, help="The port; 0: any that is free.")] = 8000,
+    port: Annotated[int, Parameter(converter=whole, group=NETWORK_GROUP, help="The port; 0: any that is free.")] = 8000,
     allow_host: Annotated[
         list[str] | None,
-        Parameter(group=NETWORK, show_default=False, help="A name that clients call this server by (may be repeated)."),
+        Parameter(
+            group=NETWORK_GROUP, show_default=False, help="A name that clients call this server by (may be repeated)."
+        ),
     ] = None,
     api_key_file: Annotated[
         Path | None,
         Parameter(
             converter=path,
-            group=NETWORK,
+            group=NETWORK_GROUP,
             show_default="$RECURRA_API_KEY, if set",
             help="A file with the key that clients must show.",
         ),

@@ -22,8 +22,8 @@ Examples:
   recurra train mybook.txt --live       with a page to watch it learn
   cat *.md | recurra train - --run runs/notes"""
 
-RUN = SETTING_GROUPS[WATCH]
-LONG = (
+RUN_GROUP = SETTING_GROUPS[WATCH]
+LONG_SUMMARY_FIELDS = (
     "best_sample",
     "final_sample",
     "held_out_passage",
@@ -70,20 +70,22 @@ def train(
     ] = False,
     run: Annotated[
         Path | None,
-        Parameter(converter=path, group=RUN, help="The run's folder.", show_default="runs/TEXT"),
+        Parameter(converter=path, group=RUN_GROUP, help="The run's folder.", show_default="runs/TEXT"),
     ] = None,
     resume: Annotated[
         bool,
-        flag("Go on with the run in the folder: its text is read again, and settings given change its own.", RUN),
+        flag("Go on with the run in the folder: its text is read again, and settings given change its own.", RUN_GROUP),
     ] = False,
-    force: Annotated[bool, flag("Replace the run that is in the folder.", RUN)] = False,
-    no_proof: Annotated[bool, flag("Leave out the check of the gradients.", RUN)] = False,
-    live: Annotated[bool, flag("Serve a page that shows the training as it goes on, on this machine.", RUN)] = False,
+    force: Annotated[bool, flag("Replace the run that is in the folder.", RUN_GROUP)] = False,
+    no_proof: Annotated[bool, flag("Leave out the check of the gradients.", RUN_GROUP)] = False,
+    live: Annotated[
+        bool, flag("Serve a page that shows the training as it goes on, on this machine.", RUN_GROUP)
+    ] = False,
     port: Annotated[
         int | None,
         Parameter(
             converter=whole,
-            group=RUN,
+            group=RUN_GROUP,
             help="With --live: the page's port; 0: any free one.",
             show_default="8000, or any free one if that is taken",
         ),
@@ -91,7 +93,7 @@ def train(
     allow_host: Annotated[
         list[str] | None,
         Parameter(
-            group=RUN,
+            group=RUN_GROUP,
             show_default=False,
             help="With --live: a name that a proxy has for this machine (may be repeated).",
         ),
@@ -171,7 +173,8 @@ def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any
         print_stderr(*train_output.next_steps(result, report))
     if json:
         write_json(
-            {name: value for name, value in result.summary.items() if name not in LONG} | {"report": str(report)}
+            {name: value for name, value in result.summary.items() if name not in LONG_SUMMARY_FIELDS}
+            | {"report": str(report)}
         )
     return 0
 

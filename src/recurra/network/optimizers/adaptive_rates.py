@@ -14,10 +14,10 @@ from recurra.network.optimizers.pure_optimizer import OptimizerState
 from recurra.network.parameters import Array, Parameters
 
 ADAGRAD_EPSILON: Final = 1e-8
-BETA1: Final = 0.9  # of Adam
-BETA2: Final = 0.999
-EPSILON: Final = 1e-8
-WEIGHT_DECAY: Final = 0.01  # of AdamW
+ADAM_BETA1: Final = 0.9  # of Adam
+ADAM_BETA2: Final = 0.999
+ADAM_EPSILON: Final = 1e-8
+ADAMW_WEIGHT_DECAY: Final = 0.01  # of AdamW
 Sqrt = Callable[[Any], Any]
 
 
@@ -95,9 +95,9 @@ def adam_update(
     state: OptimizerState,
     rate: float,
     *,
-    beta1: float = BETA1,
-    beta2: float = BETA2,
-    epsilon: float = EPSILON,
+    beta1: float = ADAM_BETA1,
+    beta2: float = ADAM_BETA2,
+    epsilon: float = ADAM_EPSILON,
     sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of Adam at learning rate `rate`.
@@ -121,10 +121,10 @@ def adamw_update(
     state: OptimizerState,
     rate: float,
     *,
-    beta1: float = BETA1,
-    beta2: float = BETA2,
-    epsilon: float = EPSILON,
-    weight_decay: float = WEIGHT_DECAY,
+    beta1: float = ADAM_BETA1,
+    beta2: float = ADAM_BETA2,
+    epsilon: float = ADAM_EPSILON,
+    weight_decay: float = ADAMW_WEIGHT_DECAY,
     sqrt: Sqrt = np.sqrt,
 ) -> tuple[dict[str, Array], OptimizerState]:
     """One step of Adam with decoupled weight decay at learning rate `rate`; its state is that of `adam_init`.

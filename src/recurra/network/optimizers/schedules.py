@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recurra.config import TrainingConfig
 
 Schedule = Callable[[int], float]
-STEPS: Final = 10  # of the schedule "step" in a training
+STAIRS: Final = 10  # of the schedule "step" in a training
 SMALLEST_SHARE: Final = 1e-6  # of the rate that a falling schedule ends at
 
 # 1 / (2n)! with alternating signs: the series of cos x in x^2, to 1e-19 at x = pi / 2.
@@ -82,7 +82,7 @@ def _schedule(training: TrainingConfig, name: str, rate: float, updates: int) ->
     final = max(training.final_rate, SMALLEST_SHARE)
     if name == "exponential":
         return exponential(rate, updates=updates, final=final)
-    return step(rate, every=-(-updates // STEPS), factor=_root(final, STEPS - 1))
+    return step(rate, every=-(-updates // STAIRS), factor=_root(final, STAIRS - 1))
 
 
 def _float32(rate: float) -> float:

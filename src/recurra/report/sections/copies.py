@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from recurra.runs.records import RunData
 
-EXCERPT = 80  # characters of a passage that the table shows
+TABLE_EXCERPT_CHARACTERS = 80  # characters of a passage that the table shows
 WROTE = {"best_sample": "the best model", "final_sample": "the final model"}
 
 
@@ -48,7 +48,7 @@ def _copies(writer: str, copied: Mapping[str, Any]) -> Html:
 
 def _excerpt(text: str) -> Html:
     """The passage in one line: its newlines as signs, its end left out where it is long."""
-    cut = text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
+    cut = text if len(text) <= TABLE_EXCERPT_CHARACTERS else text[: TABLE_EXCERPT_CHARACTERS - 1] + "…"
     return tag("code", visible(cut.replace("\n", "¶")))
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recurra.text.vocabulary import Vocabulary
 
 PASSES, TOGETHER = 4, 4096  # how often the text is read for the samples on the way, for so many characters each time
-LONGEST = 1 << 16  # characters of a sample, its first, whose copies are looked for: memory grows with them
+SEARCHED_CHARACTERS = 1 << 16  # characters of a sample, its first, whose copies are looked for: memory grows with them
 
 
 def figures(
@@ -39,7 +39,9 @@ def figures(
 
 def _longest(samples: Sequence[SampleText], text: Text, vocabulary: Vocabulary) -> dict[str, int]:
     """The longest copied passage of each of the last samples, by update."""
-    waiting = [(str(sample.update), vocabulary.spell(sample.text)[:LONGEST]) for sample in samples if sample.text]
+    waiting = [
+        (str(sample.update), vocabulary.spell(sample.text)[:SEARCHED_CHARACTERS]) for sample in samples if sample.text
+    ]
     found: dict[str, int] = {}
     for _ in range(PASSES):
         batch = [waiting.pop()] if waiting else []

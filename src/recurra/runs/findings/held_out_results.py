@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 PASSAGE = 2000  # characters that are shown
 TRAINING, HELD_OUT = 1 << 22, 1 << 20  # the last symbols that n-grams learn from, and the first they predict
-COMPRESSED = 1 << 18  # characters that are compressed: some seconds
-WORK = 1 << 36  # parameters times characters that are compressed, at most: some ten seconds
-LEAST = 1 << 12  # characters that a network of any size compresses
-DIGITS = 3
-LONGEST = 4  # bytes of a character in UTF-8
+MAX_COMPRESSED_CHARACTERS = 1 << 18  # characters that are compressed: some seconds
+MAX_COMPRESSION_WORK = 1 << 36  # parameters times characters that are compressed, at most: some ten seconds
+MIN_COMPRESSED_CHARACTERS = 1 << 12  # characters that a network of any size compresses
+ROUNDED_DIGITS = 3
+MAX_CHARACTER_BYTES = 4  # bytes of a character in UTF-8
 
 
 def figures(model: LanguageModel, learned: PreparedText) -> dict[str, Any]:
@@ -42,10 +42,18 @@ def figures(model: LanguageModel, learned: PreparedText) -> dict[str, Any]:
     return {
         "held_out_passage": {
             "text": "".join(character for character, _ in shown),
-            "nats": [round(nats, DIGITS) for _, nats in shown],
+            "nats": [round(nats, ROUNDED_DIGITS) for _, nats in shown],
         },
         "held_out_ngrams": ngram_bits(ids[max(len(ids) - TRAINING, 0) :], model.vocabulary, text),
-        "held_out_compressed": _compressed(model, text[: min(COMPRESSED, max(LEAST, WORK // count(model.parameters)))]),
+        "held_out_compressed": _compressed(
+            model,
+            text[
+                : min(
+                    MAX_COMPRESSED_CHARACTERS,
+                    max(MIN_COMPRESSED_CHARACTERS, MAX_COMPRESSION_WORK // count(model.parameters)),
+                )
+            ],
+        ),
     }
 
 
@@ -61,7 +69,7 @@ def _compressed(model: LanguageModel, text: str) -> dict[str, int]:
 def _costs(model: LanguageModel, learned: PreparedText, text: str) -> Iterator[tuple[str, float]]:
     """The characters of `text` and their nats, read as in training: from a zero state, or each line from one."""
     is_bytes = model.vocabulary.is_bytes
-    beginning = text[: PASSAGE * (LONGEST if is_bytes else 1)]
+    beginning = text[: PASSAGE * (MAX_CHARACTER_BYTES if is_bytes else 1)]
     if learned.newline is None:
         read = ((piece.symbols, piece.nats) for piece in model.surprises([beginning]))
     else:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from recurra.text.text import Text
 
 PASSAGES = 5  # of a sample
-MOST = 500  # samples, the last ones, and
+MAX_MARKED_SAMPLES = 500  # samples, the last ones, and
 MARKED = 100_000  # characters of them at most: their marks fit in a summary that can be read again
 TOGETHER = 4096  # characters of the last samples whose copies are looked for, in one reading of the text
-READ = 1 << 24  # characters of the text's beginning in which is looked
-BLOCK = 1 << 20
+READ_CHARACTERS = 1 << 24  # characters of the text's beginning in which is looked
+MARKING_BLOCK_CHARACTERS = 1 << 20
 LANGUAGE = 1 << 16  # characters of the text's beginning that show whether it is written with spaces between words
 
 
@@ -27,10 +27,10 @@ def mark(samples: Sequence[SampleText], text: Text) -> list[dict[str, Any]]:
     """For each of the last samples its update, the spans [start, length] of the text's words, and how many it has.
 
     Of a text in a script without spaces between words there are none. The newest have the spans of what they have
-    copied, too. Of a longer text only the first `READ` characters are read.
+    copied, too. Of a longer text only the first `READ_CHARACTERS` characters are read.
     """
-    book = text.readable(0, READ)
-    samples = _newest([sample for sample in samples if sample.text][-MOST:], MARKED)
+    book = text.readable(0, READ_CHARACTERS)
+    samples = _newest([sample for sample in samples if sample.text][-MAX_MARKED_SAMPLES:], MARKED)
     found = [list(pattern().finditer(sample.text)) if has_words(book[:LANGUAGE]) else [] for sample in samples]
     known = _known({match[0] for matches in found for match in matches}, book)
     newest = _newest(samples, TOGETHER)
@@ -69,10 +69,15 @@ def _blocks(book: str) -> Iterator[str]:
     """The book in pieces that end between words, where there is a space within reach."""
     start = 0
     while start < len(book):
-        stop = start + BLOCK
+        stop = start + MARKING_BLOCK_CHARACTERS
         if stop < len(book):
             stop = (
-                max(book.rfind(" ", start + BLOCK // 2, stop), book.rfind("\n", start + BLOCK // 2, stop)) + 1 or stop
+                max(
+                    book.rfind(" ", start + MARKING_BLOCK_CHARACTERS // 2, stop),
+                    book.rfind("\n", start + MARKING_BLOCK_CHARACTERS // 2, stop),
+                )
+                + 1
+                or stop
             )
         yield book[start:stop]
         start = stop
