@@ -13,11 +13,10 @@ from recurra.interop.format_entry import Imported, Options
 from recurra.interop.format_registry import READERS
 from recurra.interop.symbols import Symbols
 from recurra.model import LanguageModel
+from recurra.text.text import BYTES
 from recurra.text.vocabulary import Vocabulary
 
 __all__ = ["Options", "load"]
-
-BYTES = "bytes"
 
 
 def load(path: Path, options: Options) -> LanguageModel:

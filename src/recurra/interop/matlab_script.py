@@ -103,12 +103,12 @@ function bytes = bytes_of(points, is_bytes)
   end
 end
 """
-MAX_NAME_CHARACTERS = 50  # of a function's name; MATLAB allows 63
+MAX_FUNCTION_NAME_CHARACTERS = 50  # of a function's name; MATLAB allows 63
 
 
 def function_name(stem: str) -> str:
     """The function's name for a MAT-file of that `stem`: a letter, then letters, digits and underscores."""
-    return "sample_" + re.sub(r"[^A-Za-z0-9_]", "_", stem)[:MAX_NAME_CHARACTERS]
+    return "sample_" + re.sub(r"[^A-Za-z0-9_]", "_", stem)[:MAX_FUNCTION_NAME_CHARACTERS]
 
 
 def script(file: str, update: str) -> bytes:

@@ -19,7 +19,7 @@ from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
 
 Array = npt.NDArray[Any]
-MAX_PARAMETERS = 1 << 24  # of a network that is read: a byte of a file may become a float32
+MAX_WEIGHTS = 1 << 24  # of a network that is read: a byte of a file may become a float32
 
 
 class Scheme(NamedTuple):
@@ -69,8 +69,8 @@ def network(
     """
     arrays = Arrays._make(_numbers(fields[field], field, name) for field in scheme)
     m, K = len(arrays.W), arrays.c.size
-    if m * (m + 2 * K) > MAX_PARAMETERS:
-        raise ModelError(f"the network in `{name}`, m = {m} and K = {K}, has more than {MAX_PARAMETERS:,} parameters.")
+    if m * (m + 2 * K) > MAX_WEIGHTS:
+        raise ModelError(f"the network in `{name}`, m = {m} and K = {K}, has more than {MAX_WEIGHTS:,} parameters.")
     if rows and _has_rows(arrays, scheme, name):
         arrays = arrays._replace(U=arrays.U.T, W=arrays.W.T, V=arrays.V.T)
     for field, array, shape in zip(scheme, arrays, ((m, K), (m, m), (K, m), (m, 1), (K, 1)), strict=True):
