@@ -60,6 +60,11 @@ def test_where_no_character_ends_a_block_is_as_long_as_it_may_be(monkeypatch: py
     assert list(container._blocks(io.BytesIO(b"\x80" * 9))) == [b"\x80" * 4, b"\x80" * 4, b"\x80"]
 
 
+def test_a_character_that_the_end_of_the_file_cuts_off_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "BLOCK", 4)
+    assert list(container._blocks(io.BytesIO(b"abc\xc3"))) == [b"abc", b"\xc3"]
+
+
 def test_a_block_has_a_mebibyte_at_most() -> None:
     data = bytes(2**20) + b"abc"
     file, back = there_and_back(data, 1)
