@@ -71,6 +71,13 @@ def test_other_names_are_not_answered_on_any_path(host: str, path: str) -> None:
     assert json.loads(found.body)["error"]["code"] == "host"
 
 
+@pytest.mark.parametrize("path", ["*", "", "http://127.0.0.1:8000/v1/models", "v1/models"])
+def test_a_target_that_is_no_path_is_refused(path: str) -> None:
+    found, reached = answer([("Host", HOST)], path=path)
+    assert (found.status, reached) == (400, 0)
+    assert json.loads(found.body)["error"]["code"] == "target"
+
+
 @pytest.mark.parametrize("host", BAD_HOSTS)
 def test_health_is_answered_by_any_name(host: str) -> None:
     """A probe of a pod or a container calls it by its address."""
