@@ -219,6 +219,12 @@ def test_the_cookie_opens() -> None:
     assert found.status == 401
 
 
+@pytest.mark.parametrize("cookie", ["(=c", "a/=c", "a=b; {=1"])
+def test_a_cookie_that_is_none_opens_nothing(cookie: str) -> None:
+    found, reached = answer([("Host", HOST), ("Cookie", cookie)], key=KEY)
+    assert (found.status, reached) == (401, 0)
+
+
 @pytest.mark.parametrize("declared", ["11", "9" * 18, "9" * 5000])
 def test_a_body_that_says_it_is_too_large_is_not_read(declared: str) -> None:
     sent = [("Host", HOST), JSON, ("Content-Length", declared)]
