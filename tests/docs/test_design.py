@@ -66,9 +66,3 @@ def test_the_map_has_every_package_in_the_import_order() -> None:
     rows = re.findall(r"^\| (`[^|]+) \|", PAGE, flags=re.MULTILINE)
     shown = [tuple(re.findall(r"`([^`]+)`", row)) for row in rows]
     assert shown == [tuple(map(package_path, names)) for names in IMPORT_ORDER]
-
-
-def test_the_readme_has_every_package_in_the_import_order() -> None:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Where things are")[2].partition("\n## ")[0]
-    shown = re.findall(r"^ {6}(\S+)  ", section, flags=re.MULTILINE)
-    assert shown == [package_path(name) for names in IMPORT_ORDER for name in names if name != "__main__"]
