@@ -1,6 +1,7 @@
 # Needs Python >= 3.11 with venv and pip; no compiler. `make demo` and `make test` are all the set-up there is.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 
 help:
@@ -24,11 +25,16 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[books]'
+	$(INSTALL) -e '.[books]'
 	touch $@
 
-.venv/installed-dev: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+# `--group` came with pip 25.1; the pip that a new environment has may be older.
+.venv/pip-with-groups: $(BIN)/python
+	$(INSTALL) 'pip>=25.1'
+	touch $@
+
+.venv/installed-dev: .venv/pip-with-groups pyproject.toml
+	$(INSTALL) -e '.[all]' --group dev
 	touch $@ .venv/installed
 
 demo: .venv/installed
@@ -67,8 +73,8 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-.venv/installed-docs: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[books,docs]'
+.venv/installed-docs: .venv/pip-with-groups pyproject.toml
+	$(INSTALL) -e '.[books]' --group docs
 	touch $@
 
 docs: .venv/installed-docs .venv/installed-dev
@@ -76,8 +82,8 @@ docs: .venv/installed-docs .venv/installed-dev
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder doctest docs docs/_build/doctest
 	$(BIN)/python -m pytest -m pages tests/docs
 
-.venv/installed-release: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+.venv/installed-release: .venv/pip-with-groups pyproject.toml
+	$(INSTALL) -e . --group release
 	touch $@
 
 release-check: .venv/installed-release

@@ -35,10 +35,18 @@ def test_the_newest_version_of_the_changelog_is_the_packages() -> None:
 
 def test_every_extra_for_users_is_tried_by_the_release_check_and_told_in_the_readme(check: ModuleType) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = set(project["optional-dependencies"]) - {"dev", "docs", "release"}
+    extras = set(project["optional-dependencies"])
     assert extras - set(check.USES) == {"all", "torch"}  # the others together, and one that is large
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [extra for extra in extras if f"| `{extra}` |" not in readme] == []
+
+
+def test_tools_of_developers_are_groups_and_no_published_extras() -> None:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(table["dependency-groups"]) == {"dev", "docs", "release"}
+    assert set(table["dependency-groups"]).isdisjoint(table["project"]["optional-dependencies"])
+    groups = re.findall(r"--group (\w+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert set(groups) == set(table["dependency-groups"])
 
 
 def test_every_command_is_used_by_the_release_check(check: ModuleType) -> None:
