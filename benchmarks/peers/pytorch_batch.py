@@ -37,8 +37,8 @@ class Peer:
         if not self.gated:
             for bias in self.second_biases:
                 bias.requires_grad_(False)
-        self.learnt = [p for p in (*self.rnn.parameters(), *self.output.parameters()) if p.requires_grad]
-        self.optimizer = torch.optim.Adam(self.learnt, lr=RATE, betas=(BETA1, BETA2), eps=EPSILON, fused=True)
+        self.learned = [p for p in (*self.rnn.parameters(), *self.output.parameters()) if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.learned, lr=RATE, betas=(BETA1, BETA2), eps=EPSILON, fused=True)
         self.criterion = nn.CrossEntropyLoss(reduction="sum")
         self.one_hot = torch.eye(symbols)
         zeros = torch.zeros(shape.layers, shape.batch, shape.hidden)
@@ -70,7 +70,7 @@ class Peer:
         if self.gated:
             for bias in self.second_biases:
                 bias.grad[: 2 * self.hidden] = 0
-        nn.utils.clip_grad_norm_(self.learnt, CLIP_NORM)
+        nn.utils.clip_grad_norm_(self.learned, CLIP_NORM)
         self.optimizer.step()
         self.state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
         return float(loss.item())

@@ -129,8 +129,8 @@ def test_errors(call: Call, arguments: list[str], code: int, message: str) -> No
 
 def test_another_model_and_none_are_refused(call: Call, trained: Path) -> None:
     call("compress", "--adaptive", "book.txt", "-o", "learned")
-    call("compress", trained, "book.txt", "-o", "modelled")
+    call("compress", trained, "book.txt", "-o", "modeled")
     assert "error: the file was compressed without a model." in call("decompress", trained, "learned", "-o", "x").err
-    found = call("decompress", "--adaptive", "modelled", "-o", "x")
+    found = call("decompress", "--adaptive", "modeled", "-o", "x")
     assert found.code == 4
     assert "error: the file was compressed with a model." in found.err

@@ -123,7 +123,7 @@ def test_an_estimate_is_nearly_the_evaluation(cell: str, layers: int, length: in
 
 
 def test_an_estimate_counts_every_character_but_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a network that knows no neighbours the estimate is a plain mean, to the last character."""
+    """Of a network that knows no neighbors the estimate is a plain mean, to the last character."""
     config = ModelConfig(cell="gru", hidden_size=8)
     model = make_model(config=config)
     V, c = np.zeros_like(model.parameters["V"]), np.arange(len(SYMBOLS))

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.numpy import save as serialise
+from safetensors.numpy import save as serialize
 
 from recurra.errors import CheckpointError, ModelError, StorageError
 from recurra.io import tensor_file
@@ -225,7 +225,7 @@ def test_safetensors_of_others(tmp_path: Path) -> None:
         {METADATA_KEY: '{"sha256": 1}'},
         {METADATA_KEY: "{}"},
     ):
-        path.write_bytes(serialise({"x": np.zeros(3)}, metadata=metadata))
+        path.write_bytes(serialize({"x": np.zeros(3)}, metadata=metadata))
         with pytest.raises(ModelError, match=r"was not written by recurra: it has no metadata of ours\."):
             read(path)
 

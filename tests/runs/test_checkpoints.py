@@ -143,10 +143,10 @@ def test_removing_takes_only_what_is_ours(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path, keep=3)
     for snapshot in snapshots(0, 1):
         folder.commit(snapshot, TABLE, snapshot)
-    (folder.path / "favourite.safetensors").write_bytes(b"mine")
+    (folder.path / "favorite.safetensors").write_bytes(b"mine")
     checkpoints.remove(tmp_path)
-    assert names(folder.path) == ["favourite.safetensors"]
-    (folder.path / "favourite.safetensors").unlink()
+    assert names(folder.path) == ["favorite.safetensors"]
+    (folder.path / "favorite.safetensors").unlink()
     checkpoints.remove(tmp_path)
     assert names(tmp_path) == []
     checkpoints.remove(tmp_path)  # nothing is there

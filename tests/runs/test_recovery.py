@@ -183,9 +183,9 @@ def test_what_belongs_to_no_checkpoint_is_swept(run: Path) -> None:
     best_path(folder, 4).write_bytes(b"of a checkpoint that was never written")
     for place in (folder, run):
         (place / f"{atomic_write.STAGING}1-0").write_bytes(b"half")
-    (folder / "favourite.safetensors").write_bytes(b"mine")
+    (folder / "favorite.safetensors").write_bytes(b"mine")
     recover(run)
-    assert names(run) == [BEST, "favourite.safetensors", LATEST, name(1), name(2), name(3)]
+    assert names(run) == [BEST, "favorite.safetensors", LATEST, name(1), name(2), name(3)]
     assert list(run.iterdir()) == [folder]
 
 

@@ -117,7 +117,7 @@ def test_force_trains_anew_and_removes_only_files_of_a_run() -> None:
     folder = train_small("here", seed=1, updates=200).folder
     (folder / "report.html").write_text("old")
     (folder / f"{atomic_write.STAGING}1-0").write_text("left by a crash")
-    mine = {"notes.txt": b"mine", f"{CHECKPOINTS}/favourite.safetensors": b"mine", "figures/loss.png": b"mine"}
+    mine = {"notes.txt": b"mine", f"{CHECKPOINTS}/favorite.safetensors": b"mine", "figures/loss.png": b"mine"}
     (folder / "figures").mkdir()
     for name, data in mine.items():
         (folder / name).write_bytes(data)
@@ -425,7 +425,7 @@ def test_listeners_hear_every_event_and_announce_comes_first() -> None:
         ("ab\udcff", {}, "the text has a lone surrogate"),
     ],
 )
-def test_texts_that_cannot_be_learnt(text: str, settings: dict[str, Any], message: str) -> None:
+def test_texts_that_cannot_be_learned(text: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(TextError, match=message) as caught:
         train_small(text=text, **settings)
     assert caught.value.exit_code == 3

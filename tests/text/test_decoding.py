@@ -178,7 +178,7 @@ def test_decoding_error_names_byte_offset_and_line(data: bytes, encoding: str, m
 
 @pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
 @pytest.mark.parametrize("order", ["-le", "-be"])
-def test_marked_utf16_and_utf32_are_recognised(codec: str, order: str) -> None:
+def test_marked_utf16_and_utf32_are_recognized(codec: str, order: str) -> None:
     data = ("\ufeff" + "schön").encode(codec + order)
     with pytest.raises(TextError, match=f"is not utf-8.*\nhint: .*`--encoding {codec}`"):
         decode(data, "a.txt", "utf-8")

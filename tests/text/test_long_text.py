@@ -127,7 +127,7 @@ def test_an_error_after_characters_were_staged_leaves_no_file(cache: Path) -> No
     assert list(cache.iterdir()) == []
 
 
-def test_what_cannot_be_learnt() -> None:
+def test_what_cannot_be_learned() -> None:
     with pytest.raises(TextError, match="every character of the text is 'a'"):
         require_enough_text(read("-", stdin=io.BytesIO(b"a" * 99)), 5)
     with pytest.raises(TextError, match=r"every byte of the text is '\\x00'"):

@@ -344,19 +344,19 @@ def test_what_is_no_string() -> None:
         ("ab" * 50, 4, "the text has 100 characters, but one update of 4 sequences of 25 needs 101."),
     ],
 )
-def test_what_cannot_be_learnt(text: str, B: int, message: str) -> None:
+def test_what_cannot_be_learned(text: str, B: int, message: str) -> None:
     with pytest.raises(TextError, match=re.escape(message)) as raised:
         require_enough_text(from_string(text), 25, B)
     assert raised.value.exit_code == 3
 
 
-def test_what_can_just_be_learnt() -> None:
+def test_what_can_just_be_learned() -> None:
     require_enough_text(from_string("ab" * 13), 25)
     require_enough_text(from_string("ab" * 50 + "a"), 25, 4)
     require_enough_text(from_string("ab"), 1)
 
 
-def test_what_cannot_be_learnt_after_a_split() -> None:
+def test_what_cannot_be_learned_after_a_split() -> None:
     text = from_string("ab" * 14)
     require_enough_text(text, 25, validation=0.07)
     with pytest.raises(
@@ -371,6 +371,6 @@ def test_what_cannot_be_learnt_after_a_split() -> None:
         require_enough_text(text, 5, validation=0.5, test=0.01)
 
 
-def test_bytes_that_cannot_be_learnt() -> None:
+def test_bytes_that_cannot_be_learned() -> None:
     with pytest.raises(TextError, match=r"every byte of the text is '\\x00'"):
         require_enough_text(from_string("\0\0", encoding="bytes"), 1)

@@ -51,7 +51,7 @@ def test_known_and_unknown_characters(text: str, other: str) -> None:
         "e\u0301\u0301é",  # combining marks are characters of their own
         "👩‍👩‍👧 𝄞 \U0010ffff",  # beyond 16 bits, and joiners
         "a\0b\ufeff\ufffe\u2028",  # NUL, marks, separators
-        "\ud7ff\ue000",  # the neighbours of the surrogates
+        "\ud7ff\ue000",  # the neighbors of the surrogates
     ],
 )
 def test_hard_texts(text: str) -> None:

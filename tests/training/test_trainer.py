@@ -448,7 +448,7 @@ def test_losses_are_sums_for_preset_classic_unless_its_updates_differ() -> None:
     assert make_trainer(documents="lines").loss_span == 1
 
 
-def test_a_tiny_text_is_learnt_by_heart() -> None:
+def test_a_tiny_text_is_learned_by_heart() -> None:
     text = "bad cab\nbed ace "
     trainer = make_trainer(text, updates=4000, log_every=1000, sample_every=0)
     run(trainer)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[2J\u202e A fine day.\n"
 SIZES = [(1366, 768), (1920, 1080), (390, 844)]
-PANELS = ["learning", "writes", "next", "surprise", "neuron", "memory", "maths", "health"]
+PANELS = ["learning", "writes", "next", "surprise", "neuron", "memory", "math", "health"]
 AXE = find_spec("axe_core_python")
 
 
@@ -111,7 +111,7 @@ ANSWERS = {
     "surprise": "bits a character",
     "neuron": "follows",
     "memory": "Half of what counts",
-    "maths": "✓ This page computes what Python does",
+    "math": "✓ This page computes what Python does",
     "health": "Training: update",
 }
 
@@ -206,9 +206,9 @@ def test_every_panel_can_be_used(browser: Any, server: Server) -> None:
     browser.find_element("css selector", ".panel-surprise details button").click()
     wait(lambda: page.get_attribute("textContent") == "A fine day. A day.", "the reader's own text")
 
-    browser.find_element("css selector", ".panel-maths button").click()
-    wait(lambda: "✓ agrees" in words(browser, "maths"), "the check of the gradients")
-    assert "✗" not in words(browser, "maths")
+    browser.find_element("css selector", ".panel-math button").click()
+    wait(lambda: "✓ agrees" in words(browser, "math"), "the check of the gradients")
+    assert "✗" not in words(browser, "math")
 
 
 def test_the_loss_is_zoomed_with_more_points(browser: Any, server: Server) -> None:

@@ -234,7 +234,7 @@ def test_every_panel_of_a_report_answers(browser: Any, report: tuple[LanguageMod
     assert set(text[0].replace("¶\n", "\n")) <= known
     answers = {
         "next": "Most likely",
-        "maths": "This page agrees with Python; the gradients are above.",
+        "math": "This page agrees with Python; the gradients are above.",
         "learning": "3.03 bits a character",
         "writes": "After 4,000 updates",
         "surprise": "bits a character",

@@ -77,7 +77,7 @@ def _name(app: App, arguments: list[str]) -> str:
 
 
 def _refuse_options(app: App, arguments: list[str], texts: list[str] | tuple[str, ...]) -> None:
-    """UsageError for a text that is a misspelt option: texts may be a lone `-`, which leaves the parser no choice."""
+    """UsageError for a text that is a misspelled option: texts may be a lone `-`, which leaves the parser no choice."""
     forced = arguments[arguments.index("--") + 1 :] if "--" in arguments else []
     for text in texts:
         if text == "-" or not text.startswith("-") or text in forced:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.numpy import save as serialise
+from safetensors.numpy import save as serialize
 
 from recurra import __version__
 from recurra.config import NONE, ModelConfig
@@ -50,14 +50,14 @@ def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
         path / CONFIG: _json(config_of(model), indent=2),
         path / VOCABULARY: _json(symbols.to_json(model.vocabulary), indent=None),
         path / CARD: card(origin).encode(),
-        path / WEIGHTS: serialise(_contiguous(model), metadata={"format": "pt"}),
+        path / WEIGHTS: serialize(_contiguous(model), metadata={"format": "pt"}),
     }
 
 
 def state_dict(model: LanguageModel) -> bytes:
     """The weights alone, with config and vocabulary in the metadata, under the key `EXPORT_KEY`."""
     about = config_of(model) | {"vocabulary": model.vocabulary.symbols}
-    return serialise(_contiguous(model), metadata={"format": "pt", EXPORT_KEY: _json(about, indent=None).decode()})
+    return serialize(_contiguous(model), metadata={"format": "pt", EXPORT_KEY: _json(about, indent=None).decode()})
 
 
 def config_of(model: LanguageModel) -> dict[str, Any]:

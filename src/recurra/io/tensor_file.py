@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as parse
-from safetensors.numpy import save as serialise
+from safetensors.numpy import save as serialize
 
 from recurra.errors import CheckpointError, ModelError
 from recurra.io import atomic_write
@@ -113,7 +113,7 @@ def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[
     if len(text) > LONG_METADATA_BYTES:
         arrays[LONG_NAME] = np.frombuffer(text.encode(), np.uint8)
         text = json.dumps({"sha256": ZEROS})
-    data = bytearray(serialise(arrays, metadata={METADATA_KEY: text}))
+    data = bytearray(serialize(arrays, metadata={METADATA_KEY: text}))
     if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
         raise ValueError(f"the names of the arrays are longer than {MAX_HEADER_BYTES:,} bytes.")
     digest = hashlib.sha256(data).hexdigest()

@@ -13,7 +13,7 @@ bits still, but the same exponentials are summed up in another order, and the la
 a rectified network and of a minGRU has no bound, so that there nothing is promised.
 
 They can be learned all the same. The gradient of a logit is p - y, of a new character -1 where it is the target and
-nearly 0 elsewhere: each time that it occurs, c and its row of V move towards it. AdaGrad at 0.1 with m = 100 brings it
+nearly 0 elsewhere: each time that it occurs, c and its row of V move toward it. AdaGrad at 0.1 with m = 100 brings it
 up in some twenty occurrences; with AdaGrad their number grows with the square of the distance.
 """
 

@@ -128,7 +128,7 @@ def _parts(run: RunData, model: InlinedModel, anchor: str, level: int) -> list[P
     gradients = gradient_section(run)
     if model.data is not None:
         page = join([panel("surprise"), interactive.print_only(page)])
-        gradients = join([gradients, panel("maths")])
+        gradients = join([gradients, panel("math")])
     parts = [
         ("ask", "Ask it yourself", interactive.generation_section(model, level + 1)),
         ("gradients", "1. The gradients", gradients),

@@ -237,7 +237,7 @@ BY_HEART = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.1, "rms
 
 @of_all
 @pytest.mark.parametrize("cell", CELLS)
-def test_one_batch_can_be_learnt_by_heart(cell: str, name: str) -> None:
+def test_one_batch_can_be_learned_by_heart(cell: str, name: str) -> None:
     p = problem(cell, T=10, B=1, H=12, K=5, scale=0.1)
     optimizer = PURE_OPTIMIZERS[name]
     parameters, state = p.parameters, optimizer.init(p.parameters)

@@ -6,7 +6,7 @@ A symbol of frequency f, those before it having c in all, out of 2^24, narrows t
 
 and once range < 2^32 the first 32 bits of low are written and both move on by as many bits. A sum that passes 2^64
 is carried into the words already written. Source: G. N. N. Martin, "Range encoding: an algorithm for removing
-redundancy from a digitised message" (1979).
+redundancy from a digitized message" (1979).
 
 A coder's `state` (3,) uint64 is low, range and the number of words so far; for a decoder it is the distance of the
 coded number from low, range, and the number of words read.

@@ -1,7 +1,7 @@
 // The panels by name, put where the page has a place for them: <div data-panel="next">.
 import { healthPanel } from "./health.js";
 import { learningPanel } from "./learning.js";
-import { mathsPanel } from "./maths.js";
+import { mathPanel } from "./math.js";
 import { memoryPanel } from "./memory.js";
 import { neuronPanel } from "./neuron.js";
 import { nextPanel } from "./next.js";
@@ -11,7 +11,7 @@ import { writesPanel } from "./writes.js";
 const PANELS = {
   health: healthPanel,
   learning: learningPanel,
-  maths: mathsPanel,
+  math: mathPanel,
   memory: memoryPanel,
   neuron: neuronPanel,
   next: nextPanel,

@@ -1,4 +1,4 @@
-// Can I trust the maths? The gradients against numerical ones, and this page's own arithmetic against Python's.
+// Can I trust the math? The gradients against numerical ones, and this page's own arithmetic against Python's.
 import { element } from "./dom.js";
 import { AWAITED, makePanel } from "./panel.js";
 import { power, whole } from "./words.js";
@@ -9,8 +9,8 @@ const CLOSE = 1e-5; // nats: how far the page may be from Python
  * `check` is a signal of summary.json's gradient_check, or null; `checkNow`, where there is a server, asks for a check and
  * gives it back. The model brings its witness: a text, and what Python says of it.
  */
-export function mathsPanel({ check, model, checkNow }, level) {
-  const panel = makePanel("maths", "Can I trust the maths?", level);
+export function mathPanel({ check, model, checkNow }, level) {
+  const panel = makePanel("math", "Can I trust the math?", level);
   const grid = element("div", {});
   const badge = element("p", { class: "badge" });
   panel.body.append(badge, grid);
