@@ -13,7 +13,7 @@ help:
 	@echo "make test-browser   the live page and the report in Chromium, where that and its driver are installed"
 	@echo "make test-durability   trainings killed a thousand times, none of which may lose anything"
 	@echo "make mutants   whether the tests notice a changed sign, index or bound; MUTANT_SECONDS (default 3600)"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff, mypy and codespell"
 	@echo "make docs      the documentation, docs/_build/html/index.html; what it shows is run"
 	@echo "make release-check   the wheel, built and used in fresh environments: each Python on the PATH (or PYTHONS), each extra"
 	@echo "make online-check    what needs the internet: links of the documentation, known holes of dependencies"
@@ -71,6 +71,7 @@ mutants: .venv/installed-dev
 lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/codespell src tests benchmarks docs release *.md Makefile pyproject.toml
 	$(BIN)/mypy
 
 .venv/installed-docs: .venv/pip-with-groups pyproject.toml
