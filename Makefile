@@ -71,7 +71,7 @@ mutants: .venv/installed-dev
 lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/codespell src tests benchmarks docs release *.md Makefile pyproject.toml
+	$(BIN)/codespell src tests benchmarks docs release .github *.md CITATION.cff Makefile pyproject.toml
 	$(BIN)/mypy
 
 .venv/installed-docs: .venv/pip-with-groups pyproject.toml

@@ -3,6 +3,7 @@
 python release/check.py            all of it, into dist/: sdist, wheel, sbom.json
 python release/check.py --extras base onnx
 python release/check.py --pythons python3.12 /opt/python3.14/bin/python
+python release/check.py --tag v0.1.0          the tag must name the version, and CHANGELOG.md the date of its release
 
 The base is used with every Python of `--pythons` that is there (else 3.11 to 3.14 on the PATH), and trains the
 same bits with each; the extras with the Python that runs this program, whose packages with the base sbom.json lists.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,6 +70,17 @@ def build() -> Path:
     wheel = next(DIST.glob("*.whl"))
     run(Path(sys.executable).with_name("check-wheel-contents"), wheel)
     return wheel
+
+
+def require_tag(tag: str, version: str, changelog: str) -> None:
+    """Raise SystemExit unless `tag` names `version`, and the newest section of `changelog` too, with a date."""
+    if tag != f"v{version}":
+        raise SystemExit(f"the tag {tag!r} does not name the version {version}; expected v{version}.")
+    heading = next((line for line in changelog.splitlines() if line.startswith("## ")), "")
+    if not re.fullmatch(rf"## {re.escape(version)} - \d{{4}}-\d\d-\d\d", heading):
+        raise SystemExit(
+            f"CHANGELOG.md begins with {heading!r}; expected '## {version} - ' and the date of the release."
+        )
 
 
 def serve(recurra: Path, folder: Path) -> None:
@@ -127,8 +140,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extras", nargs="+", default=list(USES), choices=list(USES))
     parser.add_argument("--pythons", nargs="+", default=PYTHONS, metavar="COMMAND")
+    parser.add_argument("--tag", help="the tag of a release, such as v0.1.0")
     options = parser.parse_args()
     wheel = build()
+    if options.tag is not None:
+        require_tag(options.tag, wheel.name.split("-")[1], (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
     print(f"built         {wheel.name}", flush=True)
     trained = {}
     for number, python in others(options.pythons).items():

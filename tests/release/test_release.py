@@ -60,6 +60,14 @@ def test_a_use_that_ends_otherwise_is_told(check: ModuleType) -> None:
     check.run("false", expected=1)
 
 
+def test_a_tag_names_the_version_and_the_changelog_its_date(check: ModuleType) -> None:
+    check.require_tag("v1.2.0", "1.2.0", "# Changelog\n\n## 1.2.0 - 2026-12-01\n\n## 1.1.0 - 2026-11-30\n")
+    with pytest.raises(SystemExit, match=r"tag 'v1\.2' does not name the version 1\.2\.0; expected v1\.2\.0"):
+        check.require_tag("v1.2", "1.2.0", "")
+    with pytest.raises(SystemExit, match=r"begins with '## 1\.2\.0 - unreleased'"):
+        check.require_tag("v1.2.0", "1.2.0", "# Changelog\n\n## 1.2.0 - unreleased\n")
+
+
 def test_other_pythons_are_those_that_run(check: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "python3.99").write_text("#!/bin/sh\necho 3.99\n", encoding="utf-8")
     (tmp_path / "kept").write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
