@@ -25,7 +25,7 @@ BOOKS = ["kjv", "python-docs"]
 PRESETS = ["classic", "small"]
 COMPRESSORS = {"gzip": "gzip -9", "bzip2": "bzip2 -9", "xz": "xz -9e"}
 COMMAND = "recurra train {text} --preset {preset} --validation 0.1 --seed 0"
-HEADER = "| model | nats a character | bits a character | time | characters a second |\n|---|---|---|---|---|\n"
+HEADER = "| model | nats per character | bits per character | time | characters per second |\n|---|---|---|---|---|\n"
 
 
 def trained(text: str, folder: Path, **settings: Any) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, help="in place of the presets' own: to try this program out")
     options = parser.parse_args()
     fewer = {} if options.updates is None else {"updates": options.updates}
-    parts = [f"Measured on {dt.date.today():%Y-%m-%d}: {one_core.machine()}.\n\n"]
+    parts = [f"Measured on {dt.date.today():%Y-%m-%d}. Machine: {one_core.machine()}.\n\n"]
     for text in options.texts:
         with tempfile.TemporaryDirectory() as room:
             summaries = {
