@@ -193,7 +193,7 @@ def test_the_readme_and_the_package_have_the_threat_model() -> None:
     assert "SECURITY.md" in (root / "README.md").read_text()
     assert '"SECURITY.md"' in (root / "pyproject.toml").read_text()
     words = (root / "SECURITY.md").read_text()
-    for reader in ("model file", "text", "run folder", "terminal", "report", "How to report"):
+    for reader in ("model file", "text", "run directory", "terminal", "report", "How to report"):
         assert reader in words
 
 
