@@ -104,7 +104,7 @@ USAGE = [
     ("train --clip-value off", "`--clip-value` must be a number; got 'off'.", None),
     ("train --validation 2", "`validation` must be a number from 0 to 0.9; got 2.0.", None),
     ("train --engine abacus", "`engine` must be one of auto, compiled, reference, torch; got 'abacus'.", None),
-    ("train --preset huge", "`preset` must be one of auto, seed, small, medium, large; got 'huge'.", None),
+    ("train --preset huge", "`preset` must be one of auto, classic, small, medium, large; got 'huge'.", None),
     ("train --run=", "`--run` must not be empty.", None),
     ("train - -", "standard input (`-`) can be read only once.", None),
     ("sample", "MODEL is missing.", "see `recurra sample --help`."),

@@ -30,7 +30,7 @@ def test_a_preset_is_a_training_that_can_be_built(name: str) -> None:
 def test_a_setting_given_overrides_its_preset() -> None:
     model, training = configs({"preset": "medium", "layers": 1, "updates": 7})
     assert (model.cell, model.layers, training.updates, training.batch_size) == ("lstm", 1, 7, 32)
-    with pytest.raises(UsageError, match=r"`preset` must be one of auto, seed, small, medium, large; got 'huge'\."):
+    with pytest.raises(UsageError, match=r"`preset` must be one of auto, classic, small, medium, large; got 'huge'\."):
         configs({"preset": "huge"})
 
 
