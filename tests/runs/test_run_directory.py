@@ -22,8 +22,8 @@ from small_training import resume_small, train_small
 HOLDER = """
 import sys
 from pathlib import Path
-from recurra.runs.run_directory import locked
-with locked(Path(sys.argv[1])):
+from recurra.runs.run_directory import lock_run
+with lock_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
