@@ -40,13 +40,13 @@ def test_the_network_passes(sizes: tuple[int, int, int, int], drops: bool, layer
 
 # Each: the module and function to break, the right fragment, the wrong one, and what must be found wrong.
 FORMULAS = [
-    (elman, "dh_t = dh[t] + from_later", "dh_t = dh[t]", RECURRENT),
-    (elman, "dh_t = dh[t] + from_later", "dh_t = from_later", RECURRENT),
+    (elman, "dh_t = dh[t] + dh_next", "dh_t = dh[t]", RECURRENT),
+    (elman, "dh_t = dh[t] + dh_next", "dh_t = dh_next", RECURRENT),
     (elman, "dh_t * slope(h[t])", "dh_t", RECURRENT),
     (elman, "dh_t * slope(h[t])", "dh_t * (1 - h[t])", RECURRENT),
     (elman, "dh_t * slope(h[t])", "dh_t * slope(h[t - 1])", RECURRENT),
-    (elman, "from_later = da[t] @ W", "from_later = da[t] @ W.T", RECURRENT),
-    (elman, "from_later = da[t] @ W", "from_later = dh_t @ W", RECURRENT),
+    (elman, "dh_next = da[t] @ W", "dh_next = da[t] @ W.T", RECURRENT),
+    (elman, "dh_next = da[t] @ W", "dh_next = dh_t @ W", RECURRENT),
     (elman, "np.concatenate([h0[np.newaxis], h[:-1]])", "h", ["layers.0.W"]),
     (elman, "np.concatenate([h0[np.newaxis], h[:-1]])", "np.concatenate([0 * h[:1], h[:-1]])", ["layers.0.W"]),
     (elman, "np.concatenate([h0[np.newaxis], h[:-1]])", "np.roll(h, 1, axis=0)", ["layers.0.W"]),
@@ -58,8 +58,8 @@ FORMULAS = [
     (elman, "da.sum(axis=(0, 1))", "da[-1].sum(axis=0)", ["layers.0.b"]),
     (elman, "da.sum(axis=(0, 1))", "da.mean(axis=(0, 1))", ["layers.0.b"]),
     (elman, "da.sum(axis=(0, 1))", "da[:, 0].sum(axis=0)", ["layers.0.b"]),
-    (elman, "State(h=from_later)", "State(h=0 * from_later)", ["state.h"]),
-    (elman, "State(h=from_later)", "State(h=da[0])", ["state.h"]),
+    (elman, "State(h=dh_next)", "State(h=0 * dh_next)", ["state.h"]),
+    (elman, "State(h=dh_next)", "State(h=da[0])", ["state.h"]),
     (elman, "da @ U, State", "da[::-1] @ U, State", ["inputs"]),
     (output, "np.exp(log_probabilities) - y", "y - np.exp(log_probabilities)", EVERYTHING),
     (output, "np.exp(log_probabilities) - y", "np.exp(log_probabilities)", EVERYTHING),
@@ -138,8 +138,8 @@ GATED = [
     (lstm, "da @ U, State", "da[::-1] @ U, State", ["inputs"]),
     (lstm, "State(h=dh_later, c=dc_later)", "State(h=dc_later, c=dh_later)", ["state.h", "state.c"]),
     (lstm, "State(h=dh_later, c=dc_later)", "State(h=dh_later, c=0 * dc_later)", ["state.c"]),
-    (gru, "dh_t = dh[t] + from_later", "dh_t = dh[t]", GRU),
-    (gru, "dh_t = dh[t] + from_later", "dh_t = from_later", GRU),
+    (gru, "dh_t = dh[t] + dh_next", "dh_t = dh[t]", GRU),
+    (gru, "dh_t = dh[t] + dh_next", "dh_t = dh_next", GRU),
     (gru, "du_n = dh_t * (1 - z) * (1 - n**2)", "du_n = dh_t * z * (1 - n**2)", GRU),
     (gru, "du_n = dh_t * (1 - z) * (1 - n**2)", "du_n = dh_t * (1 - n**2)", GRU),
     (gru, "du_n = dh_t * (1 - z) * (1 - n**2)", "du_n = dh_t * (1 - z)", GRU),
@@ -173,7 +173,7 @@ GATED = [
     (gru, "np.split(dw, len(GATES), axis=-1)[-1]", "np.split(dw, len(GATES), axis=-1)[0]", ["layers.0.b_n"]),
     (gru, "dq.sum(axis=(0, 1))", "dq[-1].sum(axis=0)", ["layers.0.b_n"]),
     (gru, "du @ U, State", "dw @ U, State", ["inputs"]),
-    (gru, "State(h=from_later)", "State(h=0 * from_later)", ["state.h"]),
+    (gru, "State(h=dh_next)", "State(h=0 * dh_next)", ["state.h"]),
 ]  # fmt: skip
 
 
