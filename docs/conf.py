@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages. What the code knows is written from the code, by `from_code`."""
+"""How Sphinx builds these pages. `from_code` writes the reference pages, `network_drawings` the figures."""
 
 from __future__ import annotations
 
@@ -9,23 +9,37 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import from_code  # noqa: E402
+import network_drawings  # noqa: E402
 
 import recurra  # noqa: E402
 
 project = "recurra"
 author = "The recurra developers"
 release = version = recurra.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "typeset_math",
+]
 exclude_patterns = ["_build", "numbers-table.md"]  # the table is included
 default_role = "code"
 myst_heading_anchors = 3
-myst_enable_extensions = ["deflist", "colon_fence"]
+myst_enable_extensions = ["deflist", "colon_fence", "dollarmath"]
 html_theme = "furo"
-html_title = "recurra"
+html_title = f"recurra {release}"
+html_math_renderer = "mathml"
+html_static_path = ["static"]
+html_css_files = ["recurra.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
+html_show_search_summary = False  # a browser fetches no excerpts for a page that is opened as a file
 html_theme_options = {"source_repository": "", "top_of_page_buttons": []}
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -34,5 +48,6 @@ doctest_test_doctest_blocks = ""
 
 
 def setup(_app: object) -> None:
-    """Write the generated pages before Sphinx looks for sources."""
+    """Write the generated pages and drawings before Sphinx looks for sources."""
     from_code.write_pages(HERE / "reference" / "generated")
+    network_drawings.write_drawings(HERE / "images" / "generated")

@@ -7,12 +7,16 @@ import contextlib
 import inspect
 import io
 import os
+import re
+import typing
 from pathlib import Path
 from unittest import mock
 
+from cyclopts.argument import Argument
+
 import recurra
 from recurra.cli import main
-from recurra.cli.command_line import COMMANDS
+from recurra.cli.command_line import COMMANDS, build
 from recurra.config import NONE, ModelConfig, Setting, TrainingConfig, presets
 from recurra.config.declaration import OneOf, declared
 
@@ -29,10 +33,47 @@ def write_pages(folder: Path) -> None:
 
 
 def commands() -> str:
-    """The help of every command, as a user sees it."""
-    parts = ["# Commands\n\nWhat `--help` says.\n"]
-    parts += [f"## recurra {name}\n\n```text\n{help_of(name)}\n```\n" for name in COMMANDS]
+    """Return every command with its options, each with an anchor, and the help page that a user sees."""
+    parts = ["# Commands\n\nEvery option has a link of its own: point at it and follow the sign at its end.\n"]
+    application = build()
+    for name in COMMANDS:
+        about = inspect.getdoc(application[name].default_command) or ""
+        parts.append(f"## recurra {name}\n\n{markdown(about)}\n\n```{{program}} recurra {name}\n```\n")
+        arguments = application[name].assemble_argument_collection()
+        parts += [option(argument) for argument in arguments if argument.parameter.show is not False]
+        parts.append(
+            f"<details><summary>The same as a help page</summary>\n\n```text\n{help_of(name)}\n```\n\n</details>\n"
+        )
     return "\n".join(parts)
+
+
+def option(argument: Argument) -> str:
+    """Return the entry of an option or an argument: its names, its value, its help and its default."""
+    parameter = argument.parameter
+    is_flag = argument.hint is bool
+    value = "" if is_flag or not argument.name.startswith("-") else f" {parameter.metavar or hint_name(argument.hint)}"
+    default = f" Default: {markdown(parameter.show_default)}." if isinstance(parameter.show_default, str) else ""
+    names = ", ".join(name + value for name in argument.names)
+    return f"```{{option}} {names}\n{markdown(parameter.help or '')}{default}\n```\n"
+
+
+def hint_name(hint: object) -> str:
+    """Return the kind of value in capitals, as the help page has it: `int | None` is INT, `list[str]` is STR..."""
+    kinds = [kind for kind in typing.get_args(hint) if isinstance(kind, type)]
+    if typing.get_origin(hint) in (list, tuple):
+        return f"{hint_name(kinds[0])}..."
+    if isinstance(hint, type):
+        return {str: "STR", int: "INT", float: "FLOAT", Path: "PATH"}[hint]
+    return hint_name(next(kind for kind in typing.get_args(hint) if kind is not type(None)))
+
+
+def markdown(words: str) -> str:
+    """Return plain words as Markdown: options become code, and no character outside of code is a sign of Markdown."""
+    parts = re.split(r"(`[^`]*`)", words)
+    for place in range(0, len(parts), 2):
+        found = re.sub(r"([\\\\*_\[\]<>$])", r"\\\1", parts[place])
+        parts[place] = re.sub(r"(?<![\w-])(--[a-z][a-z-]*)", r"`\1`", found)
+    return "".join(parts)
 
 
 def help_of(command: str) -> str:
