@@ -56,6 +56,7 @@ __all__ = [
     "Vocabulary",
     "baselines",
     "check",
+    "compare_gradients",
     "compress",
     "decompress",
     "evaluate",
@@ -67,12 +68,13 @@ __all__ = [
     "score",
     "serve",
     "train",
+    "write_gradient_problem",
     "write_report",
 ]
 
 _HOMES = {
     "recurra.api.file_compression": ("compress", "decompress"),
-    "recurra.api.gradient_checking": ("check",),
+    "recurra.api.gradient_checking": ("check", "compare_gradients", "write_gradient_problem"),
     "recurra.api.model_exchange": ("export", "import_model"),
     "recurra.api.model_serving": ("serve",),
     "recurra.api.model_training": ("train",),

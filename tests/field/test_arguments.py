@@ -54,6 +54,10 @@ CALLS: dict[str, Callable[..., Any]] = {
     ),
     "decompress": lambda **named: recurra.decompress(**{"source": io.BytesIO(b"a"), "target": io.BytesIO(), **named}),
     "check": lambda **named: recurra.check(**{"model": "nowhere", **named}),
+    "compare_gradients": lambda **named: recurra.compare_gradients(**{"path": "nowhere", **named}),
+    "write_gradient_problem": lambda **named: recurra.write_gradient_problem(
+        **{"path": "out.npz", "text": TEXT, "hidden_size": 4, "sequence_length": 5, "force": True, **named}
+    ),
     "serve": lambda **named: recurra.serve(**{"models": "nowhere", **named}),
     "write_report": lambda **named: recurra.write_report(**{"runs": "nowhere", **named}),
     "ModelConfig": ModelConfig,
@@ -103,6 +107,7 @@ DEFAULT_BOOK = [
     ("train from sources", "sources", "()"),
     ("check", "model", "None"),
     ("baselines", "text", "None"),
+    ("write_gradient_problem", "text", "None"),
 ]
 FUNCTIONS = ("announce", "watch", "progress")  # those that are given are called
 SAMPLING = tuple(SamplingSettings.__annotations__)
@@ -131,6 +136,10 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "decompress": ("source", "target", "model", "salvage", "force", "progress"),
     "check": (
         "model", "sources", "text", "encoding", "every", "complete", "announce", "progress", "cell", "preset", "seed",
+    ),
+    "compare_gradients": ("path",),
+    "write_gradient_problem": (
+        "path", "sources", "text", "encoding", "force", "hidden_size", "sequence_length", "preset", "seed",
     ),
     "serve": ("models", "host", "port", "allow_hosts", "api_key_file", "announce"),
     "write_report": ("runs", "output", "with_model", "figures", "format"),

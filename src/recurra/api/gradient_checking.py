@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from recurra.config import ModelSettings, arguments, configs
+from recurra.errors import UsageError
+from recurra.interop import gradient_file
+from recurra.network import gradient_comparison
 from recurra.network.gradient_check import MAX_MULTIPLICATIONS, Progress, ignore_progress
 from recurra.runs import gradient_proof
 from recurra.system.shell import path_argument
@@ -97,3 +100,72 @@ def check(
         work=work,
         progress=show,
     )
+
+
+def compare_gradients(path: str | Path) -> dict[str, Any]:
+    """Compare the gradients of another program with ours; returns the keys of `recurra check --against FILE --json`.
+
+    path
+        an .npz or MAT-file with the parameters U, W, b, V and c of one elman layer with tanh, h0, the sequence as X
+        and Y (one-hot) or inputs and targets (ids), and gradients such as grads.U or dU
+
+    A gradient is right if its largest difference is within 1e-6 of its largest element, 1e-4 in single precision. For
+    a wrong one, "likely_mistake" names the mistake that gives exactly this gradient, if one is recognized. Raises
+    ModelError if the file lacks something or a shape does not fit, CheckpointError if it is damaged.
+    """
+    place = arguments.path("path", path)
+    problem, theirs, their_loss = gradient_file.read(place)
+    loss, differences = gradient_comparison.compare(problem, theirs)
+    return {
+        "file": str(place),
+        "hidden_size": len(problem.arrays["b"]),
+        "symbols": len(problem.arrays["c"]),
+        "sequence_length": len(problem.inputs),
+        "loss": loss,
+        "their_loss": their_loss,
+        "gradients": {letter: difference._asdict() for letter, difference in differences.items()},
+        "absent": [letter for letter in problem.arrays if letter not in differences],
+        "passed": all(difference.passed for difference in differences.values()),
+    }
+
+
+def write_gradient_problem(
+    path: str | Path,
+    sources: Source | Sequence[Source] = (),
+    *,
+    text: str | Text | None = None,
+    encoding: str | None = None,
+    force: bool = False,
+    **settings: Unpack[CheckSettings],
+) -> Path:
+    """Write a new network and the first sequence of a text, for another program to compute gradients; returns the path.
+
+    path
+        the .npz or MAT-file to write; a MAT-file needs the package scipy
+    sources
+        a book's name, files or folders, in `encoding`; none: the default book
+    text
+        the text itself, in place of sources
+    force
+        replace a file that is there
+    settings
+        hidden_size, preset, sequence_length, seed
+
+    The file has U, W, b, V, c, h0 and the sequence in two forms: X and Y, one-hot columns, and inputs and targets,
+    ids that count from 1 in a MAT-file and from 0 in an .npz file. `compare_gradients` reads it when the gradients are
+    added. Raises UsageError for another network than one elman layer with tanh.
+    """
+    place, force = arguments.path("path", path), arguments.flag("force", force)
+    arguments.require_known(settings, CheckSettings.__annotations__)
+    config, training = configs(settings)
+    if (config.cell, config.activation, config.layers) != ("elman", "tanh", 1):
+        raise UsageError(
+            f"a gradient file holds one elman layer with tanh; got {config.cell} ({config.activation}), "
+            f"{config.layers} layers.",
+            hint="leave out the preset and the options of the network, but for `--hidden-size`.",
+        )
+    listed = list_sources(sources)
+    encoding = arguments.text_or_none("encoding", encoding)
+    require_texts(listed, lambda _: "give a text, not a model.", encoding)
+    problem = gradient_proof.first_problem(read_text(listed, text, encoding), config, training)
+    return gradient_file.write(place, problem, force=force)

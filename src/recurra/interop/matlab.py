@@ -84,9 +84,7 @@ def to_bytes(model: LanguageModel) -> bytes:
 
     file = io.BytesIO()
     savemat(file, _variables(model), format="5", do_compression=False, oned_as="column")
-    data = bytearray(file.getvalue())
-    data[:116] = b"MATLAB 5.0 MAT-file, written by recurra".ljust(116)  # and not the date, so that a file is the same
-    return bytes(data)
+    return mat_file.without_date(file.getvalue())
 
 
 def _variables(model: LanguageModel) -> dict[str, Any]:

@@ -67,6 +67,21 @@ def network(
 
     If `rows`, the file may be of a program whose vectors are rows. Raises ModelError if a shape does not fit.
     """
+    arrays = arrays_of(fields, scheme, name, rows=rows)
+    parameters = {"layers.0.U": arrays.U, "layers.0.W": arrays.W, "layers.0.b": arrays.b, "V": arrays.V, "c": arrays.c}
+    try:
+        config = ModelConfig(hidden_size=len(arrays.W), activation=activation)
+    except UsageError as error:
+        raise ModelError(error.message) from error
+    with np.errstate(over="ignore"):  # infinity is found where the model is built
+        return config, {key: np.asarray(array, np.float32) for key, array in parameters.items()}
+
+
+def arrays_of(fields: Mapping[str, Any], scheme: Scheme, name: str, *, rows: bool = False) -> Arrays:
+    """Return the five arrays in the precision of the file: U (m, K), W (m, m), V (K, m), b (m,) and c (K,).
+
+    If `rows`, the file may be of a program whose vectors are rows. Raises ModelError if a shape does not fit.
+    """
     arrays = Arrays._make(_numbers(fields[field], field, name) for field in scheme)
     m, K = len(arrays.W), arrays.c.size
     if m * (m + 2 * K) > MAX_WEIGHTS:
@@ -75,14 +90,7 @@ def network(
         arrays = arrays._replace(U=arrays.U.T, W=arrays.W.T, V=arrays.V.T)
     for field, array, shape in zip(scheme, arrays, ((m, K), (m, m), (K, m), (m, 1), (K, 1)), strict=True):
         _require_shape(field, array, shape, scheme, name, m, K)
-    parameters = {"layers.0.U": arrays.U, "layers.0.W": arrays.W, "layers.0.b": arrays.b.ravel(), "V": arrays.V}
-    parameters |= {"c": arrays.c.ravel()}
-    try:
-        config = ModelConfig(hidden_size=m, activation=activation)
-    except UsageError as error:
-        raise ModelError(error.message) from error
-    with np.errstate(over="ignore"):  # infinity is found where the model is built
-        return config, {key: np.asarray(array, np.float32) for key, array in parameters.items()}
+    return arrays._replace(b=arrays.b.ravel(), c=arrays.c.ravel())
 
 
 def _numbers(value: Any, field: str, name: str) -> Array:
@@ -101,7 +109,7 @@ def _has_rows(arrays: Arrays, scheme: Scheme, name: str) -> bool:
         warnings.warn(
             f"the matrices in `{name}` are square, so that their shapes do not show how they are multiplied: "
             f"{scheme.W} h + {scheme.U} x + {scheme.b} was taken, not h {scheme.W} + x {scheme.U} + {scheme.b}.",
-            stacklevel=6,
+            stacklevel=7,
         )
     return biases == {(1, m)} and m > 1
 

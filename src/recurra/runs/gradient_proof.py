@@ -19,10 +19,12 @@ from recurra.io import tensor_file
 from recurra.model import from_tensors
 from recurra.network import gradient_check, gradient_survey
 from recurra.network.gradient_check import MAX_MULTIPLICATIONS, Progress, ignore_progress
+from recurra.network.gradient_comparison import NAMES, Problem
 from recurra.network.network import State
 from recurra.network.parameters import count, initialize
 from recurra.network.state import map_state, named_state, state_of
 from recurra.runs.saved_model import locate
+from recurra.system.random_streams import stream
 from recurra.text.id_file import Ids
 from recurra.text.reading import Source, read, require_enough_text
 from recurra.text.streams import SequentialStream
@@ -30,6 +32,7 @@ from recurra.text.text import Text
 
 Array = NDArray[Any]
 TRAINED_UPDATES = 1000  # that lead to the trained state of `prove`
+BIAS_SCALE = 0.1  # standard deviation of the biases and h_0 in `first_problem`
 
 
 class Bounds(TypedDict, total=False):
@@ -89,6 +92,22 @@ def prove_model(
     return figures(model.config, initial, model.parameters, ids, first, **bounded)
 
 
+def first_problem(text: Text, config: ModelConfig, training: TrainingConfig) -> Problem:
+    """Return a new network and the first sequence of a text, for another program to differentiate.
+
+    The weights are the initial ones of `training`. The biases and h_0 are drawn from N(0, 0.1^2) and not zero, so that
+    a program that forgets one of them has another gradient.
+    """
+    require_enough_text(text, training.sequence_length)
+    K, seed = len(text.vocabulary), training.seed
+    weights = initialize(config, K, seed=seed, scale=training.initial_scale)
+    arrays = {letter: weights[name].astype(np.float64) for letter, name in NAMES.items() if name in weights}
+    for letter, size in (("b", config.hidden_size), ("c", K), ("h0", config.hidden_size)):
+        arrays[letter] = BIAS_SCALE * stream(seed, f"gradient problem {letter}").normal(size)
+    ids = np.asarray(text.ids[: training.sequence_length + 1])
+    return Problem(arrays, ids[:-1], ids[1:])
+
+
 def prove_every(seed: int = 0) -> dict[str, Any]:
     """Check the gradients of every cell, depth, dropout and batch, on small networks; by cell the worst figures."""
     started = time.perf_counter()
@@ -126,12 +145,12 @@ def _train(
     config: ModelConfig, training: TrainingConfig, initial: Mapping[str, Array], ids: Ids, updates: int
 ) -> tuple[dict[str, Array], State]:
     engine = engines.create(config, training, Start(initial))
-    stream = SequentialStream(ids, training.sequence_length, 1)
+    source = SequentialStream(ids, training.sequence_length, 1)
     done = 0
     while done < updates:
-        if stream.at_epoch_start:
+        if source.at_epoch_start:
             engine.zero_state()
-        chunk = stream.take(updates - done)
+        chunk = source.take(updates - done)
         rates = np.full(len(chunk.inputs), training.learning_rate, np.float32)
         engine.train(chunk.inputs, chunk.targets, rates)
         done += len(chunk.inputs)
