@@ -18,7 +18,8 @@ SAVED = ModelConfig().to_table() | TrainingConfig(updates=100, time_limit=60.0, 
 FREE = {
     "updates": 200, "learning_rate": 0.01, "schedule": "cosine", "schedule_updates": 150, "warm_up": 5,
     "final_rate": 0.1, "clip_value": None, "clip_norm": 3.0, "dropout": 0.1, "patience": 2, "plateau": 3,
-    "log_every": 7, "sample_every": 0, "sample_length": 9, "evaluate_every": 8, "checkpoint_every": "1m", "keep": 9,
+    "log_every": 7, "sample_every": 0, "sample_length": 9, "sample_prompt": "In", "evaluate_every": 8,
+    "checkpoint_every": "1m", "keep": 9,
     "engine": "reference", "shards": 2, "threads": 1, "device": "cpu",
 }  # fmt: skip
 OTHER = {

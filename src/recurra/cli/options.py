@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from cyclopts import Group, Parameter, Token
 
 from recurra.config import NONE, SETTINGS, Setting
-from recurra.config.declaration import HELD_OUT, HOW, NETWORK, WATCH, Duration, Number, OneOf, Whole
+from recurra.config.declaration import HELD_OUT, HOW, NETWORK, WATCH, Characters, Duration, Number, OneOf, Whole
 from recurra.config.presets import PRESET_SETTINGS
 from recurra.errors import UsageError
 from recurra.formatting import quote_text
@@ -104,7 +104,7 @@ def _parameter(setting: Setting, default: str | None, *, grouped: bool) -> inspe
         converter=reader,
         help=setting_help(setting),
         show_default=default or _default(setting),
-        allow_leading_hyphen=isinstance(setting.values, Duration),  # a duration below zero has an error of its own
+        allow_leading_hyphen=isinstance(setting.values, Duration | Characters),  # a duration below zero is an error
         **given(
             group=SETTING_GROUPS[setting.group] if grouped else None,
             metavar="FLOAT" if reader is real_or_none else None,

@@ -108,7 +108,29 @@ class OneOf(NamedTuple):
         return "one of " + ", ".join(self.names)
 
 
-Values = Whole | Number | Duration | OneOf
+class Characters(NamedTuple):
+    """Any text of up to `longest` characters that UTF-8 can encode."""
+
+    longest: int
+
+    def allows(self, value: object) -> bool:
+        """Return True if `value` is such a text."""
+        if not isinstance(value, str) or len(value) > self.longest or "\0" in value:
+            return False
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+
+    @property
+    def expected(self) -> str:
+        """The limit in an error message."""
+        return f"a text of at most {self.longest:,} characters, without NUL and lone surrogates"
+
+    @property
+    def shown(self) -> str:
+        """The limit in a help text."""
+        return f"at most {self.longest:,} characters"
+
+
+Values = Whole | Number | Duration | OneOf | Characters
 
 
 class Setting(NamedTuple):
@@ -202,4 +224,7 @@ class Configuration:
     def from_table(cls, table: dict[str, Any]) -> Self:
         """Return the settings that a table holds; an unknown name is an error, a missing one has its default."""
         arguments.require_known(table, list(declared(cls)))
-        return cls(**{name: None if is_none(value) else value for name, value in table.items()})
+        settings = declared(cls)
+        return cls(
+            **{name: None if is_none(value) and settings[name].optional else value for name, value in table.items()}
+        )

@@ -14,6 +14,7 @@ from recurra.config.declaration import (
     NONE,
     OTHER_RUN,
     WATCH,
+    Characters,
     Configuration,
     Duration,
     Number,
@@ -81,8 +82,8 @@ class TrainingConfig(Configuration):
     updates of `batch_size` lines of like length; one longer than `sequence_length` is cut into pieces that are read so.
 
     Every `log_every` updates a record is written, every `sample_every` a sample of `sample_length` characters (0:
-    never), every `checkpoint_every` seconds a checkpoint; every `evaluate_every` updates (0: once an epoch and at the
-    end) the held-out text is scored.
+    never) that continues `sample_prompt`, every `checkpoint_every` seconds a checkpoint; every `evaluate_every` updates
+    (0: once an epoch and at the end) the held-out text is scored.
 
     A batch is computed in `shards` (0: 1, 2, 4 or 8, of 16 streams or more each) by as many `threads` (0: a CPU each);
     the shards decide its bits, the threads only its speed. Engine `torch` computes on a `device`, the GPU where `auto`
@@ -237,6 +238,16 @@ class TrainingConfig(Configuration):
         default=200,
         metadata=setting("Characters of a sample, at most 524,288", Whole(1), WATCH, unit="characters"),
     )
+    sample_prompt: str = field(
+        default="",
+        metadata=setting(
+            "Beginning of every sample, such as one character",
+            Characters(1000),
+            WATCH,
+            unit="characters",
+            default_words="empty",
+        ),
+    )
     evaluate_every: int = field(
         default=0, metadata=setting("Updates between evaluations; 0: each epoch", Whole(0), HELD_OUT, unit="updates")
     )
@@ -335,6 +346,7 @@ class TrainingSettings(TypedDict, total=False):
     log_every: int
     sample_every: int
     sample_length: int
+    sample_prompt: str
     evaluate_every: int
     checkpoint_every: float | str
     keep: int

@@ -53,6 +53,7 @@ def prepare(text: Text, training: TrainingConfig, known: Vocabulary | None = Non
     T, B = (training.sequence_length, training.batch_size) if training.documents is None else (1, 1)
     require_enough_text(text, T, B, **held_out)
     vocabulary, ids = _encoded(text, known)
+    _require_prompt(training, vocabulary)
     newline = newline_id(training, vocabulary)
     if newline is not None:
         ids = ids[:]  # lines are sorted by length: in memory
@@ -80,6 +81,16 @@ def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
             hint="add them with `--extend-vocabulary`, or take these characters out.",
         )
     return known, translate(text.ids, known.encode(own.symbols))
+
+
+def _require_prompt(training: TrainingConfig, vocabulary: Vocabulary) -> None:
+    """Raise UsageError if the text has not all characters with which the samples begin."""
+    _, unknown = vocabulary.encode_known(vocabulary.spell(training.sample_prompt))
+    if unknown:
+        raise UsageError(
+            f"`sample_prompt` has {name_characters(unknown)}, which the text does not have.",
+            hint="begin the samples with a character of the text.",
+        )
 
 
 def newline_id(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:

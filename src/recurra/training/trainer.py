@@ -347,7 +347,8 @@ class Trainer:
         length = min(self.training.sample_length, LONGEST_SAMPLE)
         config = SamplingConfig(max_new_tokens=length, temperature=SAMPLE_TEMPERATURE, seed=seed)
         model = self.model()
-        text = model.vocabulary.unspell("".join(model.stream("", config)))
+        prompt = self.training.sample_prompt
+        text = prompt + model.vocabulary.unspell("".join(model.stream(prompt, config)))
         return Sampled(self.update, SAMPLE_TEMPERATURE, seed, text)
 
     def _checkpoint(self, writer: ThreadPoolExecutor) -> Iterator[Event]:
