@@ -142,7 +142,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
         "path", "sources", "text", "encoding", "force", "hidden_size", "sequence_length", "preset", "seed",
     ),
     "serve": ("models", "host", "port", "allow_hosts", "api_key_file", "announce"),
-    "write_report": ("runs", "output", "with_model", "figures", "format"),
+    "write_report": ("runs", "output", "with_model", "figures", "format", "tables", "table_format"),
     "novelty": ("sample", "text", "passages"),
     "ModelConfig": tuple(ModelSettings.__annotations__),
     "TrainingConfig": tuple(TrainingSettings.__annotations__),

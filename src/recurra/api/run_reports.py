@@ -10,6 +10,8 @@ from recurra.errors import UsageError
 from recurra.report import document
 from recurra.report.drawing import FIGURE_FORMATS
 from recurra.report.figures import write_figures
+from recurra.report.tables import FORMATS as TABLE_FORMATS
+from recurra.report.tables import write_tables
 from recurra.runs.layout import REPORT
 
 
@@ -20,6 +22,8 @@ def write_report(
     with_model: bool = False,
     figures: str | Path | None = None,
     format: str | None = None,
+    tables: str | Path | None = None,
+    table_format: str | None = None,
 ) -> list[Path]:
     """Write the report of one run, or of several side by side; returns the files, the page first.
 
@@ -31,8 +35,12 @@ def write_report(
         put the model into the page, so that it writes, however large; one of 200 kB lies in it anyway
     figures
         a folder to write the figures to, too, in the `format` pdf (unless given), png or svg
+    tables
+        of one run: a folder to write its tables, samples and best passage to, too, in the `table_format` latex (unless
+        given) or markdown
 
-    Raises UsageError for a format without `figures`, ModelError if a folder is no run, StorageError.
+    Raises UsageError for a format without its folder and for tables of several runs, ModelError if a folder is no run,
+    StorageError.
     """
     folders = [arguments.path("runs", run) for run in arguments.as_list(runs)]
     with_model = arguments.flag("with_model", with_model)
@@ -44,9 +52,23 @@ def write_report(
         )
     if format is not None and (not isinstance(format, str) or format not in FIGURE_FORMATS):
         raise UsageError(f"`--format` must be one of {', '.join(FIGURE_FORMATS)}; got {arguments.short_repr(format)}.")
+    table_folder = None if tables is None else arguments.path("tables", tables)
+    if table_format is not None and table_folder is None:
+        raise UsageError(
+            "`--table-format` is the tables' format, and no tables are asked for.", hint="add `--tables DIR`."
+        )
+    if table_format is not None and (not isinstance(table_format, str) or table_format not in TABLE_FORMATS):
+        names = ", ".join(TABLE_FORMATS)
+        raise UsageError(f"`--table-format` must be one of {names}; got {arguments.short_repr(table_format)}.")
+    if table_folder is not None and len(folders) != 1:
+        raise UsageError(
+            f"`--tables` writes the tables of one run; got {len(folders)} runs.", hint="give one run at a time."
+        )
     if place is None:
         place = folders[0] / REPORT if len(folders) == 1 else Path(REPORT)
     written = [document.write_report(folders, place, with_model=with_model)]
     if directory is not None:
         written += write_figures(folders, directory, format or FIGURE_FORMATS[0])
+    if table_folder is not None:
+        written += write_tables(folders[0], table_folder, table_format or next(iter(TABLE_FORMATS)))
     return written

@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from recurra.cli.options import flag, output, path, text
 from recurra.report.drawing import FIGURE_FORMATS
+from recurra.report.tables import FIGURE_FORMATS as TABLE_FORMATS
 
 EXAMPLES = """\
 Examples:
@@ -14,7 +15,8 @@ Examples:
   recurra report runs/large --with-model
                                         the page holds the model, and writes
   recurra report runs/* -o all.html     several runs side by side
-  recurra report runs/kjv --figures figures --format svg"""
+  recurra report runs/kjv --figures figures --format svg
+  recurra report runs/kjv --tables tables --table-format markdown"""
 
 app = App(name="report", usage="Usage: recurra report RUN [RUN ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -43,6 +45,23 @@ def report(
             show_default=FIGURE_FORMATS[0],
         ),
     ] = None,
+    tables: Annotated[
+        Path | None,
+        Parameter(
+            name="--tables",
+            converter=path,
+            help="A folder to write the tables, the samples and the best model's passage to, too; of one run.",
+        ),
+    ] = None,
+    table_format: Annotated[
+        str | None,
+        Parameter(
+            name="--table-format",
+            converter=text,
+            help=f"Of the tables: {', '.join(TABLE_FORMATS)}.",
+            show_default=next(iter(TABLE_FORMATS)),
+        ),
+    ] = None,
 ) -> int:
     """Write the report of one run, or of several side by side.
 
@@ -52,6 +71,14 @@ def report(
     from recurra.api import run_reports
     from recurra.cli.terminal import escape_for_stdout, write_text
 
-    written = run_reports.write_report([run, *runs], output, with_model=with_model, figures=figures, format=format)
+    written = run_reports.write_report(
+        [run, *runs],
+        output,
+        with_model=with_model,
+        figures=figures,
+        format=format,
+        tables=tables,
+        table_format=table_format,
+    )
     write_text("".join(f"{escape_for_stdout(str(path))}\n" for path in written))
     return 0
