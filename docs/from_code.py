@@ -12,6 +12,7 @@ import typing
 from pathlib import Path
 from unittest import mock
 
+from cyclopts import Group
 from cyclopts.argument import Argument
 
 import recurra
@@ -38,13 +39,19 @@ def commands() -> str:
     application = build()
     for name in COMMANDS:
         about = inspect.getdoc(application[name].default_command) or ""
+        page = help_of(name)
         parts.append(f"## recurra {name}\n\n{markdown(about)}\n\n```{{program}} recurra {name}\n```\n")
-        arguments = application[name].assemble_argument_collection()
-        parts += [option(argument) for argument in arguments if argument.parameter.show is not False]
-        parts.append(
-            f"<details><summary>The same as a help page</summary>\n\n```text\n{help_of(name)}\n```\n\n</details>\n"
-        )
+        arguments = [one for one in application[name].assemble_argument_collection() if one.parameter.show is not False]
+        for title in re.findall(r"^╭─ (.+?) ─+╮$", page, re.MULTILINE):
+            entries = [option(one) for one in arguments if title in {group.name for group in groups(one)}]
+            parts += [f"```{{rubric}} {title}\n```\n", *entries] if entries else []
+        parts.append(f"<details><summary>The same as a help page</summary>\n\n```text\n{page}\n```\n\n</details>\n")
     return "\n".join(parts)
+
+
+def groups(argument: Argument) -> tuple[Group, ...]:
+    """Return the groups of the help page in which an option is."""
+    return tuple(group for group in argument.parameter.group or () if isinstance(group, Group))
 
 
 def option(argument: Argument) -> str:
