@@ -202,6 +202,7 @@ def test_what_a_file_lacks_is_named_with_a_way_out(tmp_path: Path, problem: dict
         (problem | {"dU": grads["U"], "inputs": problem["inputs"] + 0.5}, "numbers that are no ids"),
         (problem | {"dU": grads["U"], "h0": np.zeros(3)}, "`h0` in .* has 3 numbers"),
         (problem | {"dU": grads["U"], "V": problem["V"] * np.inf}, "`V` in .* not finite"),
+        (problem | {"dU": grads["U"], "V": np.sign(problem["V"]) * 1e308}, "the loss is not finite"),
     ]
     for arrays, message in cases:
         np.savez(tmp_path / "a.npz", **arrays)

@@ -238,6 +238,32 @@ def test_npz_files(tmp_path: Path, kind: str) -> None:
         survives(partial(recurra.import_model, path), path)
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".mat"])
+def test_gradient_files(tmp_path: Path, suffix: str) -> None:
+    """Files of gradients with damage in one array: its header, its shape or its numbers."""
+    shapes = {"U": (3, 5), "W": (3, 3), "V": (5, 3), "b": (3,), "c": (5,), "h0": (3,), "inputs": (4,), "targets": (4,)}
+    arrays = {name: np.ones(shape) for name, shape in shapes.items()}
+    grads = {name: np.ones(shapes[name]) for name in "UWVbc"}
+    file = io.BytesIO()
+    np.savez(file, **arrays, **{f"d{name}": array for name, array in grads.items()})
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    column = {name: numbers("", array.reshape(len(array), -1)) for name, array in arrays.items()}
+    body = struct_of("RNN", {name: column[name] for name in "UWVbc"})
+    body += struct_of("grads", {name: numbers("", array.reshape(len(array), -1)) for name, array in grads.items()})
+    body += b"".join(numbers(name, arrays[name].reshape(1, -1)) for name in ("h0", "inputs", "targets"))
+    path = tmp_path / f"a{suffix}"
+    for draw in rounds():
+        if suffix == ".mat":
+            path.write_bytes(HEAD + mutated(body, [body], draw))
+        else:
+            damaged = draw.choice(sorted(members))
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, data in members.items():
+                    archive.writestr(name, mutated(data, list(members.values()), draw) if name == damaged else data)
+        survives(lambda: recurra.compare_gradients(path), path)
+
+
 def test_vocabularies(tmp_path: Path) -> None:
     valid = [
         b'{"stoi": {"a": 0, "<pad>": 1}, "itos": ["a", "<pad>"], "n": 3}',

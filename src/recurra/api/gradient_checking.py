@@ -111,7 +111,8 @@ def compare_gradients(path: str | Path) -> dict[str, Any]:
 
     A gradient is right if its largest difference is within 1e-6 of its largest element, 1e-4 in single precision. For
     a wrong one, "likely_mistake" names the mistake that gives exactly this gradient, if one is recognized. Raises
-    ModelError if the file lacks something or a shape does not fit, CheckpointError if it is damaged.
+    ModelError if the file lacks something, a shape does not fit or the loss is not finite, and CheckpointError if it
+    is damaged.
     """
     place = arguments.path("path", path)
     problem, theirs, their_loss = gradient_file.read(place)

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from recurra.config import ModelConfig
+from recurra.errors import ModelError
 from recurra.network import network
 from recurra.network.cells.elman import State
 from recurra.network.parameters import Array
@@ -26,6 +27,7 @@ from recurra.network.parameters import Array
 LIMITS: Final = {"float64": 1e-6, "float32": 1e-4, "float16": 0.05}
 """The largest relative difference of a gradient that is right, by the precision in which it was stored."""
 NAMES: Final = {"U": "layers.0.U", "W": "layers.0.W", "b": "layers.0.b", "V": "V", "c": "c", "h0": "state.h"}
+SMALLER: Final = "take smaller parameters: `recurra check --write example.npz` writes some."
 CLIP: Final = 5.0  # of DD2424 assignment 4 and min-char-rnn
 
 
@@ -72,9 +74,13 @@ def compare(problem: Problem, theirs: Mapping[str, Array]) -> Comparison:
     Args:
         problem: the network and the sequence at which the gradients were computed.
         theirs: gradients of some or all of U, W, b, V, c and h0; their dtype decides the limit.
+    Raises: ModelError if the loss is not finite at these parameters.
     """
-    loss, gradients = loss_and_gradients(problem)
-    return Comparison(loss, {name: _difference(problem, name, gradients[name], theirs[name]) for name in theirs})
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # not finite: an error here, or WRONG
+        loss, gradients = loss_and_gradients(problem)
+        if not np.isfinite(loss):
+            raise ModelError("the loss is not finite at the parameters in the file.", hint=SMALLER)
+        return Comparison(loss, {name: _difference(problem, name, gradients[name], theirs[name]) for name in theirs})
 
 
 def loss_and_gradients(problem: Problem) -> tuple[float, dict[str, Array]]:
