@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,8 @@ def student(
 
 
 def saved(path: Path, problem: dict[str, Array], grads: dict[str, Array], pattern: str = "d{}") -> Path:
-    np.savez(path, **problem, **{pattern.format(name): gradient for name, gradient in grads.items()})
+    gradients: dict[str, Any] = {pattern.format(name): gradient for name, gradient in grads.items()}
+    np.savez(path, **cast("dict[str, Any]", problem), **gradients)
     return path
 
 
@@ -180,12 +181,12 @@ def test_row_vectors_and_the_names_of_min_char_rnn(tmp_path: Path, problem: dict
     columns = {name: problem[letter][:, None] if letter in "bc" else problem[letter] for letter, name in names.items()}
     columns |= {f"d{name}": grads[letter].reshape(columns[name].shape) for letter, name in names.items()}
     rest = {"hprev": problem["h0"][:, None], "inputs": problem["inputs"], "targets": problem["targets"]}
-    np.savez(tmp_path / "a.npz", **columns, **rest)
+    np.savez(tmp_path / "a.npz", **cast("dict[str, Any]", columns | rest))
     found = compared(tmp_path / "a.npz")
     assert found["passed"] is True
     assert found["absent"] == ["h0"]
     rows = {name: array.T for name, array in columns.items()}
-    np.savez(tmp_path / "b.npz", **rows, **rest)
+    np.savez(tmp_path / "b.npz", **cast("dict[str, Any]", rows | rest))
     assert compared(tmp_path / "b.npz")["passed"] is True
 
 
@@ -205,7 +206,7 @@ def test_what_a_file_lacks_is_named_with_a_way_out(tmp_path: Path, problem: dict
         (problem | {"dU": grads["U"], "V": np.sign(problem["V"]) * 1e308}, "the loss is not finite"),
     ]
     for arrays, message in cases:
-        np.savez(tmp_path / "a.npz", **arrays)
+        np.savez(tmp_path / "a.npz", **cast("dict[str, Any]", arrays))
         with pytest.raises(ModelError, match=message):
             compared(tmp_path / "a.npz")
 

@@ -245,7 +245,8 @@ def test_gradient_files(tmp_path: Path, suffix: str) -> None:
     arrays = {name: np.ones(shape) for name, shape in shapes.items()}
     grads = {name: np.ones(shapes[name]) for name in "UWVbc"}
     file = io.BytesIO()
-    np.savez(file, **arrays, **{f"d{name}": array for name, array in grads.items()})
+    content: dict[str, Any] = arrays | {f"d{name}": array for name, array in grads.items()}
+    np.savez(file, **content)
     with zipfile.ZipFile(file) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     column = {name: numbers("", array.reshape(len(array), -1)) for name, array in arrays.items()}

@@ -42,7 +42,7 @@ def contents(paths: list[Path]) -> dict[str, str]:
 
 def test_every_part_is_a_file_in_either_format(run: Path, tmp_path: Path) -> None:
     parts = ["gradients", "losses", "models", "samples", "best"]
-    for format, suffix in tables.FORMATS.items():
+    for format, suffix in tables.TABLE_FORMATS.items():
         assert list(contents(tables.write_tables(run, tmp_path / "t", format))) == [f"{part}{suffix}" for part in parts]
 
 

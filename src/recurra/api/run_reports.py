@@ -10,8 +10,7 @@ from recurra.errors import UsageError
 from recurra.report import document
 from recurra.report.drawing import FIGURE_FORMATS
 from recurra.report.figures import write_figures
-from recurra.report.tables import FORMATS as TABLE_FORMATS
-from recurra.report.tables import write_tables
+from recurra.report.tables import TABLE_FORMATS, write_tables
 from recurra.runs.layout import REPORT
 
 

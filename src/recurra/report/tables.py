@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from recurra.errors import ModelError
-from recurra.formatting import inert
+from recurra.formatting import sanitize
 from recurra.io.atomic_write import write_output
 from recurra.runs.records import Point, RunData, load, mapping, number
 
-FORMATS: Final = {"latex": ".tex", "markdown": ".md"}
+TABLE_FORMATS: Final = {"latex": ".tex", "markdown": ".md"}
 ROWS: Final = 12  # of losses, if the run has no samples
 
 
@@ -53,7 +53,7 @@ def write_tables(folder: Path, directory: Path, format: str = "latex") -> list[P
     for name, make in PARTS.items():
         if part := make(run):
             text = RENDERERS[format](name, part)
-            written.append(write_output(directory / f"{name}{FORMATS[format]}", text.encode("utf-8")))
+            written.append(write_output(directory / f"{name}{TABLE_FORMATS[format]}", text.encode("utf-8")))
     if not written:
         raise ModelError("there is nothing for a table: the run has no records and no samples yet.")
     return written
@@ -156,7 +156,7 @@ LATEX: Final = {
 
 def latex_text(text: str) -> str:
     """Return one line of text with every sign of LaTeX escaped and no ligature."""
-    found = "".join(LATEX.get(character, character) for character in inert(text))
+    found = "".join(LATEX.get(character, character) for character in sanitize(text))
     return re.sub(r"(?<=[-',])(?=[-',])", "{}", found)
 
 
@@ -231,7 +231,7 @@ def _markdown_table(table: Table) -> str:
 
 def _markdown_passage(passage: Passage) -> str:
     """Return a fenced block; the fence is longer than any run of backticks in the text."""
-    text = inert(passage.text)
+    text = sanitize(passage.text)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"**{passage.heading}**\n\n{fence}text\n{text}\n{fence}\n"
 

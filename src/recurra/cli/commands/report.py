@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 
 from recurra.cli.options import flag, output, path, text
 from recurra.report.drawing import FIGURE_FORMATS
-from recurra.report.tables import FIGURE_FORMATS as TABLE_FORMATS
+from recurra.report.tables import TABLE_FORMATS
 
 EXAMPLES = """\
 Examples:
