@@ -33,14 +33,14 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
-class Passage(NamedTuple):
+class TextBlock(NamedTuple):
     """A text that the network wrote, and its heading."""
 
     heading: str
     text: str
 
 
-Part = Sequence[Table | Passage]
+Part = Sequence[Table | TextBlock]
 
 
 def write_tables(folder: Path, directory: Path, format: str = "latex") -> list[Path]:
@@ -116,7 +116,7 @@ def _model(label: str, run: RunData, point: Point) -> tuple[str, ...]:
 def samples(run: RunData) -> Part:
     """What the network wrote during training."""
     return [
-        Passage("Before the first update" if not one.update else f"After {one.update:,} updates", one.text)
+        TextBlock("Before the first update" if not one.update else f"After {one.update:,} updates", one.text)
         for one in run.samples
     ]
 
@@ -126,7 +126,7 @@ def best(run: RunData) -> Part:
     text = run.summary.get("best_sample")
     if not isinstance(text, str) or not text or run.best is None:
         return []
-    return [Passage(f"The best model, after {run.best.update:,} updates", text)]
+    return [TextBlock(f"The best model, after {run.best.update:,} updates", text)]
 
 
 PARTS: Final[dict[str, Callable[[RunData], Part]]] = {
@@ -162,7 +162,7 @@ def latex_text(text: str) -> str:
 
 def _latex(name: str, part: Part) -> str:
     blocks = [
-        _latex_table(f"tab:{name}", one) if isinstance(one, Table) else _latex_passage(one) for one in part
+        _latex_table(f"tab:{name}", one) if isinstance(one, Table) else _latex_text_block(one) for one in part
     ]  # fmt: skip
     return "\n".join(blocks)
 
@@ -201,7 +201,7 @@ def _latex_number(cell: str) -> str:
     return rf"${found[1]} \times 10^{{{sign}{int(found[3])}}}$"
 
 
-def _latex_passage(passage: Passage) -> str:
+def _latex_text_block(passage: TextBlock) -> str:
     """Return a quotation that keeps lines and spaces."""
     lines = [_latex_line(line) for line in passage.text.rstrip("\n").expandtabs(4).split("\n")]
     body = " \\\\\n".join(lines)
@@ -219,7 +219,7 @@ def _latex_line(line: str) -> str:
 
 
 def _markdown(_name: str, part: Part) -> str:
-    blocks = [_markdown_table(one) if isinstance(one, Table) else _markdown_passage(one) for one in part]
+    blocks = [_markdown_table(one) if isinstance(one, Table) else _markdown_text_block(one) for one in part]
     return "\n".join(blocks)
 
 
@@ -229,7 +229,7 @@ def _markdown_table(table: Table) -> str:
     return f"{table.caption}:\n\n" + "\n".join(lines) + "\n"
 
 
-def _markdown_passage(passage: Passage) -> str:
+def _markdown_text_block(passage: TextBlock) -> str:
     """Return a fenced block; the fence is longer than any run of backticks in the text."""
     text = sanitize(passage.text)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
