@@ -84,7 +84,7 @@ def markdown(words: str) -> str:
 
 
 def help_of(command: str) -> str:
-    """What `recurra COMMAND --help` prints."""
+    """Return the help page of a command, as `recurra COMMAND --help` prints it."""
     shown = io.StringIO()
     plain = {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb"}
     with mock.patch.dict(os.environ, plain), contextlib.redirect_stdout(shown):
@@ -93,7 +93,7 @@ def help_of(command: str) -> str:
 
 
 def settings() -> str:
-    """The settings of both configurations as they are declared, and what each preset sets."""
+    """Return the settings of both configurations as they are declared, and the settings of each preset."""
     parts = ["# Settings\n"]
     for config in (ModelConfig, TrainingConfig):
         rows = [_row(setting) for setting in declared(config).values()]
@@ -111,7 +111,7 @@ HEADER = ("setting", "meaning", "values", "default", "when a run is resumed")
 
 
 def _row(setting: Setting) -> tuple[str, ...]:
-    """A setting's row: its name, with an anchor and its option, meaning, allowed values, default and resume rule."""
+    """Return the row of a setting: name with an anchor, option, meaning, values, default and resume rule."""
     name = f'<a id="{setting.name}"></a>`{setting.name}`, `{setting.option}`'
     return (
         name,
@@ -131,7 +131,7 @@ def _values(setting: Setting) -> str:
 
 
 def _default(setting: Setting) -> str:
-    """The default, and the presets that have another."""
+    """Return the default, and the presets that have another."""
     others = [
         f"{name}: `{_shown(preset[setting.name])}`"
         for name, preset in presets.PRESETS.items()
@@ -151,19 +151,19 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def module_map() -> str:
-    """Every module with the first line of its docstring, room by room."""
+    """Return every module with the first line of its docstring, package by package."""
     parts = ["# Every module in a line\n"]
-    rooms = sorted({path.parent for path in SOURCE.rglob("*.py")}, key=lambda room: (len(room.parts), str(room)))
-    for room in rooms:
-        modules = sorted(path for path in room.glob("*.py"))
+    packages = {path.parent for path in SOURCE.rglob("*.py")}
+    for package in sorted(packages, key=lambda package: (len(package.parts), str(package))):
+        modules = sorted(package.glob("*.py"))
         rows = [(f"`{path.name}`", line) for path in modules if (line := first_line(path))]
         if rows:
-            name = "recurra" if room == SOURCE else f"recurra/{room.relative_to(SOURCE)}"
+            name = "recurra" if package == SOURCE else f"recurra/{package.relative_to(SOURCE)}"
             parts.append(f"## {name}\n\n{_table(('module', 'what it is'), rows)}")
     return "\n".join(parts)
 
 
 def first_line(path: Path) -> str:
-    """The first sentence of a module's docstring."""
-    told = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(told.split("\n\n")[0].split()).replace("|", "\\|")
+    """Return the first paragraph of a module's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.split("\n\n")[0].split()).replace("|", "\\|")

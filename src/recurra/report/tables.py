@@ -3,8 +3,8 @@
 gradients    the gradients derived by hand beside numerical ones
 losses       the smooth loss at the updates of the samples
 models       the final and the best model
-samples      what the network wrote during training
-best         what the best model wrote
+samples      the samples of the training
+best         the passage of the best model
 
 Each is a file, which a document includes: `\\input{tables/losses}` in LaTeX. A part whose data is absent is left out.
 """
@@ -114,7 +114,7 @@ def _model(label: str, run: RunData, point: Point) -> tuple[str, ...]:
 
 
 def samples(run: RunData) -> Part:
-    """What the network wrote during training."""
+    """The samples of the training."""
     return [
         TextBlock("Before the first update" if not one.update else f"After {one.update:,} updates", one.text)
         for one in run.samples
@@ -122,7 +122,7 @@ def samples(run: RunData) -> Part:
 
 
 def best(run: RunData) -> Part:
-    """What the best model wrote."""
+    """The passage of the best model."""
     text = run.summary.get("best_sample")
     if not isinstance(text, str) or not text or run.best is None:
         return []
