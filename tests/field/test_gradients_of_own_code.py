@@ -18,6 +18,7 @@ import pytest
 import recurra
 from mat_files import HEAD, numbers, struct_of
 from networks import small
+from pages import ROOT
 from recurra.cli import main
 from recurra.errors import CheckpointError, ModelError, UsageError
 from recurra.interop import gradient_file
@@ -284,29 +285,19 @@ def test_options_that_do_not_go_together(words: list[str], message: str, capsys:
     assert message in re.sub(r"\s+", " ", capsys.readouterr().err)
 
 
-SCRIPT = """\
-load('mine.mat'); m = numel(RNN.b); T = size(X, 2);
-h = zeros(m, T + 1); h(:, 1) = h0; P = zeros(size(Y));
-for t = 1:T
-  h(:, t + 1) = tanh(RNN.W * h(:, t) + RNN.U * X(:, t) + RNN.b);
-  e = exp(RNN.V * h(:, t + 1) + RNN.c); P(:, t) = e / sum(e);
-end
-G = P - Y; A = zeros(m, T); dh = zeros(m, 1);
-for t = T:-1:1
-  A(:, t) = (RNN.V' * G(:, t) + dh) .* (1 - h(:, t + 1) .^ 2); dh = RNN.W' * A(:, t);
-end
-grads.V = G * h(:, 2:end)'; grads.c = sum(G, 2); grads.W = A * h(:, 1:end-1)'; grads.U = A * X'; grads.b = sum(A, 2);
-save('-v7', 'theirs.mat', 'RNN', 'grads', 'h0', 'X', 'Y');
-"""
+def matlab_program() -> str:
+    """Return the program in MATLAB that the tutorial shows."""
+    page = (ROOT / "docs/tutorial/report.md").read_text(encoding="utf-8")
+    return page.partition("```matlab\n")[2].partition("```")[0]
 
 
 @pytest.mark.skipif(OCTAVE is None, reason="GNU Octave is not installed: apt install octave")
 @pytest.mark.skipif(sys.platform == "win32", reason="Octave's command is another one there")
-def test_octave_reads_the_problem_and_its_gradients_pass(tmp_path: Path) -> None:
+def test_the_program_of_the_tutorial_passes_in_octave(tmp_path: Path) -> None:
     pytest.importorskip("scipy", reason="a MAT-file is written by SciPy")
     recurra.write_gradient_problem(tmp_path / "mine.mat", text=TEXT, hidden_size=m, sequence_length=T)
     assert OCTAVE is not None
-    subprocess.run([OCTAVE, "--quiet", "--eval", SCRIPT], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([OCTAVE, "--quiet", "--eval", matlab_program()], cwd=tmp_path, check=True, timeout=120)
     found = compared(tmp_path / "theirs.mat")
     assert found["passed"] is True
     assert list(found["gradients"]) == ["U", "W", "b", "V", "c"]
