@@ -112,7 +112,8 @@ HEADER = ("setting", "meaning", "values", "default", "when a run is resumed")
 
 def _row(setting: Setting) -> tuple[str, ...]:
     """Return the row of a setting: name with an anchor, option, meaning, values, default and resume rule."""
-    name = f'<a id="{setting.name}"></a>`{setting.name}`, `{setting.option}`'
+    option = f"{{option}}`{setting.option} <recurra train {setting.option}>`"
+    name = f'<a id="{setting.name}"></a>`{setting.name}`, {option}'
     return (
         name,
         f"{setting.help}.",

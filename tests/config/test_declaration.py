@@ -118,5 +118,6 @@ def test_the_reference_page_has_a_row_with_an_anchor_for_each_setting() -> None:
     page = from_code.settings()
     assert re.findall(r'<a id="(\w+)"></a>', page) == list(SETTINGS)
     row = next(line for line in page.splitlines() if 'id="hidden_size"' in line)
-    for cell in ("`--hidden-size`", "1 to 16384 units", "`100` (small: `256`, medium: `256`, large: `512`)", "cannot"):
+    option = "{option}`--hidden-size <recurra train --hidden-size>`"
+    for cell in (option, "1 to 16384 units", "`100` (small: `256`, medium: `256`, large: `512`)", "cannot"):
         assert cell in row

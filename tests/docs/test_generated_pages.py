@@ -1,4 +1,4 @@
-"""The generated pages of the documentation have an entry for every option and every setting."""
+"""The generated page of the commands has an entry for every option."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from pages import ROOT
 from recurra.cli.command_line import COMMANDS, build
-from recurra.config import SETTINGS
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +37,6 @@ def test_the_commands_page_has_an_entry_for_every_option(command: str, sections:
     documented = {name.partition(" ")[0] for entry in entries for name in entry.split(", ")}
     arguments = build()[command].assemble_argument_collection()
     assert documented == {name for one in arguments if one.parameter.show is not False for name in one.names}
-
-
-def test_the_settings_page_has_an_anchor_for_every_setting(from_code: ModuleType) -> None:
-    assert set(re.findall(r'<a id="(\w+)"></a>', from_code.settings())) == set(SETTINGS)
 
 
 def test_plain_words_become_markdown_with_options_as_code(from_code: ModuleType) -> None:
