@@ -62,13 +62,12 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
 
 def rename_preset(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings with the present name of their preset; log a note if that has changed."""
-    settings = dict(settings)
-    if "preset" in settings:
-        former = arguments.unwrap_numpy(settings["preset"])
-        settings["preset"] = current_preset(former)
-        if settings["preset"] != former:
-            note_renamed_preset(former, settings["preset"])
-    return settings
+    former = arguments.unwrap_numpy(settings.get("preset"))
+    current = current_preset(former)
+    if current is former:
+        return dict(settings)
+    note_renamed_preset(former, current)
+    return {**settings, "preset": current}
 
 
 @functools.cache
