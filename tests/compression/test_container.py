@@ -61,7 +61,7 @@ def test_where_no_character_ends_a_block_is_as_long_as_it_may_be(monkeypatch: py
 
 
 def test_a_character_that_the_end_of_the_file_cuts_off_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "BLOCK", 4)
+    monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 4)
     assert list(container._blocks(io.BytesIO(b"abc\xc3"))) == [b"abc", b"\xc3"]
 
 

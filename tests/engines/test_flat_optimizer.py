@@ -34,7 +34,7 @@ def test_every_step_has_the_bits_of_the_equations(
     monkeypatch: pytest.MonkeyPatch, optimizer: str, ema: float, piece: int, threads: int, share: float
 ) -> None:
     """With the usual hyper-parameters, and with a share of each."""
-    monkeypatch.setattr(flat_optimizer, "SLICE_SIZE", piece)
+    monkeypatch.setattr(flat_optimizer, "PIECE_NUMBERS", piece)
     hyper: dict[str, Any] = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     training = TrainingConfig(optimizer=optimizer, ema=ema, **hyper)
     plain, expected = optimizer_of(training), flat(0)
