@@ -484,7 +484,7 @@ def test_an_initial_scale_beyond_float32_is_a_numerical_error() -> None:
     with pytest.raises(NumericalError, match=r"`layers.0.U` became inf at update 0; it must be a finite") as caught:
         make_trainer(initial_scale=1e39)
     assert (caught.value.update, caught.value.tensor) == (0, "layers.0.U")
-    assert caught.value.hint == "train again with a lower `initial_scale`."
+    assert caught.value.hint == "train again with a lower `--initial-scale`."
 
 
 def test_a_huge_initial_scale_makes_the_loss_no_number() -> None:

@@ -1,4 +1,4 @@
-"""Detect a training that is worse than no training, and propose a learning rate."""
+"""Detect a training whose loss rose above the loss of an untrained network, and propose a learning rate."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Final
 
 from recurra.config import TrainingConfig
 
-TOLERANCE: Final = 1.05  # times ln K, where every training begins, a loss is still no divergence
-SETTLED: Final = 1000  # updates, after which a training at a usual rate has learned something
-USUAL_RATES: Final = {  # for losses that are sums over an update's characters
+DIVERGENCE_FACTOR: Final = 1.05  # a loss above 1.05 ln K means divergence; an untrained network has a loss of ln K
+SETTLED_UPDATES: Final = 1000  # after so many updates at a usual rate, the loss is below ln K
+USUAL_RATES: Final = {  # for a loss that is the sum over the characters of an update
     "sgd": 1e-3,
     "momentum": 1e-4,
     "nesterov": 1e-4,
@@ -21,14 +21,14 @@ USUAL_RATES: Final = {  # for losses that are sums over an update's characters
 
 
 def rate_to_try(training: TrainingConfig) -> float:
-    """Return the usual rate of the optimizer, or half of the training's own if that is lower."""
+    """Return the usual learning rate of the optimizer, or half of the training's rate if that is lower."""
     return min(USUAL_RATES[training.optimizer], training.learning_rate / 2)
 
 
 def has_diverged(training: TrainingConfig, updates: int, nats_per_character: float, symbols: int) -> bool:
-    """Return True if the last losses are clearly above ln K, those of a guess that gives K symbols equal probability.
+    """Return True if the last losses are clearly above ln K, the loss if all K symbols are equally probable.
 
-    At a usual rate the loss may rise in the first updates and fall soon after: that is no divergence.
+    At a usual learning rate the loss may rise in the first updates and then fall. This is not a divergence.
     """
-    settled = updates >= SETTLED or training.learning_rate > 2 * USUAL_RATES[training.optimizer]
-    return settled and nats_per_character > TOLERANCE * math.log(symbols)
+    settled = updates >= SETTLED_UPDATES or training.learning_rate > 2 * USUAL_RATES[training.optimizer]
+    return settled and nats_per_character > DIVERGENCE_FACTOR * math.log(symbols)

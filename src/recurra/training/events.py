@@ -1,4 +1,4 @@
-"""The events of a trainer. Terminal, files and page listen to the same events; none is special."""
+"""The events of a trainer. The terminal, the logs and the live page receive the same events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Calibrating:
-    """A few updates are about to be timed, for up to `seconds`, to plan a training within `time_limit` seconds."""
+    """The measurement of a time limit begins: updates run for up to `seconds`; the limit is `time_limit` seconds."""
 
     time_limit: float
     seconds: float
@@ -16,7 +16,7 @@ class Calibrating:
 
 @dataclass(frozen=True)
 class Progress:
-    """A block of updates is done: `update` of `updates`, the smooth loss, seconds since the first update."""
+    """A block of updates is complete: `update` of `updates`, the smooth loss, seconds since the first update."""
 
     update: int
     updates: int
@@ -28,7 +28,8 @@ class Progress:
 class Record:
     """A line of `metrics.jsonl`, every `log_every` updates and at each evaluation.
 
-    `loss` is the mean, min and max since the last record.
+    `loss` has the mean, minimum and maximum loss since the last record. `validation` is the held-out loss in nats per
+    character, None without an evaluation at this update.
     """
 
     update: int
@@ -42,7 +43,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What the network writes after `update` updates."""
+    """A text that the network generated after `update` updates."""
 
     update: int
     temperature: float
@@ -52,7 +53,7 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The held-out text scored after `update` updates, in nats a character; `best` where it is the lowest yet."""
+    """The held-out loss after `update` updates, in nats per character; `best` is True for the lowest so far."""
 
     update: int
     validation: float
@@ -61,7 +62,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """Epoch number `epoch` (from 1) is complete; its mean loss in nats a character."""
+    """Epoch number `epoch`, counted from 1, is complete; its mean loss is in nats per character."""
 
     epoch: int
     update: int
@@ -70,7 +71,7 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class Saving:
-    """A copy of all that is needed to go on from `update` was taken, `seconds` after the first; it is being written."""
+    """A snapshot of `update` was taken, `seconds` after the first update; a thread writes its checkpoint."""
 
     update: int
     seconds: float
@@ -78,7 +79,7 @@ class Saving:
 
 @dataclass(frozen=True)
 class Checkpointed:
-    """The checkpoint of `update` is durable in `path`; training may have gone on meanwhile."""
+    """The checkpoint of `update` is durable in `path`; the training may be at a later update."""
 
     update: int
     path: Path
@@ -86,14 +87,14 @@ class Checkpointed:
 
 @dataclass(frozen=True)
 class Finishing:
-    """Training has ended after `update` updates; what the report shows is about to be computed."""
+    """Training has ended after `update` updates; the computation of the report's findings begins."""
 
     update: int
 
 
 @dataclass(frozen=True)
 class Gathering:
-    """Training is done and saved; `done` of `total` elements of the `part` are found, which the report shows."""
+    """Training is complete and saved; `done` of `total` elements of the report's `part` are computed."""
 
     part: str
     done: int

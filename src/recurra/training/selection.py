@@ -1,4 +1,4 @@
-"""Select the best model so far; early stopping and plateaus of the learning rate."""
+"""Select the best model so far, stop early, and lower the learning rate on a plateau."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from recurra.training.snapshot import ResumePoint, Snapshot
 
 
 class Selection:
-    """The model with the lowest loss, and what was evaluated since.
+    """The model with the lowest loss, and the number of evaluations since then without a lower loss.
 
-    best   its snapshot; as long as no losses were compared, that of the newest checkpoint
-    loss   its loss; infinite as long as none were compared
-    drops  how often a plateau was long enough for the rate to drop
+    best   the snapshot of this model; before the first comparison, the snapshot of the newest checkpoint
+    loss   the loss of this model; infinite before the first comparison
+    drops  the number of plateaus at which the learning rate dropped
     """
 
     def __init__(self, training: TrainingConfig, resumed: ResumePoint | None = None) -> None:
         self.best: Snapshot | None = None
         self.loss, self.drops = math.inf, 0
-        self._update: int | None = None  # that of the lowest loss
-        self._worse = 0  # evaluations since
+        self._update: int | None = None  # the update of the lowest loss
+        self._worse = 0  # evaluations since the lowest loss
         self._is_new = False  # `best` is in no checkpoint yet
         self._patience, self._plateau = training.patience, training.plateau
         if resumed is not None:
@@ -33,16 +33,16 @@ class Selection:
 
     @property
     def is_compared(self) -> bool:
-        """Whether `best` was chosen by a loss, and is not just the newest."""
+        """Return True if a loss selected `best`; before the first comparison, `best` is the newest model."""
         return math.isfinite(self.loss)
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether as many evaluations as `patience` allows brought no lower loss."""
+        """Return True if the last `patience` evaluations had no lower loss."""
         return 0 < self._patience <= self._worse
 
     def is_lowest(self, loss: float) -> bool:
-        """Whether an evaluation's loss is the lowest yet; it counts for patience and plateaus."""
+        """Return True if the `loss` of an evaluation is the lowest so far, and count it for patience and plateaus."""
         lowest = loss < self.loss
         self._worse = 0 if lowest else self._worse + 1
         if self._worse and self._plateau and self._worse % self._plateau == 0:
@@ -50,12 +50,12 @@ class Selection:
         return lowest
 
     def keep(self, update: int, loss: float, snapshot: Callable[[], Snapshot]) -> None:
-        """Let the model of `update` be the best; the `snapshot` of it is taken after that, for it tells of it."""
+        """Select the model of `update` as the best. `snapshot` is called last: its progress contains `to_table`."""
         self._update, self.loss = update, loss
         self.best, self._is_new = snapshot(), True
 
     def for_checkpoint(self, newest: Snapshot) -> Snapshot | None:
-        """The best to go with a checkpoint of the `newest`; None where an earlier one has it."""
+        """Return the best model to store with a checkpoint of `newest`; None if an earlier checkpoint stored it."""
         if not self.is_compared:
             self.best, self._is_new = newest, True
         best = self.best if self._is_new else None
@@ -63,6 +63,6 @@ class Selection:
         return best
 
     def to_table(self) -> dict[str, Any]:
-        """What a checkpoint needs to know of it."""
+        """Return the lowest loss, its update and the counters as a JSON object."""
         best_loss = self.loss if self.is_compared else None
         return {"best_loss": best_loss, "best_update": self._update, "worse": self._worse, "drops": self.drops}

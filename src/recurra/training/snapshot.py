@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that training needs to go on: the engine's arrays, and `progress`, which is plain JSON."""
+    """The state of a training at one update: the arrays of the engine, and `progress`, a JSON object."""
 
     model: LanguageModel
     parameters: dict[str, Array]
@@ -26,11 +26,11 @@ class Snapshot:
 
     @property
     def update(self) -> int:
-        """How many updates were done."""
+        """Return the number of completed updates."""
         return int(self.progress["update"])
 
     def tensors(self) -> dict[str, Array]:
-        """Every array by the name it has in the file; the parameters in the engine's own precision."""
+        """Return every array by its name in a checkpoint file; the parameters have the precision of the engine."""
         return {
             **self.model.tensors(),
             **{PREFIX + name: array for name, array in self.parameters.items()},
@@ -48,10 +48,10 @@ class LowestLoss(NamedTuple):
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """The state from which a training resumes: a snapshot, the best so far, and the `seconds` trained.
+    """The state from which a training resumes: a snapshot, the best model so far, and the seconds of training.
 
-    `best_file` is the update and the sha256 of the best model's file, None if it has none yet; `lowest` is of the
-    records until then, None without any.
+    `best_file` has the update and the sha256 of the best model's file, None if there is no file yet. `lowest` is the
+    lowest smooth loss of the earlier records, None without records.
     """
 
     snapshot: Snapshot

@@ -1,4 +1,4 @@
-"""Plan the number of updates that fit in a time limit, from a measurement on the text itself."""
+"""Measure the speed on the text, and compute the number of updates that fit in a time limit."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from recurra.text.streams import TextStream
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Calibrating, Event
 
-MEASURED = 0.01  # of the time limit is spent on measuring, and
-MIN_MEASURED_SECONDS, MAX_MEASURED_SECONDS = 0.3, 3.0  # seconds, at least and at most
-MARGIN = 0.98  # of the time is planned: records and checkpoints take some, and clocks vary
-TIMED_CHARACTERS = 16384  # characters, at most, whose evaluation is timed
-LETTERS = 20  # of the sample that is timed
+MEASURED_SHARE = 0.01  # share of the time limit for the measurement
+MIN_MEASURED_SECONDS, MAX_MEASURED_SECONDS = 0.3, 3.0
+PLANNED_SHARE = 0.98  # share of the time limit for updates, evaluations and samples; records and checkpoints need time
+TIMED_CHARACTERS = 16384  # most characters of the evaluation that is timed
+TIMED_SAMPLE_CHARACTERS = 20
 
 
 def updates_within(
@@ -37,49 +37,49 @@ def updates_within(
     processes: SingleProcess = SINGLE_PROCESS,
     notify: Callable[[Event], None] = lambda _event: None,
 ) -> int:
-    """Return how many updates on `stream`, at least one, fit in `seconds` with their evaluations and samples.
+    """Return the number of updates on `stream`, at least 1, that fit in `seconds` with evaluations and samples.
 
-    There are no more than `max_epochs` of them, if that is limited. `notify` is called before each part of the work.
+    If `max_epochs` is set, the result is at most this number of epochs. `notify` receives a `Calibrating` event.
     """
-    patience = min(max(MEASURED * seconds, MIN_MEASURED_SECONDS), MAX_MEASURED_SECONDS)
-    notify(Calibrating(seconds, patience))
+    measured_seconds = min(max(MEASURED_SHARE * seconds, MIN_MEASURED_SECONDS), MAX_MEASURED_SECONDS)
+    notify(Calibrating(seconds, measured_seconds))
     initial = initialize(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
     engine = processes.engine(config, training, Start(initial))
-    update = _seconds_of_update(engine, stream, patience)
+    update = _seconds_of_update(engine, stream, measured_seconds)
     model = LanguageModel(config, vocabulary, initial, training.documents)
     once, each = _seconds_of_events(model, training, stream, validation_ids)
-    fitting = (MARGIN * seconds - once) / (update + each)
+    fitting = (PLANNED_SHARE * seconds - once) / (update + each)
     most = training.max_epochs * stream.updates_per_epoch or math.inf
     return max(1, int(min(fitting, most)))
 
 
-def _seconds_of_update(engine: Engine, stream: TextStream, patience: float) -> float:
+def _seconds_of_update(engine: Engine, stream: TextStream, measured_seconds: float) -> float:
     engine.warm_up()
 
-    def some() -> int:
+    def train_block() -> int:
         chunk = stream.take(engine.block)
         engine.train(chunk.inputs, chunk.targets, np.full(len(chunk.inputs), 1e-6, np.float32), carry=stream.carries)
         return len(chunk.inputs)
 
-    some()  # the caches are filled, memory is touched
+    train_block()  # fills the caches and touches the memory
     started = time.perf_counter()
     done = 0
-    while time.perf_counter() - started < patience:
-        done += some()
+    while time.perf_counter() - started < measured_seconds:
+        done += train_block()
     return (time.perf_counter() - started) / done
 
 
 def _seconds_of_events(
     model: LanguageModel, training: TrainingConfig, stream: TextStream, validation_ids: Ids
 ) -> tuple[float, float]:
-    """What the evaluation at the end takes, and what evaluations and samples take an update."""
+    """Return the seconds of the last evaluation, and the seconds of all evaluations and samples per update."""
     model.warm_up()
     each = 0.0
     if training.sample_every:
-        model.sample(max_new_tokens=1)  # compiles the kernels that write
-        sampling = SamplingConfig(max_new_tokens=LETTERS)
+        model.sample(max_new_tokens=1)  # compiles the sampling kernels
+        sampling = SamplingConfig(max_new_tokens=TIMED_SAMPLE_CHARACTERS)
         sample = _seconds(lambda: list(model.stream("", sampling)))
-        each += sample / LETTERS * training.sample_length / training.sample_every
+        each += sample / TIMED_SAMPLE_CHARACTERS * training.sample_length / training.sample_every
     if len(validation_ids) < 2:
         return 0.0, each
     evaluation = seconds_of_evaluation(model, validation_ids)
@@ -87,10 +87,10 @@ def _seconds_of_events(
 
 
 def seconds_of_evaluation(model: LanguageModel, validation_ids: Ids) -> float:
-    """Return the seconds that one evaluation takes, estimated from a piece of the held-out text."""
+    """Return the seconds of one evaluation, estimated from the beginning of the held-out text."""
     piece = validation_ids[:TIMED_CHARACTERS]
     if model.document_end is not None and np.all(piece == model.document_end):
-        piece = validation_ids[:]  # a line of it has a character, or the trainer would have refused it
+        piece = validation_ids[:]  # at least one line has a character: the trainer refuses other texts
     return _seconds(lambda: model.estimate(piece)) * len(validation_ids) / len(piece)
 
 

@@ -43,24 +43,25 @@ Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
 Clock = Callable[[], float]
 SAMPLE_TEMPERATURE = 1.0
-LONGEST_SAMPLE = 1 << 19  # characters: its line in samples.jsonl stays below `tail.AT_ONCE`, however it is escaped
+LONGEST_SAMPLE = 1 << 19  # characters; the line in samples.jsonl must fit into one block of the page's file reader
 PLATEAU_FACTOR = 0.5
-BLOCK_SHARE = 0.02  # of a time limit, at most, between two looks at the clock
+BLOCK_SHARE = 0.02  # largest share of a time limit between two readings of the clock
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-AT_MOST = f"a number of at most {LARGEST_NUMBER:g}"
+EXPECTED_NUMBER = f"a number of at most {LARGEST_NUMBER:g}"
 
 
 class Trainer:
-    """Trains a model on `train_ids`, and scores it on `validation_ids` where there are any.
+    """The training of a model on `train_ids`, with evaluations on `validation_ids` if there are any.
 
-    Training starts from the parameters `start`, else from new ones; or it goes on from `resumed`, with the best so far.
-    `commit(snapshot, best)` makes a checkpoint durable and returns its path, in a thread of its own while training goes
-    on; `should_stop()` is called between blocks of updates; the `processes` compute. After `events()` has ended there
-    are `history`, `best`, `snapshot()` and `seconds`, and `stopped` says whether it was told to stop.
+    Training resumes from `resumed`, else starts from the parameters `start`, else from new parameters.
+    `commit(snapshot, best)` makes a checkpoint durable and returns its path; a second thread calls it while training
+    continues. The trainer calls `should_stop()` between blocks of updates. `processes` creates the stream and the
+    engine. After the last of the `events()`, read the results from `history`, `best`, `snapshot()` and `seconds`;
+    `stopped` is True if `should_stop()` ended the training.
 
-    When the `clock` reaches the time limit, training ends before its last planned update: `out_of_time` is then True,
-    and `training` has the updates done as `updates` and those planned as `schedule_updates`, so that a training with
-    these two settings and no clock repeats it to the bit.
+    When the `clock` reaches the time limit, training ends before the last planned update and `out_of_time` is True.
+    `training` then has the completed updates as `updates` and the planned ones as `schedule_updates`. A training with
+    these two settings and without a time limit gives the same bits.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Trainer:
     ) -> None:
         self.processes = processes
         self.config, self.training, self.vocabulary = config, training, vocabulary
-        with np.errstate(over="ignore"):  # infinity is found by `_require_finite`
+        with np.errstate(over="ignore"):  # `_require_finite` reports infinity
             new = initialize(config, len(vocabulary), seed=training.seed, scale=training.initial_scale)
             self._schedule = schedule_of(training)
         self.is_new = start is None
@@ -97,13 +98,13 @@ class Trainer:
         self.stopped = self.out_of_time = False
         self.planned = training.updates
         self._clock = clock
-        self._evaluation_seconds = 0.0  # that the last evaluation took, or the next is expected to take
-        self._most = math.inf if training.time_limit is None else 1.0  # updates between two looks at the clock
+        self._evaluation_seconds = 0.0  # duration of the last evaluation, or an estimate before the first
+        self._largest_block = math.inf if training.time_limit is None else 1.0  # updates between clock readings
         self._train_ids, self._validation_ids = train_ids, validation_ids
         self._commit, self._should_stop = commit, should_stop
-        self.lowest = None if resumed is None else resumed.lowest  # of the smooth losses of all records
-        self.recent_loss: float | None = None  # the mean of the last record, in nats a character
-        self._norm_sum = 0.0  # of the gradient norms since the last record
+        self.lowest = None if resumed is None else resumed.lowest  # lowest smooth loss of all records
+        self.recent_loss: float | None = None  # mean of the last record, in nats per character
+        self._norm_sum = 0.0  # sum of the gradient norms since the last record
         self._last_rate = 0.0
         self._saved: int | None = None  # the update of the last checkpoint
         self._writing: Future[Path] | None = None
@@ -113,7 +114,7 @@ class Trainer:
             self._restore(resumed)
 
     def _restore(self, resumed: ResumePoint) -> None:
-        """Be where a training was when it took the snapshot."""
+        """Restore the engine, the stream and the counters from the snapshot of `resumed`."""
         snapshot, progress = resumed.snapshot, resumed.snapshot.progress
         start = Start(snapshot.parameters, snapshot.optimizer_state, snapshot.state, snapshot.update)
         self.engine = self.processes.engine(self.config, self.training, start)
@@ -121,58 +122,61 @@ class Trainer:
         self.stream.cursor = progress["cursor"]
         self.history = History(**progress["history"])
         self.validation = progress["validation"]
-        recent = progress.get("recent_loss")  # which older checkpoints do not have
+        recent = progress.get("recent_loss")  # absent in older checkpoints
         self.recent_loss = recent if isinstance(recent, float) else None
         self.seconds, self._norm_sum = resumed.seconds, progress["gradient_norm_sum"]
 
     @property
     def characters_per_update(self) -> int:
-        """T · B; with documents the mean, rounded."""
+        """Return T · B, the characters of an update; for a training on documents their rounded mean."""
         return self.stream.characters_per_update
 
     @property
     def loss_span(self) -> int:
-        """The characters that a loss of `history` is of: 1, or those of an update where it is a sum."""
+        """Return the number of characters over which a loss of `history` is summed: 1 for a mean per character."""
         return 1 if self.history.per_character else self.characters_per_update
 
     @property
     def has_validation(self) -> bool:
-        """Whether a part of the text is held out, and hence decides what is best."""
+        """Return True if a part of the text is held out; the held-out loss then selects the best model."""
         return len(self._validation_ids) > 1
 
     @property
     def best(self) -> Snapshot | None:
-        """The best so far: by the held-out loss, where there is one, else by the smooth loss at the records."""
+        """Return the model with the lowest held-out loss so far, or without a split, with the lowest smooth loss."""
         return self.selection.best
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether as many evaluations as `patience` allows brought no better held-out loss."""
+        """Return True if the last `patience` evaluations had no lower held-out loss."""
         return self.selection.out_of_patience
 
     @property
     def has_updates_left(self) -> bool:
-        """Whether there is an update to do."""
+        """Return True if the training has another update."""
         return self.update < self.training.updates and not self.stopped and not self.out_of_patience
 
     @property
     def validation_loss(self) -> float | None:
-        """The lowest held-out loss so far, in nats a character: that of `best`, by `LanguageModel.estimate`."""
+        """Return the held-out loss of `best`, the lowest so far, in nats per character, by `LanguageModel.estimate`."""
         return self.selection.loss if self.has_validation and self.selection.is_compared else None
 
     def final_validation_loss(self) -> float | None:
-        """The held-out loss of `best`, every character read with the state of all before it."""
+        """Return the exact held-out loss of `best`, in nats per character; None without a held-out part.
+
+        The model reads the whole part in order. Quote this loss as the result of a training.
+        """
         if self.best is None or self.validation_loss is None:
             return None
         return self.final_loss(self._validation_ids)
 
     def final_loss(self, ids: Ids) -> float:
-        """The loss of `best` on a part of the text that is held out, in nats a character: read in order."""
+        """Return the loss of `best` on the held-out `ids`, read in order, in nats per character."""
         assert self.best is not None  # noqa: S101 - a checkpoint was made
         return self._held_out_loss(self.best.model, ids, LanguageModel.evaluate)
 
     def model(self) -> LanguageModel:
-        """The model as it is now: the average of the parameters where one is kept, else the newest."""
+        """Return the model of the last update: the average of the parameters if `ema` is set, else the parameters."""
         return self._model_of(self.engine.parameters(), self.engine.optimizer_state() if self.training.ema else {})
 
     def _model_of(self, parameters: Arrays, optimizer_state: Arrays) -> LanguageModel:
@@ -180,11 +184,11 @@ class Trainer:
         return LanguageModel(self.config, self.vocabulary, averaged or parameters, self.training.documents)
 
     def _rate(self, update: int) -> float:
-        """That of the schedule, halved at each plateau so far: exact in float32."""
+        """Return the learning rate of an update: the schedule's rate, halved for each plateau, exact in float32."""
         return self._schedule(update) * PLATEAU_FACTOR**self.selection.drops
 
     def snapshot(self) -> Snapshot:
-        """A copy of all that is needed to go on from here."""
+        """Return a copy of the whole state of the training."""
         progress = {
             "update": self.update,
             "cursor": list(self.stream.cursor),
@@ -200,7 +204,7 @@ class Trainer:
         return Snapshot(model, parameters, optimizer_state, self.engine.state(), progress)
 
     def events(self) -> Generator[Event]:
-        """Train to the last update, or until told to stop; a checkpoint is always made at the end."""
+        """Train until the last update or a stop, and yield the events; the last event follows a checkpoint."""
         self.engine.warm_up()
         self._warm_up_reading()
         if self.training.sample_every and self.update == 0 and self._saved is None:
@@ -208,12 +212,12 @@ class Trainer:
         started = self._clock() - self.seconds
         with ThreadPoolExecutor(1, "checkpoint") as writer:
             if self._saved is None:
-                yield from self._checkpoint(writer)  # a run that is killed soon can be resumed
+                yield from self._checkpoint(writer)  # so that a run can be resumed from its first update on
             due = self._clock() + self.training.checkpoint_every
             while self.has_updates_left:
                 self._train_block()
                 self.seconds = self._clock() - started
-                self._heed_time_limit()
+                self._apply_time_limit()
                 yield from self._due_events()
                 assert self.history.smooth is not None  # noqa: S101 - a block was trained
                 yield Progress(self.update, self.training.updates, self.history.smooth, self.seconds)
@@ -228,19 +232,19 @@ class Trainer:
                 yield from self._checkpoint(writer)
             yield from self._written()
 
-    def _heed_time_limit(self) -> None:
-        """Let the update just done be the last if the time limit leaves no more than the evaluation at the end."""
+    def _apply_time_limit(self) -> None:
+        """End the training at this update if the remaining time is just enough for the last evaluation."""
         limit = self.training.time_limit
         if limit is None or self.update >= self.training.updates:
             return
-        evaluations = 2 if self._evaluation_is_due else 1  # that of this update, and that at the end
+        evaluations = 2 if self._evaluation_is_due else 1  # at this update and at the end
         if self.seconds + evaluations * self._evaluation_seconds >= limit:
             planned = self.training.schedule_updates or self.training.updates
             self.training = replace(self.training, updates=self.update, schedule_updates=planned)
             self.out_of_time = True
 
     def _warm_up_reading(self) -> None:
-        """Have the kernels that sample and evaluate compiled before the clock runs."""
+        """Compile the kernels that sample and evaluate before the clock starts."""
         if self.training.sample_every or self.has_validation:
             self.model().warm_up()
         if self.training.time_limit is not None and self.has_validation:
@@ -266,13 +270,14 @@ class Trainer:
         for norm in result.gradient_norms.tolist():
             self._norm_sum += norm
         if self.training.time_limit is not None:
-            taken = self._clock() - started
-            self._most = max(1, BLOCK_SHARE * self.training.time_limit * count / taken) if taken else math.inf
+            seconds = self._clock() - started
+            largest = BLOCK_SHARE * self.training.time_limit * count / seconds if seconds else math.inf
+            self._largest_block = max(1, largest)
 
     def _updates_to_next_event(self) -> int:
         periods = (self.training.log_every, self.training.sample_every, self._evaluate_every)
         nearest = min(period - self.update % period for period in periods if period)
-        return int(min(nearest, self.engine.block, self._most, self.training.updates - self.update))
+        return int(min(nearest, self.engine.block, self._largest_block, self.training.updates - self.update))
 
     @property
     def _evaluate_every(self) -> int:
@@ -282,11 +287,11 @@ class Trainer:
 
     @property
     def _evaluation_is_due(self) -> bool:
-        """Whether the update just done is one of those at which the held-out text is evaluated."""
+        """Return True if the held-out text is evaluated at this update."""
         return self.has_validation and self.update % self._evaluate_every == 0
 
     def _due_events(self) -> Iterator[Event]:
-        """What is due after the update just done: end of an epoch, evaluation, record, sample."""
+        """Yield the events that are due at this update: the end of an epoch, an evaluation, a record, a sample."""
         last = self.update == self.training.updates
         if self.stream.at_epoch_start:
             mean = self.history.end_epoch()
@@ -309,11 +314,11 @@ class Trainer:
             self.selection.keep(self.update, self.validation, self.snapshot)
         return Evaluated(self.update, self.validation, best)
 
-    def _held_out_loss(self, model: LanguageModel, ids: Ids, of_text: Callable[[LanguageModel, Ids], float]) -> float:
-        """Return the loss of `model` on `ids` by `of_text`; NumericalError if it is too large."""
-        loss = of_text(model, ids)
+    def _held_out_loss(self, model: LanguageModel, ids: Ids, measure: Callable[[LanguageModel, Ids], float]) -> float:
+        """Return the loss of `model` on `ids` by `measure`. Raises NumericalError if the loss is too large."""
+        loss = measure(model, ids)
         if not loss <= LARGEST_NUMBER:
-            raise not_finite("loss", f"{loss:g} on the held-out text", self.update, AT_MOST)
+            raise not_finite("loss", f"{loss:g} on the held-out text", self.update, EXPECTED_NUMBER)
         return loss
 
     def _record(self, evaluated: Evaluated | None) -> Record:
@@ -339,7 +344,7 @@ class Trainer:
 
     @property
     def sample_seed(self) -> int:
-        """The seed of a sample written now: the run's seed + update, in 63 bits."""
+        """Return the seed of a sample at this update: (seed of the run + update) mod 2^63."""
         return (self.training.seed + self.update) % 2**63
 
     def _sample(self) -> Sampled:
@@ -352,7 +357,7 @@ class Trainer:
         return Sampled(self.update, SAMPLE_TEMPERATURE, seed, text)
 
     def _checkpoint(self, writer: ThreadPoolExecutor) -> Iterator[Event]:
-        """Have a copy of everything written; the checkpoint before is durable first."""
+        """Wait until the previous checkpoint is durable, take a snapshot, and write it in the other thread."""
         yield from self._written()
         snapshot = self.snapshot()
         best = self.selection.for_checkpoint(snapshot)
@@ -361,7 +366,7 @@ class Trainer:
         self._saved = self.update
 
     def _written(self) -> Iterator[Checkpointed]:
-        """Wait for the checkpoint that is being written, if there is one. Raises what kept it from being written."""
+        """Wait for the checkpoint that the other thread writes, if any. Raises the error of a failed write."""
         if self._writing is None:
             return
         path, self._writing = self._writing.result(), None
@@ -370,23 +375,23 @@ class Trainer:
 
 
 def _require_recordable(result: TrainResult, done: int) -> None:
-    """Raise NumericalError at the first of these updates, after `done` others, whose loss no record can hold."""
+    """Raise NumericalError if a loss or a norm is too large for a record; `done` updates precede these."""
     losses, norms = result
-    good = (np.abs(losses) <= LARGEST_NUMBER) & np.isfinite(norms)
-    if not good.all():
-        i = int(np.argmin(good))
+    valid = (np.abs(losses) <= LARGEST_NUMBER) & np.isfinite(norms)
+    if not valid.all():
+        i = int(np.argmin(valid))
         if np.isfinite(norms[i]):
-            raise not_finite("loss", f"{losses[i]:g}", done + i + 1, AT_MOST)
+            raise not_finite("loss", f"{losses[i]:g}", done + i + 1, EXPECTED_NUMBER)
         raise not_finite("gradients", f"{norms[i]:g}", done + i + 1)
 
 
 def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:
-    """Raise NumericalError if a number is NaN, or infinite as a float32."""
+    """Raise NumericalError if a number is NaN or exceeds float32."""
     _require_at_most(FLOAT32_MAX, {name: magnitude(array) for name, array in arrays.items()}, update)
 
 
 def _require_at_most(limit: float, magnitudes: Mapping[str, float], update: int) -> None:
-    """Raise NumericalError if a number is NaN or beyond `limit`: losses and gradients show it an update later."""
+    """Raise NumericalError if a number is NaN or exceeds `limit`; a loss or gradient shows it one update later."""
     expected = "a finite float32 number" if limit == FLOAT32_MAX else f"at most {limit:g}"
     for name, largest in magnitudes.items():
         if not largest <= limit:
@@ -394,5 +399,5 @@ def _require_at_most(limit: float, magnitudes: Mapping[str, float], update: int)
                 f"`{name}` became {largest:g} at update {update}; it must be {expected}.",
                 update=update,
                 tensor=name,
-                hint=f"train again with a lower `{'--learning-rate' if update else 'initial_scale'}`.",
+                hint=f"train again with a lower `{'--learning-rate' if update else '--initial-scale'}`.",
             )
