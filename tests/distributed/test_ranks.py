@@ -1,4 +1,4 @@
-"""What processes send one another, who trains which streams, and what tells one start of torchrun from another."""
+"""Communication between processes, the division of the streams, and the identifier of a torchrun launch."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ TALK = Path(__file__).parents[1] / "helpers" / "ranks_talk.py"
 
 
 @pytest.fixture(scope="module")
-def found() -> list[dict[str, Any]]:
-    """What two processes say."""
+def reports() -> list[dict[str, Any]]:
+    """Return the reports of two processes that run `ranks_talk.py`."""
     pytest.importorskip("torch", reason="several processes need PyTorch: pip install 'recurra[torch]'")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -42,33 +42,33 @@ def found() -> list[dict[str, Any]]:
 
 
 @pytest.mark.torch
-def test_what_is_told_and_gathered(found: list[dict[str, Any]]) -> None:
-    assert [own["lead"] for own in found] == [True, False]
-    assert found[1]["heard"] == [{"do": "é\ud800"}, {"a": [[0, 3], [1, 4], [2, 5]], "b": [2**60]}]
-    for rank, own in enumerate(found):
-        assert own["rank"] == own["together"] == rank
-        assert own["gathered"] == ["from", "from!"]
-        assert own["added"] == [3, 6]
-        assert own["cpus"] >= 1
+def test_send_gather_and_sum_between_two_processes(reports: list[dict[str, Any]]) -> None:
+    assert [report["is_leader"] for report in reports] == [True, False]
+    assert reports[1]["received"] == [{"do": "é\ud800"}, {"a": [[0, 3], [1, 4], [2, 5]], "b": [2**60]}]
+    for rank, report in enumerate(reports):
+        assert report["rank"] == report["together"] == rank
+        assert report["gathered"] == ["from", "from!"]
+        assert report["added"] == [3, 6]
+        assert report["cpus"] >= 1
 
 
 @pytest.mark.torch
-def test_an_error_of_one_is_that_of_all(found: list[dict[str, Any]]) -> None:
-    assert found[0]["failed"] == ["TextError", "in process 1: no text here.", "bring one."]
-    assert found[1]["failed"] == ["TextError", "no text here.", "bring one."]
-    message, hint = found[1]["lost"]
+def test_error_of_one_process_is_raised_in_all(reports: list[dict[str, Any]]) -> None:
+    assert reports[0]["failed"] == ["TextError", "in process 1: no text here.", "bring one."]
+    assert reports[1]["failed"] == ["TextError", "no text here.", "bring one."]
+    message, hint = reports[1]["lost"]
     assert message == "another process of this training has ended, or cannot be reached."
     assert "--max-restarts" in hint
 
 
 @pytest.mark.torch
-def test_shards_are_summed_in_their_order(found: list[dict[str, Any]]) -> None:
-    for own in found:
-        assert own["losses"] == [1 / 3, 1e-9, 1 + 1 / 3, 1 + 1e-9]
-        assert own["sum"] == [[0, 3, 6, 9, 12]]
+def test_shards_are_summed_in_order(reports: list[dict[str, Any]]) -> None:
+    for report in reports:
+        assert report["losses"] == [1 / 3, 1e-9, 1 + 1 / 3, 1 + 1e-9]
+        assert report["sum"] == [[0, 3, 6, 9, 12]]
 
 
-def test_an_error_of_its_own_kind_is_told_as_what_has_its_exit_code() -> None:
+def test_error_subclass_is_reported_by_its_public_class() -> None:
     def failing() -> None:
         raise UndecodableError("no such bytes.", hint="give its encoding.")
 
@@ -89,17 +89,17 @@ def settings(**changes: Any) -> TrainingConfig:
     return TrainingConfig(**({"batch_size": 64, "clip_value": None} | changes))
 
 
-def test_streams_are_shared_out_whole() -> None:
+def test_streams_are_divided_among_processes_in_groups_of_eight() -> None:
     for engine in ("auto", "torch"):
         for processes in (1, 2, 4):
-            found = parts(settings(engine=engine), processes)
-            assert [part.stop - part.start for part in found] == [64 // processes] * processes
-            assert [part.start for part in found] == list(range(0, 64, 64 // processes))
-    assert parts(settings(batch_size=40, shards=4), 2) == [slice(0, 16), slice(16, 40)]  # eights are not parted
+            slices = parts(settings(engine=engine), processes)
+            assert [part.stop - part.start for part in slices] == [64 // processes] * processes
+            assert [part.start for part in slices] == list(range(0, 64, 64 // processes))
+    assert parts(settings(batch_size=40, shards=4), 2) == [slice(0, 16), slice(16, 40)]  # groups of eight
     assert parts(settings(batch_size=1), 1) == [slice(0, 1)]
 
 
-def test_the_streams_and_threads_of_this_process() -> None:
+def test_rank_gets_its_streams_and_threads() -> None:
     assert streams_of_rank(settings(), None) == slice(0, 64)
     both: Any = [SimpleNamespace(size=2, rank=rank, cpus=3) for rank in (0, 1)]
     assert [streams_of_rank(settings(), ranks) for ranks in both] == [slice(0, 32), slice(32, 64)]
@@ -118,13 +118,13 @@ def test_the_streams_and_threads_of_this_process() -> None:
         ({"shards": 6}, "shards must be a multiple of the 4 processes; a batch of 64 is computed in 6", "say 12"),
     ],
 )
-def test_what_cannot_be_shared(changes: dict[str, Any], message: str, hint: str) -> None:
+def test_batch_that_cannot_be_divided_is_refused(changes: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         parts(settings(**changes), 4)
     assert hint in str(caught.value.hint)
 
 
-def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_process_has_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     ranks.current.cache_clear()
     for size in (None, "1"):
         monkeypatch.delenv("WORLD_SIZE", raising=False) if size is None else monkeypatch.setenv("WORLD_SIZE", size)
@@ -134,7 +134,7 @@ def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("WORLD_SIZE", "many"), ("RANK", "-1"), ("RANK", "")])
-def test_an_environment_that_makes_no_sense(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_environment_variable_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ranks.current.cache_clear()
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv(name, value)
@@ -142,7 +142,7 @@ def test_an_environment_that_makes_no_sense(name: str, value: str, monkeypatch: 
         ranks.current()
 
 
-def test_without_pytorch_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_need_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     ranks.current.cache_clear()
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -153,7 +153,7 @@ def test_without_pytorch_several_processes_are_refused(monkeypatch: pytest.Monke
     assert caught.value.hint == "pip install 'recurra[torch]'"
 
 
-def test_what_tells_a_start_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_launch_identifier_comes_from_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     assert ranks.launch() is None
     assert not ranks.is_restart()

@@ -1,4 +1,4 @@
-"""Trainings with engine `torch`: what they write, and that any engine goes on from any engine's checkpoint."""
+"""Trainings with engine `torch`: their files, and resuming from the checkpoints of other engines."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_writes_what_the_compiled_engine_writes(compiled: Path, tmp_path: Path) -> None:
+def test_engine_torch_writes_same_files_as_compiled_engine(compiled: Path, tmp_path: Path) -> None:
     run = train_small(tmp_path / "run", **GENTLE, engine="torch")
-    for own, other in zip(rows(tmp_path / "run" / METRICS), rows(compiled / METRICS), strict=True):
-        assert list(own) == list(other)
+    for row, expected in zip(rows(tmp_path / "run" / METRICS), rows(compiled / METRICS), strict=True):
+        assert list(row) == list(expected)
         for name in ("update", "epoch", "rate"):
-            assert own[name] == other[name]
-        assert own["smooth_loss"] == pytest.approx(other["smooth_loss"], rel=1e-5)
-        assert own["validation"] == pytest.approx(other["validation"], rel=1e-5)
+            assert row[name] == expected[name]
+        assert row["smooth_loss"] == pytest.approx(expected["smooth_loss"], rel=1e-5)
+        assert row["validation"] == pytest.approx(expected["validation"], rel=1e-5)
     assert [row["update"] for row in rows(tmp_path / "run" / SAMPLES)] == [0, 50, 100]
-    told = (tmp_path / "run" / SETTINGS).read_text()
-    assert '[engine]\nname = "torch"\ndevice = "cpu"' in told
-    assert "torch = " in told.partition("[versions]")[2]
+    run_toml = (tmp_path / "run" / SETTINGS).read_text()
+    assert '[engine]\nname = "torch"\ndevice = "cpu"' in run_toml
+    assert "torch = " in run_toml.partition("[versions]")[2]
     assert run.summary["updates"] == 100
 
 
 @pytest.mark.parametrize("first", ["compiled", "reference", "torch"])
 @pytest.mark.parametrize("second", ["compiled", "reference", "torch"])
-def test_any_engine_goes_on_from_any_checkpoint(first: str, second: str, compiled: Path, tmp_path: Path) -> None:
+def test_any_engine_resumes_checkpoint_of_any_engine(first: str, second: str, compiled: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train_small(folder, **GENTLE | {"updates": 40, "schedule": "constant"}, engine=first)
     run = resume_small(folder, updates=100, engine=second)
@@ -63,7 +63,7 @@ def test_any_engine_goes_on_from_any_checkpoint(first: str, second: str, compile
     assert run.summary["updates"] == 100
 
 
-def test_a_resumed_training_equals_an_unbroken_one(tmp_path: Path) -> None:
+def test_resumed_torch_training_gives_same_bytes(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     settings = GENTLE | {"schedule": "constant", "engine": "torch"}
     train_small(whole, **settings)

@@ -1,4 +1,4 @@
-"""Trainings of several processes that torchrun starts: the bits or the losses of one, and what a kill -9 takes away."""
+"""Trainings that torchrun starts in several processes: same results as one process, also after kill -9."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ RECURRA = ["-m", "--", "recurra"]
 
 
 def command(book: Path, folder: Path, processes: int, *program: str, **settings: Any) -> list[str]:
-    """torchrun and the training that it starts `processes` times; `program` is options of torchrun, and `recurra`."""
+    """Return a command line of torchrun with `processes` processes.
+
+    `program` has more options of torchrun and the program to start; the default is `recurra`.
+    """
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     options = [f"--{name.replace('_', '-')}={value}" for name, value in (OPTIONS | settings).items()]
     train = ["train", str(book), f"--run={folder}", "--no-proof", *options]
@@ -57,8 +60,8 @@ def torchrun(book: Path, folder: Path, processes: int, **settings: Any) -> subpr
     return subprocess.run(line, env=environment(), capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
-def alone(book: Path, folder: Path, **settings: Any) -> Path:
-    """The same training in this process."""
+def train_in_one_process(book: Path, folder: Path, **settings: Any) -> Path:
+    """Run the same training in this process."""
     from recurra.config import configs
 
     model, training = configs(OPTIONS | settings)
@@ -67,12 +70,12 @@ def alone(book: Path, folder: Path, **settings: Any) -> Path:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / SUMMARY).read_text())
-    return found
+    table: dict[str, Any] = json.loads((folder / SUMMARY).read_text())
+    return table
 
 
-def same_bits(folder: Path, other: Path) -> None:
-    """Parameters, averages (in the losses that were held out) and what was written down."""
+def assert_same_results(folder: Path, other: Path) -> None:
+    """Compare parameters, averages (by the held-out loss), metrics and samples of two runs."""
     for name in ("model_sha256", "best_update", "validation_nats_per_character", "epoch_means"):
         assert summary(folder)[name] == summary(other)[name]
     for name in (METRICS, SAMPLES):
@@ -80,7 +83,7 @@ def same_bits(folder: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-def test_killed_and_started_again_it_comes_to_the_bits_of_one_process(killed: int, book: Path, tmp_path: Path) -> None:
+def test_restart_after_kill_gives_bits_of_one_process(killed: int, book: Path, tmp_path: Path) -> None:
     settings = {"updates": 300, "documents": "lines"} if killed else {"updates": 300, "order": "shuffled"}
     program = ["--max-restarts=1", "--", str(KILLED_RANK), str(killed)]
     line = command(book, tmp_path / "run", 2, *program, **settings, checkpoint_every=0)
@@ -88,30 +91,30 @@ def test_killed_and_started_again_it_comes_to_the_bits_of_one_process(killed: in
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("resumed   at update") == 1
     assert "internal" not in done.stderr
-    same_bits(tmp_path / "run", alone(book, tmp_path / "alone", **settings))
+    assert_same_results(tmp_path / "run", train_in_one_process(book, tmp_path / "alone", **settings))
 
 
-def test_four_processes_have_the_bits_of_one(book: Path, tmp_path: Path) -> None:
+def test_four_processes_give_bits_of_one_process(book: Path, tmp_path: Path) -> None:
     done = torchrun(book, tmp_path / "run", 4, shards=4)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("engine compiled, 4 processes") == 1
-    same_bits(tmp_path / "run", alone(book, tmp_path / "alone", shards=4))
+    assert_same_results(tmp_path / "run", train_in_one_process(book, tmp_path / "alone", shards=4))
 
 
-def test_engine_torch_has_the_losses_of_one_process(book: Path, tmp_path: Path) -> None:
+def test_engine_torch_in_two_processes_gives_losses_of_one(book: Path, tmp_path: Path) -> None:
     done = torchrun(book, tmp_path / "run", 2, engine="torch")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("engine torch on cpu, 2 processes") == 1
-    alone(book, tmp_path / "alone", engine="torch")
-    found, expected = (rows(tmp_path / name / METRICS) for name in ("run", "alone"))
-    assert len(found) == 20
+    train_in_one_process(book, tmp_path / "alone", engine="torch")
+    records, expected = (rows(tmp_path / name / METRICS) for name in ("run", "alone"))
+    assert len(records) == 20
     for key in ("smooth_loss", "gradient_norm"):
-        assert np.allclose([row[key] for row in found], [row[key] for row in expected], rtol=1e-4)
+        assert np.allclose([row[key] for row in records], [row[key] for row in expected], rtol=1e-4)
     for key in ("mean", "min", "max"):
-        assert np.allclose([row["loss"][key] for row in found], [row["loss"][key] for row in expected], rtol=1e-4 / 3)
+        assert np.allclose([row["loss"][key] for row in records], [row["loss"][key] for row in expected], rtol=1e-4 / 3)
 
 
-def test_what_cannot_be_shared_is_said_once(book: Path, tmp_path: Path) -> None:
+def test_error_in_all_processes_is_printed_once(book: Path, tmp_path: Path) -> None:
     done = torchrun(book, tmp_path / "run", 2, engine="torch", batch_size=33)
     assert done.returncode != 0
     assert done.stderr.count("`batch_size` must be a multiple of the 2 processes; got 33.") == 1

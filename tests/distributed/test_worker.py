@@ -1,4 +1,4 @@
-"""A process that helps: its own text must be that of process 0, and what fails is told."""
+"""A worker must have the same text as the leader, and it reports its errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOOK = "abc bca cab\n" * 9
 
 
 class FakeRanks(SimpleNamespace):
-    """One of two that keeps what is told, and the errors."""
+    """One of two ranks, which keeps the sent messages and the errors in lists."""
 
     def run_together(self, work: Any) -> Any:
         try:
@@ -33,55 +33,55 @@ class FakeRanks(SimpleNamespace):
             raise
 
     def send(self, message: Any, arrays: Any = None) -> None:
-        self.told.append((message, arrays or {}))
+        self.sent.append((message, arrays or {}))
 
     def leave(self) -> None:
-        self.told.append(("left", {}))
+        self.sent.append(("left", {}))
 
 
 def fake(rank: int) -> Any:
-    return FakeRanks(rank=rank, size=2, is_leader=rank == 0, cpus=1, told=[], errors=[])
+    return FakeRanks(rank=rank, size=2, is_leader=rank == 0, cpus=1, sent=[], errors=[])
 
 
-def stream_of_the_lead() -> tuple[SequentialStream, list[Any]]:
-    lead, learned = fake(0), prepare(from_string(BOOK), TRAINING)
-    stream: Any = SeveralProcesses(lead, learned).stream(TRAINING, learned.parts[0], None)
-    return stream, lead.told
+def stream_of_leader() -> tuple[SequentialStream, list[Any]]:
+    leader, prepared = fake(0), prepare(from_string(BOOK), TRAINING)
+    stream: Any = SeveralProcesses(leader, prepared).stream(TRAINING, prepared.parts[0], None)
+    return stream, leader.sent
 
 
-def test_both_take_their_own_part_of_the_same() -> None:
-    stream, told = stream_of_the_lead()
-    helper = Worker(fake(1), BOOK)
-    helper.execute(*told[0])
-    own = stream.take(2)
+def test_leader_and_worker_take_their_parts_of_one_batch() -> None:
+    stream, messages = stream_of_leader()
+    worker = Worker(fake(1), BOOK)
+    worker.execute(*messages[0])
+    chunk = stream.take(2)
     stream.take(3)
-    helper.execute(*told[1])
+    worker.execute(*messages[1])
     whole = SequentialStream(prepare(from_string(BOOK), TRAINING).parts[0], 3, 2).take(2)
-    assert np.array_equal(own.inputs, whole.inputs[:, :, :1])
-    assert np.array_equal(helper._chunk.inputs, whole.inputs[:, :, 1:])
-    helper.execute(*told[2])
-    assert helper._stream.cursor.position == 5
+    assert np.array_equal(chunk.inputs, whole.inputs[:, :, :1])
+    assert np.array_equal(worker._chunk.inputs, whole.inputs[:, :, 1:])
+    worker.execute(*messages[2])
+    assert worker._stream.cursor.position == 5
 
 
-def test_another_text_is_refused() -> None:
-    _, told = stream_of_the_lead()
+def test_worker_refuses_different_text() -> None:
+    _, messages = stream_of_leader()
     ranks = fake(1)
-    Worker(ranks, BOOK + "abc\n").execute(*told[0])
+    Worker(ranks, BOOK + "abc\n").execute(*messages[0])
     (error,) = ranks.errors
     assert isinstance(error, TextError)
-    assert "is another one here: its sha256 is" in error.message
-    assert "the same text in the same place" in str(error.hint)
+    assert "differs between processes: its sha256 is" in error.message
+    assert "the same text to the same path" in str(error.hint)
 
 
-def test_a_text_that_is_not_here_is_refused() -> None:
-    _, told = stream_of_the_lead()
-    told[0][0]["text"]["source"] = ["/nowhere/book.txt"]
+def test_worker_reports_missing_text() -> None:
+    _, messages = stream_of_leader()
+    messages[0][0]["text"]["source"] = ["/nowhere/book.txt"]
     ranks = fake(1)
-    Worker(ranks, None).execute(*told[0])
+    Worker(ranks, None).execute(*messages[0])
     assert "/nowhere/book.txt" in ranks.errors[0].message
 
 
-def test_an_engine_that_cannot_be_built_is_told() -> None:
+def test_worker_reports_engine_that_cannot_be_built() -> None:
     ranks = fake(1)
     training = TRAINING.to_table() | {"engine": "reference"}
     arrays = {PARAMETERS + name: a for name, a in initialize(ModelConfig(hidden_size=4), 4, seed=0).items()}
@@ -90,33 +90,33 @@ def test_an_engine_that_cannot_be_built_is_told() -> None:
     assert "engine reference trains in one process" in ranks.errors[0].message
 
 
-def test_the_end_and_its_code() -> None:
-    helper = Worker(fake(1), BOOK)
-    helper.execute({"do": "end", "code": 130}, {})
-    assert helper.code == 130
+def test_end_message_sets_exit_code() -> None:
+    worker = Worker(fake(1), BOOK)
+    worker.execute({"do": "end", "code": 130}, {})
+    assert worker.code == 130
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [(None, 0), (StorageError("full"), 7), (NumericalError("nan", update=1, tensor="V"), 5), (ValueError(), 1)],
 )
-def test_the_helpers_end_as_process_0_does(error: Exception | None, code: int) -> None:
+def test_workers_end_with_exit_code_of_leader(error: Exception | None, code: int) -> None:
     ranks = fake(0)
 
-    def lead() -> None:
+    def run_leader() -> None:
         with end_workers(ranks):
             if error is not None:
                 raise error
 
     if error is None:
-        lead()
+        run_leader()
     else:
         with pytest.raises(type(error)):
-            lead()
-    assert ranks.told == [({"do": "end", "code": code}, {}), ("left", {})]
+            run_leader()
+    assert ranks.sent == [({"do": "end", "code": code}, {}), ("left", {})]
 
 
-def test_without_helpers_nobody_is_told() -> None:
+def test_single_process_has_no_workers_to_end() -> None:
     with end_workers(None):
         pass
     assert ranks_module.current() is None

@@ -1,9 +1,8 @@
-"""The command `recurra` under torchrun, in which one process is killed as soon as there is a checkpoint.
+"""The command `recurra` under torchrun, with one process killed directly after the first checkpoint.
 
     torchrun … killed_rank.py RANK train …
 
-The leading process kills that of RANK, which may be itself, at a point of the training and not at a time; after
-torchrun's restart nothing is killed.
+The leader kills the process RANK, which may be the leader. After the restart by torchrun no process is killed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from recurra.training.snapshot import Snapshot
 
 
 def process_of(rank: str) -> int:
-    """The process of a rank: a child of torchrun, as this one is."""
+    """Return the process id of a rank: a child of torchrun, like this process."""
     agent = os.getppid()
     for child in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
         if f"\0RANK={rank}\0".encode() in b"\0" + Path(f"/proc/{child}/environ").read_bytes():
@@ -29,15 +28,15 @@ def process_of(rank: str) -> int:
 
 
 def kill_after_a_checkpoint(rank: str) -> None:
-    """Have the first checkpoint that is committed followed by kill -9."""
+    """Replace the commit of a checkpoint by one that then kills the process of `rank` with SIGKILL."""
     commit = CheckpointFolder.commit
 
     def commit_and_kill(
         self: CheckpointFolder, snapshot: Snapshot, settings: dict[str, Any], best: Snapshot | None
     ) -> Path:
-        found = commit(self, snapshot, settings, best)
+        path = commit(self, snapshot, settings, best)
         os.kill(process_of(rank), signal.SIGKILL)
-        return found
+        return path
 
     CheckpointFolder.commit = commit_and_kill  # type: ignore[method-assign]
 

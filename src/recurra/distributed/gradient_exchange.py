@@ -1,4 +1,7 @@
-"""Sum the gradients of the shards of all processes, in the order of the shards: the bits of one process."""
+"""Sum the gradients of all processes in the order of the shards, with the same bits as in one process.
+
+R processes (ranks), N numbers in a gradient, S shards per process.
+"""
 
 from __future__ import annotations
 
@@ -17,37 +20,43 @@ class Communicator(Protocol):
 
     size: int
 
-    def all_to_all(self, got: Any, sent: Any) -> None: ...
+    def all_to_all(self, received: Any, sent: Any) -> None: ...
 
-    def gather_tensors(self, got: Any, own: Any) -> None: ...
+    def gather_tensors(self, received: Any, sent: Any) -> None: ...
 
 
 class GradientExchange:
-    """For gradients of N `numbers`, of `shards` in each of R processes.
+    """The exchange of gradients with N `numbers`, from S `shards` in each of R processes.
 
-    Each process sums one piece, N / R numbers, of all shards, one after the other as one process would; then each gets
-    all sums. An update sends (S / R + 1) · N · (R - 1) / R numbers from each process, S = shards · R; passing on sums,
-    as others do, would send 2 N (R - 1) / R, in an order that hangs on R.
+    Each process sums N / R numbers over all R · S shards, in the order of the shards. Then every process receives all
+    sums. Each process sends (S + 1) · N · (R - 1) / R numbers in an update. A ring all-reduce sends only
+    2 · N · (R - 1) / R numbers, but the order of its sums depends on R.
     """
 
     def __init__(self, ranks: Communicator, numbers: int, shards: int) -> None:
         torch = require_torch()
         self._ranks, self._numbers = ranks, numbers
-        self._piece = piece = -(-numbers // (2 * ranks.size)) * 2  # even, so that the losses lie as float64 do
-        self._sent, self._got = (torch.zeros(ranks.size, shards, piece) for _ in range(2))
-        self._own = torch.zeros(piece + 2 * shards)
-        self._all = torch.zeros(ranks.size, piece + 2 * shards)
+        self._piece = piece = -(-numbers // (2 * ranks.size)) * 2  # an even number, to align the losses as float64
+        self._sent, self._received = (torch.zeros(ranks.size, shards, piece) for _ in range(2))
+        self._sums = torch.zeros(piece + 2 * shards)  # the sums of this process, then its losses as float64
+        self._all_sums = torch.zeros(ranks.size, piece + 2 * shards)
 
     def sum_shards(self, gradients: Sequence[Vector], losses: Sequence[float]) -> list[float]:
-        """The losses of all shards; `gradients`, this process's (1, N), change: the first is the sum of all."""
+        """Return the losses of all shards of all processes, and write the sum of all gradients to `gradients[0]`.
+
+        Args:
+            gradients: S arrays of shape (1, N), one for each shard of this process; the first is overwritten.
+            losses: the S losses of the shards of this process, in nats.
+        Returns: the R · S losses, in the order of the shards.
+        """
         self._send(gradients)
-        own, piece = self._own.numpy(), self._piece
-        first, *others = self._got.numpy().reshape(-1, piece)
-        own[:piece] = first
+        sums, piece = self._sums.numpy(), self._piece
+        first, *others = self._received.numpy().reshape(-1, piece)
+        sums[:piece] = first
         for other in others:
-            own[:piece] += other
-        own[piece:].view(np.float64)[:] = losses
-        self._ranks.gather_tensors(self._all, self._own)
+            sums[:piece] += other
+        sums[piece:].view(np.float64)[:] = losses
+        self._ranks.gather_tensors(self._all_sums, self._sums)
         return self._receive(gradients[0])
 
     def _send(self, gradients: Sequence[Vector]) -> None:
@@ -56,12 +65,12 @@ class GradientExchange:
             for rank in range(self._ranks.size):
                 part = gradient[0, rank * self._piece : (rank + 1) * self._piece]
                 sent[rank, k, : len(part)] = part
-        self._ranks.all_to_all(self._got, self._sent)
+        self._ranks.all_to_all(self._received, self._sent)
 
     def _receive(self, total: Vector) -> list[float]:
-        found: NDArray[np.float32] = self._all.numpy()
-        for rank, row in enumerate(found):
+        sums: NDArray[np.float32] = self._all_sums.numpy()
+        for rank, row in enumerate(sums):
             part = total[0, rank * self._piece : (rank + 1) * self._piece]
             part[:] = row[: len(part)]
-        losses: list[float] = np.ascontiguousarray(found[:, self._piece :]).view(np.float64).ravel().tolist()
+        losses: list[float] = np.ascontiguousarray(sums[:, self._piece :]).view(np.float64).ravel().tolist()
         return losses

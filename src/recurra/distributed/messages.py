@@ -1,4 +1,4 @@
-"""Messages between processes as bytes: JSON, and arrays in the format of safetensors."""
+"""The encoding of messages between processes: JSON, and arrays in the safetensors format."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Message = dict[str, Any]
 
 
 def pack_message(message: Message, arrays: Mapping[str, Array]) -> bytes:
-    """The length of the message, the message, and the arrays."""
-    words = json.dumps(message).encode()
-    return len(words).to_bytes(8, "little") + words + save({n: np.ascontiguousarray(a) for n, a in arrays.items()})
+    """Return the length of the JSON text as 8 bytes, the JSON text of `message`, and the arrays."""
+    text = json.dumps(message).encode()
+    return len(text).to_bytes(8, "little") + text + save({n: np.ascontiguousarray(a) for n, a in arrays.items()})
 
 
 def unpack_message(data: bytes) -> tuple[Message, dict[str, Array]]:
-    """The message and the arrays in what was `pack_message`."""
+    """Return the message and the arrays from the result of `pack_message`."""
     end = 8 + int.from_bytes(data[:8], "little")
     return json.loads(data[8:end]), load(data[end:])

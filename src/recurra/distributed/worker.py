@@ -1,4 +1,4 @@
-"""A worker process: it executes the messages of the leader, and neither decides nor writes anything."""
+"""A worker process: it executes the messages of the leader, and decides and writes nothing."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ Arrays = dict[str, Array]
 
 
 def run_worker(ranks: Ranks, text: str | Text | None = None) -> int:
-    """Do what process 0 tells, on its text or on `text`, until it ends; its exit code.
+    """Execute the messages of process 0 until the last one; return the exit code in it.
 
-    Signals to stop are ignored here: process 0 handles them, saves, and then ends all processes.
+    The worker reads the text named in the messages, or `text`. It ignores signals to stop: process 0 handles them,
+    saves a checkpoint and then ends all processes.
     """
     worker = Worker(ranks, text)
     with handled_by(signal.SIG_IGN):
@@ -40,7 +41,7 @@ def run_worker(ranks: Ranks, text: str | Text | None = None) -> int:
 
 @contextlib.contextmanager
 def end_workers(ranks: Ranks | None) -> Iterator[None]:
-    """At the end, however it comes, let process 0 tell the helpers, if there are any, to end as it does itself."""
+    """Run the block in process 0, and then end the workers, if any, with the exit code of the block."""
     code = 1
     try:
         yield
@@ -56,24 +57,24 @@ def end_workers(ranks: Ranks | None) -> Iterator[None]:
 
 
 class Worker:
-    """What a helper has: the text, its part of the streams, its engine, and what was taken last."""
+    """The state of a worker: the text, its part of the streams, its engine, and the batches that it took last."""
 
     def __init__(self, ranks: Ranks, text: str | Text | None) -> None:
         self.code: int | None = None
-        self._ranks, self._given = ranks, text
+        self._ranks, self._passed_text = ranks, text
         self._text: Text | None = None
         self._stream: TextStream
         self._engine: Engine
         self._chunk: Chunk
 
     def execute(self, message: Message, arrays: Arrays) -> None:
-        """One thing that was told."""
+        """Execute one message of process 0."""
         match message["do"]:
             case "take":
                 self._stream.cursor = message["cursor"]
                 self._chunk = self._stream.take(message["count"])
             case "train":
-                with contextlib.suppress(NumericalError):  # process 0 has the same, and tells it
+                with contextlib.suppress(NumericalError):  # process 0 raises the same error and reports it
                     self._engine.train(*self._chunk, arrays["rates"], carry=message["carry"])
             case "zero state":
                 self._engine.zero_state()
@@ -82,36 +83,36 @@ class Worker:
             case "warm up":
                 self._engine.warm_up()
             case "stream":
-                self._stream = self._together(lambda: self._new_stream(message, arrays["vocabulary"]))
+                self._stream = self._run_together(lambda: self._new_stream(message, arrays["vocabulary"]))
             case "engine":
-                self._engine = self._together(lambda: self._new_engine(message, arrays))
+                self._engine = self._run_together(lambda: self._new_engine(message, arrays))
             case _:
                 self.code = int(message["code"])
 
-    def _together(self, work: Any) -> Any:
-        """What `work` gives; where it fails in any process, process 0 tells the error and then the end."""
+    def _run_together(self, work: Any) -> Any:
+        """Return the result of `work`, or None if it failed in any process: process 0 then ends all processes."""
         with contextlib.suppress(RecurraError):
             return self._ranks.run_together(work)
         return None
 
     def _new_stream(self, message: Message, code_points: Array) -> TextStream:
         training = TrainingConfig.from_table(message["training"])
-        known = Vocabulary.from_code_points(code_points, is_bytes=message["bytes"])
-        learned = splits.prepare(self._read(message["text"]), training, known)
-        stream = splits.create_stream(training, learned.parts[0], learned.newline)
+        vocabulary = Vocabulary.from_code_points(code_points, is_bytes=message["bytes"])
+        prepared = splits.prepare(self._read(message["text"]), training, vocabulary)
+        stream = splits.create_stream(training, prepared.parts[0], prepared.newline)
         stream.part = streams_of_rank(training, self._ranks)
         return stream
 
-    def _read(self, told: dict[str, Any]) -> Text:
-        """The text, read once."""
-        if self._text is None or self._text.sha256 != told["sha256"]:
-            source = () if self._given is not None else tuple(told["source"])
-            self._text = splits.read_text(list(source), self._given, told["encoding"])
-        if self._text.sha256 != told["sha256"]:
+    def _read(self, table: dict[str, Any]) -> Text:
+        """Return the text of the message's `table`; read its files only once."""
+        if self._text is None or self._text.sha256 != table["sha256"]:
+            source = () if self._passed_text is not None else tuple(table["source"])
+            self._text = splits.read_text(list(source), self._passed_text, table["encoding"])
+        if self._text.sha256 != table["sha256"]:
             raise TextError(
-                f"the text `{told['name']}` is another one here: its sha256 is {self._text.sha256}, "
-                f"and in process 0 {told['sha256']}.",
-                hint="every machine needs the same text in the same place.",
+                f"the text `{table['name']}` differs between processes: its sha256 is {self._text.sha256} here "
+                f"and {table['sha256']} in process 0.",
+                hint="copy the same text to the same path on every machine.",
             )
         return self._text
 
