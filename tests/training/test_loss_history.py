@@ -1,4 +1,4 @@
-"""The smooth loss, the window and the epoch means, worked out by hand."""
+"""The smooth loss, the window and the epoch means, compared with hand calculations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.training.loss_history import History
 losses = st.lists(st.floats(0, 1e6), min_size=1, max_size=40)
 
 
-def test_the_smooth_loss_by_hand() -> None:
+def test_smooth_loss_equals_hand_calculation() -> None:
     history = History(per_character=False)
     history.extend([100.0], [25])
     assert history.smooth == 100.0  # the first loss itself
@@ -25,20 +25,20 @@ def test_the_smooth_loss_by_hand() -> None:
     assert history.smooth == pytest.approx(99.90014995, rel=1e-15)
 
 
-def test_the_first_value_is_the_first_loss_to_the_last_bit() -> None:
+def test_first_smooth_loss_is_first_loss_bit_for_bit() -> None:
     for loss in (0.1, 108.9173, 1 / 3, 1e300):
         history = History(per_character=False)
         history.extend([loss], [25])
         assert history.smooth == loss
 
 
-def test_a_constant_loss_stays() -> None:
+def test_smooth_loss_of_constant_loss_is_constant() -> None:
     history = History()
     history.extend([7.0] * 1000, [1] * 1000)
     assert history.smooth == pytest.approx(7, rel=1e-13)
 
 
-def test_means_a_character_and_sums() -> None:
+def test_losses_are_means_per_character_or_sums() -> None:
     history = History()
     history.extend([100.0, 200.0], [50, 25])
     assert history.smooth == pytest.approx(0.999 * 2 + 0.001 * 8, rel=1e-15)
@@ -50,7 +50,7 @@ def test_means_a_character_and_sums() -> None:
     assert sums.end_epoch() == 4.0
 
 
-def test_the_window_is_what_came_since_the_last_record() -> None:
+def test_window_has_losses_since_last_record() -> None:
     history = History()
     history.extend([3.0, 1.0], [1, 1])
     history.extend([8.0], [1])
@@ -59,7 +59,7 @@ def test_the_window_is_what_came_since_the_last_record() -> None:
     assert history.close_window() == {"mean": 2.0, "min": 2.0, "max": 2.0}
 
 
-def test_epochs_are_closed_one_by_one() -> None:
+def test_epoch_means_are_separate() -> None:
     history = History()
     history.extend([10.0, 20.0], [10, 10])
     history.extend([30.0], [10])
@@ -71,7 +71,7 @@ def test_epochs_are_closed_one_by_one() -> None:
 
 
 @given(losses, st.lists(st.integers(1, 7), max_size=30))
-def test_blocks_change_no_bit(values: list[float], sizes: list[int]) -> None:
+def test_block_size_changes_no_bit(values: list[float], sizes: list[int]) -> None:
     whole, parts = History(), History()
     whole.extend(values, [3] * len(values))
     rest = values
@@ -85,7 +85,7 @@ def test_blocks_change_no_bit(values: list[float], sizes: list[int]) -> None:
 
 
 @given(losses, losses)
-def test_a_history_is_restored_from_its_table(first: list[float], second: list[float]) -> None:
+def test_history_is_restored_from_table(first: list[float], second: list[float]) -> None:
     history = History()
     history.extend(first, [2] * len(first))
     history.end_epoch()
@@ -98,7 +98,7 @@ def test_a_history_is_restored_from_its_table(first: list[float], second: list[f
     assert restored.close_window() == history.close_window()
 
 
-def test_a_table_is_a_copy() -> None:
+def test_table_is_a_copy() -> None:
     history = History()
     history.extend([1.0], [1])
     history.end_epoch()
@@ -109,7 +109,7 @@ def test_a_table_is_a_copy() -> None:
     assert json.dumps(table) == before
 
 
-def test_a_table_does_not_grow_with_the_updates() -> None:
+def test_table_does_not_grow_with_updates() -> None:
     history = History()
     history.extend([1.5] * 10, [1] * 10)
     short = len(json.dumps(history.to_table()))

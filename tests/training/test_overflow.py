@@ -1,4 +1,4 @@
-"""A training whose numbers grow beyond what its files can hold is a numerical error that names update and tensor."""
+"""Numbers that are too large for the files of a run end in a NumericalError with the update and the tensor."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CASES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("rate", [1e17, 1e30])
 @pytest.mark.parametrize("settings", CASES, ids=lambda settings: " ".join(map(str, settings.values())))
-def test_a_rate_that_is_far_too_high(settings: dict[str, Any], rate: float) -> None:
+def test_far_too_high_learning_rate_is_numerical_error(settings: dict[str, Any], rate: float) -> None:
     with pytest.raises(NumericalError, match=r"became .+ at update \d+; it must be") as caught:
         train_small("here", learning_rate=rate, checkpoint_every=0.0, **settings)
     assert caught.value.exit_code == 5
@@ -49,22 +49,22 @@ def test_a_rate_that_is_far_too_high(settings: dict[str, Any], rate: float) -> N
     assert snapshot.update < caught.value.update
     files = (Path("here") / CHECKPOINTS).glob("*.safetensors")
     assert all(np.isfinite(array).all() for path in files for array in tensor_file.read(path)[0].values())
-    records.load(Path("here"))  # nothing was written that cannot be read
+    records.load(Path("here"))  # every written record can be read
     assert resume_small("here", learning_rate=1e-4).summary["updates"] == 100
 
 
-def test_the_loss_and_its_update_are_named() -> None:
+def test_error_names_loss_and_update() -> None:
     with pytest.raises(
         NumericalError, match=r"^the loss became .+e\+3\d at update 2; it must be a number of at most"
     ) as e:
         train_small("here", learning_rate=1e30)
     assert (e.value.update, e.value.tensor) == (2, "loss")
     assert e.value.hint == (
-        "go on from the last checkpoint at a lower rate: recurra train --resume --run here --learning-rate 0.1"
+        "resume from the last checkpoint at a lower rate: recurra train --resume --run here --learning-rate 0.1"
     )
 
 
-def test_parameters_that_no_loss_has_shown_yet() -> None:
+def test_too_large_parameters_after_last_update_are_an_error() -> None:
     with pytest.raises(NumericalError, match=r"^`layers.0.U` became 9.99\d+e\+29 at update 1; it must be at most 1e"):
         train_small("here", learning_rate=1e30, updates=1)
 
@@ -77,17 +77,17 @@ def test_parameters_that_no_loss_has_shown_yet() -> None:
         ([1.0, 1.0, 1.0], [math.inf, 1.0, 1.0], "the norm of all gradients became inf at update 1; it must be finite"),
     ],
 )
-def test_what_an_engine_returns(
+def test_invalid_losses_and_norms_of_engine_are_an_error(
     monkeypatch: pytest.MonkeyPatch, losses: list[float], norms: list[float], words: str
 ) -> None:
     trainer = make_trainer(log_every=3, sample_every=0)
-    found = TrainResult(np.array(losses), np.array(norms))
-    monkeypatch.setattr(trainer.engine, "train", lambda *_, **__: found)
+    result = TrainResult(np.array(losses), np.array(norms))
+    monkeypatch.setattr(trainer.engine, "train", lambda *_, **__: result)
     with pytest.raises(NumericalError, match=words):
         list(trainer.events())
 
 
-def test_a_gradient_too_large_to_square_is_named() -> None:
+def test_error_names_gradient_too_large_to_square() -> None:
     engine = make_trainer(batch_size=2).engine
     assert isinstance(engine, BatchedEngine)
     gradient = np.zeros_like(engine._flat)
@@ -97,7 +97,7 @@ def test_a_gradient_too_large_to_square_is_named() -> None:
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_a_held_out_loss_that_no_file_can_hold(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+def test_too_large_held_out_loss_is_an_error(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     settings: dict[str, Any] = {part: 0.2, "sample_every": 0}
     method = {"validation": "estimate", "test": "evaluate"}[part]
     monkeypatch.setattr(LanguageModel, method, lambda *_: 1e20)

@@ -1,4 +1,4 @@
-"""What a training does with its schedule, its patience and its preset."""
+"""The effect of schedules, patience, plateaus, averages and presets on a training."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -20,26 +20,26 @@ from small_training import TEXT
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_a_training_that_can_be_built(name: str) -> None:
+def test_preset_settings_are_valid(name: str) -> None:
     model, training = configs({"preset": name})
     assert training.preset == name
     for key, value in PRESETS[name].items():
         assert getattr(model if hasattr(model, key) else training, key) == value
 
 
-def test_a_setting_given_overrides_its_preset() -> None:
+def test_setting_overrides_preset() -> None:
     model, training = configs({"preset": "medium", "layers": 1, "updates": 7})
     assert (model.cell, model.layers, training.updates, training.batch_size) == ("lstm", 1, 7, 32)
     with pytest.raises(UsageError, match=r"`preset` must be one of auto, classic, small, medium, large; got 'huge'\."):
         configs({"preset": "huge"})
 
 
-def test_preset_classic_is_the_reports_training() -> None:
+def test_preset_classic_has_default_settings() -> None:
     assert configs({}) == (ModelConfig(), TrainingConfig())
 
 
 @pytest.mark.parametrize("name", ["constant", "step", "exponential", "cosine"])
-def test_a_schedule_goes_from_the_rate_to_its_final_share(name: str) -> None:
+def test_schedule_falls_from_learning_rate_to_final_rate(name: str) -> None:
     training = TrainingConfig(schedule=name, learning_rate=0.5, updates=1000, final_rate=0.1)
     rates = [schedule_of(training)(update) for update in range(1000)]
     assert rates[0] == np.float32(0.5)
@@ -47,13 +47,13 @@ def test_a_schedule_goes_from_the_rate_to_its_final_share(name: str) -> None:
     assert rates[-1] == pytest.approx(0.5 if name == "constant" else 0.05, rel=0.01)
 
 
-def test_a_cosine_warms_up() -> None:
+def test_cosine_schedule_warms_up() -> None:
     rate = schedule_of(TrainingConfig(schedule="cosine", learning_rate=1.0, updates=100, warm_up=9))
     assert [rate(update) for update in range(10)] == pytest.approx([(k + 1) / 10 for k in range(10)])
 
 
 @pytest.mark.parametrize("name", ["step", "exponential", "cosine"])
-def test_a_schedule_of_no_updates(name: str) -> None:
+def test_schedule_of_zero_updates_is_positive(name: str) -> None:
     assert schedule_of(TrainingConfig(schedule=name, updates=0, warm_up=5))(0) > 0
 
 
@@ -78,14 +78,14 @@ def make_trainer(**settings: Any) -> tuple[Trainer, list[tuple[Snapshot, Snapsho
     return trainer, commits
 
 
-def test_the_rate_of_the_schedule_reaches_the_records() -> None:
+def test_records_have_learning_rate_of_schedule() -> None:
     trainer, _ = make_trainer(schedule="cosine", updates=40, log_every=10, sample_every=0)
     rates = [event.rate for event in trainer.events() if isinstance(event, Record)]
     assert rates == [schedule_of(trainer.training)(update) for update in (9, 19, 29, 39)]
     assert rates == sorted(rates, reverse=True)
 
 
-def test_patience_ends_a_training_that_gets_no_better() -> None:
+def test_patience_ends_training_without_lower_held_out_loss() -> None:
     trainer, commits = make_trainer(
         validation=0.2,
         learning_rate=3.0,
@@ -106,7 +106,7 @@ def test_patience_ends_a_training_that_gets_no_better() -> None:
     assert trainer.best.update < trainer.update
 
 
-def test_each_plateau_halves_the_rate() -> None:
+def test_plateau_halves_learning_rate() -> None:
     trainer, commits = make_trainer(
         validation=0.2, learning_rate=3.0, updates=200, evaluate_every=10, log_every=10, plateau=2, sample_every=0
     )
@@ -123,13 +123,13 @@ def test_each_plateau_halves_the_rate() -> None:
 
 
 @pytest.mark.parametrize("name", ["patience", "plateau"])
-def test_what_counts_evaluations_needs_a_held_out_text(name: str) -> None:
+def test_patience_and_plateau_need_validation(name: str) -> None:
     with pytest.raises(UsageError, match=rf"`{name}` must be 0 where `validation` is 0; got 2\."):
         TrainingConfig.from_table({name: 2})
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
-def test_with_an_average_it_is_the_model(engine: str) -> None:
+def test_average_of_parameters_is_the_model(engine: str) -> None:
     trainer, commits = make_trainer(engine=engine, updates=30, ema=0.5, sample_every=0, log_every=10)
     list(trainer.events())
     snapshot = commits[-1][0]
@@ -140,7 +140,7 @@ def test_with_an_average_it_is_the_model(engine: str) -> None:
         assert not np.array_equal(array, snapshot.parameters[name].astype(np.float32))
 
 
-def test_an_average_changes_nothing_else() -> None:
+def test_average_does_not_change_training() -> None:
     plain, averaging = (
         make_trainer(updates=30, optimizer="adam")[0],
         make_trainer(updates=30, optimizer="adam", ema=0.9)[0],

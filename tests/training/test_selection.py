@@ -1,4 +1,4 @@
-"""What is best, and when there is no hope for better."""
+"""The selection of the best model, and the counters of patience and plateaus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def snapshot(update: int) -> Any:
     return f"the snapshot of {update}"
 
 
-def test_as_long_as_nothing_was_compared_the_newest_goes_with_its_checkpoint() -> None:
+def test_newest_model_is_best_before_first_comparison() -> None:
     selection = Selection(TrainingConfig())
     assert [selection.for_checkpoint(snapshot(update)) for update in (1, 2)] == [snapshot(1), snapshot(2)]
     assert selection.to_table() == {"best_loss": None, "best_update": None, "worse": 0, "drops": 0}
@@ -21,19 +21,19 @@ def test_as_long_as_nothing_was_compared_the_newest_goes_with_its_checkpoint() -
     assert [selection.for_checkpoint(snapshot(update)) for update in (4, 5)] == [snapshot(3), None]
 
 
-def test_a_snapshot_of_the_best_tells_that_it_is_it() -> None:
+def test_snapshot_of_best_contains_its_own_loss() -> None:
     selection = Selection(TrainingConfig())
-    told = []
+    tables = []
 
-    def taken() -> Any:
-        told.append(selection.to_table())
+    def take_snapshot() -> Any:
+        tables.append(selection.to_table())
         return snapshot(3)
 
-    selection.keep(3, 0.5, taken)
-    assert told == [{"best_loss": 0.5, "best_update": 3, "worse": 0, "drops": 0}]
+    selection.keep(3, 0.5, take_snapshot)
+    assert tables == [{"best_loss": 0.5, "best_update": 3, "worse": 0, "drops": 0}]
 
 
-def test_patience_and_plateaus_count_from_the_lowest_loss() -> None:
+def test_patience_and_plateaus_count_from_lowest_loss() -> None:
     selection = Selection(TrainingConfig(patience=4, plateau=2, validation=0.1))
     counted = []
     for loss in (2.0, 2.0, 1.0, 1.5, 1.5, 1.0, 3.0):

@@ -1,4 +1,4 @@
-"""How many updates fit into a time."""
+"""The number of updates that fit into a time limit."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def updates(seconds: float, **settings: object) -> int:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look at the clock is a tenth of a second after the last."""
+    """Replace the clock by one that advances 0.1 s at each reading."""
     times = iter(range(10**6))
     monkeypatch.setattr("recurra.training.time_budget.time.perf_counter", lambda: next(times) / 10)
 
 
 @pytest.mark.usefixtures("clock")
-def test_time_is_divided_by_what_an_update_and_its_events_take() -> None:
-    """Of 100 s 98 are planned, 0.1 of them for the last evaluation; the epochs of 30 updates take another 0.1 each."""
+def test_updates_are_proportional_to_time() -> None:
+    """Plan 98 of 100 s. The last evaluation takes 0.1 s, and so does the evaluation of each epoch of 30 updates."""
     few, many = updates(100.0), updates(1000.0)
     assert 0 < few < many
     assert many / few == pytest.approx((980 - 0.1) / (98 - 0.1), rel=0.15)
@@ -42,17 +42,17 @@ def test_time_is_divided_by_what_an_update_and_its_events_take() -> None:
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("settings", [{"order": "random"}, {"documents": "lines", "batch_size": 3}])
-def test_whatever_the_text_is_read_as(settings: dict[str, object]) -> None:
+def test_updates_are_planned_for_every_stream(settings: dict[str, object]) -> None:
     assert updates(100.0, **settings) > 1
 
 
 @pytest.mark.usefixtures("clock")
-def test_one_update_at_least_and_no_more_epochs_than_allowed() -> None:
+def test_plan_has_at_least_one_update_and_at_most_max_epochs() -> None:
     assert updates(1e-3) == 1
     assert updates(1e6, max_epochs=2.0) == 2 * ((192 * 4 // 5 - 1) // 5)
 
 
-def test_the_number_of_updates_stands_in_the_run_and_repeats_it(tmp_path: Path) -> None:
+def test_planned_updates_repeat_timed_training(tmp_path: Path) -> None:
     settings = {name: value for name, value in SETTINGS.items() if name != "updates"}
     config, training = configs(settings | {"time_limit": 0.2, "max_epochs": 3.0})
     measured = train(from_string(TEXT), model=config, training=training, run=tmp_path / "measured", with_proof=False)

@@ -1,4 +1,4 @@
-"""A training ends when its time is over, whatever was planned, and what was done can be done again to the bit."""
+"""A training stops at its time limit, and a training with the same number of updates gives the same bits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FakeClock:
         {"schedule": "step", "validation": 0.2, "evaluate_every": 7},
     ],
 )
-def test_training_ends_with_its_time_and_is_repeated_without_a_clock(settings: dict[str, Any]) -> None:
+def test_training_stops_at_time_limit_and_repeats_without_it(settings: dict[str, Any]) -> None:
     named: dict[str, Any] = {"updates": 10_000, "sample_every": 0} | settings
     trainer = make_trainer(time_limit=60.0, clock=FakeClock(0.25), **named)
     events = list(trainer.events())
@@ -61,7 +61,7 @@ def test_training_ends_with_its_time_and_is_repeated_without_a_clock(settings: d
         assert of_kind(events, Evaluated)[-1].update == trainer.update
 
 
-def test_time_is_left_for_the_evaluation_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_limit_includes_last_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make_trainer(
         updates=10_000, validation=0.2, evaluate_every=5, sample_every=0, time_limit=60.0, clock=FakeClock(0.25)
     )
@@ -79,53 +79,53 @@ def test_time_is_left_for_the_evaluation_at_the_end(monkeypatch: pytest.MonkeyPa
     assert trainer.seconds <= 66
 
 
-def test_a_process_that_was_stopped_for_longer_than_the_limit_ends_at_once() -> None:
+def test_process_suspended_beyond_time_limit_ends_after_next_block() -> None:
     trainer = make_trainer(updates=10_000, sample_every=0, time_limit=60.0, clock=FakeClock(0.01, pause=1e3, reads=300))
     progress = of_kind(list(trainer.events()), Progress)
     assert [event.seconds > 60 for event in progress] == [False] * (len(progress) - 1) + [True]
 
 
-def test_without_a_limit_no_clock_ends_a_training() -> None:
+def test_clock_without_time_limit_does_not_end_training() -> None:
     trainer = make_trainer(clock=FakeClock(1e6))
     list(trainer.events())
     assert (trainer.update, trainer.out_of_time) == (100, False)
 
 
-def timed(folder: str, heard: list[Event]) -> Run:
-    """A run whose time is over before the 114 updates that were planned."""
+def timed(folder: str, events: list[Event]) -> Run:
+    """Train until the time limit, which comes before the last of 114 planned updates."""
     settings = {name: value for name, value in SETTINGS.items() if name != "updates"} | {"schedule": "cosine"}
     config, training = configs(settings | {"time_limit": 60.0, "max_epochs": 3.0, "checkpoint_every": 1e9})
-    named: dict[str, Any] = {"model": config, "training": training, "with_proof": False, "listeners": [heard.append]}
+    named: dict[str, Any] = {"model": config, "training": training, "with_proof": False, "listeners": [events.append]}
     return training_run.train(from_string(TEXT), run=folder, clock=FakeClock(1.0), **named)
 
 
-def test_run_toml_and_the_summary_have_what_was_done(tmp_path: Path) -> None:
-    heard: list[Event] = []
-    run = timed(str(tmp_path / "here"), heard)
+def test_run_toml_and_summary_have_completed_updates(tmp_path: Path) -> None:
+    events: list[Event] = []
+    run = timed(str(tmp_path / "here"), events)
     done = run.summary["updates"]
     assert (run.summary["out_of_time"], run.summary["planned_updates"]) == (True, 114)
     assert 0 < done < 114
-    told = tomllib.loads((run.folder / RUN_TOML).read_text())["training"]
-    assert (told["updates"], told["schedule_updates"], told["time_limit"]) == (done, 114, 60.0)
-    assert heard[-1] == Finishing(done)
+    table = tomllib.loads((run.folder / RUN_TOML).read_text())["training"]
+    assert (table["updates"], table["schedule_updates"], table["time_limit"]) == (done, 114, 60.0)
+    assert events[-1] == Finishing(done)
     again = train_small(tmp_path / "again", updates=done, schedule="cosine", schedule_updates=114)
     assert again.summary["model_sha256"] == run.summary["model_sha256"]
     assert (again.folder / METRICS).read_bytes() == (run.folder / METRICS).read_bytes()
-    assert resume_small(run.folder).summary["updates"] == done  # it has ended
-    more = resume_small(run.folder, updates=114)  # whose time no limit counts any more
+    assert resume_small(run.folder).summary["updates"] == done  # the run is complete
+    more = resume_small(run.folder, updates=114)  # `updates` removes the time limit
     whole = train_small(tmp_path / "whole", updates=114, schedule="cosine")
     assert more.summary["model_sha256"] == whole.summary["model_sha256"]
     assert tomllib.loads((run.folder / RUN_TOML).read_text())["training"]["time_limit"] == "none"
 
 
-def test_measuring_is_announced(tmp_path: Path) -> None:
-    heard: list[Event] = []
-    timed(str(tmp_path / "here"), heard)
-    assert heard[0] == Calibrating(time_limit=60.0, seconds=0.6)
+def test_calibration_is_first_event(tmp_path: Path) -> None:
+    events: list[Event] = []
+    timed(str(tmp_path / "here"), events)
+    assert events[0] == Calibrating(time_limit=60.0, seconds=0.6)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "exponential", "cosine"])
-def test_after_its_updates_a_schedule_stays_as_it_was(schedule: str) -> None:
+def test_schedule_stays_constant_after_its_updates(schedule: str) -> None:
     from recurra.network.optimizers import schedule_of
 
     _, training = configs({"updates": 50, "schedule": schedule})
@@ -133,8 +133,8 @@ def test_after_its_updates_a_schedule_stays_as_it_was(schedule: str) -> None:
     assert [longer(update) for update in range(80)] == [whole(min(update, 49)) for update in range(80)]
 
 
-def test_lines_are_learned_within_a_time_limit(tmp_path: Path) -> None:
-    """The id of the newline is 0, so that a text of zeros has no document."""
+def test_documents_train_within_time_limit(tmp_path: Path) -> None:
+    """The timed text must contain a line: the id of the newline is 0, and a text of zeros is empty lines only."""
     settings = {name: value for name, value in SETTINGS.items() if name != "updates"}
     settings |= {"time_limit": 0.2, "max_epochs": 3.0, "documents": "lines", "validation": 0.2, "batch_size": 2}
     config, training = configs(settings)

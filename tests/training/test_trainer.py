@@ -1,4 +1,4 @@
-"""The loop: the book in order, the state anew at each epoch, events when they are due, and what is best."""
+"""The training loop: the order of the text, the hidden state, the events, the best model and its checkpoints."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from recurra.training.snapshot import Snapshot
 from recurra.training.trainer import Trainer
 from small_training import SETTINGS, TEXT, K, T, committed, make_trainer, of_kind
 
-SHORT = TEXT[:23]  # (23 - 1) // 5 = 4 updates an epoch, two characters dropped
+SHORT = TEXT[:23]  # (23 - 1) // 5 = 4 updates per epoch; the last two characters are not read
 HARD = "".join("abcde \n"[int(7 * u)] for u in stream(9, "text").uniform(400))
 LINES = "".join(line * (i % 3) + "\n" for i, line in enumerate(TEXT.splitlines() * 3))  # some empty, some long
-UNEVEN = "ab" * 200 + HARD  # an easy half, then a hard one: the smooth loss falls, then rises
+UNEVEN = "ab" * 200 + HARD  # an easy half and a hard half: the smooth loss falls and then rises
 
 
 def run(trainer: Trainer) -> list[Event]:
@@ -55,15 +55,15 @@ def sha(trainer: Trainer) -> str:
 
 
 def by_hand(text: str, updates: int, *, layers: int = 1, batch: int = 1) -> tuple[dict[str, Any], list[float]]:
-    """The training of the report written out: B readers in order, h = 0 where the text begins anew, AdaGrad."""
+    """Train with a plain loop: B streams, h = 0 at the start of an epoch, AdaGrad. Return the weights and losses."""
     config = ModelConfig(hidden_size=8, layers=layers)
     ids = Vocabulary.of(text).encode(text).astype(np.int64)
     parameters = initialize(config, len(set(text)), seed=0)
     theta: dict[str, Any] = {name: array.astype(np.float64) for name, array in parameters.items()}
     sums = {name: np.zeros_like(array) for name, array in theta.items()}
-    part = (len(ids) - 1) // batch  # characters of each reader
+    part = (len(ids) - 1) // batch  # characters of each stream
     losses, state = [], network.zero_state(config, batch)
-    place = part  # so that the first update begins the text
+    place = part  # so that the first update starts an epoch
     for _ in range(updates):
         if place + T > part:
             place, state = 0, network.zero_state(config, batch)
@@ -80,7 +80,7 @@ def by_hand(text: str, updates: int, *, layers: int = 1, batch: int = 1) -> tupl
 
 
 @pytest.mark.parametrize("log_every", [1, 3, 1000])
-def test_the_reference_engine_trains_as_by_hand_through_ends_of_epochs(log_every: int) -> None:
+def test_reference_engine_equals_hand_written_training(log_every: int) -> None:
     trainer = make_trainer(SHORT, engine="reference", updates=11, log_every=log_every)
     events = run(trainer)
     expected, losses = by_hand(SHORT, 11)
@@ -93,8 +93,8 @@ def test_the_reference_engine_trains_as_by_hand_through_ends_of_epochs(log_every
 
 
 @pytest.mark.parametrize(("layers", "batch"), [(2, 1), (1, 3), (2, 3)])
-def test_layers_and_batches_train_as_by_hand(layers: int, batch: int) -> None:
-    # 191 // 3 = 63 characters a reader, 12 updates an epoch, so that 30 updates begin the third.
+def test_layers_and_batches_equal_hand_written_training(layers: int, batch: int) -> None:
+    # 191 // 3 = 63 characters per stream and 12 updates per epoch: 30 updates end in the third epoch.
     trainer = make_trainer(layers=layers, batch_size=batch, updates=30, engine="reference")
     events = run(trainer)
     assert trainer.engine.name == "reference"
@@ -106,7 +106,7 @@ def test_layers_and_batches_train_as_by_hand(layers: int, batch: int) -> None:
     assert trainer.characters_per_update == T * batch
 
 
-def test_the_compiled_engine_trains_as_by_hand() -> None:
+def test_compiled_engine_equals_hand_written_training() -> None:
     trainer = make_trainer(SHORT, updates=11)
     run(trainer)
     assert trainer.engine.name == "compiled"
@@ -115,7 +115,7 @@ def test_the_compiled_engine_trains_as_by_hand() -> None:
         assert np.allclose(trainer.engine.parameters()[name], array, atol=1e-4), name
 
 
-def test_the_state_is_carried_within_an_epoch_and_zero_at_its_start() -> None:
+def test_state_is_carried_within_epoch_and_reset_at_its_start() -> None:
     trainer = make_trainer(SHORT, updates=3)
     run(trainer)
     assert trainer.engine.state().h.any()
@@ -133,19 +133,19 @@ def test_the_state_is_carried_within_an_epoch_and_zero_at_its_start() -> None:
 
 @pytest.mark.parametrize(("batch", "layers"), [(1, 1), (3, 2)])
 @pytest.mark.parametrize("order", ["sequential", "shuffled", "random"])
-def test_every_order_trains_alike_on_every_engine(order: str, batch: int, layers: int) -> None:
+def test_every_order_gives_equal_results_on_all_engines(order: str, batch: int, layers: int) -> None:
     compiled, reference = (
         make_trainer(order=order, batch_size=batch, layers=layers, updates=30, engine=engine)
         for engine in ("compiled", "reference")
     )
-    found, expected = (of_kind(run(trainer), Record) for trainer in (compiled, reference))
-    assert [r.loss["mean"] for r in found] == pytest.approx([r.loss["mean"] for r in expected], rel=1e-4)
+    records, expected = (of_kind(run(trainer), Record) for trainer in (compiled, reference))
+    assert [r.loss["mean"] for r in records] == pytest.approx([r.loss["mean"] for r in expected], rel=1e-4)
     for name, array in reference.engine.parameters().items():
         assert np.allclose(compiled.engine.parameters()[name], array, atol=2e-4), name
 
 
 @pytest.mark.parametrize("order", ["shuffled", "random"])
-def test_scattered_chunks_begin_with_a_zero_state_whatever_the_blocks(order: str) -> None:
+def test_sequences_in_random_order_start_from_zero_state(order: str) -> None:
     trainer = make_trainer(order=order, updates=90, seed=4, log_every=7)
     run(trainer)
     engine = FusedEngine(trainer.config, trainer.training, Start(trainer.initial))
@@ -158,23 +158,23 @@ def test_scattered_chunks_begin_with_a_zero_state_whatever_the_blocks(order: str
 
 
 @pytest.mark.parametrize(("cell", "batch", "layers"), [("elman", 1, 1), ("elman", 3, 2), ("lstm", 4, 1), ("gru", 4, 2)])
-def test_documents_train_alike_on_every_engine(cell: str, batch: int, layers: int) -> None:
+def test_documents_give_equal_results_on_all_engines(cell: str, batch: int, layers: int) -> None:
     compiled, reference = (
         make_trainer(LINES, documents="lines", cell=cell, batch_size=batch, layers=layers, updates=30, engine=engine)
         for engine in ("compiled", "reference")
     )
-    found, expected = (of_kind(run(trainer), Record, EpochEnded) for trainer in (compiled, reference))
-    for own, other in zip(found, expected, strict=True):
-        if isinstance(own, Record):
-            assert own.loss["mean"] == pytest.approx(other.loss["mean"], rel=1e-4)
+    records, expected = (of_kind(run(trainer), Record, EpochEnded) for trainer in (compiled, reference))
+    for event, other in zip(records, expected, strict=True):
+        if isinstance(event, Record):
+            assert event.loss["mean"] == pytest.approx(other.loss["mean"], rel=1e-4)
         else:
-            assert own.nats_per_character == pytest.approx(other.nats_per_character, rel=1e-4)
+            assert event.nats_per_character == pytest.approx(other.nats_per_character, rel=1e-4)
     for name, array in reference.engine.parameters().items():
         assert np.allclose(compiled.engine.parameters()[name], array, atol=2e-4), name
 
 
-def test_documents_train_as_by_hand() -> None:
-    """Three lines at once, each computed alone from a zero state: the gradients are those of their own characters."""
+def test_documents_equal_hand_written_training() -> None:
+    """Compare a batch of three lines with the three lines computed separately, each from a zero state."""
     trainer = make_trainer(
         "abba\nbe\n\nabed", documents="lines", batch_size=4, updates=1, engine="reference", log_every=1
     )
@@ -184,8 +184,8 @@ def test_documents_train_as_by_hand() -> None:
     loss = 0.0
     for line in ("abba", "be", "abed"):
         both = ids(f"\n{line}\n").astype(np.int64)[:, np.newaxis]
-        own, gradients, _ = network.loss_and_gradients(trainer.config, trainer.initial, both[:-1], both[1:])
-        loss += own
+        line_loss, gradients, _ = network.loss_and_gradients(trainer.config, trainer.initial, both[:-1], both[1:])
+        loss += line_loss
         for name, array in total.items():
             array += gradients[name]
     assert record.loss["mean"] == pytest.approx(loss / (5 + 3 + 5), rel=1e-12)
@@ -194,7 +194,7 @@ def test_documents_train_as_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("cell", "layers"), [("elman", 1), ("lstm", 2)])
-def test_held_out_documents_are_read_one_by_one(cell: str, layers: int) -> None:
+def test_held_out_documents_are_scored_separately(cell: str, layers: int) -> None:
     trainer = make_trainer(LINES, documents="lines", cell=cell, layers=layers, batch_size=2, updates=20, validation=0.3)
     (evaluated,) = of_kind(run(trainer), Evaluated)[-1:]
     place = LINES.rindex("\n", 0, math.floor(len(LINES) * 0.7)) + 1
@@ -211,7 +211,7 @@ def test_held_out_documents_are_read_one_by_one(cell: str, layers: int) -> None:
 
 @pytest.mark.parametrize("share", ["validation", "test"])
 @pytest.mark.parametrize("length", [{"updates": 5}, {"time_limit": 0.1}])
-def test_held_out_lines_that_are_all_empty(share: str, length: dict[str, float], tmp_path: Path) -> None:
+def test_held_out_part_of_empty_lines_is_refused(share: str, length: dict[str, float], tmp_path: Path) -> None:
     settings = {name: value for name, value in SETTINGS.items() if name != "updates"}
     config, training = configs(settings | length | {"documents": "lines", share: 0.3})
     with pytest.raises(TextError, match="all lines held out are empty") as raised:
@@ -219,8 +219,8 @@ def test_held_out_lines_that_are_all_empty(share: str, length: dict[str, float],
     assert raised.value.hint == f"give another `--{share}`."
 
 
-def test_documents_after_empty_lines_are_learned() -> None:
-    """Kernels are compiled before the clock runs, whatever the first characters are."""
+def test_documents_after_empty_lines_are_trained() -> None:
+    """Train on a text whose first lines, on which the kernels warm up, are empty."""
     trainer = make_trainer("\n\n\n" + TEXT, documents="lines", updates=2, sample_every=1)
     assert of_kind(list(trainer.events()), Progress)[-1].update == 2
 
@@ -230,11 +230,11 @@ def test_documents_need_newlines() -> None:
         make_trainer("ab" * 30, documents="lines")
 
 
-def test_every_event_comes_when_it_is_due() -> None:
+def test_events_come_at_their_updates() -> None:
     trainer = make_trainer(updates=84, log_every=20, sample_every=30, validation=0.2)
-    events = run(trainer)  # 153 characters: 30 updates an epoch
+    events = run(trainer)  # 153 characters: 30 updates per epoch
     due = [(type(e).__name__, e.update) for e in events if not isinstance(e, (Progress, Calibrating, Gathering))]
-    due.remove(("Checkpointed", 0))  # which comes when its file is written
+    due.remove(("Checkpointed", 0))  # its position depends on the speed of the disk
     assert due == [
         ("Sampled", 0), ("Saving", 0),
         ("Record", 20),
@@ -254,12 +254,12 @@ def test_every_event_comes_when_it_is_due() -> None:
     assert {p.updates for p in of_kind(events, Progress)} == {84}
 
 
-def test_evaluations_on_demand() -> None:
+def test_evaluate_every_sets_updates_of_evaluations() -> None:
     events = run(make_trainer(updates=35, validation=0.2, evaluate_every=15))
     assert [e.update for e in of_kind(events, Evaluated)] == [15, 30, 35]
 
 
-def test_an_evaluation_is_that_of_the_model_on_the_tail() -> None:
+def test_evaluation_is_loss_on_held_out_tail() -> None:
     trainer = make_trainer(updates=40, validation=0.2, evaluate_every=40)
     (evaluated,) = of_kind(run(trainer), Evaluated)
     tail = trainer.vocabulary.encode(TEXT)[math.floor(len(TEXT) * 0.8) :]
@@ -267,7 +267,7 @@ def test_an_evaluation_is_that_of_the_model_on_the_tail() -> None:
     assert evaluated.best
 
 
-def test_records_hold_the_losses_since_the_last() -> None:
+def test_record_has_losses_since_last_record() -> None:
     _, losses = by_hand(TEXT, 25)
     first, second, third = of_kind(run(make_trainer(engine="reference", updates=25)), Record)
     for record, part in ((first, losses[:10]), (second, losses[10:20]), (third, losses[20:])):
@@ -279,20 +279,20 @@ def test_records_hold_the_losses_since_the_last() -> None:
     assert third.smooth_loss == pytest.approx(smooth, rel=1e-14)
 
 
-def test_the_gradient_norm_of_a_record_is_the_mean() -> None:
+def test_gradient_norm_of_record_is_mean() -> None:
     single = of_kind(run(make_trainer(updates=10, log_every=1)), Record)
     (record,) = of_kind(run(make_trainer(updates=10, log_every=10)), Record)
     assert record.gradient_norm == pytest.approx(sum(r.gradient_norm for r in single) / 10, rel=1e-14)
     assert record.gradient_norm > 0
 
 
-def test_at_the_start_a_character_costs_ln_k() -> None:
+def test_first_loss_is_ln_k_per_character() -> None:
     first = of_kind(run(make_trainer(updates=1, log_every=1)), Record)[0]
     assert first.smooth_loss == first.loss["mean"] == pytest.approx(T * math.log(K), rel=1e-3)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
-def test_watching_does_not_change_training(engine: str) -> None:
+def test_events_do_not_change_training(engine: str) -> None:
     quiet = make_trainer(updates=90, engine=engine, validation=0.2, sample_every=0, log_every=10**6, evaluate_every=89)
     expected = of_kind(run(quiet), Record)[-1]
     for log_every, sample_every, evaluate_every, checkpoint_every in (
@@ -310,7 +310,7 @@ def test_watching_does_not_change_training(engine: str) -> None:
         assert trainer.history.epoch_means == quiet.history.epoch_means
 
 
-def test_samples_come_before_the_first_update_and_are_those_of_the_model() -> None:
+def test_samples_are_of_the_model_at_their_update() -> None:
     trainer = make_trainer(updates=40, sample_every=20, seed=3)
     samples = of_kind(run(trainer), Sampled)
     assert [(s.update, s.seed, s.temperature) for s in samples] == [(0, 3, 1.0), (20, 23, 1.0), (40, 43, 1.0)]
@@ -321,12 +321,12 @@ def test_samples_come_before_the_first_update_and_are_those_of_the_model() -> No
     assert of_kind(run(make_trainer(updates=40, sample_every=0)), Sampled) == []
 
 
-def test_the_largest_seed() -> None:
+def test_seed_of_sample_wraps_at_63_bits() -> None:
     events = run(make_trainer(updates=2, sample_every=1, seed=2**63 - 1))
     assert [s.seed for s in of_kind(events, Sampled)] == [2**63 - 1, 0, 1]
 
 
-def test_the_best_model_has_the_lowest_smooth_loss_of_the_records() -> None:
+def test_best_model_has_lowest_smooth_loss_of_records() -> None:
     trainer = make_trainer(UNEVEN, updates=159, log_every=10)
     records = of_kind(run(trainer), Record)
     lowest = min(records, key=lambda record: record.smooth_loss)
@@ -339,8 +339,8 @@ def test_the_best_model_has_the_lowest_smooth_loss_of_the_records() -> None:
     assert digest(trainer.best.parameters) == sha(until_then) != sha(trainer)
 
 
-def test_with_a_split_the_held_out_loss_decides_what_is_best() -> None:
-    text = TEXT + "ace cab bed dad\n" * 3  # held out: words of other frequencies
+def test_held_out_loss_selects_best_model() -> None:
+    text = TEXT + "ace cab bed dad\n" * 3  # the held-out part has different word frequencies
     trainer = make_trainer(text, updates=600, learning_rate=0.5, validation=0.2, evaluate_every=25, log_every=25)
     events = run(trainer)
     evaluated, records = of_kind(events, Evaluated), of_kind(events, Record)
@@ -354,16 +354,16 @@ def test_with_a_split_the_held_out_loss_decides_what_is_best() -> None:
     assert min(records, key=lambda r: r.smooth_loss).update != lowest.update
 
 
-def test_what_was_best_does_not_change_afterwards() -> None:
+def test_best_snapshot_does_not_change_later() -> None:
     trainer = make_trainer(UNEVEN, updates=159, log_every=10)
-    told: dict[int, str] = {}
+    progress_of: dict[int, str] = {}
     arrays: dict[int, str] = {}
     for event in trainer.events():
         best = trainer.best
         if best is not None and isinstance(event, (Record, Progress)):
-            told.setdefault(best.update, json.dumps(best.progress))
+            progress_of.setdefault(best.update, json.dumps(best.progress))
             arrays.setdefault(best.update, digest(best.tensors()))
-            assert json.dumps(best.progress) == told[best.update]
+            assert json.dumps(best.progress) == progress_of[best.update]
             assert digest(best.tensors()) == arrays[best.update]
     assert trainer.best is not None
     progress = trainer.best.progress
@@ -372,7 +372,7 @@ def test_what_was_best_does_not_change_afterwards() -> None:
     assert progress["history"]["window_updates"] == 0
 
 
-def test_checkpoints_before_anything_was_compared() -> None:
+def test_checkpoint_before_first_evaluation_has_no_loss() -> None:
     trainer = make_trainer(
         updates=60, log_every=20, sample_every=20, checkpoint_every=0.0, validation=0.2, evaluate_every=50
     )
@@ -382,12 +382,16 @@ def test_checkpoints_before_anything_was_compared() -> None:
             if event.update < 50:
                 assert trainer.validation_loss is None
     updates = [(snapshot.update, best and best.update) for snapshot, best in committed(trainer)]
-    assert updates[:3] == [(0, 0), (20, 20), (30, 30)]  # an epoch ends at 30; none was compared: the newest is the best
+    assert updates[:3] == [
+        (0, 0),
+        (20, 20),
+        (30, 30),
+    ]  # epoch 1 ends at 30; before an evaluation the newest model is the best
     assert updates[-1][0] == 60
     assert trainer.validation_loss is not None
 
 
-def test_a_checkpoint_at_every_block_and_the_best_only_with_it() -> None:
+def test_best_model_is_committed_only_with_a_checkpoint() -> None:
     trainer = make_trainer(UNEVEN, updates=100, checkpoint_every=0.0, sample_every=0)
     events = run(trainer)
     assert [e.update for e in of_kind(events, Checkpointed)] == list(range(0, 101, 10))
@@ -401,7 +405,7 @@ def test_a_checkpoint_at_every_block_and_the_best_only_with_it() -> None:
         lowest = min(lowest, record.smooth_loss)
 
 
-def test_a_snapshot_has_all_that_is_needed_to_go_on() -> None:
+def test_training_from_snapshot_gives_same_bits() -> None:
     trainer = make_trainer(updates=45, checkpoint_every=0.0, log_every=20, sample_every=0)
     events = trainer.events()
     while trainer.update < 40:
@@ -419,7 +423,7 @@ def test_a_snapshot_has_all_that_is_needed_to_go_on() -> None:
     assert again.history == trainer.history
 
 
-def test_a_trainer_that_is_told_to_stop_saves_and_stops() -> None:
+def test_stop_saves_checkpoint_and_ends_training() -> None:
     seen: list[int] = []
     trainer = make_trainer(updates=100, checkpoint_every=0.0, should_stop=lambda: len(seen) == 3)
     events = []
@@ -429,11 +433,16 @@ def test_a_trainer_that_is_told_to_stop_saves_and_stops() -> None:
             seen.append(event.update)
     assert trainer.stopped
     assert trainer.update == 30
-    assert [snapshot.update for snapshot, _ in committed(trainer)] == [0, 10, 20, 30]  # the last one once
+    assert [snapshot.update for snapshot, _ in committed(trainer)] == [
+        0,
+        10,
+        20,
+        30,
+    ]  # one checkpoint at the last update
     assert isinstance(events[-1], Checkpointed)
 
 
-def test_no_updates() -> None:
+def test_zero_updates_save_initial_model() -> None:
     trainer = make_trainer(updates=0)
     assert [type(event) for event in run(trainer)] == [Sampled, Saving, Checkpointed]
     assert trainer.best is not None
@@ -443,23 +452,23 @@ def test_no_updates() -> None:
     assert trainer.seconds == 0
 
 
-def test_losses_are_sums_for_preset_classic_unless_its_updates_differ() -> None:
+def test_losses_of_preset_classic_are_sums_except_with_documents() -> None:
     assert make_trainer().loss_span == T
     assert make_trainer(documents="lines").loss_span == 1
 
 
-def test_a_tiny_text_is_learned_by_heart() -> None:
+def test_tiny_text_is_memorized() -> None:
     text = "bad cab\nbed ace "
     trainer = make_trainer(text, updates=4000, log_every=1000, sample_every=0)
     run(trainer)
     assert trainer.history.epoch_means[0] > 1.5
-    assert trainer.history.epoch_means[-1] < 0.005  # and ln 7 is 1.95
+    assert trainer.history.epoch_means[-1] < 0.005  # an untrained model has ln 7 = 1.95
     assert trainer.model().evaluate(trainer.vocabulary.encode(text)) < 0.005
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.parametrize(("updates", "log_every"), [(1, 1), (5, 1), (50, 50)])
-def test_a_step_to_infinity_is_a_numerical_error(engine: str, updates: int, log_every: int) -> None:
+def test_step_to_infinity_is_numerical_error(engine: str, updates: int, log_every: int) -> None:
     trainer = make_trainer(updates=updates, log_every=log_every, learning_rate=1e39, engine=engine, sample_every=0)
     events: list[Event] = []
     with pytest.raises(NumericalError, match=r"became .+ at update \d; it must be") as caught:
@@ -470,7 +479,7 @@ def test_a_step_to_infinity_is_a_numerical_error(engine: str, updates: int, log_
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
-def test_parameters_that_grow_beyond_float32_are_a_numerical_error(engine: str) -> None:
+def test_parameters_beyond_float32_are_numerical_error(engine: str) -> None:
     trainer = make_trainer(
         updates=50, log_every=1, learning_rate=3e38, engine=engine, sample_every=0, checkpoint_every=0.0
     )
@@ -480,19 +489,19 @@ def test_parameters_that_grow_beyond_float32_are_a_numerical_error(engine: str) 
         assert all(np.isfinite(array).all() for array in snapshot.tensors().values())
 
 
-def test_an_initial_scale_beyond_float32_is_a_numerical_error() -> None:
+def test_initial_scale_beyond_float32_is_numerical_error() -> None:
     with pytest.raises(NumericalError, match=r"`layers.0.U` became inf at update 0; it must be a finite") as caught:
         make_trainer(initial_scale=1e39)
     assert (caught.value.update, caught.value.tensor) == (0, "layers.0.U")
     assert caught.value.hint == "train again with a lower `--initial-scale`."
 
 
-def test_a_huge_initial_scale_makes_the_loss_no_number() -> None:
+def test_huge_initial_scale_makes_loss_not_finite() -> None:
     with pytest.raises(NumericalError, match=r"the loss became (nan|inf|-inf) at update 1; it must be finite"):
         run(make_trainer(initial_scale=1e38, sample_every=0))
 
 
-def test_sums_of_squares_that_become_infinite_are_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_infinite_optimizer_state_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make_trainer(updates=10, sample_every=0)
     squares = trainer.engine.optimizer_state() | {"squares.V": np.full((K, 8), np.inf, np.float32)}
     events = trainer.events()
@@ -504,7 +513,7 @@ def test_sums_of_squares_that_become_infinite_are_not_saved(monkeypatch: pytest.
     assert [snapshot.update for snapshot, _ in committed(trainer)] == [0]
 
 
-def test_a_held_out_loss_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_held_out_loss_is_numerical_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LanguageModel, "estimate", lambda *_: math.nan)
     with pytest.raises(NumericalError, match="the loss became nan on the held-out text at update 20"):
         run(make_trainer(updates=40, validation=0.2, evaluate_every=20))
@@ -514,12 +523,12 @@ def test_a_held_out_loss_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> N
     "settings",
     [{}, {"engine": "reference"}, {"cell": "lstm", "batch_size": 2, "ema": 0.9}, {"cell": "gru", "optimizer": "adam"}],
 )
-def test_training_goes_on_while_a_copy_is_written(settings: dict[str, Any]) -> None:
-    ahead, told = threading.Event(), []
+def test_training_continues_while_checkpoint_is_written(settings: dict[str, Any]) -> None:
+    ahead, digests = threading.Event(), []
 
     def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
         assert ahead.wait(PATIENCE)
-        told.append(digest(snapshot.tensors()))
+        digests.append(digest(snapshot.tensors()))
         return Path()
 
     trainer = make_trainer(updates=20, commit=commit, checkpoint_every=0.0, sample_every=0, **settings)
@@ -534,10 +543,10 @@ def test_training_goes_on_while_a_copy_is_written(settings: dict[str, Any]) -> N
     assert (seen[first + 1][1] or 0) > 0
     assert seen.index((Checkpointed, 0)) > first + 1
     assert seen[-2:] == [(Saving, 20), (Checkpointed, 20)]
-    assert told == expected
+    assert digests == expected
 
 
-def test_a_commit_that_fails_ends_training() -> None:
+def test_failed_commit_ends_training() -> None:
     def commit(*snapshots: object) -> None:
         raise UsageError("no room.")
 
