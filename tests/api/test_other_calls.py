@@ -59,7 +59,7 @@ def test_the_text_that_was_learned_is_read_again(small_run: Path) -> None:
     assert text.text == (small_run.parent / "book.txt").read_text()
     assert recurra.novelty("abba cede", text).longest == 9
     recurra.load(small_run).save("model")
-    with pytest.raises(ModelError, match="does not say which text it has learned"):
+    with pytest.raises(ModelError, match="does not name its training text"):
         recurra.read_training_text("model")
 
 

@@ -59,7 +59,7 @@ def test_a_bug_shows_where_it_is_and_says_whom_to_tell(call: Call, monkeypatch: 
         (["sample", "nowhere"], 4, "there is no model `nowhere`."),
         (["sample", "book.txt"], 4, "`book.txt` is no model file of recurra."),
         (["check", "nowhere"], 4, "there is no model `nowhere`."),
-        (["report", "nowhere"], 4, "nowhere is not a folder: expected run.toml and metrics.jsonl in it."),
+        (["report", "nowhere"], 4, "`nowhere` is not a folder: expected run.toml and metrics.jsonl in it."),
         (["train", "book.txt", "--run", "short.txt/run"], 7, "cannot write `short.txt/run`"),
     ],
     ids=lambda case: case[1] if isinstance(case, list) else "",

@@ -108,10 +108,10 @@ def test_a_run_that_held_nothing_out(call: Call, trained: Path) -> None:
 def test_a_model_alone_does_not_know_its_text(call: Call, bytes_model: Path, text: Path) -> None:
     code, _, err = call("score", bytes_model)
     assert code == 4
-    assert "does not say which text it has learned." in err
+    assert "does not name its training text." in err
     code, out, _ = call("score", bytes_model, text, "--baselines")
     assert code == 0
-    assert f"note: no n-grams: `{bytes_model}` does not say which text it has learned." in out
+    assert f"note: no n-grams: `{bytes_model}` does not name its training text." in out
 
 
 def test_several_models_side_by_side(call: Call, trained: Path, held: Path, bytes_model: Path, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_dynamic_by_sgd_where_the_learned_text_is_not_there(
     shutil.copy(trained / "checkpoints" / "best.safetensors", alone)
     code, out, _ = call("score", alone, text, "--dynamic")
     assert code == 0
-    why = f"the text of `{alone}` cannot be read again: where it was read is not known."
+    why = f"the text of `{alone}` cannot be read again: the run has no record of its files."
     assert f"note: dynamic evaluation by sgd: {why}" in out
     code, _, err = call("score", alone, text, "--dynamic", "--dynamic-method", "rms")
     assert code == 3

@@ -207,7 +207,7 @@ def test_an_old_run_is_replaced_only_by_force(call: Call, book: Path) -> None:
     assert (code, err) == (
         2,
         "error: `r` is not empty.\n"
-        "hint: give another `--run`, `--resume` to go on with the run there, or `--force` to train anew.\n",
+        "hint: use `--resume` to resume the run in it, `--force` to replace that run, or another `--run`.\n",
     )
     assert call("train", book, *SMALL, "--run", "r", "--quiet", "--force").code == 0
 
@@ -233,12 +233,12 @@ def test_a_signal_saves_and_stops_and_what_is_said_goes_on(
         assert process.wait() == 128 + number
     assert re.fullmatch(
         rf"stopped by {number.name} at update [\d,]+; the checkpoint is saved in `r`\. "
-        r"To go on: recurra train --resume --run r\n",
+        r"To resume: recurra train --resume --run r\n",
         last,
     )
     reached = json.loads(Path("r/checkpoints/latest.json").read_text())["update"]
     assert reached > 0
-    words = last.rpartition("To go on: recurra ")[2].split()
+    words = last.rpartition("To resume: recurra ")[2].split()
     code, out, err = call(*words, "--updates", reached + 50, "--json", "--no-proof", "--sample-every", "0")
     assert code == 0, err
     assert f"\nresumed   at update {reached:,}\n" in err
@@ -262,7 +262,7 @@ def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monke
     code, out, err = call("train", book, *SMALL, "--run", "r", "--quiet")
     assert (code, out) == (130, "")
     assert err.startswith("stopped by SIGINT after the last update; the model is saved in `r`, ")
-    assert err.endswith(" To gather it: recurra train --resume --run r\n")
+    assert err.endswith(" To compute it: recurra train --resume --run r\n")
     monkeypatch.setattr("recurra.api.model_training.train_run", stop)
     code, _, err = call("train", book, *SMALL)
     assert (code, err) == (130, "stopped by SIGINT; before the first checkpoint: nothing new is saved.\n")
@@ -402,13 +402,13 @@ def test_a_damaged_checkpoint_is_warned_of(call: Call, book: Path) -> None:
     code, _, err = call("train", "--resume", "--run", "r", "--no-proof")
     assert code == 0
     assert err.startswith(f"warning: `{newest}` is damaged: ")
-    assert "It is set aside as bad-update-000000000200.safetensors, and the one before is used.\n" in err
+    assert "The file is renamed to bad-update-000000000200.safetensors. The checkpoint before it is used.\n" in err
     newest.write_bytes(b"")
     for path in Path("r/checkpoints").glob("update-*"):
         path.write_bytes(b"")
     code, _, err = call("train", "--resume", "--run", "r", "--no-proof", "--quiet")
     assert code == 6
-    assert err.startswith("error: no checkpoint of `r` is whole: update-000000000200.safetensors, ")
+    assert err.startswith("error: every checkpoint of `r` is damaged: update-000000000200.safetensors, ")
 
 
 @pytest.mark.parametrize(
@@ -424,12 +424,12 @@ def test_a_damaged_checkpoint_is_warned_of(call: Call, book: Path) -> None:
         (
             ["--resume", "--run", "none"],
             4,
-            "error: there is no run `none`.\nhint: give the folder of one, or leave out",
+            "error: there is no run `none`.\nhint: give a run directory, such as runs/kjv, or leave out `--resume`",
         ),
         (
             ["--resume", "--run", "."],
             4,
-            "error: `.` has no checkpoint to go on from.\nhint: leave out `--resume`: `--f",
+            "error: `.` has no checkpoint to resume from.\nhint: train from the beginning: `recurra train TEXT --force",
         ),
     ],
 )

@@ -75,7 +75,7 @@ def test_a_list_of_files_that_is_damaged_or_gone(trained: Path, tmp_path: Path) 
     run = shutil.copytree(trained, tmp_path / "copy")
     lines = (run / SOURCES).read_bytes().splitlines(keepends=True)
     for content, message in (
-        (b"".join(lines[1:]), "is not the one that was written"),
+        (b"".join(lines[1:]), "has changed since it was written"),
         (lines[0][:-9], "cannot be read"),
         (None, "cannot be read: .*No such file"),
     ):
@@ -83,7 +83,7 @@ def test_a_list_of_files_that_is_damaged_or_gone(trained: Path, tmp_path: Path) 
         with pytest.raises(TextError, match=rf"the list of the text's files `.*sources\.jsonl` {message}") as caught:
             Provenance(run).prepared_text  # noqa: B018
         assert caught.value.hint == "give the text: `recurra score MODEL TEXT`."
-        with pytest.raises(TextError, match="hint: give the text itself"):
+        with pytest.raises(TextError, match="hint: pass the text: `recurra train TEXT"):
             recurra.train(run=run, resume=True)
 
 
@@ -121,7 +121,9 @@ def test_a_run_toml_that_is_too_long_is_gone_round(tmp_path: Path) -> None:
         recurra.train(run=run, resume=True, updates=5, proof=False, report=False)
     assert caught.value.hint is not None
     assert f"`recurra train TEXT --resume --run {run}`" in caught.value.hint
-    with pytest.raises(ModelError, match=r"more than 8,388,608 bytes\.\nhint: a report can do without it"):
+    with pytest.raises(
+        ModelError, match=r"more than 8,388,608 bytes\.\nhint: move it to another folder: a report does not need it"
+    ):
         records.load(run)
     (run / SETTINGS).unlink()
     assert recurra.train(book, run=run, resume=True, updates=5, proof=False, report=False).summary["updates"] == 5

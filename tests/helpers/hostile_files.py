@@ -1,6 +1,6 @@
-"""Hostile files, made by hand: what each is, which loader reads it, and how that must end.
+"""Hostile files: a function that creates each file, its loader, and the expected error.
 
-`python hostile_files.py FOLDER` makes and loads them all, in FOLDER, and tells the memory that each took.
+`python hostile_files.py FOLDER` creates and loads all files in FOLDER, and prints the memory that each loader used.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FAR = 1 << 62
 
 
 class Case(NamedTuple):
-    """A hostile file: `build` makes it; the loader must say `words`, or load it where there are none."""
+    """A hostile file: `build` creates it; `words` are in the error of its loader, None if it loads."""
 
     name: str
     build: Build
@@ -49,7 +49,7 @@ class Case(NamedTuple):
 
 
 def forge(path: Path, header: bytes, body: bytes = b"") -> None:
-    """A file whose hash is right, whatever is in it: the first ZEROS become the hash."""
+    """Write a file with a right hash: the hash replaces the first `ZEROS`."""
     whole = len(header).to_bytes(8, "little") + header + body
     path.write_bytes(whole.replace(ZEROS.encode(), hashlib.sha256(whole).hexdigest().encode(), 1))
 
@@ -59,7 +59,7 @@ def metadata(**changes: Any) -> str:
 
 
 def tensors(arrays: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """The part of a header that tells of `arrays`, and their bytes."""
+    """Return the header entries of `arrays`, and their bytes."""
     header, body = {}, b""
     for name, array in arrays.items():
         data = np.ascontiguousarray(array).tobytes()
@@ -70,34 +70,36 @@ def tensors(arrays: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
 
 
 def model_file(
-    told: str | None = None, *, without: str = "", header: dict[str, Any] | None = None, **arrays: Any
+    metadata_text: str | None = None, *, without: str = "", header: dict[str, Any] | None = None, **arrays: Any
 ) -> Build:
-    """A model file with a right hash: its metadata text, arrays and header entries changed."""
+    """Return a builder of a model file with a right hash and changed metadata, arrays or header entries."""
 
     def build(path: Path) -> None:
         entries, body = tensors({n: a for n, a in {**MODEL.tensors(), **arrays}.items() if n != without})
         entries |= header or {}
-        text = json.dumps({"__metadata__": {METADATA_KEY: metadata() if told is None else told}, **entries})
+        text = json.dumps(
+            {"__metadata__": {METADATA_KEY: metadata() if metadata_text is None else metadata_text}, **entries}
+        )
         forge(path, text.encode(), body)
 
     return build
 
 
 def model_with(name: str, array: np.ndarray) -> Build:
-    """A model file in which one tensor, by its name in the file, is `array`."""
+    """Return a builder of a model file whose tensor `name` is `array`."""
     tensor: dict[str, Any] = {name: array}
     return model_file(**tensor)
 
 
 def parameter(name: str, value: Any, dtype: str = "float32") -> Build:
-    """A model file in which the first number of a parameter is `value`."""
+    """Return a builder of a model file in which the first number of a parameter is `value`."""
     array = MODEL.parameters[name].astype(dtype)
     array.flat[0] = value
     return model_with(f"parameters.{name}", array)
 
 
 def entry(*, dtype: str = "F32", shape: object = (0,), offsets: object = (0, 0)) -> dict[str, Any]:
-    """A header entry of one more array."""
+    """Return the header entry of an additional array."""
     return {"extra": {"dtype": dtype, "shape": shape, "data_offsets": offsets}}
 
 
@@ -106,7 +108,7 @@ def vocabulary(points: list[int], dtype: str = "uint32") -> Build:
 
 
 def million(path: Path) -> None:
-    """A model that knows 10^6 characters: nothing is wrong with it."""
+    """Write a valid model with 10^6 characters in its vocabulary."""
     points = np.delete(np.arange(1_002_048, dtype=np.uint32), np.s_[0xD800:0xE000])
     config = ModelConfig(hidden_size=1)
     LanguageModel(config, Vocabulary(points), initialize(config, len(points), seed=1)).save(path)
@@ -121,7 +123,7 @@ def of_header(header: bytes, body: bytes = b"") -> Build:
 
 
 def long_header(path: Path) -> None:
-    """300,000 empty arrays."""
+    """Write a model file with 300,000 empty arrays."""
     names = ",".join(f'"{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' for i in range(300_000))
     forge(path, f'{{"__metadata__":{{"{METADATA_KEY}":{json.dumps(metadata())}}},{names}}}'.encode())
 
@@ -142,14 +144,14 @@ def zip_bomb(path: Path) -> None:
 
 
 def sparse(path: Path) -> None:
-    """A hole of 10 GB."""
+    """Write a sparse file of 10 GB."""
     with path.open("wb") as file:
         file.truncate(10 * 2**30)
 
 
 def bind(path: Path) -> None:
     here = Path.cwd()
-    os.chdir(path.parent)  # the name of a socket must be short
+    os.chdir(path.parent)  # the path of a socket must be short
     try:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(path.name)
@@ -257,7 +259,7 @@ MODELS = [
 
 
 def run_file(name: str, content: bytes | str | Build) -> Build:
-    """A run folder with settings and one record, in which the file `name` is hostile."""
+    """Return a builder of a run directory with settings, one record, and the hostile file `name`."""
 
     def build(folder: Path) -> None:
         folder.mkdir()
@@ -276,12 +278,12 @@ def run_file(name: str, content: bytes | str | Build) -> Build:
 
 RECORD = '{"update": 5, "epoch": 0.5, "loss": {"mean": 80.0, "min": 1, "max": 99.0}, "smooth_loss": 80.0}\n'
 NUMBER = "expected a finite number as "
-MANY = "".join(f'{{"{i}": {i}.5}},' for i in range(149_000))  # each a table and a name of its own
+MANY = "".join(f'{{"{i}": {i}.5}},' for i in range(149_000))  # each entry is a table with a new name
 LONG_LINE = '{"update": 1, "text": "' + "x" * (bounded_io.MAX_TEXT_BYTES + 1) + '"}\n'
 
 RUNS = [
-    Case("toml that is none", run_file("run.toml", "[half"), "run.toml is not TOML: "),
-    Case("toml in no UTF-8", run_file("run.toml", b"a = \xff"), "run.toml is not TOML: "),
+    Case("toml that is none", run_file("run.toml", "[half"), "run.toml` is not TOML: "),
+    Case("toml in no UTF-8", run_file("run.toml", b"a = \xff"), "run.toml` is not TOML: "),
     Case("toml nested deeply", run_file("run.toml", "a = " + "[" * DEEP), "nested too deeply"),
     Case("toml nested less", run_file("run.toml", "[text]\na = " + "[" * 150 + "]" * 150), None),
     Case("toml with a key of many parts", run_file("run.toml", "a." * DEEP + "a = 1"), "a key has too many parts"),
@@ -293,8 +295,8 @@ RUNS = [
     Case(
         "toml with too many values", run_file("run.toml", "a = [" + "[]," * 400_000 + "]"), "more than 300,000 values"
     ),
-    Case("toml with a key twice", run_file("run.toml", "a = 1\na = 2\n"), "run.toml is not TOML: "),
-    Case("toml with a huge number", run_file("run.toml", "a = " + "9" * 5000), "run.toml is not TOML: "),
+    Case("toml with a key twice", run_file("run.toml", "a = 1\na = 2\n"), "run.toml` is not TOML: "),
+    Case("toml with a huge number", run_file("run.toml", "a = " + "9" * 5000), "run.toml` is not TOML: "),
     Case("toml with a number beyond all", run_file("run.toml", "[training]\nsequence_length = 1e999"), None),
     Case("toml of other types", run_file("run.toml", "training = 7\n[text]\nname = []\n[model]\ncell = [[{}]]"), None),
     Case(
@@ -303,8 +305,8 @@ RUNS = [
     Case(
         "toml too long", run_file("run.toml", "#" * (bounded_io.MAX_TEXT_BYTES + 1)), "it has more than 8,388,608 bytes"
     ),
-    Case("toml that is a pipe", run_file("run.toml", os.mkfifo), "run.toml cannot be read: it is no regular file"),
-    Case("toml that is a folder", run_file("run.toml", Path.mkdir), "run.toml cannot be read: Is a directory"),
+    Case("toml that is a pipe", run_file("run.toml", os.mkfifo), "run.toml` cannot be read: it is no regular file"),
+    Case("toml that is a folder", run_file("run.toml", Path.mkdir), "run.toml` cannot be read: Is a directory"),
     Case("records nested deeply", run_file("metrics.jsonl", "[" * DEEP + "\n"), "line 1 is not JSON: it is nested too"),
     Case("records of strings", run_file("metrics.jsonl", RECORD.replace("5", '"5"', 1)), f"{NUMBER}`update`, got '5'"),
     Case("a record of NaN", run_file("metrics.jsonl", RECORD.replace("80.0", "NaN")), f"{NUMBER}`mean`, got None"),
@@ -320,7 +322,9 @@ RUNS = [
     Case("a sample of halves", run_file("samples.jsonl", '{"update": 1, "text": "\\ud800\\u001b[2J"}\n'), None),
     Case("a sample in no UTF-8", run_file("samples.jsonl", b'{"update": 1, "text": "\xff"}\n'), "line 1 is not JSON: "),
     Case("a sample that is a list", run_file("samples.jsonl", '{"update": 1, "text": []}\n'), "expected a string as"),
-    Case("a summary nested deeply", run_file("summary.json", '{"a":' * DEEP), "summary.json is not JSON: it is nested"),
+    Case(
+        "a summary nested deeply", run_file("summary.json", '{"a":' * DEEP), "summary.json` is not JSON: it is nested"
+    ),
     Case(
         "a summary of many values", run_file("summary.json", "[" + "[]," * 600_000 + "0]"), "more than 300,000 values"
     ),
@@ -333,15 +337,15 @@ RUNS = [
     Case(
         "a summary of huge numbers", run_file("summary.json", '{"updates": 1e300, "seconds": ' + "9" * 400 + "}"), None
     ),
-    Case("a summary that is a number", run_file("summary.json", "3"), "summary.json: expected an object, got 3"),
+    Case("a summary that is a number", run_file("summary.json", "3"), "summary.json`: expected an object, got 3"),
     Case(
-        "a summary that is a pipe", run_file("summary.json", os.mkfifo), "summary.json cannot be read: it is no regul"
+        "a summary that is a pipe", run_file("summary.json", os.mkfifo), "summary.json` cannot be read: it is no regul"
     ),
 ]
 
 
 def npz(header: str, data: bytes = b"", name: str = "U.npy", **how: Any) -> Build:
-    """An .npz file with one array, whose header is told as it is."""
+    """Return a builder of an .npz file with one array, which has exactly this `header`."""
     text = header.encode()
 
     def build(path: Path) -> None:
@@ -352,7 +356,7 @@ def npz(header: str, data: bytes = b"", name: str = "U.npy", **how: Any) -> Buil
 
 
 def network_npz(**changes: Any) -> Build:
-    """The network of DD2424 assignment 4 in an .npz file, compressed, with changes."""
+    """Return a builder of a compressed .npz file with the network of DD2424 assignment 4 and `changes`."""
     shapes = {"U": (4, 5), "W": (4, 4), "V": (5, 4), "b": (4, 1), "c": (5, 1)}
     arrays = {name: np.ones(shape) for name, shape in shapes.items()} | {"chars": list("abcde")}
 
@@ -364,7 +368,7 @@ def network_npz(**changes: Any) -> Build:
 
 
 def entries(count: int) -> Build:
-    """A zip archive of so many empty files."""
+    """Return a builder of a zip archive of `count` empty files."""
 
     def build(path: Path) -> None:
         with zipfile.ZipFile(path, "w") as archive:
@@ -375,12 +379,12 @@ def entries(count: int) -> Build:
 
 
 def claimed_directory(path: Path) -> None:
-    """A zip archive whose end tells of a directory of 4 GB."""
+    """Write a zip archive whose end record claims a directory of 4 GB."""
     path.write_bytes(b"PK\3\4" + bytes(99) + b"PK\5\6" + bytes(8) + b"\xff" * 4 + bytes(6))
 
 
 def overlapping(path: Path) -> None:
-    """A zip archive whose 900 entries are all the same megabyte of zeros, compressed."""
+    """Write a zip archive whose 900 entries share one compressed megabyte of zeros."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({1 << 17},), }}".encode()
         archive.writestr("0.npy", b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(1 << 20))
@@ -428,14 +432,14 @@ def files() -> list[tuple[Case, Callable[[Path], object]]]:
 
 
 def weight(path: Path) -> int:
-    """The bytes of a file, of its target, or of the files of a folder; a pipe and a device have none."""
+    """Return the size in bytes of a file, of its target, or of the files of a folder; 0 for a pipe or a device."""
     if path.is_dir():
         return sum(map(weight, path.iterdir()))
     return path.stat().st_size if path.is_file() else 0
 
 
 def measure(folder: Path) -> dict[str, tuple[int, int]]:
-    """For each hostile file its size and the memory that its loader took at most, in bytes."""
+    """Return for each hostile file its size and the peak memory of its loader, in bytes."""
     measured = {}
     for number, (case, load) in enumerate(files()):
         path = folder / f"measured-{number}"

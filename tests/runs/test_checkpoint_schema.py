@@ -1,4 +1,4 @@
-"""A checkpoint that anyone may have written: training goes on from it, or an error of ours says what is wrong."""
+"""A checkpoint is untrusted input: it is resumed, or a RecurraError names the invalid value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRONG: tuple[Any, ...] = (None, "x", [], {}, -1, 1e300, 10**30, True, [1, 2, 3])
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The newest checkpoint of a small run."""
+    """Train a small run and return its newest checkpoint."""
     folder = tmp_path_factory.mktemp("runs")
     (folder / "t.txt").write_text(TEXT)
     small: dict[str, Any] = {"hidden_size": 8, "sequence_length": 5, "updates": 30, "sample_every": 0, "proof": False}
@@ -36,7 +36,7 @@ def places(table: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[
             yield from places(value, (*path, name))
 
 
-def test_what_was_saved_is_right(checkpoint: Path) -> None:
+def test_saved_metadata_is_valid(checkpoint: Path) -> None:
     assert find_metadata_fault(tensor_file.read(checkpoint)[1], {**PROGRESS, **SETTINGS}) is None
 
 
@@ -55,25 +55,25 @@ FAULTY: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("value", "kind"), RIGHT)
-def test_a_value_of_its_kind_has_no_fault(value: Any, kind: Any) -> None:
+def test_valid_value_has_no_fault(value: Any, kind: Any) -> None:
     assert find_fault(value, kind) is None
 
 
 @pytest.mark.parametrize(("value", "kind"), FAULTY)
-def test_a_value_of_another_kind_is_named(value: Any, kind: Any) -> None:
+def test_fault_names_invalid_value(value: Any, kind: Any) -> None:
     assert find_fault(value, kind, "this") == "this"
 
 
-def test_the_first_fault_in_a_table_is_named() -> None:
+def test_fault_names_first_invalid_value_of_table() -> None:
     kind = {"a": int, "b": {"c": str, "d": float}}
     assert find_fault({"a": -1, "b": 7}, kind) == "a"
     assert find_fault({"a": 1, "b": 7}, kind) == "b"
     assert find_fault({"a": 1, "b": {"c": "x", "d": "y"}}, kind) == "d"
-    assert find_fault({"a": -1}, kind) == "b"  # what is missing comes first
+    assert find_fault({"a": -1}, kind) == "b"  # a missing name comes first
     assert find_fault({"a": 1, "b": {"c": "x"}}, kind) == "d"
 
 
-def test_the_best_model_is_looked_at_where_there_is_one() -> None:
+def test_metadata_of_best_model_is_checked() -> None:
     kind = {"a": int}
     for best in (None, {"update": 3, "sha256": "ab"}):
         assert find_metadata_fault({"a": 1, "best": best}, kind) is None
@@ -83,13 +83,13 @@ def test_the_best_model_is_looked_at_where_there_is_one() -> None:
     assert find_metadata_fault({"a": 1, "best": 7}, kind) == "best"
 
 
-def test_wrong_values_end_in_an_error_of_ours(checkpoint: Path) -> None:
+def test_invalid_metadata_ends_in_recurra_error(checkpoint: Path) -> None:
     tensors, metadata = tensor_file.read(checkpoint)
     metadata.pop("sha256")
     data = checkpoint.read_bytes()
     run = checkpoint.parents[1]
-    told = [path for path in places(metadata) if path[0] in ("progress", "text", "best") or len(path) == 1]
-    for number, path in enumerate(told):
+    paths = [path for path in places(metadata) if path[0] in ("progress", "text", "best") or len(path) == 1]
+    for number, path in enumerate(paths):
         changed = copy.deepcopy(metadata)
         table = changed
         for name in path[:-1]:

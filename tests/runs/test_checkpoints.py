@@ -1,4 +1,4 @@
-"""The folder of checkpoints: whole files only, the newest few, and the best."""
+"""The checkpoint folder: the newest checkpoints and the best model, each a complete file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TABLE: dict[str, Any] = {"training": {"seed": 7}, "text": {"name": "bad"}}
 
 
 def snapshots(*updates: int, **settings: Any) -> list[Snapshot]:
-    """One snapshot at each of these numbers of updates of one training."""
+    """Return the snapshots of one training at these updates."""
     trainer = make_trainer(updates=max(updates), log_every=1, sample_every=0, **settings)
     taken = [trainer.snapshot()] if 0 in updates else []
     for _ in trainer.events():
@@ -38,7 +38,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
-def test_a_checkpoint_holds_every_array_and_all_progress(tmp_path: Path, engine: str) -> None:
+def test_checkpoint_contains_every_array_and_progress(tmp_path: Path, engine: str) -> None:
     (snapshot,) = snapshots(7, engine=engine)
     path = CheckpointFolder(tmp_path, keep=3).commit(snapshot, TABLE, None)
     assert path == tmp_path / CHECKPOINTS / "update-000000000007.safetensors"
@@ -61,7 +61,7 @@ def test_a_checkpoint_holds_every_array_and_all_progress(tmp_path: Path, engine:
     assert load(tmp_path).sha256 == snapshot.model.sha256
 
 
-def test_the_latest_is_named_with_its_sha256(tmp_path: Path) -> None:
+def test_latest_json_has_name_and_sha256(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path, keep=3)
     for snapshot in snapshots(1, 2):
         path = folder.commit(snapshot, TABLE, None)
@@ -74,7 +74,7 @@ def test_the_latest_is_named_with_its_sha256(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [1, 2, 4])
-def test_only_the_newest_are_kept(tmp_path: Path, keep: int) -> None:
+def test_only_newest_checkpoints_are_kept(tmp_path: Path, keep: int) -> None:
     folder = CheckpointFolder(tmp_path, keep=keep)
     for snapshot in snapshots(8, 9, 10, 11):
         folder.commit(snapshot, TABLE, snapshot if snapshot.update == 8 else None)
@@ -82,7 +82,7 @@ def test_only_the_newest_are_kept(tmp_path: Path, keep: int) -> None:
     assert names(folder.path) == sorted([*newest, BEST, LATEST])
 
 
-def test_the_best_is_written_only_when_it_is_new(tmp_path: Path) -> None:
+def test_best_model_is_written_only_when_new(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path, keep=1)
     first, second, third = snapshots(3, 4, 5)
     folder.commit(second, TABLE, first)
@@ -93,7 +93,7 @@ def test_the_best_is_written_only_when_it_is_new(tmp_path: Path) -> None:
     assert load(tmp_path).sha256 == first.model.sha256
 
 
-def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:
+def test_temporary_files_are_removed(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINTS).mkdir()
     (tmp_path / CHECKPOINTS / f"{atomic_write.STAGING}1-0").write_text("half")
     (tmp_path / CHECKPOINTS / "mine.txt").write_text("mine")
@@ -101,7 +101,7 @@ def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("which", [0, 1, 2, 3])
-def test_a_commit_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int) -> None:
+def test_failed_commit_keeps_previous_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int) -> None:
     folder = CheckpointFolder(tmp_path, keep=2)
     first, second = snapshots(1, 2)
     folder.commit(first, TABLE, first)
@@ -129,17 +129,17 @@ def test_a_commit_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: 
     assert json.loads((folder.path / LATEST).read_text())["update"] == 2
 
 
-def test_the_folder_of_a_new_run_is_made(tmp_path: Path) -> None:
+def test_checkpoint_folder_is_created(tmp_path: Path) -> None:
     assert names(CheckpointFolder(tmp_path / "runs" / "new", keep=1).path) == []
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_checkpoint_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write `.*file/checkpoints`: `.*/file` is a file, not a folder\."):
         CheckpointFolder(tmp_path / "file", keep=1)
 
 
-def test_removing_takes_only_what_is_ours(tmp_path: Path) -> None:
+def test_remove_deletes_only_checkpoints(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path, keep=3)
     for snapshot in snapshots(0, 1):
         folder.commit(snapshot, TABLE, snapshot)
@@ -149,4 +149,4 @@ def test_removing_takes_only_what_is_ours(tmp_path: Path) -> None:
     (folder.path / "favorite.safetensors").unlink()
     checkpoints.remove(tmp_path)
     assert names(tmp_path) == []
-    checkpoints.remove(tmp_path)  # nothing is there
+    checkpoints.remove(tmp_path)  # the folder is already removed

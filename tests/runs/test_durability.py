@@ -1,4 +1,4 @@
-"""kill -9 at random moments: what is there can be read, never falls back, and goes on to the same end."""
+"""After kill -9 at random moments, the newest checkpoint is readable and resumes to the same result."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
         pytest.param("exactly", 50, marks=pytest.mark.durability),
     ],
 )
-def test_killed_at_random_moments(tmp_path: Path, mode: str, kills: int) -> None:
+def test_kill_at_random_moments_loses_no_checkpoint(tmp_path: Path, mode: str, kills: int) -> None:
     command = [sys.executable, str(KILLING), mode, str(tmp_path), str(kills)]
     environment = (
         os.environ | PACKAGE | {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "error,ignore::DeprecationWarning"}
     )
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
-    print(mode, found)
-    assert found["kills"] >= kills
+    result = json.loads(done.stdout)
+    print(mode, result)
+    assert result["kills"] >= kills

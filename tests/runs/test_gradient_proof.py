@@ -1,4 +1,4 @@
-"""The proof of the gradients: of a text, of a saved model, and that it can fail."""
+"""The gradient check on a text and for a saved model, and its failure for a wrong gradient."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ FIGURES = {"max_abs_central", "max_rel_central", "max_rel_complex", "seed_tolera
 
 @pytest.fixture(autouse=True)
 def _little_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(gradient_proof, "TRAINED_UPDATES", 60)  # one epoch of `TEXT` is 38
+    monkeypatch.setattr(gradient_proof, "TRAINED_UPDATES", 60)  # more than one epoch of `TEXT`, which has 38
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """The arguments of every gradient check."""
+    """Record the arguments of every gradient check."""
     calls: list[tuple[Any, ...]] = []
     check_seed = gradient_check.check_initial_and_trained
 
@@ -63,7 +63,7 @@ def assert_proved(table: dict[str, Any], cell: str = "elman") -> None:
     assert table["seconds"] > 0
 
 
-def test_the_proof_on_a_text(checked: list[tuple[Any, ...]]) -> None:
+def test_gradients_are_right_on_text(checked: list[tuple[Any, ...]]) -> None:
     table = prove(text=from_string(TEXT), model=CONFIG, training=TRAINING)
     assert_proved(table)
     assert table["parameters"] == 191
@@ -73,12 +73,12 @@ def test_the_proof_on_a_text(checked: list[tuple[Any, ...]]) -> None:
     assert np.array_equal(targets[:, 0], ids[1 : T + 1])
     expected = initialize(CONFIG, K, seed=0)
     assert all(np.array_equal(initial[name], array) for name, array in expected.items())
-    run = train_small(updates=60, sample_every=0)  # the trained weights are those of training, epochs' ends included
+    run = train_small(updates=60, sample_every=0)  # the second check uses the weights of a real training
     assert all(np.array_equal(trained[name], array) for name, array in run.model.parameters.items())
     assert np.abs(state.h).max() > 0.1
 
 
-def test_the_proof_on_a_file(tmp_path: Path) -> None:
+def test_gradients_are_right_on_file(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text(TEXT)
     assert_proved(prove(tmp_path / "book.txt", model=CONFIG, training=TRAINING))
 
@@ -87,24 +87,24 @@ def test_the_proof_on_a_file(tmp_path: Path) -> None:
     ("config", "settings"),
     [(ModelConfig(hidden_size=3, layers=2), {}), (CONFIG, {"batch_size": 3}), (CONFIG, {"engine": "reference"})],
 )
-def test_the_proof_of_other_networks(config: ModelConfig, settings: dict[str, Any]) -> None:
+def test_gradients_of_other_networks_are_right(config: ModelConfig, settings: dict[str, Any]) -> None:
     training = TrainingConfig(sequence_length=T, **settings)
     assert_proved(prove(text=from_string(TEXT), model=config, training=training))
 
 
-def test_the_proof_on_bytes(checked: list[tuple[Any, ...]]) -> None:
+def test_gradients_are_right_on_bytes(checked: list[tuple[Any, ...]]) -> None:
     text = from_string("é😀 " * 9, encoding="bytes")
     assert_proved(prove(text=text, model=ModelConfig(hidden_size=2), training=TRAINING))
     assert checked[0][1]["V"].shape == (256, 2)
 
 
-def test_a_text_too_short_for_a_sequence() -> None:
+def test_text_shorter_than_sequence_is_an_error() -> None:
     with pytest.raises(TextError, match="the text has 5 characters, but one sequence of 5 needs 6"):
         prove(text=from_string("abcab"), model=CONFIG, training=TRAINING)
 
 
 @pytest.mark.parametrize("settings", [{}, {"layers": 2, "batch_size": 3}])
-def test_the_proof_of_a_run(checked: list[tuple[Any, ...]], settings: dict[str, Any]) -> None:
+def test_gradients_of_run_are_right(checked: list[tuple[Any, ...]], settings: dict[str, Any]) -> None:
     run = train_small(**settings)
     assert_proved(prove_model(run.folder, TRAINING))
     ((_, _, trained, inputs, targets, state),) = checked
@@ -117,14 +117,14 @@ def test_the_proof_of_a_run(checked: list[tuple[Any, ...]], settings: dict[str, 
     assert np.array_equal(targets[:, 0], written[1:])
 
 
-def test_the_proof_of_an_lstm_run() -> None:
+def test_gradients_of_lstm_run_are_right() -> None:
     table = prove_model(train_small(cell="lstm").folder, TRAINING)
     assert table["passed"] is True
     assert {"h0", "c0"} < set(table["cells"]["lstm"])
 
 
 @pytest.mark.parametrize("vocabulary", [Vocabulary.of("abc"), Vocabulary.bytes()])
-def test_the_proof_of_a_model_file_without_a_state(
+def test_gradients_of_model_file_without_state_are_right(
     tmp_path: Path, checked: list[tuple[Any, ...]], vocabulary: Vocabulary
 ) -> None:
     config = ModelConfig(hidden_size=2)
@@ -141,11 +141,11 @@ def test_no_model() -> None:
         prove_model("none")
 
 
-def test_a_wrong_gradient_fails_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = gradient_check._own_gradients
+def test_wrong_gradient_fails_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = gradient_check._own_gradients
 
     def wrong(problem: Any) -> Any:
-        gradients = own(problem)
+        gradients = right(problem)
         gradients["layers.0.W"] = gradients["layers.0.W"] * (1 + 1e-9)
         return gradients
 
@@ -155,7 +155,7 @@ def test_a_wrong_gradient_fails_the_proof(monkeypatch: pytest.MonkeyPatch) -> No
     assert [letter for letter, row in table["cells"]["elman"].items() if not row["passed"]] == ["W"]
 
 
-def test_figures_of_given_weights() -> None:
+def test_figures_of_two_sets_of_parameters() -> None:
     parameters = initialize(CONFIG, K, seed=4, scale=0.3)
     state = State(h=np.full((1, 1, 8), 0.25, np.float32))
     ids = Vocabulary.of(TEXT).encode(TEXT[: T + 1])

@@ -1,4 +1,4 @@
-"""The logs of a run: how they are cut back to a checkpoint, and when the clock is written down."""
+"""The logs of a run: truncation to a checkpoint, timings and samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from small_training import rows
 
 
 def written(folder: Path) -> Logs:
-    """Logs with records and samples at 10, 20, 30, and a clock of a tenth of that."""
+    """Write records and samples at updates 10, 20 and 30, at 1, 2 and 3 seconds."""
     logs = Logs(folder)
     for update in (10, 20, 30):
         logs(Record(update, 0.5, {"mean": 1.0}, 1.0, None, 0.1, 2.0))
@@ -28,7 +28,7 @@ def written(folder: Path) -> Logs:
 
 
 @pytest.mark.parametrize(("update", "kept"), [(0, []), (9, []), (10, [10]), (25, [10, 20]), (30, [10, 20, 30])])
-def test_lines_of_later_updates_are_cut(tmp_path: Path, update: int, kept: list[int]) -> None:
+def test_lines_of_later_updates_are_removed(tmp_path: Path, update: int, kept: list[int]) -> None:
     written(tmp_path)
     assert truncate_logs(tmp_path, update).seconds == (kept[-1] / 10 if kept else 0.0)
     for name in LOGS:
@@ -42,7 +42,7 @@ def test_lines_of_later_updates_are_cut(tmp_path: Path, update: int, kept: list[
         b'{"update": true}\n', b"\xff\n", b"[]\n",
     ],
 )  # fmt: skip
-def test_half_a_line_is_cut(tmp_path: Path, torn: bytes) -> None:
+def test_incomplete_line_is_removed(tmp_path: Path, torn: bytes) -> None:
     written(tmp_path)
     before = (tmp_path / METRICS).read_bytes()
     with (tmp_path / METRICS).open("ab") as file:
@@ -51,23 +51,23 @@ def test_half_a_line_is_cut(tmp_path: Path, torn: bytes) -> None:
     assert (tmp_path / METRICS).read_bytes() == before
 
 
-def test_a_number_that_is_none_is_no_damage(tmp_path: Path) -> None:
-    """A loss that has become NaN is told as it is."""
+def test_nan_in_log_is_kept(tmp_path: Path) -> None:
+    """Keep a line whose loss is NaN."""
     written(tmp_path)(Record(40, 0.5, {"mean": math.nan}, math.inf, None, 0.1, 2.0))
     before = (tmp_path / METRICS).read_bytes()
     truncate_logs(tmp_path, 40)
     assert (tmp_path / METRICS).read_bytes() == before
 
 
-def test_logs_that_are_gone_begin_anew(tmp_path: Path) -> None:
+def test_missing_logs_have_zero_seconds(tmp_path: Path) -> None:
     assert truncate_logs(tmp_path, 10).seconds == 0.0
     written(tmp_path)
     (tmp_path / TIMINGS).write_text('{"update": 10}\n')
     assert truncate_logs(tmp_path, 30).seconds == 0.0
 
 
-def test_the_lowest_smooth_loss_of_the_lines_that_stay(tmp_path: Path) -> None:
-    logs = written(tmp_path)  # smooth losses of 1.0 at 10, 20, 30
+def test_lowest_smooth_loss_is_of_remaining_lines(tmp_path: Path) -> None:
+    logs = written(tmp_path)  # the smooth loss is 1.0 at 10, 20 and 30
     assert truncate_logs(tmp_path, 30).lowest == (10, 1.0)
     logs(Record(40, 0.5, {"mean": 1.0}, 0.5, None, 0.1, 2.0))
     logs(Record(50, 0.5, {"mean": 1.0}, math.nan, None, 0.1, 2.0))
@@ -76,7 +76,7 @@ def test_the_lowest_smooth_loss_of_the_lines_that_stay(tmp_path: Path) -> None:
     assert truncate_logs(tmp_path, 0).lowest is None
 
 
-def test_the_clock_is_written_where_a_checkpoint_begins(tmp_path: Path) -> None:
+def test_timing_is_logged_at_each_checkpoint(tmp_path: Path) -> None:
     logs = written(tmp_path)
     logs(Progress(31, 100, 1.0, 3.5))
     logs(Saving(31, 3.6))
@@ -86,7 +86,7 @@ def test_the_clock_is_written_where_a_checkpoint_begins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_logs_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_log_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     logs = written(tmp_path)
     logs.sync()
     fails = os.strerror(errno.EIO)
@@ -107,23 +107,23 @@ def test_logs_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
         truncate_logs(tmp_path, 0)
 
 
-def test_samples_keep_their_letters(tmp_path: Path) -> None:
+def test_samples_keep_non_ascii_characters(tmp_path: Path) -> None:
     written(tmp_path)
     truncate_logs(tmp_path, 10)
     assert rows(tmp_path / SAMPLES)[0]["text"] == "line\nü"
     assert "ü".encode() in (tmp_path / SAMPLES).read_bytes()
 
 
-def test_a_line_of_the_clock_tells_how_fast_it_goes(tmp_path: Path) -> None:
+def test_timings_have_updates_per_second(tmp_path: Path) -> None:
     logs = Logs(tmp_path)
-    logs(Saving(0, 0.0))  # no update was done, of which there is nothing to tell
+    logs(Saving(0, 0.0))  # without an update there is no speed to log
     logs(Saving(30, 1.5))
     (row,) = rows(tmp_path / TIMINGS)
     assert (row["update"], row["seconds"], row["updates_per_second"]) == (30, 1.5, 20.0)
     assert row["peak_memory_bytes"] == pytest.approx(peak_memory(), rel=0.5)
 
 
-def test_samples_are_read_back_but_no_half_of_one(tmp_path: Path) -> None:
+def test_samples_are_read_without_incomplete_last_line(tmp_path: Path) -> None:
     written(tmp_path)
     with (tmp_path / SAMPLES).open("ab") as file:
         file.write(b'{"update": 40}\n{"update": 40, "text": "ha')

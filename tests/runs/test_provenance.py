@@ -1,4 +1,4 @@
-"""The text of a model, read again: the same one or none."""
+"""Reading the training text of a model again: the same text, or an error."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def train(tmp_path: Path, **settings: Any) -> Path:
     return recurra.train(book, run=tmp_path / "run", **SETTINGS | settings).folder
 
 
-def test_the_text_and_its_parts(tmp_path: Path) -> None:
+def test_text_is_read_again_with_its_parts(tmp_path: Path) -> None:
     folder = train(tmp_path, validation=0.1, test=0.05)
-    learned = Provenance(folder).prepared_text
-    assert learned.text.text == BOOK
-    assert learned.held_out == (1700, 1900)
-    assert learned.vocabulary == recurra.load(folder).vocabulary
-    assert np.array_equal(learned.parts[0][:], learned.vocabulary.encode(BOOK[:1700]))
-    assert Provenance(folder).sha256 == learned.text.sha256
+    prepared = Provenance(folder).prepared_text
+    assert prepared.text.text == BOOK
+    assert prepared.held_out == (1700, 1900)
+    assert prepared.vocabulary == recurra.load(folder).vocabulary
+    assert np.array_equal(prepared.parts[0][:], prepared.vocabulary.encode(BOOK[:1700]))
+    assert Provenance(folder).sha256 == prepared.text.sha256
     checkpoint = next((folder / "checkpoints").glob("update-*"))
     assert Provenance(checkpoint).prepared_text.held_out == (1700, 1900)
 
 
-def test_lines_are_cut_where_training_cut_them(tmp_path: Path) -> None:
+def test_split_of_documents_is_between_lines(tmp_path: Path) -> None:
     folder = train(tmp_path, validation=0.09, documents="lines", preset="small", batch_size=4)
     assert recurra.load(folder).documents == "lines"
     start, stop = Provenance(folder).prepared_text.held_out
     assert (start % 50, stop) == (0, 2000)
 
 
-def test_ids_in_the_vocabulary_of_the_model_that_learned_on(tmp_path: Path) -> None:
+def test_ids_use_vocabulary_of_start_model(tmp_path: Path) -> None:
     first = train(tmp_path)
     small = tmp_path / "small.txt"
     small.write_text("read small words " * 20, encoding="utf-8")
@@ -50,7 +50,7 @@ def test_ids_in_the_vocabulary_of_the_model_that_learned_on(tmp_path: Path) -> N
     assert run.model.vocabulary.decode(ids[:17]) == "read small words "
 
 
-def test_a_text_that_has_changed_or_is_gone(tmp_path: Path) -> None:
+def test_changed_or_missing_text_is_an_error(tmp_path: Path) -> None:
     folder = train(tmp_path)
     (tmp_path / "book.txt").write_text(BOOK + "x")
     with pytest.raises(TextError, match=r"the text of `.*/run` has changed: its sha256 is ") as caught:
@@ -61,21 +61,21 @@ def test_a_text_that_has_changed_or_is_gone(tmp_path: Path) -> None:
         Provenance(folder).prepared_text  # noqa: B018
 
 
-def test_where_the_text_was_is_not_known(tmp_path: Path) -> None:
+def test_text_without_recorded_files_is_an_error(tmp_path: Path) -> None:
     folder = train(tmp_path)
     moved = tmp_path / "alone.safetensors"
     moved.write_bytes((folder / "checkpoints" / "best.safetensors").read_bytes())
-    with pytest.raises(TextError, match=r"the text of `.*` cannot be read again: where it was read is not known\."):
+    with pytest.raises(TextError, match=r"the text of `.*` cannot be read again: the run has no record of its files\."):
         Provenance(moved).prepared_text  # noqa: B018
     run = recurra.train(text=BOOK, run=tmp_path / "string", **SETTINGS)
     with pytest.raises(TextError, match=r"the text of `.*/string` cannot be read again: it was a string\."):
         Provenance(run.folder).prepared_text  # noqa: B018
 
 
-def test_a_model_alone_does_not_say(tmp_path: Path) -> None:
+def test_model_file_without_training_text_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     recurra.load(train(tmp_path)).save(path)
-    with pytest.raises(ModelError, match="does not say which text it has learned"):
+    with pytest.raises(ModelError, match="does not name its training text"):
         Provenance(path).prepared_text  # noqa: B018
     assert Provenance(path).sha256 is None
     assert recurra.load(path).documents is None

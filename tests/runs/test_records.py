@@ -1,4 +1,4 @@
-"""A run folder read: whole, in part, and broken."""
+"""Reading the files of a run directory: complete, incomplete and damaged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recurra.runs.records import Point, load, number
 from run_folder import MakeRun, lines, record
 
 
-def test_a_whole_run(make_run: MakeRun) -> None:
+def test_complete_run_is_read(make_run: MakeRun) -> None:
     run = load(make_run())
     assert run.notes == ()
     assert (run.name, run.text_name, run.span, run.updates) == ("fable", "fable", 25, 4000)
@@ -23,7 +23,7 @@ def test_a_whole_run(make_run: MakeRun) -> None:
     assert run.timings["seconds"] == 75.0
 
 
-def test_other_presets_measure_a_mean_per_character(make_run: MakeRun) -> None:
+def test_span_is_one_except_for_preset_classic(make_run: MakeRun) -> None:
     folder = make_run()
     settings = (folder / "run.toml").read_text()
     (folder / "run.toml").write_text(settings.replace('"classic"', '"small"'))
@@ -35,12 +35,12 @@ def test_other_presets_measure_a_mean_per_character(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize("file", ["run.toml", "metrics.jsonl", "samples.jsonl", "summary.json"])
-def test_an_absent_file_is_told(make_run: MakeRun, file: str) -> None:
+def test_absent_file_is_noted(make_run: MakeRun, file: str) -> None:
     (note,) = load(make_run(without=(file,))).notes
     assert note.startswith(f"{file} is absent: ")
 
 
-def test_a_stopped_run_is_told(make_run: MakeRun) -> None:
+def test_stopped_run_is_noted(make_run: MakeRun) -> None:
     folder = make_run()
     summary = json.loads((folder / "summary.json").read_text())
     del summary["baselines"]
@@ -49,31 +49,31 @@ def test_a_stopped_run_is_told(make_run: MakeRun) -> None:
     assert note.startswith("The run was stopped before its end: the gradient check")
 
 
-def test_without_a_summary_the_records_tell(make_run: MakeRun) -> None:
+def test_results_come_from_records_without_summary(make_run: MakeRun) -> None:
     run = load(make_run(without=("summary.json",)))
     assert run.final == Point(4000, record(4000)["smooth_loss"])
     assert run.best == Point(3000, 48.25)
 
 
-def test_without_anything_to_tell(make_run: MakeRun) -> None:
+def test_results_are_none_without_summary_and_records(make_run: MakeRun) -> None:
     run = load(make_run(without=("summary.json", "metrics.jsonl")))
     assert (run.final, run.best, run.lowest, run.updates, run.updates_per_epoch) == (None,) * 5
 
 
 @pytest.mark.parametrize("rest", [b'{"update": 4100, "ep', b'{"text": "\xc3'])
-def test_a_half_written_last_line_is_left_out(make_run: MakeRun, rest: bytes) -> None:
+def test_incomplete_last_line_is_ignored(make_run: MakeRun, rest: bytes) -> None:
     folder = make_run()
     with (folder / "metrics.jsonl").open("ab") as file:
         file.write(rest)
     run = load(folder)
-    assert run.notes == ("The last line of metrics.jsonl is half written and was left out.",)
+    assert run.notes == ("The last line of metrics.jsonl is incomplete and was ignored.",)
     assert len(run.records) == 40
 
 
-def test_a_broken_line_is_named(make_run: MakeRun) -> None:
+def test_error_names_broken_line(make_run: MakeRun) -> None:
     folder = make_run()
     (folder / "metrics.jsonl").write_text(lines([record(100)]) + '{"update": 200,\n' + lines([record(300)]))
-    with pytest.raises(ModelError, match=r"metrics\.jsonl, line 2 is not JSON"):
+    with pytest.raises(ModelError, match=r"metrics\.jsonl`, line 2 is not JSON"):
         load(folder)
 
 
@@ -89,14 +89,14 @@ def test_a_broken_line_is_named(make_run: MakeRun) -> None:
         ('{"update": NaN}', r"expected a finite number as `update`, got None"),
     ],
 )
-def test_a_record_that_is_none(make_run: MakeRun, line: str, words: str) -> None:
+def test_invalid_record_is_an_error(make_run: MakeRun, line: str, words: str) -> None:
     folder = make_run()
     (folder / "metrics.jsonl").write_text(line + "\n")
     with pytest.raises(ModelError, match=words):
         load(folder)
 
 
-def test_a_sample_without_a_text(make_run: MakeRun) -> None:
+def test_sample_without_text_is_an_error(make_run: MakeRun) -> None:
     folder = make_run()
     (folder / "samples.jsonl").write_text('{"update": 1}\n')
     with pytest.raises(ModelError, match="expected a string as `text`, got None"):
@@ -105,17 +105,17 @@ def test_a_sample_without_a_text(make_run: MakeRun) -> None:
 
 @pytest.mark.parametrize(("file", "words"), [("run.toml", "is not TOML"), ("summary.json", "is not JSON")])
 @pytest.mark.parametrize("content", [b"[half", b"\xff"])
-def test_a_broken_table_is_named(make_run: MakeRun, file: str, words: str, content: bytes) -> None:
+def test_error_names_broken_table(make_run: MakeRun, file: str, words: str, content: bytes) -> None:
     folder = make_run()
     (folder / file).write_bytes(content)
-    with pytest.raises(ModelError, match=rf"{file} {words}"):
+    with pytest.raises(ModelError, match=rf"{file}` {words}"):
         load(folder)
 
 
-def test_a_summary_that_is_no_object(make_run: MakeRun) -> None:
+def test_summary_that_is_no_object_is_an_error(make_run: MakeRun) -> None:
     folder = make_run()
     (folder / "summary.json").write_text("3")
-    with pytest.raises(ModelError, match=r"summary\.json: expected an object, got 3"):
+    with pytest.raises(ModelError, match=r"summary\.json`: expected an object, got 3"):
         load(folder)
 
 
@@ -123,13 +123,13 @@ def test_a_summary_that_is_no_object(make_run: MakeRun) -> None:
     ("value", "expected"),
     [(7, 7), (-2.5, -2.5), (1e15, 1e15), (5e-324, 0), (0, 0), (1e16, None), (-(10**400), None), (True, None)],
 )
-def test_only_what_can_have_been_measured_is_a_number(value: float, expected: float | None) -> None:
+def test_only_plausible_numbers_are_read(value: float, expected: float | None) -> None:
     assert number({"x": value}, "x") == expected
     for other in (float("nan"), float("inf"), "7", None, [7]):
         assert number({"x": other}, "x") is None
 
 
-def test_sizes_that_are_none_do_not_count(make_run: MakeRun) -> None:
+def test_invalid_sizes_are_ignored(make_run: MakeRun) -> None:
     folder = make_run()
     for sizes in (
         'sequence_length = "x"\nbatch_size = 0',
@@ -140,23 +140,23 @@ def test_sizes_that_are_none_do_not_count(make_run: MakeRun) -> None:
         assert load(folder).span in (1, 25)
 
 
-def test_names_are_inert(make_run: MakeRun) -> None:
+def test_control_characters_in_names_are_escaped(make_run: MakeRun) -> None:
     folder = make_run("a\x1b[2J")
     assert load(folder).name == "a\\x1b[2J"
     (folder / "run.toml").write_text('[text]\nname = "b\u202e"\n', encoding="utf-8")
     assert load(folder).text_name == "b\\u202e"
 
 
-def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"holds no run: expected run\.toml and metrics\.jsonl") as caught:
+def test_folder_without_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"contains no run: expected run\.toml and metrics\.jsonl") as caught:
         load(tmp_path)
     assert caught.value.exit_code == 4
     with pytest.raises(ModelError, match="is not a folder"):
         load(tmp_path / "nowhere")
 
 
-def test_a_file_that_cannot_be_read(make_run: MakeRun) -> None:
+def test_unreadable_file_is_an_error(make_run: MakeRun) -> None:
     folder = make_run(without=("summary.json",))
     (folder / "summary.json").mkdir()
-    with pytest.raises(ModelError, match=r"summary\.json cannot be read"):
+    with pytest.raises(ModelError, match=r"summary\.json` cannot be read"):
         load(folder)

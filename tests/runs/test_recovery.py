@@ -1,4 +1,4 @@
-"""The way back from whatever a run left: the newest whole checkpoint, its best model, and nothing half done."""
+"""Recovery after any interruption: the newest undamaged checkpoint, its best model, and no temporary files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {"training": {"seed": 7}, "text": {"name": "bad"}}
 
 
 def snapshots(*updates: int) -> list[Snapshot]:
-    """One snapshot at each of these numbers of updates of one training."""
+    """Return the snapshots of one training at these updates."""
     trainer = make_trainer(updates=max(updates), log_every=1, sample_every=0, engine="reference")  # compiles nothing
     taken = {snapshot.update: snapshot for snapshot in (trainer.snapshot() for _ in trainer.events())}
     return [taken[update] for update in updates]
@@ -40,7 +40,7 @@ FIRST, SECOND, THIRD = snapshots(1, 2, 3)
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Three checkpoints; the second is the best."""
+    """Commit three checkpoints, of which the second is the best, and return the run directory."""
     folder = CheckpointFolder(tmp_path, keep=3)
     folder.commit(FIRST, SETTINGS, FIRST)
     folder.commit(SECOND, SETTINGS, SECOND)
@@ -60,29 +60,29 @@ def contents(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run / CHECKPOINTS).iterdir()}
 
 
-def same(found: Snapshot, expected: Snapshot) -> bool:
+def same(actual: Snapshot, expected: Snapshot) -> bool:
     return (
-        digest(found.tensors()) == digest(expected.tensors())
-        and list(found.parameters) == list(expected.parameters)
-        and found.progress == expected.progress
-        and found.model.sha256 == expected.model.sha256
-        and type(found.state) is type(expected.state)
+        digest(actual.tensors()) == digest(expected.tensors())
+        and list(actual.parameters) == list(expected.parameters)
+        and actual.progress == expected.progress
+        and actual.model.sha256 == expected.model.sha256
+        and type(actual.state) is type(expected.state)
     )
 
 
-def test_a_snapshot_comes_back_as_it_was(run: Path) -> None:
+def test_recovered_snapshot_equals_saved_one(run: Path) -> None:
     before = contents(run)
-    found = recover(run)
-    assert found.path == run / CHECKPOINTS / name(3)
-    assert same(found.snapshot, THIRD)
-    assert same(found.best, SECOND)
-    assert found.best_file == found.metadata["best"]
-    assert found.best_file == {"update": 2, "sha256": tensor_file.read(run / CHECKPOINTS / BEST)[1]["sha256"]}
-    assert {key: found.metadata[key] for key in SETTINGS} == SETTINGS
+    recovered = recover(run)
+    assert recovered.path == run / CHECKPOINTS / name(3)
+    assert same(recovered.snapshot, THIRD)
+    assert same(recovered.best, SECOND)
+    assert recovered.best_file == recovered.metadata["best"]
+    assert recovered.best_file == {"update": 2, "sha256": tensor_file.read(run / CHECKPOINTS / BEST)[1]["sha256"]}
+    assert {key: recovered.metadata[key] for key in SETTINGS} == SETTINGS
     assert contents(run) == before
 
 
-def test_latest_decides_and_what_is_later_is_no_part_of_the_run(run: Path) -> None:
+def test_checkpoint_of_latest_json_wins_and_later_ones_are_removed(run: Path) -> None:
     latest = {"file": name(2), "sha256": "", "update": 2}
     (run / CHECKPOINTS / LATEST).write_text(json.dumps(latest))
     assert same(recover(run).snapshot, SECOND)
@@ -92,7 +92,7 @@ def test_latest_decides_and_what_is_later_is_no_part_of_the_run(run: Path) -> No
 @pytest.mark.parametrize(
     "latest", ["", "{", "[]", '{"file": 3}', '{"file": "../x"}', '{"file": "best.safetensors"}', None]
 )
-def test_without_latest_the_newest_is_it(run: Path, latest: str | None) -> None:
+def test_newest_checkpoint_is_used_without_latest_json(run: Path, latest: str | None) -> None:
     path = run / CHECKPOINTS / LATEST
     path.unlink() if latest is None else path.write_text(latest)
     assert same(recover(run).snapshot, THIRD)
@@ -104,81 +104,82 @@ def test_without_latest_the_newest_is_it(run: Path, latest: str | None) -> None:
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-1], lambda data: b"", lambda data: data[:99] + b"\xff" + data[100:]]
 )
-def test_a_damaged_newest_is_set_aside_and_the_one_before_used(run: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_damaged_checkpoint_is_renamed_and_previous_one_used(run: Path, damage: Callable[[bytes], bytes]) -> None:
     path = run / CHECKPOINTS / name(3)
     path.write_bytes(bad := damage(path.read_bytes()))
-    with pytest.warns(
-        UserWarning, match=rf"{name(3)}.* It is set aside as {BAD}{name(3)}, and the one before is used\."
-    ):
-        found = recover(run)
-    assert same(found.snapshot, SECOND)
+    renamed = rf"{name(3)}.* The file is renamed to {BAD}{name(3)}\. The checkpoint before it is used\."
+    with pytest.warns(UserWarning, match=renamed):
+        recovered = recover(run)
+    assert same(recovered.snapshot, SECOND)
     assert (run / CHECKPOINTS / (BAD + name(3))).read_bytes() == bad
     assert names(run) == [BAD + name(3), BEST, LATEST, name(1), name(2)]
-    assert same(recover(run).snapshot, SECOND)  # and nothing is to be warned of any more
+    assert same(recover(run).snapshot, SECOND)  # without a second warning
 
 
-def test_a_newest_that_is_gone_is_told_too(run: Path) -> None:
+def test_missing_newest_checkpoint_is_warned_of(run: Path) -> None:
     (run / CHECKPOINTS / name(3)).unlink()
-    with pytest.warns(UserWarning, match=r"No such file or directory\. The one before is used\."):
+    with pytest.warns(UserWarning, match=r"No such file or directory\. The checkpoint before it is used\."):
         assert same(recover(run).snapshot, SECOND)
 
 
-def test_none_that_is_whole(run: Path) -> None:
+def test_only_damaged_checkpoints_are_an_error(run: Path) -> None:
     for update in (1, 2, 3):
         (run / CHECKPOINTS / name(update)).write_bytes(b"")
     with (
         pytest.warns(UserWarning, match="cut off"),
-        pytest.raises(CheckpointError, match=rf"no checkpoint of `.*` is whole: {name(3)}, ") as caught,
+        pytest.raises(CheckpointError, match=rf"every checkpoint of `.*` is damaged: {name(3)}, ") as caught,
     ):
         recover(run)
     assert caught.value.exit_code == 6
-    assert caught.value.hint == "`--force` trains anew in its folder."
+    assert caught.value.hint == f"train from the beginning: `recurra train TEXT --force --run {run}`."
 
 
-def test_none_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"has no checkpoint to go on from\.") as caught:
+def test_recovery_without_checkpoint_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no checkpoint to resume from\.") as caught:
         recover(tmp_path)
-    assert caught.value.hint == "leave out `--resume`: `--force` trains there anew."
+    assert caught.value.hint == f"train from the beginning: `recurra train TEXT --force --run {tmp_path}`."
 
 
-def test_a_model_that_is_no_checkpoint(tmp_path: Path) -> None:
+def test_model_without_training_state_is_an_error(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINTS).mkdir()
     FIRST.model.save(tmp_path / CHECKPOINTS / name(1))
-    with pytest.raises(CheckpointError, match="holds a model, but not what its training needs to go on: 'progress'"):
+    with pytest.raises(
+        CheckpointError, match="contains a model, but no training state to resume from: 'progress' is missing"
+    ):
         recover(tmp_path)
 
 
-def test_a_best_model_that_is_lost_is_stood_in_for(run: Path) -> None:
+def test_missing_best_model_is_replaced_by_newest(run: Path) -> None:
     (run / CHECKPOINTS / BEST).unlink()
-    found = recover(run)
-    assert same(found.best, THIRD)
-    assert found.best_file is None
+    recovered = recover(run)
+    assert same(recovered.best, THIRD)
+    assert recovered.best_file is None
 
 
-def test_a_best_model_that_waits_for_another_checkpoint_is_not_taken(tmp_path: Path) -> None:
+def test_best_model_of_uncommitted_checkpoint_is_removed(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path, keep=3)
     folder.commit(SECOND, SETTINGS, None)
-    folder._write(best_path(folder.path, 1), FIRST, SETTINGS)  # and it died before it wrote the next checkpoint
-    found = recover(tmp_path)
-    assert same(found.best, SECOND)
-    assert found.best_file is None
+    folder._write(best_path(folder.path, 1), FIRST, SETTINGS)  # the run was killed before the next checkpoint
+    recovered = recover(tmp_path)
+    assert same(recovered.best, SECOND)
+    assert recovered.best_file is None
     assert names(tmp_path) == [LATEST, name(2)]
 
 
-def test_a_best_model_of_later_updates_is_kept(run: Path) -> None:
+def test_best_model_of_later_checkpoint_is_kept(run: Path) -> None:
     folder = CheckpointFolder(run, keep=3)
     folder.commit(SECOND, SETTINGS, FIRST)
     folder.commit(THIRD, SETTINGS, THIRD)
     (run / CHECKPOINTS / name(3)).write_bytes(b"")
     with pytest.warns(UserWarning, match="cut off"):
-        found = recover(run)
-    assert same(found.snapshot, SECOND)
-    assert same(found.best, THIRD)
-    assert found.best_file is not None
-    assert found.best_file["update"] == 3
+        recovered = recover(run)
+    assert same(recovered.snapshot, SECOND)
+    assert same(recovered.best, THIRD)
+    assert recovered.best_file is not None
+    assert recovered.best_file["update"] == 3
 
 
-def test_what_belongs_to_no_checkpoint_is_swept(run: Path) -> None:
+def test_recovery_removes_temporary_files(run: Path) -> None:
     folder = run / CHECKPOINTS
     best_path(folder, 4).write_bytes(b"of a checkpoint that was never written")
     for place in (folder, run):
@@ -190,7 +191,7 @@ def test_what_belongs_to_no_checkpoint_is_swept(run: Path) -> None:
 
 
 class Dead(BaseException):
-    """The process is no more."""
+    """The simulated death of the process."""
 
 
 PATCHED = (
@@ -200,7 +201,7 @@ PATCHED = (
 
 
 class Dying:
-    """The file system as a process sees it that dies at call number `last`, from 1: it does no other after that."""
+    """A file system in which the process dies at its call number `last`, counted from 1, and at every later call."""
 
     def __init__(self, last: int) -> None:
         self.last, self.calls = last, 0
@@ -222,14 +223,14 @@ class Dying:
     def _counted(self, real: Callable[..., Any], *, opens: bool) -> Callable[..., Any]:
         def call(*arguments: Any, **named: Any) -> Any:
             self.step()
-            found = real(*arguments, **named)
-            return DyingFile(found, self) if opens else found
+            result = real(*arguments, **named)
+            return DyingFile(result, self) if opens else result
 
         return call
 
 
 class DyingFile:
-    """An open file whose writer may die half way."""
+    """An open file whose writer may die in the middle of a write."""
 
     def __init__(self, file: Any, dying: Dying) -> None:
         self._file, self._dying = file, dying
@@ -253,7 +254,7 @@ class DyingFile:
 
 
 def dies(call: int, work: Callable[[], Any]) -> bool:
-    """Whether `work` dies at that call, and does not end before."""
+    """Return True if `work` dies at this call, False if it ends before."""
     dying = Dying(call)
     with dying.patched():
         try:
@@ -263,21 +264,21 @@ def dies(call: int, work: Callable[[], Any]) -> bool:
     return False
 
 
-def test_a_commit_flushes_all_that_it_counts_on(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a name is given, the file is flushed and read back; after it, the folder is flushed."""
-    told: list[str] = []
+def test_commit_flushes_each_file_before_its_rename(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flush and read back each file before its rename, and flush the folder after it."""
+    calls: list[str] = []
     real_fsync, real_read, real_replace = os.fsync, Path.read_bytes, Path.replace
 
     def fsync(handle: int) -> None:
-        told.append("flush folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "flush file")
+        calls.append("flush folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "flush file")
         real_fsync(handle)
 
     def read(path: Path) -> bytes:
-        told.append("read")
+        calls.append("read")
         return real_read(path)
 
     def replace(path: Path, target: Path) -> Path:
-        told.append(target.name)
+        calls.append(target.name)
         return real_replace(path, target)
 
     folder = CheckpointFolder(run, keep=3)
@@ -288,54 +289,56 @@ def test_a_commit_flushes_all_that_it_counts_on(run: Path, monkeypatch: pytest.M
     safely = [
         ["flush file", "read", target, "flush folder"] for target in ("best-000000000003.safetensors", name(3), LATEST)
     ]
-    assert told == [*itertools.chain(*safely), BEST, "flush folder"]
+    assert calls == [*itertools.chain(*safely), BEST, "flush folder"]
 
 
-@pytest.mark.parametrize("best", [None, THIRD, SECOND], ids=["no new best", "it is the best", "the one before is"])
-def test_a_commit_that_dies_at_any_call_leaves_the_old_state_or_the_new(tmp_path: Path, best: Snapshot | None) -> None:
+@pytest.mark.parametrize("best", [None, THIRD, SECOND], ids=["no new best", "checkpoint is best", "previous is best"])
+def test_crash_at_any_call_of_commit_leaves_old_or_new_state(tmp_path: Path, best: Snapshot | None) -> None:
     old = tmp_path / "old"
     old.mkdir()
     CheckpointFolder(old, keep=1).commit(FIRST, SETTINGS, FIRST)
     CheckpointFolder(old, keep=1, best={"update": 1, "sha256": "ab" * 32}).commit(SECOND, SETTINGS, None)
-    found_old, found_new = 0, 0
+    old_states, new_states = 0, 0
     for call in range(1, 200):
         run = tmp_path / "run"
         shutil.copytree(old, run)
         folder = CheckpointFolder(run, keep=1, best={"update": 1, "sha256": "ab" * 32})
         died = dies(call, partial(folder.commit, THIRD, SETTINGS, best))
         load(run)
-        found = recover(run)
-        update = found.snapshot.update
-        assert same(found.snapshot, THIRD if update == 3 else SECOND)
-        assert same(found.best, FIRST if update == 2 or best is None else best)
+        recovered = recover(run)
+        update = recovered.snapshot.update
+        assert same(recovered.snapshot, THIRD if update == 3 else SECOND)
+        assert same(recovered.best, FIRST if update == 2 or best is None else best)
         assert {path for path in names(run) if path.startswith((atomic_write.STAGING, "best-"))} == set()
         assert json.loads((run / CHECKPOINTS / LATEST).read_text())["update"] == update
-        assert same(recover(run).snapshot, found.snapshot)
+        assert same(recover(run).snapshot, recovered.snapshot)
         shutil.rmtree(run)
-        found_old, found_new = found_old + (update == 2), found_new + (update == 3)
+        old_states, new_states = old_states + (update == 2), new_states + (update == 3)
         if not died:
             assert update == 3
             break
-    assert found_old > 10
-    assert found_new > 3
+    assert old_states > 10
+    assert new_states > 3
 
 
-def test_a_recovery_that_dies_at_any_call_can_be_done_again(tmp_path: Path) -> None:
+def test_recovery_can_be_repeated_after_crash_at_any_call(tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.mkdir()
     folder = CheckpointFolder(old, keep=3)
     folder.commit(FIRST, SETTINGS, FIRST)
     folder.commit(SECOND, SETTINGS, SECOND)
-    (old / CHECKPOINTS / BEST).replace(best_path(old / CHECKPOINTS, 2))  # it died before the last step
+    (old / CHECKPOINTS / BEST).replace(
+        best_path(old / CHECKPOINTS, 2)
+    )  # the run was killed before the last step of the commit
     folder._write(best_path(old / CHECKPOINTS, 3), THIRD, SETTINGS)
     folder._write(old / CHECKPOINTS / name(3), THIRD, SETTINGS)
     for call in range(1, 200):
         run = tmp_path / "run"
         shutil.copytree(old, run)
         died = dies(call, partial(recover, run))
-        found = recover(run)
-        assert same(found.snapshot, SECOND)
-        assert same(found.best, SECOND)
+        recovered = recover(run)
+        assert same(recovered.snapshot, SECOND)
+        assert same(recovered.best, SECOND)
         assert names(run) == [BEST, LATEST, name(1), name(2)]
         shutil.rmtree(run)
         if not died:

@@ -1,4 +1,4 @@
-"""After a restart by torchrun: the run that was begun goes on, and never another one."""
+"""A restart by torchrun resumes the run of the same launch, and never a different run."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def train(updates: int = 20, *, run: str | None = None, force: bool = False) -> 
 
 
 @pytest.mark.parametrize("run", [None, "mine"])
-def test_it_finds_the_run_that_it_began(run: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restart_finds_run_of_its_launch(run: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_launched_run(run, force=False) is None
     folder = train(run=run)
     assert find_launched_run(run, force=False) == LaunchedRun(folder, has_checkpoint=True)
-    assert find_launched_run(run, force=True) is None, "what is forced is begun anew, the first time"
+    assert find_launched_run(run, force=True) is None, "`force` starts a new run before the first restart"
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert find_launched_run(run, force=True) == LaunchedRun(folder, has_checkpoint=True)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "second")
@@ -39,20 +39,20 @@ def test_it_finds_the_run_that_it_began(run: str | None, monkeypatch: pytest.Mon
     assert find_launched_run(run, force=True) is None
 
 
-def test_the_same_command_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restarted_command_resumes_run(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = train(run="mine")
     before = (folder / METRICS).read_bytes()
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert train(run="mine", force=True) == folder
     assert (folder / METRICS).read_bytes() == before
-    for path in (folder / "checkpoints").iterdir():  # as if it had been killed before the first
+    for path in (folder / "checkpoints").iterdir():  # as after a kill before the first checkpoint
         path.unlink()
     assert find_launched_run("mine", force=False) == LaunchedRun(Path("mine"), has_checkpoint=False)
     assert train(30, run="mine") == folder
     assert [row["update"] for row in rows(folder / METRICS)] == [10, 20, 30]
 
 
-def test_a_run_of_another_start_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_of_different_launch_is_not_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     train(run="mine")
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "second")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")

@@ -1,4 +1,4 @@
-"""The run folder: its name, its files, its summary; and every way in which a run may end."""
+"""The run directory: its name, files and summary, and the ends of a run by signals, errors and full disks."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def all_bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_run_has_all_its_files() -> None:
+def test_run_directory_has_all_files() -> None:
     run = train_small()
     assert run.folder == RUNS / "text"
     assert names(run.folder) == sorted([CHECKPOINTS, METRICS, RUN_TOML, SAMPLES, SUMMARY, TIMINGS])
@@ -82,38 +82,37 @@ def test_runs_of_one_name_are_numbered() -> None:
     assert train_small(updates=0).folder == Path("runs/text-5")
 
 
-def test_a_run_is_named_after_its_text() -> None:
+def test_run_is_named_after_text() -> None:
     Path("my book.txt").write_text(TEXT)
     training = TrainingConfig(updates=0, sequence_length=T)
     run = training_run.train(read("my book.txt"), model=ModelConfig(hidden_size=8), training=training)
     assert run.folder == Path("runs/my-book")
 
 
-def test_two_processes_do_not_share_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("runs/text", "runs/text-2"):  # though the first is still empty
+def test_two_processes_do_not_share_run_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("runs/text", "runs/text-2"):  # the first is still empty
         with create_folder(None, "text", force=False) as folder:
             assert folder == Path(name)
 
 
-def test_an_existing_run_is_refused_and_left_alone() -> None:
+def test_existing_run_is_refused_and_unchanged() -> None:
     folder = train_small("here").folder
     before = all_bytes(folder)
     with pytest.raises(UsageError, match=r"`here` is not empty\.") as caught:
         train_small("here")
     assert caught.value.exit_code == 2
-    assert (
-        caught.value.hint == "give another `--run`, `--resume` to go on with the run there, or `--force` to train anew."
-    )
+    hint = "use `--resume` to resume the run in it, `--force` to replace that run, or another `--run`."
+    assert caught.value.hint == hint
     assert all_bytes(folder) == before
 
 
-def test_an_empty_folder_will_do() -> None:
+def test_empty_folder_is_accepted() -> None:
     Path("a/b").mkdir(parents=True)
     assert train_small("a/b", updates=0).folder == Path("a/b")
     assert train_small("a/new/one", updates=0).folder == Path("a/new/one")
 
 
-def test_force_trains_anew_and_removes_only_files_of_a_run() -> None:
+def test_force_removes_only_files_of_run() -> None:
     folder = train_small("here", seed=1, updates=200).folder
     (folder / "report.html").write_text("old")
     (folder / f"{atomic_write.STAGING}1-0").write_text("left by a crash")
@@ -123,15 +122,15 @@ def test_force_trains_anew_and_removes_only_files_of_a_run() -> None:
         (folder / name).write_bytes(data)
     train_small("here", force=True)
     train_small("fresh")
-    found, fresh = all_bytes(folder), all_bytes(Path("fresh"))
-    assert {name: found.pop(name) for name in mine} == mine
-    assert set(found) == set(fresh)
+    forced, fresh = all_bytes(folder), all_bytes(Path("fresh"))
+    assert {name: forced.pop(name) for name in mine} == mine
+    assert set(forced) == set(fresh)
     same = set(fresh) - {SUMMARY, TIMINGS}
-    assert {name: found[name] for name in same} == {name: fresh[name] for name in same}
+    assert {name: forced[name] for name in same} == {name: fresh[name] for name in same}
     assert (folder / RUN_TOML).read_text() == Path("fresh", RUN_TOML).read_text()
 
 
-def test_force_replaces_the_run_of_the_default_name() -> None:
+def test_force_replaces_run_of_default_name() -> None:
     assert train_small(updates=0).folder == train_small(updates=0, force=True).folder == Path("runs/text")
     assert names(RUNS) == ["text"]
 
@@ -144,7 +143,7 @@ def test_force_replaces_the_run_of_the_default_name() -> None:
         ({"initial_scale": 1e39}, NumericalError),
     ],
 )
-def test_settings_that_fail_leave_the_old_run_and_make_no_folder(settings: dict[str, Any], error: type) -> None:
+def test_invalid_settings_keep_old_run_and_create_no_folder(settings: dict[str, Any], error: type) -> None:
     before = all_bytes(train_small("here").folder)
     with pytest.raises(error):
         train_small("here", force=True, **settings)
@@ -156,9 +155,9 @@ def test_settings_that_fail_leave_the_old_run_and_make_no_folder(settings: dict[
     assert names(Path()) == ["here"]
 
 
-def test_places_where_no_folder_can_be() -> None:
+def test_run_directory_that_cannot_be_created_is_an_error() -> None:
     Path("file").write_text("")
-    with pytest.raises(UsageError, match=r"`file` is no folder\."):
+    with pytest.raises(UsageError, match=r"`file` is not a folder\."):
         train_small("file", force=True)
     with pytest.raises(StorageError, match=r"cannot write `file/run`: `file` is a file, not a folder\.") as caught:
         train_small("file/run")
@@ -170,7 +169,7 @@ def test_places_where_no_folder_can_be() -> None:
         train_small()
 
 
-def test_run_toml_tells_what_was_trained() -> None:
+def test_run_toml_has_settings_text_and_versions() -> None:
     from_file = Path("bad.txt")
     from_file.write_bytes(TEXT.replace("\n", "\r\n").encode())
     training = TrainingConfig(updates=0, sequence_length=T, seed=3, validation=0.2)
@@ -192,7 +191,7 @@ def test_run_toml_tells_what_was_trained() -> None:
     assert TrainingConfig.from_table(table["training"]) == training
 
 
-def test_a_checkpoint_tells_settings_but_not_where_the_text_lay() -> None:
+def test_checkpoint_has_settings_but_no_paths() -> None:
     Path("secret-plans").mkdir()
     Path("secret-plans/book.txt").write_text(TEXT)
     training = TrainingConfig(updates=0, sequence_length=T)
@@ -204,7 +203,7 @@ def test_a_checkpoint_tells_settings_but_not_where_the_text_lay() -> None:
     assert b"secret-plans" not in path.read_bytes()
 
 
-def test_metrics_by_key_and_by_number() -> None:
+def test_metrics_have_every_key_and_record() -> None:
     events: list[Event] = []
     run = train_small(validation=0.2, evaluate_every=20, listeners=[events.append])
     metrics = rows(run.folder / METRICS)
@@ -220,7 +219,7 @@ def test_metrics_by_key_and_by_number() -> None:
 
 def test_metrics_have_every_evaluation() -> None:
     events: list[Event] = []
-    run = train_small(validation=0.2, listeners=[events.append])  # 30 updates an epoch, a record every 10
+    run = train_small(validation=0.2, listeners=[events.append])  # 30 updates per epoch, a record every 10
     other = train_small("other", validation=0.2, log_every=100)
     evaluated = {event.update: event.validation for event in events if isinstance(event, Evaluated)}
     assert list(evaluated) == [30, 60, 90, 100]
@@ -233,7 +232,7 @@ def test_metrics_have_every_evaluation() -> None:
         assert shown["scored"] == pytest.approx([loss / math.log(2) for loss in evaluated.values()], rel=1e-5)
 
 
-def test_metrics_and_samples_are_functions_of_settings_and_text() -> None:
+def test_metrics_and_samples_depend_only_on_settings_and_text() -> None:
     first, second = train_small("a", validation=0.2), train_small("b", validation=0.2, checkpoint_every=0.0, keep=1)
     for name in (METRICS, SAMPLES):
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
@@ -242,7 +241,7 @@ def test_metrics_and_samples_are_functions_of_settings_and_text() -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"engine": "reference"}, {"layers": 2, "batch_size": 3}])
-def test_the_same_settings_give_the_same_model(settings: dict[str, Any]) -> None:
+def test_same_settings_give_same_model(settings: dict[str, Any]) -> None:
     first, second = train_small("a", **settings), train_small("b", **settings)
     assert first.summary["model_sha256"] == second.summary["model_sha256"]
     assert first.model.sha256 == second.model.sha256
@@ -254,7 +253,7 @@ def test_the_same_settings_give_the_same_model(settings: dict[str, Any]) -> None
     assert tomllib.loads((first.folder / RUN_TOML).read_text())["engine"]["name"] == expected
 
 
-def test_samples_before_the_first_update_and_every_n() -> None:
+def test_samples_are_written_at_start_and_every_n_updates() -> None:
     run = train_small(sample_every=25, text=TEXT + "é" * 7, seed=3)
     samples = rows(run.folder / SAMPLES)
     assert [list(row) for row in samples] == [["update", "temperature", "seed", "text"]] * 5
@@ -264,7 +263,7 @@ def test_samples_before_the_first_update_and_every_n() -> None:
     assert run.summary["final_sample"][:12] == samples[-1]["text"]
 
 
-def test_timings_say_how_fast() -> None:
+def test_timings_have_speed_and_memory() -> None:
     (row,) = rows(train_small().folder / TIMINGS)
     assert list(row) == ["update", "seconds", "updates_per_second", "peak_memory_bytes"]
     assert row["update"] == 100
@@ -273,7 +272,7 @@ def test_timings_say_how_fast() -> None:
     assert row["peak_memory_bytes"] > 1_000_000
 
 
-def test_timings_come_once_a_second(tmp_path: Path) -> None:
+def test_timings_are_written_once_a_second(tmp_path: Path) -> None:
     files = Logs(tmp_path)
     for update, seconds in ((1, 0.5), (2, 1.1), (3, 1.5), (4, 2.2), (5, 2.3)):
         files(Progress(update, 5, 1.0, seconds))
@@ -281,7 +280,7 @@ def test_timings_come_once_a_second(tmp_path: Path) -> None:
     assert [row["update"] for row in rows(tmp_path / TIMINGS)] == [2, 4, 5]
 
 
-def test_the_newest_checkpoints_are_kept_and_the_best() -> None:
+def test_newest_checkpoints_and_best_are_kept() -> None:
     run = train_small(checkpoint_every=0.0, keep=2)
     kept = ["update-000000000090.safetensors", LAST]
     assert names(run.folder / CHECKPOINTS) == [BEST, LATEST, *kept]
@@ -290,7 +289,7 @@ def test_the_newest_checkpoints_are_kept_and_the_best() -> None:
     assert latest["sha256"] == tensor_file.read(run.folder / CHECKPOINTS / LAST)[1]["sha256"]
 
 
-def test_the_summary_has_every_promised_key() -> None:
+def test_summary_has_every_documented_key() -> None:
     run = train_small(with_proof=True)
     summary = run.summary
     assert set(summary) >= JSON_KEYS
@@ -318,7 +317,7 @@ def test_the_summary_has_every_promised_key() -> None:
     assert set(summary["gradient_check"]["cells"]["elman"]) == {"U", "W", "b", "V", "c", "h0", "x"}
 
 
-def test_the_summary_of_a_run_with_a_split() -> None:
+def test_summary_of_run_with_held_out_part() -> None:
     run = train_small(validation=0.25, evaluate_every=10)
     train, held_out = TEXT[: len(TEXT) * 3 // 4], TEXT[len(TEXT) * 3 // 4 :]
     summary, metrics = run.summary, rows(run.folder / METRICS)
@@ -331,12 +330,12 @@ def test_the_summary_of_a_run_with_a_split() -> None:
     assert summary["held_out_baselines"] == baselines(held_out)
 
 
-def test_an_epoch_that_did_not_end_has_no_mean() -> None:
+def test_incomplete_epoch_has_no_mean() -> None:
     summary = train_small(updates=20).summary
     assert (summary["epoch_mean_nats_per_character"], summary["epoch_means"]) == (None, [])
 
 
-def test_no_updates_write_the_initial_model() -> None:
+def test_zero_updates_write_initial_model() -> None:
     run = train_small(updates=0, with_proof=True)
     initial = initialize(ModelConfig(hidden_size=8), K, seed=0)
     assert run.summary["model_sha256"] == run.model.sha256 == digest(initial)
@@ -349,12 +348,12 @@ def test_no_updates_write_the_initial_model() -> None:
     assert [row["update"] for row in rows(run.folder / SAMPLES)] == [0]
 
 
-def test_a_network_too_large_to_be_checked_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_network_is_not_checked_at_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_summary, "PROOF_LIMIT", 190)
     assert train_small(with_proof=True).summary["gradient_check"] is None
 
 
-def test_a_text_of_bytes() -> None:
+def test_byte_model_is_trained() -> None:
     training = TrainingConfig(updates=20, sequence_length=T, sample_length=9)
     text = from_string("é😀 " * 20, encoding="bytes")
     run = training_run.train(text, model=ModelConfig(hidden_size=8), training=training, with_proof=False)
@@ -367,7 +366,7 @@ def test_a_text_of_bytes() -> None:
 @pytest.mark.parametrize(
     "settings", [{}, {"validation": 0.3, "evaluate_every": 10}, {"cell": "lstm", "batch_size": 3, "validation": 0.3}]
 )
-def test_a_text_in_a_file_is_learned_like_one_in_memory(
+def test_text_in_id_file_gives_same_results_as_in_memory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     book = Path("book.txt")
@@ -389,7 +388,7 @@ def test_a_text_in_a_file_is_learned_like_one_in_memory(
     assert texts[0] | {"name": "", "source": []} == texts[1] | {"name": "", "source": []}
 
 
-def test_baselines_of_a_very_long_text_are_those_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_baselines_of_long_text_are_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert train_small(validation=0.25).summary["baseline_limit"] is None
     monkeypatch.setattr(training_summary, "MAX_BASELINE_CHARACTERS", 60)
     summary = train_small(validation=0.25).summary
@@ -398,19 +397,19 @@ def test_baselines_of_a_very_long_text_are_those_of_its_beginning(monkeypatch: p
     assert summary["held_out_baselines"] == baselines(TEXT[144:])
 
 
-def test_listeners_hear_every_event_and_announce_comes_first() -> None:
-    heard: list[Any] = []
+def test_listeners_get_every_event_after_announce() -> None:
+    received: list[Any] = []
     training = TrainingConfig(updates=10, sequence_length=T)
     run = training_run.train(
         from_string(TEXT, "mine"), model=ModelConfig(hidden_size=8), training=training, with_proof=False,
-        listeners=[heard.append, heard.append], announce=lambda *told: heard.append(told),
+        listeners=[received.append, received.append], announce=lambda *arguments: received.append(arguments),
     )  # fmt: skip
-    text, vocabulary, trainer, folder = heard[0]
+    text, vocabulary, trainer, folder = received[0]
     assert (text.text, len(vocabulary), folder) == (TEXT, K, run.folder)
     assert isinstance(trainer, Trainer)
-    assert heard[1::2] == heard[2::2]
-    assert heard[-1] == Finishing(10)
-    assert any(isinstance(event, Sampled) for event in heard)
+    assert received[1::2] == received[2::2]
+    assert received[-1] == Finishing(10)
+    assert any(isinstance(event, Sampled) for event in received)
 
 
 @pytest.mark.parametrize(
@@ -425,14 +424,14 @@ def test_listeners_hear_every_event_and_announce_comes_first() -> None:
         ("ab\udcff", {}, "the text has a lone surrogate"),
     ],
 )
-def test_texts_that_cannot_be_learned(text: str, settings: dict[str, Any], message: str) -> None:
+def test_text_that_cannot_be_trained_is_an_error(text: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(TextError, match=message) as caught:
         train_small(text=text, **settings)
     assert caught.value.exit_code == 3
     assert names(Path()) == []
 
 
-def test_a_text_and_a_source() -> None:
+def test_text_and_source_together_are_refused() -> None:
     with pytest.raises(UsageError, match="give either a text to read or `text`, not both"):
         read_text("kjv", "abc", None)
 
@@ -442,7 +441,7 @@ def finite(folder: Path) -> bool:
     return all(np.isfinite(array).all() for path in files for array in tensor_file.read(path)[0].values())
 
 
-def test_nan_ends_the_run_with_its_last_good_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_keeps_last_finite_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     train = FusedEngine.train
 
     def poisoned(self: FusedEngine, *arguments: Any, **named: Any) -> Any:
@@ -471,7 +470,7 @@ def test_nan_ends_the_run_with_its_last_good_checkpoint(monkeypatch: pytest.Monk
         {"initial_scale": 1e38},  # float32 overflows; the float64 reference does not
     ],
 )
-def test_overflow_leaves_no_checkpoint_that_is_not_finite(settings: dict[str, Any]) -> None:
+def test_overflow_leaves_only_finite_checkpoints(settings: dict[str, Any]) -> None:
     with pytest.raises(NumericalError, match=r"became .+ at update \d+; it must be") as caught:
         train_small("here", checkpoint_every=0.0, log_every=1, **settings)
     assert caught.value.exit_code == 5
@@ -491,7 +490,7 @@ def kill_at(update: int, *signals: int) -> Any:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_the_run_after_a_checkpoint(number: int, code: int) -> None:
+def test_signal_ends_run_after_checkpoint(number: int, code: int) -> None:
     before = [signal.getsignal(each) for each in STOPS]
     with pytest.raises(Interrupted, match=r"stopped by SIG\w+ at update 30; the checkpoint is saved") as caught:
         train_small("here", listeners=[kill_at(30, number)], validation=0.2)
@@ -509,7 +508,7 @@ def test_a_signal_ends_the_run_after_a_checkpoint(number: int, code: int) -> Non
     assert until_then.summary["model_sha256"] == summary["model_sha256"]
 
 
-def test_a_run_that_is_stopped_before_anything_was_compared_keeps_its_newest() -> None:
+def test_stop_before_first_evaluation_keeps_newest_model() -> None:
     def listen(event: Event) -> None:
         if isinstance(event, Sampled) and event.update == 20:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -521,13 +520,13 @@ def test_a_run_that_is_stopped_before_anything_was_compared_keeps_its_newest() -
     assert load("here").sha256 == summary["model_sha256"]
 
 
-def test_a_second_signal_has_its_usual_effect() -> None:
+def test_second_signal_interrupts_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         train_small("here", listeners=[kill_at(30, signal.SIGINT, signal.SIGINT)])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_another_thread_trains_without_handlers() -> None:
+def test_training_in_second_thread_sets_no_handlers() -> None:
     runs: list[training_run.Run] = []
     thread = threading.Thread(target=lambda: runs.append(train_small(Path("here").absolute())))
     thread.start()
@@ -538,7 +537,7 @@ def test_another_thread_trains_without_handlers() -> None:
 @pytest.mark.parametrize(
     ("folder", "quoted"), [("here", "here"), ("my runs/a", "'my runs/a'")], ids=["a word", "with a blank"]
 )
-def test_a_numerical_error_names_the_command_that_goes_on_at_a_lower_rate(
+def test_numerical_error_hints_at_resume_with_lower_rate(
     monkeypatch: pytest.MonkeyPatch, folder: str, quoted: str
 ) -> None:
     train = FusedEngine.train
@@ -552,14 +551,14 @@ def test_a_numerical_error_names_the_command_that_goes_on_at_a_lower_rate(
     with pytest.raises(NumericalError, match="at update 41; it must be finite") as caught:
         train_small(folder, checkpoint_every=0.0, learning_rate=0.3)
     command = f"recurra train --resume --run {quoted} --learning-rate 0.1"
-    assert caught.value.hint == f"go on from the last checkpoint at a lower rate: {command}"
+    assert caught.value.hint == f"resume from the last checkpoint at a lower rate: {command}"
     assert finite(Path(folder))
     monkeypatch.setattr(FusedEngine, "train", train)
     assert resume_small(folder, learning_rate=0.1).summary["updates"] == 100
 
 
 @pytest.mark.parametrize("failing", [RUN_TOML, METRICS, LAST, BEST, LATEST, SUMMARY])
-def test_storage_that_fails(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+def test_failed_write_is_storage_error(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     real_open, real_replace = Path.open, Path.replace
 
@@ -582,7 +581,7 @@ def test_storage_that_fails(monkeypatch: pytest.MonkeyPatch, failing: str) -> No
 
 
 def fails_from(update: int, break_storage: Callable[[], object]) -> Any:
-    """A listener that breaks the storage after the checkpoint of `update`."""
+    """Return a listener that breaks the storage after the checkpoint of `update`."""
 
     def listen(event: Event) -> None:
         if isinstance(event, Checkpointed) and event.update == update:
@@ -593,7 +592,7 @@ def fails_from(update: int, break_storage: Callable[[], object]) -> Any:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
 @pytest.mark.parametrize(("owner", "name"), [(atomic_write, "write_bytes"), (os, "fsync")])
-def test_storage_that_fails_leaves_the_last_good_checkpoint(
+def test_failed_write_keeps_last_checkpoint(
     monkeypatch: pytest.MonkeyPatch, number: int, owner: Any, name: str
 ) -> None:
     reason = OSError(number, os.strerror(number))
@@ -613,7 +612,7 @@ def test_storage_that_fails_leaves_the_last_good_checkpoint(
     assert recover(Path("here")).snapshot.update >= 30
 
 
-def test_a_folder_that_is_removed_while_training() -> None:
+def test_removed_run_directory_is_storage_error() -> None:
     def remove() -> None:
         shutil.rmtree("here")
 
@@ -640,7 +639,7 @@ print(resume_small("here").summary["model_sha256"] == train_small("there").summa
 """
 
 
-def test_files_that_may_not_grow() -> None:
+def test_file_size_limit_is_storage_error_and_run_resumes() -> None:
     done = subprocess.run(
         [sys.executable, "-c", FILE_SIZE_LIMIT, str(Path(__file__).parents[1] / "helpers")],
         capture_output=True,
@@ -649,24 +648,24 @@ def test_files_that_may_not_grow() -> None:
         env=os.environ | PACKAGE,
     )
     assert done.returncode == 0, done.stderr
-    said, same = done.stdout.splitlines()
-    assert re.fullmatch(r"7 cannot write `here/checkpoints/.+`: File too large\.", said), said
+    error, same = done.stdout.splitlines()
+    assert re.fullmatch(r"7 cannot write `here/checkpoints/.+`: File too large\.", error), error
     assert same == "True"
 
 
-def test_a_folder_whose_name_is_no_utf_8() -> None:
+def test_folder_name_that_is_not_utf_8() -> None:
     run = train_small(Path(os.fsdecode(b"caf\xe9")), updates=10)
     assert json.loads((run.folder / SUMMARY).read_text())["run"] == "caf\udce9"
     assert load(run.folder).sha256 == run.model.sha256
 
 
-def test_a_thousand_epochs_can_be_read_back() -> None:
+def test_run_of_thousands_of_epochs_is_loaded() -> None:
     run = train_small(text="abcabc", updates=3000, log_every=2999, sample_every=0)
     assert len(run.summary["epoch_means"]) == 3000
     assert isinstance(load(run.folder), LanguageModel)
 
 
-def test_every_file_of_a_run_is_known_to_force() -> None:
+def test_force_removes_every_file_of_run() -> None:
     run = train_small(updates=10)
     assert set(names(run.folder)) <= {*FILES, CHECKPOINTS}
     assert SETTINGS["hidden_size"] == 8

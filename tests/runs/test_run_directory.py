@@ -1,4 +1,4 @@
-"""Two trainers and one folder: the second is told, and changes nothing."""
+"""The lock of a run directory: a second training is refused and changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ with lock_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
-HINT = "wait for its end, stop it, or give another `--run`."
+HINT = "wait until it ends, or choose another `--run`."
 
 
 def all_bytes(folder: Path) -> dict[str, bytes]:
@@ -43,14 +43,14 @@ def all_bytes(folder: Path) -> dict[str, bytes]:
     ],
     ids=["train", "force", "resume"],
 )
-def test_a_second_training_is_refused_and_changes_nothing(tmp_path: Path, second: Callable[[Path], Any]) -> None:
+def test_second_training_is_refused_and_changes_nothing(tmp_path: Path, second: Callable[[Path], Any]) -> None:
     train_small(tmp_path / "run")
     tried = []
 
     def listen(event: Event) -> None:
         if isinstance(event, Record) and event.update == 150:
             before = all_bytes(tmp_path / "run")
-            with pytest.raises(UsageError, match=r"another training goes on in `.*run`\.") as caught:
+            with pytest.raises(UsageError, match=r"another training is running in `.*run`\.") as caught:
                 second(tmp_path / "run")
             assert (caught.value.exit_code, caught.value.hint) == (2, HINT)
             assert all_bytes(tmp_path / "run") == before
@@ -58,21 +58,21 @@ def test_a_second_training_is_refused_and_changes_nothing(tmp_path: Path, second
 
     resume_small(tmp_path / "run", updates=200, listeners=[listen])
     assert tried
-    train_small(tmp_path / "run", force=True)  # and it is free again
+    train_small(tmp_path / "run", force=True)  # the lock is released
 
 
-def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path) -> None:
+def test_lock_of_killed_process_is_released(tmp_path: Path) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with started([sys.executable, "-c", HOLDER, tmp_path], **pipes) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(UsageError, match="another training goes on"), lock_run(tmp_path):
+        with pytest.raises(UsageError, match="another training is running"), lock_run(tmp_path):
             pass
     with lock_run(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def test_where_there_is_no_flock_nothing_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_is_not_locked_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(*arguments: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
@@ -85,7 +85,7 @@ def test_where_there_is_no_flock_nothing_is_held(tmp_path: Path, monkeypatch: py
         pass
 
 
-def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+def test_lock_of_missing_folder_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(StorageError, match=r"cannot write `.*none`: No such file or directory\."),
         lock_run(tmp_path / "none"),

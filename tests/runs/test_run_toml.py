@@ -1,4 +1,4 @@
-"""Which settings a resumed run may change, and run.toml, which tells them."""
+"""The settings that a resumed run may change, and reading run.toml."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OTHER = {
 }  # fmt: skip
 
 
-def test_every_setting_is_one_or_the_other() -> None:
+def test_every_setting_is_fixed_or_free() -> None:
     fields = {field.name for config in (ModelConfig, TrainingConfig) for field in dataclasses.fields(config)}
     assert set(FIXED) == set(OTHER)
     assert FIXED.keys() | FREE.keys() == fields
@@ -39,7 +39,7 @@ def test_every_setting_is_one_or_the_other() -> None:
 
 
 @pytest.mark.parametrize("name", FREE)
-def test_a_setting_that_may_change(name: str) -> None:
+def test_free_setting_changes(name: str) -> None:
     _, training = change_settings(SAVED, {name: FREE[name]})
     expected = 60.0 if name == "checkpoint_every" else FREE[name]
     changes: dict[str, Any] = {name: expected}
@@ -47,7 +47,7 @@ def test_a_setting_that_may_change(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_a_setting_that_may_not_change(name: str) -> None:
+def test_fixed_setting_is_refused(name: str) -> None:
     pattern = rf"`{name}` of the run is .+, and cannot change when it is resumed; got .+\."
     with pytest.raises(UsageError, match=pattern) as caught:
         change_settings(
@@ -57,30 +57,30 @@ def test_a_setting_that_may_not_change(name: str) -> None:
     assert caught.value.hint == FIXED[name]
 
 
-def test_a_setting_of_another_cell_is_refused() -> None:
+def test_setting_of_different_cell_is_refused() -> None:
     with pytest.raises(UsageError, match="`mogrifier_rank` must be left out with cell elman; got 8"):
         change_settings(SAVED, {"mogrifier_rank": 8})
 
 
-def test_what_is_given_again_is_fine() -> None:
+def test_equal_settings_are_accepted() -> None:
     assert change_settings(
         SAVED, SAVED | {"time_limit": "1m", "documents": None, "validation": 0.1}
     ) == change_settings(SAVED, {})
 
 
-def test_a_setting_that_is_none() -> None:
+def test_unknown_or_invalid_setting_is_refused() -> None:
     with pytest.raises(UsageError, match=r"unknown setting `color`"):
         change_settings(SAVED, {"color": "red"})
     with pytest.raises(UsageError, match="`learning_rate` must be a positive finite number; got nan"):
         change_settings(SAVED, {"learning_rate": float("nan")})
 
 
-def test_a_run_toml_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_run_toml_has_empty_tables(tmp_path: Path) -> None:
     assert read_settings(tmp_path) == {"model": {}, "training": {}, "text": {}, "engine": {}}
 
 
 @pytest.mark.parametrize("content", ["= 3", "[model\n", "\udcff"])
-def test_a_run_toml_that_cannot_be_read(tmp_path: Path, content: str) -> None:
+def test_unreadable_run_toml_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / SETTINGS).write_text(content, errors="surrogateescape")
     with pytest.raises(ModelError, match=r"run\.toml` cannot be read: ") as caught:
         read_settings(tmp_path)
@@ -89,13 +89,15 @@ def test_a_run_toml_that_cannot_be_read(tmp_path: Path, content: str) -> None:
     assert f"`recurra train TEXT --resume --run {tmp_path}`" in caught.value.hint
 
 
-def test_a_run_toml_of_another_kind(tmp_path: Path) -> None:
+def test_run_toml_without_tables_is_an_error(tmp_path: Path) -> None:
     (tmp_path / SETTINGS).write_text('training = "hard"\n')
-    with pytest.raises(ModelError, match=r"is no run\.toml: `model`, `training`, `text` and `engine` must be tables"):
+    with pytest.raises(
+        ModelError, match=r"run\.toml` is not valid: `model`, `training`, `text` and `engine` must be tables"
+    ):
         read_settings(tmp_path)
 
 
-def test_the_count_of_parameters_is_no_setting(tmp_path: Path) -> None:
+def test_number_of_parameters_is_no_setting(tmp_path: Path) -> None:
     (tmp_path / SETTINGS).write_text("[model]\nlayers = 2\nparameters = 7\n")
     expected: dict[str, Any] = {"model": {"layers": 2}, "training": {}, "text": {}, "engine": {}}
     assert read_settings(tmp_path) == expected

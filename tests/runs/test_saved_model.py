@@ -1,4 +1,4 @@
-"""The model file that a path means: a checkpoint file, or the best checkpoint of a run directory."""
+"""Finding the model file of a path: a checkpoint file, or the best checkpoint of a run directory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def make_model(seed: int) -> LanguageModel:
     return LanguageModel(CONFIG, VOCABULARY, initialize(CONFIG, len(VOCABULARY), seed=seed, scale=0.5))
 
 
-def test_a_run_folder_means_its_best_checkpoint_else_its_latest(tmp_path: Path) -> None:
+def test_run_directory_loads_best_checkpoint_else_latest(tmp_path: Path) -> None:
     folder = tmp_path / CHECKPOINTS
     folder.mkdir()
     with pytest.raises(ModelError, match=r"has no checkpoint\.") as caught:
         locate(tmp_path)
-    assert caught.value.hint == "is it a run folder? `recurra train` makes them."
+    assert caught.value.hint == "give a run directory, such as runs/kjv, or a checkpoint file."
     for seed, name in enumerate(("update-000000000009.safetensors", "update-000000000010.safetensors", BEST)):
         make_model(seed=seed).save(folder / name)
         assert locate(tmp_path) == folder / name
@@ -43,12 +43,12 @@ def test_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) ->
     assert caught.value.exit_code == 4
 
 
-def test_a_path_that_the_system_refuses() -> None:
+def test_too_long_path_is_an_error() -> None:
     with pytest.raises(ModelError, match=r"cannot read the model `x+`: File name too long\."):
         load("x" * 5000)
 
 
-def test_a_text_is_no_model(tmp_path: Path) -> None:
+def test_text_file_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("It was the best of times")
     with pytest.raises(ModelError, match="is no model file of recurra"):
         load(tmp_path / "book.txt")

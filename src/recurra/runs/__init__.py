@@ -1,13 +1,16 @@
-"""The directory of a run: what lies in it, how it is written while a network learns, and how a run is resumed.
+"""The run directory: its files, writing them during a training, and resuming a run.
 
-layout         the name and the place of every file: read it first; `run_directory` makes and holds the directory
-run            `train` and `resume`: the task, the directory, the trainer, the listeners and the end
-saved_model    the model file that a path means, and `load`
-checkpoints    one file each; `checkpoint_schema` checks their metadata, `recovery` finds the newest
-               whole one, `resuming` prepares to go on with it
-run_toml       the settings; `logs` the lines of events; `records` reads all of them for the report, and
-               `curves` thins them out
-provenance     the text of a run, read again; `source_list` has its files
-summary        what summary.json holds at the end, with `findings` and `gradient_proof`
-restart        a run that torchrun has started again
+layout         the name and the place of every file: read it first; `run_directory` creates and locks the directory
+run            `train` and `resume`: connect the text, the trainer, the run directory and the listeners
+saved_model    the model file for a path, and `load`
+checkpoints    write the checkpoint files; `checkpoint_schema` checks their metadata; `recovery` finds the newest
+               undamaged checkpoint; `resuming` prepares a training from it
+run_toml       the settings; `logs` writes a line for each event; `records` reads both for the report; `curves` thins
+               the records
+provenance     read the text of a run again; `source_list` has the files of the text
+summary        the contents of summary.json, with `findings` and `gradient_proof`
+restart        find the run that torchrun started again
+
+A crash loses the updates since the last checkpoint: those of at most `checkpoint_every` seconds, 30 by default, and of
+the time that the checkpoint needs. A resumed run repeats them and ends with the same bytes as an uninterrupted run.
 """

@@ -1,7 +1,8 @@
-"""Checkpoints: one file each, atomically written; the latest few and the best are kept.
+"""Checkpoint files, each written atomically; a run keeps the latest few and the best model.
 
-The order of a commit lets it be cut off anywhere: a new best model lies beside the old one until latest.json names the
-checkpoint that goes with it, and takes its place only then. `recovery` puts right what was cut off.
+A crash at any point of a commit leaves a run that can be resumed. A commit writes a new best model under a name of
+its own, and replaces best.safetensors only after latest.json names the checkpoint of this best model. `recovery`
+completes an interrupted commit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from recurra.training.snapshot import Snapshot
 
 
 def remove(run: Path) -> None:
-    """Remove the checkpoints of a run, and their folder unless something else lies there; may raise OSError."""
+    """Remove the checkpoints of a run, and their folder if it is then empty. Raises OSError."""
     folder = run / CHECKPOINTS
     patterns = (UPDATES, BESTS, f"{BAD}*.safetensors")
     ours = [path for pattern in patterns for path in folder.glob(pattern)]
@@ -29,9 +30,9 @@ def remove(run: Path) -> None:
 
 
 class CheckpointFolder:
-    """`checkpoints/` of a run: `update-….safetensors`, `latest.json`, `best.safetensors`.
+    """The folder `checkpoints/` of a run: `update-….safetensors`, `latest.json`, `best.safetensors`.
 
-    `best` says which model best.safetensors holds where a run goes on: its update and its sha256.
+    `best` is the update and the sha256 of the best model's file in a resumed run, else None.
     """
 
     def __init__(self, run: Path, keep: int, best: dict[str, Any] | None = None) -> None:
@@ -43,7 +44,10 @@ class CheckpointFolder:
         atomic_write.remove_staged(self.path)
 
     def commit(self, snapshot: Snapshot, settings: dict[str, Any], best: Snapshot | None) -> Path:
-        """Write `best` where there is a new one, and `snapshot`; name the latest; put the best in place; prune."""
+        """Write a new `best` model if there is one, `snapshot` and latest.json; then remove old checkpoints.
+
+        Returns the path of the checkpoint.
+        """
         if best is not None:
             digest = self._write(best_path(self.path, best.update), best, settings)
             self._best = {"update": best.update, "sha256": digest}
@@ -66,18 +70,18 @@ class CheckpointFolder:
 
 
 def write_latest(path: Path, update: int, digest: str) -> None:
-    """Let latest.json name the checkpoint `path`."""
+    """Write latest.json, which names the checkpoint `path`."""
     latest = {"file": path.name, "sha256": digest, "update": update}
     atomic_write.write(path.parent / LATEST, json.dumps(latest).encode() + b"\n")
 
 
 def best_path(folder: Path, update: int) -> Path:
-    """Where the best model, that of `update`, waits for its checkpoint."""
+    """Return the path of the best model, of `update`, until latest.json names its checkpoint."""
     return folder / numbered(BESTS, update)
 
 
 def put_best_in_place(folder: Path, update: int) -> None:
-    """Let the best model of `update` be best.safetensors, if it waits for that."""
+    """Rename the best model of `update` to best.safetensors, if it still has its first name."""
     path = best_path(folder, update)
     with atomic_write.storage_errors(folder / BEST):
         if path.exists():

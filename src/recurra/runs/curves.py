@@ -19,10 +19,10 @@ BASELINES: Final = {
 
 
 def decimate(records: Sequence[MetricsLine], limit: int = MAX_POINTS) -> list[MetricsLine]:
-    """At most `limit` records that draw the same picture.
+    """Return at most `limit` records whose curve looks the same.
 
-    Of each block they are the ones with the lowest and the highest smooth loss, both with the block's lowest,
-    mean and highest loss. The first and the last record stay.
+    Each block of records becomes two: the records with its lowest and its highest smooth loss, both with the lowest,
+    mean and highest loss of the block. The first and the last record stay.
     """
     if len(records) <= limit:
         return list(records)

@@ -1,4 +1,7 @@
-"""Check the gradients on the text of a run, at the initial weights and after some training."""
+"""Check the gradients on the text of a run, with the initial and with trained parameters.
+
+T time steps, L layers, m hidden units.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,12 @@ from recurra.text.streams import SequentialStream
 from recurra.text.text import Text
 
 Array = NDArray[Any]
-TRAINED_UPDATES = 1000  # that lead to the trained state of `prove`
+TRAINED_UPDATES = 1000  # updates before the second check of `prove`
 BIAS_SCALE = 0.1  # standard deviation of the biases and h_0 in `first_problem`
 
 
 class Bounds(TypedDict, total=False):
-    """What bounds a check and shows how far it is: see `gradient_check.check`."""
+    """The limit, the seed and the progress callback of a check: see `gradient_check.check`."""
 
     work: int | None
     seed: int
@@ -53,10 +56,10 @@ def prove(
     work: int | None = MAX_MULTIPLICATIONS,
     progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
-    """Check the gradients on the first sequence of a text: at the start, and after 1,000 updates, h_0 carried.
+    """Check the gradients on the first sequence of a text, with the initial parameters and after 1,000 updates.
 
-    The updates are fewer if they would take more than `MAX_MULTIPLICATIONS`. `work` and `progress` as in
-    `gradient_check.check`.
+    The second check starts from the hidden state after these updates. If 1,000 updates take more than
+    `MAX_MULTIPLICATIONS`, there are fewer. `work` and `progress` are those of `gradient_check.check`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
     text = text or read(sources, encoding)
@@ -77,11 +80,11 @@ def prove_model(
     work: int | None = MAX_MULTIPLICATIONS,
     progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
-    """Check the gradients of a saved model, from its carried state, on a sequence that it writes itself."""
+    """Check the gradients of a saved model, from its saved hidden state, on a sequence that the model samples."""
     training = training or TrainingConfig()
-    found = locate(path)
-    tensors, metadata = tensor_file.read(found)
-    model = from_tensors(found, tensors, metadata)
+    model_path = locate(path)
+    tensors, metadata = tensor_file.read(model_path)
+    model = from_tensors(model_path, tensors, metadata)
     symbols = len(model.vocabulary)
     initial = initialize(model.config, symbols, seed=training.seed, scale=training.initial_scale)
     sampling = SamplingConfig(max_new_tokens=training.sequence_length + 1, seed=training.seed)
@@ -109,11 +112,11 @@ def first_problem(text: Text, config: ModelConfig, training: TrainingConfig) -> 
 
 
 def prove_every(seed: int = 0) -> dict[str, Any]:
-    """Check the gradients of every cell, depth, dropout and batch, on small networks; by cell the worst figures."""
+    """Check the gradients of small networks of every cell, depth, dropout and batch; return the worst of each cell."""
     started = time.perf_counter()
-    found = gradient_check.to_table(gradient_survey.survey(seed))
+    table = gradient_check.to_table(gradient_survey.survey(seed))
     configurations = len(list(gradient_survey.configurations()))
-    return found | {"configurations": configurations, "seconds": time.perf_counter() - started}
+    return table | {"configurations": configurations, "seconds": time.perf_counter() - started}
 
 
 def figures(
@@ -124,9 +127,17 @@ def figures(
     state: State,
     **bounded: Unpack[Bounds],
 ) -> dict[str, Any]:
-    """The object of `check --json`, for the sequence ids[:-1] with targets ids[1:]; `state` (L, 1, m) at `trained`."""
+    """Return the object of `check --json`.
+
+    Args:
+        config: the network.
+        initial, trained: the parameters of the first and of the second check.
+        ids: (T + 1,) integers; the inputs are ids[:-1], the targets ids[1:].
+        state: (L, 1, m), the hidden state before the second check; the first starts from zeros.
+        **bounded: see `Bounds`.
+    """
     started = time.perf_counter()
-    found = gradient_check.check_initial_and_trained(
+    results = gradient_check.check_initial_and_trained(
         config,
         {name: array.astype(np.float64) for name, array in initial.items()},
         {name: array.astype(np.float64) for name, array in trained.items()},
@@ -135,7 +146,7 @@ def figures(
         map_state(lambda field: field.astype(np.float64), state),
         **bounded,
     )
-    return gradient_check.to_table({config.cell: found}) | {
+    return gradient_check.to_table({config.cell: results}) | {
         "parameters": count(initial),
         "seconds": time.perf_counter() - started,
     }

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from recurra.io import atomic_write
+from recurra.system.executable import program
+from recurra.system.shell import path_argument
 from recurra.text import exclusions
 
-RUNS = Path("runs")  # the folder of runs that were given no other place
+RUNS = Path("runs")  # the default parent of run directories
 SETTINGS, SOURCES = exclusions.SETTINGS, "sources.jsonl"
 METRICS, TIMINGS, SAMPLES = LOGS = exclusions.METRICS, "timings.jsonl", "samples.jsonl"
 SUMMARY, REPORT = "summary.json", "report.html"
@@ -54,8 +56,13 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
+def train_command(options: str, folder: Path) -> str:
+    """Return the command that trains in the run directory `folder` with `options`, such as "--resume"."""
+    return f"{program()} train {options} --run {path_argument(folder)}"
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write an object to `path`, whole or not at all. Raises StorageError."""
-    # A folder's name may hold bytes that are no UTF-8, in Python surrogates; JSON has escapes for those.
+    # A folder name may contain bytes that are not UTF-8, in Python surrogates; JSON has escapes for surrogates.
     text = json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
     atomic_write.write(path, text + b"\n")

@@ -1,4 +1,4 @@
-"""The logs of a run, one line an event: the listener that appends them, and their truncation to a checkpoint."""
+"""The logs of a run, one line for each event: append to them, cut them back to a checkpoint, and read the samples."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from recurra.training.snapshot import LowestLoss
 
 
 class SampleText(NamedTuple):
-    """What the network wrote after `update` updates."""
+    """A text that the network generated after `update` updates."""
 
     update: int
     text: str
 
 
 class Logs:
-    """The listener that writes metrics.jsonl, timings.jsonl and samples.jsonl, a line an event."""
+    """The listener that writes metrics.jsonl, timings.jsonl and samples.jsonl, one line for each event."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seconds = 0.0  # in the last line of timings
+        self._seconds = 0.0  # seconds in the last line of timings.jsonl
         for name in LOGS:
             self._append(name, [])
 
@@ -43,12 +43,12 @@ class Logs:
             case events.Progress() if event.seconds >= self._seconds + 1:
                 self._time(event)
             case events.Saving() if event.update:
-                self._time(event)  # a run that goes on counts its seconds from there
+                self._time(event)  # a resumed run counts its seconds from this line
             case _:
                 pass
 
     def sync(self) -> None:
-        """Have every line that was written so far survive a loss of power."""
+        """Flush the logs to the disk, so that their lines survive a loss of power."""
         for name in LOGS:
             path = self._folder / name
             with atomic_write.storage_errors(path), path.open("r+b") as file:
@@ -67,22 +67,22 @@ class Logs:
 
 
 class LogTotals(NamedTuple):
-    """What the logs that were cut back still hold: the seconds trained, and the lowest smooth loss of the records."""
+    """The seconds of training and the lowest smooth loss in the logs that `truncate_logs` cut back."""
 
     seconds: float
     lowest: LowestLoss | None
 
 
 def truncate_logs(folder: Path, update: int) -> LogTotals:
-    """Take what is later than `update`, and half a line, from the logs.
+    """Remove from the logs the lines of updates after `update`, and an incomplete last line.
 
-    A line belongs to the update in it, so that a checkpoint need not say how long the logs were.
+    Each line contains its update, so that a checkpoint does not have to store the length of the logs.
     """
     seconds, lowest = 0.0, None
     for name in LOGS:
         path = folder / name
         with atomic_write.storage_errors(path), contextlib.suppress(FileNotFoundError):
-            for row in _cut(path, update):
+            for row in _truncate(path, update):
                 if name == TIMINGS:
                     seconds = _number(row, "seconds") or 0.0
                 elif name == METRICS and (loss := _number(row, "smooth_loss")) is not None:
@@ -91,15 +91,15 @@ def truncate_logs(folder: Path, update: int) -> LogTotals:
 
 
 def samples(folder: Path) -> list[SampleText]:
-    """Those that a run in `folder` has written, also before it was resumed; StorageError where its log is gone."""
+    """Return all samples of the run in `folder`, also from before it was resumed. Raises StorageError."""
     path = folder / SAMPLES
     with atomic_write.storage_errors(path), path.open("rb") as file:
-        found = [_row(line) for line in file]
-    return [SampleText(row["update"], row["text"]) for row in found if isinstance(row.get("text"), str)]
+        rows = [_row(line) for line in file]
+    return [SampleText(row["update"], row["text"]) for row in rows if isinstance(row.get("text"), str)]
 
 
-def _cut(path: Path, update: int) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log that stay, and cut the others off after the last one."""
+def _truncate(path: Path, update: int) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log up to `update`, and then truncate the file after them."""
     end = 0
     with path.open("r+b") as file:
         for line in file:
@@ -117,7 +117,7 @@ def _number(row: dict[str, Any], name: str) -> float | None:
 
 
 def _row(line: bytes) -> dict[str, Any]:
-    """The object in a line; {} where it is none, or has no end."""
+    """Return the object in a line; {} if the line is incomplete or has no update."""
     try:
         row = bounded_io.parse_json(line, strict=False) if line.endswith(b"\n") else None
     except ValueError:

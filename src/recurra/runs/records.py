@@ -1,6 +1,6 @@
-"""Read and check the plain files of a run directory for the report; record which are absent.
+"""Read and check the text files of a run directory for the report, and note the absent ones.
 
-A run that was interrupted, or that still goes on, lacks some of them; its report is made from the others.
+The directory of a run that was interrupted or is still training has only some of the files.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 READ_FILES = (SETTINGS, METRICS, SAMPLES, TIMINGS, SUMMARY)
-SMALLEST_MAGNITUDE = 1e-100  # the smallest magnitude of a number that is not shown as 0
-UNFINISHED = "the gradient check, the passages of the final and the best model and the comparisons are absent"
-# What a missing file takes from the reader; summary.json tells what timings.jsonl does.
+SMALLEST_MAGNITUDE = 1e-100  # a smaller number is read as 0
+UNFINISHED = "the gradient check, the samples of the best and the final model and the comparisons are absent"
+# The notes in the report about absent files. A report needs no timings.jsonl if there is a summary.json.
 CONSEQUENCES = {
     SETTINGS: "the settings, the text's name and the machine are unknown",
     METRICS: "there is no loss to plot",
-    SAMPLES: "there is nothing that the network wrote on the way",
-    SUMMARY: f"the run was interrupted or has not ended; {UNFINISHED}",
+    SAMPLES: "there are no samples from the training",
+    SUMMARY: f"the run was interrupted or is still training; {UNFINISHED}",
 }
 
 
 class MetricsLine(NamedTuple):
-    """One line of metrics.jsonl: losses since the line before, in the run's own unit (`RunData.span`)."""
+    """One line of metrics.jsonl: the losses since the previous line, in the unit of the run (`RunData.span`)."""
 
     update: int
     mean: float
@@ -45,7 +45,7 @@ class MetricsLine(NamedTuple):
     smooth: float
     epoch: float | None
     validation: float | None  # nats per character
-    norm: float | None = None  # of the gradient
+    norm: float | None = None  # norm of the gradient
 
 
 class SampleLine(NamedTuple):
@@ -57,7 +57,7 @@ class SampleLine(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A place on the smooth loss."""
+    """An update and its smooth loss."""
 
     update: int
     loss: float
@@ -65,7 +65,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class RunData:
-    """A run folder's plain files; `tables` is run.toml, `notes` say what is absent or was left out."""
+    """The contents of a run directory's text files; `tables` is run.toml, `notes` list the absent or ignored parts."""
 
     name: str
     tables: Mapping[str, Any]
@@ -76,12 +76,15 @@ class RunData:
     notes: tuple[str, ...]
 
     def table(self, name: str) -> Mapping[str, Any]:
-        """A table of run.toml, such as "training"; empty where absent."""
+        """Return a table of run.toml, such as "training"; an empty one if it is absent."""
         return mapping(self.tables.get(name))
 
     @property
     def span(self) -> int:
-        """The characters that a loss is summed over: those of an update for preset classic, else 1 (a mean)."""
+        """Return the number of characters over which a loss is summed.
+
+        This is T · B, the characters of an update, for preset classic, else 1: the loss is a mean per character.
+        """
         training = self.table("training")
         if current_preset(training.get("preset", "classic")) != "classic" or training.get("documents", NONE) != NONE:
             return 1
@@ -90,25 +93,25 @@ class RunData:
 
     @property
     def unit(self) -> str:
-        """That of its losses, in words."""
+        """Return the unit of the losses in words."""
         return unit_of(self.span)
 
     @property
     def text_name(self) -> str:
-        """The text's name; the folder's where run.toml tells none."""
+        """Return the name of the text, or the name of the run directory if run.toml has none."""
         return sanitize(str(self.table("text").get("name") or self.name))
 
     @property
     def updates(self) -> int | None:
-        """Gradient steps done, as far as the files tell."""
-        told = number(self.summary, "updates")
-        if told is not None:
-            return int(told)
+        """Return the number of completed updates, from summary.json, else from metrics.jsonl; None without both."""
+        updates = number(self.summary, "updates")
+        if updates is not None:
+            return int(updates)
         return self.records[-1].update if self.records else None
 
     @property
     def final(self) -> Point | None:
-        """The smooth loss at the end."""
+        """Return the last smooth loss and its update."""
         loss = number(self.summary, "smooth_loss")
         if loss is not None and self.updates is not None:
             return Point(self.updates, loss)
@@ -116,7 +119,7 @@ class RunData:
 
     @property
     def lowest(self) -> Point | None:
-        """The lowest smooth loss among the records."""
+        """Return the lowest smooth loss of the records and its update."""
         if self.records:
             record = min(self.records, key=lambda record: record.smooth)
             return Point(record.update, record.smooth)
@@ -124,7 +127,11 @@ class RunData:
 
     @property
     def best(self) -> Point | None:
-        """The best model's update and its smooth loss; the lowest smooth loss before a summary is written."""
+        """Return the update of the best model and the smooth loss at this update.
+
+        With a held-out part, the best model is that of the lowest held-out loss, so that this smooth loss is not the
+        lowest. Before summary.json exists, return the lowest smooth loss.
+        """
         update, loss = number(self.summary, "best_update"), number(self.summary, "best_smooth_loss")
         if update is not None and loss is not None:
             return Point(int(update), loss)
@@ -132,24 +139,24 @@ class RunData:
 
     @property
     def updates_per_epoch(self) -> float | None:
-        """From the last record, whose epoch is its update over this number."""
+        """Return the updates of an epoch, computed from the update and the epoch of the last record."""
         last = self.records[-1] if self.records else None
         return last.update / last.epoch if last is not None and last.epoch else None
 
     def bits(self, loss: float) -> float:
-        """A loss of this run in bits per character."""
+        """Convert a loss of this run to bits per character."""
         return loss / self.span / math.log(2)
 
 
 def load(folder: Path) -> RunData:
-    """Read a run folder. Raises ModelError where it is none, or where a file of it cannot be understood."""
+    """Read a run directory. Raises ModelError if it contains no run, or a file that is damaged or unreadable."""
     folder = Path(folder)
-    there = {name for name in READ_FILES if _is_there(folder / name)}
-    if not there:
-        problem = "holds no run" if folder.is_dir() else "is not a folder"
-        hint = "give a folder that `recurra train` wrote, such as runs/kjv."
-        raise ModelError(f"{folder} {problem}: expected run.toml and metrics.jsonl in it.", hint=hint)
-    notes = [f"{name} is absent: {consequence}." for name, consequence in CONSEQUENCES.items() if name not in there]
+    present = {name for name in READ_FILES if _is_file(folder / name)}
+    if not present:
+        problem = "contains no run" if folder.is_dir() else "is not a folder"
+        hint = "give a run directory that `recurra train` wrote, such as runs/kjv."
+        raise ModelError(f"`{folder}` {problem}: expected run.toml and metrics.jsonl in it.", hint=hint)
+    notes = [f"{name} is absent: {consequence}." for name, consequence in CONSEQUENCES.items() if name not in present]
     records = tuple(record_of(where, line) for where, line in _lines(folder / METRICS, notes))
     samples = tuple(sample_of(where, line) for where, line in _lines(folder / SAMPLES, notes))
     timings = [line for _, line in _lines(folder / TIMINGS, notes)]
@@ -168,61 +175,61 @@ def load(folder: Path) -> RunData:
 
 
 def unit_of(span: int) -> str:
-    """What a loss that is summed over so many characters is told in."""
+    """Return the unit of a loss that is summed over `span` characters."""
     return f"nats per {span} characters" if span > 1 else "nats per character"
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """The value if it is a table, else an empty one."""
+    """Return `value` if it is a table, else an empty table."""
     return value if isinstance(value, dict) else {}
 
 
 def number(table: Mapping[str, Any], name: str) -> float | None:
-    """A number of a table that can have been measured; None where it is absent, null, endless or something else."""
+    """Return a number of `table`; None if it is absent, no number, NaN, or larger than `LARGEST_NUMBER`."""
     value = table.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
         return None
     return value if abs(value) >= SMALLEST_MAGNITUDE else 0
 
 
-def _is_there(path: Path) -> bool:
+def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ModelError(f"`{path}` cannot be read: {error.strerror}.") from error
 
 
 @contextlib.contextmanager
-def _in_words(path: Path) -> Iterator[None]:
-    """Where there is no such file, nothing is read; where it cannot be read, ModelError says why."""
+def _read_errors(path: Path) -> Iterator[None]:
+    """End the block silently if the file `path` is absent; raise ModelError if it cannot be read."""
     try:
         yield
     except FileNotFoundError:
         return
     except OSError as error:
-        hint = "a report can do without it: move it away." if error.errno == errno.EFBIG else None
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.", hint=hint) from error
+        hint = "move it to another folder: a report does not need it." if error.errno == errno.EFBIG else None
+        raise ModelError(f"`{path}` cannot be read: {error.strerror or error}.", hint=hint) from error
 
 
 def _read(path: Path) -> bytes:
-    with _in_words(path):
+    with _read_errors(path):
         return bounded_io.read(path, bounded_io.MAX_TEXT_BYTES)
     return b""
 
 
 def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a .jsonl file with their places; a last line without its end is a writer cut short."""
-    with _in_words(path):
-        # Cut before decoding: a writer may have been stopped in the middle of a character.
+    """Yield the objects of a .jsonl file, each with its place for an error; ignore an incomplete last line."""
+    with _read_errors(path):
+        # Split the lines before decoding: an interrupted write may end within a character.
         for position, line in enumerate(bounded_io.lines(path, bounded_io.MAX_TEXT_BYTES), start=1):
             if not line.strip():
                 continue
-            where = f"{path}, line {position}"
+            where = f"`{path}`, line {position}"
             try:
                 value = bounded_io.parse_json(line, strict=False)
             except ValueError as error:
                 if not line.endswith(b"\n"):
-                    notes.append(f"The last line of {path.name} is half written and was left out.")
+                    notes.append(f"The last line of {path.name} is incomplete and was ignored.")
                     return
                 raise ModelError(f"{where} is not JSON: {error}.") from error
             if not isinstance(value, dict):
@@ -238,7 +245,7 @@ def _required(where: str, table: Mapping[str, Any], name: str) -> float:
 
 
 def record_of(where: str, line: dict[str, Any]) -> MetricsLine:
-    """A line of metrics.jsonl; ModelError where it is none."""
+    """Return a line of metrics.jsonl. Raises ModelError if it is not one."""
     loss = mapping(line.get("loss"))
     return MetricsLine(
         update=int(_required(where, line, "update")),
@@ -253,7 +260,7 @@ def record_of(where: str, line: dict[str, Any]) -> MetricsLine:
 
 
 def sample_of(where: str, line: dict[str, Any]) -> SampleLine:
-    """A line of samples.jsonl; ModelError where it is none."""
+    """Return a line of samples.jsonl. Raises ModelError if it is not one."""
     text = line.get("text")
     if not isinstance(text, str):
         raise ModelError(f"{where}: expected a string as `text`, got {text!r:.40}.")
@@ -261,20 +268,20 @@ def sample_of(where: str, line: dict[str, Any]) -> SampleLine:
 
 
 def settings_of(path: Path) -> dict[str, Any]:
-    """The tables of run.toml, none where there is no such file; ModelError where it cannot be understood."""
+    """Return the tables of run.toml; {} if the file is absent. Raises ModelError if it is damaged or unreadable."""
     try:
         return bounded_io.parse_toml(_read(path))
     except ValueError as error:
-        raise ModelError(f"{path} is not TOML: {error}.") from error
+        raise ModelError(f"`{path}` is not TOML: {error}.") from error
 
 
 def summary_of(path: Path) -> dict[str, Any]:
-    """The object of summary.json, an empty one where there is no such file; ModelError where it is no object."""
+    """Return the object of summary.json; {} if the file is absent. Raises ModelError if it is no object."""
     data = _read(path)
     try:
         value = bounded_io.parse_json(data, strict=False) if data else {}
     except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}.") from error
+        raise ModelError(f"`{path}` is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise ModelError(f"{path}: expected an object, got {value!r:.40}.")
+        raise ModelError(f"`{path}`: expected an object, got {value!r:.40}.")
     return value

@@ -1,4 +1,4 @@
-"""Find the checkpoint from which a run resumes, wherever the run ended, and repair its directory."""
+"""Find the checkpoint from which a run resumes after any kind of end, and repair the run directory."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from recurra.network.parameters import parameter_shapes
 from recurra.network.state import state_of
 from recurra.runs.checkpoint_schema import PROGRESS, find_metadata_fault
 from recurra.runs.checkpoints import best_path, put_best_in_place, write_latest
-from recurra.runs.layout import BAD, BEST, BESTS, CHECKPOINTS, LATEST, START, UPDATES
+from recurra.runs.layout import BAD, BEST, BESTS, CHECKPOINTS, LATEST, START, UPDATES, train_command
 from recurra.training.snapshot import Array, Snapshot
 
 
 class RecoveredCheckpoint(NamedTuple):
-    """A checkpoint to go on from and what its file says; the best model that goes with it, and what names its file.
+    """The checkpoint from which a run resumes, the metadata of its file, and the best model so far.
 
-    Where the best model has got lost, it is the checkpoint's own, which has no file as such: None.
+    `best_file` has the update and the sha256 of the best model's file. If this file is missing or damaged, `best` is
+    the model of the checkpoint, and `best_file` is None.
     """
 
     path: Path
@@ -33,10 +34,10 @@ class RecoveredCheckpoint(NamedTuple):
 
 
 def recover(run: Path) -> RecoveredCheckpoint:
-    """The checkpoint that latest.json names, else the newest that is whole; its folder is put in order for it.
+    """Return the checkpoint that latest.json names, or if it is damaged, the newest undamaged one; repair the folder.
 
-    A damaged one is set aside with a warning. Raises ModelError where `run` has no checkpoint, CheckpointError where
-    none is whole, StorageError where the folder cannot be put in order.
+    A damaged checkpoint is renamed, with a warning. Raises ModelError if `run` has no checkpoint, CheckpointError if
+    all are damaged, StorageError if the folder cannot be repaired.
     """
     damaged = []
     for path in _candidates(run / CHECKPOINTS):
@@ -48,28 +49,24 @@ def recover(run: Path) -> RecoveredCheckpoint:
             continue
         snapshot = restore_snapshot(path, tensors, metadata)
         best = _best(path.parent, metadata)
-        found = RecoveredCheckpoint(path, snapshot, metadata, *(best or (snapshot, None)))
-        _put_in_order(found)
-        return found
+        recovered = RecoveredCheckpoint(path, snapshot, metadata, *(best or (snapshot, None)))
+        _repair(recovered)
+        return recovered
+    hint = f"train from the beginning: `{train_command('TEXT --force', run)}`."
     if damaged:
-        raise CheckpointError(
-            f"no checkpoint of `{run}` is whole: {', '.join(damaged)}.",
-            hint="`--force` trains anew in its folder.",
-        )
-    raise ModelError(
-        f"`{run}` has no checkpoint to go on from.", hint="leave out `--resume`: `--force` trains there anew."
-    )
+        raise CheckpointError(f"every checkpoint of `{run}` is damaged: {', '.join(damaged)}.", hint=hint)
+    raise ModelError(f"`{run}` has no checkpoint to resume from.", hint=hint)
 
 
 def has_no_checkpoint(run: Path) -> bool:
-    """Return True if `run` ended before its first checkpoint: there is none, whole or not, and none was removed."""
+    """Return True if `run` ended before its first checkpoint: its folder has only files that precede one."""
     early = (START, BESTS, f"{atomic_write.STAGING}*")
     files = (run / CHECKPOINTS).glob("*")
     return all(any(path.match(pattern) for pattern in early) for path in files)
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
-    """The checkpoint that latest.json names, and then all others, newest first."""
+    """Yield the checkpoint that latest.json names, and then all others, newest first."""
     named_latest = _latest(folder)
     if named_latest is not None:
         yield named_latest
@@ -77,7 +74,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 
 def _latest(folder: Path) -> Path | None:
-    """What latest.json names; None where it is missing or makes no sense."""
+    """Return the path of the checkpoint that latest.json names; None if latest.json is missing or invalid."""
     try:
         name = bounded_io.parse_json(bounded_io.read(folder / LATEST, bounded_io.MAX_TEXT_BYTES))["file"]
         return folder / name if (folder / name).match(UPDATES) and Path(name).name == name else None
@@ -86,46 +83,55 @@ def _latest(folder: Path) -> Path | None:
 
 
 def _set_aside(path: Path, error: RecurraError) -> None:
-    kept = f"It is set aside as {BAD}{path.name}, and the"
     try:
         path.replace(path.with_name(BAD + path.name))
+        renamed = f" The file is renamed to {BAD}{path.name}."
     except OSError:
-        kept = "The"
-    warnings.warn(f"{error.message} {kept} one before is used.", stacklevel=4)
+        renamed = ""
+    warnings.warn(f"{error.message}{renamed} The checkpoint before it is used.", stacklevel=4)
 
 
 def restore_snapshot(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> Snapshot:
-    """The snapshot in the file `path`, whose content this is; CheckpointError where it is none."""
+    """Return the snapshot in the file `path`, which contains `tensors` and `metadata`.
+
+    Raises CheckpointError if the file has no valid training state.
+    """
     model = from_tensors(path, tensors, metadata)
-    if (wrong := find_metadata_fault(metadata, PROGRESS)) is not None:
-        raise CheckpointError(f"`{path}` holds a model, but not what its training needs to go on: {wrong!r}.")
+    fault = find_metadata_fault(metadata, PROGRESS)
     try:
-        own, progress = named(tensors, PREFIX), metadata["progress"]
-        # In the order in which sums over all parameters are made.
-        parameters = {name: own[name] for name in parameter_shapes(model.config, len(model.vocabulary))}
+        if fault is not None:
+            raise KeyError(fault)
+        arrays, progress = named(tensors, PREFIX), metadata["progress"]
+        # Sums over all parameters follow this order.
+        parameters = {name: arrays[name] for name in parameter_shapes(model.config, len(model.vocabulary))}
         state = state_of(model.config, tensors)
         return Snapshot(model, parameters, named(tensors, OPTIMIZER), state, {**progress, "update": progress["update"]})
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"`{path}` holds a model, but not what its training needs to go on: {error}.") from error
+        raise CheckpointError(
+            f"`{path}` contains a model, but no training state to resume from: {error} is missing or invalid."
+        ) from error
 
 
 def _best(folder: Path, metadata: dict[str, Any]) -> tuple[Snapshot, dict[str, Any]] | None:
-    """The best model at a checkpoint: it may still wait for its place, or a later one may already have taken that."""
+    """Return the best model at a checkpoint, and the update and sha256 of its file; None if no file is readable.
+
+    After an interrupted commit, the file still has its first name, or best.safetensors is of a later checkpoint.
+    """
     update = (metadata.get("best") or {"update": 0})["update"]
     for path in (best_path(folder, update), folder / BEST):
         with contextlib.suppress(RecurraError):
-            tensors, own = tensor_file.read(path)
-            snapshot = restore_snapshot(path, tensors, own)
-            return snapshot, {"update": snapshot.update, "sha256": own["sha256"]}
+            tensors, best_metadata = tensor_file.read(path)
+            snapshot = restore_snapshot(path, tensors, best_metadata)
+            return snapshot, {"update": snapshot.update, "sha256": best_metadata["sha256"]}
     return None
 
 
-def _put_in_order(found: RecoveredCheckpoint) -> None:
-    """Finish the commit of a checkpoint, and remove what belongs to none: later ones, and best models that wait."""
-    folder = found.path.parent
-    put_best_in_place(folder, found.best.update)
-    write_latest(found.path, found.snapshot.update, found.metadata["sha256"])
-    later = [path for path in folder.glob(UPDATES) if path.name > found.path.name]
+def _repair(recovered: RecoveredCheckpoint) -> None:
+    """Complete the commit of a checkpoint; remove later checkpoints, other best models and temporary files."""
+    folder = recovered.path.parent
+    put_best_in_place(folder, recovered.best.update)
+    write_latest(recovered.path, recovered.snapshot.update, recovered.metadata["sha256"])
+    later = [path for path in folder.glob(UPDATES) if path.name > recovered.path.name]
     for path in [*later, *folder.glob(BESTS)]:
         with contextlib.suppress(OSError):
             path.unlink()

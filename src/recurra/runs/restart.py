@@ -1,4 +1,4 @@
-"""Find the run that a restart by torchrun has to resume."""
+"""Find the run that torchrun has restarted and that must be resumed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from recurra.runs.run_toml import LAUNCH, read_settings
 
 
 class LaunchedRun(NamedTuple):
-    """A run that this start of torchrun began, and whether there is anything to go on from."""
+    """A run that this launch of torchrun began; `has_checkpoint` is True if the run can be resumed."""
 
     folder: Path
     has_checkpoint: bool
 
 
 def find_launched_run(run: str | Path | None, *, force: bool) -> LaunchedRun | None:
-    """The run that was begun before a restart, in the folder `run` or among all; None where there is none.
+    """Return the run that this launch of torchrun began before a restart, in the folder `run` or in runs/.
 
-    run.toml says which start of torchrun began it. A run of another start is never taken. What is to be `force`d into
-    a folder is a new run unless torchrun says that this is a restart.
+    run.toml has the identifier of the launch; a run of a different launch never matches. Return None if there is no
+    such run, and if `force` asks for a new run before any restart.
     """
-    start = launch()
-    if start is None or (force and not is_restart()):
+    identifier = launch()
+    if identifier is None or (force and not is_restart()):
         return None
-    folder = next((folder for folder in _folders(run) if _start_of(folder) == start), None)
+    folder = next((folder for folder in _folders(run) if _launch_of(folder) == identifier), None)
     if folder is None:
         return None
     return LaunchedRun(folder, any((folder / CHECKPOINTS).glob(UPDATES)))
@@ -41,8 +41,8 @@ def _folders(run: str | Path | None) -> Iterator[Path]:
     yield from sorted(path.parent for path in RUNS.glob(f"*/{SETTINGS}"))
 
 
-def _start_of(folder: Path) -> str | None:
-    """What run.toml says; a file that cannot be read is of no start."""
+def _launch_of(folder: Path) -> str | None:
+    """Return the identifier of the launch in run.toml; None if there is none or the file is unreadable."""
     try:
         value = read_settings(folder)["engine"].get(LAUNCH)
     except ModelError:

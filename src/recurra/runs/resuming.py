@@ -1,4 +1,4 @@
-"""Resume a run: its checkpoint, its settings, and its text or another one."""
+"""Prepare to resume a run: its checkpoint, its settings, and its text or a different one."""
 
 from __future__ import annotations
 
@@ -32,121 +32,129 @@ def prepare_resume(
     folder: Path,
     sources: Source | Sequence[Source],
     text: str | Text | None,
-    given: Mapping[str, Any],
+    changes: Mapping[str, Any],
     encoding: str | None,
     *,
     extend_vocabulary: bool,
 ) -> Task:
-    """Find where the run in `folder` goes on, with the settings `given` changed, and cut its logs back to there.
+    """Prepare the training in `folder` from its newest undamaged checkpoint, and cut its logs back to this checkpoint.
 
-    Where the model is to `extend_vocabulary`, it learns the characters of another text that it does not know.
-    run.toml has the settings that count where a checkpoint's have been changed since; without it, the checkpoint's do.
-    A run that ended before its first checkpoint starts again from its beginning, with a warning.
+    If the run ended before its first checkpoint, it starts again from update 0, with a warning.
+
+    Args:
+        folder: the run directory.
+        sources, text: a different text; without both, the text of the run is read again.
+        changes: settings that change. Other settings come from run.toml, or without it, from the checkpoint.
+        encoding: the encoding of a different text; for the text of the run it must be that of the run.
+        extend_vocabulary: add the new characters of a different text to the vocabulary of the model.
+    Raises: UsageError, TextError, ModelError or CheckpointError, each before any log is changed.
     """
     if has_no_checkpoint(folder) and read_settings(folder)["training"]:
-        return _begun_again(folder, sources, text, given, encoding, extend_vocabulary=extend_vocabulary)
-    found, tables = recover(folder), read_settings(folder)
-    own, snapshot = found.metadata, found.snapshot
-    if (wrong := find_metadata_fault(own, SETTINGS)) is not None:
-        raise CheckpointError(f"`{found.path}` is no checkpoint of a run: its `{wrong}` makes no sense.")
-    config, training = _settings(own, tables, given)
-    if training.updates < snapshot.update and "updates" in given:
-        raise UsageError(f"`updates` must be at least {snapshot.update}, as many as are done; got {training.updates}.")
-    read = _read(folder, sources, text, own["text"] | tables["text"], encoding)
-    read = read.respell(snapshot.model.vocabulary)
-    if extend_vocabulary and read.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
-        snapshot = _extended(snapshot, read.vocabulary, training.seed)
-    learned = splits.prepare(read, training, snapshot.model.vocabulary)
-    told = text_table(read, learned.vocabulary)
-    if read.sha256 == own["text"]["sha256"]:
-        told |= own["text"]  # read again, a folder is its files
-        best, best_file = found.best, found.best_file
+        return _from_update_0(folder, sources, text, changes, encoding, extend_vocabulary=extend_vocabulary)
+    recovered, tables = recover(folder), read_settings(folder)
+    metadata, snapshot = recovered.metadata, recovered.snapshot
+    if (fault := find_metadata_fault(metadata, SETTINGS)) is not None:
+        raise CheckpointError(f"`{recovered.path}` is no checkpoint of a run: its `{fault}` is missing or invalid.")
+    config, training = _settings(metadata, tables, changes)
+    if training.updates < snapshot.update and "updates" in changes:
+        raise UsageError(
+            f"`updates` must be at least {snapshot.update}, the number of completed updates; got {training.updates}."
+        )
+    new_text = _read(folder, sources, text, metadata["text"] | tables["text"], encoding)
+    new_text = new_text.respell(snapshot.model.vocabulary)
+    if extend_vocabulary and new_text.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
+        snapshot = _extended(snapshot, new_text.vocabulary, training.seed)
+    prepared = splits.prepare(new_text, training, snapshot.model.vocabulary)
+    table = text_table(new_text, prepared.vocabulary)
+    if new_text.sha256 == metadata["text"]["sha256"]:
+        table |= metadata["text"]  # a folder is read again as its files, under a different name
+        best, best_file = recovered.best, recovered.best_file
     else:
-        snapshot = best = _from_the_beginning(snapshot)
+        snapshot = best = _for_new_text(snapshot)
         best_file = None
     path = folder / CHECKPOINTS / START
-    start = load(path).extended(learned.vocabulary, seed=training.seed) if path.exists() else None
-    kept = truncate_logs(folder, snapshot.update)  # the last step: all that the run goes on with was found good
-    return Task(config, training, learned, told, start, ResumePoint(snapshot, best, best_file, *kept))
+    start = load(path).extended(prepared.vocabulary, seed=training.seed) if path.exists() else None
+    totals = truncate_logs(folder, snapshot.update)  # the last step, after every check
+    return Task(config, training, prepared, table, start, ResumePoint(snapshot, best, best_file, *totals))
 
 
-def _begun_again(
+def _from_update_0(
     folder: Path,
     sources: Source | Sequence[Source],
     text: str | Text | None,
-    given: Mapping[str, Any],
+    changes: Mapping[str, Any],
     encoding: str | None,
     *,
     extend_vocabulary: bool,
 ) -> Task:
-    """Return the training of run.toml from its beginning, with the settings `given` changed, and empty its logs."""
+    """Prepare the training of run.toml from its first update, with `changes` of its settings, and empty its logs."""
     tables = read_settings(folder)
-    config, training = _settings(tables, tables, given)
-    read = _read(folder, sources, text, tables["text"], encoding)
+    config, training = _settings(tables, tables, changes)
+    new_text = _read(folder, sources, text, tables["text"], encoding)
     path = folder / CHECKPOINTS / START
     start = load(path) if path.exists() else None
     if start is not None:
-        read = read.respell(start.vocabulary)
-    if start is not None and extend_vocabulary and start.vocabulary.is_bytes == read.is_bytes:
-        start = start.extended(read.vocabulary, seed=training.seed)
-    learned = splits.prepare(read, training, None if start is None else start.vocabulary)
+        new_text = new_text.respell(start.vocabulary)
+    if start is not None and extend_vocabulary and start.vocabulary.is_bytes == new_text.is_bytes:
+        start = start.extended(new_text.vocabulary, seed=training.seed)
+    prepared = splits.prepare(new_text, training, None if start is None else start.vocabulary)
     warnings.warn(f"`{folder}` ended before its first checkpoint; training starts again from update 0.", stacklevel=4)
     truncate_logs(folder, -1)
-    return Task(config, training, learned, text_table(read, learned.vocabulary), start)
+    return Task(config, training, prepared, text_table(new_text, prepared.vocabulary), start)
 
 
 def _settings(
-    saved: Mapping[str, Any], told: Mapping[str, Any], given: Mapping[str, Any]
+    saved: Mapping[str, Any], run_toml: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> tuple[ModelConfig, TrainingConfig]:
-    """Return the settings in the tables `saved`, changed by those of run.toml, `told`, and then by those `given`.
+    """Return the settings in the tables `saved`, changed by those of `run_toml`, and then by `changes`.
 
-    Updates that are given are done however long they take: no time limit ends them.
+    If `updates` is among the changes, the time limit is removed.
     """
-    own = ModelConfig.from_table(saved["model"]).to_table() | TrainingConfig.from_table(saved["training"]).to_table()
-    config, training = change_settings(own, told["model"] | told["training"] | dict(given))
-    return config, dataclasses.replace(training, time_limit=None) if "updates" in given else training
+    table = ModelConfig.from_table(saved["model"]).to_table() | TrainingConfig.from_table(saved["training"]).to_table()
+    config, training = change_settings(table, run_toml["model"] | run_toml["training"] | dict(changes))
+    return config, dataclasses.replace(training, time_limit=None) if "updates" in changes else training
 
 
 def _read(
     folder: Path,
     sources: Source | Sequence[Source],
     text: str | Text | None,
-    told: Mapping[str, Any],
+    table: Mapping[str, Any],
     encoding: str | None,
 ) -> Text:
-    """Return the text that is given, else that of the run in `folder`, whose table `text` is `told`.
+    """Return the text of `sources` or `text`; without both, read again the text of the run in `folder`.
 
-    The encoding of the run may be given, but not changed.
+    `table` is the run's table "text". Raises UsageError if `encoding` differs from the encoding of the run's text.
     """
     if sources or text is not None:
-        return splits.read_text(sources, text, encoding or str(told.get("encoding", splits.ENCODING)))
-    saved = told.get("encoding", splits.ENCODING)
+        return splits.read_text(sources, text, encoding or str(table.get("encoding", splits.ENCODING)))
+    saved = table.get("encoding", splits.ENCODING)
     if encoding is not None and check_encoding(encoding) != saved:
         raise UsageError(
             f"`encoding` of the run is {saved!r}, and cannot change when it is resumed; got {encoding!r}.",
-            hint="leave it out.",
+            hint="leave out `--encoding`.",
         )
-    return read_again(folder, told)
+    return read_again(folder, table)
 
 
 def _extended(snapshot: Snapshot, vocabulary: Vocabulary, seed: int) -> Snapshot:
-    """The snapshot of a network that has the characters of `vocabulary` too, and predicts the old ones as before."""
+    """Add the new characters of `vocabulary` to the network of a snapshot; it predicts the old ones as before."""
     model = snapshot.model.extended(vocabulary, seed=seed)
     K = len(model.vocabulary)
     if len(snapshot.model.vocabulary) == K:
         return snapshot
-    config, places = model.config, model.vocabulary.encode(snapshot.model.vocabulary.symbols)
+    config, old_ids = model.config, model.vocabulary.encode(snapshot.model.vocabulary.symbols)
     state = snapshot.optimizer_state
-    kept = {name: growth.spread(config, name, array, places, K) for name, array in state.items()}
+    new_state = {name: growth.spread(config, name, array, old_ids, K) for name, array in state.items()}
     if (averaged := average_of(state)) is not None:
-        sums = growth.grow(config, averaged, places, K, seed=seed)
-        kept |= {SUM + name: array * state[WEIGHT] for name, array in sums.items()}
-    parameters = growth.grow(config, snapshot.parameters, places, K, seed=seed)
-    return dataclasses.replace(snapshot, model=model, parameters=parameters, optimizer_state=kept)
+        sums = growth.grow(config, averaged, old_ids, K, seed=seed)
+        new_state |= {SUM + name: array * state[WEIGHT] for name, array in sums.items()}
+    parameters = growth.grow(config, snapshot.parameters, old_ids, K, seed=seed)
+    return dataclasses.replace(snapshot, model=model, parameters=parameters, optimizer_state=new_state)
 
 
-def _from_the_beginning(snapshot: Snapshot) -> Snapshot:
-    """The snapshot before another text: its first character comes next, and what is best is to be found."""
+def _for_new_text(snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot with the cursor at the beginning of a new text and without a best loss."""
     history = snapshot.progress["history"] | {"epoch_sum": 0.0, "epoch_characters": 0}
-    anew = {"cursor": [0, 0], "history": history, "best_loss": None, "best_update": None, "worse": 0}
-    return dataclasses.replace(snapshot, progress=snapshot.progress | anew)
+    reset = {"cursor": [0, 0], "history": history, "best_loss": None, "best_update": None, "worse": 0}
+    return dataclasses.replace(snapshot, progress=snapshot.progress | reset)

@@ -19,15 +19,13 @@ from recurra.errors import Interrupted, ModelError, NumericalError
 from recurra.io import atomic_write
 from recurra.model import LanguageModel
 from recurra.runs.checkpoints import CheckpointFolder
-from recurra.runs.layout import CHECKPOINTS, START, SUMMARY, write_json
+from recurra.runs.layout import CHECKPOINTS, START, SUMMARY, train_command, write_json
 from recurra.runs.logs import Logs
 from recurra.runs.resuming import prepare_resume
 from recurra.runs.run_directory import create_folder, lock_run
 from recurra.runs.run_toml import text_table, write_settings
 from recurra.runs.summary import findings, summary
 from recurra.runs.task import Task
-from recurra.system.executable import program
-from recurra.system.shell import path_argument
 from recurra.system.signals import stop_signals
 from recurra.text.reading import Source
 from recurra.text.splits import prepare
@@ -39,14 +37,18 @@ from recurra.training.snapshot import Snapshot
 from recurra.training.time_budget import updates_within
 from recurra.training.trainer import Clock, Trainer
 
-LONGEST_FOLDER = 80  # characters of a folder's path in `repr`
+LONGEST_FOLDER = 80  # most characters of a path in `repr`
 Listener = Callable[[Event], None]
 Announce = Callable[[Text, Vocabulary, Trainer, Path], None]
 
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """What `train` gives back: the best `model`, the run's `folder`, and `summary`, the keys of `train --json`."""
+    """The result of a training: the best `model`, the run directory `folder`, and `summary`.
+
+    `summary` has the keys of `train --json`. Quote `validation_nats_per_character`, the loss of the best model on text
+    that it was not trained on. `smooth_loss` is an average of the training losses.
+    """
 
     model: LanguageModel
     folder: Path
@@ -60,13 +62,13 @@ class Run:
 
 
 class TrainingHooks(TypedDict, total=False):
-    """What may be given to any training.
+    """The options of every training.
 
-    announce    is told of text, vocabulary, trainer and folder before the first event
-    listeners   are told of every event of the trainer, as the files of the run folder are
-    with_proof  unless it is false, the gradients are checked at the end, at the initial and the trained weights
-    ranks       of several processes, this being the first: the others `help_out`
-    clock       the seconds since some moment, by which a time limit is kept
+    announce    the function to call before the first event, with text, vocabulary, trainer and run directory;
+    listeners   the functions to call with every event of the trainer;
+    with_proof  check the gradients at the end, with the initial and the trained parameters [default: True];
+    ranks       the processes of a distributed training, in the leader; the workers call `run_worker`;
+    clock       the clock of the time limit, in seconds.
     """
 
     announce: Announce | None
@@ -86,26 +88,31 @@ def train(
     training: TrainingConfig | None = None,
     **hooks: Unpack[TrainingHooks],
 ) -> Run:
-    """Train on `text` in the folder `run`, or else in runs/ under the text's name.
+    """Train on `text` in the run directory `run`, or else in runs/NAME, where NAME is the name of the text.
 
-    A model to `start` from gives its characters and parameters; `model` must be its network. With a time limit the
-    updates that fit in it are measured, and stand in run.toml.
-    In the main thread, SIGINT, SIGTERM and SIGHUP end training after a checkpoint with `Interrupted`.
+    In the main thread, SIGINT, SIGTERM and SIGHUP end the training after a checkpoint and raise `Interrupted`.
+
+    Args:
+        text: the text, with its vocabulary.
+        start: a trained model, whose vocabulary and parameters the training starts from.
+        run: the run directory.
+        force: replace a run in this directory.
+        model: the network; with `start`, it must be the network of that model.
+        training: the settings. With a time limit, the speed is measured first; run.toml has the number of updates.
+        **hooks: see `TrainingHooks`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
-    learned = prepare(text, training, None if start is None else start.vocabulary)
+    prepared = prepare(text, training, None if start is None else start.vocabulary)
     if training.time_limit is not None:
-        processes = processes_of(hooks.get("ranks"), learned)
-        stream = processes.stream(training, learned.parts[0], learned.newline)
-        read = learned.vocabulary, stream, learned.parts[1]
+        processes = processes_of(hooks.get("ranks"), prepared)
+        stream = processes.stream(training, prepared.parts[0], prepared.newline)
+        data = prepared.vocabulary, stream, prepared.parts[1]
         notify = _caller_of(hooks.get("listeners", ()))
-        fitting = updates_within(training.time_limit, config, training, *read, processes, notify)
-        training = dataclasses.replace(training, updates=fitting)
-    told = text_table(learned.text, learned.vocabulary)
-    task = Task(config, training, learned, told, start)
-    # The folder is made when all settings have proved good.
-    place = create_folder(run, learned.text.name, force=force)
-    return _run(task, place, **hooks)
+        updates = updates_within(training.time_limit, config, training, *data, processes, notify)
+        training = dataclasses.replace(training, updates=updates)
+    task = Task(config, training, prepared, text_table(prepared.text, prepared.vocabulary), start)
+    # `_run` creates the directory only after the trainer has accepted all settings.
+    return _run(task, create_folder(run, prepared.text.name, force=force), **hooks)
 
 
 def resume(
@@ -118,16 +125,27 @@ def resume(
     encoding: str | None = None,
     **hooks: Unpack[TrainingHooks],
 ) -> Run:
-    """Go on with the training in the folder `run` from its newest whole checkpoint, as if it had never stopped.
+    """Resume the training in the run directory `run` from its newest undamaged checkpoint.
 
-    Its text is read again; another one may be given, of characters that the model knows or, with `extend_vocabulary`,
-    learns. `settings` change those of the run, where they may (`run_toml.FIXED`). All else is as with `train`.
+    The updates after this checkpoint are trained again; the run ends with the same bytes as an uninterrupted one.
+
+    Args:
+        run: the run directory.
+        sources, text: a different text, of characters in the model's vocabulary. Without both, the text of the run is
+            read again.
+        settings: settings that change; those of `run_toml.FIXED` cannot.
+        extend_vocabulary: add new characters of a different text to the vocabulary.
+        encoding: the encoding of a different text.
+        **hooks: see `TrainingHooks`.
     """
-    folder, there = Path(run), False
+    folder, exists = Path(run), False
     with contextlib.suppress(OSError):  # a name that is too long
-        there = folder.is_dir()
-    if not there:
-        raise ModelError(f"there is no run `{folder}`.", hint="give the folder of one, or leave out `--resume`.")
+        exists = folder.is_dir()
+    if not exists:
+        raise ModelError(
+            f"there is no run `{folder}`.",
+            hint="give a run directory, such as runs/kjv, or leave out `--resume` to start a new run.",
+        )
     with lock_run(folder):
         task = prepare_resume(folder, sources, text, settings or {}, encoding, extend_vocabulary=extend_vocabulary)
         return _run(task, contextlib.nullcontext(folder), **hooks)
@@ -165,33 +183,33 @@ def _run(
             _begin(task, trainer, folder)
             if announce is not None:
                 announce(task.prepared_text.text, task.prepared_text.vocabulary, trainer, folder)
-            _follow(trainer, folder, [records.logs, *listeners])
+            _train(trainer, folder, [records.logs, *listeners])
             if trainer.out_of_time:
-                write_settings(folder, trainer, task.text, task.prepared_text.text.source)  # the updates that were done
-            found = summary(folder, trainer)
-            write_json(folder / SUMMARY, found)  # the training is done, even if what follows is interrupted
+                write_settings(folder, trainer, task.text, task.prepared_text.text.source)  # with the completed updates
+            table = summary(folder, trainer)
+            write_json(folder / SUMMARY, table)  # an interruption of the findings does not lose the summary
             if trainer.stopped:
                 raise _interrupted(stop[0], trainer, folder)
         assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-        called = _caller_of(listeners)
-        called(Finishing(trainer.update))
+        notify = _caller_of(listeners)
+        notify(Finishing(trainer.update))
 
-        def gathering(done: int, total: int) -> None:
-            called(Gathering("gradients", done, total))
+        def progress(done: int, total: int) -> None:
+            notify(Gathering("gradients", done, total))
 
         try:
-            found |= findings(folder, trainer, task.prepared_text, proof_wanted=with_proof, progress=gathering)
+            table |= findings(folder, trainer, task.prepared_text, with_proof=with_proof, progress=progress)
         except KeyboardInterrupt:
-            raise _ended_early(folder) from None
-        write_json(folder / SUMMARY, found)
-        return Run(trainer.best.model, folder, found)
+            raise _interrupted_findings(folder) from None
+        write_json(folder / SUMMARY, table)
+        return Run(trainer.best.model, folder, table)
 
 
 class _Records:
     """The logs and the checkpoints of a run.
 
-    The trainer is made before the directory, so that bad settings leave none behind: `open` follows when both are
-    there, and `commit` is called only while the trainer trains.
+    The trainer is created before the directory, so that invalid settings leave no directory. Call `open` when both
+    exist; the trainer calls `commit` only after that.
     """
 
     logs: Logs
@@ -200,7 +218,7 @@ class _Records:
         self._task = task
 
     def open(self, folder: Path, trainer: Trainer) -> None:
-        """Open the files in `folder`, for the training of `trainer`."""
+        """Open the files in `folder` for the training of `trainer`."""
         task = self._task
         best_file = None if task.resumed is None else task.resumed.best_file
         self._checkpoints = CheckpointFolder(folder, task.training.keep, best_file)
@@ -208,13 +226,13 @@ class _Records:
 
     def commit(self, snapshot: Snapshot, best: Snapshot | None) -> Path:
         """Write a checkpoint, and the `best` model if it is new; return the path of the checkpoint."""
-        self.logs.sync()  # the checkpoint counts on the lines that were written
+        self.logs.sync()  # no checkpoint is newer than its logs
         settings = {"training": self._trainer.training.to_table(), "text": self._task.text}
         return self._checkpoints.commit(snapshot, settings, best)
 
 
 def _begin(task: Task, trainer: Trainer, folder: Path) -> None:
-    """Write down what is to be done; the summary of what was done before no longer holds."""
+    """Write run.toml and the model that the training starts from; remove the outdated summary of a resumed run."""
     if task.start is not None and task.resumed is None:
         task.start.save(folder / CHECKPOINTS / START)
     write_settings(folder, trainer, task.text, task.prepared_text.text.source)
@@ -223,7 +241,7 @@ def _begin(task: Task, trainer: Trainer, folder: Path) -> None:
 
 
 def _caller_of(listeners: Sequence[Listener]) -> Listener:
-    """Return a function that calls every listener with an event."""
+    """Return a function that passes an event to every listener."""
 
     def notify(event: Event) -> None:
         for listener in listeners:
@@ -232,34 +250,30 @@ def _caller_of(listeners: Sequence[Listener]) -> Listener:
     return notify
 
 
-def _follow(trainer: Trainer, folder: Path, listeners: Sequence[Listener]) -> None:
-    """Train, and call the listeners; a NumericalError gets as its hint the command that resumes at a lower rate."""
+def _train(trainer: Trainer, folder: Path, listeners: Sequence[Listener]) -> None:
+    """Train, and call the listeners. The hint of a NumericalError is the command to resume at a lower rate."""
     notify = _caller_of(listeners)
     try:
         with contextlib.closing(trainer.events()) as training:
             for event in training:
                 notify(event)
     except NumericalError as error:
-        slower = f"--learning-rate {rate_to_try(trainer.training):g}"
-        error.hint = f"go on from the last checkpoint at a lower rate: {_resume_command(folder)} {slower}"
+        rate = f"--learning-rate {rate_to_try(trainer.training):g}"
+        error.hint = f"resume from the last checkpoint at a lower rate: {train_command('--resume', folder)} {rate}"
         raise
 
 
 def _interrupted(number: int, trainer: Trainer, folder: Path) -> Interrupted:
     return Interrupted(
         f"stopped by {signal.Signals(number).name} at update {trainer.update:,}; the checkpoint is saved in "
-        f"`{folder}`. To go on: {_resume_command(folder)}",
+        f"`{folder}`. To resume: {train_command('--resume', folder)}",
         signal=number,
     )
 
 
-def _ended_early(folder: Path) -> Interrupted:
+def _interrupted_findings(folder: Path) -> Interrupted:
     return Interrupted(
-        f"stopped by SIGINT after the last update; the model is saved in `{folder}`, the report is not yet gathered. "
-        f"To gather it: {_resume_command(folder)}",
+        f"stopped by SIGINT after the last update; the model is saved in `{folder}`, but no data for the report. "
+        f"To compute it: {train_command('--resume', folder)}",
         signal=signal.SIGINT,
     )
-
-
-def _resume_command(folder: Path) -> str:
-    return f"{program()} train --resume --run {path_argument(folder)}"

@@ -1,4 +1,4 @@
-"""The directory of a run: made for a new one, emptied of an old one on request, and held by one trainer at a time."""
+"""Create the directory of a new run, remove an old run from it on request, and lock it for one training at a time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from recurra.runs.layout import FILES, RUNS
 
 @contextlib.contextmanager
 def create_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Path]:
-    """The folder for a new run, held: `run`, or else runs/NAME, runs/NAME-2, …; `force` removes an old run there."""
+    """Create and lock the directory of a new run: `run`, or else runs/NAME, runs/NAME-2, …
+
+    With `force`, remove an old run from it, and use runs/NAME itself. Raises UsageError if the directory is in use or
+    not empty.
+    """
     folder = RUNS / name if run is None else Path(run)
     with atomic_write.storage_errors(folder):
         if run is None and not force:
             folder = _numbered(folder)
         if folder.exists() and not folder.is_dir():
-            raise UsageError(f"`{folder}` is no folder.", hint="give another `--run`.")
+            raise UsageError(f"`{folder}` is not a folder.", hint="choose another folder with `--run`.")
         folder.mkdir(parents=True, exist_ok=True)
-    for above in (folder.parent, folder.parent.parent):  # what lies in a folder is lost with its name
+    for above in (folder.parent, folder.parent.parent):  # the run is lost if its folder's name is
         with contextlib.suppress(OSError):
             atomic_write.sync_folder(above)
     with lock_run(folder):
@@ -33,7 +37,7 @@ def create_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator
 
 
 def _numbered(folder: Path) -> Path:
-    """Make `folder`, else FOLDER-2, … : the first that is not there, and that no other process makes just now."""
+    """Create `folder`, or if it exists, FOLDER-2, FOLDER-3, …; two processes never get the same folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
         numbered = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
@@ -44,14 +48,14 @@ def _numbered(folder: Path) -> Path:
 
 
 def _empty(folder: Path, *, force: bool) -> None:
-    """Remove the files of a run, and nothing else that may lie there; UsageError for any file without `force`."""
+    """Remove the files of a run and no others. Without `force`, raise UsageError if there is any file."""
     with atomic_write.storage_errors(folder):
         if not any(folder.iterdir()):
             return
         if not force:
             raise UsageError(
                 f"`{folder}` is not empty.",
-                hint="give another `--run`, `--resume` to go on with the run there, or `--force` to train anew.",
+                hint="use `--resume` to resume the run in it, `--force` to replace that run, or another `--run`.",
             )
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
@@ -61,10 +65,10 @@ def _empty(folder: Path, *, force: bool) -> None:
 
 @contextlib.contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
-    """Hold `folder` for a training; UsageError where another one holds it.
+    """Lock `folder` for a training. Raises UsageError if another training has the lock.
 
-    It is flock's lock on the folder itself, so that nothing lies there that could be left behind. Where the system or
-    the file system has no flock, nothing is held: two trainers then spoil each other's records, but no checkpoint.
+    The lock is flock's lock on the folder itself, so that a crash leaves no lock file. If the system or the file
+    system has no flock, there is no lock: two trainings in one folder then mix their logs, but damage no checkpoint.
     """
     try:
         import fcntl
@@ -78,10 +82,10 @@ def lock_run(folder: Path) -> Iterator[None]:
     except BlockingIOError:
         os.close(handle)
         raise UsageError(
-            f"another training goes on in `{folder}`.", hint="wait for its end, stop it, or give another `--run`."
+            f"another training is running in `{folder}`.", hint="wait until it ends, or choose another `--run`."
         ) from None
     except OSError:
-        pass  # there is no flock on this file system
+        pass  # this file system has no flock
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""run.toml: every effective setting, the text and the machine; and the settings that a resumed run may change."""
+"""run.toml: write and read every effective setting, the text and the machine, and change settings of a resumed run."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from recurra.errors import ModelError, UsageError
 from recurra.io import atomic_write, bounded_io
 from recurra.network.parameters import count
 from recurra.runs.layout import SETTINGS as RUN_TOML
+from recurra.runs.layout import train_command
 from recurra.runs.source_list import write_sources
 from recurra.system.shell import path_argument
 from recurra.text.text import Text
@@ -28,24 +29,24 @@ from recurra.training.trainer import Trainer
 RECORDED_PACKAGES = ("recurra", "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "torch")
 LAUNCH = "launch"
 
-# The settings that a resumed run keeps, each with the hint for a user who changes it.
+# The settings that a resumed run must keep, each with the hint of the error.
 FIXED: Final = {name: setting.fixed for name, setting in SETTINGS.items() if setting.fixed}
 
 
-def change_settings(saved: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
-    """The settings of a resumed run: those `saved`, changed by those `given`; UsageError for one that is `FIXED`."""
-    given = {name: NONE if value is None else value for name, value in rename_preset(in_seconds(given)).items()}
+def change_settings(saved: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
+    """Return the `saved` settings of a resumed run with its `changes`. Raises UsageError for one in `FIXED`."""
+    changes = {name: NONE if value is None else value for name, value in rename_preset(in_seconds(changes)).items()}
     for name in FIXED:
-        if name in saved and given.get(name, saved[name]) != saved[name]:
+        if name in saved and changes.get(name, saved[name]) != saved[name]:
             raise UsageError(
-                f"`{name}` of the run is {saved[name]!r}, and cannot change when it is resumed; got {given[name]!r}.",
+                f"`{name}` of the run is {saved[name]!r}, and cannot change when it is resumed; got {changes[name]!r}.",
                 hint=FIXED[name],
             )
-    return split({**saved, **given})
+    return split({**saved, **changes})
 
 
 def text_table(text: Text, vocabulary: Vocabulary) -> dict[str, Any]:
-    """What a checkpoint tells of its text; a user's paths are not in it."""
+    """Return the description of a text in a checkpoint; it contains no paths of the user."""
     return {
         "name": text.name,
         "encoding": text.encoding,
@@ -57,7 +58,7 @@ def text_table(text: Text, vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], source: Sequence[str]) -> None:
-    """Write run.toml; raises StorageError."""
+    """Write run.toml. Raises StorageError."""
     table = {
         "model": trainer.config.to_table() | {"parameters": count(trainer.initial)},
         "training": trainer.training.to_table(),
@@ -70,16 +71,16 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
 
 
 def _engine(trainer: Trainer) -> dict[str, Any]:
-    """What computes; of a start by torchrun what it is known by, so that a restart finds its run."""
-    start = launch()
-    told = {"name": trainer.engine.name, "device": trainer.engine.device, "processes": trainer.processes.size}
-    return told if start is None else told | {LAUNCH: start}
+    """Return the name, device and processes of the engine, and the launch of torchrun: a restart searches for it."""
+    table = {"name": trainer.engine.name, "device": trainer.engine.device, "processes": trainer.processes.size}
+    identifier = launch()
+    return table if identifier is None else table | {LAUNCH: identifier}
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """The tables "model", "training", "text" and "engine" of run.toml, each empty where it is missing.
+    """Return the tables "model", "training", "text" and "engine" of run.toml; an absent table is empty.
 
-    Raises ModelError where the file is there and cannot be understood.
+    Raises ModelError if the file is damaged or unreadable.
     """
     path = folder / RUN_TOML
     try:
@@ -88,31 +89,34 @@ def read_settings(folder: Path) -> dict[str, Any]:
         table = {}
     except (OSError, ValueError) as error:
         reason = error.strerror or error if isinstance(error, OSError) else error
-        raise ModelError(f"`{path}` cannot be read: {reason}.", hint=_without(folder, path)) from error
-    found = {name: table.get(name, {}) for name in ("model", "training", "text", "engine")}
-    if not all(isinstance(value, dict) for value in found.values()):
-        raise ModelError(f"`{path}` is no run.toml: `model`, `training`, `text` and `engine` must be tables.")
-    found["model"].pop("parameters", None)  # told there, and no setting
-    return found
+        raise ModelError(f"`{path}` cannot be read: {reason}.", hint=_resume_without(folder, path)) from error
+    tables = {name: table.get(name, {}) for name in ("model", "training", "text", "engine")}
+    if not all(isinstance(value, dict) for value in tables.values()):
+        raise ModelError(
+            f"`{path}` is not valid: `model`, `training`, `text` and `engine` must be tables.",
+            hint=_resume_without(folder, path),
+        )
+    tables["model"].pop("parameters", None)  # a result, not a setting
+    return tables
 
 
-def _without(folder: Path, path: Path) -> str:
-    """Return how to go on without a run.toml: a checkpoint has the settings too, but not where the text is."""
-    resume = f"recurra train TEXT --resume --run {path_argument(folder)}"
-    return f"correct it, or do without it: `rm {path_argument(path)}`, and name the text: `{resume}`."
+def _resume_without(folder: Path, path: Path) -> str:
+    """Return the hint to resume without run.toml: a checkpoint has the settings too, but not the path of the text."""
+    resume = train_command("TEXT --resume", folder)
+    return f"correct the file, or remove it and name the text: `rm {path_argument(path)}`, then `{resume}`."
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that the numbers depend on."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages on which the results depend."""
+    table = {"python": platform.python_version()}
     for package in RECORDED_PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+            table[package] = metadata.version(package)
+    return table
 
 
 def machine() -> dict[str, Any]:
-    """What the run was trained on, without naming the host."""
+    """Return the system, the CPU and the number of cores, without the name of the host."""
     from llvmlite import binding
 
     return {

@@ -1,4 +1,4 @@
-"""The model of a run directory or of a checkpoint file: its path, its name for a reader, and the model itself."""
+"""The model of a run directory or of a checkpoint file: its path, its displayed name, and the model itself."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from recurra.runs.layout import BEST, newest_checkpoint
 
 
 def locate(path: str | Path) -> Path:
-    """Return the model file that `path` means: the file itself, or the best checkpoint of a run, else its latest.
+    """Return the model file for `path`: a file itself, or the best checkpoint of a run directory, else the latest.
 
-    Commands, the report, the page and the server all open this file. Raises ModelError if there is none.
+    All commands, the report, the page and the server open this file. Raises ModelError if there is none.
     """
     path = Path(path)
     try:
         if path.is_file():
             return path
-        exists, found = path.exists(), newest_checkpoint(path)
+        exists, checkpoint = path.exists(), newest_checkpoint(path)
     except OSError as error:
         raise ModelError(f"cannot read the model `{path}`: {error.strerror}.") from error
+    hint = "give a run directory, such as runs/kjv, or a checkpoint file."
     if not exists:
-        raise ModelError(
-            f"there is no model `{path}`.", hint="give a run folder, such as runs/kjv, or a checkpoint file."
-        )
-    if found is None:
-        raise ModelError(f"`{path}` has no checkpoint.", hint="is it a run folder? `recurra train` makes them.")
-    return found
+        raise ModelError(f"there is no model `{path}`.", hint=hint)
+    if checkpoint is None:
+        raise ModelError(f"`{path}` has no checkpoint.", hint=hint)
+    return checkpoint
 
 
 def load(path: str | Path) -> LanguageModel:
@@ -39,12 +38,12 @@ def load(path: str | Path) -> LanguageModel:
 
     Raises ModelError if there is none, CheckpointError if the file is damaged.
     """
-    found = locate(arguments.path("path", path))
-    return from_tensors(found, *tensor_file.read(found))
+    model_path = locate(arguments.path("path", path))
+    return from_tensors(model_path, *tensor_file.read(model_path))
 
 
 def checkpoint_name(path: Path, metadata: Mapping[str, Any]) -> str:
-    """Return the name of a model file for a reader, such as "best checkpoint, update 500"."""
+    """Return the displayed name of a model file, such as "best checkpoint, update 500"."""
     progress = metadata.get("progress")
     update = progress.get("update") if isinstance(progress, dict) else None
     if not isinstance(update, int) or isinstance(update, bool):

@@ -1,4 +1,8 @@
-"""The summary of a run: the keys of summary.json, and the findings that the report shows."""
+"""The summary of a run: the keys of summary.json, and the findings for the report.
+
+The result to quote is `validation_nats_per_character`: the loss of the best model on the held-out text. `smooth_loss`
+averages the losses on the training text at the end; `best_smooth_loss` is the same average at the best model's update.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +25,12 @@ from recurra.training.divergence import has_diverged, rate_to_try
 from recurra.training.trainer import Trainer
 
 BEST_SAMPLE_LENGTH = 1000
-PROOF_LIMIT = 50_000  # parameters; of a larger network `recurra check` checks a sample
-PROOF_WORK = MAX_MULTIPLICATIONS  # of the proof of a smaller one, whose sequences may be long
+PROOF_LIMIT = 50_000  # most parameters for a check at the end; `recurra check` checks a sample of a larger network
+PROOF_WORK = MAX_MULTIPLICATIONS  # most multiplications of this check, which limit it if the sequences are long
 
 
 def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
-    """The keys of `train --json` that a training which was stopped has too."""
+    """Return the keys of summary.json that do not need the end of the training, for a stopped training too."""
     history, best = trainer.history, trainer.best
     assert best is not None  # noqa: S101 - a checkpoint was made
     rate = trainer.update / trainer.seconds if trainer.seconds else 0.0
@@ -63,7 +67,7 @@ def _in_nats_and_bits(name: str, loss: float | None) -> dict[str, float | None]:
 
 
 def _divergence(trainer: Trainer) -> dict[str, Any]:
-    """Return whether the last losses are worse than those of a uniform guess, and the learning rate to try if so."""
+    """Return the last loss, the loss of a uniform guess, and if the last loss is clearly higher, a rate to try."""
     recent, symbols = trainer.recent_loss, len(trainer.vocabulary)
     diverged = recent is not None and has_diverged(trainer.training, trainer.update, recent, symbols)
     return {
@@ -74,45 +78,45 @@ def _divergence(trainer: Trainer) -> dict[str, Any]:
 
 
 def findings(
-    folder: Path, trainer: Trainer, learned: PreparedText, *, proof_wanted: bool, progress: Progress = ignore_progress
+    folder: Path, trainer: Trainer, prepared: PreparedText, *, with_proof: bool, progress: Progress = ignore_progress
 ) -> dict[str, Any]:
-    """What the report shows besides the run itself, in keys beside those of `summary`: minutes for a long text.
+    """Compute the keys of summary.json that a report needs besides those of `summary`; minutes for a long text.
 
-    The last samples, the losses of the parts held out and of the test, the proof of the gradients, whose `progress` is
-    shown, the baselines, and what `training.findings` has.
+    They are the samples of the best and the final model, the validation and test loss, the gradient check, the
+    baselines, and the keys of `runs.findings`. `progress` is called during the gradient check.
     """
     assert trainer.best is not None  # noqa: S101 - a checkpoint was made
-    best, text, seed = trainer.best.model, learned.text, trainer.sample_seed
-    train_ids, _, test_ids = learned.parts
-    first, second = learned.held_out
-    written = {
+    best, text, seed = trainer.best.model, prepared.text, trainer.sample_seed
+    train_ids, _, test_ids = prepared.parts
+    first, second = prepared.held_out
+    last_samples = {
         "best_sample": best.sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
         "final_sample": trainer.model().sample(max_new_tokens=BEST_SAMPLE_LENGTH, seed=seed),
     }
-    on_the_way = samples(folder)
-    checked = trainer.update > 0 and proof_wanted and count(trainer.initial) <= PROOF_LIMIT
-    tested = trainer.final_loss(test_ids) if len(test_ids) > 1 else None
-    scores = _in_nats_and_bits("validation", trainer.final_validation_loss()) | _in_nats_and_bits("test", tested)
+    training_samples = samples(folder)
+    is_checked = trainer.update > 0 and with_proof and count(trainer.initial) <= PROOF_LIMIT
+    test_loss = trainer.final_loss(test_ids) if len(test_ids) > 1 else None
+    scores = _in_nats_and_bits("validation", trainer.final_validation_loss()) | _in_nats_and_bits("test", test_loss)
     return {
         **scores,
-        **written,
+        **last_samples,
         "baselines": _baselines(text, 0, first),
         "held_out_baselines": _baselines(text, first, second) if trainer.has_validation else None,
         "baseline_limit": MAX_BASELINE_CHARACTERS if max(first, second - first) > MAX_BASELINE_CHARACTERS else None,
-        "gradient_check": _proof(trainer, train_ids, progress) if checked else None,
-        **held_out_results.figures(best, learned),
-        **copied_passages.figures(written, on_the_way, text, best.vocabulary),
-        "sample_marks": sample_marks.mark(on_the_way, text),
+        "gradient_check": _proof(trainer, train_ids, progress) if is_checked else None,
+        **held_out_results.figures(best, prepared),
+        **copied_passages.figures(last_samples, training_samples, text, best.vocabulary),
+        "sample_marks": sample_marks.mark(training_samples, text),
     }
 
 
 def _baselines(text: Text, start: int, stop: int) -> dict[str, float]:
-    """Those of the characters `start` to `stop`, or of the first of them: more would take many minutes."""
+    """Return the baselines on the characters `start` to `stop`, at most the first `MAX_BASELINE_CHARACTERS`."""
     return baselines(text.part(start, min(stop, start + MAX_BASELINE_CHARACTERS)), is_bytes=text.is_bytes)
 
 
 def _proof(trainer: Trainer, ids: Ids, progress: Progress) -> dict[str, Any]:
-    """The gradient check on the first sequence of the text, at the initial weights and where training ended."""
+    """Check the gradients on the first sequence of the text, with the initial and with the final parameters."""
     T = trainer.training.sequence_length
     first = map_state(lambda field: field[:, :1], trainer.engine.state())
     bounded: gradient_proof.Bounds = {"work": PROOF_WORK, "seed": trainer.training.seed, "progress": progress}

@@ -13,9 +13,9 @@ from recurra.training.snapshot import ResumePoint
 
 @dataclass(frozen=True)
 class Task:
-    """The settings, and the text; `text` is its entry in run.toml.
+    """The settings, the text and the start of a training; `text` is the text's table in run.toml.
 
-    `start` is the model that training began with, where that was a trained one; `resumed` where it goes on.
+    `start` is the trained model from which the training began, if any. `resumed` is the state to resume from.
     """
 
     config: ModelConfig

@@ -93,8 +93,8 @@ def rules_of(learned: PreparedText) -> Iterator[list[dict[str, Any]]]:
     found: dict[str, Any] = {}
     if is_held_out:
         ids = learned.parts[0]
-        ids = ids[max(len(ids) - held_out_results.TRAINING, 0) :]
-        found["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out_results.HELD_OUT])
+        ids = ids[max(len(ids) - held_out_results.TRAINING_SYMBOLS, 0) :]
+        found["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out_results.HELD_OUT_SYMBOLS])
     yield panel_data.rules(found | {name: quick | {XZ: _xz_bits(part, is_bytes=text.is_bytes)}})
 
 

@@ -1,4 +1,4 @@
-"""What samples have copied from the text, as a training leaves it for its report."""
+"""The passages that samples copied from the text, in the summary of a run."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ BOOK = "A small book, of few words, read many times over: déjà vu.\n" * 60
 SETTINGS: dict[str, Any] = {"hidden_size": 8, "proof": False, "preset": "classic", "sample_every": 20, "updates": 60}
 
 
-def test_a_training_leaves_what_its_samples_have_copied(tmp_path: Path) -> None:
+def test_summary_has_copied_passages(tmp_path: Path) -> None:
     run = recurra.train(text=BOOK, run=tmp_path / "run", **SETTINGS)
-    told = load(run.folder)
-    assert told.summary["copied"] == run.summary["copied"]
+    saved = load(run.folder)
+    assert saved.summary["copied"] == run.summary["copied"]
     for name in ("best_sample", "final_sample"):
         assert run.summary["copied"][name] == to_table(novelty(run.summary[name], BOOK))
-    longest = {str(sample.update): novelty(sample.text, BOOK).longest for sample in told.samples}
-    assert told.summary["longest_copies"] == longest
+    longest = {str(sample.update): novelty(sample.text, BOOK).longest for sample in saved.samples}
+    assert saved.summary["longest_copies"] == longest
     assert set(longest) == {"0", "20", "40", "60"}
     assert "What it has copied" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_of_a_model_of_bytes_they_are_in_characters(tmp_path: Path) -> None:
+def test_copied_passages_of_byte_model_are_in_characters(tmp_path: Path) -> None:
     run = recurra.train(text=BOOK, encoding="bytes", run=tmp_path / "run", **SETTINGS)
     last = {"best_sample": "xx times over: déjà vu.\nA small xx", "final_sample": ""}
     text = from_string(BOOK, encoding="bytes")
-    found = copied_passages.figures(last, [SampleText(0, "zdéjà"), SampleText(1, "")], text, run.model.vocabulary)
-    assert list(found["copied"]) == ["best_sample"]
-    first = found["copied"]["best_sample"]["passages"][0]
+    figures = copied_passages.figures(last, [SampleText(0, "zdéjà"), SampleText(1, "")], text, run.model.vocabulary)
+    assert list(figures["copied"]) == ["best_sample"]
+    first = figures["copied"]["best_sample"]["passages"][0]
     assert (first["text"], first["start"], first["length"]) == (" times over: déjà vu.\nA small ", 2, 30)
-    assert found["longest_copies"] == {"0": 4}
+    assert figures["longest_copies"] == {"0": 4}
 
 
-def test_no_more_samples_are_searched_than_a_few_readings_allow(
+def test_number_of_searched_samples_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(copied_passages, "TOGETHER", 10)

@@ -1,4 +1,4 @@
-"""What a training leaves for its report of the text that was held out."""
+"""The results on the held-out text, in the summary of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOOK = "A small book, of few words, read many times over.\n" * 60
         {"documents": "lines", "batch_size": 4, "optimizer": "adam", "clip_value": None},
     ],
 )
-def test_a_training_leaves_its_page(tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_summary_has_held_out_results(tmp_path: Path, settings: dict[str, Any]) -> None:
     book = tmp_path / "book.txt"
     book.write_text(BOOK, encoding="utf-8")
     run = recurra.train(
@@ -46,7 +46,7 @@ def test_a_training_leaves_its_page(tmp_path: Path, settings: dict[str, Any]) ->
     assert 'class="page"' in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_training_without_a_held_out_part_has_none(tmp_path: Path) -> None:
+def test_summary_without_held_out_part_has_no_held_out_results(tmp_path: Path) -> None:
     run = recurra.train(text=BOOK, run=tmp_path / "run", updates=20, hidden_size=8, proof=False, preset="classic")
     assert "held_out_passage" not in run.summary
     assert "held_out_compressed" not in run.summary

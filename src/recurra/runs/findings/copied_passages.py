@@ -1,7 +1,7 @@
 """The passages that the samples of a run copied from its text.
 
-copied           {"best_sample": …, "final_sample": …}: their `novelty`, in characters, as JSON's types
-longest_copies   {update: characters} of the samples on the way: of the last, as many as `PASSES` readings search
+copied           {"best_sample": …, "final_sample": …}: the `novelty` of both, with positions in characters
+longest_copies   {update: characters} of the samples during the training: the last ones, found in `PASSES` searches
 """
 
 from __future__ import annotations
@@ -17,44 +17,47 @@ if TYPE_CHECKING:
     from recurra.text.text import Text
     from recurra.text.vocabulary import Vocabulary
 
-PASSES, TOGETHER = 4, 4096  # how often the text is read for the samples on the way, for so many characters each time
-SEARCHED_CHARACTERS = 1 << 16  # characters of a sample, its first, whose copies are looked for: memory grows with them
+PASSES, TOGETHER = 4, 4096  # number of searches through the text, and characters of samples in each of them
+SEARCHED_CHARACTERS = 1 << 16  # first characters of a sample that are searched; the memory grows with them
 
 
 def figures(
-    last: Mapping[str, str], on_the_way: Sequence[SampleText], text: Text, vocabulary: Vocabulary
+    last_samples: Mapping[str, str], training_samples: Sequence[SampleText], text: Text, vocabulary: Vocabulary
 ) -> dict[str, Any]:
-    """Both keys, of the `last` samples by name and those on the way; no key where there is no sample."""
-    last = {name: sample for name, sample in last.items() if sample}
-    spelled = [vocabulary.spell(sample) for sample in last.values()]
-    found = [
-        _in_characters(to_table(own), sample, vocabulary)
-        for own, sample in zip(novelties(spelled, text), spelled, strict=True)
+    """Return both keys, without a key that has no sample.
+
+    `last_samples` are the samples of the best and the final model by name, `training_samples` those of earlier updates.
+    """
+    last_samples = {name: sample for name, sample in last_samples.items() if sample}
+    spelled = [vocabulary.spell(sample) for sample in last_samples.values()]
+    tables = [
+        _in_characters(to_table(novelty), sample, vocabulary)
+        for novelty, sample in zip(novelties(spelled, text), spelled, strict=True)
     ]
-    longest = _longest(on_the_way, text, vocabulary)
-    return ({"copied": dict(zip(last, found, strict=True))} if last else {}) | (
+    longest = _longest(training_samples, text, vocabulary)
+    return ({"copied": dict(zip(last_samples, tables, strict=True))} if last_samples else {}) | (
         {"longest_copies": longest} if longest else {}
     )
 
 
 def _longest(samples: Sequence[SampleText], text: Text, vocabulary: Vocabulary) -> dict[str, int]:
-    """The longest copied passage of each of the last samples, by update."""
+    """Return the length of the longest copied passage of each of the last samples, by update."""
     waiting = [
         (str(sample.update), vocabulary.spell(sample.text)[:SEARCHED_CHARACTERS]) for sample in samples if sample.text
     ]
-    found: dict[str, int] = {}
+    longest: dict[str, int] = {}
     for _ in range(PASSES):
         batch = [waiting.pop()] if waiting else []
-        while waiting and sum(len(own) for _, own in batch) + len(waiting[-1][1]) <= TOGETHER:
+        while waiting and sum(len(sample) for _, sample in batch) + len(waiting[-1][1]) <= TOGETHER:
             batch.append(waiting.pop())
-        for (update, own), copied in zip(batch, novelties([own for _, own in batch], text), strict=True):
+        for (update, sample), copied in zip(batch, novelties([sample for _, sample in batch], text), strict=True):
             start = copied.passages[0].start if copied.passages else 0
-            found[update] = len(vocabulary.unspell(own[start : start + copied.longest]))
-    return found
+            longest[update] = len(vocabulary.unspell(sample[start : start + copied.longest]))
+    return longest
 
 
 def _in_characters(table: dict[str, Any], spelled: str, vocabulary: Vocabulary) -> dict[str, Any]:
-    """The passages of a model of bytes in characters, as far as they begin and end between two."""
+    """Convert the positions and lengths of the passages from symbols of the model, such as bytes, to characters."""
     for passage in table["passages"]:
         start = passage["start"]
         passage["text"] = vocabulary.unspell(passage["text"])

@@ -1,8 +1,8 @@
-"""The losses of the best model on the held-out text, beside the baselines.
+"""The losses of the best model on the held-out text, next to the baselines.
 
-held_out_passage   the first characters of that part, and the nats of each: {"text": …, "nats": […]}
-held_out_ngrams    bits per character by interpolated n-grams of the same training text, by order
-held_out_compressed  bytes of the UTF-8 of that part, or of its beginning: {"bytes": as it is, "model": …, "gzip": …, …}
+held_out_passage     the first characters of the held-out text and the nats of each: {"text": …, "nats": […]}
+held_out_ngrams      bits per character of interpolated n-grams from the same training text, by order
+held_out_compressed  sizes of the held-out text, or of its beginning: {"bytes": in UTF-8, "model": …, "gzip": …, …}
 """
 
 from __future__ import annotations
@@ -23,42 +23,35 @@ if TYPE_CHECKING:
     from recurra.model import LanguageModel
     from recurra.text.splits import PreparedText
 
-PASSAGE = 2000  # characters that are shown
-TRAINING, HELD_OUT = 1 << 22, 1 << 20  # the last symbols that n-grams learn from, and the first they predict
-MAX_COMPRESSED_CHARACTERS = 1 << 18  # characters that are compressed: some seconds
-MAX_COMPRESSION_WORK = 1 << 36  # parameters times characters that are compressed, at most: some ten seconds
-MIN_COMPRESSED_CHARACTERS = 1 << 12  # characters that a network of any size compresses
+PASSAGE_CHARACTERS = 2000
+TRAINING_SYMBOLS, HELD_OUT_SYMBOLS = 1 << 22, 1 << 20  # last symbols that n-grams count, first ones that they predict
+MAX_COMPRESSED_CHARACTERS = 1 << 18  # a few seconds for the compressors
+MAX_COMPRESSION_WORK = 1 << 36  # most parameters times characters for the model's compression, about ten seconds
+MIN_COMPRESSED_CHARACTERS = 1 << 12  # for a network of any size
 ROUNDED_DIGITS = 3
-MAX_CHARACTER_BYTES = 4  # bytes of a character in UTF-8
+MAX_CHARACTER_BYTES = 4  # most bytes of a character in UTF-8
 
 
-def figures(model: LanguageModel, learned: PreparedText) -> dict[str, Any]:
-    """All keys, or none of them."""
-    start, stop = learned.held_out
+def figures(model: LanguageModel, prepared: PreparedText) -> dict[str, Any]:
+    """Return all three keys, or no key if there is no held-out text."""
+    start, stop = prepared.held_out
     if stop - start < 2:
         return {}
-    text, ids = learned.text.part(start, min(stop, start + HELD_OUT)), learned.parts[0]
-    shown = list(itertools.islice(_costs(model, learned, text), PASSAGE))
+    text, ids = prepared.text.part(start, min(stop, start + HELD_OUT_SYMBOLS)), prepared.parts[0]
+    passage = list(itertools.islice(_costs(model, prepared, text), PASSAGE_CHARACTERS))
+    compressed = max(MIN_COMPRESSED_CHARACTERS, MAX_COMPRESSION_WORK // count(model.parameters))
     return {
         "held_out_passage": {
-            "text": "".join(character for character, _ in shown),
-            "nats": [round(nats, ROUNDED_DIGITS) for _, nats in shown],
+            "text": "".join(character for character, _ in passage),
+            "nats": [round(nats, ROUNDED_DIGITS) for _, nats in passage],
         },
-        "held_out_ngrams": ngram_bits(ids[max(len(ids) - TRAINING, 0) :], model.vocabulary, text),
-        "held_out_compressed": _compressed(
-            model,
-            text[
-                : min(
-                    MAX_COMPRESSED_CHARACTERS,
-                    max(MIN_COMPRESSED_CHARACTERS, MAX_COMPRESSION_WORK // count(model.parameters)),
-                )
-            ],
-        ),
+        "held_out_ngrams": ngram_bits(ids[max(len(ids) - TRAINING_SYMBOLS, 0) :], model.vocabulary, text),
+        "held_out_compressed": _compressed(model, text[: min(MAX_COMPRESSED_CHARACTERS, compressed)]),
     }
 
 
 def _compressed(model: LanguageModel, text: str) -> dict[str, int]:
-    """The size of `text` as it is, and as each compresses it; the model's, what `recurra compress` would write."""
+    """Return the size of `text` in bytes, and the size after compression by the model and by each compressor."""
     data = text.encode("latin-1") if model.vocabulary.is_bytes else text.encode("utf-8", "surrogatepass")
     coded = io.BytesIO()
     compress(model, io.BytesIO(data), coded)
@@ -66,11 +59,11 @@ def _compressed(model: LanguageModel, text: str) -> dict[str, int]:
     return {"bytes": len(data), "model": len(coded.getvalue())} | sizes
 
 
-def _costs(model: LanguageModel, learned: PreparedText, text: str) -> Iterator[tuple[str, float]]:
-    """The characters of `text` and their nats, read as in training: from a zero state, or each line from one."""
+def _costs(model: LanguageModel, prepared: PreparedText, text: str) -> Iterator[tuple[str, float]]:
+    """Yield the characters of `text` and their nats; with documents, each line starts from a zero state."""
     is_bytes = model.vocabulary.is_bytes
-    beginning = text[: PASSAGE * (MAX_CHARACTER_BYTES if is_bytes else 1)]
-    if learned.newline is None:
+    beginning = text[: PASSAGE_CHARACTERS * (MAX_CHARACTER_BYTES if is_bytes else 1)]
+    if prepared.newline is None:
         read = ((piece.symbols, piece.nats) for piece in model.surprises([beginning]))
     else:
         read = ((line.text + NEWLINE, line.nats) for line in model.score_lines(beginning))

@@ -14,25 +14,30 @@ if TYPE_CHECKING:
     from recurra.runs.logs import SampleText
     from recurra.text.text import Text
 
-PASSAGES = 5  # of a sample
-MAX_MARKED_SAMPLES = 500  # samples, the last ones, and
-MARKED = 100_000  # characters of them at most: their marks fit in a summary that can be read again
-TOGETHER = 4096  # characters of the last samples whose copies are looked for, in one reading of the text
-READ_CHARACTERS = 1 << 24  # characters of the text's beginning in which is looked
+PASSAGES = 5  # most marked passages of a sample
+MAX_MARKED_SAMPLES = 500  # the last samples
+MAX_MARKED_CHARACTERS = 100_000  # characters of these samples; summary.json must stay small enough to read
+TOGETHER = 4096  # characters of the last samples whose copied passages are searched, in one pass over the text
+READ_CHARACTERS = 1 << 24  # searched characters, from the beginning of the text
 MARKING_BLOCK_CHARACTERS = 1 << 20
-LANGUAGE = 1 << 16  # characters of the text's beginning that show whether it is written with spaces between words
+SCRIPT_CHARACTERS = 1 << 16  # first characters of the text, which show if its words are separated by spaces
 
 
 def mark(samples: Sequence[SampleText], text: Text) -> list[dict[str, Any]]:
-    """For each of the last samples its update, the spans [start, length] of the text's words, and how many it has.
+    """Return for each of the last samples a table of the words and passages that occur in the text.
 
-    Of a text in a script without spaces between words there are none. The newest have the spans of what they have
-    copied, too. Of a longer text only the first `READ_CHARACTERS` characters are read.
+    update   the update of the sample
+    words    the positions [start, length] of the words of the text; none in a script without spaces between words
+    total    the number of words in the sample
+    copied   the positions [start, length] of the copied passages, in the newest samples only
+
+    Only the first `READ_CHARACTERS` characters of the text are searched.
     """
     book = text.readable(0, READ_CHARACTERS)
-    samples = _newest([sample for sample in samples if sample.text][-MAX_MARKED_SAMPLES:], MARKED)
-    found = [list(pattern().finditer(sample.text)) if has_words(book[:LANGUAGE]) else [] for sample in samples]
-    known = _known({match[0] for matches in found for match in matches}, book)
+    samples = _newest([sample for sample in samples if sample.text][-MAX_MARKED_SAMPLES:], MAX_MARKED_CHARACTERS)
+    separated = has_words(book[:SCRIPT_CHARACTERS])
+    words = [list(pattern().finditer(sample.text)) if separated else [] for sample in samples]
+    in_book = _words_in({match[0] for matches in words for match in matches}, book)
     newest = _newest(samples, TOGETHER)
     copies = novelties([sample.text for sample in newest], book, passages=PASSAGES)
     copied = {
@@ -42,31 +47,31 @@ def mark(samples: Sequence[SampleText], text: Text) -> list[dict[str, Any]]:
     return [
         {
             "update": sample.update,
-            "words": [[match.start(), len(match[0])] for match in matches if match[0] in known],
+            "words": [[match.start(), len(match[0])] for match in matches if match[0] in in_book],
             "total": len(matches),
         }
         | ({"copied": copied[sample.update]} if sample.update in copied else {})
-        for sample, matches in zip(samples, found, strict=True)
+        for sample, matches in zip(samples, words, strict=True)
     ]
 
 
 def _newest(samples: Sequence[SampleText], characters: int) -> list[SampleText]:
-    """Return the last samples, as many as have together no more than so many characters."""
+    """Return the last samples that have together at most `characters` characters."""
     lengths = itertools.accumulate(len(sample.text) for sample in reversed(samples))
     count = sum(length <= characters for length in lengths)
     return list(samples[len(samples) - count :])
 
 
-def _known(wanted: set[str], book: str) -> set[str]:
-    """Those of `wanted` that are words of the book."""
-    found: set[str] = set()
-    for block in _blocks(book) if wanted else ():
-        found |= wanted.intersection(pattern().findall(block))
-    return found
+def _words_in(words: set[str], book: str) -> set[str]:
+    """Return the `words` that are words of the book."""
+    present: set[str] = set()
+    for block in _blocks(book) if words else ():
+        present |= words.intersection(pattern().findall(block))
+    return present
 
 
 def _blocks(book: str) -> Iterator[str]:
-    """The book in pieces that end between words, where there is a space within reach."""
+    """Yield the book in blocks that end between words, if the second half of a block has a space."""
     start = 0
     while start < len(book):
         stop = start + MARKING_BLOCK_CHARACTERS
