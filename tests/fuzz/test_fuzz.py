@@ -1,7 +1,7 @@
-"""Every loader fed with damaged files: it ends in success or in an error of ours.
+"""Load damaged files with every loader, which must succeed or raise RecurraError.
 
-Each target has a bounded number of files here; `make fuzz` sets FUZZ_SECONDS, and each then runs so long with a new
-seed. A file that fails is written to the folder that pytest names.
+Each test loads 400 files. `make fuzz` sets FUZZ_SECONDS: each test then runs for this time with a new seed. A file that
+fails is kept in the folder that pytest prints.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from recurra.text.reading import read
 from recurra.text.vocabulary import Vocabulary
 from recurra.web.inlined_model import inline_model
 
-FILES = 400  # of each target
+FILES = 400  # damaged files for each test
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 SEED = time.time_ns() if SECONDS else 1
 
@@ -83,7 +83,7 @@ RUN = {
 
 
 def rounds() -> Iterator[Random]:
-    """A source of randomness for each file: `FILES` of them, or as many as fit in `SECONDS`."""
+    """Yield a random generator for each damaged file: `FILES` of them, or as many as fit in `SECONDS`."""
     end, number = time.monotonic() + SECONDS, 0
     while time.monotonic() < end if SECONDS else number < FILES:
         yield Random(f"{SEED} {number}")  # noqa: S311 - no secret
@@ -91,23 +91,23 @@ def rounds() -> Iterator[Random]:
 
 
 def survives(load: Callable[[], object], path: Path) -> None:
-    """Whatever is no error of ours fails the test, with the file that made it."""
+    """Call `load`; any error but RecurraError fails the test and keeps the damaged file."""
     words = ""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # what an import assumes
+            warnings.simplefilter("ignore", UserWarning)  # the notes of an import
             load()
     except RecurraError as error:
         words = str(error)
     except BaseException:
         kept = path.parent / f"failing-{path.name}"
         kept.write_bytes(path.read_bytes())
-        pytest.fail(f"seed {SEED}: {kept} ends in no error of ours", pytrace=True)
+        pytest.fail(f"seed {SEED}: {kept} ends in no RecurraError", pytrace=True)
     assert len(words) < 5000
 
 
 def rehashed(data: bytes, draw: Random) -> bytes:
-    """A damaged model file whose size of header and hash are right again, so that they do not hide what is behind."""
+    """Correct the header size and the hash of a damaged model file, so that the loader reaches the damage."""
     digest = re.search(rb'sha256\\": \\"([0-9a-f]{64})', data)
     end = data.find(b"}}", 8)
     if end > 0 and draw.random() < 0.8:
@@ -120,7 +120,7 @@ def rehashed(data: bytes, draw: Random) -> bytes:
 
 
 def damaged_header(data: bytes, others: list[bytes], draw: Random) -> bytes:
-    """The file with changes in its header alone, whose length is told right."""
+    """Return the file with damage only in its header, and with the right header size."""
     size = int.from_bytes(data[:8], "little")
     header = mutated(data[8 : 8 + size], [other[8:600] for other in others], draw)
     return len(header).to_bytes(8, "little") + header + data[8 + size :]
@@ -128,8 +128,8 @@ def damaged_header(data: bytes, others: list[bytes], draw: Random) -> bytes:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Model files of several kinds."""
-    found = []
+    """Create a model file for each cell."""
+    files = []
     for number, cell in enumerate(CELLS):
         config = ModelConfig(cell=cell, hidden_size=3, layers=1 + number % 2)
         made = LanguageModel(config, Vocabulary.of("\n abé"), initialize(config, 5, seed=number))
@@ -140,12 +140,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
         }
         progress = {"update": 7, "history": {"smooth": 1.5, "epoch_means": [2.5]}}
         tensor_file.write(path, made.tensors() | state, made.metadata() | {"progress": progress})
-        found.append(path.read_bytes())
-    return found
+        files.append(path.read_bytes())
+    return files
 
 
 @pytest.mark.parametrize("kind", ["any damage", "right hash", "right header size and hash"])
-def test_model_files(tmp_path: Path, models: list[bytes], kind: str) -> None:
+def test_damaged_model_files_end_in_recurra_error(tmp_path: Path, models: list[bytes], kind: str) -> None:
     path, reached = tmp_path / "model", 0
     for draw in rounds():
         valid = draw.choice(models)
@@ -174,7 +174,7 @@ def made(cell: str = "gru") -> LanguageModel:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab.json", "theirs"])
-def test_exported_folders_and_states(tmp_path: Path, name: str) -> None:
+def test_damaged_exports_end_in_recurra_error(tmp_path: Path, name: str) -> None:
     folder = recurra.export(made(), tmp_path / "folder")
     state = recurra.export(made("lstm"), tmp_path / "theirs", format="torch").read_bytes()
     others = [path.read_bytes() for path in folder.iterdir()] + [state]
@@ -186,7 +186,7 @@ def test_exported_folders_and_states(tmp_path: Path, name: str) -> None:
         survives(lambda: recurra.import_model(path if name == "theirs" else folder), path)
 
 
-def test_states_of_others(tmp_path: Path) -> None:
+def test_damaged_foreign_states_end_in_recurra_error(tmp_path: Path) -> None:
     tensors = {
         "e.weight": np.ones((5, 2)), "weight_ih_l0": np.ones((9, 2)), "weight_hh_l0": np.ones((9, 3)),
         "bias_ih_l0": np.ones(9), "fc.weight": np.ones((5, 3)), "fc.bias": np.ones(5),
@@ -203,7 +203,7 @@ def test_states_of_others(tmp_path: Path) -> None:
         survives(partial(recurra.import_model, tmp_path / "a", **options), tmp_path / "a")
 
 
-def test_mat_files(tmp_path: Path) -> None:
+def test_damaged_mat_files_end_in_recurra_error(tmp_path: Path) -> None:
     fields = {"U": (3, 5), "W": (3, 3), "V": (5, 3), "b": (3, 1), "c": (5, 1)}
     body = struct_of("RNN", {name: numbers("", np.ones(shape)) for name, shape in fields.items()})
     body += characters("book_chars", "abcdé") + numbers("code_points", [[1, 2, 3, 4, 5]])
@@ -217,8 +217,8 @@ def test_mat_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["stored", "compressed", "headers"])
-def test_npz_files(tmp_path: Path, kind: str) -> None:
-    """Files of NumPy with any damage, and with damage in the headers of their arrays alone."""
+def test_damaged_npz_files_end_in_recurra_error(tmp_path: Path, kind: str) -> None:
+    """Damage .npz files anywhere, or only in the headers of their arrays."""
     shapes = {"U": (3, 5), "W": (3, 3), "V": (5, 3), "b": (3, 1), "c": (5, 1)}
     arrays = {name: np.ones(shape) for name, shape in shapes.items()} | {"chars": np.array(list("abcdé"))}
     file = io.BytesIO()
@@ -265,7 +265,7 @@ def test_gradient_files(tmp_path: Path, suffix: str) -> None:
         survives(lambda: recurra.compare_gradients(path), path)
 
 
-def test_vocabularies(tmp_path: Path) -> None:
+def test_damaged_vocabularies_end_in_recurra_error(tmp_path: Path) -> None:
     valid = [
         b'{"stoi": {"a": 0, "<pad>": 1}, "itos": ["a", "<pad>"], "n": 3}',
         b'{"model": {"type": "BPE", "vocab": {"a": 0}}, "added_tokens": [{"id": 1, "content": "<s>"}], '
@@ -278,8 +278,8 @@ def test_vocabularies(tmp_path: Path) -> None:
         survives(partial(from_json, path.read_bytes(), "ids.json"), path)
 
 
-def test_kinds_of_files(tmp_path: Path) -> None:
-    """The beginnings of files that are recognized and not read, and the scripts for them."""
+def test_kind_of_damaged_files_is_found(tmp_path: Path) -> None:
+    """Damage files of formats that recurra recognizes but does not read, and write the conversion scripts for them."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("archive/data.pkl", b"x")
@@ -299,7 +299,7 @@ def test_kinds_of_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_run_folders(tmp_path: Path, name: str) -> None:
+def test_damaged_run_directories_end_in_recurra_error(tmp_path: Path, name: str) -> None:
     for other, content in RUN.items():
         (tmp_path / other).write_bytes(content)
     for number, draw in enumerate(rounds()):
@@ -315,21 +315,21 @@ def test_run_folders(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "bytes", "gb18030", "utf-7"])
-def test_texts(tmp_path: Path, encoding: str) -> None:
+def test_damaged_texts_end_in_recurra_error(tmp_path: Path, encoding: str) -> None:
     text = "Ein Wort, 日本語, ﷽ e\u0301 😀\r\nnext line\n" * 20
     valid = text.encode("utf-8" if encoding == "bytes" else encoding)
     for draw in rounds():
         (tmp_path / "text").write_bytes(mutated(valid, [valid, text.encode("utf-16"), b"\xff\xfe\0\0"], draw))
 
         def load() -> None:
-            found = read(tmp_path / "text", encoding)
-            if found.text:
-                assert found.vocabulary.decode(found.ids[:]) == found.text
+            loaded = read(tmp_path / "text", encoding)
+            if loaded.text:
+                assert loaded.vocabulary.decode(loaded.ids[:]) == loaded.text
 
         survives(load, tmp_path / "text")
 
 
-def test_id_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_id_files_end_in_recurra_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path)
     ids = np.arange(200, dtype=np.uint8) % 7
     id_file.keep("a", ids.dtype, 200, 7, [ids])
@@ -338,7 +338,7 @@ def test_id_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for draw in rounds():
         data = mutated(valid, [valid], draw)
         if draw.random() < 0.5:
-            data = data[:200] + hashlib.sha256(data[:200]).digest()  # ids that are not this text's, with a right hash
+            data = data[:200] + hashlib.sha256(data[:200]).digest()  # ids of a different text, with a right hash
         path.write_bytes(data)
         kept = id_file.keep("a", ids.dtype, 200, 7, [ids])[:]
         assert len(kept) == 200
@@ -346,7 +346,7 @@ def test_id_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def values(draw: Random, depth: int = 0) -> Any:
-    """A value as JSON and TOML can hold it."""
+    """Return a random value that JSON or TOML can contain."""
     plain = (None, True, False, 0, -1, 1, 2**63, 10**400, 0.5, -0.0, 1e308, 5e-324, float("inf"), float("nan"), "", "x",
              "none", "adam", "\ud800", "x" * 500, "1e999h", "10m", b"x")  # fmt: skip
     if depth < 2 and draw.random() < 0.2:
@@ -356,7 +356,7 @@ def values(draw: Random, depth: int = 0) -> Any:
 
 
 @pytest.mark.parametrize("kind", [ModelConfig, TrainingConfig])
-def test_settings_in_tables(kind: type[ModelConfig] | type[TrainingConfig]) -> None:
+def test_damaged_settings_end_in_recurra_error(kind: type[ModelConfig] | type[TrainingConfig]) -> None:
     names = [*kind().to_table(), "color"]
     for draw in rounds():
         table = {name: values(draw) for name in draw.sample(names, draw.randint(1, 3))}

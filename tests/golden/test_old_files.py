@@ -1,7 +1,7 @@
 """Files of format 1 still open: run directories, checkpoints, compressed files, model folders.
 
-tests/golden/format_1 holds four small trainings of tale.txt, two compressed files of that text, and an exported model.
-The expected numbers are those of the version that wrote them.
+The folder format_1 contains four small trainings of tale.txt, two compressed files of that text, and an exported model.
+The expected numbers were computed by the version that wrote the files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RESUMED = {
 
 @pytest.fixture
 def old_run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A copy of the run directory named by the parameter, with the place of its text filled in."""
+    """Copy the run directory named by the parameter, and write the path of its text to run.toml."""
     run = tmp_path / "runs" / request.param
     shutil.copytree(FOLDER / request.param, run)
     settings = run / "run.toml"

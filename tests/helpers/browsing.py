@@ -1,6 +1,6 @@
-"""Headless Chromium for tests marked `browser`: started once a file, skipped with a reason where it is missing.
+"""Headless Chromium for tests marked `browser`, started once for each file; without it the tests are skipped.
 
-Chromium and its driver come from the system (`apt install chromium chromium-driver`), Selenium from the dev extra.
+Install Chromium and its driver with `apt install chromium chromium-driver`. Selenium is in the group `dev`.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--dis
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A driver; the browser is closed at the end."""
+    """Start a browser and yield its driver; close the browser at the end."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="Selenium is not installed: pip install selenium")
-    found = {name: next(filter(None, map(shutil.which, names)), None) for name, names in PROGRAMS.items()}
-    missing = [name for name, path in found.items() if path is None]
+    paths = {name: next(filter(None, map(shutil.which, names)), None) for name, names in PROGRAMS.items()}
+    missing = [name for name, path in paths.items() if path is None]
     if missing:
         pytest.skip(f"{' and '.join(missing)} not installed: apt install chromium chromium-driver")
     options = webdriver.ChromeOptions()
-    options.binary_location = found["chromium"]
+    options.binary_location = paths["chromium"]
     for argument in ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(found["chromedriver"]))
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(paths["chromedriver"]))
     try:
         yield driver
     finally:
@@ -41,7 +41,7 @@ def chromium() -> Iterator[Any]:
 
 
 def size(driver: Any, width: int, height: int, *, dark: bool = False) -> None:
-    """The window as a reader with this screen has it."""
+    """Set the size and the color scheme of the window."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -49,23 +49,23 @@ def size(driver: Any, width: int, height: int, *, dark: bool = False) -> None:
 
 
 def wait(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of `condition`; the test fails if there is none."""
+    """Wait until `condition` returns a true value, and return it; fail the test after a time limit."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
+        value = condition()
+        if value:
+            return value
         time.sleep(0.05)
     pytest.fail(f"waited {PATIENCE} s for {what}")
 
 
 def complaints(driver: Any) -> list[str]:
-    """What the browser's console has: errors of scripts, and everything that the page's policy forbade."""
+    """Return the messages in the browser's console: errors of scripts and violations of the page's policy."""
     return [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
 
 
 def requests(driver: Any) -> list[str]:
-    """The addresses that were asked for since the last call."""
+    """Return the addresses that the browser requested since the last call."""
     messages = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
     return [
         message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"

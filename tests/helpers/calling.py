@@ -1,4 +1,4 @@
-"""What the tests of the commands share."""
+"""Calls of commands in tests, in this process or on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Called(NamedTuple):
-    """What a command gave back."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -25,13 +25,13 @@ Call = Callable[..., Called]
 def on_a_terminal(
     line: list[str], environment: dict[str, str], answers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> tuple[int, bytes]:
-    """The exit code of `line`, run on a terminal of 100 columns, and all that it wrote there.
+    """Run `line` on a terminal of 100 columns; return its exit code and everything that it wrote.
 
-    Of `answers` each is typed once its cue has appeared after what was typed before.
+    Each of `answers` is a pair (prompt, reply): the reply is typed when the prompt appears after the previous reply.
     """
     process, handle = pty.fork()
     if process == 0:  # pragma: no cover - the child becomes the command
-        os.execve(line[0], line, environment)  # noqa: S606 - no shell is what is wanted
+        os.execve(line[0], line, environment)  # noqa: S606 - without a shell
     fcntl.ioctl(handle, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     written, waiting, seen, status = b"", list(answers), 0, 0
     try:
@@ -41,12 +41,12 @@ def on_a_terminal(
                 os.write(handle, waiting.pop(0)[1])
             try:
                 piece = os.read(handle, 65536)
-            except OSError:  # Linux says so when the child has ended
+            except OSError:  # on Linux, the child has ended
                 piece = b""
             if not piece:
                 break
             written += piece
     finally:
-        os.close(handle)  # a child that still runs gets a hangup
+        os.close(handle)  # a running child gets SIGHUP
         status = os.waitpid(process, 0)[1]
     return os.waitstatus_to_exitcode(status), written

@@ -1,6 +1,6 @@
-"""Train, read and write with small networks, and print a digest of every bit: `test_same_bits.py` runs it.
+"""Train, score and sample with small networks, and print a digest of all resulting bits.
 
-Not a test: it runs as a process with the JIT, without it, and for a generic CPU.
+`test_same_bits.py` runs this program with the JIT, without the JIT, and for a generic CPU.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RULES: dict[str, Any] = {
 
 
 def fused(hidden: int, symbols: int, steps: int, updates: int) -> str:
-    """Train a network with the fused kernels, and read with it."""
+    """Train a network with the fused kernels, and score a text."""
     config = ModelConfig(hidden_size=hidden)
     training = TrainingConfig(sequence_length=steps)
     engine = FusedEngine(config, training, Start(initialize(config, symbols, seed=1, scale=0.3)))
@@ -50,7 +50,7 @@ def batched(cell: str, layers: int) -> str:
 
 
 def stepping(cell: str, layers: int) -> str:
-    """Write with a network, with all rules and with none."""
+    """Sample from a network, with all sampling rules and without any."""
     vocabulary = Vocabulary.of("\n" + "".join(chr(97 + k) for k in range(20)))
     config = ModelConfig(cell=cell, hidden_size=11, layers=layers)
     model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1, scale=0.4))

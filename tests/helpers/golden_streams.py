@@ -1,9 +1,11 @@
-"""The streams in tests/golden: models and text that they were made from. `test_golden.py` runs it in other modes.
+"""The models and the text of the compressed streams in tests/golden.
 
-python tests/helpers/golden_streams.py lstm adaptive       decompresses streams, and compresses the text again
-python tests/helpers/golden_streams.py --one-core lstm     the same on one core: with one thread
-python tests/helpers/golden_streams.py --brief lstm        only prints a digest of a brief text's stream, as all do
-python tests/helpers/golden_streams.py write               makes them anew: only for another version of the format
+    python tests/helpers/golden_streams.py lstm adaptive    decompress the streams, and compress the text again
+    python tests/helpers/golden_streams.py --one-core lstm  the same with one thread
+    python tests/helpers/golden_streams.py --brief lstm     print the digest of the stream of a short text
+    python tests/helpers/golden_streams.py write            write new streams, only for a new version of the format
+
+`test_golden.py` runs this program.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ from recurra.text.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parents[1] / "golden"
 TEXT = b"in the beginning was the word, and so on. " * 16 + "déjà vu – 中\r\n".encode() + b"\xff\x00\xe4\xb8"
-BRIEF = TEXT[:40] + TEXT[-16:]  # for kernels that run without the JIT, a thousand times slower
+BRIEF = TEXT[:40] + TEXT[-16:]  # for kernels without the JIT, which are a thousand times slower
 NETWORKS = {
     "elman": ModelConfig(hidden_size=9),
     "lstm": ModelConfig(cell="lstm", layers=2, hidden_size=9),
     "gru": ModelConfig(cell="gru", hidden_size=9),
 }
-SMALL = ModelConfig(cell="lstm", hidden_size=10)  # of the adaptive network, which is larger in earnest
+SMALL = ModelConfig(cell="lstm", hidden_size=10)  # hidden units of the adaptive network, fewer than the default
 
 
 def model(name: str) -> LanguageModel:

@@ -1,10 +1,10 @@
-"""Trainings that are killed at random moments, again and again; `test_durability` starts it in a process of its own.
+"""Kill trainings at random moments, again and again; `test_durability` runs this program.
 
-    python killing.py constantly FOLDER KILLS     a training that checkpoints all the time, killed KILLS times
-    python killing.py exactly FOLDER KILLS        trainings of every kind, killed and resumed to their ends
+    python killing.py constantly FOLDER KILLS     kill one training with constant checkpoints KILLS times
+    python killing.py exactly FOLDER KILLS        kill and resume different trainings to their ends
 
-Each training is a fork of this process, in which all is loaded already, and tells which checkpoints are durable.
-What was found is a JSON object on stdout; an assertion fails where a state cannot be read, or falls back.
+Each training is a fork of this process, without the time for imports, and reports its durable checkpoints on a pipe.
+The program prints the counts as a JSON object. An assertion fails if a checkpoint is unreadable or older than reported.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from recurra.runs.recovery import recover
 from recurra.training.events import Checkpointed, Event
 from small_training import resume_small, train_small
 
-LONGEST = 0.1  # seconds that a training lives, at most, or once it has told of a checkpoint
+MAX_LIFETIME_SECONDS = 0.1  # most seconds from the start, or from the first durable checkpoint, until the kill
 KINDS: list[dict[str, Any]] = [
     {"cell": cell, "optimizer": optimizer, "batch_size": batch, "learning_rate": 0.05}
     for cell, batch in (("elman", 1), ("lstm", 2), ("gru", 3))
@@ -42,7 +42,7 @@ def unbroken_training(folder: Path, settings: dict[str, Any], _: Callable[[Event
 
 
 def forked(work: Callable[[Callable[[Event], None]], Any]) -> tuple[int, int]:
-    """`work(listener)` in a child; its process and the end of a pipe in which it says which checkpoint is durable."""
+    """Run `work(listener)` in a child process; return its process id and a pipe of durable updates."""
     reading, writing = os.pipe()
     process = os.fork()
     if process:
@@ -50,74 +50,74 @@ def forked(work: Callable[[Callable[[Event], None]], Any]) -> tuple[int, int]:
         return process, reading
     code = 1
     try:
-        work(lambda event: telling(event, writing))
+        work(lambda event: report_checkpoint(event, writing))
         code = 0
     finally:
         os._exit(code)
 
 
-def telling(event: Event, writing: int) -> None:
+def report_checkpoint(event: Event, writing: int) -> None:
     if isinstance(event, Checkpointed):
         os.write(writing, b"%d\n" % event.update)
 
 
-def announced(reading: int) -> int:
-    """The last update that was told whole; -1 for none."""
-    told = b""
+def last_reported_update(reading: int) -> int:
+    """Return the update in the last complete line of the pipe; -1 without one."""
+    data = b""
     while block := os.read(reading, 1 << 16):
-        told += block
+        data += block
     os.close(reading)
-    lines = told.split(b"\n")[:-1]
+    lines = data.split(b"\n")[:-1]
     return int(lines[-1]) if lines else -1
 
 
-def going_on(folder: Path, settings: dict[str, Any]) -> Callable[[Callable[[Event], None]], Any]:
-    """The training in `folder`, from its last checkpoint, where there is one, else from the beginning."""
+def start_or_resume(folder: Path, settings: dict[str, Any]) -> Callable[[Callable[[Event], None]], Any]:
+    """Return the function that resumes the training in `folder` if it has a checkpoint, else starts it."""
     saved = list(folder.glob("checkpoints/update-*"))
     if saved:
         return lambda listener: resume_small(folder, listeners=[listener])
     return lambda listener: train_small(folder, force=True, listeners=[listener], checkpoint_every=0.0, **settings)
 
 
-def live_and_die(folder: Path, settings: dict[str, Any], seconds: float, *, once_saved: bool) -> tuple[bool, int]:
-    """Train for that long, from the first checkpoint on or from the start, and be killed.
+def train_and_kill(folder: Path, settings: dict[str, Any], seconds: float, *, once_saved: bool) -> tuple[bool, int]:
+    """Start or resume a training, and kill it after `seconds`, counted from its first checkpoint if `once_saved`.
 
-    Returns whether it had not ended before, and what it announced.
+    Return False if the training ended before the kill, and the update of the last checkpoint that it reported.
     """
-    process, reading = forked(going_on(folder, settings))
+    process, reading = forked(start_or_resume(folder, settings))
     if once_saved:
         select.select([reading], [], [], 60)
     time.sleep(seconds)
     os.kill(process, signal.SIGKILL)
-    return not ended(process), announced(reading)
+    return not ended(process), last_reported_update(reading)
 
 
 def ended(process: int) -> bool:
-    """Wait for a training; whether it came to its end, and was not killed."""
+    """Wait for a training; return True if it ended by itself, False if it was killed."""
     _, status = os.waitpid(process, 0)
     assert status in (0, signal.SIGKILL), "the training failed"
     return status == 0
 
 
 def saved_update(folder: Path) -> int:
-    """The update that a resumed training would go on from; -1 where it would begin anew."""
+    """Return the update from which the run resumes; -1 without a checkpoint."""
     try:
         return recover(folder).snapshot.update
-    except ModelError:  # CheckpointError, where there is a file, is another
+    except ModelError:  # a damaged checkpoint raises CheckpointError instead
         return -1
 
 
 def constantly(folder: Path, kills: int) -> dict[str, Any]:
     chance, durable, lost = random.Random(kills), -1, 0  # noqa: S311
     for _ in range(kills):
-        moment, once_saved = chance.uniform(0, LONGEST), chance.random() < 0.8
-        killed, told = live_and_die(folder / "run", {"updates": 10**9}, moment, once_saved=once_saved)
+        moment, once_saved = chance.uniform(0, MAX_LIFETIME_SECONDS), chance.random() < 0.8
+        killed, reported = train_and_kill(folder / "run", {"updates": 10**9}, moment, once_saved=once_saved)
         assert killed
-        durable = max(durable, told)
-        found = saved_update(folder / "run")
-        assert found >= durable, f"update {durable} was announced, and {found} is there"
-        lost += found == -1
-        durable = found
+        durable = max(durable, reported)
+        saved = saved_update(folder / "run")
+        assert saved >= durable, f"update {durable} was reported durable, but {saved} is saved"
+        lost += saved == -1
+        durable = saved
     return {"kills": kills, "before the first checkpoint": lost, "last checkpoint": durable}
 
 
@@ -138,8 +138,10 @@ def exactly(folder: Path, kills: int) -> dict[str, Any]:
         assert ended(process)
         for _ in range(chance.randint(1, 5)):
             once_saved = chance.random() < 0.3
-            done += live_and_die(broken, settings, chance.uniform(0, LONGEST / 2), once_saved=once_saved)[0]
-        process, _ = forked(going_on(broken, settings))
+            done += train_and_kill(
+                broken, settings, chance.uniform(0, MAX_LIFETIME_SECONDS / 2), once_saved=once_saved
+            )[0]
+        process, _ = forked(start_or_resume(broken, settings))
         assert ended(process)
         assert outcome(broken) == outcome(unbroken), settings
         ends += 1

@@ -1,4 +1,4 @@
-"""MAT-files of level 5, made by hand."""
+"""Write the bytes of MAT-files of level 5."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMPRESSED = 15
 
 
 def element(kind: int, data: bytes, size: int | None = None) -> bytes:
-    """A type, a length (`size`, where it is to be a wrong one) and the data, padded unless it is compressed."""
+    """Return the type, the length (or a wrong `size`) and the data, padded unless compressed."""
     padding = bytes(0 if kind == COMPRESSED else -len(data) % 8)
     return struct.pack("<II", kind, len(data) if size is None else size) + data + padding
 
@@ -25,8 +25,8 @@ def matrix(kind: int, shape: Sequence[int], name: str, rest: bytes, flags: int =
 
 
 def numbers(name: str, array: npt.ArrayLike, shape: Sequence[int] | None = None) -> bytes:
-    found = np.asarray(array, "<f8")
-    return matrix(DOUBLE, found.shape if shape is None else shape, name, element(9, found.tobytes("F")))
+    values = np.asarray(array, "<f8")
+    return matrix(DOUBLE, values.shape if shape is None else shape, name, element(9, values.tobytes("F")))
 
 
 def characters(name: str, text: str, kind: int = 16, encoding: str = "utf-8") -> bytes:
@@ -34,7 +34,7 @@ def characters(name: str, text: str, kind: int = 16, encoding: str = "utf-8") ->
 
 
 def struct_of(name: str, fields: Mapping[str, bytes], shape: Sequence[int] = (1, 1)) -> bytes:
-    """A struct; `fields` are matrices."""
+    """Return a struct; `fields` are matrices."""
     names = b"".join(field.encode().ljust(32, b"\0") for field in fields)
     head = element(5, struct.pack("<i", 32)) + element(1, names)
     return matrix(STRUCT, shape, name, head + b"".join(fields.values()))

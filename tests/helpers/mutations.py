@@ -1,4 +1,4 @@
-"""Random bytes, and valid files with random damage: the same for the same seed."""
+"""Damage valid files at random; the same seed gives the same damage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 
 
 def mutated(valid: bytes, others: Sequence[bytes], draw: Random) -> bytes:
-    """`valid` after one to four changes, or random bytes; `others` are what pieces are taken from."""
+    """Return `valid` with one to four random changes, or random bytes; pieces of `others` can be inserted."""
     if draw.random() < 0.05:
         return draw.randbytes(draw.choice((0, 1, 7, 8, 9, 100, 5000)))
     data = bytearray(valid)
@@ -26,7 +26,7 @@ def mutated(valid: bytes, others: Sequence[bytes], draw: Random) -> bytes:
 
 
 def _place(data: bytearray, draw: Random) -> int:
-    """Anywhere, more often near the beginning."""
+    """Return a random position, more often near the beginning."""
     return draw.randrange(min(len(data), draw.choice((16, 400, len(data)))) + 1) if data else 0
 
 
@@ -60,7 +60,7 @@ def _repeat(data: bytearray, _: Sequence[bytes], draw: Random) -> None:
 
 
 def _replace_value(data: bytearray, _: Sequence[bytes], draw: Random) -> None:
-    """A number or a string becomes another word."""
+    """Replace a number or a string by one of `WORDS`."""
     values = list(re.finditer(rb'-?\d+(?:\.\d+)?(?:e-?\d+)?|"[^"\\]*"|true|false|null', data))
     if values:
         start, stop = draw.choice(values).span()
@@ -68,7 +68,7 @@ def _replace_value(data: bytearray, _: Sequence[bytes], draw: Random) -> None:
 
 
 def _splice(data: bytearray, others: Sequence[bytes], draw: Random) -> None:
-    """The beginning of this and the end of another file, or a piece of another in place of one of this."""
+    """Replace the end, or a piece, by the end or a piece of a different file."""
     other = draw.choice(others)
     start, from_ = _place(data, draw), draw.randrange(len(other) + 1)
     stop = len(data) if draw.random() < 0.5 else start + draw.choice((1, 8, 100))

@@ -1,4 +1,4 @@
-"""Networks of every kind for the exports, and what they say of a text."""
+"""Networks of every kind for the tests of exports, and their log probabilities of a text."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def name_of(config: ModelConfig) -> str:
 
 
 def make(config: ModelConfig, vocabulary: Vocabulary, seed: int = 1) -> LanguageModel:
-    """A network with a memory, sharp predictions and biases; its parameters by name in no particular order.
+    """Create a network with large weights and biases, and its parameters in reversed order of names.
 
-    A bias is -0.0, as it may be after training.
+    One bias is -0.0, which also occurs after a training.
     """
     parameters = initialize(config, len(vocabulary), seed=seed, scale=None)
     draw = np.random.default_rng(seed)
@@ -47,30 +47,30 @@ def make(config: ModelConfig, vocabulary: Vocabulary, seed: int = 1) -> Language
 
 
 def small(config: ModelConfig | None = None) -> LanguageModel:
-    """One that knows eight characters, of one to four bytes."""
+    """Create a network for eight characters, of one to four bytes in UTF-8."""
     return make(config or ModelConfig(hidden_size=5), Vocabulary.of(SYMBOLS))
 
 
 def same(one: LanguageModel, other: LanguageModel) -> bool:
-    """Whether two models are the same in every bit."""
+    """Return True if two models are equal in every bit."""
     return one.config == other.config and one.vocabulary == other.vocabulary and one.sha256 == other.sha256
 
 
 @cache
 def of_bible(config: ModelConfig) -> LanguageModel:
-    """One that knows the characters of the King James Bible."""
+    """Create a network for the characters of the King James Bible."""
     return make(config, named_books.book("kjv").vocabulary)
 
 
 @cache
 def bible_ids() -> Array:
-    """10,001 characters of it: the ids."""
+    """Return the ids of 10,001 characters of the King James Bible."""
     text = named_books.book("kjv")
     return text.ids[1_000_000:1_010_001].astype(np.int64)
 
 
 @cache
 def bible_log_probabilities(config: ModelConfig) -> Array:
-    """(10,000, K): what our engine says of them."""
+    """Return the log probabilities (10,000, K) of the compiled engine for `bible_ids`."""
     model = of_bible(config)
     return np.asarray(model.reader.log_probabilities(bible_ids()[:-1], model.zero_state())[0])

@@ -1,4 +1,4 @@
-"""The commands that stand in README and documentation, and the outputs that they show."""
+"""The commands and outputs in the code blocks of the README and of the documentation."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ PAGES = [page for page in PAGES if not {"_build", "generated"} & set(page.parts)
 
 
 class Shown(NamedTuple):
-    """A command, and the lines that a page shows below it."""
+    """A command, and the lines of output below it on a page."""
 
     command: str
     output: list[str]
 
 
-PROSE = "\0"  # stands for a line between two code blocks
+PROSE = "\0"  # a mark for a line between two code blocks
 
 
 def code_lines(page: Path) -> Iterator[str]:
-    """The lines of a page's code blocks, fenced or indented by four, what tables have to type, and `PROSE` between."""
+    """Yield the lines of a page's code blocks, the commands in its tables, and `PROSE` for each other line."""
     fenced = False
     for line in page.read_text(encoding="utf-8").splitlines():
         if line.lstrip().startswith("```"):
@@ -40,18 +40,18 @@ def code_lines(page: Path) -> Iterator[str]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The arguments of every `recurra …` in the code of a page, in pipes too."""
-    found = []
+    """Return the arguments of every `recurra …` in the code of a page, also in pipes."""
+    arguments = []
     for line in code_lines(page):
         for part in re.split(r"(?<!\S)\|(?!\S)", line.removeprefix("$ ")):
             words = words_of(part)
             if words[:1] == ["recurra"] and len(words) > 1 and not words[1].startswith("│"):
-                found.append(words[1:])
-    return found
+                arguments.append(words[1:])
+    return arguments
 
 
 def words_of(line: str) -> list[str]:
-    """A shell's words, without comments and redirections."""
+    """Split a line into words as a shell does, without comments and redirections."""
     try:
         words = shlex.split(re.sub(r"\$'\\n'", "'\n'", line), comments=True)
     except ValueError:
@@ -60,15 +60,15 @@ def words_of(line: str) -> list[str]:
 
 
 def shown(page: Path) -> list[Shown]:
-    """The commands of a page that are shown with a `$`, and the output that stands below each."""
-    found: list[Shown] = []
+    """Return the commands of a page after a `$`, each with the output below it."""
+    examples: list[Shown] = []
     in_output = False
     for line in code_lines(page):
         if line.startswith("$ "):
-            found.append(Shown(line[2:], []))
+            examples.append(Shown(line[2:], []))
             in_output = True
         elif line == PROSE:
             in_output = False
         elif in_output and line:
-            found[-1].output.append(line)
-    return found
+            examples[-1].output.append(line)
+    return examples

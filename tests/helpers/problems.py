@@ -1,4 +1,7 @@
-"""Small networks to test with: T, B, H and K all different, states that are not zero, weights that matter."""
+"""Small networks for tests, with different T, B, H and K, nonzero states and large weights.
+
+T time steps, B streams, H hidden units, K symbols, L layers.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ CELLS = tuple(NETWORKS)
 
 
 class Problem(NamedTuple):
-    """Everything that a loss depends on."""
+    """The network, the batch and the initial state of a loss."""
 
     config: ModelConfig
     parameters: dict[str, Array]
@@ -35,7 +38,7 @@ class Problem(NamedTuple):
 
 
 def config_of(cell: str, **sizes: Any) -> ModelConfig:
-    """The settings of a network of one of `CELLS`."""
+    """Return the settings of a network of one of `CELLS`."""
     return ModelConfig(**NETWORKS[cell], **sizes)
 
 
@@ -50,7 +53,7 @@ def problem(
     scale: float = 0.7,
     seed: int = 0,
 ) -> Problem:
-    """A network of normal numbers times `scale`, biases too, on random ids after a random state."""
+    """Draw all parameters from a normal distribution times `scale`, and random ids and an initial state."""
     random = np.random.default_rng(seed)
     config = config_of(cell, hidden_size=H, layers=layers)
     shapes = parameter_shapes(config, K)
@@ -66,7 +69,7 @@ def problem(
 
 
 def masks_of(p: Problem, dropped: float = 0.4, seed: int = 1) -> Array:
-    """Masks (L - 1, B, H) for dropout in which some unit of every mask is dropped and some is kept."""
+    """Return dropout masks (L - 1, B, H), each with at least one dropped and one kept unit."""
     shape = (p.config.layers - 1, *p.state.h.shape[1:])
     kept = np.random.default_rng(seed).random(shape) >= dropped
     kept[..., 0], kept[..., -1] = True, False
@@ -74,5 +77,5 @@ def masks_of(p: Problem, dropped: float = 0.4, seed: int = 1) -> Array:
 
 
 def failures(figures: dict[str, Figures], tolerance: float = COMPLEX_TOLERANCE) -> list[str]:
-    """The names whose gradient the complex step does not confirm; NaN confirms nothing."""
+    """Return the names of the gradients that differ from the complex step by more than `tolerance`, or are NaN."""
     return [name for name, figure in figures.items() if not figure.max_rel_complex <= tolerance]

@@ -1,4 +1,4 @@
-"""Processes and threads of tests: each is waited for, and only one that hangs meets a time limit."""
+"""Start processes and threads in tests, and wait for their end."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 600  # seconds; a guard against a hang, which the slowest machine does not reach
+PATIENCE = 600  # seconds until a test that hangs is ended; far more than a slow machine needs
 SOURCE = Path(__file__).parents[2] / "src"
 RECURRA = [sys.executable, "-m", "recurra"]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of a process that imports this checkout."""
+    """Return the environment of a process that imports this checkout."""
     return os.environ | {"PYTHONPATH": str(SOURCE)} | changes
 
 
 @contextmanager
 def started(line: Sequence[str | Path], **named: Any) -> Iterator[subprocess.Popen[str]]:
-    """Start a process; at the end of the block it is killed if it still runs, and waited for."""
+    """Start a process; at the end of the block, kill it if it still runs, and wait for its end."""
     settings: dict[str, Any] = {"env": environment(), "text": True}
     with subprocess.Popen(line, **settings | named) as process:
         try:
@@ -33,14 +33,14 @@ def started(line: Sequence[str | Path], **named: Any) -> Iterator[subprocess.Pop
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for a process; return its exit code and what it wrote to stderr meanwhile."""
+    """Wait for the end of a process; return its exit code and its remaining stderr."""
     _, written = process.communicate(timeout=PATIENCE)
     return process.returncode, written
 
 
 @contextmanager
 def filled_pipe(path: Path, data: bytes) -> Iterator[None]:
-    """Make a named pipe, into which a thread writes `data` while the block reads; the thread ends with the block."""
+    """Create a named pipe, and write `data` to it in a thread while the block reads; end the thread with the block."""
     os.mkfifo(path)
 
     def write() -> None:
@@ -52,7 +52,7 @@ def filled_pipe(path: Path, data: bytes) -> Iterator[None]:
     try:
         yield
     finally:
-        rest = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # of what the block has not read, if it failed
+        rest = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # drains the pipe if the block has not read everything
         while writer.is_alive():
             with suppress(BlockingIOError):
                 os.read(rest, 1 << 16)

@@ -1,4 +1,4 @@
-"""A run folder as the trainer writes it, small."""
+"""Write small run directories like those of a training."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ HOSTILE = '<script>alert("x")</script> & a bell\a, an escape\x1b[2J,\n  two spac
 
 
 def _row(central: float, exact: float, figure: float | None, *, passed: bool = True) -> dict[str, Any]:
-    told = {"max_abs_central": central, "max_rel_central": 2e-9, "max_rel_complex": exact}
-    return told | {"seed_tolerance": figure, "passed": passed}
+    row = {"max_abs_central": central, "max_rel_central": 2e-9, "max_rel_complex": exact}
+    return row | {"seed_tolerance": figure, "passed": passed}
 
 
 SUMMARY: dict[str, Any] = {
@@ -68,7 +68,7 @@ SUMMARY: dict[str, Any] = {
 
 
 def record(update: int, *, low: int = 3000) -> dict[str, Any]:
-    """A line of metrics.jsonl: falls to 48.25 at update `low`, then rises."""
+    """Return a line of metrics.jsonl; the smooth loss falls to 48.25 at update `low` and then rises."""
     smooth = 48.25 + abs(update - low) / 1000 * 4.25 + 50 * math.exp(-update / 300) * (update != low)
     loss = {"mean": smooth + 0.5, "min": smooth - 20.0, "max": smooth + 30.0}
     return {"update": update, "epoch": update / 2000, "loss": loss, "smooth_loss": smooth, "validation": None}
@@ -82,7 +82,7 @@ MakeRun = Callable[..., Path]
 
 
 def write_run(folder: Path, *, without: tuple[str, ...] = (), **changes: Any) -> Path:
-    """Write a whole run folder, with `changes` in its summary; files named in `without` are left out."""
+    """Write a run directory with `changes` in its summary, without the files named in `without`."""
     folder.mkdir()
     samples = [
         {"update": update, "temperature": 1.0, "seed": update, "text": text}
@@ -103,7 +103,7 @@ def write_run(folder: Path, *, without: tuple[str, ...] = (), **changes: Any) ->
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
-    """make_run(name, without=..., **changes) writes a run folder; see `write_run`."""
+    """Return a function make_run(name, without=..., **changes), which calls `write_run`."""
 
     def make(name: str = "fable", **options: Any) -> Path:
         return write_run(tmp_path / name, **options)

@@ -1,6 +1,6 @@
-"""What schemathesis looks at besides: a request that is valid by the schema is refused only for what no schema can say.
+"""A check for schemathesis: the server refuses a valid request only for limits that the schema cannot express.
 
-That is what several fields come to together, and ids that the model has not. The reason that is told must be true.
+These limits concern several fields together, and the ids of the model. The reason in the error must be true.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import schemathesis
 
 from recurra.serving import limits
 
-SYMBOLS = int(os.environ["SYMBOLS"])  # of the model that is served
+SYMBOLS = int(os.environ["SYMBOLS"])  # symbols of the served model
 
 
 @schemathesis.check
@@ -25,7 +25,7 @@ def valid_requests_are_refused_only_for_what_no_schema_says(ctx: Any, response: 
 
 
 def is_true(route: str, field: str, body: dict[str, Any]) -> bool:
-    """Whether `field` of the body is beyond what the schema says in words."""
+    """Return True if `field` of the body exceeds a limit that the schema cannot express."""
     if route == "POST /v1/score":
         texts = body["input"]
         return field == "input" and isinstance(texts, list) and sum(map(len, texts)) > limits.MAX_PROMPT_CHARACTERS
@@ -34,8 +34,8 @@ def is_true(route: str, field: str, body: dict[str, Any]) -> bool:
     prompts, n = listed(body.get("prompt")), int(body.get("n") or 1)
     best_of = int(body.get("best_of") or n)
     lengths, texts = [len(prompt) for prompt in prompts], len(prompts) * max(n, best_of)
-    given = [body[name] for name in ("max_tokens", "max_completion_tokens") if body.get(name) is not None]
-    written = max(int(given[0]), 0) if given else 16  # -1 is as many as there may be, perhaps none
+    maxima = [body[name] for name in ("max_tokens", "max_completion_tokens") if body.get(name) is not None]
+    written = max(int(maxima[0]), 0) if maxima else 16  # -1 means as many as allowed, possibly none
     likeliest = body.get("logprobs")
     if isinstance(likeliest, bool):
         likeliest = (1 if body.get("top_logprobs") is None else body["top_logprobs"]) if likeliest else None
@@ -56,7 +56,7 @@ def is_true(route: str, field: str, body: dict[str, Any]) -> bool:
 
 
 def listed(prompt: Any) -> list[Any]:
-    """The prompts, each a string or a list of ids."""
+    """Return the list of prompts, each a string or a list of ids."""
     if not isinstance(prompt, list):
         return [prompt or ""]
     return prompt if isinstance(prompt[0], (str, list)) else [prompt]

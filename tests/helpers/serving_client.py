@@ -1,4 +1,4 @@
-"""How the tests talk to a server: through ASGI in this process, and through raw sockets."""
+"""Send requests to a server in tests: through ASGI in this process, or through raw sockets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOST = "127.0.0.1:8000"
 
 
 class Answer(NamedTuple):
-    """Status, headers with lower-case names, body."""
+    """The status, the headers with lower-case names, and the body of a response."""
 
     status: int
     headers: dict[str, str]
@@ -27,13 +27,13 @@ class Answer(NamedTuple):
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run to its end in an event loop of its own."""
+    """Run a coroutine in a new event loop and return its result."""
     return asyncio.run(work)
 
 
 async def ask(application: Any, method: str, path: str, headers: list[tuple[str, str]], body: bytes = b"") -> Answer:
-    """One request as a scope, so that any header can be had, in any number."""
-    found: list[dict[str, Any]] = []
+    """Send one request as an ASGI scope, which can have any headers in any number."""
+    messages: list[dict[str, Any]] = []
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -55,17 +55,17 @@ async def ask(application: Any, method: str, path: str, headers: list[tuple[str,
         return waiting.pop() if waiting else {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
-        found.append(dict(message))
+        messages.append(dict(message))
 
     await application(scope, receive, send)
-    start = found[0]
+    start = messages[0]
     named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
-    return Answer(start["status"], named, b"".join(part.get("body", b"") for part in found[1:]))
+    return Answer(start["status"], named, b"".join(part.get("body", b"") for part in messages[1:]))
 
 
 @contextlib.asynccontextmanager
 async def client(guard: Any, **named: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application in this process, which lives as long, on the same event loop."""
+    """Start the application in this process, and yield a client on the same event loop."""
     transport = httpx.ASGITransport(guard, raise_app_exceptions=False)
     async with (
         guard.application.router.lifespan_context(guard.application),
@@ -75,57 +75,57 @@ async def client(guard: Any, **named: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def call(guard: Any, method: str, path: str, **named: Any) -> httpx.Response:
-    """One request in this process."""
+    """Send one request in this process and return the response."""
 
     async def work() -> httpx.Response:
         async with client(guard) as one:
             return await one.request(method, path, **named)
 
-    found: httpx.Response = run(work())
-    return found
+    response: httpx.Response = run(work())
+    return response
 
 
 class Running(NamedTuple):
-    """A server that runs as a process, and its address."""
+    """The process of a running server, and its address."""
 
     process: subprocess.Popen[str]
     url: str
 
     @property
     def host(self) -> str:
-        """What the header Host says of it."""
+        """Return the value of the header Host."""
         return self.url.removeprefix("http://")
 
     @property
     def port(self) -> int:
-        """Its port."""
+        """Return the port of the server."""
         return int(self.url.rpartition(":")[2])
 
     def connect(self) -> socket.socket:
-        """A connection to it."""
+        """Return a new connection to the server."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def raw(self, data: bytes) -> bytes:
-        """All that it answers to these bytes until it closes the connection."""
+        """Send `data` and return all bytes until the server closes the connection."""
         with self.connect() as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             return rest_of(connection)
 
     def stop(self) -> tuple[int, str]:
-        """Ask it to stop: its exit code and what it had said."""
+        """Stop the server with SIGTERM; return its exit code and its remaining stderr."""
         if self.process.poll() is None:
             self.process.terminate()
         return self.ended()
 
     def ended(self) -> tuple[int, str]:
-        """Its exit code and what it has said, once it has ended."""
-        code, said = ended(self.process)
-        return code, said.replace(f"{COMPILING}\n", "")  # of the first server on a machine
+        """Wait for the end of the server; return its exit code and its remaining stderr."""
+        code, stderr = ended(self.process)
+        return code, stderr.replace(f"{COMPILING}\n", "")  # the first server on a machine compiles
 
 
 def rest_of(connection: socket.socket) -> bytes:
-    """All that comes until the other side closes."""
+    """Return all bytes until the other side closes the connection."""
     parts = []
     while part := connection.recv(65536):
         parts.append(part)
@@ -133,13 +133,13 @@ def rest_of(connection: socket.socket) -> bytes:
 
 
 def request(host: str, target: str = "/health", *, method: str = "GET", version: str = "1.1", extra: str = "") -> bytes:
-    """A request in bytes."""
+    """Return the bytes of a request."""
     return f"{method} {target} HTTP/{version}\r\nHost: {host}\r\n{extra}Connection: close\r\n\r\n".encode("latin-1")
 
 
 def await_until(true: Any) -> None:
-    """Wait until `true()`."""
+    """Wait until `true()` returns True."""
     end = time.monotonic() + PATIENCE
     while not true():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.02)

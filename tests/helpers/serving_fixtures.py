@@ -1,4 +1,4 @@
-"""A small model that is served: in this process, and by a server of its own."""
+"""Fixtures with small models, served in this process or by a separate server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if not MISSING:
 
 
 def pytest_report_header() -> str:
-    """Why the tests of the server do not run, where they do not."""
+    """Return the reason if the tests of the server are skipped."""
     return f"tests/serving: skipped, the extra `serve` is not installed ({', '.join(MISSING)})" if MISSING else ""
 
 
@@ -37,7 +37,7 @@ KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 
 
 def small_model(vocabulary: Vocabulary | None = None, seed: int = 0, scale: float = 30.0) -> LanguageModel:
-    """A network that has learned nothing, whose weights are so large that it prefers some characters."""
+    """Create an untrained network with weights so large that it prefers some characters."""
     vocabulary = vocabulary or Vocabulary.of(TEXT)
     config = ModelConfig(hidden_size=12)
     parameters = initialize(config, len(vocabulary), seed=seed)
@@ -46,19 +46,19 @@ def small_model(vocabulary: Vocabulary | None = None, seed: int = 0, scale: floa
 
 @pytest.fixture(scope="session")
 def model() -> LanguageModel:
-    """A model of characters."""
+    """Create a model of characters."""
     return small_model()
 
 
 @pytest.fixture(scope="session")
 def bytes_model() -> LanguageModel:
-    """A model of bytes."""
+    """Create a model of bytes."""
     return small_model(Vocabulary.bytes(), scale=3.0)
 
 
 @pytest.fixture(scope="session")
 def registry(model: LanguageModel, bytes_model: LanguageModel) -> Registry:
-    """Both, by name."""
+    """Register both models by name."""
     return Registry(
         ServedModel(name, one, one.sha256, 1_700_000_000, None)
         for name, one in (("small", model), ("bytes", bytes_model))
@@ -67,13 +67,13 @@ def registry(model: LanguageModel, bytes_model: LanguageModel) -> Registry:
 
 @pytest.fixture
 def guard(registry: Registry) -> Guard:
-    """The application, without a key."""
+    """Create the application without an API key."""
     return create_application(registry, Access(frozenset({HOST})))
 
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory, model: LanguageModel) -> Path:
-    """The model of characters in a file."""
+    """Save the model of characters and return the path of its file."""
     path = tmp_path_factory.mktemp("models") / "small.safetensors"
     model.save(path)
     return path
@@ -81,15 +81,15 @@ def model_file(tmp_path_factory: pytest.TempPathFactory, model: LanguageModel) -
 
 @pytest.fixture(scope="session")
 def start(model_file: Path) -> Iterator[Callable[..., Running]]:
-    """Start a server as a process of its own; it ends with the tests."""
+    """Return a function that starts a server process; all servers end with the tests."""
     held = contextlib.ExitStack()
 
     def begin(*arguments: object, **environment: str) -> Running:
         line = [sys.executable, "-m", "recurra", "serve", str(model_file), "--port", "0", *map(str, arguments)]
-        own = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")} | environment
+        changes = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")} | environment
         inherited = {name: value for name, value in os.environ.items() if name != "RECURRA_API_KEY"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = held.enter_context(started(line, env=inherited | own, **pipes))
+        process = held.enter_context(started(line, env=inherited | changes, **pipes))
         assert process.stdout is not None
         running = Running(process, process.stdout.readline().strip())
         assert running.url, running.ended()
@@ -101,5 +101,5 @@ def start(model_file: Path) -> Iterator[Callable[..., Running]]:
 
 @pytest.fixture(scope="session")
 def running(start: Callable[..., Running]) -> Running:
-    """One server for all tests that leave it as it is."""
+    """Start one server for all tests that do not change it."""
     return start()

@@ -1,4 +1,4 @@
-"""What the tests of training share: a text of 7 symbols, a network of 8 units, and short ways to train it."""
+"""Short trainings for tests: a text of 7 symbols, a network of 8 units, and functions that train it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from recurra.training.events import Event
 from recurra.training.snapshot import Snapshot
 from recurra.training.trainer import Clock, Trainer
 
-PACKAGE = {"PYTHONPATH": str(Path(recurra.__file__).parents[1])}  # for processes that start in another folder
+PACKAGE = {"PYTHONPATH": str(Path(recurra.__file__).parents[1])}  # for processes that start in a different folder
 TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\nbee dad a cad\n" * 4  # 192 characters
-K, T = 7, 5  # 38 updates an epoch
+K, T = 7, 5  # 38 updates per epoch
 SETTINGS: dict[str, Any] = {
     "hidden_size": 8, "sequence_length": T, "updates": 100, "log_every": 10, "sample_every": 50, "sample_length": 12,
 }  # fmt: skip
 
 
 class Commits(list[tuple[Snapshot, Snapshot | None]]):
-    """What a trainer committed: (snapshot, best)."""
+    """A list of the pairs (snapshot, best) that a trainer committed."""
 
     def __call__(self, snapshot: Snapshot, best: Snapshot | None) -> Path:
         self.append((snapshot, best))
@@ -45,7 +45,7 @@ def make_trainer(
     clock: Clock = time.perf_counter,
     **settings: Any,
 ) -> Trainer:
-    """A trainer of `SETTINGS`, changed by `settings`; the `time_limit` is one for updates that are planned already."""
+    """Create a trainer with `SETTINGS` changed by `settings`; the updates for a `time_limit` are already planned."""
     config, training = configs(SETTINGS | settings)
     training = dataclasses.replace(training, time_limit=time_limit)
     vocabulary = Vocabulary.of(text)
@@ -57,17 +57,17 @@ def make_trainer(
 
 
 def committed(trainer: Trainer) -> Commits:
-    """What the trainer has committed so far."""
+    """Return the commits of a trainer so far."""
     return cast("Commits", trainer._commit)
 
 
 def of_kind(events: list[Event], *kinds: type) -> list[Any]:
-    """The events of these kinds."""
+    """Return the events of these kinds."""
     return [event for event in events if isinstance(event, kinds)]
 
 
 def train_small(folder: str | Path | None = None, text: str = TEXT, **settings: Any) -> Run:
-    """Train in `folder` with `SETTINGS`, changed by `settings`; without a proof unless asked."""
+    """Train in `folder` with `SETTINGS` changed by `settings`; check the gradients only if `with_proof` is True."""
     options: dict[str, Any] = {"with_proof": False}
     options |= {name: settings.pop(name) for name in ("force", "with_proof", "listeners") if name in settings}
     config, training = configs(SETTINGS | settings)
@@ -75,11 +75,11 @@ def train_small(folder: str | Path | None = None, text: str = TEXT, **settings: 
 
 
 def resume_small(folder: str | Path, text: str | None = TEXT, **settings: Any) -> Run:
-    """Go on with the training of `train_small` in `folder`."""
+    """Resume the training of `train_small` in `folder`."""
     listeners = settings.pop("listeners", ())
     return training_run.resume(folder, text=text, settings=settings, with_proof=False, listeners=listeners)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """The lines of a .jsonl file."""
+    """Return the lines of a .jsonl file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

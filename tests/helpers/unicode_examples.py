@@ -1,16 +1,16 @@
-"""Examples of what Unicode asks for: Python and the page's JavaScript must agree on each."""
+"""Unicode examples for which Python and the page's JavaScript must give the same result."""
 
 from __future__ import annotations
 
-EQUIVALENTS = [  # the characters that a model knows, a text, and the text in the form that it knows
+EQUIVALENTS = [  # a model's vocabulary, a text, and the text in the normalization form of the vocabulary
     ("caf\u00e9", "cafe\u0301", "caf\u00e9"),
     ("cafe\u0301", "caf\u00e9", "cafe\u0301"),
-    ("cafe", "caf\u00e9", "caf\u00e9"),  # the other form has an unknown character, too
-    ("e\u0301\u00e9", "e\u0301\u00e9", "e\u0301\u00e9"),  # both forms are known: nothing changes
+    ("cafe", "caf\u00e9", "caf\u00e9"),  # the other form also has an unknown character
+    ("e\u0301\u00e9", "e\u0301\u00e9", "e\u0301\u00e9"),  # the vocabulary has both forms: nothing changes
     ("\u00e9x", "e\u0301xe\u0301", "\u00e9x\u00e9"),
     ("\ud55c\uad6d", "\u1112\u1161\u11ab\u1100\u116e\u11a8", "\ud55c\uad6d"),  # Korean letters
     ("\u1112\u1161\u11ab", "\ud55c", "\u1112\u1161\u11ab"),
-    ("\u1ec7", "e\u0302\u0323", "\u1ec7"),  # two marks, in another order
+    ("\u1ec7", "e\u0302\u0323", "\u1ec7"),  # two marks in a different order
     ("\u0439\u0451", "\u0438\u0306\u0435\u0308", "\u0439\u0451"),  # Russian
     ("\u09df", "\u09af\u09bc", "\u09df"),  # Bengali: NFC itself decomposes it
     ("\u09af\u09bc", "\u09df", "\u09af\u09bc"),
