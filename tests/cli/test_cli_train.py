@@ -207,7 +207,7 @@ def test_an_old_run_is_replaced_only_by_force(call: Call, book: Path) -> None:
     assert (code, err) == (
         2,
         "error: `r` is not empty.\n"
-        "hint: use `--resume` to resume the run in it, `--force` to replace that run, or another `--run`.\n",
+        "hint: `--resume` resumes the run in it, `--force` replaces it, `--run` chooses another folder.\n",
     )
     assert call("train", book, *SMALL, "--run", "r", "--quiet", "--force").code == 0
 
@@ -402,7 +402,10 @@ def test_a_damaged_checkpoint_is_warned_of(call: Call, book: Path) -> None:
     code, _, err = call("train", "--resume", "--run", "r", "--no-proof")
     assert code == 0
     assert err.startswith(f"warning: `{newest}` is damaged: ")
-    assert "The file is renamed to bad-update-000000000200.safetensors. The checkpoint before it is used.\n" in err
+    assert (
+        "The file is renamed to bad-update-000000000200.safetensors. Training resumes from the previous checkpoint.\n"
+        in err
+    )
     newest.write_bytes(b"")
     for path in Path("r/checkpoints").glob("update-*"):
         path.write_bytes(b"")

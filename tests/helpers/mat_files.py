@@ -34,7 +34,7 @@ def characters(name: str, text: str, kind: int = 16, encoding: str = "utf-8") ->
 
 
 def struct_of(name: str, fields: Mapping[str, bytes], shape: Sequence[int] = (1, 1)) -> bytes:
-    """Return a struct; `fields` are matrices."""
+    """Return the bytes of a struct array whose `fields` are the bytes of matrices."""
     names = b"".join(field.encode().ljust(32, b"\0") for field in fields)
     head = element(5, struct.pack("<i", 32)) + element(1, names)
     return matrix(STRUCT, shape, name, head + b"".join(fields.values()))

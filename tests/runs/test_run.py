@@ -101,7 +101,7 @@ def test_existing_run_is_refused_and_unchanged() -> None:
     with pytest.raises(UsageError, match=r"`here` is not empty\.") as caught:
         train_small("here")
     assert caught.value.exit_code == 2
-    hint = "use `--resume` to resume the run in it, `--force` to replace that run, or another `--run`."
+    hint = "`--resume` resumes the run in it, `--force` replaces it, `--run` chooses another folder."
     assert caught.value.hint == hint
     assert all_bytes(folder) == before
 

@@ -27,7 +27,7 @@ with lock_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
-HINT = "wait until it ends, or choose another `--run`."
+HINT = "wait until it ends, or choose another folder with `--run`."
 
 
 def all_bytes(folder: Path) -> dict[str, bytes]:

@@ -1,8 +1,6 @@
 """The effect of schedules, patience, plateaus, averages and presets on a training."""
 
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +10,8 @@ from recurra.config.keywords import configs
 from recurra.config.presets import PRESETS
 from recurra.errors import UsageError
 from recurra.network.optimizers import schedule_of
-from recurra.text.vocabulary import Vocabulary
 from recurra.training.events import Evaluated, Record
-from recurra.training.snapshot import Snapshot
-from recurra.training.trainer import Trainer
-from small_training import TEXT
+from small_training import committed, make_trainer
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -57,36 +52,15 @@ def test_schedule_of_zero_updates_is_positive(name: str) -> None:
     assert schedule_of(TrainingConfig(schedule=name, updates=0, warm_up=5))(0) > 0
 
 
-def make_trainer(**settings: Any) -> tuple[Trainer, list[tuple[Snapshot, Snapshot | None]]]:
-    vocabulary = Vocabulary.of(TEXT)
-    ids = vocabulary.encode(TEXT)
-    training = TrainingConfig(sequence_length=5, **settings)
-    commits: list[tuple[Snapshot, Snapshot | None]] = []
-
-    def commit(snapshot: Snapshot, best: Snapshot | None) -> Path:
-        commits.append((snapshot, best))
-        return Path()
-
-    trainer = Trainer(
-        ModelConfig(hidden_size=8),
-        training,
-        vocabulary,
-        ids[:-30],
-        ids[-30:] if training.validation else ids[:0],
-        commit=commit,
-    )
-    return trainer, commits
-
-
 def test_records_have_learning_rate_of_schedule() -> None:
-    trainer, _ = make_trainer(schedule="cosine", updates=40, log_every=10, sample_every=0)
+    trainer = make_trainer(schedule="cosine", updates=40, log_every=10, sample_every=0)
     rates = [event.rate for event in trainer.events() if isinstance(event, Record)]
     assert rates == [schedule_of(trainer.training)(update) for update in (9, 19, 29, 39)]
     assert rates == sorted(rates, reverse=True)
 
 
 def test_patience_ends_training_without_lower_held_out_loss() -> None:
-    trainer, commits = make_trainer(
+    trainer = make_trainer(
         validation=0.2,
         learning_rate=3.0,
         updates=10_000,
@@ -100,14 +74,14 @@ def test_patience_ends_training_without_lower_held_out_loss() -> None:
     assert not trainer.stopped
     assert [event.best for event in evaluations[-3:]] == [False] * 3
     assert trainer.update == evaluations[-1].update < 10_000
-    assert [snapshot.update for snapshot, _ in commits].count(trainer.update) == 1
-    assert commits[-1][0].update == trainer.update
+    assert [snapshot.update for snapshot, _ in committed(trainer)].count(trainer.update) == 1
+    assert committed(trainer)[-1][0].update == trainer.update
     assert trainer.best is not None
     assert trainer.best.update < trainer.update
 
 
 def test_plateau_halves_learning_rate() -> None:
-    trainer, commits = make_trainer(
+    trainer = make_trainer(
         validation=0.2, learning_rate=3.0, updates=200, evaluate_every=10, log_every=10, plateau=2, sample_every=0
     )
     events = [event for event in trainer.events() if isinstance(event, (Evaluated, Record))]
@@ -119,7 +93,7 @@ def test_plateau_halves_learning_rate() -> None:
         worse = 0 if evaluated.best else worse + 1
         rate = rate / 2 if worse in {2, 4, 6, 8, 10} else rate
     assert rate < 3.0
-    assert 3.0 * 0.5 ** commits[-1][0].progress["drops"] == rate
+    assert 3.0 * 0.5 ** committed(trainer)[-1][0].progress["drops"] == rate
 
 
 @pytest.mark.parametrize("name", ["patience", "plateau"])
@@ -130,9 +104,9 @@ def test_patience_and_plateau_need_validation(name: str) -> None:
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_average_of_parameters_is_the_model(engine: str) -> None:
-    trainer, commits = make_trainer(engine=engine, updates=30, ema=0.5, sample_every=0, log_every=10)
+    trainer = make_trainer(engine=engine, updates=30, ema=0.5, sample_every=0, log_every=10)
     list(trainer.events())
-    snapshot = commits[-1][0]
+    snapshot = committed(trainer)[-1][0]
     state = snapshot.optimizer_state
     for name, array in snapshot.model.parameters.items():
         expected = (state[f"average.{name}"] / state["average_weight"]).astype(np.float32)
@@ -142,8 +116,8 @@ def test_average_of_parameters_is_the_model(engine: str) -> None:
 
 def test_average_does_not_change_training() -> None:
     plain, averaging = (
-        make_trainer(updates=30, optimizer="adam")[0],
-        make_trainer(updates=30, optimizer="adam", ema=0.9)[0],
+        make_trainer(updates=30, optimizer="adam"),
+        make_trainer(updates=30, optimizer="adam", ema=0.9),
     )
     for trainer in (plain, averaging):
         list(trainer.events())

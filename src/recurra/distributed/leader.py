@@ -1,8 +1,8 @@
 """The leader process: it trains alone, or sends every step of the training to the worker processes.
 
 Only the leader decides, prints and writes files, with the same trainer as a single process. Its engine and its stream
-send each call to the workers. Two processes can therefore never decide differently, and the files of a run do not
-depend on the number of processes.
+send each call to the workers, so that two processes never decide differently. With the compiled engine, the metrics,
+the samples and the parameters are the same for any number of processes.
 """
 
 from __future__ import annotations

@@ -165,8 +165,8 @@ def _number(name: str, default: int | None = None) -> int:
     value = os.environ.get(name, "" if default is None else str(default))
     if not value.isdigit():
         raise UsageError(
-            f"the environment's {name} must be a whole number, as torchrun sets it; got {value!r}.",
-            hint="start several processes with torchrun, or unset WORLD_SIZE for one.",
+            f"the environment variable {name} must be a whole number, as torchrun sets it; got {value!r}.",
+            hint="start the processes with torchrun, or train in one process after `unset WORLD_SIZE`.",
         )
     return int(value)
 
@@ -179,7 +179,7 @@ def _watched() -> Iterator[None]:
     except (RuntimeError, ValueError) as error:  # ValueError if this process has already left
         raise LostProcessError(
             "another process of this training has ended, or cannot be reached.",
-            hint="torchrun prints its rank and error; with `--max-restarts=3` torchrun resumes the last checkpoint.",
+            hint="torchrun prints its error; `torchrun --max-restarts=3` restarts it from its last checkpoint.",
         ) from error
 
 

@@ -11,6 +11,6 @@ provenance     read the text of a run again; `source_list` has the files of the 
 summary        the contents of summary.json, with `findings` and `gradient_proof`
 restart        find the run that torchrun started again
 
-A crash loses the updates since the last checkpoint: those of at most `checkpoint_every` seconds, 30 by default, and of
-the time that the checkpoint needs. A resumed run repeats them and ends with the same bytes as an uninterrupted run.
+A crash loses the updates since the last durable checkpoint. A training starts a checkpoint every 30 seconds by default
+(setting checkpoint_every). A resumed run repeats these updates and ends with the same bytes as an uninterrupted run.
 """

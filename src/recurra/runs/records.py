@@ -157,8 +157,8 @@ def load(folder: Path) -> RunData:
         hint = "give a run directory that `recurra train` wrote, such as runs/kjv."
         raise ModelError(f"`{folder}` {problem}: expected run.toml and metrics.jsonl in it.", hint=hint)
     notes = [f"{name} is absent: {consequence}." for name, consequence in CONSEQUENCES.items() if name not in present]
-    records = tuple(record_of(where, line) for where, line in _lines(folder / METRICS, notes))
-    samples = tuple(sample_of(where, line) for where, line in _lines(folder / SAMPLES, notes))
+    records = tuple(record_of(place, line) for place, line in _lines(folder / METRICS, notes))
+    samples = tuple(sample_of(place, line) for place, line in _lines(folder / SAMPLES, notes))
     timings = [line for _, line in _lines(folder / TIMINGS, notes)]
     summary = summary_of(folder / SUMMARY)
     if summary and "baselines" not in summary:
@@ -218,53 +218,53 @@ def _read(path: Path) -> bytes:
 
 
 def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the objects of a .jsonl file, each with its place for an error; ignore an incomplete last line."""
+    """Yield each object of a .jsonl file, after the words that name its line in an error; ignore an incomplete line."""
     with _read_errors(path):
         # Split the lines before decoding: an interrupted write may end within a character.
         for position, line in enumerate(bounded_io.lines(path, bounded_io.MAX_TEXT_BYTES), start=1):
             if not line.strip():
                 continue
-            where = f"`{path}`, line {position}"
+            place = f"`{path}`, line {position}"
             try:
                 value = bounded_io.parse_json(line, strict=False)
             except ValueError as error:
                 if not line.endswith(b"\n"):
                     notes.append(f"The last line of {path.name} is incomplete and was ignored.")
                     return
-                raise ModelError(f"{where} is not JSON: {error}.") from error
+                raise ModelError(f"{place} is not JSON: {error}.") from error
             if not isinstance(value, dict):
-                raise ModelError(f"{where}: expected an object, got {value!r:.40}.")
-            yield where, value
+                raise ModelError(f"{place}: expected an object, got {value!r:.40}.")
+            yield place, value
 
 
-def _required(where: str, table: Mapping[str, Any], name: str) -> float:
+def _required(place: str, table: Mapping[str, Any], name: str) -> float:
     value = number(table, name)
     if value is None:
-        raise ModelError(f"{where}: expected a finite number as `{name}`, got {table.get(name)!r:.40}.")
+        raise ModelError(f"{place}: expected a finite number as `{name}`, got {table.get(name)!r:.40}.")
     return value
 
 
-def record_of(where: str, line: dict[str, Any]) -> MetricsLine:
+def record_of(place: str, line: dict[str, Any]) -> MetricsLine:
     """Return a line of metrics.jsonl. Raises ModelError if it is not one."""
     loss = mapping(line.get("loss"))
     return MetricsLine(
-        update=int(_required(where, line, "update")),
-        mean=_required(where, loss, "mean"),
-        low=_required(where, loss, "min"),
-        high=_required(where, loss, "max"),
-        smooth=_required(where, line, "smooth_loss"),
+        update=int(_required(place, line, "update")),
+        mean=_required(place, loss, "mean"),
+        low=_required(place, loss, "min"),
+        high=_required(place, loss, "max"),
+        smooth=_required(place, line, "smooth_loss"),
         epoch=number(line, "epoch"),
         validation=number(line, "validation"),
         norm=number(line, "gradient_norm"),
     )
 
 
-def sample_of(where: str, line: dict[str, Any]) -> SampleLine:
+def sample_of(place: str, line: dict[str, Any]) -> SampleLine:
     """Return a line of samples.jsonl. Raises ModelError if it is not one."""
     text = line.get("text")
     if not isinstance(text, str):
-        raise ModelError(f"{where}: expected a string as `text`, got {text!r:.40}.")
-    return SampleLine(int(_required(where, line, "update")), number(line, "temperature"), text)
+        raise ModelError(f"{place}: expected a string as `text`, got {text!r:.40}.")
+    return SampleLine(int(_required(place, line, "update")), number(line, "temperature"), text)
 
 
 def settings_of(path: Path) -> dict[str, Any]:

@@ -59,7 +59,10 @@ def recover(run: Path) -> RecoveredCheckpoint:
 
 
 def has_no_checkpoint(run: Path) -> bool:
-    """Return True if `run` ended before its first checkpoint: its folder has only files that precede one."""
+    """Return True if `run` ended before its first checkpoint.
+
+    Its checkpoint folder is then empty, or has only the start model and files of an interrupted commit.
+    """
     early = (START, BESTS, f"{atomic_write.STAGING}*")
     files = (run / CHECKPOINTS).glob("*")
     return all(any(path.match(pattern) for pattern in early) for path in files)
@@ -88,7 +91,7 @@ def _set_aside(path: Path, error: RecurraError) -> None:
         renamed = f" The file is renamed to {BAD}{path.name}."
     except OSError:
         renamed = ""
-    warnings.warn(f"{error.message}{renamed} The checkpoint before it is used.", stacklevel=4)
+    warnings.warn(f"{error.message}{renamed} Training resumes from the previous checkpoint.", stacklevel=4)
 
 
 def restore_snapshot(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> Snapshot:

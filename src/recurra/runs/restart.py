@@ -22,8 +22,8 @@ class LaunchedRun(NamedTuple):
 def find_launched_run(run: str | Path | None, *, force: bool) -> LaunchedRun | None:
     """Return the run that this launch of torchrun began before a restart, in the folder `run` or in runs/.
 
-    run.toml has the identifier of the launch; a run of a different launch never matches. Return None if there is no
-    such run, and if `force` asks for a new run before any restart.
+    run.toml has the identifier of the launch; a run of a different launch never matches. Return None without a match.
+    With `force`, also return None before the first restart, because the command then starts a new run.
     """
     identifier = launch()
     if identifier is None or (force and not is_restart()):

@@ -46,8 +46,8 @@ Announce = Callable[[Text, Vocabulary, Trainer, Path], None]
 class Run:
     """The result of a training: the best `model`, the run directory `folder`, and `summary`.
 
-    `summary` has the keys of `train --json`. Quote `validation_nats_per_character`, the loss of the best model on text
-    that it was not trained on. `smooth_loss` is an average of the training losses.
+    `summary` has the keys of `train --json`. The result to quote is `validation_nats_per_character`, the loss of the
+    best model on held-out text (None without a held-out part). `smooth_loss` is an average of training losses.
     """
 
     model: LanguageModel
@@ -94,7 +94,7 @@ def train(
 
     Args:
         text: the text, with its vocabulary.
-        start: a trained model, whose vocabulary and parameters the training starts from.
+        start: a trained model; the training starts from its vocabulary and its parameters.
         run: the run directory.
         force: replace a run in this directory.
         model: the network; with `start`, it must be the network of that model.
@@ -127,7 +127,8 @@ def resume(
 ) -> Run:
     """Resume the training in the run directory `run` from its newest undamaged checkpoint.
 
-    The updates after this checkpoint are trained again; the run ends with the same bytes as an uninterrupted one.
+    The updates after this checkpoint are trained again. Without changes, the run ends with the same bytes as an
+    uninterrupted one.
 
     Args:
         run: the run directory.

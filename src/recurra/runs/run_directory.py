@@ -28,7 +28,7 @@ def create_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"`{folder}` is not a folder.", hint="choose another folder with `--run`.")
         folder.mkdir(parents=True, exist_ok=True)
-    for above in (folder.parent, folder.parent.parent):  # the run is lost if its folder's name is
+    for above in (folder.parent, folder.parent.parent):  # else a power loss can remove the new folder
         with contextlib.suppress(OSError):
             atomic_write.sync_folder(above)
     with lock_run(folder):
@@ -55,7 +55,7 @@ def _empty(folder: Path, *, force: bool) -> None:
         if not force:
             raise UsageError(
                 f"`{folder}` is not empty.",
-                hint="use `--resume` to resume the run in it, `--force` to replace that run, or another `--run`.",
+                hint="`--resume` resumes the run in it, `--force` replaces it, `--run` chooses another folder.",
             )
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
@@ -82,7 +82,8 @@ def lock_run(folder: Path) -> Iterator[None]:
     except BlockingIOError:
         os.close(handle)
         raise UsageError(
-            f"another training is running in `{folder}`.", hint="wait until it ends, or choose another `--run`."
+            f"another training is running in `{folder}`.",
+            hint="wait until it ends, or choose another folder with `--run`.",
         ) from None
     except OSError:
         pass  # this file system has no flock

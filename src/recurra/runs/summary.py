@@ -30,7 +30,7 @@ PROOF_WORK = MAX_MULTIPLICATIONS  # most multiplications of this check, which li
 
 
 def summary(folder: Path, trainer: Trainer) -> dict[str, Any]:
-    """Return the keys of summary.json that do not need the end of the training, for a stopped training too."""
+    """Return the keys of summary.json that come from the trainer; a stopped training has them too."""
     history, best = trainer.history, trainer.best
     assert best is not None  # noqa: S101 - a checkpoint was made
     rate = trainer.update / trainer.seconds if trainer.seconds else 0.0

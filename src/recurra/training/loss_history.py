@@ -40,7 +40,7 @@ class History:
         return len(self.epoch_means) + self.epochs_dropped
 
     def extend(self, losses: list[float], characters: list[int]) -> None:
-        """Add the `losses` of consecutive updates of one epoch, one or more, each a sum over its `characters`."""
+        """Add one or more losses of consecutive updates of an epoch; each is a sum over its number of `characters`."""
         pairs = zip(losses, characters, strict=True)
         scaled = [loss / count if self.per_character else loss for loss, count in pairs]
         smooth = scaled[0] if self.smooth is None else OLD_WEIGHT * self.smooth + NEW_WEIGHT * scaled[0]

@@ -43,7 +43,7 @@ Arrays = dict[str, NDArray[Any]]
 Commit = Callable[[Snapshot, "Snapshot | None"], Path]
 Clock = Callable[[], float]
 SAMPLE_TEMPERATURE = 1.0
-LONGEST_SAMPLE = 1 << 19  # characters; the line in samples.jsonl must fit into one block of the page's file reader
+LONGEST_SAMPLE = 1 << 19  # characters; escaped, their line in samples.jsonl is shorter than `log_tail.READ_BYTES`
 PLATEAU_FACTOR = 0.5
 BLOCK_SHARE = 0.02  # largest share of a time limit between two readings of the clock
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -153,12 +153,12 @@ class Trainer:
 
     @property
     def has_updates_left(self) -> bool:
-        """Return True if the training has another update."""
+        """Return True if updates remain, and neither a stop nor patience ended the training."""
         return self.update < self.training.updates and not self.stopped and not self.out_of_patience
 
     @property
     def validation_loss(self) -> float | None:
-        """Return the held-out loss of `best`, the lowest so far, in nats per character, by `LanguageModel.estimate`."""
+        """Return the lowest held-out loss so far, in nats per character, estimated with `LanguageModel.estimate`."""
         return self.selection.loss if self.has_validation and self.selection.is_compared else None
 
     def final_validation_loss(self) -> float | None:
@@ -204,7 +204,7 @@ class Trainer:
         return Snapshot(model, parameters, optimizer_state, self.engine.state(), progress)
 
     def events(self) -> Generator[Event]:
-        """Train until the last update or a stop, and yield the events; the last event follows a checkpoint."""
+        """Train and yield the events until the last update, a stop or the time limit; then save a checkpoint."""
         self.engine.warm_up()
         self._warm_up_reading()
         if self.training.sample_every and self.update == 0 and self._saved is None:
@@ -212,7 +212,7 @@ class Trainer:
         started = self._clock() - self.seconds
         with ThreadPoolExecutor(1, "checkpoint") as writer:
             if self._saved is None:
-                yield from self._checkpoint(writer)  # so that a run can be resumed from its first update on
+                yield from self._checkpoint(writer)  # so that a run can be resumed from the beginning
             due = self._clock() + self.training.checkpoint_every
             while self.has_updates_left:
                 self._train_block()
