@@ -80,6 +80,11 @@ def resume_small(folder: str | Path, text: str | None = TEXT, **settings: Any) -
     return training_run.resume(folder, text=text, settings=settings, with_proof=False, listeners=listeners)
 
 
+def all_bytes(folder: Path) -> dict[str, bytes]:
+    """Return the contents of every file in a folder, by relative path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def rows(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a .jsonl file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

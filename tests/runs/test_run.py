@@ -44,7 +44,7 @@ from recurra.text.splits import read_text
 from recurra.training.events import Checkpointed, Evaluated, Event, Finishing, Progress, Record, Sampled, Saving
 from recurra.training.trainer import Trainer
 from recurra.web import panel_data
-from small_training import PACKAGE, SETTINGS, TEXT, K, T, resume_small, rows, train_small
+from small_training import PACKAGE, SETTINGS, TEXT, K, T, all_bytes, resume_small, rows, train_small
 
 JSON_KEYS = {
     "run", "cell", "parameters", "updates", "epochs", "characters_per_update", "updates_per_second",
@@ -61,10 +61,6 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def all_bytes(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_run_directory_has_all_files() -> None:

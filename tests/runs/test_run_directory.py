@@ -17,7 +17,7 @@ from processes import started
 from recurra.errors import StorageError, UsageError
 from recurra.runs.run_directory import lock_run
 from recurra.training.events import Event, Record
-from small_training import resume_small, train_small
+from small_training import all_bytes, resume_small, train_small
 
 HOLDER = """
 import sys
@@ -28,10 +28,6 @@ with lock_run(Path(sys.argv[1])):
     sys.stdin.read()
 """
 HINT = "wait until it ends, or choose another folder with `--run`."
-
-
-def all_bytes(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def _read(path: Path) -> bytes:
 
 
 def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each object of a .jsonl file, after the words that name its line in an error; ignore an incomplete line."""
+    """Yield the objects of a .jsonl file, each as a pair (file and line number, object); skip an incomplete line."""
     with _read_errors(path):
         # Split the lines before decoding: an interrupted write may end within a character.
         for position, line in enumerate(bounded_io.lines(path, bounded_io.MAX_TEXT_BYTES), start=1):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,9 @@ def prepare_resume(
         extend_vocabulary: add the new characters of a different text to the vocabulary of the model.
     Raises: UsageError, TextError, ModelError or CheckpointError, each before any log is changed.
     """
-    if has_no_checkpoint(folder) and read_settings(folder)["training"]:
-        return _from_update_0(folder, sources, text, changes, encoding, extend_vocabulary=extend_vocabulary)
+    read_text = functools.partial(_read_text, folder, sources, text, encoding)
+    if has_no_checkpoint(folder) and (tables := read_settings(folder))["training"]:
+        return _from_update_0(folder, tables, changes, read_text, extend_vocabulary=extend_vocabulary)
     recovered, tables = recover(folder), read_settings(folder)
     metadata, snapshot = recovered.metadata, recovered.snapshot
     if (fault := find_metadata_fault(metadata, SETTINGS)) is not None:
@@ -60,8 +62,7 @@ def prepare_resume(
         raise UsageError(
             f"`updates` must be at least {snapshot.update}, the number of completed updates; got {training.updates}."
         )
-    new_text = _read(folder, sources, text, metadata["text"] | tables["text"], encoding)
-    new_text = new_text.respell(snapshot.model.vocabulary)
+    new_text = read_text(metadata["text"] | tables["text"]).respell(snapshot.model.vocabulary)
     if extend_vocabulary and new_text.vocabulary.is_bytes == snapshot.model.vocabulary.is_bytes:
         snapshot = _extended(snapshot, new_text.vocabulary, training.seed)
     prepared = splits.prepare(new_text, training, snapshot.model.vocabulary)
@@ -80,17 +81,15 @@ def prepare_resume(
 
 def _from_update_0(
     folder: Path,
-    sources: Source | Sequence[Source],
-    text: str | Text | None,
+    tables: Mapping[str, Any],
     changes: Mapping[str, Any],
-    encoding: str | None,
+    read_text: Callable[[Mapping[str, Any]], Text],
     *,
     extend_vocabulary: bool,
 ) -> Task:
-    """Prepare the training of run.toml from its first update, with `changes` of its settings, and empty its logs."""
-    tables = read_settings(folder)
+    """Prepare a training from update 0, with the settings in the `tables` of run.toml and `changes`; empty its logs."""
     config, training = _settings(tables, tables, changes)
-    new_text = _read(folder, sources, text, tables["text"], encoding)
+    new_text = read_text(tables["text"])
     path = folder / CHECKPOINTS / START
     start = load(path) if path.exists() else None
     if start is not None:
@@ -115,12 +114,12 @@ def _settings(
     return config, dataclasses.replace(training, time_limit=None) if "updates" in changes else training
 
 
-def _read(
+def _read_text(
     folder: Path,
     sources: Source | Sequence[Source],
     text: str | Text | None,
-    table: Mapping[str, Any],
     encoding: str | None,
+    table: Mapping[str, Any],
 ) -> Text:
     """Return the text of `sources` or `text`; without both, read again the text of the run in `folder`.
 

@@ -50,7 +50,7 @@ class Selection:
         return lowest
 
     def keep(self, update: int, loss: float, snapshot: Callable[[], Snapshot]) -> None:
-        """Select the model of `update` as the best. `snapshot` is called last: its progress contains `to_table`."""
+        """Select the model of `update` as the best, then take its snapshot, which contains this selection."""
         self._update, self.loss = update, loss
         self.best, self._is_new = snapshot(), True
 

@@ -391,7 +391,7 @@ def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:
 
 
 def _require_at_most(limit: float, magnitudes: Mapping[str, float], update: int) -> None:
-    """Raise NumericalError if a number is NaN or exceeds `limit`; a loss or gradient shows it one update later."""
+    """Raise NumericalError if a number is NaN or exceeds `limit`. The loss would show this only at the next update."""
     expected = "a finite float32 number" if limit == FLOAT32_MAX else f"at most {limit:g}"
     for name, largest in magnitudes.items():
         if not largest <= limit:
