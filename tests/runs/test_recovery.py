@@ -107,7 +107,7 @@ def test_newest_checkpoint_is_used_without_latest_json(run: Path, latest: str | 
 def test_damaged_checkpoint_is_renamed_and_previous_one_used(run: Path, damage: Callable[[bytes], bytes]) -> None:
     path = run / CHECKPOINTS / name(3)
     path.write_bytes(bad := damage(path.read_bytes()))
-    renamed = rf"{name(3)}.* The file is renamed to {BAD}{name(3)}\. Training resumes from the previous checkpoint\."
+    renamed = rf"{name(3)}.* The file is renamed to {BAD}{name(3)}\. recurra tries the previous checkpoint\."
     with pytest.warns(UserWarning, match=renamed):
         recovered = recover(run)
     assert same(recovered.snapshot, SECOND)
@@ -118,9 +118,7 @@ def test_damaged_checkpoint_is_renamed_and_previous_one_used(run: Path, damage: 
 
 def test_missing_newest_checkpoint_is_warned_of(run: Path) -> None:
     (run / CHECKPOINTS / name(3)).unlink()
-    with pytest.warns(
-        UserWarning, match=r"No such file or directory\. Training resumes from the previous checkpoint\."
-    ):
+    with pytest.warns(UserWarning, match=r"No such file or directory\. recurra tries the previous checkpoint\."):
         assert same(recover(run).snapshot, SECOND)
 
 

@@ -429,6 +429,6 @@ def test_resume_from_older_checkpoint_gives_same_bytes() -> None:
     train_small("here", checkpoint_every=0.0, updates=60)
     path = Path("here", CHECKPOINTS, "update-000000000060.safetensors")
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match=r"is damaged.*Training resumes from the previous checkpoint\."):
+    with pytest.warns(UserWarning, match=r"is damaged.*recurra tries the previous checkpoint\."):
         resumed = resume_small("here", updates=100, checkpoint_every=30.0)
     assert deterministic(resumed.folder) == deterministic(train_small("there").folder)

@@ -91,7 +91,7 @@ def _set_aside(path: Path, error: RecurraError) -> None:
         renamed = f" The file is renamed to {BAD}{path.name}."
     except OSError:
         renamed = ""
-    warnings.warn(f"{error.message}{renamed} Training resumes from the previous checkpoint.", stacklevel=4)
+    warnings.warn(f"{error.message}{renamed} recurra tries the previous checkpoint.", stacklevel=4)
 
 
 def restore_snapshot(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> Snapshot:
