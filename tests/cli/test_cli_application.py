@@ -156,7 +156,7 @@ USAGE = [
     ("check m --hidden-size 5", "MODEL has its own network and text; got `--hidden-size` besides.", "leave out"),
     ("check m --every", "`--every` has its own networks and texts; got MODEL besides.", "leave out one of them."),
     ("check --every --cell gru", "`--every` has its own networks and texts; got `--cell` besides.", "leave out"),
-    ("train --patience 3", "`patience` must be 0 where `validation` is 0; got 3.", None),
+    ("train --patience 3", "`patience` must be 0 if `validation` is 0; got 3.", None),
     ("check --text --json", "a text is missing before `--json`.", "see `recurra check --help`."),
     ("check --seed -1", "`seed` must be a whole number, between 0 and 9223372036854775807; got -1.", None),
     ("report", "RUN is missing.", "see `recurra report --help`."),

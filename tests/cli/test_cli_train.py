@@ -128,7 +128,7 @@ def test_hyperparameters_of_an_optimizer_arrive_and_stay(call: Call, book: Path)
     assert "`momentum` of the run is 0.5, and cannot change when it is resumed; got 0.9." in err
     code, _, err = call("train", book, "--preset", "small", "--momentum", 0.9)
     assert code == 2
-    assert "`momentum` must be left out with optimizer adam, for only momentum and nesterov use it; got 0.9." in err
+    assert "`momentum` must be left out with optimizer adam, because only momentum and nesterov use it; got 0.9." in err
 
 
 def test_documents(call: Call, book: Path) -> None:
@@ -342,7 +342,7 @@ def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
         (["--time-limit", "-3s"], "`time_limit` must be a positive finite number; got -3.0."),
         (["--time-limit", "10m", "--updates", "5"], "give `updates` or `time_limit`, not both."),
         (["--checkpoint-every", "x"], "`checkpoint_every` must be a duration such as 90s, 10m or 2h; got 'x'."),
-        (["--validation", "0.5", "--test", "0.5"], "`validation` and `test` must leave a text to learn from"),
+        (["--validation", "0.5", "--test", "0.5"], "`validation` and `test` must leave at least 0.05 of the text"),
         (["--max-epochs", "nan"], "`max_epochs` must be a finite number, at least 0; got nan."),
     ],
     ids=lambda case: " ".join(case) if isinstance(case, list) else "",

@@ -1,4 +1,4 @@
-"""Settings: every bound, every message, and the way to a table and back."""
+"""Settings: bounds, error messages, and conversion to and from a table."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.errors import UsageError
 
 
-def test_the_defaults_are_preset_classic() -> None:
+def test_defaults_are_preset_classic() -> None:
     training, model = TrainingConfig(), ModelConfig()
     assert (model.cell, model.hidden_size, model.layers) == ("elman", 100, 1)
     assert (training.sequence_length, training.batch_size, training.validation) == (25, 1, 0.0)
@@ -38,11 +38,14 @@ def test_the_defaults_are_preset_classic() -> None:
         ({"documents": "x"}, "`documents` must be one of none, lines; got 'x'."),
         ({"documents": "lines", "order": "random"}, "`order` must be sequential with documents, .*; got 'random'."),
         ({"learning_rate": 10**400}, "`learning_rate` must be a positive finite number; got 1000.*…"),
-        ({"learning_rate": 10**5000}, "`learning_rate` must be a positive finite number; got one too long to show."),
+        (
+            {"learning_rate": 10**5000},
+            "`learning_rate` must be a positive finite number; got a value too long to print.",
+        ),
         ({"preset": "huge"}, "`preset` must be one of auto, classic.*; got 'huge'."),
     ],
 )
-def test_what_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
+def test_invalid_training_settings_raise(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         TrainingConfig(**settings)
 
@@ -57,7 +60,7 @@ def test_what_makes_no_sense_is_refused(settings: dict[str, Any], message: str) 
         ({"layers": "2"}, "`layers` must be a whole number, between 1 and 64; got '2'."),
     ],
 )
-def test_a_network_that_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
+def test_invalid_model_settings_raise(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         ModelConfig(**settings)
 
@@ -72,17 +75,17 @@ def test_a_network_that_makes_no_sense_is_refused(settings: dict[str, Any], mess
         validation=st.floats(0, 0.9),
     )
 )
-def test_a_table_holds_all_of_it(training: TrainingConfig) -> None:
+def test_training_config_survives_table_round_trip(training: TrainingConfig) -> None:
     assert TrainingConfig.from_table(training.to_table()) == training
 
 
-def test_an_unknown_setting_is_named() -> None:
+def test_error_names_unknown_setting_and_lists_known_ones() -> None:
     with pytest.raises(UsageError, match="unknown setting `color`") as caught:
         ModelConfig.from_table({"color": 1})
     assert "hidden_size" in str(caught.value.hint)
 
 
-def test_the_hyperparameters_of_the_optimizer_have_its_defaults_and_the_others_none() -> None:
+def test_hyperparameters_default_to_optimizer_and_unused_ones_to_none() -> None:
     adam, momentum = TrainingConfig(optimizer="adam"), TrainingConfig(optimizer="momentum", momentum=0.5)
     assert adam.hyperparameters == {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
     assert (adam.momentum, adam.weight_decay) == (None, None)
@@ -99,25 +102,25 @@ def test_the_hyperparameters_of_the_optimizer_have_its_defaults_and_the_others_n
     [
         (
             {"momentum": 0.9},
-            "`momentum` must be left out with optimizer adagrad, for only momentum and nesterov use it; got 0.9.",
+            "`momentum` must be left out with optimizer adagrad, because only momentum and nesterov use it; got 0.9.",
         ),
         (
             {"optimizer": "adam", "weight_decay": 0.1},
-            "`weight_decay` must be left out with optimizer adam, for only adamw uses it; got 0.1.",
+            "`weight_decay` must be left out with optimizer adam, because only adamw uses it; got 0.1.",
         ),
-        ({"optimizer": "sgd", "epsilon": 1e-6}, "for only adagrad, rmsprop, adam and adamw use it; got 1e-06."),
+        ({"optimizer": "sgd", "epsilon": 1e-6}, "because only adagrad, rmsprop, adam and adamw use it; got 1e-06."),
         ({"optimizer": "adam", "beta1": 1}, "`beta1` must be a number from 0 to 0.999999; got 1."),
         ({"optimizer": "adam", "beta2": -0.1}, "`beta2` must be a number from 0 to 0.999999; got -0.1."),
         ({"epsilon": 0}, "`epsilon` must be a number from 1e-30 to 1; got 0."),
         ({"optimizer": "adamw", "weight_decay": float("nan")}, "`weight_decay` must be a finite number, at least 0"),
     ],
 )
-def test_a_hyperparameter_that_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
+def test_unused_or_invalid_hyperparameters_raise(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         TrainingConfig(**settings)
 
 
-def test_the_hint_names_an_optimizer_that_uses_the_hyperparameter() -> None:
+def test_hint_names_optimizer_that_uses_the_hyperparameter() -> None:
     with pytest.raises(UsageError) as caught:
         TrainingConfig(weight_decay=0.1)
     assert caught.value.hint == "leave it out, or give `--optimizer adamw`."

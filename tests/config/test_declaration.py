@@ -1,4 +1,4 @@
-"""The declaration of a setting: what validation, help, resume rule and reference page derive from it."""
+"""The declaration of a setting, and its readers: validation, help, options and the reference page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pages import ROOT
 from recurra.cli.options import setting_help, with_settings
 from recurra.config import SETTINGS, ModelConfig, TrainingConfig
 from recurra.config.declaration import (
-    HOW,
+    TRAINING,
     Configuration,
     Duration,
     Number,
@@ -30,22 +30,22 @@ from recurra.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Kettle(Configuration):
-    """A configuration of two settings."""
+    """A configuration with two settings."""
 
-    water: float = field(default=1.5, metadata=setting("Liters of water", Number(0, 2), HOW, unit="liters"))
+    water: float = field(default=1.5, metadata=setting("Liters of water", Number(0, 2), TRAINING, unit="liters"))
     tea: str | None = field(
-        default=None, metadata=setting("Tea", OneOf(("none", "green")), HOW, optional=True, fixed="pour it out.")
+        default=None, metadata=setting("Tea", OneOf(("none", "green")), TRAINING, optional=True, fixed="pour it out.")
     )
 
 
-def test_a_field_declares_a_setting() -> None:
+def test_field_declares_setting() -> None:
     water, tea = declared(Kettle).values()
-    assert water == Setting("water", 1.5, "Liters of water", Number(0, 2), HOW, unit="liters")
+    assert water == Setting("water", 1.5, "Liters of water", Number(0, 2), TRAINING, unit="liters")
     assert (tea.option, tea.default, tea.optional, tea.fixed) == ("--tea", None, True, "pour it out.")
     assert declared(Kettle(water=1)) == declared(Kettle)
 
 
-def test_a_configuration_is_validated_and_goes_to_a_table_and_back() -> None:
+def test_configuration_validates_and_converts_to_table_and_back() -> None:
     assert Kettle().to_table() == {"water": 1.5, "tea": "none"}
     assert Kettle.from_table({"tea": "none"}) == Kettle()
     with pytest.raises(UsageError, match=r"^`water` must be a number from 0 to 2; got 3\.$"):
@@ -69,7 +69,9 @@ def test_a_configuration_is_validated_and_goes_to_a_table_and_back() -> None:
         (Duration(0, is_open=True), [0.1], [0], "above 0"),
     ],
 )
-def test_allowed_values(values: Whole | Number | Duration, good: list[object], bad: list[object], shown: str) -> None:
+def test_allowed_values_and_their_help_text(
+    values: Whole | Number | Duration, good: list[object], bad: list[object], shown: str
+) -> None:
     assert all(values.allows(value) for value in good)
     assert not any(values.allows(value) for value in bad)
     assert values.shown == shown
@@ -84,11 +86,11 @@ def test_allowed_values(values: Whole | Number | Duration, good: list[object], b
         (OneOf(("a", "b")), False, "X: a, b."),
     ],
 )
-def test_the_help_of_an_option_has_what_may_be_given(values: Values, optional: bool, help: str) -> None:
-    assert setting_help(Setting("x", None, "X", values, HOW, optional=optional)) == help
+def test_option_help_ends_with_choices_or_range(values: Values, optional: bool, help: str) -> None:
+    assert setting_help(Setting("x", None, "X", values, TRAINING, optional=optional)) == help
 
 
-def test_a_command_has_options_for_settings() -> None:
+def test_with_settings_adds_options_to_command() -> None:
     @with_settings(before="last", names=("layers", "clip_value"), defaults={"layers": "many"})
     def command(first: int = 1, *, last: int = 2, **settings: object) -> dict[str, object]:
         return {"first": first, "last": last, **settings}
@@ -101,15 +103,15 @@ def test_a_command_has_options_for_settings() -> None:
     assert command(layers=3) == {"first": 1, "last": 2, "layers": 3}
 
 
-def test_every_setting_is_declared_and_its_default_is_allowed() -> None:
+def test_every_setting_is_declared_with_an_allowed_default() -> None:
     assert set(SETTINGS) == {f.name for config in (ModelConfig, TrainingConfig) for f in dataclasses.fields(config)}
-    for own in SETTINGS.values():
-        own.require(own.default)
-        assert own.help[0].isupper()
-        assert not own.help.endswith(".")
+    for declaration in SETTINGS.values():
+        declaration.require(declaration.default)
+        assert declaration.help[0].isupper()
+        assert not declaration.help.endswith(".")
 
 
-def test_the_reference_page_has_a_row_with_an_anchor_for_each_setting() -> None:
+def test_reference_page_has_row_with_anchor_for_each_setting() -> None:
     spec = importlib.util.spec_from_file_location("from_code", ROOT / "docs/from_code.py")
     assert spec is not None
     assert spec.loader is not None

@@ -98,7 +98,7 @@ def test_plateau_halves_learning_rate() -> None:
 
 @pytest.mark.parametrize("name", ["patience", "plateau"])
 def test_patience_and_plateau_need_validation(name: str) -> None:
-    with pytest.raises(UsageError, match=rf"`{name}` must be 0 where `validation` is 0; got 2\."):
+    with pytest.raises(UsageError, match=rf"`{name}` must be 0 if `validation` is 0; got 2\."):
         TrainingConfig.from_table({name: 2})
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from cyclopts import Group, Parameter, Token
 
 from recurra.config import NONE, SETTINGS, Setting
-from recurra.config.declaration import HELD_OUT, HOW, NETWORK, WATCH, Characters, Duration, Number, OneOf, Whole
+from recurra.config.declaration import HELD_OUT, NETWORK, RECORDS, TRAINING, Characters, Duration, Number, OneOf, Whole
 from recurra.config.presets import PRESET_SETTINGS
 from recurra.errors import UsageError
 from recurra.formatting import quote_text
@@ -21,7 +21,9 @@ MAX_DIGITS = 100  # of the longest whole number that is read; settings have smal
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 WHAT = Group("What is learned", sort_key=1)
-SETTING_GROUPS = {name: Group(name, sort_key=2 + place) for place, name in enumerate((NETWORK, HOW, HELD_OUT, WATCH))}
+SETTING_GROUPS = {
+    name: Group(name, sort_key=2 + place) for place, name in enumerate((NETWORK, TRAINING, HELD_OUT, RECORDS))
+}
 OUTPUT = Group("Output", sort_key=6)
 
 

@@ -1,11 +1,13 @@
-"""Settings: each is declared once, as a field of a frozen dataclass.
+"""Settings of the network and its training: each is declared once, as a field of a frozen dataclass.
 
-arguments           checks of the arguments of public functions
-declaration         the metadata of a field: help, allowed values, group, unit, whether a resumed run may change it
-presets             named settings, and the choice among them for a text and a time
-model_settings      `ModelConfig`
-training_settings   `TrainingConfig`
-keywords            settings by name, on top of a preset's, to both configurations
+The modules of the package:
+
+    arguments           checks of the arguments of public functions
+    declaration         the metadata of a field: help, allowed values, group, unit, and the rule for resumed runs
+    presets             named sets of settings, and the automatic choice for a text and a time limit
+    model_settings      `ModelConfig`
+    training_settings   `TrainingConfig`
+    keywords            from keyword arguments and a preset to both configurations
 """
 
 from recurra.config.declaration import MAX_SEED, NONE, Setting

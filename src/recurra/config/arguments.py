@@ -12,20 +12,20 @@ from typing import Any, TypeVar
 from recurra.errors import UsageError
 
 LONGEST_SHOWN = 80  # characters of a value in an error
-CLOSE = 0.6  # the similarity from which on a name is suggested, of 1
+MIN_SIMILARITY = 0.6  # of a suggested name and the unknown name, from 0 to 1
 _PLAIN = (bool, int, float, str, bytes, tuple, type(None))
 Kind = TypeVar("Kind")
 
 
 def unwrap_numpy(value: Any) -> Any:
-    """Return a NumPy scalar, or an array without dimensions, as the Python object that it holds; else `value`."""
+    """Convert a NumPy scalar or a zero-dimensional array to a Python object; return any other value unchanged."""
     if type(value) in _PLAIN or getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
         return value
     return value.item()
 
 
 def unwrap_fields(settings: Any) -> None:
-    """Replace the NumPy scalars in the fields of a frozen dataclass, such as a configuration, by Python objects."""
+    """Replace NumPy scalars in the fields of a frozen dataclass by Python objects."""
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if type(value) not in _PLAIN:
@@ -33,21 +33,21 @@ def unwrap_fields(settings: Any) -> None:
 
 
 def short_repr(value: object) -> str:
-    """Return a value as an error message shows it: its `repr`, cut to `LONGEST_SHOWN` characters."""
+    """Return the `repr` of a value for an error message, cut to `LONGEST_SHOWN` characters."""
     try:
-        found = repr(value)
-    except (ValueError, RecursionError):  # more digits, or levels, than Python writes
-        return "one too long to show"
-    return found if len(found) <= LONGEST_SHOWN else f"{found[:LONGEST_SHOWN]}…"
+        printed = repr(value)
+    except (ValueError, RecursionError):  # more digits, or deeper nesting, than Python prints
+        return "a value too long to print"
+    return printed if len(printed) <= LONGEST_SHOWN else f"{printed[:LONGEST_SHOWN]}…"
 
 
 def invalid_argument(name: str, expected: str, value: object, hint: str | None = None) -> UsageError:
-    """Return the error for an argument that is not what is expected."""
+    """Return the error for the argument `name`; `expected` completes the sentence "`name` must be …"."""
     return UsageError(f"`{name}` must be {expected}; got {short_repr(value)}.", hint=hint)
 
 
 def text(name: str, value: Any) -> str:
-    """Return a str."""
+    """Return `value` if it is a str."""
     value = unwrap_numpy(value)
     if isinstance(value, str):
         return value
@@ -58,35 +58,35 @@ def text(name: str, value: Any) -> str:
 
 
 def text_or_none(name: str, value: Any) -> str | None:
-    """Return a str, or None for None."""
+    """Return `value` if it is a str or None."""
     return None if value is None else text(name, value)
 
 
 def path(name: str, value: Any) -> Path:
-    """Return a path, given as a str that is not empty or as a pathlib.Path."""
+    """Return a non-empty str or a pathlib.Path as a Path."""
     value = unwrap_numpy(value)
-    given = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    if not isinstance(given, str) or not given or not _can_be_path(given):
+    characters = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(characters, str) or not characters or not _is_possible_path(characters):
         raise invalid_argument(name, "a path, as a str or a pathlib.Path", value)
-    return Path(given)
+    return Path(characters)
 
 
-def _can_be_path(given: str) -> bool:
-    """Return True if the operating system can be given this path: it has no NUL and can be encoded."""
+def _is_possible_path(characters: str) -> bool:
+    """Return True if the operating system accepts this path: it has no NUL, and can be encoded."""
     try:
-        os.fsencode(given)
+        os.fsencode(characters)
     except UnicodeEncodeError:
         return False
-    return "\0" not in given
+    return "\0" not in characters
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return the items of a list or a tuple, else a list of the value alone."""
+    """Return the items of a list or a tuple; put any other value into a list."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return a bool."""
+    """Return `value` if it is a bool."""
     value = unwrap_numpy(value)
     if not isinstance(value, bool):
         raise invalid_argument(name, "True or False", value)
@@ -100,7 +100,7 @@ def function(name: str, value: Any) -> None:
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:
-    """Return an int from `low` to `high`."""
+    """Return `value` if it is an int from `low` to `high`."""
     value = unwrap_numpy(value)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise invalid_argument(name, f"a whole number from {low:,} to {high:,}", value)
@@ -108,23 +108,26 @@ def whole_number(name: str, value: Any, low: int, high: int) -> int:
 
 
 def instance(name: str, value: Any, kind: type[Kind], hint: str | None = None) -> Kind:
-    """Return an instance of the class `kind`."""
+    """Return `value` if it is an instance of the class `kind`."""
     if not isinstance(value, kind):
         raise invalid_argument(name, f"a {kind.__name__}", value, hint)
     return value
 
 
-def require_known(given: Iterable[str], known: Collection[str]) -> None:
-    """Raise UsageError if a keyword of `given` is not the name of a setting; its hint suggests the nearest name."""
-    for name in given:
+def require_known(names: Iterable[str], known: Collection[str]) -> None:
+    """Raise UsageError if one of `names` is not the name of a setting; the hint suggests the most similar name."""
+    for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=CLOSE)
+            close = difflib.get_close_matches(name, known, n=1, cutoff=MIN_SIMILARITY)
             suggestion = f"did you mean `{close[0]}`? " if close else ""
             raise UsageError(f"unknown setting `{name}`.", hint=f"{suggestion}known are {', '.join(sorted(known))}.")
 
 
 def refuse_besides(message: str, hint: str | None = "leave out one of them.", **others: object) -> None:
-    """Raise UsageError if one of the `others` is given: not None, False or []. Its option replaces {} in `message`."""
+    """Raise UsageError if one of the `others` is set, that is, neither None nor False nor [].
+
+    The name of its command-line option replaces {} in `message`.
+    """
     for name, value in others.items():
         if value is not None and value is not False and not (isinstance(value, list) and not value):
             option = name if name.isupper() else f"`--{name.replace('_', '-')}`"

@@ -1,6 +1,6 @@
-"""The declaration of a setting: a dataclass field whose metadata has the help, the allowed values and the resume rule.
+"""The declaration of a setting: a dataclass field whose metadata are the fields of `Setting`.
 
-Validation, command-line options, the rules of run.toml and the reference page read the declaration; see `Setting`.
+Validation, command-line options, the check of a resumed run and the reference page all read this declaration.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, Self
 from recurra.config import arguments
 
 MAX_SEED = 2**63 - 1
-NONE = "none"  # None in TOML and on a command line
+NONE = "none"  # the word for None in TOML and on a command line
 
-NETWORK = "The network"
-HOW = "How it learns"
-HELD_OUT = "What is held out"
-WATCH = "What is written down"
+# Groups of settings: headings in `recurra train --help` and on the reference page.
+NETWORK = "Network"
+TRAINING = "Training"
+HELD_OUT = "Held-out text"
+RECORDS = "Run and records"
 
 OTHER_RUN = "leave it out, or train another run with it."
 
@@ -30,71 +31,71 @@ class Whole(NamedTuple):
     high: int = MAX_SEED
 
     def allows(self, value: object) -> bool:
-        """Return True if `value` is an int of the range, and no bool."""
+        """Return True if `value` is an int in the range; a bool is no int here."""
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
     @property
     def expected(self) -> str:
-        """The range in an error message."""
+        """The range as words for an error message."""
         return f"a whole number, between {self.low} and {self.high}"
 
     @property
     def shown(self) -> str:
-        """The range in a help text."""
+        """The range as words for a help text."""
         return f"{self.low} or more" if self.high == MAX_SEED else f"{self.low} to {self.high}"
 
 
 class Number(NamedTuple):
-    """The finite numbers from `low` to `high`; without `low` itself if it `is_open`."""
+    """The finite numbers from `low` to `high`; an open range (`is_open`) excludes `low`."""
 
     low: float
     high: float = math.inf
     is_open: bool = False
 
     def allows(self, value: object) -> bool:
-        """Return True if `value` is a number of the range, and no bool."""
+        """Return True if `value` is an int or a float in the range; a bool is no number here."""
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
             return False
         return (self.low < value if self.is_open else self.low <= value) and value <= self.high
 
     @property
     def expected(self) -> str:
-        """The range in an error message."""
+        """The range as words for an error message."""
         if self.high < math.inf:
             return f"a number from {self.low:g} to {self.high:g}"
         return "a positive finite number" if self.is_open else f"a finite number, at least {self.low:g}"
 
     @property
     def shown(self) -> str:
-        """The range in a help text."""
+        """The range as words for a help text."""
         if self.high < math.inf:
             return f"{self.low:g} to {self.high:g}"
         return f"above {self.low:g}" if self.is_open else f"{self.low:g} or more"
 
 
 class Duration(NamedTuple):
-    """The seconds from `low` on; without `low` itself if it `is_open`. A user may write 90s, 10m or 2h."""
+    """The durations of at least `low` seconds; an open range excludes `low`. Users may write 90s, 10m or 2h."""
 
     low: float
     is_open: bool = False
 
     def allows(self, value: object) -> bool:
-        """Return True if `value` is a number of seconds of the range."""
+        """Return True if `value` is a number of seconds in the range."""
         return Number(self.low, is_open=self.is_open).allows(value)
 
     @property
     def expected(self) -> str:
-        """The range in an error message."""
+        """The range as words for an error message."""
         return Number(self.low, is_open=self.is_open).expected
 
     @property
     def shown(self) -> str:
-        """The range in a help text."""
+        """The range as words for a help text."""
         return Number(self.low, is_open=self.is_open).shown
 
 
 class OneOf(NamedTuple):
-    """One of some names."""
+    """A fixed set of names."""
 
     names: tuple[str, ...]
 
@@ -104,7 +105,7 @@ class OneOf(NamedTuple):
 
     @property
     def expected(self) -> str:
-        """The names in an error message."""
+        """The names as words for an error message."""
         return "one of " + ", ".join(self.names)
 
 
@@ -136,11 +137,16 @@ Values = Whole | Number | Duration | OneOf | Characters
 class Setting(NamedTuple):
     """A declared setting.
 
-    `name` and `default` are those of the dataclass field; the metadata of the field has the others. `help` is a phrase
-    without a full stop, for the command line and the reference page; choices, range and default are added to it.
-    `values` are what is allowed, and None if the setting is `optional`. `unit` is the plural noun that a number counts.
-    `fixed` is the hint for a user who changes the setting of a resumed run, where it must stay; it is empty for a
-    setting that may change. `default_words` stand for a default that depends on other settings.
+    Attributes:
+        name: the name of the dataclass field
+        default: the default of the dataclass field
+        help: a phrase without a full stop; `--help` and the reference page add choices, range and default
+        values: the allowed values
+        group: the heading in `--help`
+        optional: True if None is allowed, too
+        unit: the plural noun that a number counts, such as "updates"
+        fixed: the hint for a user who changes the setting of a resumed run; empty if a change is allowed
+        default_words: the description of a default that depends on other settings
     """
 
     name: str
@@ -155,7 +161,7 @@ class Setting(NamedTuple):
 
     @property
     def takes_none(self) -> bool:
-        """Return True if None is a value of its own; None in place of `default_words` is that default."""
+        """Return True if None is a value that a user may choose. With `default_words`, None means the default."""
         return self.optional and not self.default_words
 
     @property
@@ -179,7 +185,7 @@ def setting(
     fixed: str = "",
     default_words: str = "",
 ) -> dict[str, Any]:
-    """Return the metadata of a dataclass field that declares a setting; the arguments are the fields of `Setting`."""
+    """Return the metadata of a dataclass field that declares a setting; `Setting` describes the arguments."""
     return {
         "help": help, "values": values, "group": group, "optional": optional, "unit": unit, "fixed": fixed,
         "default_words": default_words,
@@ -187,26 +193,26 @@ def setting(
 
 
 def declared(config: Any) -> dict[str, Setting]:
-    """Return the settings of a configuration, a class or an instance, by name and in their order."""
+    """Return the settings of a configuration (its class or an instance) by name, in the order of the fields."""
     fields = dataclasses.fields(config)
     return {field.name: Setting(field.name, field.default, **field.metadata) for field in fields}
 
 
-def require(good: bool, name: str, expected: str, got: object) -> None:
-    """Raise UsageError unless a condition on several settings is `good`; the setting `name` is blamed."""
-    if not good:
-        raise arguments.invalid_argument(name, expected, got)
+def require(condition: bool, name: str, expected: str, value: object) -> None:
+    """Raise UsageError for the `value` of the setting `name` unless `condition`, on several settings, is True."""
+    if not condition:
+        raise arguments.invalid_argument(name, expected, value)
 
 
 def is_none(value: object) -> bool:
-    """Return True for None and the word that stands for it in a table."""
+    """Return True for None and for the word `none`, which represents None in a table."""
     return value is None or (isinstance(value, str) and value == NONE)
 
 
 class Configuration:
-    """A frozen dataclass of declared settings: validated, and converted to and from a flat table.
+    """The base class of a frozen dataclass of declared settings, validated and convertible to a flat table.
 
-    TOML, safetensors metadata and messages between processes hold the table.
+    run.toml, the metadata of model files and messages between processes contain this table.
     """
 
     def __post_init__(self) -> None:
@@ -216,13 +222,13 @@ class Configuration:
             setting.require(getattr(self, name))
 
     def to_table(self) -> dict[str, Any]:
-        """Return every setting by name; None is written "none", since TOML has no null."""
+        """Return every setting by name; None becomes "none", since TOML has no null."""
         pairs = ((name, getattr(self, name)) for name in declared(self))
         return {name: NONE if value is None else value for name, value in pairs}
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> Self:
-        """Return the settings that a table holds; an unknown name is an error, a missing one has its default."""
+        """Return the configuration of a table; a missing setting has its default, an unknown name raises UsageError."""
         arguments.require_known(table, list(declared(cls)))
         settings = declared(cls)
         return cls(

@@ -1,4 +1,4 @@
-"""Settings by name, as `recurra.train` and the command line take them, on top of those of a preset."""
+"""Build both configurations from keyword arguments of `recurra.train` or options of a command, and a preset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recurra.errors import UsageError
 
 SETTINGS: Final[Mapping[str, Setting]] = {**declared(ModelConfig), **declared(TrainingConfig)}
 TIMES: Final = tuple(name for name, setting in SETTINGS.items() if isinstance(setting.values, Duration))
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}  # seconds
+_UNIT_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Settings(ModelSettings, TrainingSettings, total=False):
@@ -24,11 +24,11 @@ class Settings(ModelSettings, TrainingSettings, total=False):
 
 
 def seconds_of(name: str, value: object) -> object:
-    """Return the seconds of a duration such as 90s, 10m or 2h; return a value that is no str as it is."""
+    """Convert a duration such as "90s", "10m" or "2h" to seconds; return a value that is no str unchanged."""
     value = arguments.unwrap_numpy(value)
     if not isinstance(value, str) or value == NONE:
         return value
-    unit = _UNITS.get(value[-1:])
+    unit = _UNIT_SECONDS.get(value[-1:])
     try:
         return float(value) if unit is None else float(value[:-1]) * unit
     except ValueError:
@@ -38,15 +38,16 @@ def seconds_of(name: str, value: object) -> object:
 
 
 def in_seconds(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with every duration in seconds."""
+    """Return `settings` with every duration in seconds."""
     return {**settings, **{name: seconds_of(name, settings[name]) for name in TIMES if name in settings}}
 
 
 def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConfig, TrainingConfig]:
-    """Return the configurations of the network and its training: the settings, and for all others their preset's.
+    """Return the configurations of the network and of its training.
 
-    Preset `auto` chooses for a text of so many `characters`. Updates and a time limit exclude each other: if one is
-    given, the other is not taken from the preset. Raises UsageError, for an unknown name too.
+    A setting that is not in `settings` has the value of the preset, and else the default. Preset `auto` chooses the
+    network for a text of this number of `characters`. Updates and a time limit exclude each other, so that one of them
+    in `settings` replaces the preset's other one. Raises UsageError for an unknown name or a value that is not allowed.
     """
     settings = rename_preset(in_seconds(settings))
     if settings.get("updates") is not None and not is_none(settings.get("time_limit")):
@@ -61,7 +62,7 @@ def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConf
 
 
 def rename_preset(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with the present name of their preset; log a note if that has changed."""
+    """Return `settings` with the current name of a renamed preset, and log a note about the new name."""
     former = arguments.unwrap_numpy(settings.get("preset"))
     current = current_preset(former)
     if current is former:
@@ -72,12 +73,15 @@ def rename_preset(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def note_renamed_preset(former: str, current: str) -> None:
-    """Log the new name of a preset, once in a process: on stderr, unless the caller handles the log of `recurra`."""
+    """Log the new name of a preset once per process; Python prints it on stderr if no log handler is set."""
     logging.getLogger("recurra").warning("note: preset `%s` is now called `%s`.", former, current)
 
 
 def split(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
-    """Return the configurations of the network and its training; raises UsageError for an unknown name."""
+    """Split `settings` into the configurations of the network and of its training.
+
+    Raises UsageError for an unknown name.
+    """
     of_model = declared(ModelConfig)
     arguments.require_known(settings, SETTINGS)
     return (
@@ -87,6 +91,6 @@ def split(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
 
 
 def _seconds(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> float:
-    """Return the time to choose a network for; the setting itself is validated later."""
-    given = settings.get("time_limit")
-    return float(given if isinstance(given, (int, float)) and given > 0 else defaults["time_limit"])
+    """Return the time in seconds for which preset `auto` chooses; an invalid time limit is refused later."""
+    limit = settings.get("time_limit")
+    return float(limit if isinstance(limit, (int, float)) and limit > 0 else defaults["time_limit"])

@@ -1,7 +1,7 @@
-"""Presets, and the automatic choice of one for the length of a text and a time limit.
+"""Presets, and the automatic choice of settings for the length of a text and a time limit.
 
-A setting that a preset does not name has the default of `ModelConfig` or `TrainingConfig`. These defaults are preset
-`classic`: the min-char-rnn recipe, as in the report this project reproduces (KTH DD2424, assignment 4).
+A setting that a preset leaves out has the default of `ModelConfig` or `TrainingConfig`. The defaults are preset
+`classic`: the min-char-rnn recipe, as in the report that this project reproduces (KTH DD2424, assignment 4).
 """
 
 from __future__ import annotations
@@ -27,27 +27,31 @@ _LSTM_256 = {
 _LSTM_512 = _LSTM_256 | {"hidden_size": 512, "learning_rate": 0.003}
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "auto": {"time_limit": 600.0},  # the rest is chosen
+    "auto": {"time_limit": 600.0},  # `choose_settings` adds the others
     "classic": {},
     "small": _BATCHES | _GRU_256 | {"updates": 500},
     "medium": _BATCHES | _LSTM_256 | {"dropout": 0.2, "updates": 2500},
     "large": _BATCHES | _LSTM_512 | {"dropout": 0.5, "updates": 2650},
 }
 
-RENAMED = {"seed": "classic"}  # earlier names of presets, in old run directories and scripts
+RENAMED = {"seed": "classic"}  # from the earlier names of presets, in old run directories and scripts
 
 
 def current_preset(name: Any) -> Any:
-    """Return the present name of a preset that has been renamed, else `name` itself."""
+    """Return the current name of a renamed preset; return any other `name` unchanged."""
     return RENAMED.get(name, name) if isinstance(name, str) else name
 
 
 class AutoNetwork(NamedTuple):
-    """One of the networks among which preset auto chooses, from quick to good.
+    """A network that preset `auto` can choose.
 
-    It is for at least so many `seconds` and `characters` of text. `speed` is what two cores read, in characters a
-    second; `losses` the held-out nats a character on tiny Shakespeare after so many characters read. `dropout` is the
-    share of units dropped between layers where the text is read up to each of `DROPOUT_EPOCHS` times.
+    Attributes:
+        seconds: the least training time for this network
+        characters: the least length of a text for this network
+        settings: the settings of the network and its training
+        speed: characters per second of training on two cores
+        losses: pairs: characters read so far, held-out nats per character; measured on tiny Shakespeare
+        dropout: the dropout probability for each bound on the number of epochs in `DROPOUT_EPOCHS`
     """
 
     seconds: float
@@ -59,12 +63,13 @@ class AutoNetwork(NamedTuple):
 
     @property
     def max_epochs(self) -> float:
-        """How often it may read the text: more would be learned by heart."""
+        """The largest number of epochs; with more, the network would memorize the text."""
         return MAX_EPOCHS_WITH_DROPOUT if self.dropout else MAX_EPOCHS
 
     def dropout_for(self, epochs: float) -> float:
-        """The share of units to drop where the text is read so often."""
-        return next((share for bound, share in zip(DROPOUT_EPOCHS, self.dropout, strict=False) if epochs <= bound), 0.0)
+        """Return the dropout probability for a training of this number of `epochs`."""
+        bounds = zip(DROPOUT_EPOCHS, self.dropout, strict=False)
+        return next((probability for bound, probability in bounds if epochs <= bound), 0.0)
 
 
 DROPOUT_EPOCHS = (1.5, 4.0, 7.0, math.inf)
@@ -77,14 +82,20 @@ AUTO_NETWORKS = (
     AutoNetwork(750, 500_000, _LSTM_512, 9.4e3, ((8.14e6, 1.435), (8.91e6, 1.4315)), (0.0, 0.2, 0.35, 0.5)),
 )
 MAX_EPOCHS, MAX_EPOCHS_WITH_DROPOUT = 12.0, 40.0
-MIN_UPDATES = 20  # an epoch: a short text is read in fewer streams
-MIN_SEQUENCE_LENGTH = 25  # characters of a sequence: a shorter text is refused
-MIN_SPLIT_CHARACTERS = 100  # characters: of a shorter text nothing is held out, and it is learned by heart
-MIN_HELD_OUT_CHARACTERS = 25  # characters of a text that is not shorter
+MIN_UPDATES = 20  # in an epoch; for a short text, sequences are shorter and fewer
+MIN_SEQUENCE_LENGTH = 25  # characters; a text that is shorter than a sequence is refused
+MIN_SPLIT_CHARACTERS = 100  # in a text of which a part is held out
+MIN_HELD_OUT_CHARACTERS = 25  # in the part that is held out
 
 
 class PresetChoice(NamedTuple):
-    """The network of preset auto, its settings fitted to the text, and what a better network needs (time, text)."""
+    """The choice of preset `auto`.
+
+    Attributes:
+        network: the chosen network
+        settings: its settings, fitted to the text
+        limited_by: "time" or "text" or both: too short for the next larger network
+    """
 
     network: AutoNetwork
     settings: dict[str, Any]
@@ -92,7 +103,7 @@ class PresetChoice(NamedTuple):
 
 
 def choose_settings(characters: int, seconds: float) -> PresetChoice:
-    """The settings for a text of `characters` and a time in `seconds`: the best network that both are enough for."""
+    """Choose the best network for which a text of `characters` and a time of `seconds` are long enough."""
     index = max(
         i for i, network in enumerate(AUTO_NETWORKS) if network.seconds <= seconds and network.characters <= characters
     )
@@ -110,16 +121,19 @@ def choose_settings(characters: int, seconds: float) -> PresetChoice:
         fitted["validation"] = 0.0
     elif characters < MIN_HELD_OUT_CHARACTERS / _BATCHES["validation"]:
         fitted["validation"] = MIN_HELD_OUT_CHARACTERS / characters
-    wanting: tuple[str, ...] = ()
+    limited_by: tuple[str, ...] = ()
     if index + 1 < len(AUTO_NETWORKS):
         better = AUTO_NETWORKS[index + 1]
-        wants = {"time": better.seconds > seconds, "text": better.characters > characters}
-        wanting = tuple(name for name, wanted in wants.items() if wanted)
-    return PresetChoice(network, _BATCHES | network.settings | fitted, wanting)
+        too_short = {"time": better.seconds > seconds, "text": better.characters > characters}
+        limited_by = tuple(name for name, is_limit in too_short.items() if is_limit)
+    return PresetChoice(network, _BATCHES | network.settings | fitted, limited_by)
 
 
 def expected_loss(network: AutoNetwork, read: float) -> float:
-    """Held-out nats a character to expect after so many characters read: what tiny Shakespeare gave, on a log scale."""
+    """Return the held-out loss in nats per character to expect after training on `read` characters.
+
+    The value is interpolated between measurements on tiny Shakespeare, linearly in log `read`.
+    """
     points = network.losses
     if read <= points[0][0]:
         return points[0][1]
@@ -129,7 +143,7 @@ def expected_loss(network: AutoNetwork, read: float) -> float:
     return points[-1][1]
 
 
-# The settings that some preset sets.
+# The settings that at least one preset sets.
 PRESET_SETTINGS = frozenset(
     name for settings in (*PRESETS.values(), choose_settings(0, 0).settings) for name in settings
 )

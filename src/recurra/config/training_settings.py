@@ -9,11 +9,11 @@ from typing import Any, Final, TypedDict
 from recurra.config import arguments
 from recurra.config.declaration import (
     HELD_OUT,
-    HOW,
     NETWORK,
     NONE,
     OTHER_RUN,
-    WATCH,
+    RECORDS,
+    TRAINING,
     Characters,
     Configuration,
     Duration,
@@ -28,7 +28,7 @@ from recurra.errors import UsageError
 
 ENGINES = ("auto", "compiled", "reference", "torch")
 DEVICES = ("auto", "cpu", "cuda")
-HYPERPARAMETERS: Final[Mapping[str, Mapping[str, float]]] = {  # those that each optimizer uses, and their defaults
+HYPERPARAMETERS: Final[Mapping[str, Mapping[str, float]]] = {  # of each optimizer, with their defaults
     "sgd": {},
     "momentum": {"momentum": 0.9},
     "nesterov": {"momentum": 0.9},
@@ -42,149 +42,179 @@ ORDERS = ("sequential", "shuffled", "random")
 DOCUMENTS = (NONE, "lines")
 SCHEDULES = ("constant", "step", "exponential", "cosine")
 
-_KEPT_PRESET = "leave it out: a run keeps the settings of its preset, and those given change them."
-_ONCE = "a time becomes a number of updates once, at the start: give `--updates` to train longer."
+_FIXED_PRESET = "leave it out, and change single settings by their options; the run keeps the settings of its preset."
+_FIXED_TIME = "the run converted its time limit to a number of updates at its start; give `--updates` to train longer."
 
 
 def _hyperparameter(name: str, help: str, values: Number) -> dict[str, Any]:
-    """Return the metadata of a setting that some optimizers use; its help names them and their defaults."""
+    """Return the metadata of a setting that only some optimizers use; the help names them and their defaults."""
     users: dict[float, list[str]] = {}
     for optimizer, used in HYPERPARAMETERS.items():
         if name in used:
             users.setdefault(used[name], []).append(optimizer)
     defaults = "; ".join(f"{default:g} for {', '.join(optimizers)}" for default, optimizers in users.items())
-    return setting(f"{help}: {defaults}", values, HOW, optional=True, fixed=OTHER_RUN, default_words="by optimizer")
+    return setting(
+        f"{help} ({defaults})", values, TRAINING, optional=True, fixed=OTHER_RUN, default_words="by optimizer"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Configuration):
     """The settings of a training; the defaults are preset `classic`, the min-char-rnn recipe.
 
-    `learning_rate` is the highest of the `schedule`, reached after `warm_up` updates; step, exponential and cosine end
-    at `final_rate` of it. Losses and gradients are sums over the `sequence_length` · `batch_size` characters of an
-    update, and so is what `clip_value` and `clip_norm` bound. `initial_scale` None means the cells' own start.
+    Learning rate: every schedule but constant lowers `learning_rate` to its share `final_rate` over `schedule_updates`
+    (0: all `updates`). The cosine schedule first raises it linearly over `warm_up` updates.
 
-    `momentum`, `beta1`, `beta2`, `epsilon` and `weight_decay` are for the optimizers that use them; None becomes the
-    default of the optimizer, and stays None if the optimizer does not use it.
+    Gradient: losses and gradients are sums, not means, over the `sequence_length` · `batch_size` characters of an
+    update. `clip_value` and `clip_norm` bound this sum. With `initial_scale` None, each cell uses its own
+    initialization.
 
-    `updates` counts gradient steps; with a `time_limit` in seconds they are as many as fit, and no more than
-    `max_epochs` (0: any number). A schedule falls over `schedule_updates` (0: over all `updates`): if the time limit
-    ends a training before the last update that was planned, `updates` becomes the number done and `schedule_updates`
-    the number planned. The text's tail is held out: the share `validation`, by which the best model is chosen, and
-    after it `test`, by which it is judged. `patience` evaluations without a better held-out loss (0: any number) end
-    the training, and each `plateau` of them (0: never) halve the rate. With `ema` the model is the moving average of
-    the parameters, `ema` of the old average and 1 - `ema` of the new parameters at each update: the average is
-    evaluated, sampled from and saved as the best model.
+    Hyper-parameters: `momentum`, `beta1`, `beta2`, `epsilon` and `weight_decay` apply only to some optimizers. None
+    becomes the default of the optimizer, and remains None if the optimizer does not use the setting.
 
-    The text is read in `order`: sequential has the state carried from update to update; shuffled visits chunks of
-    `sequence_length` in a new order every epoch, random draws where each begins, and both begin every chunk with a zero
-    state. With `documents` "lines" every line is read by itself, from a zero state and a newline to its own newline, in
-    updates of `batch_size` lines of like length; one longer than `sequence_length` is cut into pieces that are read so.
+    Duration: `updates` counts gradient steps. A `time_limit` in seconds determines `updates` instead, with at most
+    `max_epochs` epochs (0: no limit). If the time limit ends the training before the last planned update, `updates`
+    becomes the number done and `schedule_updates` the number planned.
 
-    Every `log_every` updates a record is written, every `sample_every` a sample of `sample_length` characters (0:
-    never) that continues `sample_prompt`, every `checkpoint_every` seconds a checkpoint; every `evaluate_every` updates
-    (0: once an epoch and at the end) the held-out text is scored.
+    Held-out text: the end of the text is split off. Its first part, of share `validation`, chooses the best model; its
+    second part, of share `test`, measures that model. After `patience` evaluations without a lower validation loss (0:
+    never) the training ends, and after each `plateau` of them (0: never) the learning rate is halved.
 
-    A batch is computed in `shards` (0: 1, 2, 4 or 8, of 16 streams or more each) by as many `threads` (0: a CPU each);
-    the shards decide its bits, the threads only its speed. Engine `torch` computes on a `device`, the GPU where `auto`
-    finds one; there are no shards to it.
+    Averaging: with `ema` the model is a moving average of the parameters,
+
+        average <- ema * average + (1 - ema) * parameters        after each update
+
+    The average is evaluated, sampled from and saved as the best model.
+
+    Order: `sequential` carries the hidden state from update to update. `shuffled` reads the chunks of
+    `sequence_length` characters in a new order in each epoch; `random` draws the start of each chunk. Both begin each
+    chunk with a zero state. With `documents` "lines", each line is a document: a newline, the characters of the line,
+    its newline, from a zero state. An update has `batch_size` lines of similar length; a line longer than
+    `sequence_length` is cut into pieces.
+
+    Records: training writes a record every `log_every` updates, a sample of `sample_length` characters every
+    `sample_every` updates (0: never), which continues `sample_prompt`, and a checkpoint every `checkpoint_every` seconds. It evaluates the held-out text
+    every `evaluate_every` updates (0: at the end of each epoch), and at the end of the training.
+
+    Computation: a batch is split into `shards` (0: 1, 2, 4 or 8, with at least 16 streams each), and `threads` compute
+    them (0: one for each CPU). The number of shards changes the rounding of the sums, the number of threads only the
+    speed. Engine `torch` has no shards; it computes on `device`, which `auto` sets to the GPU if there is one.
     """
 
     preset: str = field(
         default="classic",
-        metadata=setting("Preset that settings come from", OneOf(tuple(PRESETS)), HOW, fixed=_KEPT_PRESET),
+        metadata=setting("Named set of default settings", OneOf(tuple(PRESETS)), TRAINING, fixed=_FIXED_PRESET),
     )
     updates: int = field(
-        default=100_000, metadata=setting("Gradient steps; 0 writes the initial model", Whole(0), HOW, unit="updates")
+        default=100_000,
+        metadata=setting("Number of gradient steps; 0: save the initial model", Whole(0), TRAINING, unit="updates"),
     )
     time_limit: float | None = field(
         default=None,
         metadata=setting(
-            "Train for so long: 90s, 10m, 2h; in place of --updates",
+            "Training time, such as 90s, 10m or 2h, instead of --updates",
             Duration(0, is_open=True),
-            HOW,
+            TRAINING,
             optional=True,
             unit="seconds",
-            fixed=_ONCE,
+            fixed=_FIXED_TIME,
         ),
     )
     max_epochs: float = field(
         default=0.0,
         metadata=setting(
-            "With a time limit, no more epochs than these; 0: any", Number(0), HOW, unit="epochs", fixed=_ONCE
+            "Largest number of epochs within --time-limit; 0: no limit",
+            Number(0),
+            TRAINING,
+            unit="epochs",
+            fixed=_FIXED_TIME,
         ),
     )
     seed: int = field(
-        default=0, metadata=setting("Random seed; the same seed, the same bits", Whole(0), HOW, fixed=OTHER_RUN)
+        default=0,
+        metadata=setting("Random seed; the same seed gives the same model", Whole(0), TRAINING, fixed=OTHER_RUN),
     )
     sequence_length: int = field(
         default=25,
         metadata=setting(
-            "Characters of a sequence, T: an update reads so many of each stream",
+            "Time steps of backpropagation, T: characters in a training sequence",
             Whole(1, 65536),
-            HOW,
+            TRAINING,
             unit="characters",
             fixed=OTHER_RUN,
         ),
     )
     batch_size: int = field(
         default=1,
-        metadata=setting("Streams read side by side, B", Whole(1, 65536), HOW, unit="streams", fixed=OTHER_RUN),
+        metadata=setting("Sequences in a batch, B", Whole(1, 65536), TRAINING, unit="sequences", fixed=OTHER_RUN),
     )
     order: str = field(
-        default="sequential", metadata=setting("Order in which the text is read", OneOf(ORDERS), HOW, fixed=OTHER_RUN)
+        default="sequential",
+        metadata=setting("Order in which training reads the text", OneOf(ORDERS), TRAINING, fixed=OTHER_RUN),
     )
     documents: str | None = field(
         default=None,
         metadata=setting(
-            "Parts of the text that are read by themselves", OneOf(DOCUMENTS), HOW, optional=True, fixed=OTHER_RUN
+            "Split of the text into independent documents", OneOf(DOCUMENTS), TRAINING, optional=True, fixed=OTHER_RUN
         ),
     )
-    optimizer: str = field(default="adagrad", metadata=setting("Optimizer", OneOf(OPTIMIZERS), HOW, fixed=OTHER_RUN))
+    optimizer: str = field(
+        default="adagrad", metadata=setting("Optimizer", OneOf(OPTIMIZERS), TRAINING, fixed=OTHER_RUN)
+    )
     learning_rate: float = field(
-        default=0.1, metadata=setting("Learning rate, the highest of the schedule", Number(0, is_open=True), HOW)
+        default=0.1, metadata=setting("Learning rate, before the schedule lowers it", Number(0, is_open=True), TRAINING)
     )
     momentum: float | None = field(
         default=None,
-        metadata=_hyperparameter("momentum", "Share of the velocity that an update keeps", Number(0, 1 - 1e-6)),
+        metadata=_hyperparameter("momentum", "Momentum coefficient", Number(0, 1 - 1e-6)),
     )
     beta1: float | None = field(
-        default=None, metadata=_hyperparameter("beta1", "Decay of the mean of the gradients", Number(0, 1 - 1e-6))
+        default=None,
+        metadata=_hyperparameter("beta1", "Decay of the moving average of the gradient", Number(0, 1 - 1e-6)),
     )
     beta2: float | None = field(
         default=None,
-        metadata=_hyperparameter("beta2", "Decay of the mean of the squared gradients", Number(0, 1 - 1e-6)),
+        metadata=_hyperparameter("beta2", "Decay of the moving average of the squared gradient", Number(0, 1 - 1e-6)),
     )
     epsilon: float | None = field(
-        default=None, metadata=_hyperparameter("epsilon", "Number that keeps a divisor from zero", Number(1e-30, 1))
+        default=None,
+        metadata=_hyperparameter("epsilon", "Small number that prevents division by zero", Number(1e-30, 1)),
     )
     weight_decay: float | None = field(
         default=None,
-        metadata=_hyperparameter("weight_decay", "Decay of the parameters, times the learning rate", Number(0)),
+        metadata=_hyperparameter("weight_decay", "Weight decay, multiplied by the learning rate", Number(0)),
     )
-    schedule: str = field(default="constant", metadata=setting("Learning-rate schedule", OneOf(SCHEDULES), HOW))
+    schedule: str = field(default="constant", metadata=setting("Learning-rate schedule", OneOf(SCHEDULES), TRAINING))
     schedule_updates: int = field(
-        default=0, metadata=setting("Updates over which the schedule falls; 0: all", Whole(0), HOW, unit="updates")
+        default=0,
+        metadata=setting("Updates until the end of the schedule; 0: all updates", Whole(0), TRAINING, unit="updates"),
     )
-    warm_up: int = field(default=0, metadata=setting("Updates until the highest rate", Whole(0), HOW, unit="updates"))
+    warm_up: int = field(
+        default=0,
+        metadata=setting("Updates of linear warm-up before the cosine schedule", Whole(0), TRAINING, unit="updates"),
+    )
     final_rate: float = field(
-        default=0.01, metadata=setting("The share of the rate at which a falling schedule ends", Number(0, 1), HOW)
+        default=0.01,
+        metadata=setting("Learning rate at the end of the schedule, as a share of its maximum", Number(0, 1), TRAINING),
     )
     clip_value: float | None = field(
-        default=5.0, metadata=setting("Limit of each gradient", Number(0, is_open=True), HOW, optional=True)
+        default=5.0,
+        metadata=setting(
+            "Largest absolute value of a gradient element", Number(0, is_open=True), TRAINING, optional=True
+        ),
     )
     clip_norm: float | None = field(
         default=None,
-        metadata=setting("Limit of the norm of all gradients", Number(0, is_open=True), HOW, optional=True),
+        metadata=setting("Largest norm of the whole gradient", Number(0, is_open=True), TRAINING, optional=True),
     )
     dropout: float = field(
         default=0.0,
-        metadata=setting("The share of units dropped between layers while training", Number(0, 0.95), NETWORK),
+        metadata=setting("Dropout probability between layers", Number(0, 0.95), NETWORK),
     )
     initial_scale: float | None = field(
         default=0.01,
         metadata=setting(
-            f"Deviation of the initial weights; `{NONE}`: the cell's own start",
+            f"Standard deviation of the initial weights; `{NONE}`: the usual one of the cell",
             Number(0, is_open=True),
             NETWORK,
             optional=True,
@@ -194,7 +224,7 @@ class TrainingConfig(Configuration):
     validation: float = field(
         default=0.0,
         metadata=setting(
-            "The share of the text, its tail, by which the best model is chosen",
+            "Share of the text, at its end, held out to choose the best model",
             Number(0, 0.9),
             HELD_OUT,
             fixed=OTHER_RUN,
@@ -203,13 +233,16 @@ class TrainingConfig(Configuration):
     test: float = field(
         default=0.0,
         metadata=setting(
-            "The share after it by which the best model is judged", Number(0, 0.9), HELD_OUT, fixed=OTHER_RUN
+            "Share of the text, after the validation part, held out to test the best model",
+            Number(0, 0.9),
+            HELD_OUT,
+            fixed=OTHER_RUN,
         ),
     )
     patience: int = field(
         default=0,
         metadata=setting(
-            "Evaluations without a better one that end the training; 0: any number",
+            "Evaluations without a lower validation loss before training stops; 0: never stop",
             Whole(0),
             HELD_OUT,
             unit="evaluations",
@@ -218,74 +251,91 @@ class TrainingConfig(Configuration):
     plateau: int = field(
         default=0,
         metadata=setting(
-            "Evaluations without a better one that halve the rate; 0: never", Whole(0), HELD_OUT, unit="evaluations"
+            "Evaluations without a lower validation loss before the learning rate is halved; 0: never halve it",
+            Whole(0),
+            HELD_OUT,
+            unit="evaluations",
         ),
     )
     ema: float = field(
         default=0.0,
         metadata=setting(
-            "Keep a moving average of the parameters, with this decay: it is the model",
+            "Decay of a moving average of the parameters, which becomes the model; 0: no average",
             Number(0, 1 - 1e-6),
-            HOW,
+            TRAINING,
             fixed=OTHER_RUN,
         ),
     )
-    log_every: int = field(default=500, metadata=setting("Updates between records", Whole(1), WATCH, unit="updates"))
+    log_every: int = field(
+        default=500, metadata=setting("Updates between records of the loss", Whole(1), RECORDS, unit="updates")
+    )
     sample_every: int = field(
-        default=10_000, metadata=setting("Updates between samples; 0: none", Whole(0), WATCH, unit="updates")
+        default=10_000,
+        metadata=setting("Updates between samples of generated text; 0: no samples", Whole(0), RECORDS, unit="updates"),
     )
     sample_length: int = field(
         default=200,
-        metadata=setting("Characters of a sample, at most 524,288", Whole(1), WATCH, unit="characters"),
+        metadata=setting("Characters in each sample, at most 524,288", Whole(1), RECORDS, unit="characters"),
     )
     sample_prompt: str = field(
         default="",
         metadata=setting(
             "Beginning of every sample, such as one character",
             Characters(1000),
-            WATCH,
+            RECORDS,
             unit="characters",
             default_words="empty",
         ),
     )
     evaluate_every: int = field(
-        default=0, metadata=setting("Updates between evaluations; 0: each epoch", Whole(0), HELD_OUT, unit="updates")
+        default=0,
+        metadata=setting(
+            "Updates between evaluations on the held-out text; 0: at the end of each epoch",
+            Whole(0),
+            HELD_OUT,
+            unit="updates",
+        ),
     )
     checkpoint_every: float = field(
-        default=30.0, metadata=setting("Time between checkpoints: 30s, 10m, 2h", Duration(0), WATCH, unit="seconds")
+        default=30.0,
+        metadata=setting("Time between checkpoints, such as 90s, 10m or 2h", Duration(0), RECORDS, unit="seconds"),
     )
     keep: int = field(
         default=3,
-        metadata=setting("Checkpoints to keep, besides the best", Whole(1), WATCH, unit="checkpoints"),
+        metadata=setting("Latest checkpoints to keep, besides the best", Whole(1), RECORDS, unit="checkpoints"),
     )
-    engine: str = field(default="auto", metadata=setting("Engine that computes", OneOf(ENGINES), HOW))
-    device: str = field(default="auto", metadata=setting("Device on which engine torch computes", OneOf(DEVICES), HOW))
+    engine: str = field(default="auto", metadata=setting("Implementation of the computation", OneOf(ENGINES), TRAINING))
+    device: str = field(default="auto", metadata=setting("Device of engine torch", OneOf(DEVICES), TRAINING))
     shards: int = field(
         default=0,
-        metadata=setting("Parts that a batch is computed in; 0: by its size", Whole(0, 1024), HOW, unit="parts"),
+        metadata=setting(
+            "Parts into which each batch is split; 0: by batch size", Whole(0, 1024), TRAINING, unit="parts"
+        ),
     )
     threads: int = field(
-        default=0, metadata=setting("Threads that compute; 0: one for each CPU", Whole(0, 1024), HOW, unit="threads")
+        default=0,
+        metadata=setting("Threads of the computation; 0: one for each CPU", Whole(0, 1024), TRAINING, unit="threads"),
     )
 
     def __post_init__(self) -> None:
-        """Rename an earlier name of a preset; raise UsageError for a value that is not allowed."""
+        """Update an earlier name of a preset; raise UsageError for a value that is not allowed."""
         object.__setattr__(self, "preset", current_preset(self.preset))
         super().__post_init__()
-        fits = self.documents is None or self.order == "sequential"
-        require(fits, "order", "sequential with documents, whose updates are always shuffled", self.order)
+        is_allowed = self.documents is None or self.order == "sequential"
+        require(is_allowed, "order", "sequential with documents, whose updates are always shuffled", self.order)
         for name, value in (("patience", self.patience), ("plateau", self.plateau)):
-            require(not value or bool(self.validation), name, "0 where `validation` is 0", value)
+            require(not value or bool(self.validation), name, "0 if `validation` is 0", value)
         if self.validation + self.test > 0.95:
             raise UsageError(
-                f"`validation` and `test` must leave a text to learn from; got {self.validation:g} and {self.test:g}."
+                "`validation` and `test` must leave at least 0.05 of the text for training; "
+                f"got {self.validation:g} and {self.test:g}."
             )
-        fits = self.device != "cuda" or self.engine == "torch"
-        require(fits, "device", f"auto or cpu with engine {self.engine}", self.device)
+        is_allowed = self.device != "cuda" or self.engine == "torch"
+        require(is_allowed, "device", f"auto or cpu with engine {self.engine}", self.device)
         self._complete_hyperparameters()
 
     def _complete_hyperparameters(self) -> None:
-        """Set those of the optimizer that are None to its defaults; raise UsageError for one that it does not use."""
+        """Replace None by the optimizer's default; raise UsageError for a hyper-parameter that it does not use."""
         used = HYPERPARAMETERS[self.optimizer]
         for name in dict.fromkeys(name for others in HYPERPARAMETERS.values() for name in others):
             value = getattr(self, name)
@@ -296,7 +346,7 @@ class TrainingConfig(Configuration):
 
     @property
     def hyperparameters(self) -> dict[str, float]:
-        """The settings that the optimizer uses besides the learning rate."""
+        """The hyper-parameters of the optimizer by name, without the learning rate."""
         return {name: getattr(self, name) for name in HYPERPARAMETERS[self.optimizer]}
 
 
@@ -305,13 +355,14 @@ def _unused(name: str, value: float, optimizer: str) -> UsageError:
     *most, last = [user for user, used in HYPERPARAMETERS.items() if name in used]
     users = f"{', '.join(most)} and {last} use" if most else f"{last} uses"
     hint = f"leave it out, or give `--optimizer {last}`."
-    return arguments.invalid_argument(name, f"left out with optimizer {optimizer}, for only {users} it", value, hint)
+    expected = f"left out with optimizer {optimizer}, because only {users} it"
+    return arguments.invalid_argument(name, expected, value, hint)
 
 
 class TrainingSettings(TypedDict, total=False):
-    """The fields of `TrainingConfig` as keyword arguments: durations such as "10m" besides seconds, "none" for None.
+    """The fields of `TrainingConfig` as keyword arguments, written out for type checkers.
 
-    Type checkers need them written out; a test compares them with the fields.
+    A duration may also be a str such as "10m", and "none" may replace None. A test compares the names with the fields.
     """
 
     preset: str

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from recurra.cli.options import OUTPUT, SETTING_GROUPS, WHAT, flag, path, require_port, text, whole, with_settings
-from recurra.config.declaration import WATCH
+from recurra.config.declaration import RECORDS
 from recurra.errors import Interrupted, UsageError
 
 EXAMPLES = """\
@@ -22,7 +22,7 @@ Examples:
   recurra train mybook.txt --live       with a page to watch it learn
   cat *.md | recurra train - --run runs/notes"""
 
-RUN_GROUP = SETTING_GROUPS[WATCH]
+RUN_GROUP = SETTING_GROUPS[RECORDS]
 LONG_SUMMARY_FIELDS = (
     "best_sample",
     "final_sample",
