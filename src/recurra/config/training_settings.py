@@ -93,8 +93,9 @@ class TrainingConfig(Configuration):
     `sequence_length` is cut into pieces.
 
     Records: training writes a record every `log_every` updates, a sample of `sample_length` characters every
-    `sample_every` updates (0: never), which continues `sample_prompt`, and a checkpoint every `checkpoint_every` seconds. It evaluates the held-out text
-    every `evaluate_every` updates (0: at the end of each epoch), and at the end of the training.
+    `sample_every` updates (0: never) and a checkpoint every `checkpoint_every` seconds. Each sample continues
+    `sample_prompt`. Training evaluates the held-out text every `evaluate_every` updates (0: at the end of each epoch),
+    and at the end of the training.
 
     Computation: a batch is split into `shards` (0: 1, 2, 4 or 8, with at least 16 streams each), and `threads` compute
     them (0: one for each CPU). The number of shards changes the rounding of the sums, the number of threads only the
