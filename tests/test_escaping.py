@@ -1,4 +1,4 @@
-"""What a reader is shown cannot act: on a terminal, in a page, whatever the characters are."""
+"""Unsafe characters become escapes before a terminal or a page displays them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from recurra.web.assets import asset
         ("\U000e0001", r"\U000e0001"),  # a language tag
     ],
 )
-def test_an_unsafe_character_is_shown_as_python_writes_it(character: str, shown: str) -> None:
+def test_unsafe_character_becomes_python_escape(character: str, shown: str) -> None:
     assert is_unsafe(character)
     assert sanitize(f"a{character}é") == f"a{shown}é"
 
@@ -48,16 +48,16 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("text", HARMLESS, ids=ascii)
-def test_layout_letters_and_harmless_marks_stay(text: str) -> None:
+def test_letters_newlines_and_harmless_marks_are_unchanged(text: str) -> None:
     assert sanitize(text) == text
 
 
-def test_a_quoted_text_is_one_line() -> None:
+def test_quoted_text_is_one_line() -> None:
     assert quote_text("\\") == r"'\'"
     assert quote_text("it's\n\t\x1b\U0001fae8") == '"it\'s\\n\\t\\x1b\U0001fae8"'
 
 
-def test_the_page_escapes_the_same_characters() -> None:
+def test_page_escapes_same_characters() -> None:
     (ranges,) = re.findall(r"const UNSAFE =\s*/(\[.*\])/u;", asset("dom.js"))
     in_the_page = re.compile(ranges.replace(r"\u{e0001}", r"\U000e0001"))
     for point in range(sys.maxunicode + 1):
@@ -65,7 +65,7 @@ def test_the_page_escapes_the_same_characters() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_nothing_unsafe_is_left_and_a_second_time_changes_nothing(text: str) -> None:
+def test_sanitize_is_complete_and_idempotent(text: str) -> None:
     assert not any(map(is_unsafe, sanitize(text)))
     assert sanitize(sanitize(text)) == sanitize(text)
 

@@ -1,4 +1,4 @@
-"""Figures as a person reads them."""
+"""Numbers, durations and losses as text."""
 
 import pytest
 
@@ -19,16 +19,16 @@ from recurra.formatting import describe_loss, duration, plural, rate
         (90_000, "25 h"),
     ],
 )
-def test_a_duration_has_two_units_at_most(seconds: float, words: str) -> None:
+def test_duration_has_at_most_two_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
-def test_a_loss_is_told_with_its_bits() -> None:
+def test_loss_is_in_nats_and_bits() -> None:
     assert describe_loss(0.6931472) == "0.693 nats, 1.000 bits a character"
     assert describe_loss(17.32868, 25, "byte") == "17.33 nats per 25 bytes, 1.000 bits a byte"
 
 
-def test_a_low_rate_has_a_decimal() -> None:
+def test_low_rate_has_one_decimal() -> None:
     assert [rate(speed, "updates") for speed in (0.44, 9.5, 10.0, 20701.2)] == [
         "0.4 updates/s",
         "9.5 updates/s",
@@ -37,5 +37,5 @@ def test_a_low_rate_has_a_decimal() -> None:
     ]
 
 
-def test_one_is_no_plural() -> None:
+def test_one_has_singular_noun() -> None:
     assert (plural(0, "line"), plural(1, "line"), plural(2000, "line")) == ("0 lines", "1 line", "2,000 lines")

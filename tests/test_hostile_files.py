@@ -1,4 +1,4 @@
-"""Whatever a file holds, its loader ends: in success or in an error of ours, soon, and in little memory."""
+"""Hostile files: each loader succeeds or raises a RecurraError, in little time and memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recurra.io import bounded_io, tensor_file
 from recurra.report.document import write_report
 from recurra.runs import saved_model
 
-SPARE = 64 << 20  # bytes of memory besides twice the file's
+SPARE = 64 << 20  # bytes of memory, in addition to twice the size of the file
 COMMANDS = [*((case, "sample") for case in MODELS[::2]), *((case, "report") for case in RUNS)]
 COMMANDS += [(case, "import") for case in IMPORTS]
 REFUSED = [(case, command) for case, command in COMMANDS if case.words is not None]
@@ -31,7 +31,7 @@ def names(cases: list[Case]) -> list[str]:
 
 
 @pytest.mark.parametrize("case", MODELS, ids=names(MODELS))
-def test_a_hostile_model_file(tmp_path: Path, case: Case) -> None:
+def test_hostile_model_file_raises(tmp_path: Path, case: Case) -> None:
     path = tmp_path / "model.safetensors"
     case.build(path)
     if case.words is None:
@@ -43,14 +43,14 @@ def test_a_hostile_model_file(tmp_path: Path, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", [c for c in MODELS if c.name in IRREGULAR], ids=lambda case: case.name)
-def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, case: Case) -> None:
+def test_irregular_file_is_not_opened(tmp_path: Path, case: Case) -> None:
     case.build(tmp_path / "model")
-    with pytest.raises(ModelError, match=r"no regular file|Is a directory|No such device or address"):
+    with pytest.raises(ModelError, match=r"not a regular file|Is a directory|No such device or address"):
         tensor_file.read(tmp_path / "model")
 
 
 @pytest.mark.parametrize("case", RUNS, ids=names(RUNS))
-def test_a_hostile_run_folder(tmp_path: Path, case: Case) -> None:
+def test_hostile_run_directory_raises(tmp_path: Path, case: Case) -> None:
     folder = tmp_path / "run"
     case.build(folder)
     if case.words is None:
@@ -65,7 +65,7 @@ def test_a_hostile_run_folder(tmp_path: Path, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", IMPORTS, ids=names(IMPORTS))
-def test_a_hostile_file_to_import(tmp_path: Path, case: Case) -> None:
+def test_hostile_file_to_import_raises(tmp_path: Path, case: Case) -> None:
     path = tmp_path / "theirs"
     case.build(path)
     if case.words is None:
@@ -77,7 +77,7 @@ def test_a_hostile_file_to_import(tmp_path: Path, case: Case) -> None:
 
 
 @pytest.mark.parametrize(("case", "command"), REFUSED, ids=[case.name for case, _ in REFUSED])
-def test_no_traceback_at_the_command_line(
+def test_command_line_prints_no_traceback(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, case: Case, command: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -91,7 +91,7 @@ def test_no_traceback_at_the_command_line(
     assert "\x1b" not in err
 
 
-def test_memory_is_bounded_and_nothing_hangs(tmp_path: Path) -> None:
+def test_hostile_files_need_little_memory_and_time(tmp_path: Path) -> None:
     here = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": str(here.parent / "src")}
     line = [sys.executable, str(here / "helpers" / "hostile_files.py"), str(tmp_path)]
@@ -101,8 +101,8 @@ def test_memory_is_bounded_and_nothing_hangs(tmp_path: Path) -> None:
     assert {name: found for name, found in measured.items() if found[1] > 2 * found[0] + SPARE} == {}
 
 
-def test_a_file_that_has_grown_beyond_its_header(tmp_path: Path) -> None:
-    """Ten gigabytes that the header does not tell of are not read."""
+def test_bytes_beyond_header_sizes_are_not_read(tmp_path: Path) -> None:
+    """A file of ten gigabytes whose header describes a small model is refused without reading it."""
     path = tmp_path / "model"
     MODEL.save(path)
     os.truncate(path, 10 * 2**30)
@@ -111,6 +111,6 @@ def test_a_file_that_has_grown_beyond_its_header(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", ""])
-def test_names_that_the_system_refuses(tmp_path: Path, name: str) -> None:
+def test_invalid_file_names_raise(tmp_path: Path, name: str) -> None:
     with pytest.raises(OSError, match=r"too long|Invalid argument|No such file|Is a directory"):
         bounded_io.open_regular(tmp_path / name)

@@ -1,4 +1,4 @@
-"""recurra: character-level recurrent language models of your own text.
+"""recurra: train character-level recurrent language models on your own text.
 
 run = recurra.train("book.txt", updates=100_000)
 model = recurra.load("runs/book")
@@ -72,7 +72,7 @@ __all__ = [
     "write_report",
 ]
 
-_HOMES = {
+_MODULES = {
     "recurra.api.file_compression": ("compress", "decompress"),
     "recurra.api.gradient_checking": ("check", "compare_gradients", "write_gradient_problem"),
     "recurra.api.model_exchange": ("export", "import_model"),
@@ -92,11 +92,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A public name is imported from its home when it is first used: `import recurra` itself loads nothing heavy."""
+    """Import a public name from its module at its first use, so that `import recurra` loads no large package."""
     if name not in __all__:
         raise AttributeError(f"module `recurra` has no attribute `{name}`")
-    home = next((home for home, names in _HOMES.items() if name in names), "recurra.errors")
-    value = getattr(import_module(home), name)
+    module = next((module for module, names in _MODULES.items() if name in names), "recurra.errors")
+    value = getattr(import_module(module), name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""`python -m recurra` is the command `recurra`."""
+"""Run the command `recurra` as `python -m recurra`."""
 
 import sys
 

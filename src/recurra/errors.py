@@ -1,8 +1,8 @@
-"""The exceptions that a user can meet, each with the exit code of the command line.
+"""The exceptions that recurra raises, each with the exit code of the command line.
 
-    RecurraError                 1   any failure; a failed check too
-    ├── UsageError               2   an option, argument or setting that makes no sense
-    ├── TextError                3   a text that cannot be read or learned from
+    RecurraError                 1   any failure, and a failed check
+    ├── UsageError               2   an invalid option, argument or setting
+    ├── TextError                3   a text that cannot be read or trained on
     ├── ModelError               4   a model that is missing, unknown or unreadable
     ├── NumericalError           5   NaN or infinity during training
     ├── CheckpointError          6   a checkpoint that is corrupt
@@ -10,14 +10,14 @@
     ├── StorageError             7   storage full, read-only or gone
     └── Interrupted   129, 130, 143   stopped by SIGHUP, SIGINT or SIGTERM, after saving
 
-The message says what is wrong and what was expected; `hint` says what to do about it.
+The message describes the problem and the expected value; `hint` is the user's next step.
 """
 
 from __future__ import annotations
 
 
 class RecurraError(Exception):
-    """The root of the tree: an error that is the user's to act on, never a bug of ours."""
+    """The base class: an error that the user can correct, not a bug in recurra."""
 
     exit_code = 1
 
@@ -31,13 +31,13 @@ class RecurraError(Exception):
 
 
 class UsageError(RecurraError, ValueError):
-    """An option, argument or setting that makes no sense."""
+    """An invalid option, argument or setting."""
 
     exit_code = 2
 
 
 class TextError(RecurraError, ValueError):
-    """A text that cannot be read, decoded or learned from."""
+    """A text that cannot be read, decoded or trained on."""
 
     exit_code = 3
 
@@ -49,7 +49,7 @@ class ModelError(RecurraError):
 
 
 class NumericalError(RecurraError, ArithmeticError):
-    """NaN or infinity: `update` (counted from 1) is where it appeared, `tensor` what it appeared in."""
+    """NaN or infinity in the array `tensor`, at the update `update` (counted from 1)."""
 
     exit_code = 5
 
@@ -60,13 +60,13 @@ class NumericalError(RecurraError, ArithmeticError):
 
 
 class CheckpointError(RecurraError):
-    """A checkpoint whose bytes are not the bytes that were written."""
+    """A corrupt checkpoint: its bytes have changed since it was written."""
 
     exit_code = 6
 
 
 class CompressedFileError(RecurraError):
-    """A compressed file whose bytes are not the bytes that were written."""
+    """A corrupt compressed file: its bytes have changed since it was written."""
 
     exit_code = 6
 
@@ -77,8 +77,8 @@ class StorageError(RecurraError, OSError):
     exit_code = 7
 
 
-class Interrupted(RecurraError):  # noqa: N818 - no error: the user's own wish
-    """Training was stopped by signal number `signal`, after a checkpoint was saved."""
+class Interrupted(RecurraError):  # noqa: N818 - not an error: the user stopped the training
+    """The end of a training that received signal number `signal` and saved a checkpoint."""
 
     def __init__(self, message: str, *, signal: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)

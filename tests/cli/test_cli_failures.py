@@ -57,7 +57,7 @@ def test_a_bug_shows_where_it_is_and_says_whom_to_tell(call: Call, monkeypatch: 
         (["train", "short.txt"], 3, "the text has 3 characters, but one sequence of 25 needs 26."),
         (["train", "latin.txt"], 3, "latin.txt is not utf-8: byte 0xe9 at offset 3, line 1"),
         (["sample", "nowhere"], 4, "there is no model `nowhere`."),
-        (["sample", "book.txt"], 4, "`book.txt` is no model file of recurra."),
+        (["sample", "book.txt"], 4, "`book.txt` is not a model file of recurra."),
         (["check", "nowhere"], 4, "there is no model `nowhere`."),
         (["report", "nowhere"], 4, "`nowhere` is not a folder: expected run.toml and metrics.jsonl in it."),
         (["train", "book.txt", "--run", "short.txt/run"], 7, "cannot write `short.txt/run`"),

@@ -122,7 +122,7 @@ def test_what_is_left_out_and_why() -> None:
         "skipped, binary, with NUL inside: 1 (odd.bin)",
         "skipped, not utf-8: 1 (latin.txt)",
         "skipped, empty: 1 (empty.txt)",
-        "skipped, no regular file: 1 (fifo)",
+        "skipped, not a regular file: 1 (fifo)",
     }
 
 

@@ -118,7 +118,7 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(folder: Path) -> None:
     (path,) = folder.iterdir()
     path.unlink()
     os.mkfifo(path)
-    with pytest.warns(UserWarning, match="cannot be used: it is no regular file"):
+    with pytest.warns(UserWarning, match="cannot be used: it is not a regular file"):
         assert hits() == 0
     assert path.is_file()
 

@@ -173,7 +173,7 @@ def test_the_marks_of_many_long_samples() -> None:
 def test_a_sample_of_very_many_commas_is_one_value() -> None:
     text = ',[{"\\' * 100_000
     assert bounded_io.parse_json(json.dumps({"text": text}).encode()) == {"text": text}
-    many = ("[" + "1," * bounded_io.MOST_VALUES + "1]").encode()
+    many = ("[" + "1," * bounded_io.MAX_VALUES + "1]").encode()
     with pytest.raises(ValueError, match="more than 300,000 values"):
         bounded_io.parse_json(many)
     with pytest.raises(ValueError, match=r"."):

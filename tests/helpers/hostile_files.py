@@ -161,7 +161,7 @@ def bind(path: Path) -> None:
 
 DEEP = 100_000
 DAMAGED = "or it is damaged"
-NOT_OURS = "was not written by recurra: it has no metadata of ours"
+NOT_OURS = "was not written by recurra: it lacks the metadata of recurra"
 NO_MODEL = "does not hold a model: "
 HUGE = "9" * 4000
 NAMED_TWICE = metadata().replace('"bytes": false', '"bytes": false, "bytes": true')
@@ -174,7 +174,7 @@ MODELS = [
     Case("a header longer than the file", raw((200).to_bytes(8, "little") + b"{}"), "or it is cut off"),
     Case("300,000 arrays", long_header, "or it is cut off"),
     Case("a header that is no JSON", of_header(b"{]"), DAMAGED),
-    Case("a header that is a list", of_header(b"[]"), "is no model file of recurra."),
+    Case("a header that is a list", of_header(b"[]"), "is not a model file of recurra."),
     Case("a header in no UTF-8", of_header(b'{"\xff": 1}'), DAMAGED),
     Case("a header nested deeply", of_header(b'{"a":' * DEEP + b"1" + b"}" * DEEP), DAMAGED),
     Case("a header with a huge number", of_header(b'{"a":' + b"9" * 5000 + b"}"), DAMAGED),
@@ -246,9 +246,9 @@ MODELS = [
     Case("an array without a place", model_file(header={"extra": {"dtype": "F32"}}), DAMAGED),
     Case("a bit flipped", damaged(lambda content: content.__setitem__(-3, content[-3] ^ 4)), "do not have the sha256"),
     Case("cut off", damaged(lambda content: content.__delitem__(slice(-8, None))), "longer or shorter"),
-    Case("a pickle", raw(pickle.dumps({"weights": [1.0] * 99})), "is no model file of recurra."),
-    Case("a zip bomb", zip_bomb, "is no model file of recurra."),
-    Case("a hole of 10 GB", sparse, "is no model file of recurra."),
+    Case("a pickle", raw(pickle.dumps({"weights": [1.0] * 99})), "is not a model file of recurra."),
+    Case("a zip bomb", zip_bomb, "is not a model file of recurra."),
+    Case("a hole of 10 GB", sparse, "is not a model file of recurra."),
     Case("a pipe", os.mkfifo, "has no checkpoint"),
     Case("a device without end", lambda path: path.symlink_to("/dev/zero"), "has no checkpoint"),
     Case("a socket", bind, "has no checkpoint"),
@@ -305,7 +305,7 @@ RUNS = [
     Case(
         "toml too long", run_file("run.toml", "#" * (bounded_io.MAX_TEXT_BYTES + 1)), "it has more than 8,388,608 bytes"
     ),
-    Case("toml that is a pipe", run_file("run.toml", os.mkfifo), "run.toml` cannot be read: it is no regular file"),
+    Case("toml that is a pipe", run_file("run.toml", os.mkfifo), "run.toml` cannot be read: it is not a regular file"),
     Case("toml that is a folder", run_file("run.toml", Path.mkdir), "run.toml` cannot be read: Is a directory"),
     Case("records nested deeply", run_file("metrics.jsonl", "[" * DEEP + "\n"), "line 1 is not JSON: it is nested too"),
     Case("records of strings", run_file("metrics.jsonl", RECORD.replace("5", '"5"', 1)), f"{NUMBER}`update`, got '5'"),
@@ -316,7 +316,9 @@ RUNS = [
     Case("a record of much time", run_file("metrics.jsonl", RECORD.replace("0.5", "1e14")), None),
     Case("a record that is vast", run_file("metrics.jsonl", RECORD.replace("80.0", "1e14")), None),
     Case(
-        "records that are a device", run_file("metrics.jsonl", lambda p: p.symlink_to("/dev/zero")), "no regular file"
+        "records that are a device",
+        run_file("metrics.jsonl", lambda p: p.symlink_to("/dev/zero")),
+        "not a regular file",
     ),
     Case("a sample without end", run_file("samples.jsonl", LONG_LINE), "a line has more than 8,388,608 bytes"),
     Case("a sample of halves", run_file("samples.jsonl", '{"update": 1, "text": "\\ud800\\u001b[2J"}\n'), None),
@@ -339,7 +341,9 @@ RUNS = [
     ),
     Case("a summary that is a number", run_file("summary.json", "3"), "summary.json`: expected an object, got 3"),
     Case(
-        "a summary that is a pipe", run_file("summary.json", os.mkfifo), "summary.json` cannot be read: it is no regul"
+        "a summary that is a pipe",
+        run_file("summary.json", os.mkfifo),
+        "summary.json` cannot be read: it is not a regul",
     ),
 ]
 
@@ -415,9 +419,9 @@ IMPORTS = [
     Case("npz with names of control characters", npz("{}", name="\x1b[2J.npy"), "left out unread: `"),
     Case("a pickle to import", raw(pickle.dumps({"weights": [1.0] * 99})), "is a pickle of Python, which could run"),
     Case("a zip bomb to import", zip_bomb, "is a zip archive"),
-    Case("a hole of 10 GB to import", sparse, "is no safetensors file"),
-    Case("a pipe to import", os.mkfifo, "it is no regular file"),
-    Case("a device to import", lambda path: path.symlink_to("/dev/zero"), "it is no regular file"),
+    Case("a hole of 10 GB to import", sparse, "is not a safetensors file"),
+    Case("a pipe to import", os.mkfifo, "it is not a regular file"),
+    Case("a device to import", lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
 ]
 
 

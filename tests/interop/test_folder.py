@@ -127,14 +127,14 @@ HOSTILE = [
     ("fewer characters", changed("vocab.json", lambda t: t.pop("😀")), 4, "has 7 characters, the network 8"),
     ("an id too many", changed("vocab.json", lambda t: t.update(a=8)), 4, "the ids of 8 characters are not 0 to 7"),
     ("no weights", lambda path: (path / "model.safetensors").unlink(), 4, "model.safetensors`: No such file"),
-    ("weights that are none", written("model.safetensors", b"x" * 99), 4, "is no safetensors file."),
+    ("weights that are none", written("model.safetensors", b"x" * 99), 4, "is not a safetensors file."),
     ("weights cut off", lambda path: _cut(path / "model.safetensors"), 6, "longer or shorter than its arrays"),
     ("NaN", tensors(output__bias=np.full(8, np.nan, np.float32)), 6, "`output.bias` has a number that is not finite"),
     ("beyond float32", tensors(output__bias=np.full(8, 1e300)), 4, "parameter `c` must be finite; got inf"),
     ("a bias too short", tensors(output__bias=np.ones(7, np.float32)), 4, "`output.bias` must be 8; got 7"),
     ("a tensor too many", tensors(more=np.ones(7, np.float32)), 4, "`more` has no place in a network"),
     ("whole numbers", tensors(output__bias=np.ones(8, int)), 4, "`output.bias` must be float16, float32 or float64"),
-    ("a link to a device", lambda path: _device(path / "config.json"), 4, "it is no regular file"),
+    ("a link to a device", lambda path: _device(path / "config.json"), 4, "it is not a regular file"),
 ]  # fmt: skip
 
 

@@ -103,10 +103,10 @@ def test_a_model_of_ours_is_one_already(tmp_path: Path) -> None:
 
 def test_ours_says_how_to_read_an_export(tmp_path: Path) -> None:
     path = recurra.export(small(), tmp_path / "a", format="torch")
-    with pytest.raises(ModelError, match="was not written by recurra: it has no metadata of ours") as error:
+    with pytest.raises(ModelError, match="was not written by recurra: it lacks the metadata of recurra") as error:
         recurra.load(path)
     assert error.value.hint is not None
-    assert "`recurra import` reads what other programs have written" in error.value.hint
+    assert "`recurra import` reads the files of other programs" in error.value.hint
 
 
 class Trap:
@@ -135,8 +135,8 @@ def test_a_pickle_is_refused_unopened(tmp_path: Path, monkeypatch: pytest.Monkey
         ("a.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as Keras writes it, which is not read"),
         ("a.mat", b"Octave-1-L", "is in Octave's own format"),
         ("a.mat", b"", "is no MAT-file of MATLAB 5 to 7.2: its header is another one"),
-        ("a", b"", "is no safetensors file, or it is cut off"),
-        ("a", b"text, not numbers" * 9, "is no safetensors file."),
+        ("a", b"", "is not a safetensors file, or it is cut off"),
+        ("a", b"text, not numbers" * 9, "is not a safetensors file."),
     ],
 )
 def test_other_files(tmp_path: Path, name: str, data: bytes, words: str) -> None:
@@ -153,7 +153,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"`path` must be a path, as a str or a pathlib\.Path; got 'a\\x00b'"):
         recurra.import_model("a\0b")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ModelError, match=r"cannot read `.*pipe`: it is no regular file"):
+    with pytest.raises(ModelError, match=r"cannot read `.*pipe`: it is not a regular file"):
         recurra.import_model(tmp_path / "pipe")
     save_file(to_state(GRU, small(GRU).parameters), tmp_path / "a")
     with pytest.raises(ModelError, match=r"there is no file or folder `.*ids`"):

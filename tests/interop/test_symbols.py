@@ -55,7 +55,7 @@ WRONG: list[tuple[bytes, str]] = [
     (b'{"a": 0, "b": 0}', "the ids of 2 characters are not 0 to 1"),
     (b'{"a": true, "b": 0}', NONE),
     (b'{"a": "b"}', NONE),
-    (b'{"a": 0, "a": 1}', "a name comes twice in one object"),
+    (b'{"a": 0, "a": 1}', "an object has a duplicate name"),
     (b'{"a": [0]}', NONE),
     (b'{"0": [0]}', NONE),
     (b"[" * 100_000, "it is nested too deeply"),

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and what keeps them from it is told."""
+"""Atomic writes: a whole file or nothing, and an error with a hint for each reason of a failure."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ from recurra.io.atomic_write import (
 from recurra.network.parameters import initialize
 
 
-def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_write_keeps_old_file_and_leaves_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "file", b"old")
 
     def interrupt(_: int) -> None:
@@ -40,12 +38,12 @@ def test_a_write_that_is_interrupted_leaves_the_old_file_and_nothing_else(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_file_of_a_run_needs_its_folder(tmp_path: Path) -> None:
+def test_write_needs_existing_folder(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"^cannot write `.*/none/file`: the folder `.*/none` does not exist\."):
         write(tmp_path / "none" / "file", b"data")
 
 
-def test_a_file_that_was_asked_for_has_its_folder_made(tmp_path: Path) -> None:
+def test_write_output_creates_folder(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "file"
     assert write_output(path, b"data") == path
     assert path.read_bytes() == b"data"
@@ -69,20 +67,20 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("number", "reason", "hint"), REASONS)
-def test_each_reason_has_a_hint_of_its_own(tmp_path: Path, number: int, reason: str, hint: str) -> None:
+def test_storage_error_hint_depends_on_error_number(tmp_path: Path, number: int, reason: str, hint: str) -> None:
     path = tmp_path / ("none/below/file" if number == errno.ENOENT else "file")
     with pytest.raises(StorageError, match=rf"^cannot write `{path}`: {reason}") as caught, storage_errors(path):
         raise OSError(number, os.strerror(number))
     assert caught.value.hint == hint.format(folder=tmp_path) + RUN_PLACE
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_write_to_folder_path_raises(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"^cannot write `.*`: it is a folder\.") as caught:
         write_output(tmp_path, b"data")
     assert caught.value.hint == f"name a file in it, or {OUTPUT_PLACE}"
 
 
-def test_a_model_is_saved_in_a_folder_that_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_save_needs_existing_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, vocabulary = ModelConfig(hidden_size=2), Vocabulary.of("ab")
     model = LanguageModel(config, vocabulary, initialize(config, 2, seed=0))
     monkeypatch.chdir(tmp_path)
@@ -93,21 +91,19 @@ def test_a_model_is_saved_in_a_folder_that_exists(tmp_path: Path, monkeypatch: p
     model.save("nodir/x")
 
 
-def test_a_folder_that_another_process_makes_meanwhile_is_as_good(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_make_folder_accepts_folder_made_by_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "exists", lambda _: False)
     make_folder(tmp_path)
 
 
-def test_what_was_told_already_is_told_as_it_was() -> None:
+def test_storage_errors_passes_storage_error_through() -> None:
     error = StorageError("full.")
     with pytest.raises(StorageError) as caught, storage_errors(Path("file")):
         raise error
     assert caught.value is error
 
 
-def test_sweeping_removes_only_what_was_staged(tmp_path: Path) -> None:
+def test_remove_staged_removes_only_staged_files(tmp_path: Path) -> None:
     (tmp_path / f"{STAGING}17-abc").write_text("half a fi")
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / f"{STAGING}folder").mkdir()

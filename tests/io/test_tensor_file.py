@@ -1,4 +1,4 @@
-"""The file of arrays: what was written is read, whatever is damaged is found, and a failed write harms nothing."""
+"""Tensor files: round trips, detection of damage, and failed writes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ write(Path(sys.argv[1]), arrays, metadata)
 
 
 def forge(path: Path, header: str | bytes, data: bytes = b"") -> Path:
-    """A file with this header; where it says sha256 ZEROS, the right one is put there."""
+    """Write a file with this header; replace a sha256 of zeros in it by the right one."""
     encoded = header.encode() if isinstance(header, str) else header
     whole = len(encoded).to_bytes(8, "little") + encoded + data
     path.write_bytes(whole.replace(ZEROS.encode(), hashlib.sha256(whole).hexdigest().encode(), 1))
@@ -61,7 +61,7 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_was_written_is_read(written: Path) -> None:
+def test_arrays_and_metadata_round_trip(written: Path) -> None:
     tensors, metadata = read(written)
     assert set(tensors) == set(TENSORS)
     for name, array in TENSORS.items():
@@ -71,7 +71,7 @@ def test_what_was_written_is_read(written: Path) -> None:
     assert {name: value for name, value in metadata.items() if name != "sha256"} == METADATA
 
 
-def test_the_sha256_is_that_of_the_file_with_its_own_digits_zeroed(tmp_path: Path) -> None:
+def test_sha256_covers_file_with_zeroed_digits(tmp_path: Path) -> None:
     digest = write(tmp_path / "model", TENSORS, METADATA)
     data = (tmp_path / "model").read_bytes()
     assert data.count(digest.encode()) == 1
@@ -80,7 +80,9 @@ def test_the_sha256_is_that_of_the_file_with_its_own_digits_zeroed(tmp_path: Pat
 
 
 @given(st.dictionaries(st.text("abc.0", min_size=1), st.lists(st.integers(0, 3), max_size=3), max_size=4))
-def test_any_names_and_shapes(tmp_path_factory: pytest.TempPathFactory, shapes: dict[str, list[int]]) -> None:
+def test_any_names_and_shapes_round_trip(
+    tmp_path_factory: pytest.TempPathFactory, shapes: dict[str, list[int]]
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any"
     # Transposed, so that most are not contiguous; never 0-dimensional, which has no use here.
     tensors = {name: np.arange(2 * np.prod(shape)).reshape(*shape, 2).T for name, shape in shapes.items()}
@@ -90,7 +92,7 @@ def test_any_names_and_shapes(tmp_path_factory: pytest.TempPathFactory, shapes: 
     assert all(np.array_equal(found[name], array) for name, array in tensors.items())
 
 
-def test_the_same_content_is_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+def test_equal_content_gives_equal_bytes_in_every_process(tmp_path: Path) -> None:
     files = []
     for seed, order in (("1", "sorted"), ("2", "reversed")):
         files.append(tmp_path / order)
@@ -100,15 +102,15 @@ def test_the_same_content_is_the_same_bytes_in_every_process(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("mask", [0x01, 0x20, 0x80, 0xFF])
-def test_a_change_of_any_byte_is_found(written: Path, mask: int) -> None:
+def test_change_of_any_byte_raises(written: Path, mask: int) -> None:
     data = written.read_bytes()
     for place in range(len(data)):
         written.write_bytes(data[:place] + bytes([data[place] ^ mask]) + data[place + 1 :])
-        with pytest.raises((CheckpointError, ModelError), match=r"damaged|is no model file|not written by recurra"):
+        with pytest.raises((CheckpointError, ModelError), match=r"damaged|is not a model file|not written by recurra"):
             read(written)
 
 
-def test_a_cut_at_any_length_is_found(written: Path) -> None:
+def test_truncation_at_any_length_raises(written: Path) -> None:
     data = written.read_bytes()
     for length in range(len(data)):
         written.write_bytes(data[:length])
@@ -119,7 +121,7 @@ def test_a_cut_at_any_length_is_found(written: Path) -> None:
         read(written)
 
 
-def test_a_damaged_array_is_told_with_a_hint(written: Path) -> None:
+def test_damaged_array_raises_with_hint(written: Path) -> None:
     data = written.read_bytes()
     written.write_bytes(data[:-1] + b"\1")
     with pytest.raises(CheckpointError, match="is damaged: its bytes do not have the sha256") as caught:
@@ -129,14 +131,14 @@ def test_a_damaged_array_is_told_with_a_hint(written: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [2**63, 2**64 - 1, tensor_file.MAX_HEADER_BYTES + 1, 1000, 3])
-def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path, size: int) -> None:
+def test_header_longer_than_file_raises(tmp_path: Path, size: int) -> None:
     path = tmp_path / "model"
     path.write_bytes(size.to_bytes(8, "little") + b"{}")
-    with pytest.raises(CheckpointError, match="is no model file of recurra, or it is cut off"):
+    with pytest.raises(CheckpointError, match="is not a model file of recurra, or it is cut off"):
         read(path)
 
 
-def test_a_header_has_a_largest_size(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_header_size_is_limited(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = int.from_bytes(written.read_bytes()[:8], "little")
     monkeypatch.setattr(tensor_file, "MAX_HEADER_BYTES", size)
     write(written, TENSORS, METADATA)
@@ -148,19 +150,19 @@ def test_a_header_has_a_largest_size(written: Path, monkeypatch: pytest.MonkeyPa
         write(written, TENSORS, METADATA)
 
 
-def test_of_another_file_no_more_is_read_than_a_header(tmp_path: Path) -> None:
+def test_only_header_of_other_file_is_read(tmp_path: Path) -> None:
     with (tmp_path / "film").open("wb") as file:
         file.truncate(1 << 26)
     tracemalloc.start()
     try:
-        with pytest.raises(ModelError, match="is no model file"):
+        with pytest.raises(ModelError, match="is not a model file"):
             read(tmp_path / "film")
         assert tracemalloc.get_traced_memory()[1] < 1 << 23
     finally:
         tracemalloc.stop()
 
 
-def test_long_metadata_lie_in_an_array(tmp_path: Path) -> None:
+def test_long_metadata_are_stored_in_array(tmp_path: Path) -> None:
     means = [1 / (k + 1) for k in range(100_000)]  # of as many epochs: 2 MB
     write(tmp_path / "model", TENSORS, {"epoch_means": means, "note": "é"})
     tensors, metadata = read(tmp_path / "model")
@@ -171,7 +173,7 @@ def test_long_metadata_lie_in_an_array(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("longer", [0, 1])
-def test_metadata_of_more_than_128_kib_are_long(tmp_path: Path, longer: int) -> None:
+def test_metadata_above_128_kib_are_long(tmp_path: Path, longer: int) -> None:
     note = "x" * (2**17 - len(json.dumps({"note": "", "sha256": ZEROS})) + longer)
     write(tmp_path / "model", TENSORS, {"note": note})
     assert read(tmp_path / "model")[1]["note"] == note
@@ -179,19 +181,19 @@ def test_metadata_of_more_than_128_kib_are_long(tmp_path: Path, longer: int) -> 
 
 
 @pytest.mark.parametrize("content", [b"[", b"[]", b"\xff", b'{"a": NaN}', b""])
-def test_long_metadata_that_are_none(tmp_path: Path, content: bytes) -> None:
+def test_invalid_long_metadata_raise(tmp_path: Path, content: bytes) -> None:
     write(tmp_path / "model", {tensor_file.LONG_NAME: np.frombuffer(content, np.uint8)}, {})
     with pytest.raises(CheckpointError, match="model` is damaged: "):
         read(tmp_path / "model")
 
 
-def test_more_names_than_a_header_holds_are_not_written(tmp_path: Path) -> None:
+def test_too_many_names_for_header_raise(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the names of the arrays are longer than 1,048,576 bytes"):
         write(tmp_path / "model", {"x" * 300_000 + str(i): np.zeros(1) for i in range(4)}, {})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_numbers_that_are_not_finite_are_not_read(tmp_path: Path) -> None:
+def test_numbers_that_are_not_finite_raise(tmp_path: Path) -> None:
     for value in (np.nan, np.inf):
         write(tmp_path / "model", {"sums": np.array([1.0, value])}, {})
         with pytest.raises(CheckpointError, match="model` is damaged: `sums` has a number that is not finite"):
@@ -201,21 +203,21 @@ def test_numbers_that_are_not_finite_are_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "header", ["", "{", "{]", '{"a":' * 100_000, b'{"\xff": 1}', '{"a": 1' + "0" * 5000 + "}", "{} {}"]
 )
-def test_a_header_that_is_no_json(tmp_path: Path, header: str | bytes) -> None:
-    with pytest.raises(CheckpointError, match=r"is no model file of recurra, or it is (damaged|cut off)"):
+def test_header_that_is_not_json_raises(tmp_path: Path, header: str | bytes) -> None:
+    with pytest.raises(CheckpointError, match=r"is not a model file of recurra, or it is (damaged|cut off)"):
         read(forge(tmp_path / "model", header))
 
 
 @pytest.mark.parametrize("content", [b"It was a dark and stormy night.\n", b"PK\3\4\0\0\0\0\0\0\0", b"\0" * 9])
-def test_another_kind_of_file(tmp_path: Path, content: bytes) -> None:
+def test_file_of_other_format_raises_with_hint(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "book.txt"
     path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"book.txt` is no model file of recurra\.") as caught:
+    with pytest.raises(ModelError, match=r"book.txt` is not a model file of recurra\.") as caught:
         read(path)
     assert caught.value.exit_code == 4
 
 
-def test_safetensors_of_others(tmp_path: Path) -> None:
+def test_safetensors_of_other_programs_raise(tmp_path: Path) -> None:
     path = tmp_path / "bert.safetensors"
     for metadata in (
         None,
@@ -226,19 +228,19 @@ def test_safetensors_of_others(tmp_path: Path) -> None:
         {METADATA_KEY: "{}"},
     ):
         path.write_bytes(serialize({"x": np.zeros(3)}, metadata=metadata))
-        with pytest.raises(ModelError, match=r"was not written by recurra: it has no metadata of ours\."):
+        with pytest.raises(ModelError, match=r"was not written by recurra: it lacks the metadata of recurra\."):
             read(path)
 
 
 @pytest.mark.parametrize("digest", ["\ud800" * 64, "A" * 64, "0" * 63, "0" * 64 + "\n", ["0"] * 64])
-def test_a_sha256_that_is_none(tmp_path: Path, digest: object) -> None:
-    with pytest.raises(ModelError, match="has no metadata of ours"):
+def test_invalid_sha256_raises(tmp_path: Path, digest: object) -> None:
+    with pytest.raises(ModelError, match="lacks the metadata of recurra"):
         read(forge(tmp_path / "model", header_of({"sha256": digest})))
 
 
 @pytest.mark.parametrize("metadata", ["[" * 100_000, "null", "[]"])
-def test_metadata_of_another_kind(tmp_path: Path, metadata: str) -> None:
-    with pytest.raises(ModelError, match="has no metadata of ours"):
+def test_metadata_of_wrong_type_raise(tmp_path: Path, metadata: str) -> None:
+    with pytest.raises(ModelError, match="lacks the metadata of recurra"):
         read(forge(tmp_path / "model", json.dumps({"__metadata__": {METADATA_KEY: metadata}})))
 
 
@@ -252,12 +254,12 @@ def test_metadata_of_another_kind(tmp_path: Path, metadata: str) -> None:
         7,
     ],
 )
-def test_arrays_that_do_not_fit_the_file_although_its_hash_does(tmp_path: Path, tensor: object) -> None:
+def test_arrays_that_do_not_fit_file_raise_despite_right_hash(tmp_path: Path, tensor: object) -> None:
     with pytest.raises(CheckpointError, match=r"model` is damaged: .+|or it is damaged"):
         read(forge(tmp_path / "model", header_of({"sha256": ZEROS}, x=tensor), bytes(8)))
 
 
-def test_no_file_and_a_folder(tmp_path: Path) -> None:
+def test_missing_file_and_folder_raise(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot read the model `.*none`: No such file or directory\.") as caught:
         read(tmp_path / "none")
     assert caught.value.exit_code == 4
@@ -280,12 +282,12 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     [
         (os, "fsync", fails(FULL), "No space left on device"),
         (Path, "replace", fails(OSError(errno.EROFS, os.strerror(errno.EROFS))), "Read-only file system"),
-        (Path, "read_bytes", lambda _: b"other bytes", "the file reads back with other bytes than were written"),
+        (Path, "read_bytes", lambda _: b"other bytes", "the bytes that were read back differ from the bytes written"),
         (Path, "read_bytes", fails(OSError(errno.EIO, os.strerror(errno.EIO))), "Input/output error"),
         (Path, "open", fails(OSError("no number")), "no number"),
     ],
 )
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+def test_failed_write_keeps_old_file_and_leaves_no_other(
     written: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, step: str, failing: Any, words: str
 ) -> None:
     before = written.read_bytes()
@@ -300,7 +302,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.parametrize("fault", [errno.EINVAL, errno.EIO])
-def test_a_folder_that_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int) -> None:
+def test_folder_flush_error_raises_unless_unsupported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int
+) -> None:
     flush, flushed = os.fsync, []
 
     def only_files(handle: int) -> None:
@@ -319,7 +323,7 @@ def test_a_folder_that_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.Mon
     read(tmp_path / "model")
 
 
-def test_a_place_that_is_none(tmp_path: Path) -> None:
+def test_write_to_impossible_place_raises(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"file/model`: `.*/file` is a file, not a folder\."):
         write(tmp_path / "file" / "model", TENSORS, METADATA)
@@ -327,7 +331,7 @@ def test_a_place_that_is_none(tmp_path: Path) -> None:
         write(tmp_path / "none" / "model", TENSORS, METADATA)
 
 
-def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
+def test_metadata_with_nan_raise(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write(tmp_path / "model", {}, {"best": float("nan")})
     assert list(tmp_path.iterdir()) == []

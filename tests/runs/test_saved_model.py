@@ -50,5 +50,5 @@ def test_too_long_path_is_an_error() -> None:
 
 def test_text_file_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("It was the best of times")
-    with pytest.raises(ModelError, match="is no model file of recurra"):
+    with pytest.raises(ModelError, match="is not a model file of recurra"):
         load(tmp_path / "book.txt")

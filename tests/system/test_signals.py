@@ -1,4 +1,4 @@
-"""Handlers of SIGINT, SIGTERM and SIGHUP are set for a while, and put back as they were."""
+"""Handlers of SIGINT, SIGTERM and SIGHUP: set during a block of code, then restored."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ def handlers() -> list[Any]:
     return [signal.getsignal(number) for number in STOPS]
 
 
-def test_the_signals_are_handed_over_and_put_back() -> None:
+def test_handler_receives_signals_and_former_one_returns() -> None:
     before, seen = handlers(), []
 
     def fail() -> None:
@@ -29,13 +29,13 @@ def test_the_signals_are_handed_over_and_put_back() -> None:
     assert handlers() == before
 
 
-def test_they_can_be_ignored() -> None:
+def test_signals_can_be_ignored() -> None:
     with handled_by(signal.SIG_IGN):
         os.kill(os.getpid(), signal.SIGTERM)
         assert handlers() == [signal.SIG_IGN] * 3
 
 
-def test_a_handler_that_python_has_not_set_becomes_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handler_not_set_by_python_becomes_default(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {number: signal.getsignal(number) for number in STOPS}
     try:
         with monkeypatch.context() as patch:
@@ -48,7 +48,7 @@ def test_a_handler_that_python_has_not_set_becomes_the_default(monkeypatch: pyte
             signal.signal(number, handler)
 
 
-def test_another_thread_leaves_them_alone() -> None:
+def test_other_threads_change_no_handler() -> None:
     before, inside = handlers(), []
 
     def work() -> None:
@@ -61,7 +61,7 @@ def test_another_thread_leaves_them_alone() -> None:
     assert inside == [before, []]
 
 
-def test_the_first_stop_is_kept_and_the_second_has_its_usual_effect() -> None:
+def test_first_stop_is_recorded_and_second_has_usual_effect() -> None:
     before = handlers()
     with stop_signals() as received:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -73,7 +73,7 @@ def test_the_first_stop_is_kept_and_the_second_has_its_usual_effect() -> None:
     assert handlers() == before
 
 
-def test_a_second_hangup_does_nothing() -> None:
+def test_second_hangup_has_no_effect() -> None:
     before = handlers()
     with stop_signals() as received:
         os.kill(os.getpid(), signal.SIGHUP)
@@ -82,7 +82,7 @@ def test_a_second_hangup_does_nothing() -> None:
     assert handlers() == before
 
 
-def test_an_ignored_hangup_stays_ignored() -> None:
+def test_ignored_hangup_remains_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with stop_signals() as received:
@@ -93,7 +93,7 @@ def test_an_ignored_hangup_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_interrupts_raise_until_the_command_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupts_action_decides_effect_of_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     before, interrupts = signal.getsignal(signal.SIGINT), Interrupts()
     left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)
@@ -112,7 +112,7 @@ def test_interrupts_raise_until_the_command_has_ended(monkeypatch: pytest.Monkey
         signal.signal(signal.SIGINT, before)
 
 
-def test_an_ignored_interrupt_stays_ignored() -> None:
+def test_ignored_interrupt_remains_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         Interrupts().install()

@@ -1,4 +1,4 @@
-"""How many CPUs there are to use, and how much memory was."""
+"""The number of usable CPUs, CPU quotas, and the peak memory."""
 
 import os
 import platform
@@ -18,11 +18,11 @@ from recurra.system.system_info import cpu_quota, peak_memory, usable_cpus
 
 @pytest.fixture(autouse=True)
 def no_quota(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The tests' own quota is not what they are about."""
+    """Hide the CPU quota of the machine that runs the tests."""
     monkeypatch.setattr(system_info, "CGROUPS", tmp_path / "none")
 
 
-def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_affinity_all_cpus_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
     assert usable_cpus() == 7
@@ -30,12 +30,12 @@ def test_where_the_system_does_not_say_all_cpus_are_used(monkeypatch: pytest.Mon
     assert usable_cpus() == 1
 
 
-def test_a_process_may_be_bound_to_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_affinity_limits_usable_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 3}, raising=False)
     assert usable_cpus() == 2
 
 
-CGROUPS = [  # the membership, the files of the groups, and the CPUs' time that they allow
+CGROUPS = [  # the membership, the files of the groups, and the CPU time that they allow, in CPUs
     ("0::/", {"cpu.max": "100000 100000\n"}, 1.0),
     ("0::/", {"cpu.max": "150000 100000\n"}, 1.5),
     ("0::/", {"cpu.max": "max 100000\n"}, None),
@@ -55,7 +55,7 @@ CGROUPS = [  # the membership, the files of the groups, and the CPUs' time that 
 
 
 @pytest.mark.parametrize(("membership", "files", "quota"), CGROUPS)
-def test_a_quota_of_a_control_group(
+def test_cpu_quota_of_control_groups(
     tmp_path: Path, membership: str, files: dict[str, str], quota: float | None
 ) -> None:
     (tmp_path / "membership").write_text(membership)
@@ -65,12 +65,12 @@ def test_a_quota_of_a_control_group(
     assert cpu_quota(tmp_path / "root", tmp_path / "membership") == quota
 
 
-def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
+def test_no_quota_without_control_groups(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path, tmp_path / "absent") is None
 
 
 @pytest.mark.parametrize(("quota", "cpus"), [("100000", 1), ("150000", 2), ("1000", 1), ("900000", 3), ("max", 3)])
-def test_a_quota_bounds_the_default_of_threads(
+def test_quota_limits_default_number_of_threads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, cpus: int
 ) -> None:
     (tmp_path / "cpu.max").write_text(f"{quota} 100000")
@@ -83,13 +83,13 @@ def test_a_quota_bounds_the_default_of_threads(
     assert f"{cpus} usable core{'s' * (cpus > 1)}," in doctor._processor().value
 
 
-def test_a_system_that_does_not_tell_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peak_memory_is_none_without_resource_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
     assert peak_memory() is None
 
 
 @pytest.mark.parametrize(("system", "expected"), [("Linux", 7 * 1024), ("Darwin", 7)])
-def test_memory_is_told_in_bytes(monkeypatch: pytest.MonkeyPatch, system: str, expected: int) -> None:
+def test_peak_memory_is_in_bytes_on_every_system(monkeypatch: pytest.MonkeyPatch, system: str, expected: int) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=7))
     assert peak_memory() == expected

@@ -215,7 +215,7 @@ def test_folder() -> None:
     assert set(text.notes) == {
         "taken from folders: 4 files, 9 characters: .txt 3 (66.7 %), no suffix 1 (33.3 %)",
         "skipped, hidden: 2 (My folder/.git, My folder/.hidden)",
-        "skipped, no regular file: 1 (My folder/fifo)",
+        "skipped, not a regular file: 1 (My folder/fifo)",
         "skipped, empty: 1 (My folder/a/empty)",
         "skipped, not utf-8: 2 (My folder/image.png, My folder/old.txt)",
         "skipped, compiled program: 1 (My folder/program)",

@@ -61,10 +61,10 @@ def test_hidden_links_and_devices_are_left_out(tmp_path: Path) -> None:
         ("hidden", ".git"),
         ("link to a folder", "folder"),
         ("hidden", ".hidden"),
-        ("no regular file", "fifo"),
-        ("no regular file", "loop"),
-        ("no regular file", "nowhere"),
-        ("no regular file", "null"),
+        ("not a regular file", "fifo"),
+        ("not a regular file", "loop"),
+        ("not a regular file", "nowhere"),
+        ("not a regular file", "null"),
         ("hidden", "a/.b"),
     ]
 

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all: stage it beside its place, flush it to the disk, read it back, rename it."""
+"""Write a whole file or nothing: write a temporary file, flush it to the disk, read it back, rename it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REMEDIES = {
 
 @contextlib.contextmanager
 def storage_errors(path: Path, place: str = RUN_PLACE) -> Iterator[None]:
-    """Raise StorageError, which names `path`, for any OSError within; `place` is the hint to write elsewhere."""
+    """Convert an OSError in the `with` block to StorageError for `path`; `place` is the hint to write elsewhere."""
     try:
         yield
     except StorageError:
@@ -39,44 +39,44 @@ def storage_errors(path: Path, place: str = RUN_PLACE) -> Iterator[None]:
 
 
 def failure(path: Path, error: OSError, place: str) -> StorageError:
-    """Return the StorageError for what the operating system reports of `path`, with a hint of its own for each reason.
+    """Return the StorageError for an operating system's `error` at `path`.
 
-    `place` is the hint to write elsewhere, which ends every hint.
+    The hint depends on the error number, and ends with `place`, the hint to write elsewhere.
     """
     reason, remedy = _reason(path, error)
     return StorageError(f"cannot write `{path}`: {reason}.", hint=f"{remedy}, or {place}" if remedy else place)
 
 
 def _reason(path: Path, error: OSError) -> tuple[str, str | None]:
-    """Return what is wrong, and what can be done about it."""
+    """Return the reason of `error` and its remedy, each as words for a message; None without a remedy."""
     reason, folder = error.strerror or str(error), path.parent
-    there = next(above for above in (folder, *folder.parents) if _exists(above))
-    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not there.is_dir():
-        return f"`{there}` is a file, not a folder", None
-    if error.errno == errno.ENOENT and there != folder:
+    existing = next(above for above in (folder, *folder.parents) if _exists(above))
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not existing.is_dir():
+        return f"`{existing}` is a file, not a folder", None
+    if error.errno == errno.ENOENT and existing != folder:
         return f"the folder `{folder}` does not exist", f"make it with `mkdir -p {path_argument(folder)}`"
     if error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST) and path.is_dir():
         return "it is a folder", "name a file in it"
     remedy = REMEDIES.get(error.errno or 0)
-    closed = path if _exists(path) and os.access(there, os.W_OK) else there
-    return reason, None if remedy is None else remedy.format(there=path_argument(closed))
+    unwritable = path if _exists(path) and os.access(existing, os.W_OK) else existing
+    return reason, None if remedy is None else remedy.format(there=path_argument(unwritable))
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a folder that may not be read, or a name that is too long
+    except OSError:  # an unreadable folder, or a name that is too long
         return False
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file of a run, whole or not at all. Raises StorageError."""
+    """Write a file of a run, or nothing; raise StorageError if that fails."""
     with storage_errors(path):
         write_bytes(path, data)
 
 
 def write_output(path: Path, data: bytes) -> Path:
-    """Write a file that was asked for, whole or not at all, and make its folder. Raises StorageError."""
+    """Write a file that the user named, or nothing, and create its folder; raise StorageError if that fails."""
     with storage_errors(path, OUTPUT_PLACE):
         make_folder(path.parent)
         write_bytes(path, data)
@@ -84,31 +84,32 @@ def write_output(path: Path, data: bytes) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those that it lies in, unless something of that name is there; may raise OSError."""
+    """Create a folder and its parents unless the path exists; may raise OSError."""
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_bytes(path: Path, data: bytes | bytearray) -> None:
-    """Stage `data` beside `path`, flush it, read it back, rename it into place and flush the folder."""
-    with stage_file(path) as beside:
-        with beside.open("xb") as file:
+    """Write `data` to a temporary file, flush it, read it back, rename it to `path` and flush the folder."""
+    with stage_file(path) as staged:
+        with staged.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if beside.read_bytes() != data:
-            raise OSError(errno.EIO, "the file reads back with other bytes than were written", str(beside))
+        if staged.read_bytes() != data:
+            raise OSError(errno.EIO, "the bytes that were read back differ from the bytes written", str(staged))
     sync_folder(path.parent)
 
 
 @contextlib.contextmanager
 def open_output(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that was asked for, to write in pieces: `path` has all of it, flushed to the disk, or nothing.
+    """Open a file that the user named, to be written in pieces.
 
-    Raises StorageError.
+    At the end of the `with` block, `path` has all pieces, flushed to the disk; after an error it is unchanged. Raises
+    StorageError if writing fails.
     """
     with storage_errors(path, OUTPUT_PLACE):
-        with stage_file(path) as beside, beside.open("xb") as file:
+        with stage_file(path) as staged, staged.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -117,33 +118,33 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def stage_file(path: Path) -> Iterator[Path]:
-    """A file to write beside `path`, whose place it takes at the end; where that fails, none is left."""
-    beside = path.parent / f"{STAGING}{os.getpid()}-{secrets.token_hex(6)}"
+    """Yield the path of a temporary file in the folder of `path`; rename it to `path`, or remove it after an error."""
+    staged = path.parent / f"{STAGING}{os.getpid()}-{secrets.token_hex(6)}"
     try:
-        yield beside
-        beside.replace(path)
+        yield staged
+        staged.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            beside.unlink()
+            staged.unlink()
         raise
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable, where the system has a way to."""
+    """Flush the entries of `folder` to the disk, so that a rename survives a power failure; POSIX only."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF):  # said by file systems that flush no folder
+        if error.errno not in (errno.EINVAL, errno.EBADF):  # from file systems that cannot flush a folder
             raise
     finally:
         os.close(handle)
 
 
 def remove_staged(folder: Path) -> None:
-    """Remove what an interrupted write left behind."""
+    """Remove the temporary files that interrupted writes left in `folder`."""
     for path in folder.glob(f"{STAGING}*"):
         with contextlib.suppress(OSError):
             path.unlink()

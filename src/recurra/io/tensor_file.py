@@ -1,7 +1,8 @@
-"""A file of named arrays: safetensors with a sha256 over the whole, written atomically.
+"""A file of named arrays: safetensors with a sha256 of the whole file, written atomically.
 
-The metadata are one JSON text under the key `recurra`, in which "sha256" is the hash of the file with those 64 digits
-zeroed; long ones, of a run of very many epochs, lie in an array of bytes beside the hash. `storage` writes it.
+The metadata are one JSON text under the key `recurra`. Its value "sha256" is the hash of the file in which these 64
+digits are zeros. Long metadata, of a run with very many epochs, are stored in an array of bytes; only the hash remains
+in the header.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ from recurra.io.bounded_io import open_regular, parse_json
 Array = NDArray[Any]
 METADATA_KEY = "recurra"
 ZEROS = "0" * 64
-MAX_HEADER_BYTES = 1 << 20  # bytes; ours are far smaller
-LONG_METADATA_BYTES = 1 << 17  # bytes of metadata that no longer lie in the header but in an array
+MAX_HEADER_BYTES = 1 << 20  # the headers that recurra writes are far smaller
+LONG_METADATA_BYTES = 1 << 17  # longer metadata are stored in an array, not in the header
 LONG_NAME = "metadata"
 OURS, FOREIGN = "model file of recurra", "safetensors file"
 HINTS = {
-    OURS: "`recurra import` reads what other programs have written, and what `recurra export` has.",
-    FOREIGN: "`recurra import --help` lists the files that are read.",
+    OURS: "`recurra import` reads the files of other programs and of `recurra export`.",
+    FOREIGN: "`recurra import --help` lists the supported file formats.",
 }
 
 
 def write(
     path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any], place: str = atomic_write.RUN_PLACE
 ) -> str:
-    """Write `path` atomically and durably; returns the file's sha256.
+    """Write `path` atomically, flush it to the disk, and return the file's sha256.
 
-    Raises StorageError where that cannot be done, with `place` as the hint to write elsewhere.
+    Raises StorageError if that fails, with `place` as the hint to write elsewhere.
     """
     data, digest = _encode(tensors, metadata)
     with atomic_write.storage_errors(path, place):
@@ -52,15 +53,16 @@ def write(
 
 
 def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The arrays and metadata of `path`: finite numbers, in twice the memory that the file takes.
+    """Return the arrays and the metadata of `path`; all numbers are finite.
 
-    No more than the header is read before it is known that the arrays which it tells of are what the file holds.
-    Raises ModelError where there is no such file or it is not ours, CheckpointError where its bytes are damaged.
+    It uses twice as much memory as the file has bytes. Only the header is read before the sizes of the arrays in it are
+    compared with the size of the file. Raises ModelError if the file does not exist or another program has written it,
+    CheckpointError if its bytes are damaged.
     """
-    data, metadata = _whole(path, OURS, lambda header: _metadata(path, header))
+    data, metadata = _read_checked(path, OURS, lambda header: _metadata(path, header))
     if _sha256(data, metadata["sha256"]) != metadata["sha256"]:
         raise CheckpointError(
-            f"`{path}` is damaged: its bytes do not have the sha256 that was written with them.",
+            f"`{path}` is damaged: its bytes do not have the sha256 that is stored in it.",
             hint="use another checkpoint of the run.",
         )
     try:
@@ -75,11 +77,12 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def read_foreign(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """The arrays of a safetensors file that any program has written, and its metadata; as bounded as `read`.
+    """Return the arrays and the metadata of a safetensors file of another program, within the bounds of `read`.
 
-    Raises ModelError where there is no such file, CheckpointError where it is none or has a number that is not finite.
+    Raises ModelError if the file does not exist, CheckpointError if it is not a safetensors file or has a number that
+    is not finite.
     """
-    data, header = _whole(path, FOREIGN, lambda header: header)
+    data, header = _read_checked(path, FOREIGN, lambda header: header)
     metadata = header.get("__metadata__", {})
     try:
         tensors = parse(data)
@@ -87,24 +90,24 @@ def read_foreign(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         raise CheckpointError(f"`{path}` is damaged: {error!s:.200}.") from error
     except (KeyError, AttributeError) as error:
         raise ModelError(
-            f"`{path}` has numbers of a type that is not read: {error!s:.40}.", hint="save them as floats of 32 bits."
+            f"`{path}` has numbers of an unsupported type: {error!s:.40}.", hint="save them as floats of 32 bits."
         ) from error
     del data
     _require_finite(path, tensors)
     return tensors, {name: text for name, text in metadata.items() if isinstance(text, str)}
 
 
-def _whole(path: Path, kind: str, of_header: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[bytes, Any]:
-    """All of a file, once its header is known to fit it, and what `of_header` makes of that."""
+def _read_checked(path: Path, kind: str, of_header: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[bytes, Any]:
+    """Return the bytes of a file whose header fits its size, and the result of `of_header(header)`."""
     try:
         with io.BufferedReader(open_regular(path)) as file:
             size = os.fstat(file.fileno()).st_size
             data = file.read(min(size, 8 + MAX_HEADER_BYTES))
-            found = of_header(_header(path, data, size, kind))
+            result = of_header(_header(path, data, size, kind))
             data += file.read(size - len(data))
     except OSError as error:
         raise ModelError(f"cannot read the model `{path}`: {error.strerror or error}.") from error
-    return data, found
+    return data, result
 
 
 def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[bytearray, str]:
@@ -124,12 +127,12 @@ def _encode(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> tuple[
 
 
 def _marker(digest: str) -> bytes:
-    # Inside the header the JSON text is itself a JSON string: its quotation marks carry a backslash.
+    # The header stores the JSON text as a JSON string, in which a backslash precedes each quotation mark.
     return f'\\"sha256\\": \\"{digest}\\"'.encode()
 
 
 def _sha256(data: bytes, digest: str) -> str:
-    """That of `data` in which the first `digest` is zeroed."""
+    """Return the sha256 of `data` with zeros in place of the first `digest`."""
     view, marker = memoryview(data), _marker(digest)
     start = max(data.find(marker), 0)
     total = hashlib.sha256(view[:start])
@@ -139,19 +142,19 @@ def _sha256(data: bytes, digest: str) -> str:
 
 
 def _header(path: Path, data: bytes, size: int, kind: str) -> dict[str, Any]:
-    """The header, which must tell of all bytes of a file that begins with `data` and has `size`."""
+    """Return the header of a file of `size` bytes that begins with `data`; its arrays must fill the file."""
     length = int.from_bytes(data[:8], "little")
     if data[8:9] not in (b"{", b""):
-        raise ModelError(f"`{path}` is no {kind}.", hint=HINTS[kind])
+        raise ModelError(f"`{path}` is not a {kind}.", hint=HINTS[kind])
     if length > min(MAX_HEADER_BYTES, size - 8):
-        raise CheckpointError(f"`{path}` is no {kind}, or it is cut off.")
+        raise CheckpointError(f"`{path}` is not a {kind}, or it is cut off.")
     try:
         header = parse_json(data[8 : 8 + length])
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-        whole = max(ends, default=0) == size - 8 - length
+        is_complete = max(ends, default=0) == size - 8 - length
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise CheckpointError(f"`{path}` is no {kind}, or it is damaged.") from error
-    if not whole:
+        raise CheckpointError(f"`{path}` is not a {kind}, or it is damaged.") from error
+    if not is_complete:
         raise CheckpointError(f"`{path}` is damaged: it is longer or shorter than its arrays.")
     return dict(header)
 
@@ -159,12 +162,12 @@ def _header(path: Path, data: bytes, size: int, kind: str) -> dict[str, Any]:
 def _metadata(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     try:
         metadata = parse_json(header["__metadata__"][METADATA_KEY].encode())
-        good = isinstance(metadata, dict) and re.fullmatch("[0-9a-f]{64}", metadata["sha256"]) is not None
+        is_valid = isinstance(metadata, dict) and re.fullmatch("[0-9a-f]{64}", metadata["sha256"]) is not None
     except (ValueError, KeyError, TypeError, AttributeError):
-        good = False
-    if not good:
+        is_valid = False
+    if not is_valid:
         raise ModelError(
-            f"`{path}` was not written by recurra: it has no metadata of ours.",
+            f"`{path}` was not written by recurra: it lacks the metadata of recurra.",
             hint=HINTS[OURS],
         )
     return dict(metadata)

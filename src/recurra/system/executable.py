@@ -1,4 +1,4 @@
-"""The name of the command `recurra` as the user's shell finds it."""
+"""Command lines that run in the user's shell: the path of `recurra`, and of pip."""
 
 from __future__ import annotations
 
@@ -16,44 +16,45 @@ INSTALL = "pip install"
 def program() -> str:
     """Return the first words of a command line that runs this installation.
 
-    It is the name alone if PATH has it; else the path of the script, which is in an environment that is not active.
+    They are `recurra` if PATH has this installation, and otherwise the path of its script: the environment is not
+    active.
     """
-    found = shutil.which(PROGRAM_NAME)
-    own = next((path for path in _scripts() if path.is_file()), None)
-    if found is not None and (own is None or own.samefile(found)):
+    in_path = shutil.which(PROGRAM_NAME)
+    script = next((path for path in _scripts() if path.is_file()), None)
+    if in_path is not None and (script is None or script.samefile(in_path)):
         return PROGRAM_NAME
-    if own is None:
+    if script is None:
         return f"{shlex.quote(sys.executable)} -m {PROGRAM_NAME}"
-    return shlex.quote(_from_here(own.absolute()))
+    return shlex.quote(_from_here(script.absolute()))
 
 
 def installer() -> str:
     """Return the first words of a command line that installs packages into the environment of this installation."""
-    found, scripts = shutil.which("pip"), Path(sysconfig.get_path("scripts"))
-    if found is not None and scripts.is_dir() and Path(found).parent.samefile(scripts):
+    in_path, scripts = shutil.which("pip"), Path(sysconfig.get_path("scripts"))
+    if in_path is not None and scripts.is_dir() and Path(in_path).parent.samefile(scripts):
         return INSTALL
     return f"{shlex.quote(_from_here(Path(sys.executable)))} -m {INSTALL}"
 
 
 def runnable(text: str) -> str:
-    """Return `text`, its commands with the words that run in a shell where no environment is active.
+    """Return `text` with commands that run even if no environment is active.
 
-    The commands are those of this program, which stand in backticks, and those that install packages.
+    It replaces `recurra` after a backtick, and `pip install`.
     """
     return text.replace(f"`{PROGRAM_NAME} ", f"`{program()} ").replace(f"{INSTALL} ", f"{installer()} ")
 
 
 def _scripts() -> list[Path]:
-    """The places where this installation's script may be: the one that was called, and the environment's."""
-    called, suffix = Path(sys.argv[0]), ".exe" if os.name == "nt" else ""
+    """Return the possible paths of this installation's script: the running script, and the environment's."""
+    running, suffix = Path(sys.argv[0]), ".exe" if os.name == "nt" else ""
     return [
-        *([called] if called.stem == PROGRAM_NAME else []),
+        *([running] if running.stem == PROGRAM_NAME else []),
         Path(sysconfig.get_path("scripts")) / f"{PROGRAM_NAME}{suffix}",
     ]
 
 
 def _from_here(path: Path) -> str:
-    """Return `path` relative to the working directory if it lies below, as a shell takes it for a program."""
+    """Return a program's `path`, relative to the working directory if it is below it."""
     here = Path.cwd()
     if not path.is_relative_to(here):
         return str(path)

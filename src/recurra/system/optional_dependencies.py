@@ -16,16 +16,16 @@ PACKAGES = {
 
 
 def install(extra: str) -> str:
-    """The command that adds the packages of `extra`."""
+    """Return the command that installs the packages of `extra`."""
     return f"pip install 'recurra[{extra}]'"
 
 
 def missing(extra: str) -> list[str]:
-    """The packages of `extra` that are not installed; none is loaded."""
+    """Return the packages of `extra` that are not installed, without importing any."""
     return [package for package in PACKAGES[extra] if util.find_spec(package) is None]
 
 
 def require(extra: str, purpose: str) -> None:
-    """UsageError, with the command that installs it, where `purpose` lacks a package of `extra`."""
+    """Raise UsageError, with the install command as its hint, if a package of `extra` is missing for `purpose`."""
     if absent := missing(extra):
         raise UsageError(f"{purpose} needs the package {absent[0]}, which is not installed.", hint=install(extra))

@@ -1,9 +1,9 @@
-"""Random streams: Philox words turned into numbers by + - * / and sqrt alone, the same on every machine.
+"""Random streams with equal bits on every machine: Philox words, converted with + - * / and sqrt only.
 
-NumPy's `Philox` (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) gives the raw
-64-bit words, whose sequence NumPy promises to keep. NumPy's distributions carry no such promise and take
-their logarithms from the platform's libm, so the words become numbers here, by operations that IEEE 754
-rounds alike on every machine. One word makes one number: a place in a stream is how many numbers come before it.
+NumPy's `Philox` (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) generates the raw 64-bit
+words; NumPy guarantees their sequence. NumPy's distributions have no such guarantee, and use the logarithm of the
+platform's libm. This module therefore converts words to numbers with operations that IEEE 754 rounds equally on every
+machine. Each word gives one number, so that the position in a stream is the count of numbers before it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SQRT_HALF = 0.7071067811865476
 _LN2_HIGH = 0.693145751953125  # ln 2 in 15 bits, so that exponent * _LN2_HIGH is exact
 _LN2_LOW = 1.4286068203094173e-06
 
-# Wichura's PPND16: for each region the numerator's and the denominator's coefficients, constant term first.
+# Wichura's PPND16: the coefficients of numerator and denominator in each region, constant term first.
 _CENTRAL = (
     (
         3.3871328727963666080, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
@@ -62,10 +62,10 @@ _FAR_TAIL = (
 
 
 class Stream:
-    """One named sequence of random numbers; the same seed and name give the same bits everywhere.
+    """A named sequence of random numbers; equal seeds and names give equal bits on every machine.
 
-    The key is the first 128 bits of sha256("SEED:NAME"), so streams of different names are independent.
-    It begins after `counter` numbers, wherever that is.
+    The key is the first 128 bits of sha256("SEED:NAME"), so that streams of different names are independent. The first
+    `counter` numbers are skipped, in constant time.
     """
 
     def __init__(self, seed: int, name: str, counter: int = 0) -> None:
@@ -76,32 +76,32 @@ class Stream:
         self._philox.random_raw(within)
 
     def words(self, n: int) -> npt.NDArray[np.uint64]:
-        """The next n raw words, (n,) uint64."""
+        """Return the next n raw words, (n,) uint64."""
         return self._philox.random_raw(n)
 
     def uniform(self, n: int) -> Floats:
-        """The next n numbers, uniform on the multiples of 2^-53 in [0, 1): (n,) float64, exact."""
+        """Return the next n numbers, uniform on the multiples of 2^-53 in [0, 1): (n,) float64, exact."""
         return (self.words(n) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def normal(self, n: int) -> Floats:
-        """The next n numbers from N(0, 1): (n,) float64, within ±8.21.
+        """Return the next n numbers from N(0, 1): (n,) float64, within ±8.21.
 
-        The uniform number behind each is an odd multiple of 2^-53: symmetric about 1/2 and never 0 or 1,
-        where the normal would be infinite.
+        Each is the inverse normal distribution function of an odd multiple of 2^-53. These multiples are symmetric
+        about 1/2, and never 0 or 1, where the result would be infinite.
         """
         return inverse_normal_cdf(((self.words(n) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52)
 
 
 def stream(seed: int, name: str, counter: int = 0) -> Stream:
-    """The stream `name` of the run's `seed`, from its beginning or after `counter` numbers."""
+    """Return the stream `name` of the run's `seed`, after its first `counter` numbers."""
     return Stream(seed, name, counter)
 
 
 def inverse_normal_cdf(p: Floats) -> Floats:
-    """z with Phi(z) = p, for p (n,) in (0, 1); relative error about 1e-15.
+    """Return z with Phi(z) = p, for p (n,) in (0, 1); relative error about 1e-15.
 
     Source: M. J. Wichura, "Algorithm AS 241: The percentage points of the normal distribution",
-    Applied Statistics 37 (1988) 477-484, function PPND16. A rational function in each of three regions.
+    Applied Statistics 37 (1988) 477-484, function PPND16: a rational function in each of three regions.
     """
     q = p - 0.5
     z = np.empty_like(q)
@@ -117,12 +117,14 @@ def inverse_normal_cdf(p: Floats) -> Floats:
 
 
 def _log(x: Floats) -> Floats:
-    """ln x for positive normal x (n,), within about one unit in the last place.
+    """Return ln x for positive normal x (n,), within about one unit in the last place.
 
-    x = 2^k m with m in [sqrt(1/2), sqrt(2)) and ln m = 2 artanh s, s = (m - 1) / (m + 1), |s| < 0.172:
-    the odd series of artanh needs 12 terms to reach 2^-53.
+        x = 2^k m,   m in [sqrt(1/2), sqrt(2))
+        ln m = 2 artanh s,   s = (m - 1) / (m + 1),   |s| < 0.172
+
+    The odd series of artanh needs 12 terms for an error below 2^-53.
     """
-    m, k = np.frexp(x)  # splits bits, rounds nothing
+    m, k = np.frexp(x)  # exact
     low = m < _SQRT_HALF
     m = np.where(low, m * 2.0, m)
     exponent = np.where(low, k - 1, k).astype(np.float64)
@@ -140,7 +142,7 @@ def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], r: Floats)
 
 
 def _polynomial(coefficients: tuple[float, ...], r: Floats) -> Floats:
-    """sum_i coefficients[i] r^i by Horner's rule."""
+    """Return sum_i coefficients[i] r^i, by Horner's rule."""
     total = np.full_like(r, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         total = total * r + coefficient

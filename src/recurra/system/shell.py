@@ -9,9 +9,9 @@ from recurra.formatting import is_unsafe
 
 
 def path_argument(path: str | os.PathLike[str]) -> str:
-    """Return `path` as a word of a shell's command line, never mistaken for an option.
+    """Quote `path` as one argument of a shell command; a leading hyphen cannot make it an option.
 
-    Characters that a terminal would act on, and bytes that are no UTF-8, are written as bash's `$'...'` has them.
+    Control characters, and bytes that are not UTF-8, become escapes in bash's `$'...'`.
     """
     text = os.fspath(path)
     if text.startswith("-"):

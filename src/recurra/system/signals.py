@@ -1,4 +1,4 @@
-"""Handle the signals that ask a process to stop, for a while, and restore the old handlers."""
+"""Handle the signals that stop a process during a block of code, and restore the former handlers."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 @contextlib.contextmanager
 def handled_by(handler: Handler, numbers: Sequence[signal.Signals] = STOPS) -> Iterator[None]:
-    """Set `handler` for the signals `numbers`. Python allows it in the main thread only: elsewhere nothing is changed.
+    """Set `handler` for the signals `numbers`, and restore the former handlers at the end of the `with` block.
 
-    A hangup that is ignored stays ignored: `nohup` started the command, which is to outlive its terminal.
+    Python sets handlers in the main thread only; in another thread this does nothing. If SIGHUP is ignored, it remains
+    ignored: `nohup` started the command, which must survive its terminal.
     """
     if threading.current_thread() is not threading.main_thread():
         numbers = ()
-    before = {number: signal.getsignal(number) for number in numbers}
-    before = {number: former for number, former in before.items() if not _is_ignored_hangup(number, former)}
+    formers = {number: signal.getsignal(number) for number in numbers}
+    formers = {number: former for number, former in formers.items() if not _is_ignored_hangup(number, former)}
     try:
-        for number in before:
+        for number in formers:
             signal.signal(number, handler)
         yield
     finally:
-        for number, former in before.items():
+        for number, former in formers.items():
             signal.signal(number, signal.SIG_DFL if former is None else former)  # None: not set by Python
 
 
@@ -41,10 +42,10 @@ def _is_ignored_hangup(number: signal.Signals, former: object) -> bool:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Yield a list that gets the first signal of `STOPS`, to be looked at between two steps.
+    """Yield a list to which the first signal of `STOPS` is appended; the caller checks it between two steps.
 
-    A second SIGINT or SIGTERM has its usual effect. A second SIGHUP has none: a closed terminal sends two, one from
-    the shell and one from the system, and what the first one started must come to its end.
+    A second SIGINT or SIGTERM has its usual effect. A second SIGHUP has no effect: a closed terminal sends one from the
+    shell and one from the system, and the orderly stop after the first must finish.
     """
     received: list[int] = []
     with contextlib.ExitStack() as requests:
@@ -60,10 +61,10 @@ def stop_signals() -> Iterator[list[int]]:
 
 
 class Interrupts:
-    """The handler of SIGINT (Ctrl-C) for a whole command, so that no number of presses ends in a traceback.
+    """The handler of SIGINT (Ctrl-C) for a whole command: even repeated presses print no traceback.
 
-    `action` is what the next press does: interrupt the command, nothing, or end the process. To assign it is atomic,
-    which `signal.signal` is not: that runs the handlers of signals that came before.
+    `action` is called at the next press: `interrupt`, `ignore` or `leave`. An assignment to `action` is atomic. A call
+    of `signal.signal` is not: it first runs the handlers of pending signals.
     """
 
     CODE = 128 + signal.SIGINT
@@ -72,7 +73,7 @@ class Interrupts:
         self.action: Callable[[], None] = self.interrupt
 
     def install(self) -> None:
-        """Replace Python's own handler. Leave alone a SIGINT that is ignored, as for a job in the background."""
+        """Replace Python's default handler. An ignored SIGINT, as in a background job, remains ignored."""
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self)
 
@@ -87,5 +88,5 @@ class Interrupts:
         """Do nothing."""
 
     def leave(self) -> None:
-        """End the process: all is written, and only its threads are left to wait for."""
+        """End the process without waiting for its threads; all output is written."""
         os._exit(self.CODE)

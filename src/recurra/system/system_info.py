@@ -1,4 +1,4 @@
-"""CPUs and memory that this process may use, and memory that it has used."""
+"""The CPUs that this process may use, its memory, and its cache folder."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def cache_folder() -> Path:
-    """Return the folder of the caches of this program.
+    """Return the folder for caches of recurra.
 
-    A user without a home directory (a container under a number that has no account) has it in the root directory, as
-    container engines have it.
+    For a user without a home directory, as in a container with a numeric user, it is below the root directory, which
+    container engines use as home.
     """
     import platformdirs
 
-    with contextlib.suppress(RuntimeError):  # raised by platformdirs; older versions return `~` as it is
+    with contextlib.suppress(RuntimeError):  # from platformdirs; older versions return a path with `~`
         folder = Path(platformdirs.user_cache_dir("recurra"))
         if folder.is_absolute():
             return folder
@@ -28,21 +28,22 @@ def cache_folder() -> Path:
 
 
 def usable_cpus() -> int:
-    """How many CPUs this process may use: those that it may run on, or its quota of their time if that is less.
+    """Return the number of CPUs that this process may use: its CPU affinity, or its CPU quota if that is less.
 
-    Where the system does not say, it is all there are.
+    If the system has no affinity, all CPUs count.
     """
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota(CGROUPS, MEMBERSHIP)
-    return there if quota is None else max(1, min(there, math.ceil(quota)))
+    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
 
 
 @functools.cache
 def cpu_quota(root: Path, membership: Path) -> float | None:
-    """Return how many CPUs' time the control groups of this process allow; None without a limit.
+    """Return the CPU time that the control groups of this process allow, in CPUs; None without a limit.
 
-    Linux keeps version 2 in `root`, or in its folder unified, and version 1 in its folder cpu; `membership` has the
-    group of each. A container may see its own group as the root. Every group above limits, too.
+    Linux has control groups of version 2 in `root` or in its folder `unified`, and of version 1 in its folder `cpu`.
+    The file `membership` has the group of this process in each. The parents of a group limit it, too; a container may
+    see its group as the root.
     """
     try:
         lines = membership.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -57,13 +58,13 @@ def cpu_quota(root: Path, membership: Path) -> float | None:
             folders = [root / "cpu", root / controllers]
         else:
             continue
-        own = Path(group.lstrip("/"))
-        quotas += [_quota(folder / part) for folder in folders for part in (own, *own.parents)]
+        path = Path(group.lstrip("/"))
+        quotas += [_quota(folder / part) for folder in folders for part in (path, *path.parents)]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
 def _quota(folder: Path) -> float | None:
-    """Return the limit of one group, from cpu.max (version 2) or cpu.cfs_quota_us (version 1); None without any."""
+    """Return the limit of one group in CPUs, from cpu.max (version 2) or cpu.cfs_quota_us (version 1), or None."""
     for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
             quota, period = " ".join((folder / name).read_text(encoding="utf-8") for name in names).split()
@@ -76,12 +77,12 @@ def _quota(folder: Path) -> float | None:
 
 
 def is_silent() -> bool:
-    """Whether another process speaks for this one: it is one of several, and not the first."""
+    """Return True if this is a worker process of a distributed training, for which the leader process prints."""
     return os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("RANK", "0") != "0"
 
 
 def peak_memory() -> int | None:
-    """The largest resident memory of this process so far, in bytes; None where the system does not say."""
+    """Return the peak resident memory of this process so far, in bytes; None on systems without that number."""
     try:
         import resource
     except ImportError:

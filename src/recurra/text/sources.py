@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LINKED = "link to a folder"
-IRREGULAR = "no regular file"
+IRREGULAR = "not a regular file"
 READ_BLOCK_BYTES = 1 << 20  # bytes that are read at once
 
 
@@ -94,7 +94,7 @@ def entries(folder: Path) -> list[str]:
 def walk(folder: Path, skip: Callable[[str, Path], None]) -> list[Path]:
     """The regular files below `folder`, sorted by their relative path in code-point order.
 
-    What `exclusions` lists, links to a folder and what is no regular file are left out: `skip(why, path)` is called for
+    Entries of `exclusions`, links to a folder and irregular files are left out: `skip(why, path)` is called for
     each.
     """
     return sorted(_files(folder, skip), key=lambda path: path.relative_to(folder).as_posix())
