@@ -126,9 +126,9 @@ def test_a_model_learns_the_characters_of_another_text() -> None:
     train(text=TEXT, run="old", preset="classic", updates=500)
     before = recurra.load("old")
     more = "bad cab; ace!\n" * 20
-    with pytest.raises(TextError, match=r"does not know '!' \(U\+0021\), ';' \(U\+003B\) of the text") as caught:
+    with pytest.raises(TextError, match=r"to start from lacks: '!' \(U\+0021\), ';' \(U\+003B\)\.") as caught:
         train(text=more, start="old", run="new")
-    assert caught.value.hint == "add them with `--extend-vocabulary`, or take these characters out."
+    assert caught.value.hint == "add them with `--extend-vocabulary`, or remove them from the text."
     started = train(text=more, start="old", extend_vocabulary=True, run="start", updates=0).model
     assert started.vocabulary.symbols == "".join(sorted({*TEXT, *more}))
     assert started.sample("bad", temperature=0) == before.sample("bad", temperature=0)
@@ -149,7 +149,7 @@ def test_an_extension_wants_a_model_of_the_same_kind() -> None:
     with pytest.raises(UsageError, match="`extend_vocabulary` needs a model to start from"):
         train(text=TEXT, extend_vocabulary=True)
     train(text=TEXT, run="old")
-    with pytest.raises(TextError, match="the model to start from reads characters, the text is the other kind"):
+    with pytest.raises(TextError, match="the model to start from reads characters, but the text consists of bytes"):
         train(text=TEXT, start="old", extend_vocabulary=True, encoding="bytes", run="new")
 
 

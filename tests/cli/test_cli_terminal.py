@@ -106,7 +106,7 @@ def test_a_wrong_escape_does_not_end_the_conversation(
     code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"}, answers)
     assert code == 0
     said = shown.decode().replace("\r\n", "\n")
-    assert "warning: the line contains '\\q', which is no escape" in said
+    assert "warning: the line contains '\\q', which is not an escape" in said
     assert "> A small\nA small" in said
 
 

@@ -186,7 +186,7 @@ def test_standard_input_and_notes(call: Call, book: Path, monkeypatch: pytest.Mo
         code, _, err = call("train", "-", crlf, *SMALL)
     assert code == 0
     assert err.startswith("text      stdin+1-more: 8,000 characters")
-    assert "\n          note: line ends that were CRLF or CR and became LF: 80, in crlf.txt\n" in err.replace(
+    assert "\n          note: line ends converted from CRLF or CR to LF: 80, in crlf.txt\n" in err.replace(
         f"{tmp_path}/", ""
     )
 
@@ -321,11 +321,11 @@ def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
     assert (code, err) == (2, "error: `cell` of the model to start from is 'elman'; got 'lstm'.\n")
     code, _, err = call("train", book, "--from", trained, "--encoding", "bytes")
     assert code == 3
-    assert "error: the model to start from reads characters, the text is the other kind.\nhint: leave out `--enc" in err
+    assert "error: the model to start from reads characters, but the text consists of bytes.\nhint: leave " in err
     Path("more.txt").write_text("ÄÖ and words " * 20, encoding="utf-8")
     code, _, err = call("train", "more.txt", "--from", trained)
     assert code == 3
-    assert "error: the model to start from does not know 'Ä' (U+00C4), 'Ö' (U+00D6) of the text.\nhint: add them" in err
+    assert "the model to start from lacks: 'Ä' (U+00C4), 'Ö' (U+00D6).\nhint: add them" in err
     code, out, _ = call(
         "train", "more.txt", *options, "--extend-vocabulary", "--run", "runs/more", "--preset", "classic"
     )

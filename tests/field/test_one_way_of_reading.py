@@ -78,7 +78,7 @@ def test_a_prompt_is_read_as_a_text_is(way: str, call: Call, runs: dict[str, Pat
     assert prompt_of(marked) == "déjà\nlu\n"
     assert "warning" not in marked.err
     assert f"note: a byte order mark was removed from {name}" in marked.err
-    assert f"note: line ends that were CRLF or CR and became LF: 2, in {name}" in marked.err
+    assert f"note: line ends converted from CRLF or CR to LF: 2, in {name}" in marked.err
     assert prompt_of(sampled("déjà".encode("latin-1"), "--encoding", "latin-1")) == "déjà"
     assert prompt_of(sampled("déjà".encode("utf-16"), "--encoding", "utf-16")) == "déjà"
     wrong = sampled("déjà".encode("latin-1"))

@@ -52,7 +52,7 @@ def test_escapes(typed: str, text: str) -> None:
 )
 def test_what_is_no_escape(typed: str) -> None:
     with pytest.raises(
-        UsageError, match=r"^`--stop` contains '\\.*', which is no escape; expected \\n, \\t, "
+        UsageError, match=r"^`--stop` contains '\\.*', which is not an escape; expected \\n, \\t, "
     ) as error:
         unescape(typed, "`--stop`")
     assert error.value.hint == "write `\\\\` for a backslash, or leave out `--escapes`."
@@ -132,4 +132,4 @@ def test_typed_lines_too(file: str, capsys: pytest.CaptureFixture[str], monkeypa
 
 def test_a_wrong_escape_ends_the_command(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sample", file, "-e", "--stop", r"\q"]) == 2
-    assert "error: `--stop` contains '\\q', which is no escape" in capsys.readouterr().err
+    assert "error: `--stop` contains '\\q', which is not an escape" in capsys.readouterr().err

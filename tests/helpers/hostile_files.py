@@ -206,7 +206,7 @@ MODELS = [
     Case("a character twice", vocabulary([10, 32, 97, 97, 99]), "not in ascending order, each character once"),
     Case("characters out of order", vocabulary([10, 32, 98, 97, 99]), "not in ascending order, each character once"),
     Case("a surrogate", vocabulary([10, 32, 97, 98, 0xD800]), "has a surrogate, which is no character"),
-    Case("a number beyond Unicode", vocabulary([10, 32, 97, 98, 0x110000]), "no code point of Unicode"),
+    Case("a number beyond Unicode", vocabulary([10, 32, 97, 98, 0x110000]), "not a code point of Unicode"),
     Case("an empty vocabulary", vocabulary([]), "must be a list of code points"),
     Case("a vocabulary with two sides", model_file(vocabulary=np.ones((5, 1), np.uint32)), "must be a list of code po"),
     Case("a vocabulary of int64", vocabulary([-1, 32, 97, 98, 99], "int64"), "'vocabulary' must be uint32; got int64"),

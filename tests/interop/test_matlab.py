@@ -155,7 +155,7 @@ WRONG: list[tuple[bytes, str]] = [
     (file() + numbers("code_points", [[np.nan]]), "`code_points` are not the numbers of characters"),
     (file() + numbers("code_points", [range(7)]), "the vocabulary has 7 characters, the network 8."),
     (file() + numbers("code_points", [[7] * 8]), "not in ascending order, each character once"),
-    (file() + numbers("code_points", [range(2**30, 2**30 + 8)]), "a number that is no code point of Unicode"),
+    (file() + numbers("code_points", [range(2**30, 2**30 + 8)]), "a number that is not a code point of Unicode"),
     (file() + numbers("is_bytes", [[1]]), "should be the 256 bytes, and is not"),
 ]
 

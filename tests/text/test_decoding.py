@@ -93,7 +93,7 @@ def test_text_codecs_and_their_names(given: str, name: str) -> None:
     "encoding", ["rot13", "base64", "zlib", "hex", "undefined", "utf-9", "", "a\0b", "\ud800", 8, None]
 )
 def test_what_is_no_text_codec_is_a_usage_error(encoding: str) -> None:
-    with pytest.raises(UsageError, match=r"`encoding` must be a text encoding that Python knows, or `bytes`; got"):
+    with pytest.raises(UsageError, match=r"`encoding` must be a text encoding of Python, or `bytes`; got"):
         check_encoding(encoding)
 
 
@@ -225,7 +225,7 @@ def test_surrogates() -> None:
     [
         ("", "", ()),
         ("a\nb\u2028\x85\x0bc", "a\nb\u2028\x85\x0bc", ()),
-        ("a\r\nb\rc\n\r", "a\nb\nc\n\n", ("line ends that were CRLF or CR and became LF: 3, in a.txt",)),
+        ("a\r\nb\rc\n\r", "a\nb\nc\n\n", ("line ends converted from CRLF or CR to LF: 3, in a.txt",)),
         ("\ufeffa\ufeff", "a\ufeff", ("a byte order mark was removed from a.txt",)),
         ("\ufeff", "", ("a byte order mark was removed from a.txt",)),
         (

@@ -79,7 +79,7 @@ def test_a_hole_of_ten_gigabytes_is_refused_unread(monkeypatch: pytest.MonkeyPat
     path = hole("sparse", 10 * 2**30)
     monkeypatch.setattr(sources, "chunks", lambda _: pytest.fail("it was read"))
     for encoding in ("utf-8", "bytes"):
-        with pytest.raises(TextError, match="sparse has no data: it is one hole, which reads as NULs"):
+        with pytest.raises(TextError, match="sparse is a sparse file without data: it would read as NULs only"):
             read(path, encoding)
 
 
@@ -209,7 +209,7 @@ def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, c
 def test_a_file_in_a_folder_that_is_no_text_any_more_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("folder").mkdir()
     Path("folder/text").write_text("some words")
-    unfit = "recurra.text.reading._unfit"
+    unfit = "recurra.text.reading._reason_to_skip"
 
     def change(path: Path, *_: str) -> None:
         path.write_bytes(b"\xff")
@@ -238,7 +238,7 @@ def test_folders_that_lead_into_one_another() -> None:
 def test_what_may_not_be_read() -> None:
     Path("text").write_text("words")
     Path("text").chmod(0)
-    with pytest.raises(TextError, match="text may not be read: permission denied"):
+    with pytest.raises(TextError, match="text cannot be read: permission denied"):
         read("text")
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recurra.errors import StorageError
 from recurra.io.atomic_write import STAGING
 from recurra.text import id_file
-from recurra.text.id_file import KEPT, IdFile, keep, translate
+from recurra.text.id_file import KEPT_FILES, IdFile, keep, translate
 
 Write = Callable[[NDArray[Any]], IdFile]
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_cut_off_while_it_is_used(folder: Path) -> None:
     (path,) = folder.iterdir()
     os.truncate(path, 100)
     with pytest.raises(
-        StorageError, match=r"a\.ids` was cut off while it was in use\.\nhint: give the command"
+        StorageError, match=r"a\.ids` was truncated while it was in use\.\nhint: run the command"
     ) as error:
         ids[10:20]
     assert error.value.exit_code == 7
@@ -167,10 +167,10 @@ def test_the_files_used_last_are_kept(folder: Path) -> None:
     old, new = folder / f"{STAGING}old", folder / f"{STAGING}new"
     for path in (old, new, folder / "another's"):
         path.touch()
-    os.utime(old, (time.time() - id_file.ABANDONED - 60,) * 2)
+    os.utime(old, (time.time() - id_file.ABANDONED_SECONDS - 60,) * 2)
     write(ids, "a")  # is used, and so newer than b
     write(ids, "e")
-    assert KEPT == 4
+    assert KEPT_FILES == 4
     assert sorted(path.name for path in folder.iterdir()) == [new.name, "a.ids", "another's", "c.ids", "d.ids", "e.ids"]
 
 

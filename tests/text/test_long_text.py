@@ -106,8 +106,8 @@ def test_files_and_folders_that_are_long_together() -> None:
         "taken from folders: 2 files, 13 characters: no suffix 2 (100.0 %)",
         "skipped, not utf-8: 1 (f/b)",
         "a byte order mark was removed from f/a",
-        "line ends that were CRLF or CR and became LF: 2, in f/a, f/c",
-        "a newline was put after f/a: the text went on without one",
+        "line ends converted from CRLF or CR to LF: 2, in f/a, f/c",
+        "a newline was added after f/a, which had none at its end",
     }
 
 
@@ -156,7 +156,7 @@ def test_a_cache_folder_that_cannot_be_written(cache: Path, text: str) -> None:
         assert read("-", stdin=io.BytesIO(text.encode())).text == text
         return
     with pytest.raises(
-        StorageError, match=r"cannot write `.*texts`: .+\.\nhint: name another folder .+: a text of more than 10 char"
+        StorageError, match=r"cannot write `.*texts`: .+\.\nhint: set XDG_CACHE_HOME to .+ texts of more than 10 char"
     ) as error:
         read("-", stdin=io.BytesIO(text.encode()))
     assert error.value.exit_code == 7

@@ -97,7 +97,7 @@ def test_python_without_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_python_docs_says_that_it_depends_on_the_version() -> None:
     text = named_books.book("python-docs")
     version = ".".join(map(str, sys.version_info[:3]))
-    assert text.notes == (f"python-docs is that of Python {version}: other versions have another text",)
+    assert text.notes == (f"python-docs is the text of Python {version}; other versions have a different text",)
     assert len(text) > 300_000
     assert "\r" not in text.text
     assert text.text == named_books.book("python-docs").text

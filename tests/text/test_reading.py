@@ -100,7 +100,7 @@ def test_unknown_encoding_comes_before_anything_is_read() -> None:
 def test_standard_input() -> None:
     text = read("-", stdin=io.BytesIO(b"a\r\nb"))
     assert (text.text, text.name, text.source) == ("a\nb", "stdin", ("-",))
-    assert text.notes == ("line ends that were CRLF or CR and became LF: 1, in standard input",)
+    assert text.notes == ("line ends converted from CRLF or CR to LF: 1, in standard input",)
     with pytest.raises(TextError, match="standard input is not utf-8: byte 0xff at offset 0, line 1"):
         read("-", stdin=io.BytesIO(b"\xff"))
     with pytest.raises(UsageError, match=r"standard input .* can be read only once"):
@@ -122,8 +122,8 @@ def test_several_sources_in_the_order_given() -> None:
     assert text.name == "b+3-more"
     assert [Path(source).name for source in text.source] == ["b.txt", "none.txt", "a.txt", "-"]
     assert text.notes == (
-        "there is nothing in none.txt: empty",
-        "a newline was put after b.txt: the text went on without one",
+        "empty: none.txt",
+        "a newline was added after b.txt, which had none at its end",
     )
 
 
@@ -142,7 +142,7 @@ def test_notes_count_over_all_files() -> None:
         Path(name).write_bytes(b"\xef\xbb\xbfx\r\ny\r\n")
     assert read(list("abcde")).notes == (
         "a byte order mark was removed from a, b, c and 2 more",
-        "line ends that were CRLF or CR and became LF: 10, in a, b, c and 2 more",
+        "line ends converted from CRLF or CR to LF: 10, in a, b, c and 2 more",
     )
 
 
@@ -219,8 +219,8 @@ def test_folder() -> None:
         "skipped, empty: 1 (My folder/a/empty)",
         "skipped, not utf-8: 2 (My folder/image.png, My folder/old.txt)",
         "skipped, compiled program: 1 (My folder/program)",
-        "line ends that were CRLF or CR and became LF: 1, in My folder/a/z.txt",
-        "a newline was put after My folder/a-b.txt, My folder/b.txt: the text went on without one",
+        "line ends converted from CRLF or CR to LF: 1, in My folder/a/z.txt",
+        "a newline was added after My folder/a-b.txt, My folder/b.txt, which had none at its end",
     }
 
 
@@ -258,7 +258,7 @@ def test_unreadable_file_in_a_folder_is_not_passed_over(monkeypatch: pytest.Monk
     Path("f/a").write_text("a")
     monkeypatch.setattr(Path, "open", refuse)
     for source in ("f", "f/a"):
-        with pytest.raises(TextError, match=r"f/a may not be read: permission denied\.\nhint: check its permissions"):
+        with pytest.raises(TextError, match=r"f/a cannot be read: permission denied\.\nhint: check its permissions"):
             read(source)
 
 

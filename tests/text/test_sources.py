@@ -102,7 +102,7 @@ def test_mode_that_cannot_be_had(tmp_path: Path) -> None:
     [
         (
             PermissionError(13, "Permission denied"),
-            r"book may not be read: permission denied\.\nhint: check its",
+            r"book cannot be read: permission denied\.\nhint: check its",
         ),
         (FileNotFoundError(2, "No such file"), r"book vanished before it could be read\."),
         (OSError(5, "Input/output error"), r"book cannot be read: Input/output error\."),
@@ -180,7 +180,7 @@ def test_standard_input_that_fails(tmp_path: Path) -> None:
 
 
 def test_shown_is_printable_and_short() -> None:
-    assert sources.shown(Path("dir/naïve 書.txt")) == "dir/naïve 書.txt"
-    assert sources.shown("a\n\x1b[31m\udcff") == r"a\n\x1b[31m\udcff"
-    assert sources.shown("x" * 300) == "x" * 200 + "…"
-    assert sources.shown("x" * 300, 10) == "x" * 10 + "…"
+    assert sources.printable_path(Path("dir/naïve 書.txt")) == "dir/naïve 書.txt"
+    assert sources.printable_path("a\n\x1b[31m\udcff") == r"a\n\x1b[31m\udcff"
+    assert sources.printable_path("x" * 300) == "x" * 200 + "…"
+    assert sources.printable_path("x" * 300, 10) == "x" * 10 + "…"

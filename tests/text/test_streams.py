@@ -313,7 +313,7 @@ def test_a_take_of_nothing() -> None:
 def test_a_cursor_of_another_text(cursor: tuple[int, int]) -> None:
     stream = SequentialStream(np.zeros(9, dtype=np.uint8), 2, 1)
     with pytest.raises(
-        CheckpointError, match=r"saved place in the text, update -?\d of epoch -?\d, does not exist: .* 4 up"
+        CheckpointError, match=r"saved position in the text, update -?\d of epoch -?\d, does not exist: .* 4 up"
     ):
         stream.cursor = cursor
     assert stream.cursor == (0, 0)

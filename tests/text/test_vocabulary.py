@@ -103,7 +103,7 @@ def test_wrong_ids(ids: list[object]) -> None:
 
 def test_unknown_characters_are_named() -> None:
     with pytest.raises(
-        TextError, match=r"model has not seen: 'é' \(U\+00E9\), '\\n' \(U\+000A\)\.\nhint: leave them"
+        TextError, match=r"model's vocabulary lacks: 'é' \(U\+00E9\), '\\n' \(U\+000A\)\.\nhint: leave them"
     ) as e:
         Vocabulary.of("abc").encode("aé\nbé")
     assert e.value.exit_code == 3
@@ -164,9 +164,9 @@ def test_code_points_cannot_be_changed() -> None:
         ([], "must be a list of code points; got an array of shape \\(0,\\)"),
         ([[97]], "must be a list of code points; got an array of shape \\(1, 1\\)"),
         ([97.0], "and type float64"),
-        ([97, 0x110000], "no code point of Unicode"),
-        ([-1, 97], "no code point of Unicode"),
-        (np.array([97, 2**64 - 1], dtype=np.uint64), "no code point of Unicode"),
+        ([97, 0x110000], "not a code point of Unicode"),
+        ([-1, 97], "not a code point of Unicode"),
+        (np.array([97, 2**64 - 1], dtype=np.uint64), "not a code point of Unicode"),
         ([97, 0xD800], "has a surrogate"),
         ([97, 0xDFFF], "has a surrogate"),
         ([98, 97], "not in ascending order, each character once"),

@@ -214,7 +214,7 @@ def test_held_out_documents_are_scored_separately(cell: str, layers: int) -> Non
 def test_held_out_part_of_empty_lines_is_refused(share: str, length: dict[str, float], tmp_path: Path) -> None:
     settings = {name: value for name, value in SETTINGS.items() if name != "updates"}
     config, training = configs(settings | length | {"documents": "lines", share: 0.3})
-    with pytest.raises(TextError, match="all lines held out are empty") as raised:
+    with pytest.raises(TextError, match="all held-out lines are empty") as raised:
         train(from_string(TEXT + "\n" * len(TEXT)), model=config, training=training, run=tmp_path / "run")
     assert raised.value.hint == f"give another `--{share}`."
 

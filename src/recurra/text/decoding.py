@@ -1,4 +1,4 @@
-"""Decode bytes: strict, one form of line end, and a record of every change."""
+"""Decode bytes strictly, convert all line ends to LF, and count every change."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ENCODING_HINT = f"give its encoding, for example `--encoding latin-1`; `--encodi
 BINARY_HINT = f"it looks binary: give a file of plain text; `--encoding {BYTES}` reads the bytes of any file."
 
 MARK_REMOVED = "a byte order mark was removed from {names}"
-LINE_ENDS = "line ends that were CRLF or CR and became LF: {count}, in {names}"
+LINE_ENDS = "line ends converted from CRLF or CR to LF: {count}, in {names}"
 NULS = "NUL characters: {count}, in {names}; is it binary?"
 
-_INDIVISIBLE = ("idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape")  # whose files are read at once
-_WIDE = ("utf-16", "utf-32")  # whose texts have NUL bytes
+_INDIVISIBLE = ("idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape")  # codecs that need a whole file
+_WIDE = ("utf-16", "utf-32")  # codecs whose texts have NUL bytes
 _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -35,11 +35,11 @@ _MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
 
 
 class UndecodableError(TextError):
-    """Bytes that are not in the encoding that they should be in."""
+    """Bytes that are invalid in the chosen encoding."""
 
 
 class NotPlainTextError(TextError):
-    """A file of a format that holds no plain text; `kind` is the group of formats in the notes on a folder."""
+    """A file whose format is not plain text; `kind` is its group of formats, for the notes on a folder."""
 
     def __init__(self, message: str, *, kind: str, hint: str) -> None:
         super().__init__(message, hint=hint)
@@ -47,7 +47,7 @@ class NotPlainTextError(TextError):
 
 
 def check_encoding(encoding: str) -> str:
-    """Python's own name of a text codec, or `bytes`; UsageError for all else, `rot13` and `base64` too."""
+    """Return Python's name of a text codec, or `bytes`; raise UsageError for others, such as `rot13` and `base64`."""
     encoding = arguments.unwrap_numpy(encoding)
     if isinstance(encoding, str) and encoding.lower() == BYTES:
         return BYTES
@@ -57,34 +57,36 @@ def check_encoding(encoding: str) -> str:
         pass  # a text codec in which one space is incomplete: UTF-16
     except (LookupError, ValueError, TypeError):
         raise UsageError(
-            f"`encoding` must be a text encoding that Python knows, or `{BYTES}`; got {encoding!r}.",
+            f"`encoding` must be a text encoding of Python, or `{BYTES}`; got {encoding!r}.",
             hint="usual ones are utf-8, utf-16, latin-1, cp1252, koi8-r, gb18030, shift_jis.",
         ) from None
     return codecs.lookup(encoding).name
 
 
 def decode_text(pieces: Iterator[bytes], name: str, encoding: str) -> Iterator[str]:
-    """The characters of `pieces`, which may be cut anywhere, strictly.
+    """Decode `pieces` strictly; they may be cut anywhere, within a character too.
 
-    Undecodable gives `name`, the offset of the bad byte and its line. Except with encoding `bytes`, NotPlainTextError
-    names the format of compressed files, documents, images and so on, and the command that gets their text.
+    Raises UndecodableError with `name`, the offset of the invalid byte and its line. Raises NotPlainTextError for a
+    compressed file, a document, an image and so on, with a command that extracts its text; not for encoding `bytes`.
     """
     head = _head(pieces)
     if encoding != BYTES:
         _require_plain_text(head, name, encoding)
     pieces = itertools.chain([head], pieces)
-    start = 0  # of the characters to come
-    for text in _whole(pieces, name, encoding) if encoding in _INDIVISIBLE else _Decoder(name, encoding).run(pieces):
+    start = 0  # position of the first character of `text`
+    for text in (
+        _decoded_at_once(pieces, name, encoding) if encoding in _INDIVISIBLE else _Decoder(name, encoding).run(pieces)
+    ):
         reject_surrogates(text, name, start)
         start += len(text)
         yield text
 
 
 def _require_plain_text(head: bytes, name: str, encoding: str) -> None:
-    """NotPlainTextError if a file that begins with `head` is of a known format that holds no plain text."""
-    found = formats.recognize(head)
-    if found is not None:
-        raise NotPlainTextError(f"{name} is {found.name}, not plain text.", kind=found.kind, hint=found.hint(name))
+    """Raise NotPlainTextError if a file that begins with `head` has a known format other than plain text."""
+    format = formats.recognize(head)
+    if format is not None:
+        raise NotPlainTextError(f"{name} is {format.name}, not plain text.", kind=format.kind, hint=format.hint(name))
     if encoding.startswith(_WIDE) or _marked(head) is not None:
         return
     if (codec := formats.unmarked_unicode(head)) is not None:
@@ -95,8 +97,8 @@ def _require_plain_text(head: bytes, name: str, encoding: str) -> None:
         )
 
 
-def _whole(pieces: Iterable[bytes], name: str, encoding: str) -> Iterator[str]:
-    """The characters of all pieces at once."""
+def _decoded_at_once(pieces: Iterable[bytes], name: str, encoding: str) -> Iterator[str]:
+    """Join all pieces and decode them in one call."""
     data = b"".join(pieces)
     try:
         yield data.decode(encoding)
@@ -104,21 +106,21 @@ def _whole(pieces: Iterable[bytes], name: str, encoding: str) -> Iterator[str]:
         offset = min(max(error.start + len(data) - len(error.object), 0), len(data) - 1)
         before = _leniently(data[:offset], encoding)
         raise _undecodable(name, encoding, error, data, offset, _line_ends(before) + 1) from None
-    except UnicodeError as error:  # the codecs that are written in Python give no position
-        raise _no_position(name, encoding, error) from None
+    except UnicodeError as error:  # codecs written in Python report no position
+        raise _without_position(name, encoding, error) from None
 
 
 class _Decoder:
-    """Decodes a file piece by piece, and knows where it is: in bytes, and in lines."""
+    """Decode a file piece by piece, and count its bytes and lines for error messages."""
 
     def __init__(self, name: str, encoding: str) -> None:
         self.name, self.encoding = name, encoding
-        self._read = 0  # bytes, the piece at hand included
-        self._lines = 0  # line ends in what was decoded, of which the last is half a CRLF where `_after_return`
-        self._after_return = False
+        self._read = 0  # bytes, including the current piece
+        self._lines = 0  # line ends in the decoded text
+        self._after_return = False  # True if the decoded text ends with CR, which may begin a CRLF
 
     def run(self, pieces: Iterator[bytes]) -> Iterator[str]:
-        """The characters of `pieces`."""
+        """Yield the decoded text of `pieces`."""
         head = _head(pieces)
         codec = codecs.getincrementaldecoder(_codec(self.encoding, head))
         decoder = codec()
@@ -132,7 +134,7 @@ class _Decoder:
                 again.setstate(before)
                 raise self._error(error, head, piece, again) from None
             except UnicodeError as error:
-                raise _no_position(self.name, self.encoding, error) from None
+                raise _without_position(self.name, self.encoding, error) from None
             self._count(text)
             if text:
                 yield text
@@ -145,7 +147,7 @@ class _Decoder:
     def _error(
         self, error: UnicodeDecodeError, head: bytes, piece: bytes, again: codecs.IncrementalDecoder
     ) -> UndecodableError:
-        # What the codec looked at ends where the piece ends, but may begin before it, or behind a mark.
+        # `error.object` ends at the end of the piece, but may begin before the piece, or after a byte order mark.
         offset = min(self._read - len(error.object) + error.start, self._read - 1)
         good = piece[: max(offset - (self._read - len(piece)), 0)]
         self._count(again.decode(good))
@@ -153,7 +155,7 @@ class _Decoder:
 
 
 def _head(pieces: Iterator[bytes]) -> bytes:
-    """The first pieces: enough bytes to recognize the format and the mark of the file, unless it has fewer."""
+    """Return the first pieces joined: enough bytes to recognize the format and the byte order mark of the file."""
     head = b""
     for piece in pieces:
         head += piece
@@ -163,7 +165,7 @@ def _head(pieces: Iterator[bytes]) -> bytes:
 
 
 def _with_last(head: bytes, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """`head` and `pieces`, each with whether it is the last."""
+    """Yield `head` and each of `pieces` with a flag: True for the last."""
     piece = head
     for following in pieces:
         yield piece, False
@@ -172,7 +174,7 @@ def _with_last(head: bytes, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bo
 
 
 def _codec(encoding: str, head: bytes) -> str:
-    """The codec for a file that begins with `head`: without a mark UTF-16 and UTF-32 are the machine's own."""
+    """Return the codec for a file that begins with `head`; wide codecs without a mark have the machine's byte order."""
     if encoding == BYTES:
         return "latin-1"
     if encoding in ("utf-16", "utf-32") and not any(head.startswith(m) for m, codec in _MARKS if codec == encoding):
@@ -201,7 +203,7 @@ def _undecodable(
     )
 
 
-def _no_position(name: str, encoding: str, error: UnicodeError) -> UndecodableError:
+def _without_position(name: str, encoding: str, error: UnicodeError) -> UndecodableError:
     return UndecodableError(f"{name} is not {encoding}: {error}.", hint=ENCODING_HINT)
 
 
@@ -213,15 +215,15 @@ def _leniently(data: bytes, encoding: str) -> str:
 
 
 def _line_ends(text: str) -> int:
-    """How many LF, CR and CRLF there are."""
+    """Count the line ends: LF, CR and CRLF."""
     carriage_returns = text.count("\r")
     return text.count("\n") + carriage_returns - (text.count("\r\n") if carriage_returns else 0)
 
 
 def reject_surrogates(text: str, name: str, start: int = 0) -> None:
-    """TextError where `text` has half of a surrogate pair: a number of UTF-16 that is no character.
+    """Raise UndecodableError if `text` has a lone surrogate: half of a pair in UTF-16, which is not a character.
 
-    `start` is the place of the first character of `text` in what `name` names.
+    `start` is the position of the first character of `text` in the source `name`.
     """
     if text.isascii():
         return
@@ -235,14 +237,14 @@ def reject_surrogates(text: str, name: str, start: int = 0) -> None:
 
 
 def normalize(text: str, name: str, journal: Journal) -> str:
-    """`text` without a byte order mark and with LF as its one line end; the journal is told, of NULs too."""
+    """Remove a byte order mark and convert line ends to LF; add these changes and a count of NULs to `journal`."""
     return "".join(normalize_chunks([text], name, journal))
 
 
 def normalize_chunks(chunks: Iterable[str], name: str, journal: Journal) -> Iterator[str]:
-    """`normalize` of chunks that may be cut anywhere; the journal is told at their end."""
+    """Apply `normalize` to chunks that may be cut anywhere; add to `journal` after the last chunk."""
     marks = carriage_returns = nuls = 0
-    begun, held = False, ""  # a CR at the end of a chunk is held until it is known whether LF follows
+    begun, held = False, ""  # `held` is a CR at the end of a chunk: LF may follow in the next chunk
     for chunk in filter(None, chunks):
         text = chunk
         if not begun and text.startswith("\ufeff"):

@@ -1,8 +1,8 @@
-"""Canonical equivalents: the same text in the code points that a vocabulary has.
+"""Canonical equivalents: spell a text in the code points of a vocabulary.
 
-Unicode writes é as one character (NFC) or as e and a combining accent (NFD), and both mean the same. A model has
-learned one of them. A cluster (a character and the marks after it) of which the vocabulary lacks a part is replaced by
-a canonical equivalent that it has; all else is left as it is, as are clusters longer than those of any language.
+In Unicode, é is one character (NFC) or e and a combining accent (NFD), with the same meaning. A model has learned one
+of the two. If the vocabulary lacks a part of a cluster (a character and the marks after it), the cluster is replaced by
+a canonical equivalent in the vocabulary. Other clusters, and clusters longer than in any language, are unchanged.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _JAMO = "\u1160\u11ff"  # the vowels and final consonants that follow a Korean initial
-LONGEST_CLUSTER = 64  # characters: Unicode sorts the marks of a cluster in time that grows with their square
+LONGEST_CLUSTER = 64  # characters; the time of normalization grows with the square of the marks in a cluster
 
 
 class Respeller:
-    """Spells texts in the characters of a vocabulary, and counts the clusters that it has replaced."""
+    """Replace clusters of texts by equivalents in a vocabulary, and count the replacements."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._found: dict[str, str] = {}  # cluster → what replaces it
+        self._replacements: dict[str, str] = {}  # by cluster
         self.count = 0
         self.example = ("", "")
 
     def __call__(self, text: str) -> str:
-        """Return `text` with each cluster that is not wholly known as the equivalent that is."""
+        """Return `text` with canonical equivalents for clusters that have characters outside the vocabulary."""
         if self._vocabulary.is_bytes:
             return text
         _, known = self._vocabulary.look_up(text)
         parts, done = [], 0
-        for place in (~known).nonzero()[0].tolist():
-            if place < done:
+        for position in (~known).nonzero()[0].tolist():
+            if position < done:
                 continue
-            start, stop = _cluster(text, place)
+            start, stop = _cluster(text, position)
             cluster = text[start:stop]
             spelled = self._spelled(cluster) if len(cluster) <= LONGEST_CLUSTER else cluster
             if spelled != cluster:
@@ -51,7 +51,7 @@ class Respeller:
         return "".join([*parts, text[done:]]) if parts else text
 
     def pieces(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Respell a text that comes in pieces, which may be cut within a cluster."""
+        """Respell a text in pieces, which may be cut within a cluster."""
         held = ""
         for piece in pieces:
             text = held + piece
@@ -65,7 +65,7 @@ class Respeller:
 
     @property
     def note(self) -> str | None:
-        """The sentence for the user, None if nothing was replaced."""
+        """A sentence for the user; None if nothing was replaced."""
         if not self.count:
             return None
         old, new = self.example
@@ -73,35 +73,35 @@ class Respeller:
         return f"{clusters} read in the canonical form that the model has learned: {codes(new)} for {codes(old)}"
 
     def _spelled(self, cluster: str) -> str:
-        found = self._found.get(cluster)
-        if found is None:
-            found = self._found[cluster] = _spelled(cluster, self._vocabulary)
-        return found
+        replacement = self._replacements.get(cluster)
+        if replacement is None:
+            replacement = self._replacements[cluster] = _spelled(cluster, self._vocabulary)
+        return replacement
 
 
 def respell(text: str, vocabulary: Vocabulary) -> tuple[str, str | None]:
-    """Return `text` in the canonical form that `vocabulary` has, and a note if that changes it."""
-    respelling = Respeller(vocabulary)
-    return respelling(text), respelling.note
+    """Return `text` in the canonical form of `vocabulary`, and a note if it was changed."""
+    respeller = Respeller(vocabulary)
+    return respeller(text), respeller.note
 
 
-def _cluster(text: str, place: int) -> tuple[int, int]:
-    """Return where the cluster at `place` begins and ends."""
-    start, stop = place, place + 1
-    while start > 0 and _goes_on(text[start]):
+def _cluster(text: str, position: int) -> tuple[int, int]:
+    """Return the start and the end of the cluster at `position`."""
+    start, stop = position, position + 1
+    while start > 0 and _continues_cluster(text[start]):
         start -= 1
-    while stop < len(text) and _goes_on(text[stop]):
+    while stop < len(text) and _continues_cluster(text[stop]):
         stop += 1
     return start, stop
 
 
-def _goes_on(character: str) -> bool:
+def _continues_cluster(character: str) -> bool:
     """Return True if `character` belongs to the character before it."""
     return not character.isascii() and (is_mark(character) or _JAMO[0] <= character <= _JAMO[1])
 
 
 def _spelled(cluster: str, vocabulary: Vocabulary) -> str:
-    """Return the canonical equivalent with the fewest unknown characters: `cluster` itself unless another is better."""
+    """Return the canonical equivalent with the fewest characters outside the vocabulary; in a tie, `cluster` itself."""
     decomposed = unicodedata.normalize("NFD", cluster)
     composed = unicodedata.normalize("NFC", cluster)
     forms = [cluster, composed, decomposed, _composed(decomposed, vocabulary)]
@@ -109,20 +109,20 @@ def _spelled(cluster: str, vocabulary: Vocabulary) -> str:
 
 
 def _composed(decomposed: str, vocabulary: Vocabulary) -> str:
-    """Return the text with the longest parts that are the NFD of a known character as that character.
+    """Replace each part that is the NFD of a character in the vocabulary by this character, longest parts first.
 
-    It finds characters that NFC itself decomposes: the Kelvin sign, Hebrew and Bengali letters with a dot.
+    This composes characters that NFC decomposes: the Kelvin sign, Hebrew and Bengali letters with a dot.
     """
-    found = _by_decomposition(vocabulary)
-    if found is None:
+    compositions = _by_decomposition(vocabulary)
+    if compositions is None:
         return decomposed
-    pattern, symbols = found
+    pattern, symbols = compositions
     return pattern.sub(lambda match: symbols[match[0]], decomposed)
 
 
 @lru_cache(maxsize=8)
 def _by_decomposition(vocabulary: Vocabulary) -> tuple[re.Pattern[str], dict[str, str]] | None:
-    """Return the known characters that can be decomposed, by their NFD, and a pattern of all; None without any."""
+    """Return a pattern of all NFD forms, and the decomposable characters of the vocabulary by form, or None."""
     pairs = ((unicodedata.normalize("NFD", symbol), symbol) for symbol in vocabulary.symbols)
     table = {form: symbol for form, symbol in pairs if form != symbol}
     longest_first = sorted(table, key=len, reverse=True)

@@ -1,4 +1,4 @@
-r"""Decode the escapes in a typed string: \n, \t, \r, \\, \uXXXX and \UXXXXXXXX."""
+r"""Decode the escapes in a string that a user typed: \n, \t, \r, \\, \uXXXX and \UXXXXXXXX."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _LIKELY = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
 
 
 def unescape(text: str, name: str) -> str:
-    """Return `text` with each escape as its character; UsageError, which names the option `name`, if one is unknown."""
+    """Replace each escape by its character; raise UsageError with the option `name` if an escape is unknown."""
 
-    def character(found: re.Match[str]) -> str:
-        simple, short, long = found.groups()
+    def character(match: re.Match[str]) -> str:
+        simple, short, long = match.groups()
         point = int(short or long or "110000", 16)
         if simple is None and (point >= CODE_POINTS or 0xD800 <= point <= 0xDFFF):
-            wrong = text[found.start() : found.start() + max(2, len(found[0]))]
+            wrong = text[match.start() : match.start() + max(2, len(match[0]))]
             raise UsageError(
-                f"{name} contains {quote_text(wrong)}, which is no escape; expected {EXPECTED_ESCAPES}.",
+                f"{name} contains {quote_text(wrong)}, which is not an escape; expected {EXPECTED_ESCAPES}.",
                 hint=r"write `\\` for a backslash, or leave out `--escapes`.",
             )
         return _SIMPLE[simple] if simple else chr(point)
@@ -32,6 +32,6 @@ def unescape(text: str, name: str) -> str:
 
 
 def first_escape(text: str) -> str | None:
-    r"""Return the first escape that stands in `text` as typed, such as a backslash and n; None without any."""
-    found = _LIKELY.search(text)
-    return None if found is None else found[0]
+    r"""Return the first undecoded escape in `text`, such as a backslash and n; None without any."""
+    match = _LIKELY.search(text)
+    return None if match is None else match[0]

@@ -1,6 +1,6 @@
-"""What a folder of text should not include: run directories, environments, installed packages, caches, lock files.
+"""Rules that exclude entries of a folder: run directories, environments, installed packages, caches, lock files.
 
-These rules hold for what lies below a folder. A file that is named itself is always read.
+The rules apply to the entries below a folder. A file that the user names is always read.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ EXCLUDED_RUN = "run directory of recurra"
 ENVIRONMENT = "virtual environment"
 CACHE = "cache directory"
 
-SETTINGS, METRICS, CHECKPOINTS = "run.toml", "metrics.jsonl", "checkpoints"  # two of them make a run directory
+SETTINGS, METRICS, CHECKPOINTS = "run.toml", "metrics.jsonl", "checkpoints"  # a run directory has two of these
 LATEST, MODEL_SUFFIX = "latest.json", ".safetensors"  # in its folder of checkpoints
 _ENVIRONMENT_ENTRIES = ("pyvenv.cfg", "conda-meta")  # of venv and virtualenv, and of conda
-_CACHE_TAG = "CACHEDIR.TAG"  # bford.info/cachedir: directories that a program can make again
+_CACHE_TAG = "CACHEDIR.TAG"  # bford.info/cachedir: the mark of a directory that a program can create again
 _CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
 _PACKAGES = ("node_modules", "__pycache__")
 _LOCK_SUFFIXES = (".lock", ".lockb", ".lockfile")
@@ -29,7 +29,7 @@ _LOCK_NAMES = (
 
 
 def is_run(entries: Collection[str]) -> bool:
-    """Return True if a directory with these `entries` is a run directory, wherever it lies."""
+    """Return True if a directory with these `entries` is a run directory."""
     return sum(name in entries for name in (SETTINGS, METRICS, CHECKPOINTS)) >= 2
 
 
@@ -39,14 +39,14 @@ def is_checkpoints(entries: Collection[str]) -> bool:
 
 
 def of_name(name: str) -> str | None:
-    """Return why a directory of this `name` is left out of a folder's text; None if it is not."""
+    """Return the reason to exclude a directory of this `name`; None if it is read."""
     if name.startswith("."):
         return HIDDEN
     return name if name in _PACKAGES else None
 
 
 def of_directory(directory: Path, entries: Collection[str]) -> str | None:
-    """Return why a directory with these `entries` is left out of a folder's text; None if it is not."""
+    """Return the reason to exclude a directory with these `entries`; None if it is read."""
     if is_run(entries) or is_checkpoints(entries):
         return EXCLUDED_RUN
     if any(name in entries for name in _ENVIRONMENT_ENTRIES):
@@ -55,7 +55,7 @@ def of_directory(directory: Path, entries: Collection[str]) -> str | None:
 
 
 def of_file(name: str) -> str | None:
-    """Return why a file of this `name` is left out of a folder's text; None if it is not."""
+    """Return the reason to exclude a file of this `name`; None if it is read."""
     if name.startswith("."):
         return HIDDEN
     return LOCK if name.lower().endswith(_LOCK_SUFFIXES) or name.lower() in _LOCK_NAMES else None

@@ -1,4 +1,4 @@
-"""File formats that hold no plain text: recognized by their first bytes, with the command that gets the text out."""
+"""File formats other than plain text: their first bytes, and the command that extracts their text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 STANDARD_INPUT = "standard input"  # the name of standard input in messages
-SNIFFED = 4096  # bytes that are enough to recognize most formats
-_SEARCHED = 1 << 16  # bytes of a ZIP archive in which the names of its members are looked for
-_CONTROL_SHARE = 0.05  # of control characters, above which bytes look binary
-_UTF16_SHARE = 0.005  # of characters below U+0100 in a text in UTF-16: its spaces and line ends at least
+SNIFFED = 4096  # bytes; enough to recognize most formats
+_SEARCHED = 1 << 16  # bytes of a ZIP archive that are searched for the names of its members
+_CONTROL_SHARE = 0.05  # largest share of control characters in plain text
+_UTF16_SHARE = 0.005  # smallest share of characters below U+0100 in a text in UTF-16, such as spaces and line ends
 _NO_TEXT = ("Cc", "Cn", "Co", "Cs")  # categories: control, unassigned, private, surrogate
-_ALPHABET_SHARE = 0.95  # of characters below U+2100 in a text that is not Chinese, Japanese or Korean
+_ALPHABET_SHARE = 0.95  # smallest share of characters below U+2100 in a text in an alphabet (not Chinese, ...)
 _UNMARKED_CODECS = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
-_UTF16_LEAST = 16  # bytes from which on UTF-16 without a byte order mark is recognized
+_UTF16_LEAST = 16  # smallest number of bytes in which UTF-16 without a byte order mark is recognized
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
 
 COMPRESSED = "compressed or archived"
@@ -32,12 +32,14 @@ UNMARKED = "UTF-16 or UTF-32 without a byte order mark"
 class Format(NamedTuple):
     """A file format.
 
-    name    with its article, as in "FILE is …, not plain text"
-    kind    the group of formats that the notes on a folder count together
-    action  what to do, as the hint puts it
-    file    the shell command for a file, if there is one: {file} is its path, {stem} its path without the last suffix
-    pipe    the shell command that turns standard input into text, if there is one
-    suffix  the usual suffix of a compressed file, which `beside` unpacks to a file of the same name without the suffix
+    Attributes:
+        name: the name with an article, to complete the sentence "FILE is …, not plain text"
+        kind: the group of formats in the notes on a folder
+        action: the imperative that begins the hint
+        file: a shell command for a file, or ""; {file} is its path, {stem} its path without the last suffix
+        pipe: a shell command that converts standard input to text, or ""
+        suffix: the usual suffix of a compressed file
+        beside: a shell command that unpacks a file with this suffix to a file of the same name without it
     """
 
     name: str
@@ -49,7 +51,7 @@ class Format(NamedTuple):
     beside: str = ""
 
     def hint(self, name: str) -> str:
-        """Return what to do with the file, or the standard input, that messages call `name`."""
+        """Return the hint for the file, or the standard input, that messages call `name`."""
         if name == STANDARD_INPUT and self.pipe:
             return f"{self.action} before recurra reads it: `{self.pipe} < FILE | recurra …`."
         if not self.file:
@@ -64,14 +66,14 @@ class Format(NamedTuple):
 
 
 def _path(name: str) -> str:
-    """Return the path that messages show as `name`, fit for a shell; FILE if it is shown escaped or shortened."""
+    """Return a path for a shell command; FILE if `name` is an escaped or shortened path."""
     if not name.isprintable() or "\\" in name or name.endswith("…"):
         return "FILE"
     return f"./{name}" if name.startswith("-") else name
 
 
 def _compressed(name: str, tool: str, suffix: str) -> Format:
-    """A compressed file that `tool` unpacks."""
+    """Return the format of a compressed file that `tool` unpacks."""
     command = f"{tool} -c"
     return Format(
         name, COMPRESSED, "unpack it", f"{command} {{file}} > {{stem}}", command, suffix, f"{tool} -k {{file}}"
@@ -79,30 +81,30 @@ def _compressed(name: str, tool: str, suffix: str) -> Format:
 
 
 def _archive(name: str, command: str, pipe: str = "") -> Format:
-    """An archive that `command` unpacks into a folder."""
+    """Return the format of an archive that `command` unpacks into a folder."""
     return Format(name, COMPRESSED, "unpack it", command, pipe)
 
 
 def _pandoc(name: str, reader: str) -> Format:
-    """A document that pandoc converts."""
+    """Return the format of a document that pandoc converts."""
     command = f"pandoc -f {reader} -t plain"
     return Format(name, DOCUMENT, "convert it", f"{command} -o {{stem}}.txt {{file}}", command)
 
 
 def _office(name: str, target: str) -> Format:
-    """An office file that LibreOffice converts."""
+    """Return the format of an office file that LibreOffice converts."""
     return Format(name, DOCUMENT, "convert it", f"soffice --headless --convert-to {target} {{file}}")
 
 
 def _data(name: str, command: str = "") -> Format:
-    """Data that `command`, or else the program that wrote them, turns into text."""
+    """Return the format of data that `command` converts to text; without one, the program that wrote the data does."""
     return Format(
         name, DATA, "write it as text" if command else "export its text with the program that wrote it", command
     )
 
 
 def _no_text(name: str, kind: str) -> Format:
-    """A file that no command turns into text."""
+    """Return the format of a file that no command converts to text."""
     return Format(name, kind, "give a file of plain text instead")
 
 
@@ -156,7 +158,7 @@ _SIGNATURES: tuple[tuple[bytes, Format], ...] = (  # patterns of the first bytes
     (rb"GGUF[\x01-\x0f]\0", _no_text("a model file (GGUF)", MODEL)),
     (rb"\x7fELF|MZ.{0,62}\0\0|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe|\0asm", _no_text("a compiled program", PROGRAM)),
 )
-_ZIPPED: tuple[tuple[bytes, Format], ...] = (  # patterns of what the first members of a ZIP archive are called, or hold
+_ZIPPED: tuple[tuple[bytes, Format], ...] = (  # patterns of names or contents of the first members of a ZIP archive
     (rb"application/epub\+zip", _pandoc("an EPUB e-book", "epub")),
     (rb"application/vnd\.oasis\.opendocument\.text", _pandoc("an OpenDocument text (.odt)", "odt")),
     (rb"application/vnd\.oasis\.opendocument\.spread", _office("an OpenDocument spreadsheet (.ods)", "csv")),
@@ -167,30 +169,32 @@ _ZIPPED: tuple[tuple[bytes, Format], ...] = (  # patterns of what the first memb
     (rb"/data\.pkl|/data/0", _no_text("a model file (PyTorch)", MODEL)),
     (rb"PK\x03\x04.{26}[^/]{1,80}\.npy", _data("a file of NumPy arrays (.npz)")),
 )
-_PATTERNS = [(re.compile(pattern, re.DOTALL), found) for pattern, found in _SIGNATURES]
-_MEMBERS = [(re.compile(pattern, re.DOTALL), found) for pattern, found in _ZIPPED]
+_PATTERNS = [(re.compile(pattern, re.DOTALL), format) for pattern, format in _SIGNATURES]
+_MEMBERS = [(re.compile(pattern, re.DOTALL), format) for pattern, format in _ZIPPED]
 
 
 def recognize(data: bytes) -> Format | None:
     """Return the format of a file that begins with `data`; None for plain text and for unknown formats."""
     if data.startswith(b"PK\x03\x04"):
         members = data[:_SEARCHED]
-        return next((found for pattern, found in _MEMBERS if pattern.search(members)), _ZIP)
-    return next((found for pattern, found in _PATTERNS if pattern.match(data)), None)
+        return next((format for pattern, format in _MEMBERS if pattern.search(members)), _ZIP)
+    return next((format for pattern, format in _PATTERNS if pattern.match(data)), None)
 
 
 def looks_binary(data: bytes) -> bool:
-    """Return True if the beginning of `data` has a NUL or many control characters, as no text has."""
+    """Return True if the beginning of `data` has a NUL, or more control characters than plain text."""
     head = data[:SNIFFED]
     return b"\0" in head or _controls(head) > _CONTROL_SHARE * len(head)
 
 
 def unmarked_unicode(data: bytes) -> str | None:
-    """Return the codec of a text in UTF-16 or UTF-32 without a byte order mark, which begins with `data`; else None.
+    """Detect UTF-16 or UTF-32 without a byte order mark, from the beginning `data` of a file.
 
-    Such a text decodes strictly, has no control characters, and some of its characters (spaces, line ends) are below
-    U+0100. Bytes that are valid UTF-8 too, as those of an alphabet may be, must have many NULs and other control
-    characters, and read as an alphabet: almost all characters are below U+2100.
+    The bytes must decode strictly, to text without control characters; some characters, such as spaces and line ends,
+    must be below U+0100. Bytes that are valid UTF-8, too, must moreover have many NULs or other control characters,
+    and decode to a text in an alphabet: almost all characters are below U+2100.
+
+    Returns: the codec, or None.
     """
     head = data[:SNIFFED]
     if len(head) < _UTF16_LEAST or b"\0" not in head:
@@ -204,7 +208,7 @@ def unmarked_unicode(data: bytes) -> str | None:
 
 
 def _controls(head: bytes) -> int:
-    """Count the control characters that plain text does not have."""
+    """Count the control characters that do not occur in plain text."""
     return len(head) - len(head.translate(None, _CONTROLS))
 
 
@@ -218,12 +222,15 @@ def _is_utf8(head: bytes) -> bool:
 
 
 def _latin_share(head: bytes, codec: str, *, alphabet: bool) -> float:
-    """Return the share of characters below U+0100 in `head`; 0 where `codec` does not give text, or no `alphabet`."""
+    """Return the share of characters below U+0100 in `head` decoded by `codec`.
+
+    The share is 0 if the result is not text, or, with `alphabet`, not a text in an alphabet.
+    """
     try:
         text = codecs.getincrementaldecoder(codec)().decode(head)
     except UnicodeDecodeError:
         return 0.0
     if alphabet and sum(character < "\u2100" for character in text) < _ALPHABET_SHARE * len(text):
         return 0.0
-    good = all(character in "\t\n\f\r" or unicodedata.category(character) not in _NO_TEXT for character in text)
-    return sum(character < "\u0100" for character in text) / len(text) if text and good else 0.0
+    is_text = all(character in "\t\n\f\r" or unicodedata.category(character) not in _NO_TEXT for character in text)
+    return sum(character < "\u0100" for character in text) / len(text) if text and is_text else 0.0

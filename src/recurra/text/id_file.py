@@ -1,8 +1,8 @@
-"""Ids in a file of the cache folder, read by position: training on a text larger than memory.
+"""Id files: the ids of a text in a file of the cache folder, for training on a text larger than memory.
 
-The file holds the ids one after another, as wide as the vocabulary needs, and behind them their sha256 (32 bytes).
-Its name is the sha256 of the text and the type of the ids, so that a text that was read before is found again.
-Nothing is mapped into memory: pages that a map has touched would count as this process's.
+A file has the ids in the smallest integer type for the vocabulary, then their sha256 (32 bytes). Its name consists of
+the sha256 of the text and the type of the ids, so that the file of an earlier training is used again. The file is read,
+not mapped: mapped pages would count as memory of the process.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 IDS_SUFFIX = ".ids"
-KEPT = 4  # files, those used last; older ones are removed when a new one is written
-READ_BLOCK_IDS = 1 << 20  # ids that are read at once where all of them are
+KEPT_FILES = 4  # the most recently used files; others are removed when a new file is written
+READ_BLOCK_IDS = 1 << 20  # ids in a block when all ids are read
 DIGEST_BYTES = hashlib.sha256().digest_size
-ABANDONED = 24 * 3600  # seconds after which a file that is still being written is no longer
+ABANDONED_SECONDS = 24 * 3600  # age of a temporary file whose writer is assumed to be dead
 
 
 class IdFile:
-    """The ids `start` to `stop` of an open file: `len`, `dtype`, `min`, `max`, and slices, which are read into memory.
+    """The ids `start` to `stop` of an open file, with the methods of an array: `len`, `dtype`, `min`, `max`, slices.
 
-    `part` gives a part of them without reading it. An id i that is read is `table[i]` where there is a table.
-    StorageError where the file can no longer be read.
+    A slice is read into memory; `part` returns a part without reading it. If there is a `table`, each id i in the file
+    becomes `table[i]`. Raises StorageError if the file becomes unreadable.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class IdFile:
         return self._stop - self._start
 
     def __getitem__(self, key: slice) -> NDArray[Any]:
-        """The ids of a slice, copied; contiguous where its step is 1."""
+        """Return the ids of a slice as a new array, contiguous if the step is 1."""
         start, stop, step = key.indices(len(self))
         if step < 1:
             raise ValueError("the step of a slice of an id file must be positive.")
@@ -60,24 +60,24 @@ class IdFile:
         return ids[::step] if self._table is None else self._table[ids[::step]]
 
     def part(self, start: int, stop: int) -> IdFile:
-        """The ids `start` to `stop`, 0 <= start <= stop <= len, still in the file."""
+        """Return the ids `start` to `stop` without reading them; 0 <= start <= stop <= len."""
         return IdFile(self._file, self._written, self._start + start, self._start + stop, self._table)
 
     def translated(self, table: NDArray[Any]) -> IdFile:
-        """The same place in the file, an id i read as `table[i]`; of ids that are not translated yet."""
+        """Return the same ids with a `table`, for ids that have none."""
         return IdFile(self._file, self._written, self._start, self._stop, table)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """All ids in order, `READ_BLOCK_IDS` at once."""
+        """Yield all ids in order, in blocks of `READ_BLOCK_IDS`."""
         for start in range(0, len(self), READ_BLOCK_IDS):
             yield self[start : start + READ_BLOCK_IDS]
 
     def min(self) -> int:
-        """The least id, of one or more."""
+        """Return the smallest id; there must be one."""
         return min(int(block.min()) for block in self.blocks())
 
     def max(self) -> int:
-        """The greatest id, of one or more."""
+        """Return the largest id; there must be one."""
         return max(int(block.max()) for block in self.blocks())
 
 
@@ -85,12 +85,12 @@ Ids = NDArray[Any] | IdFile
 
 
 def translate(ids: Ids, table: NDArray[Any]) -> Ids:
-    """`table[ids]`: the ids of the same symbols in another vocabulary, whose ids of all own symbols are `table`."""
+    """Return `table[ids]`, where `table` has the id in another vocabulary for each id of this vocabulary."""
     return ids.translated(table) if isinstance(ids, IdFile) else table[ids]
 
 
 class _File:
-    """A file that is open for reading until nothing refers to it; a name that is removed meanwhile does no harm."""
+    """A file that is open for reading until nothing refers to it, even if its name is removed meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -102,55 +102,59 @@ class _File:
             self._raw.close()
 
     def status(self) -> os.stat_result:
-        """Return the owner, the size in bytes and the like."""
+        """Return the status of the file, such as its owner and its size in bytes."""
         return os.fstat(self._raw.fileno())
 
     def read(self, offset: int, buffer: NDArray[np.uint8]) -> None:
-        """Fill `buffer` with what lies from `offset` on; StorageError where that cannot be had."""
+        """Fill `buffer` with the bytes from `offset` on; raise StorageError if that fails."""
         try:
-            with self._lock:  # threads would move one another's place
+            with self._lock:  # seek and read are two calls
                 self._raw.seek(offset)
-                got = self._raw.readinto(buffer.data)
+                length = self._raw.readinto(buffer.data)
         except OSError as error:
             raise StorageError(f"cannot read `{self.path}`: {error.strerror or error}.") from error
-        if got != len(buffer):
-            raise StorageError(f"`{self.path}` was cut off while it was in use.", hint="give the command again.")
+        if length != len(buffer):
+            raise StorageError(f"`{self.path}` was truncated while it was in use.", hint="run the command again.")
 
 
 def cache_folder() -> Path:
-    """Where the id files of long texts lie."""
+    """Return the folder of the id files."""
     return system_info.cache_folder() / "texts"
 
 
 def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Iterable[NDArray[Any]]) -> IdFile:
-    """The id file NAME.ids of the cache: as it lies there, where it is whole, else written from `blocks`.
+    """Return the id file NAME.ids of the cache; write it from `blocks` unless it exists and is complete.
 
-    `blocks` give `length` ids of type `dtype` below `symbols`, and are not read where they need not be. Raises OSError.
+    `blocks` yields `length` ids of type `dtype`, all below `symbols`; it is not read if the file exists. Raises OSError
+    if the file cannot be written.
     """
     path = cache_folder() / f"{name}{IDS_SUFFIX}"
-    found = _whole(path, dtype, length, symbols)
-    if found is not None:
-        with contextlib.suppress(OSError):  # a folder may be readable only
-            os.utime(path)  # the sweep goes by when a file was used last
-        return found
+    ids = _existing(path, dtype, length, symbols)
+    if ids is not None:
+        with contextlib.suppress(OSError):  # the folder may be read-only
+            os.utime(path)  # mark it as recently used, for `_sweep`
+        return ids
     _write(path, blocks)
     _sweep(path.parent)
     return IdFile(_File(path), dtype, 0, length)
 
 
-def _whole(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFile | None:
-    """Return the ids of this user's file if it has its full length, its digest and ids of `symbols`, else None."""
+def _existing(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFile | None:
+    """Return the ids of an existing file, or None.
+
+    The file must belong to this user and have the right length, the right digest, and only ids below `symbols`.
+    """
     size, digest, written = length * dtype.itemsize, hashlib.sha256(), np.empty(DIGEST_BYTES, np.uint8)
     try:
         file = _File(path)
-        found = file.status()
-        if is_foreign(found) or found.st_size != size + DIGEST_BYTES:
+        status = file.status()
+        if is_foreign(status) or status.st_size != size + DIGEST_BYTES:
             return None
         ids = IdFile(file, dtype, 0, length)
         file.read(size, written)
         for block in ids.blocks():
             digest.update(block.data)
-            if int(block.max()) >= symbols:  # the kernels would read beyond their arrays
+            if int(block.max()) >= symbols:  # the kernels would read outside their arrays
                 return None
     except OSError:
         return None
@@ -158,9 +162,9 @@ def _whole(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFil
 
 
 def _write(path: Path, blocks: Iterable[NDArray[Any]]) -> None:
-    """Write beside `path`, then rename: no reader sees half a file. It is not flushed, for it is checked when read."""
+    """Write the file atomically; it needs no flush to the disk, because `_existing` checks the digest."""
     digest = hashlib.sha256()
-    with stage_file(path) as beside, beside.open("xb") as file:
+    with stage_file(path) as staged, staged.open("xb") as file:
         for block in blocks:
             file.write(block.data)
             digest.update(block.data)
@@ -168,10 +172,12 @@ def _write(path: Path, blocks: Iterable[NDArray[Any]]) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove all id files but those used last, and what writers left that were killed."""
+    """Remove all id files except the `KEPT_FILES` most recently used, and temporary files of killed writers."""
     with contextlib.suppress(OSError):
-        ages = {path: path.stat().st_mtime for path in folder.iterdir()}
-        whole = sorted((path for path in ages if path.suffix == IDS_SUFFIX), key=lambda path: ages[path], reverse=True)
-        half = [p for p in ages if p.name.startswith(STAGING) and ages[p] < time.time() - ABANDONED]
-        for path in [*whole[KEPT:], *half]:
+        times = {path: path.stat().st_mtime for path in folder.iterdir()}
+        newest_first = sorted(times, key=lambda path: times[path], reverse=True)
+        unused = [path for path in newest_first if path.suffix == IDS_SUFFIX][KEPT_FILES:]
+        oldest = time.time() - ABANDONED_SECONDS
+        abandoned = [path for path in times if path.name.startswith(STAGING) and times[path] < oldest]
+        for path in [*unused, *abandoned]:
             path.unlink(missing_ok=True)

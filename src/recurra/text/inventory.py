@@ -1,4 +1,4 @@
-"""Count the files that folders gave: the number of each kind, and its share of the text."""
+"""Count the files that were read from folders: their number by kind, and the share of each kind in the text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 from recurra.formatting import plural
-from recurra.text.sources import shown
+from recurra.text.sources import printable_path
 
-_KINDS = 8  # that are listed; the others are summed up
-_LONGEST_KIND = 16  # characters of a suffix; a longer one is no kind of file
+_LISTED_KINDS = 8  # the note sums up the other kinds
+_LONGEST_KIND = 16  # characters; a longer suffix counts as no suffix
 NO_SUFFIX = "no suffix"
 
 
@@ -21,20 +21,20 @@ class Inventory:
         self._characters: Counter[str] = Counter()
 
     def add(self, path: Path, characters: int) -> None:
-        """Count a file of so many characters."""
+        """Count a file with this number of `characters`."""
         suffix = path.suffix.lower()
-        kind = shown(suffix) if 0 < len(suffix) <= _LONGEST_KIND else NO_SUFFIX
+        kind = printable_path(suffix) if 0 < len(suffix) <= _LONGEST_KIND else NO_SUFFIX
         self._files[kind] += 1
         self._characters[kind] += characters
 
     def notes(self, unit: str) -> tuple[str, ...]:
-        """Return one note on the files taken, the kinds with the most characters first; none without files."""
+        """Return one note on the counted files, the kinds with the most characters first; no note without files."""
         if not self._files:
             return ()
         total = self._characters.total()
         kinds = sorted(self._files, key=lambda kind: (-self._characters[kind], kind))
-        listed = [f"{kind} {self._amount([kind], total)}" for kind in kinds[:_KINDS]]
-        if rest := kinds[_KINDS:]:
+        listed = [f"{kind} {self._amount([kind], total)}" for kind in kinds[:_LISTED_KINDS]]
+        if rest := kinds[_LISTED_KINDS:]:
             listed.append(f"{plural(len(rest), 'other kind')} {self._amount(rest, total)}")
         size = f"{plural(self._files.total(), 'file')}, {plural(total, unit)}"
         return (f"taken from folders: {size}: {', '.join(listed)}",)

@@ -1,7 +1,7 @@
-"""Join chunks of characters into one text: in memory if it is short, else as ids in a file.
+"""Join chunks of characters into one text: in memory if it is short, otherwise as ids in a file.
 
-A long text is read once. Its characters are staged as UTF-8 in the cache folder, while its length, its symbols and
-its sha256 are found; then the symbols have their ids, and the staged characters become an id file.
+A long text is read once. The first pass writes its characters as UTF-8 to a temporary file in the cache folder, and
+computes its length, its symbols and its sha256. The second pass encodes the temporary file as an id file.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from recurra.text.id_file import IdFile
 
-IN_MEMORY = 1 << 24  # characters of the longest text that is held in memory
+IN_MEMORY = 1 << 24  # characters of the longest text in memory
 
 
 class Stored(NamedTuple):
-    """A long text in the cache: its ids, what they mean, the symbols that it has, and the sha256 of its UTF-8."""
+    """A long text in the cache: its ids, their vocabulary, the symbols of the text, and the sha256 of its UTF-8."""
 
     ids: IdFile
     vocabulary: Vocabulary
@@ -38,7 +38,7 @@ class Stored(NamedTuple):
 
 
 class LongText(Text):
-    """A text whose characters are not in memory but, as ids, in a file; all else is as in `Text`."""
+    """A `Text` whose characters are ids in a file instead of a str in memory."""
 
     def __init__(
         self, stored: Stored, name: str, source: tuple[str, ...], encoding: str, notes: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class LongText(Text):
 
     @property
     def text(self) -> str:
-        """All characters: as much memory as was to be saved."""
+        """All characters; they need the memory that this class otherwise saves."""
         return self.part(0, len(self))
 
     @property
@@ -78,9 +78,9 @@ class LongText(Text):
 
 
 def collect_text(chunks: Iterator[str], encoding: str) -> str | Stored:
-    """The text that `chunks` are together: a str up to `IN_MEMORY` characters, else stored in the cache folder.
+    """Join `chunks` into a str, or store them in the cache folder if they exceed `IN_MEMORY` characters.
 
-    Raises StorageError where it is to be stored and cannot be.
+    Raises StorageError if that folder cannot be written.
     """
     parts: list[str] = []
     length = 0
@@ -93,7 +93,7 @@ def collect_text(chunks: Iterator[str], encoding: str) -> str | Stored:
 
 
 def _steps(parts: list[str], chunks: Iterator[str]) -> Iterator[str]:
-    """The characters of `parts`, which are emptied, and of `chunks`, `STEP_CHARACTERS` or fewer at once."""
+    """Yield the characters of `parts`, which is emptied, and of `chunks`, in pieces of up to `STEP_CHARACTERS`."""
     while parts:
         yield from _cut(parts.pop(0))
     for chunk in chunks:
@@ -108,15 +108,15 @@ def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
     codec = "latin-1" if is_bytes else "utf-8"
     length, digest, seen = 0, hashlib.sha256(), np.zeros(CODE_POINTS, dtype=bool)
     place = (
-        "name another folder for caches in XDG_CACHE_HOME: a text of more than "
-        f"{IN_MEMORY:,} characters is kept there while it is learned from."
+        "set XDG_CACHE_HOME to another folder: caches, and texts of more than "
+        f"{IN_MEMORY:,} characters during training, are stored there."
     )
     with storage_errors(id_file.cache_folder(), place), _staging() as staged:
         for step in steps:
             data = step.encode(codec)
             staged.write(data)
             digest.update(data)
-            # Where each character is one byte, that byte is its code point.
+            # If each character is one byte, this byte is its code point.
             seen[np.frombuffer(data, np.uint8) if len(data) == len(step) else code_points(step)] = True
             length += len(step)
         symbols = np.flatnonzero(seen).astype(np.uint32)
@@ -129,14 +129,14 @@ def _store(steps: Iterable[str], *, is_bytes: bool) -> Stored:
 
 
 def _staging() -> Any:
-    """A file without a name, gone when it is closed or the process is killed."""
+    """Open a temporary file without a name, which is removed when it is closed or the process ends."""
     folder = id_file.cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=folder)
 
 
 def _encoded(staged: BinaryIO, codec: str, vocabulary: Vocabulary) -> Iterator[NDArray[Any]]:
-    """The ids of the staged characters, in order."""
+    """Yield the ids of the staged characters, in order."""
     decoder = codecs.getincrementaldecoder(codec)()
     staged.seek(0)
     while data := staged.read(STEP_CHARACTERS):

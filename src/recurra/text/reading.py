@@ -1,4 +1,4 @@
-"""Books, files, folders, standard input and strings → one Text."""
+"""Read books, files, folders, standard input and strings into one Text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from recurra.text.decoding import (
 from recurra.text.inventory import Inventory
 from recurra.text.long_text import LongText, collect_text
 from recurra.text.notes import Journal
-from recurra.text.sources import shown
+from recurra.text.sources import printable_path
 from recurra.text.streams import split_points
 from recurra.text.text import BYTES, Text
 from recurra.text.words import word_characters
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 Source = str | os.PathLike[str]
 
-_JOINED = "a newline was put after {names}: the text went on without one"
-_EMPTY = "there is nothing in {names}: empty"
+_JOINED = "a newline was added after {names}, which had none at its end"
+_EMPTY = "empty: {names}"
 _UNDECODED = "not {encoding}"
-MOST_FILES = 1 << 20  # of one text
+MOST_FILES = 1 << 20  # in one text
 
 
 class _Piece(NamedTuple):
-    """What one book, file or stream gives: its characters, its name in messages, and where it is."""
+    """The characters of one book, file or stream, its name in messages, and its path or name in `Text.source`."""
 
     chunks: Iterable[str]
     label: str
@@ -52,7 +52,7 @@ class _Piece(NamedTuple):
 
 
 class _Reader(NamedTuple):
-    """What every part of one reading shares; `names` are those of the sources that were begun."""
+    """The state of one call of `read`; `names` has a slug for each source that was opened so far."""
 
     encoding: str
     journal: Journal
@@ -70,42 +70,41 @@ def read(
     name: str | None = None,
     keep: bool = False,
 ) -> Text:
-    """Read `sources` in order and join them; none means the default book.
+    """Read `sources` in order and join them; without sources, read the default book.
 
-    Byte order marks are removed and line ends become LF, unless `keep` leaves every character as it is.
+    Byte order marks are removed and line ends become LF; with `keep`, every character is unchanged.
 
-    A source is a book's name, a file, a folder (recursively, its files sorted by their relative path) or `-`,
-    standard input (`stdin`, where given). A str that is a book's name is the book; a Path is always a path. The text's
-    name is `name`, else that of its first source with the number of the others.
+    A source is the name of a book, a file, a folder (all files below it, sorted by relative path) or `-`, standard
+    input (or the file `stdin`). A str may be the name of a book or a path, a Path is always a path. The default of
+    `name`, the name of the text, is the name of the first source, with the number of the others.
 
-    Raises UsageError for an unknown `encoding`, TextError for what cannot be found, read or decoded.
+    Raises UsageError for an unknown `encoding`, TextError for a source that cannot be found, read or decoded.
     """
-    given = list_sources(sources)
-    if given.count("-") > 1:
+    source_list = list_sources(sources)
+    if source_list.count("-") > 1:
         raise UsageError("standard input (`-`) can be read only once.")
     reader = _Reader(check_encoding(encoding), Journal(), Inventory(), stdin, [], keep)
     origins: list[str] = []
-    content = collect_text(_joined(_pieces(given, reader), origins, reader.journal), reader.encoding)
+    content = collect_text(_joined(_pieces(source_list, reader), origins, reader.journal), reader.encoding)
     first, *others = reader.names
     name = _slug(name) if name else (f"{first}+{len(others)}-more" if others else first)
     notes = reader.inventory.notes("byte" if reader.encoding == BYTES else "character") + reader.journal.notes()
-    about = (name, tuple(origins), reader.encoding, notes)
-    return Text(content, *about) if isinstance(content, str) else LongText(content, *about)
+    description = (name, tuple(origins), reader.encoding, notes)
+    return Text(content, *description) if isinstance(content, str) else LongText(content, *description)
 
 
 def list_sources(sources: Source | Sequence[Source]) -> list[Source]:
-    """Return `sources`, one or a sequence of them, as a list; UsageError where one is neither a str nor a path."""
-    one = isinstance(sources, (str, os.PathLike))
-    given = [sources] if one else list(sources) if isinstance(sources, (list, tuple)) else None
-    if given is None or not all(isinstance(source, (str, os.PathLike)) for source in given):
+    """Return one source or a sequence of sources as a list; raise UsageError if one is neither a str nor a path."""
+    source_list = arguments.as_list(sources)
+    if not all(isinstance(source, (str, os.PathLike)) for source in source_list):
         raise arguments.invalid_argument("sources", "a book's name, a file or a folder, or a list of them", sources)
-    return [source if isinstance(source, str) else arguments.path("sources", source) for source in given]
+    return [source if isinstance(source, str) else arguments.path("sources", source) for source in source_list]
 
 
 def from_string(text: str, name: str = "text", encoding: str = "utf-8") -> Text:
-    """A Text of a string; with encoding `bytes` it is the string's UTF-8 bytes, otherwise only recorded.
+    """Return the Text of a string; with encoding `bytes`, its symbols are the string's UTF-8 bytes.
 
-    Raises UsageError where `text` is no str, TextError where it has a lone surrogate.
+    Any other encoding is only recorded. Raises UsageError if `text` is not a str, TextError if it has a lone surrogate.
     """
     text = arguments.text("text", text)
     encoding = check_encoding(encoding)
@@ -118,10 +117,10 @@ def from_string(text: str, name: str = "text", encoding: str = "utf-8") -> Text:
 def require_enough_text(
     text: Text, sequence_length: int, batch_size: int = 1, *, validation: float = 0.0, test: float = 0.0
 ) -> None:
-    """TextError unless `text` has at least two symbols and its training part gives at least one update.
+    """Raise TextError unless `text` has two different symbols and its training part is enough for one update.
 
-    An update reads `sequence_length` · `batch_size` characters and predicts each one's successor, so that it
-    needs one character more; a held-out part needs two, since its first character is given.
+    An update predicts the successor of `sequence_length` · `batch_size` characters, so that it needs one character
+    more. A held-out part needs two characters, because its first one is not predicted.
     """
     unit = "byte" if text.is_bytes else "character"
     length = len(text)
@@ -149,16 +148,16 @@ def require_enough_text(
             )
 
 
-def _pieces(given: Sequence[Source], reader: _Reader) -> Iterator[_Piece]:
-    """The pieces of all sources; each is to be read before the next is asked for."""
-    if not given:
+def _pieces(source_list: Sequence[Source], reader: _Reader) -> Iterator[_Piece]:
+    """Yield the pieces of all sources; the caller must read each piece before it takes the next."""
+    if not source_list:
         yield _from_book(named_books.default_book(), reader)
-    for source in given:
-        yield from _part(source, reader)
+    for source in source_list:
+        yield from _pieces_of_source(source, reader)
 
 
-def _part(source: Source, reader: _Reader) -> Iterator[_Piece]:
-    """The pieces of one source."""
+def _pieces_of_source(source: Source, reader: _Reader) -> Iterator[_Piece]:
+    """Yield the pieces of one source."""
     if not isinstance(source, str):
         yield from _from_path(Path(source), reader)
     elif not source:
@@ -193,19 +192,19 @@ def _from_path(path: Path, reader: _Reader, *, may_be_book: bool = False) -> Ite
         return
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
         raise TextError(
-            f"{shown(path)} is neither a file nor a folder nor a pipe, but {sources.kind(mode)}.",
+            f"{printable_path(path)} is neither a file nor a folder nor a pipe, but {sources.kind(mode)}.",
             hint="`-` reads standard input.",
         )
     if stat.S_ISREG(mode) and sources.is_sparse(path):
-        raise TextError(f"{shown(path)} has no data: it is one hole, which reads as NULs.")
+        raise TextError(f"{printable_path(path)} is a sparse file without data: it would read as NULs only.")
     reader.names.append("pipe" if stat.S_ISFIFO(mode) else _slug(absolute.stem))
-    yield _piece(sources.chunks(path), shown(path), str(absolute), reader)
+    yield _piece(sources.chunks(path), printable_path(path), str(absolute), reader)
 
 
 def _piece(data: Iterator[bytes], label: str, source: str, reader: _Reader) -> _Piece:
-    """One that was named, and of which the journal is told where it is empty."""
+    """Return the piece of a source that the user named; the journal gets a note if it is empty."""
 
-    def told() -> Iterator[str]:
+    def characters() -> Iterator[str]:
         length = 0
         for chunk in _characters(data, label, reader):
             length += len(chunk)
@@ -213,59 +212,60 @@ def _piece(data: Iterator[bytes], label: str, source: str, reader: _Reader) -> _
         if not length:
             reader.journal.add(_EMPTY, label)
 
-    return _Piece(told(), label, source)
+    return _Piece(characters(), label, source)
 
 
 def _characters(data: Iterator[bytes], label: str, reader: _Reader) -> Iterator[str]:
-    """The characters of `data` as they are learned from, or as they are."""
+    """Decode `data`; normalize the characters, except with `keep` or encoding `bytes`."""
     characters = decode_text(data, label, reader.encoding)
-    as_they_are = reader.keep or reader.encoding == BYTES
-    return characters if as_they_are else normalize_chunks(characters, label, reader.journal)
+    is_unchanged = reader.keep or reader.encoding == BYTES
+    return characters if is_unchanged else normalize_chunks(characters, label, reader.journal)
 
 
 def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
-    """The files of a folder that hold text; the journal is told of the others."""
+    """Yield the text files of a folder; the journal gets the reason to skip each other file."""
     model_files.refuse_run(folder, lambda _: "name the file or folder of the text.")
     skipped = Journal()
     reasons: set[str] = set()
 
     def skip(why: str, path: Path) -> None:
         reasons.add(why)
-        skipped.add(f"skipped, {why}: {{count}} ({{names}})", shown(path))
+        skipped.add(f"skipped, {why}: {{count}} ({{names}})", printable_path(path))
 
     undecoded = _UNDECODED.format(encoding=reader.encoding)
-    found = False
+    has_text = False
     for path in sources.walk(folder, skip):
-        if why := _unfit(path, reader.encoding, undecoded):
+        if why := _reason_to_skip(path, reader.encoding, undecoded):
             skip(why, path)
             continue
-        found = True
-        yield _Piece(_counted(path, reader), shown(path), str(_absolute(path)))
-    if not found:
+        has_text = True
+        yield _Piece(_counted(path, reader), printable_path(path), str(_absolute(path)))
+    if not has_text:
         notes = skipped.notes()
         why = f" ({'; '.join(notes)})" if notes else ""
         raise TextError(
-            f"the folder {shown(folder)} holds no text{why}.", hint=ENCODING_HINT if undecoded in reasons else None
+            f"the folder {printable_path(folder)} holds no text{why}.",
+            hint=ENCODING_HINT if undecoded in reasons else None,
         )
     reader.journal.merge(skipped)
 
 
 def _counted(path: Path, reader: _Reader) -> Iterator[str]:
-    """The characters of a file of a folder; the inventory is told of their number at the end."""
+    """Yield the characters of a file of a folder, then add their number to the inventory."""
     length = 0
-    for chunk in _characters(sources.chunks(path), shown(path), reader):
+    for chunk in _characters(sources.chunks(path), printable_path(path), reader):
         length += len(chunk)
         yield chunk
     reader.inventory.add(path, length)
 
 
-def _unfit(path: Path, encoding: str, undecoded: str) -> str | None:
-    """Why a file is no part of a folder's text: it is read once to know that, and once more for its characters."""
+def _reason_to_skip(path: Path, encoding: str, undecoded: str) -> str | None:
+    """Return the reason to skip a file of a folder, or None; this reads the file an additional time."""
     if sources.is_sparse(path):
         return "without data"
     length = 0
     try:
-        for chunk in decode_text(sources.chunks(path), shown(path), encoding):
+        for chunk in decode_text(sources.chunks(path), printable_path(path), encoding):
             length += len(chunk)
             if encoding != BYTES and "\0" in chunk:
                 return "binary, with NUL inside"
@@ -278,14 +278,14 @@ def _unfit(path: Path, encoding: str, undecoded: str) -> str | None:
 
 def _unknown(path: Path, *, may_be_book: bool) -> TextError:
     if not may_be_book:
-        return TextError(f"there is no file or folder {shown(path, 80)}.")
+        return TextError(f"there is no file or folder {printable_path(path, 80)}.")
     close = difflib.get_close_matches(str(path).lower()[:40], named_books.NAMES, n=1)
     hint = f"did you mean the book {close[0]}?" if close else f"the books are {', '.join(named_books.NAMES)}."
-    return TextError(f"{shown(path, 80)} is neither a book nor an existing file or folder.", hint=hint)
+    return TextError(f"{printable_path(path, 80)} is neither a book nor an existing file or folder.", hint=hint)
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - drops `..`, but leaves links as they were given
+    return Path(os.path.abspath(path))  # noqa: PTH100 - removes `..`, but does not follow links
 
 
 def _as_bytes(text: str) -> str:
@@ -293,7 +293,10 @@ def _as_bytes(text: str) -> str:
 
 
 def _joined(pieces: Iterable[_Piece], origins: list[str], journal: Journal) -> Iterator[str]:
-    """The characters of all pieces in order; each begins a line. `origins` and the journal are told."""
+    """Yield the characters of all pieces in order, with a newline before a piece that would not begin a line.
+
+    The source of each piece is appended to `origins`; the journal gets the added newlines.
+    """
     last, label = "\n", ""  # the last character so far, and the label of its piece
     unended = []
     for piece in pieces:
@@ -314,6 +317,6 @@ def _joined(pieces: Iterable[_Piece], origins: list[str], journal: Journal) -> I
 
 
 def _slug(name: str) -> str:
-    """A name for a folder: letters, marks and digits of any script, `.`, `_`, `+` and `-`; at most 60 characters."""
+    """Return a name for a folder: letters, marks and digits of any script, `.`, `_`, `+`, `-`; up to 60 characters."""
     letters = word_characters(unicodedata.normalize("NFC", name), ".+", "-")
     return re.sub("-+", "-", letters)[:60].strip(".-") or "text"

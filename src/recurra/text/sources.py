@@ -1,4 +1,4 @@
-"""Paths → bytes: the files of a folder in order, and an error for a path that cannot be read."""
+"""Read bytes from paths: the files of a folder in order, and an error for an unreadable path."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 LINKED = "link to a folder"
 IRREGULAR = "not a regular file"
-READ_BLOCK_BYTES = 1 << 20  # bytes that are read at once
+READ_BLOCK_BYTES = 1 << 20
 
 
 def mode(path: Path) -> int | None:
-    """The type and permissions of `path`, links followed; None where there is nothing of that name."""
+    """Return the type and the permissions of `path`, after following links; None if it does not exist."""
     try:
         return path.stat().st_mode
     except ValueError:  # a NUL in the name
@@ -34,14 +34,14 @@ def mode(path: Path) -> int | None:
 
 
 def kind(mode: int) -> str:
-    """What a file that holds no text is, in words."""
+    """Return the type of an irregular file in words."""
     if stat.S_ISCHR(mode):
         return "a character device"
     return "a block device" if stat.S_ISBLK(mode) else "a socket"
 
 
 def is_sparse(path: Path) -> bool:
-    """Whether a file has a size but no data on the disk: NULs, however many, as the system knows without reading."""
+    """Return True if a file has a size but no data on the disk, so that it would read as NULs only."""
     if not hasattr(os, "SEEK_DATA"):
         return False
     try:
@@ -56,7 +56,7 @@ def is_sparse(path: Path) -> bool:
 
 
 def chunks(path: Path) -> Iterator[bytes]:
-    """All of a file, whatever size the system claims for it: a pipe has none, nor has a file in /proc."""
+    """Yield the content of a file in blocks, to its end; pipes and files in /proc have no size."""
     try:
         with path.open("rb") as file:
             yield from _blocks(file)
@@ -65,7 +65,7 @@ def chunks(path: Path) -> Iterator[bytes]:
 
 
 def standard_input_chunks(stdin: BinaryIO | None) -> Iterator[bytes]:
-    """All of `stdin`, or where that is None of the process's standard input, up to its end, in blocks."""
+    """Yield the content of `stdin` in blocks, to its end; None is the standard input of the process."""
     if stdin is None:
         if sys.stdin is None or sys.stdin.closed:
             raise TextError("standard input is closed: there is nothing to read.")
@@ -80,11 +80,11 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
     while block := file.read(READ_BLOCK_BYTES):
         yield block
         if len(block) < READ_BLOCK_BYTES and isinstance(file, io.BufferedReader):
-            return  # it is at its end; a terminal that was asked again would want a second Ctrl-D
+            return  # the end; another read from a terminal would wait for a second Ctrl-D
 
 
 def entries(folder: Path) -> list[str]:
-    """The names of what lies directly in a folder."""
+    """Return the names of the entries of a folder."""
     try:
         return [path.name for path in folder.iterdir()]
     except OSError as error:
@@ -92,10 +92,10 @@ def entries(folder: Path) -> list[str]:
 
 
 def walk(folder: Path, skip: Callable[[str, Path], None]) -> list[Path]:
-    """The regular files below `folder`, sorted by their relative path in code-point order.
+    """Return the regular files below `folder`, sorted by their relative paths in code-point order.
 
-    Entries of `exclusions`, links to a folder and irregular files are left out: `skip(why, path)` is called for
-    each.
+    Excluded entries (see `exclusions`), links to folders and irregular files are skipped: for each, `skip(why, path)`
+    is called.
     """
     return sorted(_files(folder, skip), key=lambda path: path.relative_to(folder).as_posix())
 
@@ -110,7 +110,7 @@ def _files(folder: Path, skip: Callable[[str, Path], None]) -> Iterator[Path]:
         for path in [Path(root, name) for name in folders]:
             if why := exclusions.of_name(path.name) or (LINKED if path.is_symlink() else None):
                 skip(why, path)
-                folders.remove(path.name)  # os.walk itself follows no link
+                folders.remove(path.name)  # os.walk does not follow links
         for path in [Path(root, name) for name in sorted(files)]:
             if why := exclusions.of_file(path.name) or (None if _is_regular(path) else IRREGULAR):
                 skip(why, path)
@@ -123,22 +123,22 @@ def _is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
         if path.is_symlink():
-            return False  # a link that leads nowhere
+            return False  # a broken link
         refuse(error, path)
 
 
 def refuse(error: OSError, path: Path | None = None) -> NoReturn:
-    """Raise the TextError that says in words what the system's `error` says in numbers."""
-    name = shown(path if path is not None else str(error.filename))
+    """Raise the TextError for an operating system's `error` at `path`."""
+    name = printable_path(path if path is not None else str(error.filename))
     if isinstance(error, FileNotFoundError):
         raise TextError(f"{name} vanished before it could be read.") from None
     if isinstance(error, PermissionError):
-        raise TextError(f"{name} may not be read: permission denied.", hint="check its permissions.") from None
+        raise TextError(f"{name} cannot be read: permission denied.", hint="check its permissions.") from None
     raise TextError(f"{name} cannot be read: {error.strerror or error}.") from None
 
 
-def shown(path: str | os.PathLike[str], limit: int = 200) -> str:
-    """A path as it can be printed anywhere: control characters and undecodable bytes escaped."""
+def printable_path(path: str | os.PathLike[str], limit: int = 200) -> str:
+    """Return a path for a message, with control characters and undecodable bytes escaped, cut to `limit` characters."""
     name = os.fspath(path)
     clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:limit])
     return clean if len(name) <= limit else clean + "…"

@@ -1,4 +1,4 @@
-"""The text of a training: read, encoded, and cut into its parts."""
+"""The text of a training: read it, encode it, and split it into training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from recurra.text.streams import STREAMS, DocumentStream, TextStream, split
 from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary, name_characters
 
-ENCODING = "utf-8"  # unless another is given
+ENCODING = "utf-8"  # the default
 
 
 class PreparedText(NamedTuple):
-    """A text, its vocabulary, and the ids of its parts: to train on, held out, and of the test."""
+    """A text, its vocabulary, the ids of its training, validation and test parts, and the newline id of documents."""
 
     text: Text
     vocabulary: Vocabulary
@@ -28,13 +28,13 @@ class PreparedText(NamedTuple):
 
     @property
     def held_out(self) -> tuple[int, int]:
-        """Where the part that is held out begins and ends."""
+        """The start and the end of the validation part."""
         start = len(self.parts[0])
         return start, start + len(self.parts[1])
 
 
 def read_text(sources: Source | Sequence[Source], text: str | Text | None, encoding: str | None) -> Text:
-    """The text of `sources`, or `text` in their place."""
+    """Return `text` as a Text, or read the text of `sources` if it is None."""
     encoding = ENCODING if encoding is None else encoding
     if text is None:
         return read(sources, encoding)
@@ -44,9 +44,10 @@ def read_text(sources: Source | Sequence[Source], text: str | Text | None, encod
 
 
 def prepare(text: Text, training: TrainingConfig, known: Vocabulary | None = None) -> PreparedText:
-    """The text as `training` reads it, in the vocabulary that is `known`, else its own; TextError where it cannot.
+    """Encode and split `text` for `training`, in the vocabulary `known` or, if it is None, in the text's vocabulary.
 
-    Characters that are not known become canonical equivalents that are.
+    Characters outside `known` are replaced by canonical equivalents if it has them. Raises TextError if the text is too
+    short, or has characters that `known` lacks.
     """
     text = text if known is None else text.respell(known)
     held_out = {"validation": training.validation, "test": training.test}
@@ -56,31 +57,32 @@ def prepare(text: Text, training: TrainingConfig, known: Vocabulary | None = Non
     _require_prompt(training, vocabulary)
     newline = newline_id(training, vocabulary)
     if newline is not None:
-        ids = ids[:]  # lines are sorted by length: in memory
+        ids = ids[:]  # in memory, because the lines are sorted by length
     parts = split(ids, **held_out, newline=newline)
     for name, part in zip(held_out, parts[1:], strict=True):
         if newline is not None and len(part) and np.all(part[:] == newline):
-            raise TextError("all lines held out are empty.", hint=f"give another `--{name}`.")
+            raise TextError("all held-out lines are empty.", hint=f"give another `--{name}`.")
     return PreparedText(text, vocabulary, parts, newline)
 
 
 def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
-    """The vocabulary, that of the model that learns on or else the text's own, and the text's ids in it."""
-    own = text.vocabulary
-    if known is None or known == own:
-        return own, text.ids
-    if known.is_bytes != own.is_bytes:
+    """Return the vocabulary (`known`, else the text's) and the ids of the text in it."""
+    vocabulary = text.vocabulary
+    if known is None or known == vocabulary:
+        return vocabulary, text.ids
+    if known.is_bytes != vocabulary.is_bytes:
+        model, other = ("bytes", "characters") if known.is_bytes else ("characters", "bytes")
         raise TextError(
-            f"the model to start from reads {'bytes' if known.is_bytes else 'characters'}, the text is the other kind.",
+            f"the model to start from reads {model}, but the text consists of {other}.",
             hint="give `--encoding bytes`." if known.is_bytes else "leave out `--encoding bytes`.",
         )
-    unknown = "".join(sorted(set(own.symbols) - set(known.symbols)))
+    unknown = "".join(sorted(set(vocabulary.symbols) - set(known.symbols)))
     if unknown:
         raise TextError(
-            f"the model to start from does not know {name_characters(unknown)} of the text.",
-            hint="add them with `--extend-vocabulary`, or take these characters out.",
+            f"the text has characters that the model to start from lacks: {name_characters(unknown)}.",
+            hint="add them with `--extend-vocabulary`, or remove them from the text.",
         )
-    return known, translate(text.ids, known.encode(own.symbols))
+    return known, translate(text.ids, known.encode(vocabulary.symbols))
 
 
 def _require_prompt(training: TrainingConfig, vocabulary: Vocabulary) -> None:
@@ -94,17 +96,20 @@ def _require_prompt(training: TrainingConfig, vocabulary: Vocabulary) -> None:
 
 
 def newline_id(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
-    """The id of the newline that begins and ends every document, None without documents; TextError if there is none."""
+    """Return the id of the newline, which begins and ends each document; None if the training has no documents.
+
+    Raises TextError if the vocabulary has no newline.
+    """
     if training.documents is None:
         return None
     ids, _ = vocabulary.encode_known("\n")
     if len(ids) == 0:
-        raise TextError("the text has no newline: it is no text of documents.", hint="leave out `--documents`.")
+        raise TextError("the text has no newline, so that it has no documents.", hint="leave out `--documents`.")
     return int(ids[0])
 
 
 def create_stream(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
-    """How `training` reads `ids`: as documents between newlines, or in its order."""
+    """Create the stream of `ids` for `training`: documents between newlines, or its order."""
     sizes = training.sequence_length, training.batch_size, training.seed
     if newline is None:
         return STREAMS[training.order](ids, *sizes)

@@ -1,4 +1,4 @@
-"""Ids → inputs and targets of shape (n, T, B), in one of three orders, with a cursor that can be saved; splits."""
+"""Batches of inputs and targets, (n, T, B), from ids, in one of three orders, with a cursor for checkpoints; splits."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ PADDING = -1
 
 
 class Cursor(NamedTuple):
-    """A place in the reading: complete epochs, and complete updates of the epoch that is under way."""
+    """The position of a stream: complete epochs, and complete updates of the current epoch."""
 
     epoch: int
     position: int
 
 
 class Chunk(NamedTuple):
-    """n updates: `targets[i, t, b]` is the id that follows `inputs[i, t, b]` in the text; both (n, T, B).
+    """The inputs and targets of n updates, (n, T, B) each.
 
-    Where a document has ended, the target is `PADDING`: the engines give it no loss and no gradient.
+    `targets[i, t, b]` is the id after `inputs[i, t, b]` in the text. After the end of a document the target is
+    `PADDING`, which contributes neither loss nor gradient.
     """
 
     inputs: NDArray[Any]
@@ -41,9 +42,9 @@ class Chunk(NamedTuple):
 
 
 def split_points(length: int, validation: float, test: float = 0.0) -> tuple[int, int]:
-    """Where training ends and where testing begins: floor(N·(1 − v − t)) and floor(N·(1 − t)).
+    """Return the end of the training part and the start of the test part: floor(N·(1 − v − t)), floor(N·(1 − t)).
 
-    The shares are taken as the decimals that they print as: in floating point 10 · (1 − 0.9) is below 1.
+    The calculation uses the exact decimals of v and t: in floating point, 10 · (1 − 0.9) is below 1.
     """
     if 0 <= validation < 1 and 0 <= test < 1:
         v, t = Fraction(str(float(validation))), Fraction(str(float(test)))
@@ -55,38 +56,37 @@ def split_points(length: int, validation: float, test: float = 0.0) -> tuple[int
 
 
 def split(ids: Ids, validation: float, test: float = 0.0, *, newline: int | None = None) -> tuple[Ids, Ids, Ids]:
-    """(train, validation, test): contiguous views of `ids`, in this order; none is read from a file.
+    """Split `ids` into contiguous training, validation and test parts; the parts of an id file are not read.
 
-    With the id of `newline`, which wants ids in memory, the cuts are moved back to where their lines begin: no line is
-    on both sides of one.
+    With a `newline` id, each split point is moved back to the start of its line. This needs ids in memory.
     """
     first, second = split_points(len(ids), validation, test)
     if isinstance(ids, IdFile):
         return ids.part(0, first), ids.part(first, second), ids.part(second, len(ids))
     if newline is not None:
-        first, second = (_line_start(ids, place, newline) for place in (first, second))
+        first, second = (_line_start(ids, point, newline) for point in (first, second))
     return ids[:first], ids[first:second], ids[second:]
 
 
-def _line_start(ids: NDArray[Any], place: int, newline: int) -> int:
-    """Where the line of `place` begins; the end of the ids is a place of its own."""
-    if place == len(ids):
-        return place
-    before = np.flatnonzero(ids[:place] == newline)
+def _line_start(ids: NDArray[Any], point: int, newline: int) -> int:
+    """Return the start of the line that contains the position `point`; the end of the ids is returned unchanged."""
+    if point == len(ids):
+        return point
+    before = np.flatnonzero(ids[:point] == newline)
     return int(before[-1]) + 1 if len(before) else 0
 
 
 class TextStream(ABC):
-    """Updates of B chunks of T characters: what they are is a function of seed, epoch and position alone.
+    """A sequence of updates, each with B streams of T characters; it depends only on seed, epoch and position.
 
-    Of N ids an epoch is floor((N − 1) / (T·B)) updates, unless told otherwise. Where an order `carries`, each chunk of
-    an update goes on where that of the update before ended, but `at_epoch_start`: there the state must be set to zero.
-    Where it does not, every update begins with a zero state.
+    An epoch has floor((N − 1) / (T·B)) updates; subclasses may differ. If an order `carries` the state, each stream of
+    an update continues the same stream of the update before, and the caller sets the state to zero `at_epoch_start`.
+    Otherwise every update begins with a zero state.
 
-    A process that trains a `part` of the streams reads no others: its chunks have b of the B. After a `take` there is
-    `characters`, how many each update predicts in all streams. `before_take(cursor, n)` is told of each.
+    A worker process reads only its `part` of the B streams. After `take`, the array `characters` has the number of
+    predictions of each update in all streams. `take` first calls `before_take(cursor, n)`, if it is set.
 
-    Raises UsageError for T or B below 1, TextError where the ids do not give one update.
+    Raises UsageError if T or B is below 1, TextError if the ids are too few for one update.
     """
 
     carries: ClassVar[bool]
@@ -117,12 +117,12 @@ class TextStream(ABC):
 
     @property
     def characters_per_update(self) -> int:
-        """T · B; for documents, whose updates differ, the mean, rounded."""
+        """T · B; for documents, the rounded mean of the updates."""
         return self.sequence_length * self.batch_size
 
     @property
     def cursor(self) -> Cursor:
-        """Where the next `take` begins; CheckpointError where one that is set does not fit this text."""
+        """The position at which the next `take` begins; a position outside this text raises CheckpointError."""
         return self._cursor
 
     @cursor.setter
@@ -130,18 +130,18 @@ class TextStream(ABC):
         epoch, position = cursor
         if epoch < 0 or not 0 <= position < self.updates_per_epoch:
             raise CheckpointError(
-                f"the saved place in the text, update {position} of epoch {epoch}, does not exist: "
+                f"the saved position in the text, update {position} of epoch {epoch}, does not exist: "
                 f"an epoch of this text has {self.updates_per_epoch:,} updates."
             )
         self._cursor = Cursor(int(epoch), int(position))
 
     @property
     def at_epoch_start(self) -> bool:
-        """Whether the next `take` begins an epoch."""
+        """True if the next `take` begins an epoch."""
         return self._cursor.position == 0
 
     def take(self, n: int) -> Chunk:
-        """The next n updates, or fewer where the epoch ends sooner; both arrays are C-contiguous."""
+        """Return the next n updates, or fewer at the end of an epoch; both arrays are C-contiguous."""
         if n < 1:
             raise UsageError(f"`n` must be at least 1; got {n}.")
         if self.before_take is not None:
@@ -155,61 +155,61 @@ class TextStream(ABC):
 
     @abstractmethod
     def _read(self, epoch: int, start: int, stop: int) -> Chunk:
-        """Updates `start` to `stop` of `epoch`."""
+        """Return the updates `start` to `stop` of `epoch`."""
 
     def _predicted(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:  # noqa: ARG002 - documents need it
-        """How many characters each of these updates predicts."""
+        """Return the number of characters that each of these updates predicts, (stop - start,)."""
         return np.full(stop - start, self.sequence_length * self.batch_size)
 
-    def _beside(self, begins: NDArray[np.int64], length: int) -> NDArray[Any]:
-        """The ids from each of `begins` on, side by side: (length, begins), C-contiguous."""
-        parts = [self._ids[begin : begin + length] for begin in begins.tolist()]
+    def _columns(self, starts: NDArray[np.int64], length: int) -> NDArray[Any]:
+        """Return one column of `length` ids from each of `starts`: (length, starts), C-contiguous."""
+        parts = [self._ids[start : start + length] for start in starts.tolist()]
         return np.ascontiguousarray(parts[0][:, np.newaxis]) if len(parts) == 1 else np.stack(parts, axis=-1)
 
 
 class SequentialStream(TextStream):
-    """The text read in order by B readers at once, the same in every epoch.
+    """The text in order, in B parallel streams, equal in every epoch.
 
-    Reader b has the ids from b·S on, S = floor((N − 1) / B), and what remains of each reader's part is dropped. One
-    reader copies nothing where the ids are in memory: it gives views of them.
+    Stream b begins at id b·S, S = floor((N − 1) / B); the rest of each stream that does not fill an update is dropped.
+    With B = 1 and ids in memory, the arrays are views, not copies.
     """
 
     carries = True
 
     def _read(self, epoch: int, start: int, stop: int) -> Chunk:  # noqa: ARG002 - all epochs are alike
-        T, readers = self.sequence_length, np.arange(self.batch_size)[self.part]
+        T, streams = self.sequence_length, np.arange(self.batch_size)[self.part]
         span = (len(self._ids) - 1) // self.batch_size
-        block = self._beside(readers * span + start * T, (stop - start) * T + 1)
-        shape = (stop - start, T, len(readers))
+        block = self._columns(streams * span + start * T, (stop - start) * T + 1)
+        shape = (stop - start, T, len(streams))
         return Chunk(block[:-1].reshape(shape), block[1:].reshape(shape))
 
 
 class _ScatteredStream(TextStream):
-    """Chunks from anywhere in the text, so that each begins with a zero state."""
+    """Chunks from different positions of the text, each with a zero initial state."""
 
     carries = False
 
     def _read(self, epoch: int, start: int, stop: int) -> Chunk:
         T = self.sequence_length
         starts = self._starts(epoch, start, stop).reshape(stop - start, self.batch_size)[:, self.part]
-        block = self._beside(starts.ravel(), T + 1).reshape(T + 1, *starts.shape)
+        block = self._columns(starts.ravel(), T + 1).reshape(T + 1, *starts.shape)
         updates = np.ascontiguousarray(block.transpose(1, 0, 2))
         return Chunk(np.ascontiguousarray(updates[:, :-1]), np.ascontiguousarray(updates[:, 1:]))
 
     @abstractmethod
     def _starts(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
-        """Where the chunks of updates `start` to `stop` of `epoch` begin: ((stop − start) · B,)."""
+        """Return the start in the text of each chunk of the updates `start` to `stop`: ((stop − start) · B,)."""
 
 
 class ShuffledStream(_ScatteredStream):
-    """The floor((N − 1) / T) chunks of the text in a new order every epoch, none twice.
+    """The floor((N − 1) / T) chunks of the text in a new order in every epoch, each at most once.
 
-    The last chunks of the order, too few for an update, are dropped: other ones in every epoch.
+    The last chunks of an order are dropped if they are too few for an update; they differ from epoch to epoch.
     """
 
     def __init__(self, ids: Ids, sequence_length: int, batch_size: int, seed: int = 0) -> None:
         super().__init__(ids, sequence_length, batch_size, seed)
-        self._order = lru_cache(maxsize=1)(self._draw)  # that of an epoch is kept while it lasts
+        self._order = lru_cache(maxsize=1)(self._draw)  # the order of the current epoch
 
     def _starts(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
         return self._order(epoch)[start * self.batch_size : stop * self.batch_size] * self.sequence_length
@@ -221,7 +221,7 @@ class ShuffledStream(_ScatteredStream):
 
 
 class RandomStream(_ScatteredStream):
-    """Chunks that begin anywhere from 0 to N − 1 − T, each drawn by itself: some characters come twice, some never."""
+    """Chunks with independent random starts from 0 to N − 1 − T: some characters are read twice, some never."""
 
     def _starts(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
         drawn = (epoch * self.updates_per_epoch + start) * self.batch_size
@@ -230,14 +230,15 @@ class RandomStream(_ScatteredStream):
 
 
 class DocumentStream(TextStream):
-    """Each line that is not empty is a document: a newline before it, its characters as targets, and one at its end.
+    """Documents: lines that are not empty, each read from a zero state.
 
-    Every document begins with a zero state. One of more than T targets is cut into pieces of T; each later piece begins
-    with a zero state too, at the character before it: nothing further back is remembered. An update has B pieces of
-    nearly the same length, and as many steps as the longest; shorter ones, and streams without one, are filled with
-    `PADDING`. Every epoch has every piece once: equal lengths are mixed anew, and the updates come in a new order.
+    The first input of a document is a newline; the targets are its characters and the newline at its end. A document
+    with more than T targets is cut into pieces of T targets, and each piece begins with a zero state. An update has B
+    pieces of similar length, and as many steps as the longest piece; `PADDING` fills the shorter pieces and streams
+    without a piece. Each epoch reads every piece once. In each epoch, pieces of equal length are shuffled, and then the
+    updates.
 
-    Raises TextError where no line has a character.
+    Raises TextError if all lines are empty.
     """
 
     carries = False
@@ -249,16 +250,16 @@ class DocumentStream(TextStream):
         edge = np.full(1, newline, ids.dtype)
         self._lines: NDArray[Any] = np.concatenate([edge, ids, edge])
         super().__init__(self._lines, sequence_length, batch_size, seed)
-        self._batches = lru_cache(maxsize=1)(self._draw)  # those of an epoch are kept while it lasts
+        self._batches = lru_cache(maxsize=1)(self._draw)  # the batches of the current epoch
 
     def _count_updates(self) -> int:
         ends = np.flatnonzero(self._lines == self._newline)
-        lengths = np.diff(ends)  # of a line with the newline at its end; 1: it is empty
+        lengths = np.diff(ends)  # of the lines, including the newline; 1 is an empty line
         starts, lengths = ends[:-1][lengths > 1], lengths[lengths > 1]
         if len(starts) == 0:
             raise TextError("no line has a character: there is no document to learn from.")
         pieces = -(-lengths // self.sequence_length)
-        number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # within its document
+        number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # of a piece in its document
         offsets = number * self.sequence_length
         self._starts = np.repeat(starts, pieces) + offsets
         self._lengths = np.minimum(np.repeat(lengths, pieces) - offsets, self.sequence_length)
@@ -266,11 +267,11 @@ class DocumentStream(TextStream):
 
     @property
     def characters_per_update(self) -> int:
-        """The mean over an epoch of the characters that are predicted, rounded."""
+        """The mean number of predicted characters of an update over an epoch, rounded."""
         return round(int(self._lengths.sum()) / self.updates_per_epoch)
 
     def take(self, n: int) -> Chunk:
-        """The next update, however many are asked for: the next ones may have other lengths."""
+        """Return one update for any n, because the next update may have another length."""
         return super().take(min(n, 1))
 
     def _read(self, epoch: int, start: int, stop: int) -> Chunk:  # noqa: ARG002 - always one update
@@ -278,25 +279,25 @@ class DocumentStream(TextStream):
         steps = np.arange(lengths.max())[:, np.newaxis]
         pieces, lengths = self._batches(epoch)[start][self.part], lengths[self.part]
         inside = steps < lengths
-        places = np.where(inside, self._starts[pieces] + steps, 0)  # the text begins with a newline
-        targets = np.where(inside, self._lines[places + 1].astype(np.int64), PADDING)
-        return Chunk(self._lines[places][np.newaxis], targets[np.newaxis])
+        positions = np.where(inside, self._starts[pieces] + steps, 0)  # the text begins with a newline
+        targets = np.where(inside, self._lines[positions + 1].astype(np.int64), PADDING)
+        return Chunk(self._lines[positions][np.newaxis], targets[np.newaxis])
 
     def _predicted(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:  # noqa: ARG002 - always one update
         return np.array([self._lengths_of(epoch, start).sum()])
 
     def _lengths_of(self, epoch: int, update: int) -> NDArray[np.int64]:
-        """Characters of each stream of an update, (B,)."""
+        """Return the number of characters of each stream of an update, (B,)."""
         pieces = self._batches(epoch)[update]
         lengths: NDArray[np.int64] = np.where(pieces == PADDING, 0, self._lengths[pieces])
         return lengths
 
     def _draw(self, epoch: int) -> NDArray[np.int64]:
-        """The pieces of each update of `epoch`, (updates, B); `PADDING` where a stream has none."""
+        """Return the pieces of the updates of `epoch`, (updates, B); `PADDING` for a stream without a piece."""
         pieces, updates = len(self._starts), self.updates_per_epoch
         words = random_streams.stream(self._seed, "documents", epoch * (pieces + updates)).words(pieces + updates)
-        mixed = np.argsort(words[:pieces], kind="stable")
-        by_length = mixed[np.argsort(self._lengths[mixed], kind="stable")]
+        shuffled = np.argsort(words[:pieces], kind="stable")
+        by_length = shuffled[np.argsort(self._lengths[shuffled], kind="stable")]
         filled = np.pad(by_length, (0, updates * self.batch_size - pieces), constant_values=PADDING)
         return filled.reshape(updates, self.batch_size)[np.argsort(words[pieces:], kind="stable")]
 

@@ -15,26 +15,27 @@ if TYPE_CHECKING:
 
     from recurra.text.id_file import Ids
 
-STEP_CHARACTERS = 1 << 20  # characters that are handled at once
+STEP_CHARACTERS = 1 << 20  # characters of a piece when a long text is processed
 BYTES = "bytes"  # the encoding of a text whose symbols are bytes
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text ready to be learned from.
+    """A text for training.
 
-    text      its characters, line ends LF; with encoding `bytes` chr(0) … chr(255), one for each byte
-    name      a slug, usable as a folder's name: the book's name, the file's stem, `a+2-more`, `stdin`
-    source    what was read, in order: a book's name, `-`, an absolute path, or `text` for a string
-    encoding  Python's name of the codec, or `bytes`
-    notes     what a user should be told: what was skipped, normalized, joined
-    sha256    of the text as UTF-8, or of the bytes themselves; so a file that needed no change has the
-              digest that `sha256sum` prints. `respell` keeps the digest of the text that was read
+    Use `vocabulary`, `ids`, `part` and `len` instead of `text` if the text may be a `LongText`, which is in a file.
 
-    `LongText` is a text that is not in memory: of it, use `vocabulary`, `ids`, `part` and `len` in place of `text`.
+    Attributes:
+        text: the characters, with line ends LF; with encoding `bytes`, chr(0) … chr(255), one for each byte
+        name: a slug for a folder: the name of a book, the stem of a file, `a+2-more`, `stdin`
+        source: the sources in order: the name of a book, `-`, an absolute path, or `text` for a string
+        encoding: Python's name of the codec, or `bytes`
+        notes: notes for the user: files that were skipped, characters that were normalized, newlines that were added
+        sha256: the digest of the text in UTF-8, or of its bytes. For a file that needed no change it equals the output
+            of `sha256sum`. `respell` does not change the digest
     """
 
-    text: str = field(repr=False, compare=False)  # the digest tells texts apart
+    text: str = field(repr=False, compare=False)  # the digest distinguishes texts
     name: str
     source: tuple[str, ...] = ()
     encoding: str = "utf-8"
@@ -50,12 +51,12 @@ class Text:
 
     @property
     def is_bytes(self) -> bool:
-        """Whether each symbol is a byte, not a character."""
+        """True if each symbol is a byte, not a character."""
         return self.encoding == BYTES
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The text's own symbols, or all bytes; TextError where it is empty or has a lone surrogate."""
+        """The symbols of the text, or all bytes; raises TextError if it is empty or has a lone surrogate."""
         return Vocabulary.bytes() if self.is_bytes else Vocabulary.of(self.text)
 
     @cached_property
@@ -66,26 +67,26 @@ class Text:
         return ids
 
     def part(self, start: int, stop: int) -> str:
-        """The symbols `start` to `stop`."""
+        """Return the symbols `start` to `stop`."""
         return self.text[start:stop]
 
     def readable(self, start: int, stop: int) -> str:
-        """The same as a person reads it, as far as it goes: bytes are decoded, what is no UTF-8 becomes U+FFFD."""
+        """Return the symbols `start` to `stop`, at most to the end; bytes are decoded, invalid UTF-8 as U+FFFD."""
         part = self.part(start, min(stop, len(self)))
         return part.encode("latin-1").decode("utf-8", "replace") if self.is_bytes else part
 
     def respell(self, vocabulary: Vocabulary) -> Text:
-        """Return the text in the canonical form that `vocabulary` has: itself unless that changes it."""
+        """Return the text in the canonical form of `vocabulary`; the same object if nothing changes."""
         if self.is_bytes or set(self.vocabulary.symbols) <= set(vocabulary.symbols):
             return self
-        respelling = Respeller(vocabulary)
+        respeller = Respeller(vocabulary)
         steps = (
             self.part(start, min(start + STEP_CHARACTERS, len(self))) for start in range(0, len(self), STEP_CHARACTERS)
         )
-        spelled = self._of_same_source(respelling.pieces(steps))
-        if respelling.note is None:
+        spelled = self._of_same_source(respeller.pieces(steps))
+        if respeller.note is None:
             return self
-        object.__setattr__(spelled, "notes", (*self.notes, respelling.note))
+        object.__setattr__(spelled, "notes", (*self.notes, respeller.note))
         object.__setattr__(spelled, "sha256", self.sha256)
         return spelled
 
@@ -93,6 +94,6 @@ class Text:
         return Text("".join(pieces), self.name, self.source, self.encoding)
 
     def only_symbol(self) -> str | None:
-        """The symbol of a text, not empty, that has no other; None where it has more."""
+        """Return the symbol of a text that repeats one symbol; None if it has more. The text must not be empty."""
         first = self.text[0]
         return first if self.text.count(first) == len(self.text) else None

@@ -1,4 +1,4 @@
-"""Characters ↔ ids: the id of a character is its place among the text's characters in code-point order."""
+"""The vocabulary, which maps characters to ids: the positions of the text's characters in code-point order."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
 CODE_POINTS = 0x110000
 _FIRST_SURROGATE, _LAST_SURROGATE = 0xD800, 0xDFFF
-_NAMED = 5
+_LISTED_CHARACTERS = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
-    """K characters in code-point order: never a set's order, which changes from process to process.
+    """K characters in code-point order, which is equal in every process; the order of a set is not.
 
-    `code_points` is a read-only uint32 array (K,); `is_bytes` says that the symbols chr(0) … chr(255) are the
-    bytes of UTF-8 or of anything else, not characters.
+    `code_points` is a read-only uint32 array (K,). With `is_bytes`, the symbols chr(0) … chr(255) are bytes, of UTF-8
+    or any other data, not characters.
     """
 
     code_points: NDArray[np.uint32]
     is_bytes: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Trust the arguments; `of`, `bytes` and `from_code_points` check what comes from outside."""
+        """Copy the code points; only their type is checked. `from_code_points` checks untrusted values."""
         hint = "`Vocabulary.of(text)` has the characters of a text."
-        own = self.code_points
-        if not isinstance(own, np.ndarray) or own.ndim != 1 or own.dtype.kind not in "iu":
-            raise arguments.invalid_argument("code_points", "a one-dimensional array of whole numbers", own, hint)
-        own = own.astype(np.uint32)
-        own.flags.writeable = False
-        object.__setattr__(self, "code_points", own)
+        points = self.code_points
+        if not isinstance(points, np.ndarray) or points.ndim != 1 or points.dtype.kind not in "iu":
+            raise arguments.invalid_argument("code_points", "a one-dimensional array of whole numbers", points, hint)
+        points = points.astype(np.uint32)
+        points.flags.writeable = False
+        object.__setattr__(self, "code_points", points)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle the characters, without the tables that were made of them."""
+        """Copy and pickle the characters without the cached tables."""
         return partial(type(self), is_bytes=self.is_bytes), (self.code_points,)
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """The characters of `text`; TextError where it is empty or has a lone surrogate."""
+        """Return the vocabulary of `text`; raise TextError if it is empty or has a lone surrogate."""
         text = arguments.text("text", text)
         if not text:
             raise TextError("an empty text has no characters to learn.")
@@ -60,12 +60,12 @@ class Vocabulary:
 
     @classmethod
     def bytes(cls) -> Self:
-        """All 256 bytes, written as the characters U+0000 … U+00FF."""
+        """Return the vocabulary of all 256 bytes, represented by the characters U+0000 … U+00FF."""
         return cls(np.arange(256, dtype=np.uint32), is_bytes=True)
 
     @classmethod
     def from_code_points(cls, code_points: ArrayLike, *, is_bytes: bool = False) -> Self:
-        """The vocabulary that a model file holds; ModelError unless it is a list of ascending characters."""
+        """Return the vocabulary of a model file; raise ModelError unless the code points are valid and ascending."""
         is_bytes = arguments.flag("is_bytes", is_bytes)
         array = _array("code_points", code_points)
         if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
@@ -75,7 +75,7 @@ class Vocabulary:
             )
         points = array.astype(np.int64)
         if array.max() >= CODE_POINTS or points.min() < 0:
-            raise ModelError("the model's vocabulary has a number that is no code point of Unicode.")
+            raise ModelError("the model's vocabulary has a number that is not a code point of Unicode.")
         if np.any((points >= _FIRST_SURROGATE) & (points <= _LAST_SURROGATE)):
             raise ModelError("the model's vocabulary has a surrogate, which is no character.")
         if np.any(np.diff(points) <= 0):
@@ -85,24 +85,24 @@ class Vocabulary:
         return cls(points.astype(np.uint32), is_bytes=is_bytes)
 
     def extended(self, other: Self) -> Self:
-        """This vocabulary with the characters of `other` that it has not, in code-point order like any."""
+        """Return the union of this vocabulary and `other`, in code-point order."""
         arguments.instance("other", other, Vocabulary)
         points: NDArray[np.uint32] = np.union1d(self.code_points, other.code_points)
         return type(self)(points, is_bytes=self.is_bytes)
 
     @cached_property
     def symbols(self) -> str:
-        """All characters as one string: that of id k is symbols[k]."""
+        """All characters as one string; id k is the character symbols[k]."""
         return _characters(self.code_points)
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """The type of ids: the smallest of uint8, uint16 and uint32 that holds K - 1."""
+        """The type of ids: the smallest of uint8, uint16 and uint32 that can represent K - 1."""
         return np.min_scalar_type(len(self) - 1)
 
     @cached_property
     def _ids(self) -> NDArray[Any]:
-        """The id of every code point (CODE_POINTS,), 0 where it has none."""
+        """The id of every code point, (CODE_POINTS,); 0 for code points outside the vocabulary."""
         table = np.zeros(CODE_POINTS, dtype=self.dtype)
         table[self.code_points] = np.arange(len(self))
         return table
@@ -122,31 +122,31 @@ class Vocabulary:
         return "Vocabulary.bytes()" if self.is_bytes else f"<Vocabulary of {len(self):,} characters>"
 
     def encode(self, text: str) -> NDArray[Any]:
-        """The ids (N,) of the N characters of `text`; TextError names those that the vocabulary has not."""
+        """Return the ids (N,) of the N characters of `text`; raise TextError if the vocabulary lacks one of them."""
         text = arguments.text("text", text)
         ids, known = self.look_up(text)
         if not known.all():
             unknown = name_characters(_distinct(text, known))
             raise TextError(
-                f"the text has characters that the model has not seen: {unknown}.",
+                f"the text has characters that the model's vocabulary lacks: {unknown}.",
                 hint="leave them out, or train a model on a text that has them.",
             )
         return ids
 
     def encode_known(self, text: str) -> tuple[NDArray[Any], str]:
-        """The ids of the characters that the vocabulary has; the others, each once, as they first appear."""
+        """Return the ids of the characters in the vocabulary, and the other characters, each once, as they appear."""
         text = arguments.text("text", text)
         ids, known = self.look_up(text)
         return (ids, "") if known.all() else (ids[known], _distinct(text, known))
 
     def look_up(self, text: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """For each of the N characters of `text` its id (N,), 0 where it has none, and whether it has one (N,)."""
+        """Return the ids (N,) of the N characters of `text`, 0 for unknown ones, and a mask (N,): True if known."""
         points = code_points(arguments.text("text", text))
         ids = self._ids[points]
         return ids, (ids != 0) | (points == self.code_points[0])
 
     def decode(self, ids: ArrayLike) -> str:
-        """The characters of `ids`, whole numbers of any shape, read in C order; UsageError for a wrong id."""
+        """Return the characters of `ids`, an array of any shape, in C order; raise UsageError for an invalid id."""
         array = _array("ids", ids).ravel()
         if array.size == 0:
             return ""
@@ -155,9 +155,9 @@ class Vocabulary:
         return _characters(self.code_points[array])
 
     def spell(self, text: str) -> str:
-        """A user's text in this vocabulary's symbols: in bytes mode its UTF-8 bytes, else the text itself.
+        """Return a user's text as symbols of this vocabulary: its UTF-8 bytes if `is_bytes`, else the text itself.
 
-        Bytes of a command line that are no UTF-8 reach Python as surrogates, and become those bytes again.
+        Python represents bytes of a command line that are not UTF-8 by surrogates; they become the same bytes again.
         """
         text = arguments.text("text", text)
         if not self.is_bytes:
@@ -168,18 +168,18 @@ class Vocabulary:
             raise _surrogate(ord(text[error.start])) from None
 
     def unspell(self, symbols: str) -> str:
-        """What `spell` did, undone; bytes that are no UTF-8 become U+FFFD."""
+        """Invert `spell`; bytes that are not UTF-8 become U+FFFD."""
         symbols = arguments.text("symbols", symbols)
         return symbols.encode("latin-1").decode("utf-8", "replace") if self.is_bytes else symbols
 
 
 def codes(text: str) -> str:
-    """A few characters for a message: 'é' (U+0065 U+0301)."""
+    """Return a few characters with their code points for a message, such as 'é' (U+0065 U+0301)."""
     return f"{quote_text(text)} ({' '.join(f'U+{ord(character):04X}' for character in text)})"
 
 
 def _array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Return the array of `value`; UsageError where it is none."""
+    """Convert `value` to an array; raise UsageError if that is impossible."""
     try:
         return np.asarray(value)
     except ValueError:  # rows of different lengths
@@ -187,10 +187,10 @@ def _array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def name_characters(characters: str) -> str:
-    """Distinct characters for a message: up to five as 'é' (U+00E9), and how many more there are."""
-    named = ", ".join(map(codes, characters[:_NAMED]))
-    rest = len(characters) - _NAMED
-    return named + (f" and {rest:,} more" if rest > 0 else "")
+    """Return distinct characters for a message: up to five as 'é' (U+00E9), and the number of others."""
+    listed = ", ".join(map(codes, characters[:_LISTED_CHARACTERS]))
+    rest = len(characters) - _LISTED_CHARACTERS
+    return listed + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _surrogate(code_point: int) -> TextError:
@@ -198,12 +198,12 @@ def _surrogate(code_point: int) -> TextError:
 
 
 def _distinct(text: str, known: NDArray[np.bool_]) -> str:
-    """The characters that are not known, each once, in the order in which they first appear."""
+    """Return the unknown characters of `text`, each once, in the order of their first appearance."""
     return "".join(dict.fromkeys(_characters(code_points(text)[~known])))
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
-    """The code points (N,) of the N characters of `text`."""
+    """Return the code points (N,) of the N characters of `text`."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 

@@ -1,8 +1,8 @@
 """Words: runs of letters, marks, digits and underscores, with apostrophes and middle dots between two letters.
 
-Combining marks and format characters belong to the word (Unicode Standard Annex 29, rules WB4 to WB7). Scripts that
-are written without spaces between words (Han, Kana, Thai, Khmer and others) have no words that spaces would show: their
-characters are parts of none. `web/static/unicode.js` has the same rules for the page.
+Combining marks and format characters belong to the word (Unicode Standard Annex 29, rules WB4 to WB7). Characters of
+scripts without spaces between words (Han, Kana, Thai, Khmer and others) belong to no word. `web/static/unicode.js` has
+the same rules for the page.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ _JOINING = "'\u2019\u00b7"
 @functools.cache
 def pattern() -> re.Pattern[str]:
     """Return the pattern of a word."""
-    all_places = itertools.chain(range(0x20000), range(0xE0000, 0xE0200))  # the others are Han, and no letters
-    places = [point for point in all_places if not is_unspaced(point) and point != ZERO_WIDTH_SPACE]
-    categories = {point: unicodedata.category(chr(point)) for point in places}
+    # The other code points are Han characters, or neither letters nor marks.
+    candidates = itertools.chain(range(0x20000), range(0xE0000, 0xE0200))
+    points = [point for point in candidates if not is_unspaced(point) and point != ZERO_WIDTH_SPACE]
+    categories = {point: unicodedata.category(chr(point)) for point in points}
     letters = [point for point, category in categories.items() if category[0] in "LN" or category == "Pc"]
     marks = [point for point, category in categories.items() if category[0] == "M" or category == "Cf"]
     first, inside = _ranges(letters), _ranges(sorted(letters + marks))
@@ -52,9 +53,9 @@ def pattern() -> re.Pattern[str]:
 
 
 def is_unspaced(point: int) -> bool:
-    """Return True if the code point is of a script that is written without spaces between words."""
-    place = bisect.bisect_right(UNSPACED, (point, sys.maxunicode)) - 1
-    return place >= 0 and point <= UNSPACED[place][1]
+    """Return True if the code point belongs to a script without spaces between words."""
+    index = bisect.bisect_right(UNSPACED, (point, sys.maxunicode)) - 1
+    return index >= 0 and point <= UNSPACED[index][1]
 
 
 def is_mark(character: str) -> bool:
@@ -63,18 +64,18 @@ def is_mark(character: str) -> bool:
 
 
 def word_characters(text: str, kept: str, other: str) -> str:
-    """Return `text` with `other` for each character that is no letter, mark, digit or underscore, and not `kept`."""
-    return "".join(one if one.isalnum() or one in f"_{kept}" or is_mark(one) else other for one in text)
+    """Replace each character by `other`, except letters, marks, digits, underscores and the characters of `kept`."""
+    return "".join(char if char.isalnum() or char in f"_{kept}" or is_mark(char) else other for char in text)
 
 
 def has_words(text: str) -> bool:
-    """Return True unless most letters of `text` are of scripts that are written without spaces between words."""
+    """Return True unless most letters of `text` belong to scripts without spaces between words."""
     letters = [character for character in text if character.isalpha()]
     return 2 * sum(is_unspaced(ord(character)) for character in letters) <= len(letters)
 
 
 def _ranges(points: list[int]) -> str:
-    """Return ascending code points as the inside of a character class."""
-    places = enumerate(points)
-    runs = [[point for _, point in run] for _, run in itertools.groupby(places, key=lambda pair: pair[1] - pair[0])]
+    """Return ascending code points as the ranges of a character class in a regular expression."""
+    pairs = enumerate(points)
+    runs = [[point for _, point in run] for _, run in itertools.groupby(pairs, key=lambda pair: pair[1] - pair[0])]
     return "".join(f"\\U{run[0]:08x}-\\U{run[-1]:08x}" for run in runs)
