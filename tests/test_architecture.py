@@ -1,4 +1,4 @@
-"""A module imports only from packages before its own in `IMPORT_ORDER`, and `import recurra` loads nothing heavy."""
+"""Imports in the order of `IMPORT_ORDER`, no forbidden code, unique names, and package docstrings that are current."""
 
 import ast
 import re
@@ -33,7 +33,7 @@ def is_for_types_only(node: ast.AST) -> TypeGuard[ast.If]:
 
 
 def imports(path: Path, *, types: bool = False) -> set[str]:
-    """The modules of ours that `path` imports, anywhere in it; those for type checkers only if `types`."""
+    """Return the modules of recurra that `path` imports; imports for type checkers count only with `types`."""
     found: set[str] = set()
     stack: list[ast.AST] = [*ast.parse(path.read_text()).body]
     while stack:
@@ -56,7 +56,7 @@ def package_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p != ROOT / "__init__.py"], ids=name_of)
-def test_a_module_imports_only_from_packages_before_its_own(path: Path) -> None:
+def test_module_imports_only_from_earlier_packages(path: Path) -> None:
     own = package_of(name_of(path))
     for imported in imports(path, types=True) - {"recurra"}:
         assert LEVEL[package_of(imported)] <= LEVEL[own], f"{name_of(path)} imports {imported}"
@@ -85,13 +85,13 @@ def test_every_package_is_in_the_import_order() -> None:
 
 
 @pytest.mark.parametrize("code", ["import recurra", "import recurra.cli; recurra.cli.main(['--help'])"])
-def test_nothing_heavy_is_loaded(code: str) -> None:
+def test_import_loads_no_large_package(code: str) -> None:
     report = f"import sys\ntry:\n    {code}\nexcept SystemExit: pass\nprint(*sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ""
 
 
-def test_the_public_names_are_sorted_and_all_there() -> None:
+def test_public_names_are_sorted_and_complete() -> None:
     assert sorted(recurra.__all__) == recurra.__all__
     for name in recurra.__all__:
         assert getattr(recurra, name).__name__ == name
@@ -101,8 +101,8 @@ def test_the_public_names_are_sorted_and_all_there() -> None:
 
 
 RUNS_CODE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml", "code", "runpy", "pty"}
-LISTENS = {"asyncio", "http", "socket"}  # what the server is made of: it answers, and calls nobody
-OWN_PROCESS = {"recurra.web.live_page": {"subprocess"}}  # this Python, for the live page
+LISTENS = {"asyncio", "http", "socket"}  # for the server, which accepts connections and opens none
+OWN_PROCESS = {"recurra.web.live_page": {"subprocess"}}  # the same Python, for the live page
 STARTS_PROCESSES = {"subprocess", "multiprocessing", "pexpect"}
 NETWORK = {
     "socket", "socketserver", "ssl", "http", "urllib", "urllib3", "requests", "httpx", "aiohttp", "asyncio", "ftplib",
@@ -118,7 +118,7 @@ ARRAYS = {"np.load", "numpy.load", "np.loadtxt", "np.genfromtxt", "np.fromfile",
 
 
 def offences(source: str) -> Iterator[str]:
-    """What a source has that could run foreign code, start a process, or reach a network."""
+    """Yield the names in a source that could run foreign code, start a process, or use a network."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
@@ -143,14 +143,14 @@ def is_forbidden(name: str) -> bool:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_nothing_runs_foreign_code_or_starts_a_process_or_reaches_a_network(path: Path) -> None:
+def test_no_foreign_code_process_or_network(path: Path) -> None:
     name = name_of(path)
     listens = LISTENS if package_of(name + ".") in {"serving", "web"} else set()
     assert set(offences(path.read_text())) <= OWN_PROCESS.get(name, listens)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "serving").rglob("*.py")), ids=name_of)
-def test_the_server_connects_to_nobody(path: Path) -> None:
+def test_server_opens_no_connections(path: Path) -> None:
     words = path.read_text()
     for call in ("create_connection", "open_connection", "connect(", "connect_ex(", "sendto(", "http.client"):
         assert call not in words, call
@@ -171,24 +171,24 @@ def test_the_server_connects_to_nobody(path: Path) -> None:
         ("import subprocess as s", "subprocess"),
     ],
 )
-def test_what_would_do_so_is_found(source: str, found: str) -> None:
+def test_offences_finds_forbidden_code(source: str, found: str) -> None:
     assert found in list(offences(source))
 
 
-def test_one_place_starts_a_process() -> None:
-    """`tests/cli/test_cli_live.py` has what is started: this Python, with a module of ours."""
+def test_only_live_page_starts_a_process() -> None:
+    """`tests/cli/test_cli_live.py` checks the command line: the same Python, with a module of recurra."""
     source = (ROOT / "web" / "live_page.py").read_text()
     calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     assert [call for call in calls if call.startswith("subprocess.")] == ["subprocess.Popen"]
 
 
-def test_modules_are_imported_by_names_that_stand_in_the_source() -> None:
-    """`import_module` never sees a user's word: its arguments are constants, or names out of constants."""
-    found = {name_of(path) for path in MODULES if "import_module(" in path.read_text()}
-    assert found == {"recurra", "recurra.text.named_books", "recurra.network.cells", "recurra.cli.command_line"}
+def test_import_module_arguments_are_constants() -> None:
+    """The arguments of `import_module` never come from a user: they are constants, or names from constants."""
+    callers = {name_of(path) for path in MODULES if "import_module(" in path.read_text()}
+    assert callers == {"recurra", "recurra.text.named_books", "recurra.network.cells", "recurra.cli.command_line"}
 
 
-def test_the_readme_and_the_package_have_the_threat_model() -> None:
+def test_readme_and_package_state_threat_model() -> None:
     root = ROOT.parents[1]
     assert "SECURITY.md" in (root / "README.md").read_text()
     assert '"SECURITY.md"' in (root / "pyproject.toml").read_text()
@@ -197,9 +197,9 @@ def test_the_readme_and_the_package_have_the_threat_model() -> None:
         assert reader in words
 
 
-# Classes of one name are one protocol: every module of the package has its own, and one caller uses any of them.
+# Classes with the same name implement one protocol: each module of the package has one, with the same callers.
 PROTOCOLS = {
-    "Cache": ("network/cells", "what `Equations.forward` of a cell keeps for `Equations.backward`"),
+    "Cache": ("network/cells", "the values of `Equations.forward` of a cell for `Equations.backward`"),
     "State": ("network/cells", "`CellSpec.state`: the arrays that a cell carries from one time step to the next"),
     "Step": ("network/cells", "one time step in the cache of a cell"),
     "Saved": ("engines/kernels", "`CellKernels.saved`: the arrays that the kernels of a cell keep for backward"),
@@ -208,23 +208,23 @@ PROTOCOLS = {
 }
 
 
-def places(found: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return the names that (name, place) pairs give more than one place."""
+def places(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the names with more than one place among (name, place) pairs, each with its places."""
     by_name: dict[str, list[str]] = {}
-    for name, place in found:
+    for name, place in pairs:
         by_name.setdefault(name, []).append(place)
-    return {name: sorted(own) for name, own in by_name.items() if len(own) > 1}
+    return {name: sorted(of_name) for name, of_name in by_name.items() if len(of_name) > 1}
 
 
 def public_classes(source: str) -> list[str]:
     return [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
 
 
-def test_no_two_modules_have_one_name() -> None:
+def test_module_names_are_unique() -> None:
     assert places((path.name, name_of(path)) for path in MODULES if path.name != "__init__.py") == {}
 
 
-def test_no_two_public_classes_have_one_name_unless_they_are_one_protocol() -> None:
+def test_public_class_names_are_unique_except_protocols() -> None:
     found = places(
         (name, path.relative_to(ROOT).parent.as_posix())
         for path in MODULES
@@ -235,13 +235,13 @@ def test_no_two_public_classes_have_one_name_unless_they_are_one_protocol() -> N
     assert set(PROTOCOLS) == set(found), "a protocol with fewer than two classes"
 
 
-def test_a_name_in_two_places_is_found() -> None:
+def test_places_finds_repeated_names() -> None:
     assert places([("A", "x"), ("B", "x"), ("A", "y")]) == {"A": ["x", "y"]}
     assert public_classes("class A: pass\nclass _B: pass\ndef f():\n    class C: pass") == ["A"]
 
 
 def defined_names(path: Path) -> Iterator[str]:
-    """The names of functions, classes, constants and methods in a module."""
+    """Yield the names of functions, classes, constants and methods in a module."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
@@ -251,10 +251,10 @@ def defined_names(path: Path) -> Iterator[str]:
 
 
 def stale_names(docstring: str | None, modules: set[str], others: set[str]) -> list[str]:
-    """The modules that a package's docstring names and that do not exist.
+    """Return the modules in a package's docstring that do not exist.
 
-    The first column of a table has modules of the package. A word in backticks may also be a module or a package
-    elsewhere, or another name of the package: `others`.
+    The first column of a table has modules of the package. A word in backticks may also be one of `others`: modules and
+    packages elsewhere, and other names of the package.
     """
     assert docstring
     column = {word for line in re.findall(r"^ *(\w+(?:, \w+)*) {2,}\S", docstring, re.M) for word in line.split(", ")}
@@ -266,7 +266,7 @@ PACKAGES = [path for path in MODULES if path.name == "__init__.py" and path.pare
 
 
 @pytest.mark.parametrize("path", PACKAGES, ids=name_of)
-def test_a_package_docstring_names_only_what_exists(path: Path) -> None:
+def test_package_docstring_names_only_existing_modules(path: Path) -> None:
     own = {child.stem for child in path.parent.iterdir()}
     inner = {name.removeprefix("recurra.") for name in NAMES}
     others = inner | {name.replace(".", "/") for name in inner} | {name.split(".")[-1] for name in inner}
@@ -275,6 +275,6 @@ def test_a_package_docstring_names_only_what_exists(path: Path) -> None:
     assert stale_names(ast.get_docstring(ast.parse(path.read_text())), own, others) == []
 
 
-def test_a_stale_name_is_found() -> None:
+def test_stale_names_finds_missing_modules() -> None:
     docstring = "lanes, gone    vectors; `output` and `lanes`\n             go on; `runs/old.py`, `--option`, `network`"
     assert stale_names(docstring, {"lanes"}, {"network"}) == ["gone", "output", "runs/old"]

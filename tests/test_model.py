@@ -1,4 +1,4 @@
-"""The model: saved and loaded to the last bit, and every fault of a model file in an error."""
+"""Models: saved and loaded with equal bits, and an error for each fault of a model file."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def make_model(config: ModelConfig = CONFIG, vocabulary: Vocabulary = VOCABULARY
 
 
 def rewrite(path: Path, *, without: str = "", metadata: dict[str, Any] | None = None, **tensors: Any) -> Path:
-    """The model file `path` with a right hash but other content."""
-    found, told = tensor_file.read(path)
-    found = {name: array for name, array in (found | tensors).items() if name != without}
-    told = {name: value for name, value in (told | (metadata or {})).items() if name != without}
-    tensor_file.write(path, found, told)
+    """Change the content of the model file `path`, with a right hash."""
+    arrays, values = tensor_file.read(path)
+    arrays = {name: array for name, array in (arrays | tensors).items() if name != without}
+    values = {name: value for name, value in (values | (metadata or {})).items() if name != without}
+    tensor_file.write(path, arrays, values)
     return path
 
 
@@ -46,7 +46,7 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("vocabulary", [VOCABULARY, Vocabulary.of("é😀\U0010ffff\0"), Vocabulary.bytes()])
-def test_a_saved_model_is_loaded_to_the_last_bit(tmp_path: Path, layers: int, vocabulary: Vocabulary) -> None:
+def test_saved_model_loads_with_equal_bits(tmp_path: Path, layers: int, vocabulary: Vocabulary) -> None:
     model = make_model(ModelConfig(hidden_size=3, layers=layers), vocabulary)
     model.save(tmp_path / "model")
     loaded = load(str(tmp_path / "model"))
@@ -57,13 +57,13 @@ def test_a_saved_model_is_loaded_to_the_last_bit(tmp_path: Path, layers: int, vo
         assert loaded.parameters[name].tobytes() == array.tobytes()
 
 
-def test_its_words() -> None:
+def test_model_repr() -> None:
     assert repr(make_model()) == "<LanguageModel: elman, 1 × 8 units, 7 symbols, 191 parameters>"
     shapes = {name: array.shape for name, array in make_model().parameters.items()}
     assert shapes == {"layers.0.U": (8, 7), "layers.0.W": (8, 8), "layers.0.b": (8,), "V": (7, 8), "c": (7,)}
 
 
-def test_float64_parameters_are_rounded_and_those_too_large_refused() -> None:
+def test_float64_parameters_are_rounded_or_refused() -> None:
     parameters = {name: array.astype(np.float64) + 1e-12 for name, array in make_model().parameters.items()}
     model = LanguageModel(CONFIG, VOCABULARY, parameters)
     assert all(array.dtype == np.float32 for array in model.parameters.values())
@@ -72,7 +72,7 @@ def test_float64_parameters_are_rounded_and_those_too_large_refused() -> None:
         LanguageModel(CONFIG, VOCABULARY, parameters)
 
 
-def test_a_change_of_any_byte_of_a_model_file_is_found(tmp_path: Path) -> None:
+def test_change_of_any_byte_of_model_file_raises(tmp_path: Path) -> None:
     path = tmp_path / "model"
     make_model(ModelConfig(hidden_size=2), Vocabulary.of("ab")).save(path)
     data = path.read_bytes()
@@ -83,7 +83,7 @@ def test_a_change_of_any_byte_of_a_model_file_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", [2, None, "1"])
-def test_a_format_of_the_future(saved: Path, format_: object) -> None:
+def test_model_file_of_newer_format_raises(saved: Path, format_: object) -> None:
     with pytest.raises(ModelError, match=r"has format .*; this version of recurra reads format 1") as caught:
         load(rewrite(saved, metadata={"format": format_}))
     assert caught.value.hint == "install the version of recurra that wrote it."
@@ -98,7 +98,7 @@ def test_a_format_of_the_future(saved: Path, format_: object) -> None:
         ("parameters.V", r"does not hold a model: parameter `V` is missing; expected layers.0.U, .*, V, c\.$"),
     ],
 )
-def test_what_a_model_file_lacks_is_told(saved: Path, without: str, message: str) -> None:
+def test_incomplete_model_file_raises(saved: Path, without: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load(rewrite(saved, without=without))
 
@@ -113,18 +113,18 @@ def test_what_a_model_file_lacks_is_told(saved: Path, without: str, message: str
         ({"bytes": True}, "does not hold a model: the model's vocabulary should be the 256 bytes"),
     ],
 )
-def test_a_model_file_that_contradicts_itself(saved: Path, metadata: dict[str, Any], message: str) -> None:
+def test_inconsistent_model_file_raises(saved: Path, metadata: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         load(rewrite(saved, metadata=metadata))
     assert caught.value.exit_code == 4
 
 
-def test_a_model_file_with_a_vocabulary_that_is_none(saved: Path) -> None:
+def test_model_file_with_invalid_vocabulary_raises(saved: Path) -> None:
     with pytest.raises(ModelError, match="vocabulary is not in ascending order"):
         load(rewrite(saved, vocabulary=np.arange(7, dtype=np.uint32)[::-1]))
 
 
-def test_a_model_with_more_characters_writes_and_scores_as_before() -> None:
+def test_extended_model_samples_and_scores_as_before() -> None:
     model = make_model()
     more = model.extended(Vocabulary.of("abc!x"))
     assert more.vocabulary == Vocabulary.of("\n !abcdex")
@@ -135,7 +135,7 @@ def test_a_model_with_more_characters_writes_and_scores_as_before() -> None:
     assert model.extended(Vocabulary.of("abc")) is model
 
 
-def test_loss_and_gradients_are_those_of_the_network() -> None:
+def test_loss_and_gradients_equal_those_of_network() -> None:
     model = make_model()
     ids = (stream(1, "ids").uniform(24) * 7).astype(np.int64).reshape(2, 4, 3)
     state = State(h=stream(1, "h").normal(24).reshape(1, 3, 8).clip(-0.9, 0.9))
@@ -150,7 +150,7 @@ def test_loss_and_gradients_are_those_of_the_network() -> None:
     assert gradients["state.h"].shape == (1, 3, 8)
 
 
-def test_at_the_start_a_character_costs_ln_k_and_a_zero_state_is_the_default() -> None:
+def test_initial_loss_is_ln_k_and_default_state_is_zero() -> None:
     model = LanguageModel(CONFIG, VOCABULARY, initialize(CONFIG, 7, seed=1))
     ids = np.arange(7).reshape(7, 1)
     loss, _ = model.loss_and_gradients(ids, ids[::-1])
@@ -160,7 +160,7 @@ def test_at_the_start_a_character_costs_ln_k_and_a_zero_state_is_the_default() -
     assert not model.zero_state(3).h.any()
 
 
-def test_evaluation_is_the_mean_over_all_but_the_first() -> None:
+def test_evaluation_averages_all_but_first_character() -> None:
     model = make_model()
     ids = VOCABULARY.encode("abcde edcba\n")
     text = "abcde edcba\n"
@@ -168,12 +168,12 @@ def test_evaluation_is_the_mean_over_all_but_the_first() -> None:
 
 
 @pytest.mark.parametrize("ids", [[], [1], [0, 7], [-1, 0]])
-def test_evaluation_of_what_are_no_ids(ids: list[int]) -> None:
+def test_evaluation_of_invalid_ids_raises(ids: list[int]) -> None:
     with pytest.raises(UsageError, match="`ids` must be two or more ids from 0 to 6"):
         make_model().evaluate(np.array(ids, np.int64))
 
 
-def test_texts_that_have_no_score() -> None:
+def test_texts_too_short_to_score_raise() -> None:
     with pytest.raises(TextError, match=r"an empty text has no score\."):
         make_model().score("")
     with pytest.raises(TextError, match=r"the text has a lone surrogate, U\+DC80, at character 1"):

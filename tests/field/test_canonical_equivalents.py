@@ -129,7 +129,7 @@ def test_a_model_learns_on_and_resumes_from_the_other_form(
     book = tmp_path / "typed.txt"
     book.write_text(typed * 40 + "ß" * extend, encoding="utf-8")
     model_of(known).save(tmp_path / "model.safetensors")
-    settings: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "proof": False, "report": False, "classic": 0}
+    settings: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "proof": False, "report": False, "seed": 0}
     start: dict[str, Any] = {"start": tmp_path / "model.safetensors", "extend_vocabulary": extend}
     run = recurra.train(book, run=tmp_path / "run", updates=4, **start, **settings)
     assert run.model.vocabulary.symbols == "".join(sorted(set(known + "ß" * extend)))

@@ -1,4 +1,4 @@
-"""Strict decoding, its errors to the byte and the line, and the account of what was changed."""
+"""Strict decoding, errors with byte and line, and notes on changed characters."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ CODEC = st.sampled_from([check_encoding(encoding) for encoding in ENCODINGS])
 
 
 def pieces(data: Any, size: int) -> Iterator[Any]:
-    """`data` cut into pieces of `size`."""
+    """Cut `data` into pieces of `size` bytes."""
     return (data[start : start + size] for start in range(0, len(data), size))
 
 
 def at_once(data: bytes, encoding: str) -> str:
-    """The characters, or the message of the error, found from all bytes at once."""
+    """Return the characters, or the message of the error, with a decoder that reads all bytes at once."""
     try:
         text = data.decode(encoding)
         reject_surrogates(text, "a.txt")
@@ -56,7 +56,7 @@ def at_once(data: bytes, encoding: str) -> str:
 
 
 def decode(data: bytes, name: str, encoding: str) -> str:
-    """The characters of all bytes, given as one piece."""
+    """Decode all bytes as one piece."""
     return "".join(decode_text(iter([data]), name, encoding))
 
 
@@ -92,7 +92,7 @@ def test_text_codecs_and_their_names(given: str, name: str) -> None:
 @pytest.mark.parametrize(
     "encoding", ["rot13", "base64", "zlib", "hex", "undefined", "utf-9", "", "a\0b", "\ud800", 8, None]
 )
-def test_what_is_no_text_codec_is_a_usage_error(encoding: str) -> None:
+def test_codec_that_is_not_for_text_raises(encoding: str) -> None:
     with pytest.raises(UsageError, match=r"`encoding` must be a text encoding of Python, or `bytes`; got"):
         check_encoding(encoding)
 
@@ -101,14 +101,14 @@ def test_what_is_no_text_codec_is_a_usage_error(encoding: str) -> None:
     st.text(st.characters(exclude_categories=["Cs"])),
     st.sampled_from(["utf-8", "utf-16", "utf-32-be", "utf-7"]),
 )
-def test_decoding_undoes_encoding(text: str, encoding: str) -> None:
+def test_decoding_inverts_encoding_for_every_codec(text: str, encoding: str) -> None:
     data = text.encode(encoding)
     assume(formats.recognize(data) is None and formats.unmarked_unicode(data) is None)
     assert decode(data, "a.txt", encoding) == text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), CODEC, st.integers(1, 9))
-def test_text_may_be_cut_anywhere(text: str, encoding: str, size: int) -> None:
+def test_pieces_may_be_cut_anywhere(text: str, encoding: str, size: int) -> None:
     data = text.encode(encoding, "ignore")
     assume(formats.recognize(data) is None and formats.unmarked_unicode(data) is None)
     assert in_pieces(data, encoding, size) == at_once(data, encoding)
@@ -116,27 +116,27 @@ def test_text_may_be_cut_anywhere(text: str, encoding: str, size: int) -> None:
 
 @given(st.binary(max_size=60) | st.text("aé\r\n書😀\ud800").map(lambda text: text.encode("utf-8", "surrogatepass")),
        CODEC, st.integers(1, 9))  # fmt: skip
-def test_errors_are_the_same_wherever_it_is_cut(data: bytes, encoding: str, size: int) -> None:
+def test_errors_do_not_depend_on_cuts(data: bytes, encoding: str, size: int) -> None:
     assume(formats.recognize(data) is None and formats.unmarked_unicode(data) is None)
     assert in_pieces(data, encoding, size) == at_once(data, encoding)
 
 
 @pytest.mark.parametrize("size", range(1, 12))
-def test_an_error_far_behind_line_ends_that_are_cut(size: int) -> None:
+def test_line_number_of_error_after_cut_line_ends(size: int) -> None:
     data = "é\r\n書\r\r\n\n".encode() * 100 + b"\r\n\xff"
     with pytest.raises(TextError, match=r"byte 0xff at offset 1,102, line 402 \(invalid start byte\)"):
         list(decode_text(pieces(data, size), "a.txt", "utf-8"))
 
 
 @given(st.text("a\r\n\ufeff\0"), st.integers(1, 5))
-def test_the_normal_form_of_chunks(text: str, size: int) -> None:
+def test_normalized_chunks_equal_normalized_text(text: str, size: int) -> None:
     journal = Journal()
     found = "".join(normalize_chunks(pieces(text, size), "a.txt", journal))
     assert (found, journal.notes()) == notes_of(text)
 
 
 @given(st.binary())
-def test_bytes_are_themselves(data: bytes) -> None:
+def test_encoding_bytes_keeps_every_byte(data: bytes) -> None:
     text = Text(decode(data, "a.bin", "bytes"), "a", encoding="bytes")
     assert [ord(c) for c in text.text] == list(data)
     assert text.sha256 == hashlib.sha256(data).hexdigest()
@@ -191,7 +191,7 @@ def test_codec_without_positions(data: bytes) -> None:
         decode(data, "a.txt", "idna")
 
 
-def test_line_number_where_the_codec_cannot_replace() -> None:
+def test_line_number_with_codec_without_replacement() -> None:
     with pytest.raises(TextError, match=r"a\.txt is not punycode"):
         decode(b"a\n\xff\xff", "a.txt", "punycode")
 
@@ -200,7 +200,7 @@ def test_line_number_where_the_codec_cannot_replace() -> None:
     st.binary(max_size=40),
     st.sampled_from(["utf-8", "utf-16", "utf-7", "idna", "punycode", "iso2022_jp", "hz"]),
 )
-def test_any_bytes_decode_or_raise_a_text_error(data: bytes, encoding: str) -> None:
+def test_any_bytes_decode_or_raise_text_error(data: bytes, encoding: str) -> None:
     with contextlib.suppress(TextError):
         decode(data, "a.txt", encoding).encode("utf-8")
 
@@ -209,12 +209,12 @@ def test_any_bytes_decode_or_raise_a_text_error(data: bytes, encoding: str) -> N
     ("data", "encoding"),
     [(b"ab+2AA-", "utf-7"), (rb"ab\ud800", "unicode_escape"), (rb"ab\ud800", "raw_unicode_escape")],
 )
-def test_codecs_that_let_surrogates_through(data: bytes, encoding: str) -> None:
+def test_surrogates_from_lenient_codecs_raise(data: bytes, encoding: str) -> None:
     with pytest.raises(TextError, match=r"a\.txt has a lone surrogate, U\+D800, at character 2: it is no character"):
         decode(data, "a.txt", encoding)
 
 
-def test_surrogates() -> None:
+def test_reject_surrogates_names_position() -> None:
     reject_surrogates("\U0010ffff\ud7ff\ue000", "the text")
     with pytest.raises(TextError, match=r"the text has a lone surrogate, U\+DFFF, at character 1,000"):
         reject_surrogates("a" * 1000 + "\udfff", "the text")
@@ -235,12 +235,12 @@ def test_surrogates() -> None:
         ),
     ],
 )
-def test_normal_form(text: str, normal: str, notes: tuple[str, ...]) -> None:
+def test_normalization_and_its_notes(text: str, normal: str, notes: tuple[str, ...]) -> None:
     assert notes_of(text) == (normal, notes)
 
 
 @given(st.text("a\r\n\ufeff"))
-def test_normal_form_has_no_carriage_return_and_universal_newlines(text: str) -> None:
+def test_normalization_equals_universal_newlines(text: str) -> None:
     normal, _ = notes_of(text)
     assert normal == text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     assert "\r" not in normal

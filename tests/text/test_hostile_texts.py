@@ -1,6 +1,6 @@
-"""Texts from anywhere, one test each: read as they are, or refused in words, and never without an end.
+"""Hostile texts, one test each: reading ends in a text or in a TextError, and never hangs.
 
-How each is decoded, joined and counted is tested beside the code: `test_decoding`, `test_files`, `test_long_text`.
+`test_decoding`, `test_reading` and `test_long_text` test the modules that decode, join and count.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from recurra.text.text import Text
 T = 25
 
 
-def given(content: bytes | str) -> Text:
-    """The text of a file with this content."""
+def text_of(content: bytes | str) -> Text:
+    """Return the text of a file with this content."""
     Path("text").write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     return read("text")
 
 
-def learnable(content: bytes | str) -> str:
-    """The characters of a text that can be learned from, encoded and decoded."""
-    text = given(content)
+def training_characters(content: bytes | str) -> str:
+    """Return the characters of a text that is long enough for training, encoded and decoded."""
+    text = text_of(content)
     require_enough_text(text, T)
     return text.vocabulary.decode(text.ids[:])
 
@@ -43,29 +43,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path / "cache")
 
 
-def test_empty() -> None:
+def test_empty_text_raises() -> None:
     with pytest.raises(TextError, match="the text is empty: there is nothing to learn from"):
-        learnable("")
+        training_characters("")
 
 
-def test_one_character() -> None:
+def test_text_of_one_character_raises() -> None:
     with pytest.raises(TextError, match="the text has only one character"):
-        learnable("a")
+        training_characters("a")
 
 
-def test_one_distinct_character() -> None:
+def test_text_of_one_repeated_character_raises() -> None:
     with pytest.raises(TextError, match="every character of the text is 'a': there is nothing to predict"):
-        learnable("a" * 1000)
+        training_characters("a" * 1000)
 
 
-def test_shorter_than_the_sequence() -> None:
+def test_text_shorter_than_sequence_raises() -> None:
     with pytest.raises(TextError, match="the text has 25 characters, but one sequence of 25 needs 26"):
-        learnable("ab" * 12 + "a")
-    assert len(learnable("ab" * 13)) == 26
+        training_characters("ab" * 12 + "a")
+    assert len(training_characters("ab" * 13)) == 26
 
 
 def hole(name: str, size: int, end: bytes = b"") -> Path:
-    """A file of NULs that takes no room, and `end` behind them; skips where the file system has no holes."""
+    """Write a sparse file of NULs, with `end` after them; skip the test if the file system has no sparse files."""
     with Path(name).open("wb") as file:
         file.truncate(size)
         file.seek(size)
@@ -75,7 +75,7 @@ def hole(name: str, size: int, end: bytes = b"") -> Path:
     return Path(name)
 
 
-def test_a_hole_of_ten_gigabytes_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sparse_file_of_ten_gigabytes_raises_without_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     path = hole("sparse", 10 * 2**30)
     monkeypatch.setattr(sources, "chunks", lambda _: pytest.fail("it was read"))
     for encoding in ("utf-8", "bytes"):
@@ -83,7 +83,7 @@ def test_a_hole_of_ten_gigabytes_is_refused_unread(monkeypatch: pytest.MonkeyPat
             read(path, encoding)
 
 
-def test_a_hole_in_a_folder_is_left_out_unread() -> None:
+def test_sparse_file_in_folder_is_skipped_without_reading() -> None:
     Path("folder").mkdir()
     hole("folder/sparse", 10 * 2**30)
     Path("folder/text").write_text("some words")
@@ -92,7 +92,7 @@ def test_a_hole_in_a_folder_is_left_out_unread() -> None:
     assert text.notes[1:] == ("skipped, without data: 1 (folder/sparse)",)
 
 
-def test_a_hole_with_something_behind_it_is_read_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partly_sparse_file_is_read_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_text, "IN_MEMORY", 1 << 20)
     path = hole("sparse", 1 << 25, b"words")
     tracemalloc.start()
@@ -104,7 +104,7 @@ def test_a_hole_with_something_behind_it_is_read_in_bounded_memory(monkeypatch: 
     assert "NUL characters: 33,554,432, in sparse; is it binary" in text.notes[0]
 
 
-def test_a_binary_file_in_a_folder_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binary_file_in_folder_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("folder").mkdir()
     hole("folder/disk.img", 1 << 26, b"end")
     Path("folder/text").write_text("some words")
@@ -121,38 +121,38 @@ def test_a_binary_file_in_a_folder_is_not_read_to_its_end(monkeypatch: pytest.Mo
     assert sum(taken) < 1 << 23
 
 
-def test_binary() -> None:
+def test_binary_file_raises() -> None:
     content = bytes(range(256)) * 8
     with pytest.raises(TextError, match=r"text is not utf-8: byte 0x80 at offset 128, line 3.*\n?.*`--encoding bytes`"):
-        learnable(content)
+        training_characters(content)
     text = read("text", "bytes")
     require_enough_text(text, T)
     assert text.text.encode("latin-1") == content
 
 
-def test_invalid_utf_8_names_the_byte() -> None:
+def test_invalid_utf_8_error_names_byte() -> None:
     with pytest.raises(TextError, match="text is not utf-8: byte 0xe9 at offset 103, line 2"):
-        learnable(b"x" * 99 + b"\ncaf\xe9s")
+        training_characters(b"x" * 99 + b"\ncaf\xe9s")
     assert read("text", "bytes").text.endswith("caf\xe9s")
 
 
-def test_a_byte_order_mark() -> None:
-    assert learnable("\ufeff" + "words " * 9) == "words " * 9
+def test_byte_order_mark_is_removed() -> None:
+    assert training_characters("\ufeff" + "words " * 9) == "words " * 9
 
 
-def test_crlf() -> None:
-    assert learnable("words\r\n" * 9 + "\r") == "words\n" * 9 + "\n"
+def test_crlf_becomes_lf() -> None:
+    assert training_characters("words\r\n" * 9 + "\r") == "words\n" * 9 + "\n"
 
 
-def test_nul() -> None:
-    text = given("words\0" * 9)
+def test_nul_is_kept_with_note() -> None:
+    text = text_of("words\0" * 9)
     assert text.text == "words\0" * 9
     assert text.notes == ("NUL characters: 9, in text; is it binary?",)
 
 
-def test_lone_surrogates() -> None:
+def test_lone_surrogates_raise() -> None:
     with pytest.raises(TextError, match="text is not utf-8: byte 0xed at offset 6"):
-        learnable("words \ud800" * 9)
+        training_characters("words \ud800" * 9)
     Path("text").write_bytes(b"w\0o\0\x00\xd8r\0")
     with pytest.raises(TextError, match="is not utf-16"):
         read("text", "utf-16-le")
@@ -161,24 +161,24 @@ def test_lone_surrogates() -> None:
 @pytest.mark.parametrize(
     "unit", ["שלום עולם, ", "مرحبا\u200f ", "\u202eabc\u202c"], ids=["Hebrew", "Arabic", "override"]
 )
-def test_right_to_left(unit: str) -> None:
-    assert learnable(unit * 9) == unit * 9
+def test_right_to_left_text_is_unchanged(unit: str) -> None:
+    assert training_characters(unit * 9) == unit * 9
 
 
-def test_combining_characters_stay_as_they_are() -> None:
-    assert learnable("e\u0301é" + "\u0301" * 1000) == "e\u0301é" + "\u0301" * 1000
+def test_combining_characters_are_unchanged() -> None:
+    assert training_characters("e\u0301é" + "\u0301" * 1000) == "e\u0301é" + "\u0301" * 1000
 
 
-def test_a_hundred_thousand_distinct_characters() -> None:
+def test_hundred_thousand_distinct_characters_are_read() -> None:
     characters = "".join(map(chr, [*range(0x20, 0xD800), *range(0xE000, 0x1A000)]))[:100_000]
-    text = given(characters)
+    text = text_of(characters)
     assert len(text.vocabulary) == 100_000
     assert text.ids.dtype == np.uint32
     assert text.vocabulary.decode(text.ids[:]) == characters
 
 
 @pytest.mark.parametrize("change", ["cut", "grown", "replaced"])
-def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+def test_file_that_changes_during_reading_ends_without_hanging(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     monkeypatch.setattr(sources, "READ_BLOCK_BYTES", 20_000)
     chunks = sources.chunks
 
@@ -197,34 +197,33 @@ def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, c
         Path("new").replace("text")
 
     monkeypatch.setattr(sources, "chunks", changing)
-    text = given("word" * 25_000).text
+    text = text_of("word" * 25_000).text
     whole = "word" * 25_000
-    if change == "cut":  # a part of what is gone may have been read ahead
+    if change == "cut":  # the file object may have read a part ahead
         assert whole.startswith(text)
         assert 20_000 <= len(text) < 40_000
     else:
         assert text == whole + ("more" * 100 if change == "grown" else "")
 
 
-def test_a_file_in_a_folder_that_is_no_text_any_more_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_in_folder_that_becomes_undecodable_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("folder").mkdir()
     Path("folder/text").write_text("some words")
-    unfit = "recurra.text.reading._reason_to_skip"
 
     def change(path: Path, *_: str) -> None:
         path.write_bytes(b"\xff")
 
-    monkeypatch.setattr(unfit, change)
+    monkeypatch.setattr("recurra.text.reading._reason_to_skip", change)
     with pytest.raises(TextError, match="folder/text is not utf-8: byte 0xff at offset 0"):
         read("folder")
 
 
-def test_a_pipe_is_read_to_its_end() -> None:
+def test_pipe_is_read_to_its_end() -> None:
     with filled_pipe(Path("pipe"), b"words " * 9):
         assert read("pipe").text == "words " * 9
 
 
-def test_folders_that_lead_into_one_another() -> None:
+def test_folders_with_links_to_each_other_are_read_once() -> None:
     Path("a/b").mkdir(parents=True)
     Path("a/b/up").symlink_to(Path("a").resolve())
     Path("a/b/loop").symlink_to("loop")
@@ -235,7 +234,7 @@ def test_folders_that_lead_into_one_another() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read() -> None:
+def test_file_without_read_permission_raises() -> None:
     Path("text").write_text("words")
     Path("text").chmod(0)
     with pytest.raises(TextError, match="text cannot be read: permission denied"):

@@ -1,4 +1,4 @@
-"""Ids in a file: read by position like an array, found again, checked, and swept."""
+"""Id files: access like an array, reuse, checks of damage, and removal of old files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ bounds = st.none() | st.integers(-70, 70)
     st.builds(slice, bounds, bounds, st.none() | st.integers(1, 5)),
     st.data(),
 )
-def test_slices_and_parts_are_those_of_an_array(N: int, dtype: type, key: slice, data: st.DataObject) -> None:
+def test_slices_and_parts_equal_those_of_array(N: int, dtype: type, key: slice, data: st.DataObject) -> None:
     ids: np.ndarray = np.arange(N, dtype=dtype)[::-1].copy() * 3
     file = write(ids, f"{N}-{dtype.__name__}")
     start = data.draw(st.integers(0, N))
@@ -64,19 +64,19 @@ def test_slices_and_parts_are_those_of_an_array(N: int, dtype: type, key: slice,
     assert (file.min(), file.max()) == (ids.min(), ids.max())
 
 
-def test_a_step_backwards_is_refused() -> None:
+def test_negative_step_raises() -> None:
     with pytest.raises(ValueError, match="the step of a slice of an id file must be positive"):
         write(np.arange(5))[::-1]
 
 
-def test_what_is_whole_is_not_written_again() -> None:
+def test_complete_file_is_not_written_again() -> None:
     ids = np.arange(30, dtype=np.uint16)
     write(ids)
     assert np.array_equal(keep("a", ids.dtype, 30, 30, never())[:], ids)
 
 
 @pytest.mark.parametrize("damage", ["cut off", "longer", "a bit", "the digest", "empty"])
-def test_what_is_damaged_is_written_again(folder: Path, damage: str) -> None:
+def test_damaged_file_is_written_again(folder: Path, damage: str) -> None:
     ids = np.arange(30, dtype=np.uint16)
     write(ids)
     (path,) = folder.iterdir()
@@ -97,26 +97,26 @@ def test_what_is_damaged_is_written_again(folder: Path, damage: str) -> None:
     assert np.array_equal(keep("a", ids.dtype, 30, 30, never())[:], ids)
 
 
-def test_a_pipe_in_its_place_does_not_hang_and_is_replaced(folder: Path) -> None:
+def test_pipe_at_path_does_not_block_and_is_replaced(folder: Path) -> None:
     os.mkfifo(folder / "a.ids")
     assert np.array_equal(write(np.arange(5))[:], np.arange(5))
     assert (folder / "a.ids").is_file()
 
 
-def test_ids_that_no_symbol_has_are_written_again(folder: Path) -> None:
+def test_file_with_ids_outside_vocabulary_is_written_again(folder: Path) -> None:
     ids = np.arange(30, dtype=np.uint16)
     write(ids)
     assert np.array_equal(keep("a", ids.dtype, 30, 29, blocks(np.zeros_like(ids)))[:], np.zeros(30))
 
 
-def test_a_file_that_is_removed_can_still_be_read(folder: Path) -> None:
+def test_removed_file_can_still_be_read(folder: Path) -> None:
     ids = write(np.arange(30))
     for path in folder.iterdir():
         path.unlink()
     assert np.array_equal(ids[10:20], np.arange(10, 20))
 
 
-def test_a_file_that_is_cut_off_while_it_is_used(folder: Path) -> None:
+def test_file_truncated_during_use_raises(folder: Path) -> None:
     ids = write(np.arange(30))
     (path,) = folder.iterdir()
     os.truncate(path, 100)
@@ -127,7 +127,7 @@ def test_a_file_that_is_cut_off_while_it_is_used(folder: Path) -> None:
     assert error.value.exit_code == 7
 
 
-def test_a_disk_that_fails() -> None:
+def test_disk_error_raises_storage_error() -> None:
     class Broken:
         def seek(self, *_: int) -> None:
             raise OSError(5, "Input/output error")
@@ -142,14 +142,14 @@ def test_a_disk_that_fails() -> None:
         ids[:3]
 
 
-def test_threads_do_not_move_one_anothers_place() -> None:
+def test_threads_can_read_same_file() -> None:
     ids = write(np.arange(3000))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda start: ids[start : start + 10], range(2990)))
     assert all(np.array_equal(part, np.arange(start, start + 10)) for start, part in enumerate(found))
 
 
-def test_a_writer_that_fails_leaves_nothing(folder: Path) -> None:
+def test_failed_writer_leaves_no_file(folder: Path) -> None:
     def failing() -> Iterator[NDArray[Any]]:
         yield np.zeros(3, np.uint8)
         raise OSError(28, "No space left on device")
@@ -159,7 +159,7 @@ def test_a_writer_that_fails_leaves_nothing(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_the_files_used_last_are_kept(folder: Path) -> None:
+def test_most_recently_used_files_are_kept(folder: Path) -> None:
     ids = np.arange(9)
     for age, name in enumerate("abcd"):
         write(ids, name)
@@ -168,13 +168,13 @@ def test_the_files_used_last_are_kept(folder: Path) -> None:
     for path in (old, new, folder / "another's"):
         path.touch()
     os.utime(old, (time.time() - id_file.ABANDONED_SECONDS - 60,) * 2)
-    write(ids, "a")  # is used, and so newer than b
+    write(ids, "a")  # uses a, so that it is newer than b
     write(ids, "e")
     assert KEPT_FILES == 4
     assert sorted(path.name for path in folder.iterdir()) == [new.name, "a.ids", "another's", "c.ids", "d.ids", "e.ids"]
 
 
-def test_ids_of_another_vocabulary_are_read_through_a_table() -> None:
+def test_translated_ids_use_table() -> None:
     ids = np.arange(30, dtype=np.uint8) % 5
     table = np.array([70, 3, 900, 0, 12], np.uint16)
     found = translate(write(ids), table)

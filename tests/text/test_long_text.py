@@ -1,4 +1,4 @@
-"""Texts that are not held in memory: the same in everything as those that are."""
+"""Long texts, stored in a file: equal in every method to texts in memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def both(data: bytes, encoding: str = "utf-8") -> tuple[Text, Text]:
-    """The text of standard input in memory, and in a file."""
+    """Return the text of standard input twice: in memory, and in a file."""
     long = read("-", encoding, stdin=io.BytesIO(data))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(long_text, "IN_MEMORY", 1 << 24)
@@ -61,30 +61,30 @@ def assert_same(short: Text, long: Text) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=LIMIT + 2).filter(lambda t: "\r" not in t))
-def test_it_is_as_in_memory(text: str) -> None:
+def test_long_text_equals_text_in_memory(text: str) -> None:
     assume(formats.recognize(text.encode()) is None and formats.unmarked_unicode(text.encode()) is None)
     assert_same(*both(text.encode()))
 
 
 @given(st.binary(min_size=LIMIT + 1))
-def test_bytes_are_as_in_memory(data: bytes) -> None:
+def test_long_bytes_equal_bytes_in_memory(data: bytes) -> None:
     assert_same(*both(data, "bytes"))
 
 
-def test_a_text_in_bytes_and_in_characters_do_not_share_a_file(cache: Path) -> None:
+def test_bytes_and_characters_have_different_id_files(cache: Path) -> None:
     data = b"abc" * 9
     for encoding in ("bytes", "utf-8", "bytes"):
         assert_same(*both(data, encoding))
     assert len(list(cache.iterdir())) == 2
 
 
-def test_more_than_256_symbols() -> None:
+def test_more_than_256_symbols_use_wider_ids() -> None:
     short, long = both("".join(map(chr, range(300, 900))).encode("utf-16"), "utf-16")
     assert long.ids.dtype == np.uint16
     assert_same(short, long)
 
 
-def test_it_is_long_only_above_the_limit(cache: Path) -> None:
+def test_only_text_above_limit_is_stored_in_file(cache: Path) -> None:
     assert type(read("-", stdin=io.BytesIO(b"a" * LIMIT))) is Text
     assert not cache.exists()
     text = read("-", stdin=io.BytesIO(b"a" * (LIMIT + 1)))
@@ -92,7 +92,7 @@ def test_it_is_long_only_above_the_limit(cache: Path) -> None:
     assert "é" not in repr(text)
 
 
-def test_files_and_folders_that_are_long_together() -> None:
+def test_short_files_can_join_to_long_text() -> None:
     Path("f").mkdir()
     for name, data in {"a": b"\xef\xbb\xbfabc\r\nde", "b": b"\xff", "c": b"fgh\rij\n"}.items():
         Path("f", name).write_bytes(data)
@@ -111,13 +111,13 @@ def test_files_and_folders_that_are_long_together() -> None:
     }
 
 
-def test_an_error_far_inside_names_byte_and_line(cache: Path) -> None:
+def test_error_deep_in_long_text_names_byte_and_line(cache: Path) -> None:
     with pytest.raises(TextError, match="standard input is not utf-8: byte 0xff at offset 115, line 6"):
         read("-", stdin=io.BytesIO(TEXT.encode() + b"\xff"))
     assert not cache.exists()
 
 
-def test_an_error_after_characters_were_staged_leaves_no_file(cache: Path) -> None:
+def test_error_after_staging_leaves_no_file(cache: Path) -> None:
     def chunks() -> object:
         yield TEXT
         raise TextError("the second half is bad.")
@@ -127,7 +127,7 @@ def test_an_error_after_characters_were_staged_leaves_no_file(cache: Path) -> No
     assert list(cache.iterdir()) == []
 
 
-def test_what_cannot_be_learned() -> None:
+def test_long_text_of_one_symbol_raises() -> None:
     with pytest.raises(TextError, match="every character of the text is 'a'"):
         require_enough_text(read("-", stdin=io.BytesIO(b"a" * 99)), 5)
     with pytest.raises(TextError, match=r"every byte of the text is '\\x00'"):
@@ -137,7 +137,7 @@ def test_what_cannot_be_learned() -> None:
     require_enough_text(read("-", stdin=io.BytesIO(b"ab" * 13)), 25)
 
 
-def test_a_text_read_again_is_found_and_a_damaged_file_written_anew(cache: Path) -> None:
+def test_second_read_reuses_id_file_unless_damaged(cache: Path) -> None:
     short, _ = both(TEXT.encode())
     (path,) = cache.iterdir()
     assert path.name == f"{short.sha256}-uint8.ids"
@@ -150,7 +150,7 @@ def test_a_text_read_again_is_found_and_a_damaged_file_written_anew(cache: Path)
 
 
 @pytest.mark.parametrize("text", ["short", TEXT])
-def test_a_cache_folder_that_cannot_be_written(cache: Path, text: str) -> None:
+def test_unwritable_cache_folder_raises_with_hint(cache: Path, text: str) -> None:
     cache.parent.write_text("a file where a folder should be")
     if len(text) <= LIMIT:
         assert read("-", stdin=io.BytesIO(text.encode())).text == text
@@ -162,7 +162,7 @@ def test_a_cache_folder_that_cannot_be_written(cache: Path, text: str) -> None:
     assert error.value.exit_code == 7
 
 
-def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def test_full_disk_raises_with_hint(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -174,7 +174,7 @@ def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch, cache: Path) -> No
     assert list(cache.iterdir()) == []
 
 
-def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow_with_text(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (long_text, "IN_MEMORY"),
         (long_text, "STEP_CHARACTERS"),
@@ -195,11 +195,11 @@ def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> 
         tracemalloc.stop()
 
 
-def test_the_vocabulary_is_that_of_the_whole_text() -> None:
+def test_vocabulary_covers_whole_text() -> None:
     assert read("-", stdin=io.BytesIO(TEXT.encode())).vocabulary == Vocabulary.of(TEXT)
 
 
-def test_the_place_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_cache_folder_follows_xdg_cache_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert id_file.cache_folder() == tmp_path / "recurra" / "texts"

@@ -1,11 +1,11 @@
-"""What is told of how a text was read."""
+"""Notes on the reading of a text."""
 
 from __future__ import annotations
 
 from recurra.text.notes import Journal
 
 
-def test_journal_counts_and_names() -> None:
+def test_journal_counts_events_and_lists_names() -> None:
     journal = Journal()
     journal.note_once("as it stands: {count} {names} {}")
     for name in "abcde":

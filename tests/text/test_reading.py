@@ -1,4 +1,4 @@
-"""Sources of every kind become one Text, and every refusal is in words."""
+"""Sources of every kind become one Text; invalid sources raise an error with a hint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_file() -> None:
+def test_file_becomes_text_with_name_and_source() -> None:
     Path("My book.txt").write_bytes("naïve\n".encode())
     text = read("My book.txt")
     assert (text.text, text.name, text.encoding, text.notes) == ("naïve\n", "My-book", "utf-8", ())
@@ -35,7 +35,7 @@ def test_a_file() -> None:
     assert read(["My book.txt"]) == read(Path("My book.txt")) == text
 
 
-def test_no_source_is_the_default_book(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_source_reads_default_book(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read() == read([]) == read("kjv") == named_books.book("kjv")
     monkeypatch.setattr(
         named_books, "default_book", lambda: Text("docs", "python-docs", ("python-docs",), notes=("hint",))
@@ -43,19 +43,19 @@ def test_no_source_is_the_default_book(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read().notes == ("hint",)
 
 
-def test_book_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_book_not_installed_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(TextError, match=r"kjv is not installed\.\nhint: pip install 'recurra\[books\]'"):
         read("kjv")
 
 
-def test_book_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_book_with_encoding_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(named_books, "book", lambda name: Text("é", name, (name,)))
     text = read("kjv", "bytes")
     assert (text.text, text.encoding, text.name) == ("\xc3\xa9", "bytes", "kjv")
 
 
-def test_book_before_a_file_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_book_name_precedes_file_of_same_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(named_books, "book", lambda name: Text("the book", name, (name,)))
     Path("kjv").write_text("the file")
     assert read("kjv").text == "the book"
@@ -74,25 +74,25 @@ def test_book_before_a_file_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None
         ("../nothing", "the books are kjv, python-docs."),
     ],
 )
-def test_neither_book_nor_path(source: str, hint: str) -> None:
+def test_unknown_source_raises_with_suggestion(source: str, hint: str) -> None:
     message = f"{source} is neither a book nor an existing file or folder.\nhint: {hint}"
     with pytest.raises(TextError, match=f"^{re.escape(message)}$"):
         read(source)
 
 
-def test_text_given_for_a_path_is_shortened() -> None:
+def test_long_source_name_is_shortened_in_error() -> None:
     with pytest.raises(TextError, match=r"^(To be, or not ){5}To be, or …? is neither|^.{80}… is neither"):
         read("To be, or not " * 1000)
     with pytest.raises(TextError, match=r"a\\x00b is neither a book"):
         read("a\0b")
 
 
-def test_empty_name() -> None:
+def test_empty_source_name_raises() -> None:
     with pytest.raises(UsageError, match="the name of a text must not be empty"):
         read("")
 
 
-def test_unknown_encoding_comes_before_anything_is_read() -> None:
+def test_unknown_encoding_raises_before_reading() -> None:
     with pytest.raises(UsageError, match="`encoding` must be a text encoding"):
         read("nothing", "rot13")
 
@@ -107,13 +107,13 @@ def test_standard_input() -> None:
         read(["-", "-"], stdin=io.BytesIO(b"a"))
 
 
-def test_a_file_called_dash() -> None:
+def test_file_named_dash_is_read_as_path() -> None:
     Path("-").write_text("a file")
     assert read("./-").text == read(Path("-")).text == "a file"
     assert read("./-").name == "text"
 
 
-def test_several_sources_in_the_order_given() -> None:
+def test_sources_are_joined_in_order() -> None:
     Path("b.txt").write_text("b")
     Path("a.txt").write_text("a\n")
     Path("none.txt").write_text("")
@@ -128,7 +128,7 @@ def test_several_sources_in_the_order_given() -> None:
 
 
 @given(st.lists(st.text("ab\n", max_size=4), min_size=1, max_size=4))
-def test_joining_adds_newlines_and_nothing_else(parts: list[str]) -> None:
+def test_joining_adds_only_newlines(parts: list[str]) -> None:
     paths = [Path(f"part-{i}") for i in range(len(parts))]
     for path, part in zip(paths, parts, strict=True):
         path.write_text(part)
@@ -137,7 +137,7 @@ def test_joining_adds_newlines_and_nothing_else(parts: list[str]) -> None:
     assert read(paths).text == "".join(ended + filled[-1:])
 
 
-def test_notes_count_over_all_files() -> None:
+def test_notes_sum_counts_of_all_files() -> None:
     for name in "abcde":
         Path(name).write_bytes(b"\xef\xbb\xbfx\r\ny\r\n")
     assert read(list("abcde")).notes == (
@@ -147,32 +147,32 @@ def test_notes_count_over_all_files() -> None:
 
 
 @pytest.mark.parametrize("codec", ["latin-1", "utf-16", "utf-32", "cp1252", "utf-8-sig"])
-def test_other_encodings(codec: str) -> None:
+def test_other_encodings_are_decoded(codec: str) -> None:
     Path("a.txt").write_bytes("déjà\r\nvu".encode(codec))
     text = read("a.txt", codec)
     assert text.text == "déjà\nvu"
     assert text.sha256 == hashlib.sha256("déjà\nvu".encode()).hexdigest()
 
 
-def test_mark_that_the_codec_leaves() -> None:
+def test_byte_order_mark_left_by_codec_is_removed() -> None:
     Path("a.txt").write_bytes("\ufeffa".encode("utf-16-le"))
     assert read("a.txt", "utf-16-le").text == "a"
 
 
-def test_latin_1_file_as_utf_8() -> None:
+def test_latin_1_file_read_as_utf_8_raises() -> None:
     Path("a.txt").write_bytes("un\ndéjà vu".encode("latin-1"))
     with pytest.raises(TextError, match=r"^a\.txt is not utf-8: byte 0xe9 at offset 4, line 2 .*\nhint: .*--encoding"):
         read("a.txt")
 
 
-def test_utf_16_file_as_utf_8() -> None:
+def test_utf_16_file_read_as_utf_8_raises() -> None:
     Path("a.txt").write_text("déjà vu", encoding="utf-16")
     with pytest.raises(TextError, match=r"a\.txt is not utf-8[\s\S]*`--encoding utf-16`"):
         read("a.txt")
 
 
 @given(st.binary())
-def test_any_file_as_bytes(data: bytes) -> None:
+def test_encoding_bytes_reads_any_file(data: bytes) -> None:
     Path("a.bin").write_bytes(data)
     text = read("a.bin", "bytes")
     assert text.text.encode("latin-1") == data
@@ -180,13 +180,13 @@ def test_any_file_as_bytes(data: bytes) -> None:
     assert text.encoding == "bytes"
 
 
-def test_nul_in_a_file_that_was_named() -> None:
+def test_nul_in_named_file_gives_note() -> None:
     Path("a.txt").write_bytes(b"a\0b")
     assert read("a.txt").text == "a\0b"
     assert read("a.txt").notes[0].startswith("NUL characters: 1, in a.txt; is it binary")
 
 
-def test_folder() -> None:
+def test_folder_files_are_joined_and_others_noted() -> None:
     for name, data in {
         "b.txt": b"b",
         "a/z.txt": b"z\r\n",
@@ -224,7 +224,7 @@ def test_folder() -> None:
     }
 
 
-def test_folder_in_another_encoding_and_in_bytes() -> None:
+def test_folder_with_other_encodings() -> None:
     Path("f").mkdir()
     Path("f/1").write_bytes("é\0".encode("utf-16"))
     Path("f/2").write_bytes("ü".encode("utf-16"))
@@ -232,14 +232,14 @@ def test_folder_in_another_encoding_and_in_bytes() -> None:
     assert read("f", "bytes").text == "\xff\xfe\xe9\0\0\0\n\xff\xfe\xfc\0"
 
 
-def test_folder_here_and_twice() -> None:
+def test_working_directory_can_be_read_twice() -> None:
     Path("a").write_text("x")
     assert read(".").text == "x"
     assert read(".").name == Path.cwd().name
     assert read([".", "a"]).text == "x\nx"
 
 
-def test_folder_without_text() -> None:
+def test_folder_without_text_raises() -> None:
     Path("f").mkdir()
     with pytest.raises(TextError, match=r"^the folder f holds no text\.$"):
         read("f")
@@ -250,7 +250,7 @@ def test_folder_without_text() -> None:
         read("f")
 
 
-def test_unreadable_file_in_a_folder_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file_in_folder_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, *arguments: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -263,18 +263,18 @@ def test_unreadable_file_in_a_folder_is_not_passed_over(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
-def test_devices_are_refused(device: str) -> None:
+def test_device_as_source_raises(device: str) -> None:
     with pytest.raises(TextError, match=f"^{device} is neither a file .*, but a character device\\.\nhint: `-` reads"):
         read(device)
 
 
-def test_pipe_and_process_substitution() -> None:
+def test_pipe_is_read_as_source() -> None:
     with filled_pipe(Path("fifo"), "é\n".encode() * 60_000):
         text = read("fifo")
     assert (text.text, text.name) == ("é\n" * 60_000, "pipe")
 
 
-def test_file_descriptor() -> None:
+def test_file_descriptor_path_is_read() -> None:
     end, start = os.pipe()
     os.write(start, b"from a process\n")
     os.close(start)
@@ -285,7 +285,7 @@ def test_file_descriptor() -> None:
     assert (text.text, text.name, text.source) == ("from a process\n", "pipe", (f"/dev/fd/{end}",))
 
 
-def test_file_without_a_size() -> None:
+def test_file_of_unknown_size_is_read() -> None:
     assert len(read("/proc/self/status").text) > 0
 
 
@@ -304,13 +304,13 @@ def test_file_without_a_size() -> None:
         ("x" * 100, "x" * 60),
     ],
 )
-def test_names_are_fit_for_folders(path: str, name: str) -> None:
+def test_text_names_are_valid_folder_names(path: str, name: str) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text("text")
     assert read(path).name == name
 
 
-def test_source_of_odd_names_can_be_read_again() -> None:
+def test_source_with_odd_name_can_be_read_again() -> None:
     for name in (os.fsdecode(b"\xff.txt"), "a\nb", "x" * 250):
         Path(name).write_text("text of " + name[:3], errors="surrogateescape", encoding="latin-1")
         text = read(name, "latin-1")
@@ -318,7 +318,7 @@ def test_source_of_odd_names_can_be_read_again() -> None:
         assert read(list(text.source), "latin-1") == text
 
 
-def test_string() -> None:
+def test_string_becomes_text() -> None:
     text = from_string("\ufeffa\r\nb", name="my notes")
     assert (text.text, text.name, text.source, text.encoding) == ("a\nb", "my-notes", ("text",), "utf-8")
     assert len(text.notes) == 2
@@ -326,7 +326,7 @@ def test_string() -> None:
     assert from_string("é\r", encoding="bytes").text == "\xc3\xa9\r"
 
 
-def test_what_is_no_string() -> None:
+def test_value_that_is_not_a_string_raises() -> None:
     with pytest.raises(UsageError, match="`text` must be a str; got b'a'"):
         from_string(b"a")  # type: ignore[arg-type]
     with pytest.raises(TextError, match=r"the text has a lone surrogate, U\+D800, at character 1"):
@@ -344,19 +344,19 @@ def test_what_is_no_string() -> None:
         ("ab" * 50, 4, "the text has 100 characters, but one update of 4 sequences of 25 needs 101."),
     ],
 )
-def test_what_cannot_be_learned(text: str, B: int, message: str) -> None:
+def test_text_too_short_or_uniform_raises(text: str, B: int, message: str) -> None:
     with pytest.raises(TextError, match=re.escape(message)) as raised:
         require_enough_text(from_string(text), 25, B)
     assert raised.value.exit_code == 3
 
 
-def test_what_can_just_be_learned() -> None:
+def test_shortest_allowed_text_passes() -> None:
     require_enough_text(from_string("ab" * 13), 25)
     require_enough_text(from_string("ab" * 50 + "a"), 25, 4)
     require_enough_text(from_string("ab"), 1)
 
 
-def test_what_cannot_be_learned_after_a_split() -> None:
+def test_too_short_part_after_split_raises() -> None:
     text = from_string("ab" * 14)
     require_enough_text(text, 25, validation=0.07)
     with pytest.raises(
@@ -371,6 +371,6 @@ def test_what_cannot_be_learned_after_a_split() -> None:
         require_enough_text(text, 5, validation=0.5, test=0.01)
 
 
-def test_bytes_that_cannot_be_learned() -> None:
+def test_uniform_bytes_raise() -> None:
     with pytest.raises(TextError, match=r"every byte of the text is '\\x00'"):
         require_enough_text(from_string("\0\0", encoding="bytes"), 1)

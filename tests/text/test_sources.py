@@ -1,4 +1,4 @@
-"""What may be read, in which order, and clear words for what may not."""
+"""The files of a folder, their order, and errors for unreadable paths."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def standard_input(stdin: BinaryIO | None) -> bytes:
     return b"".join(sources.standard_input_chunks(stdin))
 
 
-def skipped(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
-    """The files of a folder and what was left out, by relative path."""
-    left_out: list[tuple[str, str]] = []
-    found = sources.walk(folder, lambda why, path: left_out.append((why, path.relative_to(folder).as_posix())))
-    return [path.relative_to(folder).as_posix() for path in found], left_out
+def walked(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the files of a folder and the skipped entries with reasons, all by relative path."""
+    skipped: list[tuple[str, str]] = []
+    paths = sources.walk(folder, lambda why, path: skipped.append((why, path.relative_to(folder).as_posix())))
+    return [path.relative_to(folder).as_posix() for path in paths], skipped
 
 
 def write(folder: Path, *names: str) -> None:
@@ -34,20 +34,20 @@ def write(folder: Path, *names: str) -> None:
         path.write_text("text")
 
 
-def test_order_is_that_of_code_points_in_the_relative_path(tmp_path: Path) -> None:
+def test_files_are_in_code_point_order_of_relative_paths(tmp_path: Path) -> None:
     write(tmp_path, "b", "a/z", "a-b", "a/b/c", "Z", "ä", "𝄞", "10", "9", "a b", "\uffff")
-    assert skipped(tmp_path)[0] == ["10", "9", "Z", "a b", "a-b", "a/b/c", "a/z", "b", "ä", "\uffff", "𝄞"]
+    assert walked(tmp_path)[0] == ["10", "9", "Z", "a b", "a-b", "a/b/c", "a/z", "b", "ä", "\uffff", "𝄞"]
 
 
-def test_odd_names(tmp_path: Path) -> None:
+def test_odd_file_names_are_read(tmp_path: Path) -> None:
     write(tmp_path, "a\nb", "-", "kjv", "'q\"", " ", "{names}", "%s", "x" * 200)
     Path(os.fsdecode(bytes(tmp_path) + b"/\xff")).write_text("text")
-    found, left_out = skipped(tmp_path)
-    assert found == sorted(["a\nb", "-", "kjv", "'q\"", " ", "{names}", "%s", "x" * 200, "\udcff"])
-    assert left_out == []
+    files, skipped = walked(tmp_path)
+    assert files == sorted(["a\nb", "-", "kjv", "'q\"", " ", "{names}", "%s", "x" * 200, "\udcff"])
+    assert skipped == []
 
 
-def test_hidden_links_and_devices_are_left_out(tmp_path: Path) -> None:
+def test_hidden_files_links_and_devices_are_skipped(tmp_path: Path) -> None:
     write(tmp_path, ".hidden", ".git/config", "a/.b", "a/c")
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
@@ -55,9 +55,9 @@ def test_hidden_links_and_devices_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "null").symlink_to("/dev/null")
     (tmp_path / "folder").symlink_to(tmp_path)
     (tmp_path / "link").symlink_to("a/c")
-    found, left_out = skipped(tmp_path)
-    assert found == ["a/c", "link"]
-    assert left_out == [
+    files, skipped = walked(tmp_path)
+    assert files == ["a/c", "link"]
+    assert skipped == [
         ("hidden", ".git"),
         ("link to a folder", "folder"),
         ("hidden", ".hidden"),
@@ -69,29 +69,29 @@ def test_hidden_links_and_devices_are_left_out(tmp_path: Path) -> None:
     ]
 
 
-def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path: Path) -> None:
+def test_hidden_folder_can_be_named(tmp_path: Path) -> None:
     write(tmp_path / ".notes", "a")
-    assert skipped(tmp_path / ".notes") == (["a"], [])
+    assert walked(tmp_path / ".notes") == (["a"], [])
 
 
-def test_file_that_vanishes_while_the_folder_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_removed_during_walk_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "walk", lambda folder, **_: [(str(folder), [], ["gone"])])
     with pytest.raises(TextError, match=r"gone vanished before it could be read\."):
-        skipped(tmp_path)
+        walked(tmp_path)
 
 
-def test_folder_that_vanishes(tmp_path: Path) -> None:
+def test_removed_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(TextError, match=r"nothing vanished before it could be read\."):
-        skipped(tmp_path / "nothing")
+        walked(tmp_path / "nothing")
 
 
-def test_mode_of_nothing(tmp_path: Path) -> None:
+def test_mode_of_missing_path_is_none(tmp_path: Path) -> None:
     write(tmp_path, "file")
     for name in ("nothing", "file/below", "nul\0", "x" * 5000):
         assert sources.mode(tmp_path / name) is None
 
 
-def test_mode_that_cannot_be_had(tmp_path: Path) -> None:
+def test_mode_error_raises(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(TextError, match=r"loop cannot be read: .+\."):
         sources.mode(tmp_path / "loop")
@@ -109,7 +109,9 @@ def test_mode_that_cannot_be_had(tmp_path: Path) -> None:
         (OSError("odd"), r"book cannot be read: odd\."),
     ],
 )
-def test_errors_in_words(error: OSError, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_errors_become_text_errors(
+    error: OSError, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*arguments: object) -> None:
         raise error
 
@@ -127,7 +129,7 @@ def test_pipe_is_read_to_its_end(tmp_path: Path) -> None:
         assert b"".join(sources.chunks(tmp_path / "pipe")) == b"text" * 100_000
 
 
-def test_kinds_in_words(tmp_path: Path) -> None:
+def test_kinds_of_irregular_files(tmp_path: Path) -> None:
     assert sources.kind(Path("/dev/zero").stat().st_mode) == "a character device"
     assert sources.kind(0o060000) == "a block device"
     with socket.socket(socket.AF_UNIX) as server:
@@ -143,7 +145,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("lines", [[], [b"ab\n"], [b"ab\n"] * 3, [b"abcdefg\n", b"ab\n"]])
-def test_a_terminal_is_asked_for_its_end_once(monkeypatch: pytest.MonkeyPatch, lines: list[bytes]) -> None:
+def test_terminal_needs_one_end_of_file(monkeypatch: pytest.MonkeyPatch, lines: list[bytes]) -> None:
     class Terminal(io.RawIOBase):
         left = iter([*lines, b""])
 
@@ -161,7 +163,7 @@ def test_a_terminal_is_asked_for_its_end_once(monkeypatch: pytest.MonkeyPatch, l
     assert not list(Terminal.left)
 
 
-def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_standard_input_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = io.TextIOWrapper(io.BytesIO())
     closed.close()
     for stdin in (None, closed):
@@ -170,7 +172,7 @@ def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
             standard_input(None)
 
 
-def test_standard_input_that_fails(tmp_path: Path) -> None:
+def test_failing_standard_input_raises(tmp_path: Path) -> None:
     class Broken(io.BytesIO):
         def read(self, *_: object) -> bytes:
             raise OSError(5, "Input/output error")
@@ -179,7 +181,7 @@ def test_standard_input_that_fails(tmp_path: Path) -> None:
         standard_input(Broken())
 
 
-def test_shown_is_printable_and_short() -> None:
+def test_printable_path_is_printable_and_short() -> None:
     assert sources.printable_path(Path("dir/naïve 書.txt")) == "dir/naïve 書.txt"
     assert sources.printable_path("a\n\x1b[31m\udcff") == r"a\n\x1b[31m\udcff"
     assert sources.printable_path("x" * 300) == "x" * 200 + "…"

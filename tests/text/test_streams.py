@@ -1,4 +1,4 @@
-"""The order of reading, its cursor, and the splits."""
+"""Streams of updates: their orders, their cursor, and the splits of a text."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def epoch_of(stream: TextStream) -> Chunk:
 
 
 def starts(chunk: Chunk) -> list[int]:
-    """Where each chunk begins in a text whose ids are 0, 1, 2 …"""
-    found: list[int] = chunk.inputs[:, 0].ravel().tolist()
-    return found
+    """Return the start of each chunk in a text whose ids are 0, 1, 2 …"""
+    first_ids: list[int] = chunk.inputs[:, 0].ravel().tolist()
+    return first_ids
 
 
 @given(sizes, orders)
-def test_an_epoch_and_its_targets(size: tuple[int, int, int], order: str) -> None:
+def test_targets_are_next_ids_in_whole_epoch(size: tuple[int, int, int], order: str) -> None:
     N, T, B = size
     stream = stream_of(N, T, B, order)
     inputs, targets = epoch_of(stream)
@@ -60,7 +60,7 @@ def test_an_epoch_and_its_targets(size: tuple[int, int, int], order: str) -> Non
 
 
 @given(sizes)
-def test_each_reader_reads_in_order_and_none_reads_twice(size: tuple[int, int, int]) -> None:
+def test_each_stream_reads_its_own_part_in_order(size: tuple[int, int, int]) -> None:
     N, T, B = size
     inputs = epoch_of(stream_of(N, T, B)).inputs.reshape(-1, B)
     for b in range(B):
@@ -70,14 +70,14 @@ def test_each_reader_reads_in_order_and_none_reads_twice(size: tuple[int, int, i
 
 
 @given(sizes, st.sampled_from(["shuffled", "random"]))
-def test_a_scattered_chunk_is_of_one_piece(size: tuple[int, int, int], order: str) -> None:
+def test_scattered_chunks_are_contiguous(size: tuple[int, int, int], order: str) -> None:
     N, T, B = size
     inputs = epoch_of(stream_of(N, T, B, order)).inputs.astype(np.int64)
     assert np.array_equal(inputs - inputs[:, :1], np.broadcast_to(np.arange(T)[:, np.newaxis], inputs.shape))
 
 
 @given(sizes, st.integers(0, 3))
-def test_an_epoch_shuffled_has_every_chunk_at_most_once(size: tuple[int, int, int], epoch: int) -> None:
+def test_shuffled_epoch_has_each_chunk_at_most_once(size: tuple[int, int, int], epoch: int) -> None:
     N, T, B = size
     stream = stream_of(N, T, B, "shuffled")
     stream.cursor = Cursor(epoch, 0)
@@ -87,7 +87,7 @@ def test_an_epoch_shuffled_has_every_chunk_at_most_once(size: tuple[int, int, in
     assert set(found) <= set(range(0, chunks * T, T))
 
 
-def test_every_epoch_is_shuffled_anew_and_drops_other_chunks() -> None:
+def test_epochs_have_new_orders_and_drop_other_chunks() -> None:
     stream = ShuffledStream(np.arange(1 + 50 * 3, dtype=np.uint16), 3, 8)
     epochs = [starts(epoch_of(stream)) for _ in range(6)]
     assert len({tuple(epoch) for epoch in epochs}) == 6
@@ -95,7 +95,7 @@ def test_every_epoch_is_shuffled_anew_and_drops_other_chunks() -> None:
     assert set().union(*epochs) == set(range(0, 150, 3))
 
 
-def test_random_chunks_begin_at_every_place_alike() -> None:
+def test_random_chunk_starts_are_uniform() -> None:
     stream = RandomStream(np.arange(12, dtype=np.uint16), 2, 1)  # the last chunk and its targets are 9, 10, 11
     found = [start for _ in range(2000) for start in starts(epoch_of(stream))]
     counts = np.bincount(found)
@@ -104,7 +104,7 @@ def test_random_chunks_begin_at_every_place_alike() -> None:
 
 
 @given(sizes, st.sampled_from(["shuffled", "random"]), st.integers(0, 2**63 - 1))
-def test_the_seed_decides_the_order(size: tuple[int, int, int], order: str, seed: int) -> None:
+def test_seed_determines_order(size: tuple[int, int, int], order: str, seed: int) -> None:
     N, T, B = size
     first, second, other = (stream_of(N, T, B, order, s) for s in (seed, seed, (seed + 1) % 2**63))
     assert all(np.array_equal(epoch_of(first), epoch_of(second)) for _ in range(2))
@@ -119,12 +119,12 @@ def test_the_seed_decides_the_order(size: tuple[int, int, int], order: str, seed
         (RandomStream, [[13, 15, 19, 23, 0, 24, 23, 25], [6, 0, 27, 13, 7, 21, 28, 8]]),
     ],
 )
-def test_orders_are_the_same_bits_forever(kind: type[TextStream], expected: list[list[int]]) -> None:
+def test_orders_equal_golden_values(kind: type[TextStream], expected: list[list[int]]) -> None:
     stream = kind(np.arange(33, dtype=np.uint16), 4, 2, 5)
     assert [starts(epoch_of(stream)) for _ in range(2)] == expected
 
 
-def test_only_what_is_read_in_order_carries_its_state() -> None:
+def test_only_sequential_order_carries_state() -> None:
     assert {order: kind.carries for order, kind in STREAMS.items()} == {
         "sequential": True, "shuffled": False, "random": False,
     }  # fmt: skip
@@ -132,7 +132,7 @@ def test_only_what_is_read_in_order_carries_its_state() -> None:
 
 
 @given(sizes, orders, st.lists(st.integers(1, 20), min_size=1, max_size=30))
-def test_takes_join_to_one_take(size: tuple[int, int, int], order: str, takes: list[int]) -> None:
+def test_several_takes_equal_one_take(size: tuple[int, int, int], order: str, takes: list[int]) -> None:
     stream, taken = stream_of(*size, order), 0
     for n in takes:
         assert stream.at_epoch_start == (taken == 0)
@@ -149,7 +149,7 @@ def test_takes_join_to_one_take(size: tuple[int, int, int], order: str, takes: l
 
 
 @given(sizes, orders, st.lists(st.integers(1, 20), max_size=30))
-def test_a_restored_cursor_goes_on_where_it_was(size: tuple[int, int, int], order: str, takes: list[int]) -> None:
+def test_restored_cursor_continues_at_same_position(size: tuple[int, int, int], order: str, takes: list[int]) -> None:
     stream, restored = stream_of(*size, order), stream_of(*size, order)
     for n in takes:
         stream.take(n)
@@ -161,7 +161,7 @@ def test_a_restored_cursor_goes_on_where_it_was(size: tuple[int, int, int], orde
 
 
 @given(sizes, st.lists(st.integers(1, 20), min_size=1, max_size=10), orders)
-def test_ids_of_a_file_are_read_like_those_of_an_array(
+def test_id_file_gives_same_updates_as_array(
     tmp_path_factory: pytest.TempPathFactory, size: tuple[int, int, int], takes: list[int], order: str
 ) -> None:
     N, T, B = size
@@ -177,7 +177,7 @@ def test_ids_of_a_file_are_read_like_those_of_an_array(
         assert np.array_equal((inputs, targets), of_array.take(n))
 
 
-def test_a_file_is_split_without_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_split_of_id_file_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(id_file, "cache_folder", lambda: tmp_path)
     parts = split(id_file.keep("a", np.dtype(np.uint8), 10, 10, [np.arange(10, dtype=np.uint8)]), 0.2, 0.1)
     assert all(isinstance(part, IdFile) for part in parts)
@@ -192,23 +192,23 @@ def documents_of(text: str, T: int, B: int, seed: int = 0) -> DocumentStream:
 
 
 def pieces_of(stream: TextStream) -> list[str]:
-    """What is read and predicted in one epoch, sorted: each piece with the character before it."""
-    found = []
+    """Return the pieces of one epoch, sorted, each with the character before it."""
+    pieces = []
     for _ in range(stream.updates_per_epoch):
         inputs, targets = (array[0] for array in stream.take(9))
         inside = targets != PADDING
         assert inputs.flags.c_contiguous
-        assert inside.any(axis=1).all(), "no step is padding alone"
+        assert inside.any(axis=1).all(), "a step has only padding"
         assert np.array_equal(inputs[1:][inside[1:]], targets[:-1][inside[1:]])
         for b in np.flatnonzero(inside[0]):
             length = int(inside[:, b].sum())
             assert inside[:length, b].all()
-            found.append(bytes([inputs[0, b], *targets[:length, b].tolist()]).decode())
-    return sorted(found)
+            pieces.append(bytes([inputs[0, b], *targets[:length, b].tolist()]).decode())
+    return sorted(pieces)
 
 
 @given(texts, st.integers(1, 9), st.integers(1, 5), st.integers(0, 2))
-def test_documents_come_once_an_epoch_from_newline_to_newline(text: str, T: int, B: int, epoch: int) -> None:
+def test_each_document_is_read_once_an_epoch(text: str, T: int, B: int, epoch: int) -> None:
     stream = documents_of(text, T, B)
     stream.cursor = Cursor(epoch, 0)
     lines = [f"\n{line}\n" for line in text.split("\n") if line]
@@ -217,7 +217,7 @@ def test_documents_come_once_an_epoch_from_newline_to_newline(text: str, T: int,
 
 
 @given(texts, st.integers(1, 9), st.integers(1, 5), st.integers(0, 12))
-def test_a_restored_cursor_of_documents_goes_on_where_it_was(text: str, T: int, B: int, taken: int) -> None:
+def test_restored_document_cursor_continues_at_same_position(text: str, T: int, B: int, taken: int) -> None:
     stream, restored = documents_of(text, T, B, 3), documents_of(text, T, B, 3)
     for _ in range(taken):
         stream.take(1)
@@ -227,7 +227,7 @@ def test_a_restored_cursor_of_documents_goes_on_where_it_was(text: str, T: int, 
         assert restored.cursor == stream.cursor
 
 
-def test_documents_of_like_length_come_together_in_ever_new_orders() -> None:
+def test_documents_of_similar_length_share_updates() -> None:
     stream = documents_of("\n".join("a" * n for n in range(1, 25)), 50, 4)
     assert stream.updates_per_epoch == 6
     assert stream.characters_per_update == round(sum(range(2, 26)) / 6)
@@ -241,7 +241,7 @@ def test_documents_of_like_length_come_together_in_ever_new_orders() -> None:
     assert len(set(orders)) == 4
 
 
-def test_equal_lengths_are_mixed_anew() -> None:
+def test_documents_of_equal_length_are_shuffled() -> None:
     stream = documents_of("\n".join("abcdefgh"), 5, 4)
     together = {
         frozenset(frozenset(stream.take(1).targets[0, 0].tolist()) for _ in range(stream.updates_per_epoch))
@@ -251,17 +251,17 @@ def test_equal_lengths_are_mixed_anew() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n", "\n\n\n"])
-def test_no_document(text: str) -> None:
+def test_text_without_document_raises(text: str) -> None:
     with pytest.raises(TextError, match="no line has a character"):
         documents_of(text, 5, 2)
 
 
-def test_a_take_of_no_document() -> None:
+def test_document_take_of_zero_updates_raises() -> None:
     with pytest.raises(UsageError, match="`n` must be at least 1; got 0"):
         documents_of("ab", 5, 2).take(0)
 
 
-def test_one_reader_as_in_the_book() -> None:
+def test_one_stream_matches_hand_computed_chunks() -> None:
     stream = SequentialStream(np.arange(80, dtype=np.uint8), 25, 1)
     assert stream.updates_per_epoch == 3
     for update in range(3):
@@ -273,44 +273,44 @@ def test_one_reader_as_in_the_book() -> None:
     assert stream.take(1).inputs[0, 0, 0] == 0
 
 
-def test_a_take_never_crosses_the_end_of_an_epoch() -> None:
+def test_take_stops_at_end_of_epoch() -> None:
     stream = SequentialStream(np.arange(101), 5, 2)
     assert [len(stream.take(4).inputs) for _ in range(4)] == [4, 4, 2, 4]
     assert stream.cursor == (1, 4)
 
 
-def test_one_reader_copies_nothing() -> None:
+def test_one_stream_returns_views() -> None:
     ids = np.arange(1000, dtype=np.uint8)
     assert all(np.shares_memory(part, ids) for part in SequentialStream(ids, 25, 1).take(30))
 
 
 @pytest.mark.parametrize("order", STREAMS)
-def test_ids_that_are_a_strided_view(order: str) -> None:
+def test_strided_ids_give_contiguous_arrays(order: str) -> None:
     ids = np.arange(200)[::2]
     inputs, targets = STREAMS[order](ids, 7, 3).take(2)
     assert np.array_equal(targets, inputs + 2)
 
 
 @pytest.mark.parametrize(("N", "T", "B"), [(0, 1, 1), (1, 1, 1), (25, 25, 1), (100, 25, 4), (6, 2, 3)])
-def test_too_few_ids(N: int, T: int, B: int) -> None:
+def test_too_few_ids_raise(N: int, T: int, B: int) -> None:
     with pytest.raises(TextError, match=rf"one update needs {T * B + 1} characters \({T} · {B} \+ 1\); got {N}\."):
         SequentialStream(np.zeros(N, dtype=np.uint8), T, B)
     assert SequentialStream(np.zeros(T * B + 1, dtype=np.uint8), T, B).updates_per_epoch == 1
 
 
 @pytest.mark.parametrize(("T", "B"), [(0, 1), (1, 0), (-1, 1)])
-def test_impossible_sizes(T: int, B: int) -> None:
+def test_invalid_sizes_raise(T: int, B: int) -> None:
     with pytest.raises(UsageError, match=f"must be at least 1; got {T} and {B}"):
         SequentialStream(np.zeros(9, dtype=np.uint8), T, B)
 
 
-def test_a_take_of_nothing() -> None:
+def test_take_of_zero_updates_raises() -> None:
     with pytest.raises(UsageError, match="`n` must be at least 1; got 0"):
         SequentialStream(np.zeros(9, dtype=np.uint8), 2, 2).take(0)
 
 
 @pytest.mark.parametrize("cursor", [(0, 4), (0, -1), (-1, 0)])
-def test_a_cursor_of_another_text(cursor: tuple[int, int]) -> None:
+def test_cursor_outside_text_raises(cursor: tuple[int, int]) -> None:
     stream = SequentialStream(np.zeros(9, dtype=np.uint8), 2, 1)
     with pytest.raises(
         CheckpointError, match=r"saved position in the text, update -?\d of epoch -?\d, does not exist: .* 4 up"
@@ -320,7 +320,7 @@ def test_a_cursor_of_another_text(cursor: tuple[int, int]) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(0, 99), st.integers(0, 99))
-def test_split_is_exact_and_loses_nothing(N: int, v: int, t: int) -> None:
+def test_split_is_exact_and_complete(N: int, v: int, t: int) -> None:
     assume(v + t < 100)
     ids = np.arange(N)
     train, validation, test = split(ids, v / 100, t / 100)
@@ -330,7 +330,7 @@ def test_split_is_exact_and_loses_nothing(N: int, v: int, t: int) -> None:
 
 
 @given(st.lists(st.integers(0, 2), max_size=60), st.integers(0, 50), st.integers(0, 49))
-def test_split_at_lines_cuts_none(values: list[int], v: int, t: int) -> None:
+def test_split_with_newline_cuts_no_line(values: list[int], v: int, t: int) -> None:
     ids = np.array(values, np.uint8)
     parts = split(ids, v / 100, t / 100, newline=0)
     arrays = [part[:] for part in parts]
@@ -342,7 +342,7 @@ def test_split_at_lines_cuts_none(values: list[int], v: int, t: int) -> None:
         assert len(after) == 0 or len(before) == 0 or before[-1] == 0
 
 
-def test_split_of_known_size() -> None:
+def test_split_points_are_exact_decimals() -> None:
     assert split_points(1_115_394, 0.1) == (1_003_854, 1_115_394)
     assert split_points(10, 0.9) == (1, 10)  # 10 · (1 − 0.9) is 0.9999999999999998 in floating point
     assert split_points(10, 0, 0) == (10, 10)
@@ -352,13 +352,13 @@ def test_split_of_known_size() -> None:
 @pytest.mark.parametrize(
     ("v", "t"), [(-0.1, 0), (0, -0.1), (1, 0), (0, 1), (0.5, 0.5), (float("nan"), 0), (0, float("inf"))]
 )
-def test_impossible_shares(v: float, t: float) -> None:
+def test_invalid_shares_raise(v: float, t: float) -> None:
     with pytest.raises(UsageError, match="must be at least 0 and together below 1; got"):
         split_points(10, v, t)
 
 
 @given(sizes, orders, st.integers(1, 4))
-def test_parts_of_the_streams_are_those_of_all(size: tuple[int, int, int], order: str, first: int) -> None:
+def test_part_equals_columns_of_all_streams(size: tuple[int, int, int], order: str, first: int) -> None:
     N, T, B = size
     whole, *parts = (stream_of(N, T, B, order, 5) for _ in range(3))
     assume(first < B)
@@ -373,7 +373,7 @@ def test_parts_of_the_streams_are_those_of_all(size: tuple[int, int, int], order
 
 
 @given(texts, st.integers(1, 9), st.integers(2, 5), st.data())
-def test_parts_of_documents_are_those_of_all(text: str, T: int, B: int, data: st.DataObject) -> None:
+def test_document_part_equals_columns_of_all_streams(text: str, T: int, B: int, data: st.DataObject) -> None:
     whole, *parts = (documents_of(text, T, B, 3) for _ in range(3))
     first = data.draw(st.integers(1, B - 1))
     parts[0].part, parts[1].part = slice(0, first), slice(first, B)
@@ -386,7 +386,7 @@ def test_parts_of_documents_are_those_of_all(text: str, T: int, B: int, data: st
             assert stream.characters.tolist() == [np.count_nonzero(taken.targets >= 0)]
 
 
-def test_a_part_reads_its_own_streams_only() -> None:
+def test_part_reads_only_its_streams() -> None:
     read = []
 
     class Ids(np.ndarray):

@@ -1,4 +1,4 @@
-"""Words by the rules of Unicode, in scripts with and without spaces between them."""
+"""Words by the rules of Unicode, in scripts with and without spaces between words."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ CHINESE = "人之初,性本善。性相近,習相遠。1984\n"
 
 
 @pytest.mark.parametrize(("text", "words"), WORDS, ids=ascii)
-def test_the_words_of_a_text(text: str, words: list[str]) -> None:
+def test_pattern_finds_words(text: str, words: list[str]) -> None:
     assert pattern().findall(text) == words
 
 
-def test_the_blocks_are_of_scripts_without_spaces() -> None:
+def test_unspaced_blocks_contain_only_scripts_without_spaces() -> None:
     names = ("THAI", "LAO", "KHMER", "MYANMAR", "CJK", "HIRAGANA", "KATAKANA", "TIBETAN", "BOPOMOFO")
     assert sorted(UNSPACED) == list(UNSPACED)
     for point in range(0x20000):
@@ -47,22 +47,22 @@ def test_the_blocks_are_of_scripts_without_spaces() -> None:
         ("12 34", True),
     ],
 )
-def test_whether_a_text_has_words(text: str, expected: bool) -> None:
+def test_has_words_for_scripts_with_spaces_only(text: str, expected: bool) -> None:
     assert has_words(text) is expected
 
 
-def test_known_words_of_hindi_are_whole() -> None:
+def test_hindi_words_keep_their_marks() -> None:
     (found,) = mark([SampleText(1, "लिखा हिन् है अच्छी")], from_string(HINDI * 3))
     assert found["words"] == [[0, 4], [10, 2]]
     assert found["total"] == 4
 
 
-def test_a_text_of_a_file_keeps_the_marks_of_its_name(tmp_path: Path) -> None:
+def test_text_name_keeps_marks_of_file_name(tmp_path: Path) -> None:
     (tmp_path / "हिन्दी में — 1.txt").write_text(HINDI, encoding="utf-8")
     assert read(tmp_path / "हिन्दी में — 1.txt").name == "हिन्दी-में-1"
 
 
-def test_nothing_is_said_of_words_that_have_no_meaning() -> None:
+def test_no_word_share_for_scripts_without_spaces() -> None:
     (found,) = mark([SampleText(1, "性本善。1984 abc")], from_string(CHINESE * 3))
     assert (found["words"], found["total"]) == ([], 0)
     assert "copied" in found

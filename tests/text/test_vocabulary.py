@@ -1,4 +1,4 @@
-"""Characters to ids and back, for every script, in bytes mode, and from damaged files."""
+"""Vocabularies: encoding and decoding in every script, byte vocabularies, and damaged files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ characters = st.characters(exclude_categories=["Cs"])
 
 
 @given(st.text(characters, min_size=1))
-def test_decoding_undoes_encoding(text: str) -> None:
+def test_decode_inverts_encode(text: str) -> None:
     vocabulary = Vocabulary.of(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
 @given(st.text(characters, min_size=1))
-def test_ids_are_places_among_the_sorted_characters(text: str) -> None:
+def test_ids_are_positions_in_sorted_characters(text: str) -> None:
     vocabulary = Vocabulary.of(text)
     assert vocabulary.symbols == "".join(sorted(set(text)))
     assert len(vocabulary) == len(set(text))
@@ -37,7 +37,7 @@ def test_code_points_restore_the_vocabulary(text: str) -> None:
 
 
 @given(st.text(characters, min_size=1), st.text(characters))
-def test_known_and_unknown_characters(text: str, other: str) -> None:
+def test_encode_known_separates_unknown_characters(text: str, other: str) -> None:
     vocabulary = Vocabulary.of(text)
     ids, unknown = vocabulary.encode_known(other)
     assert vocabulary.decode(ids) == "".join(c for c in other if c in text)
@@ -54,7 +54,7 @@ def test_known_and_unknown_characters(text: str, other: str) -> None:
         "\ud7ff\ue000",  # the neighbors of the surrogates
     ],
 )
-def test_hard_texts(text: str) -> None:
+def test_odd_texts_round_trip(text: str) -> None:
     vocabulary = Vocabulary.of(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
@@ -71,14 +71,14 @@ def test_ids_have_the_smallest_type(K: int, dtype: str) -> None:
     assert np.array_equal(ids, np.arange(K))
 
 
-def test_a_hundred_thousand_characters() -> None:
+def test_hundred_thousand_characters_round_trip() -> None:
     text = "".join(map(chr, range(0x10000, 0x10000 + 100_000)))[::-1]
     vocabulary = Vocabulary.of(text)
     assert len(vocabulary) == 100_000
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
-def test_empty_strings() -> None:
+def test_empty_strings_encode_and_decode() -> None:
     vocabulary = Vocabulary.of("ab")
     assert vocabulary.encode("").shape == (0,)
     assert vocabulary.encode("").dtype == np.uint8
@@ -96,12 +96,12 @@ def test_decoding_takes_any_shape_and_integer_type() -> None:
 
 
 @pytest.mark.parametrize("ids", [[3], [-1], [0.5], ["a"], [2**40]])
-def test_wrong_ids(ids: list[object]) -> None:
+def test_invalid_ids_raise(ids: list[object]) -> None:
     with pytest.raises(UsageError, match="ids must be whole numbers from 0 to 2"):
         Vocabulary.of("abc").decode(ids)  # type: ignore[arg-type]
 
 
-def test_unknown_characters_are_named() -> None:
+def test_encode_error_names_unknown_characters() -> None:
     with pytest.raises(
         TextError, match=r"model's vocabulary lacks: 'é' \(U\+00E9\), '\\n' \(U\+000A\)\.\nhint: leave them"
     ) as e:
@@ -114,7 +114,7 @@ def test_unknown_characters_are_named() -> None:
     assert name_characters("é") == "'é' (U+00E9)"
 
 
-def test_surrogates_are_no_characters() -> None:
+def test_surrogates_raise() -> None:
     with pytest.raises(TextError, match=r"lone surrogate, U\+D800: it is no character"):
         Vocabulary.of("a\ud800")
     with pytest.raises(TextError, match=r"lone surrogate, U\+D800: it is no character"):
@@ -122,14 +122,14 @@ def test_surrogates_are_no_characters() -> None:
 
 
 @given(st.binary())
-def test_bytes(data: bytes) -> None:
+def test_every_byte_round_trips(data: bytes) -> None:
     vocabulary = Vocabulary.bytes()
     ids = vocabulary.encode(data.decode("latin-1"))
     assert ids.tobytes() == data
     assert vocabulary.decode(ids).encode("latin-1") == data
 
 
-def test_bytes_are_not_the_characters_of_the_same_numbers() -> None:
+def test_byte_vocabulary_differs_from_equal_characters() -> None:
     latin = Vocabulary.of("".join(map(chr, range(256))))
     assert Vocabulary.bytes().is_bytes
     assert not latin.is_bytes
@@ -141,14 +141,14 @@ def test_bytes_are_not_the_characters_of_the_same_numbers() -> None:
 
 
 @given(st.text(characters))
-def test_spelling_in_bytes_and_back(text: str) -> None:
+def test_unspell_inverts_spell(text: str) -> None:
     vocabulary = Vocabulary.bytes()
     assert vocabulary.encode(vocabulary.spell(text)).tobytes() == text.encode()
     assert vocabulary.unspell(vocabulary.spell(text)) == text
     assert Vocabulary.of("a").unspell(Vocabulary.of("a").spell(text)) == text
 
 
-def test_spelling_of_what_is_no_utf8() -> None:
+def test_spell_restores_bytes_that_are_not_utf_8() -> None:
     assert Vocabulary.bytes().spell("a\udcff") == "a\xff"
     assert Vocabulary.bytes().unspell("a\xff") == "a\ufffd"
 
@@ -173,17 +173,17 @@ def test_code_points_cannot_be_changed() -> None:
         ([97, 97], "not in ascending order, each character once"),
     ],
 )
-def test_damaged_vocabularies(code_points: list[int], message: str) -> None:
+def test_damaged_vocabularies_raise(code_points: list[int], message: str) -> None:
     with pytest.raises(ModelError, match=f"the model's vocabulary .*{message}"):
         Vocabulary.from_code_points(code_points)
 
 
-def test_damaged_vocabulary_of_bytes() -> None:
+def test_damaged_byte_vocabulary_raises() -> None:
     with pytest.raises(ModelError, match="should be the 256 bytes, and is not"):
         Vocabulary.from_code_points(range(255), is_bytes=True)
 
 
-def test_a_vocabulary_with_those_of_another() -> None:
+def test_extended_vocabulary_is_union() -> None:
     both = Vocabulary.of("bd").extended(Vocabulary.of("dca"))
     assert both == Vocabulary.of("abcd")
     assert both.code_points.dtype == np.uint32
