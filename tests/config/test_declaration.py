@@ -54,7 +54,7 @@ def test_configuration_validates_and_converts_to_table_and_back() -> None:
         Kettle(tea="black")
     with pytest.raises(UsageError, match=r"^unknown setting `watr`\.") as caught:
         Kettle.from_table({"watr": 1})
-    assert caught.value.hint == "did you mean `water`? known are tea, water."
+    assert caught.value.hint == "did you mean `water`? the settings are tea, water."
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ def test_numpy_scalars_are_numbers_strings_and_truth_values() -> None:
 def test_an_unknown_keyword_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"^unknown setting `temprature`\.") as caught:
         MODEL.sample("a", temprature=0.7)  # type: ignore[call-arg]
-    assert str(caught.value.hint).startswith("did you mean `temperature`? known are allow, ban, best_of, ")
+    assert str(caught.value.hint).startswith("did you mean `temperature`? the settings are allow, ban, best_of, ")
     with pytest.raises(UsageError, match=r"^unknown setting `maxtokens`\."):
         MODEL.samples("a", maxtokens=7)  # type: ignore[call-arg]
     with pytest.raises(UsageError, match=r"^unknown setting `updatez`\.") as caught:
@@ -290,7 +290,7 @@ def test_an_unknown_keyword_is_told_with_the_nearest() -> None:
     assert str(caught.value.hint).startswith("did you mean `updates`? ")
     with pytest.raises(UsageError, match=r"^unknown setting `qqqq`\.") as caught:
         recurra.train(text=TEXT, qqqq=3)  # type: ignore[call-arg]
-    assert str(caught.value.hint).startswith("known are activation, ")
+    assert str(caught.value.hint).startswith("the settings are activation, ")
 
 
 WIDER = {"stop": "str | Sequence[str]", "time_limit": "float | str | None", "checkpoint_every": "float | str"}

@@ -120,7 +120,8 @@ def require_known(names: Iterable[str], known: Collection[str]) -> None:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=MIN_SIMILARITY)
             suggestion = f"did you mean `{close[0]}`? " if close else ""
-            raise UsageError(f"unknown setting `{name}`.", hint=f"{suggestion}known are {', '.join(sorted(known))}.")
+            hint = f"{suggestion}the settings are {', '.join(sorted(known))}."
+            raise UsageError(f"unknown setting `{name}`.", hint=hint)
 
 
 def refuse_besides(message: str, hint: str | None = "leave out one of them.", **others: object) -> None:

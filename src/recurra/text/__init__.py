@@ -4,7 +4,7 @@ The modules, in the order in which a text passes through them (T time steps, B s
 
     reading      a book (`named_books`), a file, a folder (`sources`) or standard input
                  `exclusions` and `formats` reject files that are not plain text, `model_files` rejects models;
-                 `inventory` and `notes` collect notes for the user
+                 `notes` collects notes for the user
     decoding     from bytes to characters; `escapes` decodes escapes in strings that a user typed
     text         a text in memory; `long_text` and `id_file` store a longer text in a file
     vocabulary   from characters to ids; `equivalents` replaces characters by canonical equivalents

@@ -24,9 +24,8 @@ from recurra.text.decoding import (
     normalize_chunks,
     reject_surrogates,
 )
-from recurra.text.inventory import Inventory
 from recurra.text.long_text import LongText, collect_text
-from recurra.text.notes import Journal
+from recurra.text.notes import Inventory, Journal
 from recurra.text.sources import printable_path
 from recurra.text.streams import split_points
 from recurra.text.text import BYTES, Text

@@ -157,7 +157,7 @@ class Vocabulary:
     def spell(self, text: str) -> str:
         """Return a user's text as symbols of this vocabulary: its UTF-8 bytes if `is_bytes`, else the text itself.
 
-        Python represents bytes of a command line that are not UTF-8 by surrogates; they become the same bytes again.
+        Python represents invalid UTF-8 on a command line by surrogates; this restores the original bytes.
         """
         text = arguments.text("text", text)
         if not self.is_bytes:
