@@ -57,9 +57,9 @@ def package_of(name: str) -> str:
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p != ROOT / "__init__.py"], ids=name_of)
 def test_module_imports_only_from_earlier_packages(path: Path) -> None:
-    own = package_of(name_of(path))
+    package = package_of(name_of(path))
     for imported in imports(path, types=True) - {"recurra"}:
-        assert LEVEL[package_of(imported)] <= LEVEL[own], f"{name_of(path)} imports {imported}"
+        assert LEVEL[package_of(imported)] <= LEVEL[package], f"{name_of(path)} imports {imported}"
 
 
 def test_no_import_cycle() -> None:
@@ -225,14 +225,14 @@ def test_module_names_are_unique() -> None:
 
 
 def test_public_class_names_are_unique_except_protocols() -> None:
-    found = places(
+    repeated = places(
         (name, path.relative_to(ROOT).parent.as_posix())
         for path in MODULES
         for name in public_classes(path.read_text())
     )
-    unlisted = {name: own for name, own in found.items() if {PROTOCOLS.get(name, ("",))[0]} != set(own)}
+    unlisted = {name: where for name, where in repeated.items() if {PROTOCOLS.get(name, ("",))[0]} != set(where)}
     assert unlisted == {}
-    assert set(PROTOCOLS) == set(found), "a protocol with fewer than two classes"
+    assert set(PROTOCOLS) == set(repeated), "a protocol with fewer than two classes"
 
 
 def test_places_finds_repeated_names() -> None:
@@ -267,12 +267,12 @@ PACKAGES = [path for path in MODULES if path.name == "__init__.py" and path.pare
 
 @pytest.mark.parametrize("path", PACKAGES, ids=name_of)
 def test_package_docstring_names_only_existing_modules(path: Path) -> None:
-    own = {child.stem for child in path.parent.iterdir()}
+    modules = {child.stem for child in path.parent.iterdir()}
     inner = {name.removeprefix("recurra.") for name in NAMES}
     others = inner | {name.replace(".", "/") for name in inner} | {name.split(".")[-1] for name in inner}
     others |= {f"recurra.{name}" for name in [*inner, *recurra.__all__]}
     others |= {name for module in path.parent.rglob("*.py") for name in defined_names(module)} | set(ENGINES)
-    assert stale_names(ast.get_docstring(ast.parse(path.read_text())), own, others) == []
+    assert stale_names(ast.get_docstring(ast.parse(path.read_text())), modules, others) == []
 
 
 def test_stale_names_finds_missing_modules() -> None:

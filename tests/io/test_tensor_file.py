@@ -314,7 +314,7 @@ def test_folder_flush_error_raises_unless_unsupported(
         flush(handle)
 
     monkeypatch.setattr(os, "fsync", only_files)
-    if fault == errno.EINVAL:  # that file system has no such thing
+    if fault == errno.EINVAL:  # from file systems that cannot flush a folder
         write(tmp_path / "model", TENSORS, METADATA)
     else:
         with pytest.raises(StorageError, match="Input/output error"):

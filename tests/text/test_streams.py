@@ -223,7 +223,9 @@ def test_restored_document_cursor_continues_at_same_position(text: str, T: int, 
         stream.take(1)
     restored.cursor = stream.cursor
     for n in (1, 5, 2):
-        assert all(np.array_equal(own, other) for own, other in zip(restored.take(n), stream.take(1), strict=True))
+        assert all(
+            np.array_equal(after, expected) for after, expected in zip(restored.take(n), stream.take(1), strict=True)
+        )
         assert restored.cursor == stream.cursor
 
 
@@ -236,7 +238,7 @@ def test_documents_of_similar_length_share_updates() -> None:
         targets = [stream.take(1).targets[0] for _ in range(6)]
         lengths = [sorted((t != PADDING).sum(axis=0).tolist()) for t in targets]
         assert sorted(lengths) == [list(range(n, n + 4)) for n in range(2, 26, 4)]
-        assert [len(t) for t in targets] == [own[-1] for own in lengths]
+        assert [len(t) for t in targets] == [of_update[-1] for of_update in lengths]
         orders.append(str(lengths))
     assert len(set(orders)) == 4
 
@@ -396,8 +398,8 @@ def test_part_reads_only_its_streams() -> None:
 
     stream = SequentialStream(np.arange(81).view(Ids), 5, 4)
     stream.part = slice(2, 4)
-    told: list[tuple[Cursor, int]] = []
-    stream.before_take = lambda cursor, n: told.append((cursor, n))
+    calls: list[tuple[Cursor, int]] = []
+    stream.before_take = lambda cursor, n: calls.append((cursor, n))
     stream.take(2)
     assert read == [(40, 51), (60, 71)]
-    assert told == [(Cursor(0, 0), 2)]
+    assert calls == [(Cursor(0, 0), 2)]

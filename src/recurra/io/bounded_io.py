@@ -28,7 +28,7 @@ _JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
 def is_foreign(status: os.stat_result) -> bool:
-    """Return True if a file with this status belongs to another user than the current one and root."""
+    """Return True if the owner of a file with this status is neither the current user nor root."""
     return hasattr(os, "geteuid") and status.st_uid not in (os.geteuid(), 0)
 
 

@@ -97,7 +97,7 @@ def _office(name: str, target: str) -> Format:
 
 
 def _data(name: str, command: str = "") -> Format:
-    """Return the format of data that `command` converts to text; without one, the program that wrote the data does."""
+    """Return the format of data that `command`, or else the program that wrote the data, converts to text."""
     return Format(
         name, DATA, "write it as text" if command else "export its text with the program that wrote it", command
     )

@@ -73,11 +73,11 @@ class IdFile:
             yield self[start : start + READ_BLOCK_IDS]
 
     def min(self) -> int:
-        """Return the smallest id; there must be one."""
+        """Return the smallest id of a text that is not empty."""
         return min(int(block.min()) for block in self.blocks())
 
     def max(self) -> int:
-        """Return the largest id; there must be one."""
+        """Return the largest id of a text that is not empty."""
         return max(int(block.max()) for block in self.blocks())
 
 
@@ -85,7 +85,7 @@ Ids = NDArray[Any] | IdFile
 
 
 def translate(ids: Ids, table: NDArray[Any]) -> Ids:
-    """Return `table[ids]`, where `table` has the id in another vocabulary for each id of this vocabulary."""
+    """Return `table[ids]`; table[i] is the id, in another vocabulary, of the symbol with id i."""
     return ids.translated(table) if isinstance(ids, IdFile) else table[ids]
 
 

@@ -19,7 +19,14 @@ ENCODING = "utf-8"  # the default
 
 
 class PreparedText(NamedTuple):
-    """A text, its vocabulary, the ids of its training, validation and test parts, and the newline id of documents."""
+    """A text that is encoded and split for one training.
+
+    Attributes:
+        text: the text
+        vocabulary: the vocabulary of the model
+        parts: the ids of the training, validation and test parts
+        newline: the id of the newline between documents; None if the training has no documents
+    """
 
     text: Text
     vocabulary: Vocabulary
@@ -66,7 +73,7 @@ def prepare(text: Text, training: TrainingConfig, known: Vocabulary | None = Non
 
 
 def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
-    """Return the vocabulary (`known`, else the text's) and the ids of the text in it."""
+    """Return `known` or, if it is None, the text's vocabulary, and the ids of the text in this vocabulary."""
     vocabulary = text.vocabulary
     if known is None or known == vocabulary:
         return vocabulary, text.ids

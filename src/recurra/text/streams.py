@@ -1,4 +1,4 @@
-"""Batches of inputs and targets, (n, T, B), from ids, in one of three orders, with a cursor for checkpoints; splits."""
+"""Batches of inputs and targets, (n, T, B), in three orders; a cursor for checkpoints; the split of a text."""
 
 from __future__ import annotations
 

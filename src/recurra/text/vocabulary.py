@@ -22,7 +22,7 @@ _LISTED_CHARACTERS = 5
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
-    """K characters in code-point order, which is equal in every process; the order of a set is not.
+    """K characters in code-point order, so that their ids are equal in every process.
 
     `code_points` is a read-only uint32 array (K,). With `is_bytes`, the symbols chr(0) … chr(255) are bytes, of UTF-8
     or any other data, not characters.
