@@ -223,9 +223,8 @@ def test_restored_document_cursor_continues_at_same_position(text: str, T: int, 
         stream.take(1)
     restored.cursor = stream.cursor
     for n in (1, 5, 2):
-        assert all(
-            np.array_equal(after, expected) for after, expected in zip(restored.take(n), stream.take(1), strict=True)
-        )
+        pairs = zip(restored.take(n), stream.take(1), strict=True)
+        assert all(np.array_equal(array, expected) for array, expected in pairs)
         assert restored.cursor == stream.cursor
 
 
