@@ -59,7 +59,7 @@ def test_a_cell_without_a_module_of_pytorch_is_refused_and_nothing_is_written(
     expected = " or ".join(spec.name for spec in CELLS.values() if spec.torch is not None)
     with pytest.raises(UsageError, match=f"PyTorch has no module for the cell `{cell}`; expected {expected}") as error:
         recurra.export(small(ModelConfig(cell=cell, hidden_size=5)), tmp_path / "m", format=format)
-    assert error.value.hint == "train a network with such a cell: `recurra train --cell elman`."
+    assert error.value.hint == "train a network with another cell: `recurra train --cell elman`."
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,17 +1,19 @@
-"""The recurrent cells: the equations of each in a module of its own, and the registry of them all.
+"""The recurrent cells: one module for each cell, and the registry `CELLS` of all cells.
 
-A cell turns inputs x (T, B, D) and a state of arrays (B, H) into hidden units h (T, B, H). The module `NAME` of this
-package has its equations and `SPEC`, a `CellSpec`, for each NAME in `config.CELLS`:
+T time steps, B streams, D inputs, H hidden units; x_t and h_t are columns in the equations and rows in the code, so
+that U x_t is `x @ U.T`. `*` multiplies element by element. dL/dA is the gradient of the loss L with respect to A.
 
-    shapes(inputs, hidden)           its parameters by name and shape, D = inputs and H = hidden
-    forward(parameters, x, state)    h, the final state, and the cache that backward needs
-    backward(parameters, cache, dh, dstate)
-                                     the gradients of the parameters, of x, and of the state at the start
+A cell reads inputs x (T, B, D) and a state, whose arrays are (B, H), and computes the hidden states h (T, B, H). For
+each NAME in `config.CELLS` the module `NAME` has `SPEC`, a `CellSpec`, and three functions:
 
-dh (T, B, H) is the gradient that reaches each h_t from above; dstate is the gradient that reaches the final
-state from later time. Two rules let the gradient check run a cell on many perturbed copies at once: `forward`
-works on complex numbers and uses a weight matrix whole, as `x @ U.T` (gates are split from the product, not
-from the matrix); and B may be 1 in one array and more in another, so that they broadcast.
+    shapes      the parameters of one layer by name, with their shapes
+    forward     h, the final state, and the cache that `backward` needs
+    backward    the gradients of the parameters, of x, and of the initial state
+
+The functions write to none of their arguments, and compute in the dtype of their arguments: float64, or complex128 in
+a complex-step gradient check. The gradient check runs a cell on many perturbed copies at once. Therefore `forward`
+accepts complex numbers, multiplies by whole weight matrices (it splits the product into gates, not the matrix), and
+broadcasts: B may be 1 in some arrays and more in others.
 """
 
 from __future__ import annotations
@@ -31,31 +33,57 @@ CELLS: Final[dict[str, CellSpec]] = {name: import_module(f"{__name__}.{name}").S
 
 
 def cell_of(config: ModelConfig) -> CellSpec:
-    """Return the cell of the network that `config` describes."""
+    """Return the cell of the network that `config` describes.
+
+    Args:
+        config: the model settings, of which `cell` is read.
+
+    Returns: the entry of `CELLS`.
+    """
     return CELLS[config.cell]
 
 
 def torch_module(config: ModelConfig) -> TorchModule:
-    """Return the cell's module of PyTorch. Raises UsageError if PyTorch has none."""
+    """Return the PyTorch module that computes the cell.
+
+    Args:
+        config: the model settings, of which `cell` is read.
+
+    Returns: the class name and the places of the biases in it.
+    Raises: UsageError if PyTorch has no module for this cell.
+    """
     spec = cell_of(config)
-    return _present(spec.torch, spec, "PyTorch has no module", [one.name for one in CELLS.values() if one.torch])
+    return _present(spec.torch, spec, "PyTorch has no module", [cell.name for cell in CELLS.values() if cell.torch])
 
 
 def onnx_operator(config: ModelConfig) -> OnnxOperator:
-    """Return the cell's operator of ONNX. Raises UsageError if ONNX has none."""
+    """Return the ONNX operator that computes the cell.
+
+    Args:
+        config: the model settings, of which `cell` is read.
+
+    Returns: the operator's name, attributes and order of gates.
+    Raises: UsageError if ONNX has no operator for this cell.
+    """
     spec = cell_of(config)
-    return _present(spec.onnx, spec, "ONNX has no operator", [one.name for one in CELLS.values() if one.onnx])
+    return _present(spec.onnx, spec, "ONNX has no operator", [cell.name for cell in CELLS.values() if cell.onnx])
 
 
 def _present(part: Part | None, spec: CellSpec, missing: str, others: list[str]) -> Part:
     if part is None:
         raise UsageError(
             f"{missing} for the cell `{spec.name}`; expected {' or '.join(others)}.",
-            hint=f"train a network with such a cell: `recurra train --cell {others[0]}`.",
+            hint=f"train a network with another cell: `recurra train --cell {others[0]}`.",
         )
     return part
 
 
 def equations_of(config: ModelConfig) -> Equations:
-    """Return the reference equations of the network that `config` describes."""
+    """Return the functions `shapes`, `forward` and `backward` of a network's cell.
+
+    Args:
+        config: the model settings: the cell and its options, such as the activation.
+
+    Returns: the three functions with the options applied.
+    """
     return cell_of(config).equations(config)

@@ -1,4 +1,4 @@
-"""`CellSpec`: the facts about one recurrent cell that the rest of the package reads."""
+"""`CellSpec`: everything about one recurrent cell that other modules read. The letters are those of `cells`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ if TYPE_CHECKING:
 
 
 class Shapes(Protocol):
-    """Return the parameters of one layer by name, with D = `inputs` and H = `hidden`."""
+    """Return the shapes of the parameters of one layer by name, with D = `inputs` and H = `hidden`."""
 
     def __call__(self, inputs: int, hidden: int) -> dict[str, tuple[int, ...]]: ...
 
 
 class Forward(Protocol):
-    """Return h (T, B, H), the final state, and the cache that `Backward` needs."""
+    """Return h (T, B, H), the final state (B, H), and the cache that `Backward` needs, from x (T, B, D)."""
 
     def __call__(self, parameters: Mapping[str, Array], x: Array, state: Any) -> tuple[Array, Any, Any]: ...
 
 
 class Backward(Protocol):
-    """Return the gradients of the parameters, of x, and of the state at the start."""
+    """Return the gradients of the parameters, of x, and of the initial state.
+
+    dh (T, B, H) is the part of dL/dh_t that reaches each h_t through the layers above; `dstate` (B, H) is the gradient
+    of the final state, which comes from later time steps.
+    """
 
     def __call__(
         self, parameters: Mapping[str, Array], cache: Any, dh: Array, dstate: Any
@@ -35,7 +39,7 @@ class Backward(Protocol):
 
 
 class Equations(NamedTuple):
-    """The mathematics of a cell with all its settings chosen."""
+    """The functions of a cell with its options applied, such as the activation."""
 
     shapes: Shapes
     forward: Forward
@@ -44,10 +48,10 @@ class Equations(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TorchModule:
-    """The class of `torch.nn` that computes the cell, its gates stacked in the same order.
+    """The class of `torch.nn` that computes the cell; it stacks the gates in the same order.
 
-    U is weight_ih, W is weight_hh and b is bias_ih. `recurrent_biases` maps a further parameter (H,) to the gate whose
-    part of bias_hh it is; the rest of bias_hh is zero.
+    U is weight_ih, W is weight_hh and b is bias_ih. `recurrent_biases` maps each further bias (H,) to a gate: the bias
+    fills the rows of this gate in bias_hh. The other rows of bias_hh are zero.
     """
 
     name: str
@@ -57,9 +61,9 @@ class TorchModule:
 
 @dataclass(frozen=True, kw_only=True)
 class OnnxOperator:
-    """The operator of ONNX that computes the cell, and the order in which ONNX stacks the gates.
+    """The ONNX operator that computes the cell, and the order in which ONNX stacks the gates.
 
-    `recurrent_biases` as in `TorchModule`, for the second half of ONNX's bias.
+    `recurrent_biases` is as in `TorchModule`, but for the second half of ONNX's bias.
     """
 
     name: str
@@ -76,12 +80,14 @@ class CellSpec:
     name: the value of `ModelConfig.cell`
     display_name: the name in a sentence: "A ... network"
     state: the NamedTuple of the arrays that are carried from one time step to the next; its first field is h
-    gates: the names of the blocks of H rows that are stacked in each parameter of `stacked`, in this order
-    equations: the reference, float64, for the settings of a network
-    gate_biases: initial values other than zero, by parameter and gate
-    input_deviation: the initial deviation of U in the first layer; None: the usual one of the activation
-    torch, onnx: the counterpart in PyTorch and in ONNX; None if there is none
-    matlab: the line of MATLAB that computes the new h of one layer; None if the struct RNN cannot hold the cell
+    gates: the names of the gates; each parameter in `stacked` holds H rows for every gate, in this order
+    equations: return the reference functions (float64) for the settings of a network
+    stacked: the names of the parameters whose rows are stacked by gate
+    gate_biases: the initial biases other than zero, by parameter and gate
+    input_deviation: the initial standard deviation of U in the first layer; None: the default of the activation
+    torch, onnx: the equivalent in PyTorch and in ONNX; None if there is none
+    matlab: the MATLAB line that computes the new h of one layer; None if the assignment's struct RNN cannot store the
+        cell's parameters
     """
 
     name: str
@@ -98,14 +104,28 @@ class CellSpec:
 
     @property
     def activations(self) -> tuple[str, ...]:
-        """The activations that the cell takes; the first is the usual one."""
+        """The activations that the cell accepts; the first is the default."""
         return CELLS[self.name]
 
     def variant(self, activation: str, separator: str = "_") -> str:
-        """Return the cell's name, followed by `activation` unless it is the usual one: "elman", "elman_relu"."""
+        """Return the cell's name, followed by the activation unless it is the default: "elman", "elman_relu".
+
+        Args:
+            activation: one of `activations`.
+            separator: the text between the two names.
+
+        Returns: the name.
+        """
         return self.name if activation == self.activations[0] else f"{self.name}{separator}{activation}"
 
     def gate_rows(self, gate: str, hidden: int) -> slice:
-        """The rows of `gate` in a stacked parameter of H = `hidden` units."""
+        """Return the rows of one gate in a stacked parameter.
+
+        Args:
+            gate: one of `gates`.
+            hidden: H, the number of hidden units.
+
+        Returns: a slice of H rows.
+        """
         start = self.gates.index(gate) * hidden
         return slice(start, start + hidden)

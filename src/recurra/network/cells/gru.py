@@ -1,18 +1,20 @@
-"""The gated recurrent unit: a candidate n, and a gate z for the share of the old hidden units that stays.
+"""The gated recurrent unit (GRU): the new hidden state is a mixture of the previous one and of a candidate n.
 
-u_t = U x_t + b                          U (3H, D)   W (3H, H)   b (3H,): rows of r, z, n, stacked in this order
-w_t = W h_{t-1}
-r_t = sigmoid(u_t^r + w_t^r)             how much the candidate sees of the past
-z_t = sigmoid(u_t^z + w_t^z)             how much of the past stays
-q_t = w_t^n + b_n                        b_n (H,)
-n_t = tanh(u_t^n + r_t * q_t)            the candidate
-h_t = (1 - z_t) * n_t + z_t * h_{t-1}
+    u_t = U x_t + b                          U (3H, D), W (3H, H) and b (3H,) stack the rows of r, z, n in this order
+    w_t = W h_{t-1}
+    r_t = sigmoid(u_t^r + w_t^r)             reset gate: the share of q that the candidate reads
+    z_t = sigmoid(u_t^z + w_t^z)             update gate: the share of h_{t-1} that stays
+    q_t = w_t^n + b_n                        b_n (H,)
+    n_t = tanh(u_t^n + r_t * q_t)            candidate
+    h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
 Source: K. Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine
-translation", EMNLP 2014, arXiv:1406.1078. Others differ: the paper has no biases and resets before the product,
-W^n (r_t * h_{t-1}); the form above, which needs one product a step, is that of cuDNN, PyTorch and Keras's
-`reset_after`. J. Chung et al., arXiv:1412.3555, exchange z and 1 - z; Keras stacks z before r. PyTorch has two biases
-of 3H: b is their sum for r and z and the first one for n, b_n the second one for n.
+translation", EMNLP 2014, arXiv:1406.1078.
+
+Differences: the paper has no biases, and resets before the product, W^n (r_t * h_{t-1}). cuDNN, PyTorch and Keras with
+`reset_after` compute the equations above, which need one matrix product a step. J. Chung et al., arXiv:1412.3555,
+exchange z and 1 - z. Keras stacks z before r. PyTorch has two biases of 3H numbers: b is their sum for r and z, and the
+first bias for n; b_n is the second bias for n.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ GATES: Final = ("r", "z", "n")
 
 
 class Step(NamedTuple):
-    """What one step computes, (B, H) each: the gates after their sigmoid or tanh, and q = w^n + b_n."""
+    """The values of one time step, (B, H) each: r, z and n after their sigmoid or tanh, q = w^n + b_n, and h."""
 
     r: Array
     z: Array
@@ -45,7 +47,7 @@ class Step(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """What backward needs: the inputs x (T, B, D), h_0 (B, H) and the T steps."""
+    """The values that `backward` needs: the inputs x (T, B, D), h_0 (B, H), and the values of the T time steps."""
 
     x: Array
     h0: Array
@@ -53,13 +55,28 @@ class Cache(NamedTuple):
 
 
 def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
-    """The cell's parameters for D = `inputs` and H = `hidden`."""
+    """Return the shapes of the parameters of one layer by name.
+
+    Args:
+        inputs: D, the number of inputs.
+        hidden: H, the number of hidden units.
+
+    Returns: the shape of each parameter.
+    """
     rows = len(GATES) * hidden
     return {"U": (rows, inputs), "W": (rows, hidden), "b": (rows,), "b_n": (hidden,)}
 
 
 def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Array, State, Cache]:
-    """h_1 .. h_T (T, B, H), the final state h_T, and the cache, from x (T, B, D) and h_0 = state.h (B, H)."""
+    """Run the cell over T time steps; the module's docstring has the equations.
+
+    Args:
+        parameters: U, W, b and b_n.
+        x: (T, B, D), inputs.
+        state: h_0 (B, H).
+
+    Returns: h_1 .. h_T (T, B, H), the final state h_T (B, H), and the cache for `backward`.
+    """
     U, W, b, b_n = parameters["U"], parameters["W"], parameters["b"], parameters["b_n"]
     h_t = state.h
     steps = []
@@ -69,17 +86,16 @@ def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Ar
         r, z, q = sigmoid(u_r + w_r), sigmoid(u_z + w_z), w_n + b_n
         n = np.tanh(u_n + r * q)
         h_t = (1 - z) * n + z * h_t
-        steps.append(Step(r, z, n, q, h=h_t))
+        steps.append(Step(r=r, z=z, n=n, q=q, h=h_t))
     return np.stack([step.h for step in steps]), State(h=h_t), Cache(x, state.h, steps)
 
 
 def backward(
     parameters: Mapping[str, Array], cache: Cache, dh: Array, dstate: State
 ) -> tuple[dict[str, Array], Array, State]:
-    """The gradients of U, W, b and b_n, of x (T, B, D) and of h_0 (B, H).
+    """Backpropagate through T time steps, from the last to the first.
 
-    `dh` (T, B, H) is what reaches each h_t from above, `dstate.h` (B, H) what reaches h_T from later time.
-    From the last step to the first, with what comes from later time in brackets:
+    Brackets hold the part of a gradient that comes from step t + 1; for t = T it is `dstate.h`.
 
         dL/dh_t   = dh_t + [W^T dL/dw_{t+1} + dL/dh_{t+1} * z_{t+1}]
         dL/du_t^n = dL/dh_t * (1 - z_t) * (1 - n_t^2)
@@ -90,6 +106,14 @@ def backward(
 
         dL/dU = sum_t dL/du_t x_t^T        dL/db   = sum_t dL/du_t        dL/dx_t = U^T dL/du_t
         dL/dW = sum_t dL/dw_t h_{t-1}^T    dL/db_n = sum_t dL/dq_t        dL/dh_0 = W^T dL/dw_1 + dL/dh_1 * z_1
+
+    Args:
+        parameters: U, W, b and b_n.
+        cache: the third result of `forward`.
+        dh: (T, B, H), the gradient that reaches each h_t from the layer above.
+        dstate: (B, H), the gradient that reaches h_T from later time steps.
+
+    Returns: the gradients of U, W, b and b_n by name, of x (T, B, D), and of h_0 (B, H).
     """
     U, W = parameters["U"], parameters["W"]
     x, h0, steps = cache

@@ -1,18 +1,20 @@
-"""Long short-term memory: a cell state c beside the hidden units, with gates i, f and o.
+"""Long short-term memory (LSTM): a cell state c carries information over many time steps; three gates control it.
 
-a_t = W h_{t-1} + U x_t + b        U (4H, D)   W (4H, H)   b (4H,): rows of i, f, g, o, stacked in this order
-i_t = sigmoid(a_t^i)               what of the candidate enters
-f_t = sigmoid(a_t^f)               what of the memory stays
-g_t = tanh(a_t^g)                  the candidate
-o_t = sigmoid(a_t^o)               what of the memory is shown
-c_t = f_t * c_{t-1} + i_t * g_t
-h_t = o_t * tanh(c_t)
+    a_t = W h_{t-1} + U x_t + b        U (4H, D), W (4H, H) and b (4H,) stack the rows of i, f, g, o in this order
+    i_t = sigmoid(a_t^i)               input gate: the share of the candidate that enters c
+    f_t = sigmoid(a_t^f)               forget gate: the share of c_{t-1} that stays
+    g_t = tanh(a_t^g)                  candidate
+    o_t = sigmoid(a_t^o)               output gate: the share of tanh(c_t) that becomes h_t
+    c_t = f_t * c_{t-1} + i_t * g_t
+    h_t = o_t * tanh(c_t)
 
-Sources: S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9 (1997) 1735-1780, which has
-no f (it is 1); the forget gate is that of F. A. Gers, J. Schmidhuber, F. Cummins, "Learning to forget: continual
-prediction with LSTM", Neural Computation 12 (2000) 2451-2471. Others differ: the papers squash g and c by other
-sigmoids and cut the gradient at the gates (here it is whole); PyTorch has this order of gates and two biases, of
-which b is the sum; Keras stacks i, f, g, o too but transposes its matrices; some add "peepholes" from c to the gates.
+Source: S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9 (1997) 1735-1780, without a
+forget gate (f = 1). F. A. Gers, J. Schmidhuber, F. Cummins, "Learning to forget: continual prediction with LSTM",
+Neural Computation 12 (2000) 2451-2471, added the forget gate.
+
+Differences: the papers use other squashing functions than tanh and cut the gradient at the gates; here the gradient is
+complete. PyTorch stacks the gates in the same order and has two biases, whose sum is b. Keras stacks the same order too
+and transposes its matrices. Some variants connect c to the gates ("peepholes").
 """
 
 from __future__ import annotations
@@ -35,14 +37,14 @@ FORGET_BIAS: Final = 1.0
 
 
 class State(NamedTuple):
-    """What time carries: the hidden units h and the memory c, (B, H) in a cell and (L, B, H) in a network."""
+    """The state of the cell: the hidden state h and the cell state c, (B, H) in a cell and (L, B, H) in a network."""
 
     h: Array
     c: Array
 
 
 class Step(NamedTuple):
-    """What one step computes, (B, H) each; i, f, g and o after their sigmoid or tanh."""
+    """The values of one time step, (B, H) each: i, f, g and o after their sigmoid or tanh, c, and h."""
 
     i: Array
     f: Array
@@ -53,7 +55,7 @@ class Step(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """What backward needs: the inputs x (T, B, D), the state at the start, and the T steps."""
+    """The values that `backward` needs: the inputs x (T, B, D), the initial state, and those of the T time steps."""
 
     x: Array
     state: State
@@ -61,13 +63,28 @@ class Cache(NamedTuple):
 
 
 def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
-    """The cell's parameters for D = `inputs` and H = `hidden`."""
+    """Return the shapes of the parameters of one layer by name.
+
+    Args:
+        inputs: D, the number of inputs.
+        hidden: H, the number of hidden units.
+
+    Returns: the shape of each parameter.
+    """
     rows = len(GATES) * hidden
     return {"U": (rows, inputs), "W": (rows, hidden), "b": (rows,)}
 
 
 def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Array, State, Cache]:
-    """h_1 .. h_T (T, B, H), the final state, and the cache, from x (T, B, D) and h_0, c_0 of `state` (B, H)."""
+    """Run the cell over T time steps; the module's docstring has the equations.
+
+    Args:
+        parameters: U, W and b.
+        x: (T, B, D), inputs.
+        state: h_0 and c_0, (B, H) each.
+
+    Returns: h_1 .. h_T (T, B, H), the final state h_T and c_T (B, H), and the cache for `backward`.
+    """
     U, W, b = parameters["U"], parameters["W"], parameters["b"]
     h_t, c_t = state
     steps = []
@@ -76,17 +93,16 @@ def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Ar
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
         c_t = f * c_t + i * g
         h_t = o * np.tanh(c_t)
-        steps.append(Step(i, f, g, o, c=c_t, h=h_t))
+        steps.append(Step(i=i, f=f, g=g, o=o, c=c_t, h=h_t))
     return np.stack([step.h for step in steps]), State(h=h_t, c=c_t), Cache(x, state, steps)
 
 
 def backward(
     parameters: Mapping[str, Array], cache: Cache, dh: Array, dstate: State
 ) -> tuple[dict[str, Array], Array, State]:
-    """The gradients of U, W and b, of x (T, B, D) and of h_0 and c_0 (B, H).
+    """Backpropagate through T time steps, from the last to the first.
 
-    `dh` (T, B, H) is what reaches each h_t from above, `dstate` (B, H) what reaches h_T and c_T from later
-    time. From the last step to the first, with what comes from later time in brackets:
+    Brackets hold the part of a gradient that comes from step t + 1; for t = T it is `dstate`.
 
         dL/dh_t   = dh_t + [W^T dL/da_{t+1}]
         dL/dc_t   = dL/dh_t * o_t * (1 - tanh(c_t)^2) + [dL/dc_{t+1} * f_{t+1}]
@@ -95,6 +111,14 @@ def backward(
         dL/da_t^g = dL/dc_t * i_t       * (1 - g_t^2)          dL/db = sum_t dL/da_t
         dL/da_t^o = dL/dh_t * tanh(c_t) * o_t (1 - o_t)        dL/dx_t = U^T dL/da_t
         dL/dh_0   = W^T dL/da_1,  dL/dc_0 = dL/dc_1 * f_1
+
+    Args:
+        parameters: U, W and b.
+        cache: the third result of `forward`.
+        dh: (T, B, H), the gradient that reaches each h_t from the layer above.
+        dstate: (B, H) each, the gradients that reach h_T and c_T from later time steps.
+
+    Returns: the gradients of U, W and b by name, of x (T, B, D), and of h_0 and c_0 (B, H).
     """
     U, W = parameters["U"], parameters["W"]
     x, state, steps = cache

@@ -1,18 +1,21 @@
-"""The Mogrifier LSTM: before an LSTM step, input and hidden units scale each other in r rounds.
+"""The Mogrifier LSTM: before each LSTM step, the input and the hidden state scale each other in r rounds.
 
-x^{-1} = x_t,  h^0 = h_{t-1}
-x^i = 2 sigmoid(Q^i h^{i-1}) * x^{i-2}         odd i <= r      Q^i (D, H)
-h^i = 2 sigmoid(R^i x^{i-1}) * h^{i-2}         even i <= r     R^i (H, D)
-a_t = W h^ + U x^ + b                          h^, x^ those of the last rounds; U, W, b as in `lstm`
-c_t, h_t from a_t and c_{t-1} as in `lstm`
+    x^{-1} = x_t,  h^0 = h_{t-1}
+    x^i = 2 sigmoid(Q^i h^{i-1}) * x^{i-2}         odd i <= r      Q^i (D, H)
+    h^i = 2 sigmoid(R^i x^{i-1}) * h^{i-2}         even i <= r     R^i (H, D)
+    a_t = W h^ + U x^ + b                          h^ and x^ are the results of the last rounds; U, W, b as in `lstm`
+    c_t, h_t from a_t and c_{t-1} as in `lstm`
 
-With rank k > 0 each matrix is a product: Q^i = Q^i_left Q^i_right of (D, k) and (k, H), R^i = R^i_left R^i_right of
-(H, k) and (k, D). r = 0 is the LSTM. In layer 0, x is one-hot and stays 0 at every other character: x^i is one number
-times x, Q^i h one row of Q^i times h, and R^i x one column of R^i times that number. The equations here are dense.
+With rank k > 0 each matrix is a product of two factors: Q^i = Q^i_left Q^i_right, of shapes (D, k) and (k, H), and
+R^i = R^i_left R^i_right, of shapes (H, k) and (k, D). With r = 0 the cell is the LSTM.
 
-Source: G. Melis, T. Kocisky, P. Blunsom, "Mogrifier LSTM", ICLR 2020, arXiv:1909.01792, section 2: no biases in the
-rounds, and the factor 2, which makes every round nearly the identity while Q and R are small. Others differ: the paper
-scales an embedding of the character, of which U here is the product with the embedding.
+In layer 0, x is one-hot and only its nonzero element is ever scaled: x^i is a number s times x, Q^i h needs one row of
+Q^i, and R^i x is s times one column of R^i. The equations here do not use this and compute dense products.
+
+Source: G. Melis, T. Kocisky, P. Blunsom, "Mogrifier LSTM", ICLR 2020, arXiv:1909.01792, section 2. The rounds have no
+biases. The factor 2 makes every round nearly the identity while Q and R are small.
+
+Differences: the paper scales an embedding of the character. Here x is one-hot, and U includes the embedding.
 """
 
 from __future__ import annotations
@@ -37,10 +40,12 @@ Array = npt.NDArray[Any]
 
 
 class Round(NamedTuple):
-    """One round of one step: v^i = scale * v^{i-2}, with scale = 2 sigmoid(A w) of the other vector w.
+    """The values of one round in one time step: v^i = scale * v^{i-2}, with scale = 2 sigmoid(A w).
 
-    scale, before   (B, n), before = v^{i-2}
-    sources         (B, .) for each factor of A from the right: w, and Q^i_right w if A is a product
+    v is x in odd rounds and h in even ones, w the other of the two, and A is Q^i or R^i.
+
+    scale, before   (B, n) each; before = v^{i-2}
+    sources         the vectors that the factors of A multiply, from the right: w, then A_right w if A has two factors
     """
 
     scale: Array
@@ -49,30 +54,52 @@ class Round(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The values of one time step that backward needs: its rounds, and the cache of an LSTM of one step."""
+    """The values of one time step that `backward` needs: the rounds, and the cache of one LSTM step."""
 
     rounds: list[Round]
     lstm: lstm.Cache
 
 
 def factor_names(number: int, rank: int) -> list[str]:
-    """Return the names of the factors of Q^i or R^i, i = `number`, from the right: the order in which they multiply."""
+    """Return the parameter names of the factors of Q^i or R^i, from the right: the order in which they multiply.
+
+    Args:
+        number: i, the number of the round, from 1: Q^i if it is odd, R^i if it is even.
+        rank: k; 0 if the matrix is one parameter.
+
+    Returns: one name, or the two names of the right and the left factor.
+    """
     name = f"{'Q' if number % 2 else 'R'}{number}"
     return [f"{name}_right", f"{name}_left"] if rank else [name]
 
 
 def shapes(inputs: int, hidden: int, *, rounds: int = 5, rank: int = 0) -> dict[str, tuple[int, ...]]:
-    """Return the cell's parameters by name and shape, for D = `inputs` and H = `hidden`; `rank` 0: whole matrices."""
-    found = lstm.shapes(inputs, hidden)
+    """Return the shapes of the parameters of one layer by name.
+
+    Args:
+        inputs: D, the number of inputs.
+        hidden: H, the number of hidden units.
+        rounds: r, the number of rounds.
+        rank: k, the rank of Q^i and R^i; 0: they are not factored.
+
+    Returns: the shape of each parameter.
+    """
+    result = lstm.shapes(inputs, hidden)
     for number in range(1, rounds + 1):
         rows, columns = (inputs, hidden) if number % 2 else (hidden, inputs)
-        sides = [(rank, columns), (rows, rank)] if rank else [(rows, columns)]
-        found |= dict(zip(factor_names(number, rank), sides, strict=True))
-    return found
+        factors = [(rank, columns), (rows, rank)] if rank else [(rows, columns)]
+        result |= dict(zip(factor_names(number, rank), factors, strict=True))
+    return result
 
 
 def round_names(parameters: Mapping[str, Any]) -> list[list[str]]:
-    """Return the names of the factors of each round, from the first round on."""
+    """Return the names of the factors of each round.
+
+    Args:
+        parameters: the parameters of one layer by name.
+
+    Returns: `factor_names` of round 1, 2, …
+    """
     rank = int("Q1_left" in parameters)
     names: list[list[str]] = []
     while (factors := factor_names(len(names) + 1, rank))[0] in parameters:
@@ -81,7 +108,7 @@ def round_names(parameters: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _mogrify(parameters: Mapping[str, Array], names: list[list[str]], x: Array, h: Array) -> tuple[Array, Array, Any]:
-    """Return x (B, D) and h (B, H) after all rounds, and the rounds."""
+    """Return x (B, D) and h (B, H) after all rounds, and the `Round`s for the backward pass."""
     rounds = []
     for number, factors in enumerate(names, 1):
         before, product = (x, h) if number % 2 else (h, x)
@@ -96,7 +123,15 @@ def _mogrify(parameters: Mapping[str, Array], names: list[list[str]], x: Array, 
 
 
 def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Array, State, list[Step]]:
-    """Return h_1 .. h_T (T, B, H), the final state and the steps, from x (T, B, D) and h_0, c_0 of `state` (B, H)."""
+    """Run the cell over T time steps; the module's docstring has the equations.
+
+    Args:
+        parameters: U, W, b, and the factors of the rounds.
+        x: (T, B, D), inputs.
+        state: h_0 and c_0, (B, H) each.
+
+    Returns: h_1 .. h_T (T, B, H), the final state h_T and c_T (B, H), and the steps, which `backward` needs.
+    """
     names = round_names(parameters)
     h_t, c_t = state
     steps, outputs = [], []
@@ -111,41 +146,47 @@ def forward(parameters: Mapping[str, Array], x: Array, state: State) -> tuple[Ar
 def backward(
     parameters: Mapping[str, Array], cache: list[Step], dh: Array, dstate: State
 ) -> tuple[dict[str, Array], Array, State]:
-    """Return the gradients of all parameters, of x (T, B, D) and of h_0 and c_0 (B, H).
+    """Backpropagate through T time steps, from the last to the first.
 
-    `dh` (T, B, H) is the gradient that reaches each h_t from above, `dstate` (B, H) the one that reaches h_T and c_T
-    from later time. A step first goes back through the LSTM to dL/da_t, as in `lstm.backward`, then
+    In each step `lstm.backward` computes dL/da_t, from which follow
 
         dL/dh^ = W^T dL/da_t        dL/dW = sum_t dL/da_t h^^T
         dL/dx^ = U^T dL/da_t        dL/dU = sum_t dL/da_t x^^T        dL/db = sum_t dL/da_t
 
-    and through the rounds from the last to the first. In round i the scale is s = 2 sigmoid(q), whose slope is
-    s (1 - s/2). For odd i, with q = Q^i h^{i-1}:
+    Then the rounds follow from the last to the first. The scale of round i is s = 2 sigmoid(q), with the derivative
+    s (1 - s/2). For odd i, q = Q^i h^{i-1} and
 
         dL/dq       = dL/dx^i * x^{i-2} * s (1 - s/2)              dL/dQ^i = sum_t dL/dq (h^{i-1})^T
         dL/dx^{i-2} = dL/dx^i * s
-        dL/dh^{i-1} = (the gradient that h^{i-1} has already) + (Q^i)^T dL/dq
+        dL/dh^{i-1} = [dL/dh^{i-1} from the rounds after i] + (Q^i)^T dL/dq
 
-    and for even i the same with x and h exchanged and R^i in place of Q^i. A product of two factors passes dL/dq
-    through its left factor, then through its right one.
+    For even i exchange x and h, and read R^i for Q^i. With two factors, dL/dq passes through the left factor first.
+
+    Args:
+        parameters: U, W, b, and the factors of the rounds.
+        cache: the third result of `forward`.
+        dh: (T, B, H), the gradient that reaches each h_t from the layer above.
+        dstate: (B, H) each, the gradients that reach h_T and c_T from later time steps.
+
+    Returns: the gradients of all parameters by name, of x (T, B, D), and of h_0 and c_0 (B, H).
     """
     steps, names = cache, round_names(parameters)
     gradients: dict[str, list[Array]] = {name: [] for name in parameters}
     dx: list[Array] = []
     later = dstate
     for t in reversed(range(len(steps))):
-        of_lstm, (dx_t,), (dh_later, dc_later) = lstm.backward(parameters, steps[t].lstm, dh[t : t + 1], later)
-        for name, gradient in of_lstm.items():
+        lstm_gradients, (dx_t,), (dh_later, dc_later) = lstm.backward(parameters, steps[t].lstm, dh[t : t + 1], later)
+        for name, gradient in lstm_gradients.items():
             gradients[name].append(gradient)
         for number, factors in reversed(list(enumerate(names, 1))):
-            own, other = (dx_t, dh_later) if number % 2 else (dh_later, dx_t)
+            scaled, other = (dx_t, dh_later) if number % 2 else (dh_later, dx_t)  # gradients of v^i and of w
             scale, before, sources = steps[t].rounds[number - 1]
-            dq = own * before * scale * (1 - scale / 2)
+            dq = scaled * before * scale * (1 - scale / 2)
             for name, source in zip(reversed(factors), reversed(sources), strict=True):
                 gradients[name].append(dq.T @ source)
                 dq = dq @ parameters[name]
-            own, other = own * scale, other + dq
-            dx_t, dh_later = (own, other) if number % 2 else (other, own)
+            scaled, other = scaled * scale, other + dq
+            dx_t, dh_later = (scaled, other) if number % 2 else (other, scaled)
         dx.append(dx_t)
         later = State(h=dh_later, c=dc_later)
     totals = {name: np.sum(parts, axis=0) for name, parts in gradients.items()}
@@ -153,9 +194,14 @@ def backward(
 
 
 def equations(config: ModelConfig) -> Equations:
-    """Return the equations with the rounds and the rank of `config`."""
-    own = partial(shapes, rounds=config.mogrifier_rounds, rank=config.mogrifier_rank)
-    return Equations(own, forward, backward)
+    """Return the functions of the cell with the rounds and the rank of `config`.
+
+    Args:
+        config: the model settings, of which `mogrifier_rounds` and `mogrifier_rank` are read.
+
+    Returns: `shapes`, `forward` and `backward`.
+    """
+    return Equations(partial(shapes, rounds=config.mogrifier_rounds, rank=config.mogrifier_rank), forward, backward)
 
 
 SPEC = CellSpec(

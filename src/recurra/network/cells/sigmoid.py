@@ -1,4 +1,4 @@
-"""The logistic function of the gates."""
+"""The logistic function, the activation of the gates."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ Array = npt.NDArray[Any]
 
 
 def sigmoid(a: Array) -> Array:
-    """1 / (1 + exp(-a)), as (1 + tanh(a / 2)) / 2: the same function, real or complex, and it never overflows.
+    """Return s = 1 / (1 + exp(-a)), element by element. Its derivative is s (1 - s).
 
-    Its slope is s (1 - s) for the value s.
+    The code computes (1 + tanh(a / 2)) / 2, which is the same function for real and complex a and never overflows.
+
+    Args:
+        a: an array of any shape, real or complex.
+
+    Returns: s, with the shape and dtype of `a`.
     """
     s: Array = 0.5 + 0.5 * np.tanh(0.5 * a)
     return s
