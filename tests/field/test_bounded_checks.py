@@ -16,7 +16,7 @@ from recurra.config import ModelConfig
 from recurra.errors import Interrupted
 from recurra.network import gradient_check, network
 from recurra.network.cells import CELLS
-from recurra.network.gradient_check import SAMPLED, Figures, check
+from recurra.network.gradient_check import SAMPLE_DIVISOR, Figures, check
 from recurra.network.parameters import initialize
 from recurra.report.document import write_report
 from recurra.runs import run as run_module
@@ -51,7 +51,7 @@ def work_for(elements: int, p: Problem) -> int:
 def test_a_sample_has_its_share_of_each_parameter(cell: str, streams: int) -> None:
     p = problem(cell, streams)
     told: list[tuple[int, int]] = []
-    found = check(*p, work=work_for(300 * SAMPLED, p), progress=lambda *done: told.append(done))
+    found = check(*p, work=work_for(300 * SAMPLE_DIVISOR, p), progress=lambda *done: told.append(done))
     for name, figures in found.items():
         assert figures.max_rel_complex <= gradient_check.COMPLEX_TOLERANCE, name
         assert 0 < figures.checked <= figures.elements
@@ -67,7 +67,7 @@ def test_a_sample_has_its_share_of_each_parameter(cell: str, streams: int) -> No
 
 def test_a_sample_is_the_same_again_and_another_for_another_seed() -> None:
     p = problem("elman")
-    first, again, other = (check(*p, work=work_for(200 * SAMPLED, p), seed=seed) for seed in (1, 1, 2))
+    first, again, other = (check(*p, work=work_for(200 * SAMPLE_DIVISOR, p), seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
@@ -92,7 +92,9 @@ def test_a_wrong_formula_is_found_by_a_sample(name: str) -> None:
     own = network.backward(config, parameters, passed, targets)
     gradients = own.parameters | {"state.h": own.state.h, "inputs": own.inputs}
     gradients[name] = gradients[name] * (1 + 1e-9)
-    wrong = {n for n, f in check(*p, gradients, work=work_for(150 * SAMPLED, p)).items() if f.max_rel_complex > 1e-12}
+    wrong = {
+        n for n, f in check(*p, gradients, work=work_for(150 * SAMPLE_DIVISOR, p)).items() if f.max_rel_complex > 1e-12
+    }
     assert wrong == {name}
 
 
@@ -100,9 +102,9 @@ def test_a_gradient_of_zero_or_of_a_symbol_that_was_not_read_is_found() -> None:
     p = problem("elman")
     _, gradients, _ = network.loss_and_gradients(*p)
     U = gradients["layers.0.U"]
-    assert check(*p, {"layers.0.U": U * 0}, work=work_for(9 * SAMPLED, p))["layers.0.U"].max_rel_complex > 0.01
+    assert check(*p, {"layers.0.U": U * 0}, work=work_for(9 * SAMPLE_DIVISOR, p))["layers.0.U"].max_rel_complex > 0.01
     U[2, K - 1] = 1e-9  # that symbol is not read
-    assert check(*p, {"layers.0.U": U}, work=work_for(9 * SAMPLED, p))["layers.0.U"].max_rel_complex > 1e-12
+    assert check(*p, {"layers.0.U": U}, work=work_for(9 * SAMPLE_DIVISOR, p))["layers.0.U"].max_rel_complex > 1e-12
 
 
 def test_how_many_copies_are_computed_at_once_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +117,7 @@ def test_how_many_copies_are_computed_at_once_is_bounded(monkeypatch: pytest.Mon
         return slopes(own, task)
 
     monkeypatch.setattr(gradient_check, "_slopes", watched)
-    monkeypatch.setattr(gradient_check, "_NUMBERS_AT_ONCE", 3 * T * (K + H))
+    monkeypatch.setattr(gradient_check, "_MAX_CACHED_NUMBERS", 3 * T * (K + H))
     for name, figures in check(*p).items():
         assert figures.max_abs_central == pytest.approx(whole[name].max_abs_central, abs=1e-9)
     assert max(sizes) == 3

@@ -286,7 +286,7 @@ def test_neither_threads_nor_the_copies_at_once_change_a_figure(monkeypatch: pyt
     figures = check(*p)
     monkeypatch.setattr(gradient_check, "usable_cpus", lambda: 3)
     assert check(*p) == figures
-    monkeypatch.setattr(gradient_check, "_COPIES_AT_ONCE", 4)
+    monkeypatch.setattr(gradient_check, "_MAX_COPIES", 4)
     for name, figure in check(*p).items():
         assert figure.max_rel_complex < 1e-13
         assert figure.max_abs_central == pytest.approx(figures[name].max_abs_central, abs=1e-10)

@@ -236,12 +236,12 @@ def test_ids_of_any_integer_type_serve() -> None:
     [
         ({"inputs": np.array([[0], [5]])}, r"`inputs` must be ids from 0 to 4; got 5\."),
         ({"targets": np.array([[0], [-2]])}, r"`targets` must be ids from -1 to 4; got -2\."),
-        ({"inputs": np.array([0, 1])}, r"`inputs` must be whole numbers of shape \(T, B\); got int64 \(2,\)\."),
-        ({"targets": np.zeros((2, 1))}, r"`targets` must be whole numbers of shape \(T, B\); got float64 \(2, 1\)\."),
-        ({"inputs": np.zeros((0, 1), int)}, r"`inputs` must be whole numbers of shape \(T, B\); got int64 \(0, 1\)\."),
+        ({"inputs": np.array([0, 1])}, r"`inputs` must be integers of shape \(T, B\); got int64 \(2,\)\."),
+        ({"targets": np.zeros((2, 1))}, r"`targets` must be integers of shape \(T, B\); got float64 \(2, 1\)\."),
+        ({"inputs": np.zeros((0, 1), int)}, r"`inputs` must be integers of shape \(T, B\); got int64 \(0, 1\)\."),
         ({"targets": np.array([[0]])}, r"`targets` must have the shape of `inputs`, \(2, 1\); got \(1, 1\)\."),
         ({"state": State(h=np.zeros((1, 2, 3)))}, r"`state` must have shape \(1, 1, 3\); got \(1, 2, 3\)\."),
-        ({"state": lstm.State(*np.zeros((2, 1, 1, 3)))}, r"`state` must hold h; got h, c\."),
+        ({"state": lstm.State(*np.zeros((2, 1, 1, 3)))}, r"`state` must have the fields h; got h, c\."),
     ],
 )
 def test_what_it_refuses(change: dict[str, Any], message: str) -> None:
@@ -258,5 +258,5 @@ def test_it_refuses_masks_of_another_shape() -> None:
 
 def test_it_refuses_the_state_of_another_cell() -> None:
     p = problem("lstm")
-    with pytest.raises(UsageError, match=r"`state` must hold h, c; got h\."):
+    with pytest.raises(UsageError, match=r"`state` must have the fields h, c; got h\."):
         network.loss_and_gradients(*p._replace(state=State(h=p.state.h)))

@@ -142,14 +142,14 @@ def test_no_model() -> None:
 
 
 def test_wrong_gradient_fails_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = gradient_check._own_gradients
+    right = gradient_check._analytic_gradients
 
     def wrong(problem: Any) -> Any:
         gradients = right(problem)
         gradients["layers.0.W"] = gradients["layers.0.W"] * (1 + 1e-9)
         return gradients
 
-    monkeypatch.setattr(gradient_check, "_own_gradients", wrong)
+    monkeypatch.setattr(gradient_check, "_analytic_gradients", wrong)
     table = prove(text=from_string(TEXT), model=CONFIG, training=TRAINING)
     assert table["passed"] is False
     assert [letter for letter, row in table["cells"]["elman"].items() if not row["passed"]] == ["W"]

@@ -1,9 +1,13 @@
-"""The masks of dropout between the layers.
+"""Draw the dropout masks between the layers.
 
-Source: W. Zaremba, I. Sutskever, O. Vinyals, "Recurrent neural network regularization", arXiv:1409.2329 (2014):
-only what goes up from layer to layer is dropped, never what goes on in time; one mask for all steps of a chunk is
-that of Y. Gal, Z. Ghahramani, "A theoretically grounded application of dropout in recurrent neural networks",
-NIPS 2016. Others differ: PyTorch draws a new mask for every step; both papers also drop the inputs and the outputs.
+Dropout acts on the hidden states that a layer passes to the layer above, never on those that a layer passes to its next
+time step. One mask holds for all T steps of an update.
+
+Source: W. Zaremba, I. Sutskever, O. Vinyals, "Recurrent neural network regularization", arXiv:1409.2329 (2014), for
+dropout between layers only; Y. Gal, Z. Ghahramani, "A theoretically grounded application of dropout in recurrent neural
+networks", NIPS 2016, for one mask for all time steps.
+
+Differences: PyTorch draws a new mask for every time step; both papers also drop inputs and outputs.
 """
 
 from __future__ import annotations
@@ -22,10 +26,11 @@ if TYPE_CHECKING:
 
 
 def dropout_masks(config: ModelConfig, batch: int, p: float, stream: Stream) -> npt.NDArray[np.float32]:
-    """Masks (L - 1, B, H), one for the chunk above each layer but the last: 0 with probability p, else 1 / (1 - p).
+    """Return masks (L - 1, B, H) for all layers but the top one: 0 with probability p, else 1 / (1 - p).
 
-    The mean of a mask is 1, so that nothing changes when the trained network runs without. 1 / (1 - p) is rounded
-    to float32, the same in every engine. Takes (L - 1) · B · H numbers from `stream`.
+    The expected value of an element is 1, so the trained network needs no rescaling when it runs without dropout.
+    1 / (1 - p) is rounded to float32, as in every engine. The function draws (L - 1) · B · H numbers from `stream`.
+    Raises UsageError if p is not in [0, 1).
     """
     if not 0 <= p < 1:
         raise UsageError(f"`dropout` must be a number from 0 to below 1; got {p!r}.")
@@ -35,7 +40,7 @@ def dropout_masks(config: ModelConfig, batch: int, p: float, stream: Stream) -> 
 
 
 def masks_of_update(config: ModelConfig, training: TrainingConfig, update: int) -> npt.NDArray[np.float32] | None:
-    """The masks of update number `update` (from 0) of all streams; None where nothing is dropped."""
+    """Return the masks of all streams for update number `update` (from 0); None if the network has no dropout."""
     p, batch = training.dropout, training.batch_size
     if p == 0 or config.layers == 1:
         return None

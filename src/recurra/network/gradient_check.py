@@ -1,17 +1,20 @@
-"""Check every element of every gradient against central differences and the complex step.
+"""Compare every element of every gradient with central differences and with the complex step.
 
     central:    dL/dtheta ~ (L(theta + d) - L(theta - d)) / 2d    d = 1e-4: error d^2/6 L''' and rounding / d
-    complex:    dL/dtheta ~ Im L(theta + i d) / d                 d = 1e-30: no subtraction, nothing lost
+    complex:    dL/dtheta ~ Im L(theta + i d) / d                 d = 1e-30: no subtraction, so no cancellation
 
-The complex step (W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions",
-SIAM Review 40 (1998) 110-112) is as exact as the analytic gradient and decides; central differences are the
-classical check; where a network has kinks (relu) they may step across one, and only the complex step counts.
-An element costs three forward passes, so P elements are perturbed at once: copy p of the
-network sits at place p of the batch axis, and the cells of any network run unchanged (see `perturbation`).
+The complex step is as accurate as the analytic gradient, and decides if a gradient is correct. Central differences are
+the classical check; they can be wrong at the kinks of relu.
 
-P elements and passes of P multiplications a step make the work grow with the square of the network and of the
-sequence. If all of it would be more than `MAX_MULTIPLICATIONS`, a random sample of each tensor is checked, and the
-figures have the number of elements. The work is counted, not timed, so that a check gives the same figures everywhere.
+Each element needs three forward passes. Therefore P elements are perturbed at once: the batch axis holds P copies of
+the network, and the code of the cells runs unchanged (see `perturbation`).
+
+The work grows with the square of the number of parameters. If it would exceed `MAX_MULTIPLICATIONS`, only a random
+sample of each tensor is checked, and the results state the number of checked elements. The limit counts multiplications
+instead of seconds, so that a check gives the same result on every machine.
+
+Source: W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40 (1998)
+110-112.
 """
 
 from __future__ import annotations
@@ -44,27 +47,27 @@ COMPLEX_TOLERANCE: Final = 1e-12
 REPORT_TOLERANCES: Final = {"U": 1e-7, "W": 1e-9, "b": 1e-6, "V": 1e-7, "c": 1e-5}
 """The largest differences from central differences (step 1e-4) in the report (KTH DD2424, assignment 4)."""
 
-MAX_MULTIPLICATIONS: Final = (
-    20_000_000_000  # multiplications of a forward pass, over all elements: the report's network needs 90 %
-)
-SAMPLED: Final = 4  # a sample takes this part of `MAX_MULTIPLICATIONS`: it finds a wrong formula by a few elements
-_COPIES_AT_ONCE = 128  # a step's (copies, m) array stays in the cache: 100 kB at m = 100
-_NUMBERS_AT_ONCE = 1 << 22  # that the copies of a task keep of a long sequence: 64 MB where they are complex
+MAX_MULTIPLICATIONS: Final = 20_000_000_000  # in the forward passes of one check; the report's network needs 90 %
+SAMPLE_DIVISOR: Final = 4  # a sample uses a quarter of `MAX_MULTIPLICATIONS`: few elements reveal a wrong formula
+_MAX_COPIES = 128  # copies in one forward pass: an array (copies, H) stays in the cache, 100 kB at H = 100
+_MAX_CACHED_NUMBERS = 1 << 22  # numbers that all copies store in one forward pass: 64 MB if complex
 
 
 FIRST_INPUT_MATRIX = "layers.0.U"
-Progress = Callable[[int, int], None]  # of the elements that are done, and all that will be
+Progress = Callable[[int, int], None]  # arguments: elements done, elements in all
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """Progress that nobody sees."""
+    """Do nothing: the default for `progress`."""
 
 
 class Figures(NamedTuple):
-    """How far one parameter's gradient lies from the numerical ones.
+    """The largest differences between one parameter's gradient and its numerical derivatives.
 
-    The largest absolute difference over the elements that were `checked`, of all its `elements`; relative ones are
-    divided by its largest |gradient|.
+    max_abs_central: the largest absolute difference from central differences
+    max_rel_central: the same, divided by the largest absolute value in the gradient
+    max_rel_complex: the same for the complex step
+    checked: the number of compared elements, of all `elements`
     """
 
     max_abs_central: float
@@ -74,13 +77,17 @@ class Figures(NamedTuple):
     elements: int = 0
 
     def worst_of(self, other: Figures) -> Figures:
-        """The figures of two parameters together."""
+        """Return the figures of two parameters together: the larger differences, and the sums of the counts."""
         central, relative, exact = np.maximum(self[:3], other[:3]).tolist()
         return Figures(central, relative, exact, self.checked + other.checked, self.elements + other.elements)
 
 
 class JudgedFigures(NamedTuple):
-    """The figures under preset classic: central at the initial weights, the complex step's worse of both."""
+    """The figures of a check, and the verdict `passed`.
+
+    For preset classic, the central differences are those at the initial weights, and the complex-step difference is the
+    larger one of the initial and the trained weights. `seed_tolerance` is the report's figure, None if it has none.
+    """
 
     max_abs_central: float
     max_rel_central: float
@@ -92,7 +99,7 @@ class JudgedFigures(NamedTuple):
 
 
 class _Problem(NamedTuple):
-    """A loss to differentiate; B = 1 within one, since the batch axis holds the copies."""
+    """A loss to differentiate. For numerical derivatives it has one stream, because the batch axis holds the copies."""
 
     config: ModelConfig
     parameters: dict[str, Any]
@@ -103,11 +110,11 @@ class _Problem(NamedTuple):
 
     @property
     def work(self) -> int:
-        """The multiplications of a forward pass, about."""
+        """The approximate number of multiplications in one forward pass."""
         return int(self.targets.size * sum(array.size for array in self.parameters.values()))
 
     def losses(self) -> Array:
-        """-log p of each target: (T, copies)."""
+        """Return -log p of each target in nats: (T, copies)."""
         passed = network.forward(self.config, self.parameters, self.inputs, self.state, self.masks)
         return output.losses(passed.log_probabilities, self.targets)
 
@@ -120,7 +127,7 @@ class _Problem(NamedTuple):
         array: Array = self.parameters[name]
         return array
 
-    def put(self, name: str, copies: Any) -> _Problem:
+    def with_copies(self, name: str, copies: Any) -> _Problem:
         if name == "inputs":
             return self._replace(inputs=copies)
         if name.startswith("state."):
@@ -128,8 +135,8 @@ class _Problem(NamedTuple):
         return self._replace(parameters=self.parameters | {name: copies})
 
     def perturb(self, name: str, elements: Array, delta: complex) -> Array:
-        """The losses (T, P) when copy p has element elements[p] (a flat index) of `name` increased."""
-        return self.put(name, perturb_elements(self.tensor(name), elements, delta)).losses()
+        """Return the losses (T, P) of P copies; in copy p, the element elements[p] (a flat index) is increased."""
+        return self.with_copies(name, perturb_elements(self.tensor(name), elements, delta)).losses()
 
 
 def check(
@@ -145,26 +152,32 @@ def check(
     seed: int = 0,
     progress: Progress = ignore_progress,
 ) -> dict[str, Figures]:
-    """How far every element of every gradient lies from the numerical ones, by the names of `gradients`.
+    """Compare gradients with numerical derivatives. Return the figures by the names of `gradients`.
 
-    `inputs` and `targets` are ids (T, B), `state` (L, B, H), `masks` (L - 1, B, H) what dropout drops. `gradients`
-    may hold parameters, "state.h" ("state.c") and "inputs" (the one-hot inputs (T, B, K) taken as numbers); None
-    means the network's own, all of them.
-    Where all elements would take more than `work` multiplications (None: no limit), a sample drawn from `seed` is
-    checked, which takes a part of them. `progress` is called with the elements done and all that will be.
-    The figures do not depend on how many CPUs there are.
+    The result does not depend on the number of CPUs.
+
+    Args:
+        config, parameters: the network.
+        inputs, targets: (T, B), ids.
+        state: (L, B, H) in every field, the initial state.
+        gradients: the gradients to check, by parameter name or "state.h", "state.c", "inputs" (the gradient of the
+            one-hot inputs, (T, B, K)); None: all gradients that `network.backward` computes.
+        masks: (L - 1, B, H), dropout masks; None: no dropout.
+        work: the largest number of multiplications; above it, only a sample is checked. None: no limit.
+        seed: the random seed of the sample.
+        progress: called with the number of elements done and the number of all elements to check.
     """
     problem = _problem(config, parameters, inputs, targets, state, masks)
     if gradients is None:
-        gradients = _own_gradients(problem)
+        gradients = _analytic_gradients(problem)
     sample = _sample(problem, list(gradients), work, seed)
     numerical = _numerical_gradients(problem, sample, progress)
-    found = {}
+    results = {}
     for name, elements in sample.items():
         checked = len(elements) * (1 if name in problem.parameters else targets.shape[1])
         figures = _figures(gradients[name], *numerical[name], _compared(problem, name, elements))
-        found[name] = figures._replace(checked=checked, elements=gradients[name].size)
-    return found
+        results[name] = figures._replace(checked=checked, elements=gradients[name].size)
+    return results
 
 
 def check_initial_and_trained(
@@ -179,21 +192,21 @@ def check_initial_and_trained(
     seed: int = 0,
     progress: Progress = ignore_progress,
 ) -> dict[str, JudgedFigures]:
-    """The check under preset classic: at initial weights and a zero state, and at trained ones and their state.
+    """Check the gradients at the initial weights with a zero state, and at the trained weights with `trained_state`.
 
-    Named by the letters U, W, b, V, c, h0 and x, with a GRU's b_n and an LSTM's c0 (of several layers, the
-    worst). A letter passes when central differences lie within the report's figure at the initial weights and the
-    complex step within 1e-12 at both; h0 and x, for which the report prints no figure, and every letter of a cell
-    that is not the report's, by the complex step alone. `work`, `seed` and `progress` as in `check`, for each state.
+    The result has an entry for each letter: U, W, b, V, c, h0 and x, b_n of a GRU and c0 of an LSTM. With several
+    layers, an entry has the largest differences of all layers. A letter passes if its complex-step difference is at
+    most 1e-12 at both points. In the report's network (elman with tanh), U, W, b, V and c must also stay within the
+    report's figures for central differences at the initial weights. `work`, `seed` and `progress` are as in `check`;
+    `work` limits each of the two checks.
     """
     zeros = network.zero_state(config, inputs.shape[1])
 
     def checked(parameters: Parameters, state: AnyState, half: int) -> dict[str, Figures]:
-        def so_far(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             progress(half * total + done, 2 * total)
 
-        found = check(config, parameters, inputs, targets, state, work=work, seed=seed, progress=so_far)
-        return group_by_letter(found)
+        return group_by_letter(check(config, parameters, inputs, targets, state, work=work, seed=seed, progress=report))
 
     first, second = checked(initial, zeros, 0), checked(trained, trained_state, 1)
     tolerances = REPORT_TOLERANCES if (config.cell, config.activation) == (elman.SPEC.name, "tanh") else {}
@@ -201,9 +214,10 @@ def check_initial_and_trained(
 
 
 def to_table(cells: dict[str, dict[str, JudgedFigures]]) -> dict[str, Any]:
-    """The figures by cell and letter as JSON: {"cells": {cell: {letter: figures}}, "passed": all of them, …}.
+    """Return the figures as data for JSON: {"cells": {cell: {letter: figures}}, "passed": …, …}.
 
-    `checked` is how many of all `elements` were compared with numerical gradients.
+    "passed" is True if every letter of every cell passed. "checked" is the number of compared elements of all
+    "elements".
     """
     rows = {cell: {letter: row._asdict() for letter, row in figures.items()} for cell, figures in cells.items()}
     every = [row for figures in cells.values() for row in figures.values()]
@@ -229,35 +243,36 @@ def _problem(
     return _Problem(config, precise, state, dense, targets, masks)
 
 
-def _own_gradients(problem: _Problem) -> dict[str, Array]:
+def _analytic_gradients(problem: _Problem) -> dict[str, Array]:
     passed = network.forward(problem.config, problem.parameters, problem.inputs, problem.state, problem.masks)
     gradients = network.backward(problem.config, problem.parameters, passed, problem.targets)
     return gradients.parameters | named_state(gradients.state) | {"inputs": gradients.inputs}
 
 
 def _sample(problem: _Problem, names: list[str], work: int | None, seed: int) -> dict[str, Array]:
-    """The elements (flat indices) of each tensor, in one stream, that are compared with numerical gradients.
+    """Return the elements (flat indices) of each tensor, in one stream, that are compared with numerical derivatives.
 
-    All, or where that takes more than `work` a sample for a part of it: small tensors whole, and as many of each other.
+    If all elements need more than `work` multiplications, return a sample: all elements of small tensors, and an equal
+    number from each larger tensor.
     """
-    one = _stream_alone(problem, 0)
-    sizes = {name: one.tensor(name).size for name in names}
-    left = sum(sizes.values()) if work is None else work // problem.work
-    if left >= sum(sizes.values()):
+    one_stream = _select_stream(problem, 0)
+    sizes = {name: one_stream.tensor(name).size for name in names}
+    budget = sum(sizes.values()) if work is None else work // problem.work
+    if budget >= sum(sizes.values()):
         return {name: np.arange(sizes[name]) for name in names}
-    left //= SAMPLED
-    chosen: dict[str, Array] = {}
+    budget //= SAMPLE_DIVISOR
+    sample: dict[str, Array] = {}
     for name in sorted(names, key=sizes.__getitem__):
-        share = max(1, left // (len(names) - len(chosen)))
-        chosen[name] = _drawn(_candidates(problem, name, sizes[name]), share, stream(seed, f"gradient check {name}"))
-        left -= len(chosen[name])
-    return {name: chosen[name] for name in names}
+        share = max(1, budget // (len(names) - len(sample)))
+        sample[name] = _draw(_candidates(problem, name, sizes[name]), share, stream(seed, f"gradient check {name}"))
+        budget -= len(sample[name])
+    return {name: sample[name] for name in names}
 
 
 def _candidates(problem: _Problem, name: str, size: int) -> Array:
-    """The elements from which a sample is drawn: of the first U the columns of symbols that were read.
+    """Return the elements from which a sample is drawn: of the first U only the columns of symbols in the text.
 
-    The loss does not depend on the other columns: their gradient must be 0, and is compared with that.
+    The loss does not depend on the other columns of U: their gradient must be 0.
     """
     if name != FIRST_INPUT_MATRIX:
         return np.arange(size)
@@ -267,8 +282,8 @@ def _candidates(problem: _Problem, name: str, size: int) -> Array:
     return candidates
 
 
-def _drawn(candidates: Array, count: int, numbers: Stream) -> Array:
-    """One of each of `count` equal parts of the candidates, in order; all of them where they are no more."""
+def _draw(candidates: Array, count: int, numbers: Stream) -> Array:
+    """Divide the candidates into `count` equal parts and draw one of each; return all if there are at most `count`."""
     if count >= len(candidates):
         return candidates
     bounds = np.arange(count + 1) * len(candidates) // count
@@ -278,7 +293,7 @@ def _drawn(candidates: Array, count: int, numbers: Stream) -> Array:
 
 
 def _compared(problem: _Problem, name: str, elements: Array) -> Array:
-    """Which elements of a tensor, flat in its own shape, are compared: those that were perturbed, and zeros."""
+    """Return True for every element to compare: the perturbed `elements`, and the columns of U whose gradient is 0."""
     shape = problem.tensor(name).shape
     if name in problem.parameters:
         compared = np.zeros(shape, np.bool_)
@@ -302,43 +317,43 @@ class _Task(NamedTuple):
 def _numerical_gradients(
     problem: _Problem, sample: dict[str, Array], progress: Progress
 ) -> dict[str, tuple[Array, Array]]:
-    """The central and the complex-step gradient of each tensor at the elements of the sample, elsewhere 0.
+    """Return the central and the complex-step derivatives of each tensor: 0 at elements outside the sample.
 
-    The streams of a batch share parameters but nothing else: the gradient of the loss, a sum over streams, is
-    the sum of the gradients of the streams alone.
+    The loss is a sum over streams, and the streams share only the parameters. Therefore the gradient of a parameter is
+    the sum of its gradients in the single streams.
     """
-    streams = [_stream_alone(problem, b) for b in range(problem.targets.shape[1])]
+    streams = [_select_stream(problem, b) for b in range(problem.targets.shape[1])]
     results = {name: (np.zeros(problem.tensor(name).shape), np.zeros(problem.tensor(name).shape)) for name in sample}
     tasks = list(_tasks(streams, sample))
     done, total = 0, sum(len(task.elements) for task in tasks)
     progress(done, total)
-    # Each thread works on arrays that stay in its own core's cache; BLAS's threads would only get in the way.
+    # Each thread works on arrays that fit in the cache of its core; threads of BLAS would slow it down.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(usable_cpus()) as pool:
         for task, slopes in zip(tasks, pool.map(lambda task: _slopes(streams[task.b], task), tasks), strict=True):
             for result, slope in zip(results[task.name], slopes, strict=True):
-                whole = result if task.name in problem.parameters else result[:, task.b : task.b + 1]
-                whole[np.unravel_index(task.elements, whole.shape)] += slope
+                target = result if task.name in problem.parameters else result[:, task.b : task.b + 1]
+                target[np.unravel_index(task.elements, target.shape)] += slope
             done += len(task.elements)
             progress(done, total)
     return results
 
 
-def _stream_alone(problem: _Problem, b: int) -> _Problem:
-    only = slice(b, b + 1)
+def _select_stream(problem: _Problem, b: int) -> _Problem:
+    part = slice(b, b + 1)
     return problem._replace(
-        state=map_state(lambda field: field[:, only], problem.state),
-        inputs=problem.inputs[:, only],
-        targets=problem.targets[:, only],
-        masks=None if problem.masks is None else problem.masks[:, only],
+        state=map_state(lambda field: field[:, part], problem.state),
+        inputs=problem.inputs[:, part],
+        targets=problem.targets[:, part],
+        masks=None if problem.masks is None else problem.masks[:, part],
     )
 
 
 def _tasks(streams: list[_Problem], sample: dict[str, Array]) -> Iterator[_Task]:
     problem = streams[0]
-    kept = problem.inputs.size + len(problem.inputs) * sum(
+    numbers = problem.inputs.size + len(problem.inputs) * sum(
         array.size for name, array in problem.parameters.items() if name.endswith(".b")
-    )  # numbers of a copy: its inputs or log p, and its gates
-    copies = max(1, min(_COPIES_AT_ONCE, _NUMBERS_AT_ONCE // kept))
+    )  # that one copy stores: its inputs or log p, and its gates
+    copies = max(1, min(_MAX_COPIES, _MAX_CACHED_NUMBERS // numbers))
     for name, elements in sample.items():
         for b in range(len(streams)):
             for start in range(0, len(elements), copies):
@@ -346,15 +361,22 @@ def _tasks(streams: list[_Problem], sample: dict[str, Array]) -> Iterator[_Task]
 
 
 def _slopes(problem: _Problem, task: _Task) -> tuple[Array, Array]:
-    """Central and complex-step derivatives (P,); subtracted before they are summed, to round less."""
+    """Return the central and the complex-step derivatives (P,).
+
+    The losses are subtracted before they are summed over time, which makes the rounding error smaller.
+    """
     above = problem.perturb(task.name, task.elements, CENTRAL_STEP)
     below = problem.perturb(task.name, task.elements, -CENTRAL_STEP)
-    beside = problem.perturb(task.name, task.elements, 1j * COMPLEX_STEP)
-    return (above - below).sum(axis=0) / (2 * CENTRAL_STEP), beside.imag.sum(axis=0) / COMPLEX_STEP
+    imaginary = problem.perturb(task.name, task.elements, 1j * COMPLEX_STEP)
+    return (above - below).sum(axis=0) / (2 * CENTRAL_STEP), imaginary.imag.sum(axis=0) / COMPLEX_STEP
 
 
 def _figures(gradient: Array, central: Array, complex_step: Array, compared: Array) -> Figures:
-    """The scale is the larger of the two largest gradients, lest a gradient of zero escape by division."""
+    """Return the figures of one gradient.
+
+    Differences are divided by the largest absolute value in the analytic or the complex-step gradient. With the
+    analytic gradient alone, a wrong gradient of zeros would have no scale.
+    """
     scale = max(float(np.max(np.abs(gradient))), float(np.max(np.abs(complex_step)))) or 1.0
     from_central = float(np.max(np.abs(gradient - central)[compared]))
     from_complex = float(np.max(np.abs(gradient - complex_step)[compared]))
@@ -366,7 +388,7 @@ def _letter(name: str) -> str:
 
 
 def group_by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
-    """By the report's letter, of several layers the worst."""
+    """Return the figures by the report's letters; with several layers, a letter has the largest differences."""
     worst: dict[str, Figures] = {}
     for name, figure in figures.items():
         letter = _letter(name)

@@ -1,7 +1,7 @@
-"""The gradient check of every kind of network: each cell with 1 to 3 layers, with and without dropout, 1 and 3 streams.
+"""Check the gradients of every kind of network: each cell, 1 to 3 layers, with and without dropout, 1 and 3 streams.
 
-The networks are small and T, B, H and K all different, so that no two axes can be confused; weights, biases and the
-state before the first character are drawn, so that no gradient vanishes.
+The networks are small. T, B, H and K all differ, so that the check finds exchanged axes. Weights, biases and the
+initial state are random, so that no gradient is zero by accident.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ NETWORKS: Final[dict[str, dict[str, Any]]] = {
 }
 LAYERS, DROPOUT, STREAMS = (1, 2, 3), (0.0, 0.4), (1, 3)
 T, H, K = 6, 4, 5
-SCALE: Final = 0.7  # of the weights: gates are neither shut nor linear
+SCALE: Final = 0.7  # standard deviation of the weights: gates are neither closed nor linear
 
 
 def configurations() -> Iterator[tuple[str, int, float, int]]:
-    """(network, layers, dropout, streams) of every check; one layer has no place for dropout."""
+    """Yield (network, layers, dropout, streams) of every check. A network of one layer has no dropout."""
     for name, layers, dropout, streams in itertools.product(NETWORKS, LAYERS, DROPOUT, STREAMS):
         if layers > 1 or not dropout:
             yield name, layers, dropout, streams
 
 
 def survey(seed: int = 0) -> dict[str, dict[str, JudgedFigures]]:
-    """By network and letter the worst figures of all `configurations`; the complex step decides."""
+    """Check all `configurations`; return the largest differences by network and letter. The complex step decides."""
     worst: dict[str, dict[str, Figures]] = {name: {} for name in NETWORKS}
     for number, (name, layers, dropout, streams) in enumerate(configurations()):
         numbers = stream(seed, f"survey {number}")
@@ -51,7 +51,7 @@ def survey(seed: int = 0) -> dict[str, dict[str, JudgedFigures]]:
         for letter, figure in figures.items():
             before = worst[name].get(letter)
             worst[name][letter] = figure if before is None else before.worst_of(figure)
-    return {name: {letter: _judged(figure) for letter, figure in found.items()} for name, found in worst.items()}
+    return {name: {letter: _judge(figure) for letter, figure in letters.items()} for name, letters in worst.items()}
 
 
 def _check(config: ModelConfig, dropout: float, streams: int, numbers: Stream) -> dict[str, Figures]:
@@ -75,6 +75,6 @@ def _ids(numbers: Stream, streams: int) -> Array:
     return (numbers.uniform(T * streams) * K).astype(np.int64).reshape(T, streams)
 
 
-def _judged(figure: Figures) -> JudgedFigures:
+def _judge(figure: Figures) -> JudgedFigures:
     passed = figure.max_rel_complex <= COMPLEX_TOLERANCE
     return JudgedFigures(*figure[:3], None, passed, figure.checked, figure.elements)

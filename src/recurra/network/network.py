@@ -1,9 +1,9 @@
-"""The network: cells stacked, forward through time and backward through time.
+"""The network: several layers of a cell, forward and backward through time.
 
-Layer 0 reads one-hot characters, every other layer the hidden units of the one below, and the top one feeds
-the softmax. Every array is time-first; everything is computed in the dtype of the arrays given: float64, or
-complex128 where a gradient check steps in the imaginary direction. A state is the NamedTuple of its cell:
-`State`, which holds h, or that of the LSTM, which holds h and c; all are zero to begin with (`zero_state`).
+Layer 0 reads one-hot characters, every other layer reads the hidden states of the layer below, and the output layer
+reads those of the top layer. The first axis of every sequence is time. The functions compute in the dtype of their
+arguments: float64, or complex128 in a complex-step gradient check. A state is the NamedTuple of the cell: `State` with
+h, or the LSTM's with h and c. The state before the first character is zero (`zero_state`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from recurra.config import ModelConfig
     from recurra.network.parameters import Array, Parameters
 
-    AnyState = tuple[Array, ...]  # the NamedTuple of a cell
+    AnyState = tuple[Array, ...]  # the state of any cell, a NamedTuple
 
 __all__ = [
     "BackwardPass", "ForwardPass", "State", "backward", "forward", "loss_and_gradients", "one_hot", "zero_state",
@@ -31,7 +31,10 @@ __all__ = [
 
 
 class ForwardPass(NamedTuple):
-    """log p (T, B, K), the final state, and for backward each layer's cache, the top h (T, B, H) and the masks."""
+    """The results of `forward`: log p (T, B, K) and the final state; the other fields serve `backward`.
+
+    These are the cache of each layer, the hidden states h (T, B, H) of the top layer, and the dropout masks.
+    """
 
     log_probabilities: Array
     state: Any
@@ -41,7 +44,7 @@ class ForwardPass(NamedTuple):
 
 
 class BackwardPass(NamedTuple):
-    """The gradients of the parameters by name, of the state at the start, and of dense inputs (T, B, K)."""
+    """The gradients of the parameters by name, of the initial state, and of the one-hot inputs (T, B, K)."""
 
     parameters: dict[str, Array]
     state: Any
@@ -49,7 +52,7 @@ class BackwardPass(NamedTuple):
 
 
 def one_hot(ids: Array, symbols: int) -> Array:
-    """Rows of float64 zeros with a one at each id: ids (T, B) to (T, B, K)."""
+    """Return float64 zeros (T, B, K) with a one at each of the ids (T, B), K = `symbols`."""
     rows: Array = ids[..., np.newaxis] == np.arange(symbols)
     return rows.astype(np.float64)
 
@@ -61,10 +64,11 @@ def forward(
     state: AnyState,
     masks: Array | None = None,
 ) -> ForwardPass:
-    """log p of each next character, from inputs (ids (T, B) or dense (T, B, K)) and the state before them.
+    """Return log p of the next character at every time step, and the values for `backward`.
 
-    `masks` (L - 1, B, H), of `dropout.dropout_masks`, multiply what each layer but the last hands up, the same
-    at every step; None drops nothing.
+    `inputs` are ids (T, B) or one-hot vectors (T, B, K). `state` is the state before the first input. `masks` (L - 1,
+    B, H), from `dropout.dropout_masks`, multiply the hidden states of every layer but the top one, with the same mask
+    at every time step; None: no dropout.
     """
     equations = equations_of(config)
     x = inputs if inputs.ndim == 3 else one_hot(inputs, parameters["c"].shape[-1])
@@ -81,9 +85,9 @@ def forward(
 def backward(
     config: ModelConfig, parameters: Parameters, passed: ForwardPass, targets: Array, dstate: AnyState | None = None
 ) -> BackwardPass:
-    """The gradients of L = - sum log p_t[y_t] + dstate · (final state), from the forward pass `passed`.
+    """Return the gradients of L = - sum log p_t[y_t] + dstate · (final state), after the forward pass `passed`.
 
-    `dstate` is what reaches the final state from later time: none (zero) where the text ends here.
+    `dstate` is the gradient that reaches the final state from later time steps; None: zero.
     """
     equations = equations_of(config)
     if dstate is None:
@@ -110,11 +114,12 @@ def loss_and_gradients(
     *,
     masks: Array | None = None,
 ) -> tuple[float, dict[str, Array], Any]:
-    """The loss in nats (a sum over T and B), its gradients, and the final state, in float64.
+    """Return the loss in nats (a sum over T and B), its gradients by name, and the final state, in float64.
 
-    `inputs` and `targets` are ids (T, B); `state` is what came before them (zeros if None), `masks`
-    (L - 1, B, H) what dropout drops. A target of -1 is padding, without loss and gradient. The gradients have the
-    names of the parameters, and "state.h" ("state.c") for the state.
+    `inputs` and `targets` are ids (T, B); a target of -1 is padding, without loss and gradient. `state` is the initial
+    state; None: zeros. `masks` (L - 1, B, H) are the dropout masks. The gradients have the names of the parameters;
+    those of the initial state are "state.h", and "state.c" for an LSTM. Raises UsageError if an array has a wrong shape
+    or id.
     """
     _require_ids("inputs", inputs, 0, parameters["c"].shape[0])
     _require_ids("targets", targets, output.PADDING, parameters["c"].shape[0])
@@ -137,7 +142,7 @@ def _layer_state(state: AnyState, layer: int) -> Any:
 
 
 def _stack(states: list[Any]) -> Any:
-    """Each layer's state (B, H) to one (L, B, H); a gradient check may widen B in the upper layers alone."""
+    """Stack the states (B, H) of all layers to (L, B, H), broadcasting B: perturbed copies widen upper layers only."""
     fields = zip(*states, strict=True)
     return type(states[0])._make(np.stack(np.broadcast_arrays(*layers)) for layers in fields)
 
@@ -145,7 +150,7 @@ def _stack(states: list[Any]) -> Any:
 def _require_fields(state: Any, zeros: Any) -> None:
     if state._fields != zeros._fields:
         expected, got = ", ".join(zeros._fields), ", ".join(map(str, state._fields))
-        raise UsageError(f"`state` must hold {expected}; got {got}.")
+        raise UsageError(f"`state` must have the fields {expected}; got {got}.")
     for field in state:
         _require_shape("state", field, zeros.h.shape)
 
@@ -158,7 +163,7 @@ def _require_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
 def _require_ids(name: str, ids: Array, lowest: int, symbols: int) -> None:
     good = ids.ndim == 2 and ids.size > 0 and np.issubdtype(ids.dtype, np.integer)
     if not good:
-        raise UsageError(f"`{name}` must be whole numbers of shape (T, B); got {ids.dtype.name} {ids.shape}.")
+        raise UsageError(f"`{name}` must be integers of shape (T, B); got {ids.dtype.name} {ids.shape}.")
     low, high = int(ids.min()), int(ids.max())
     if low < lowest or high >= symbols:
         raise UsageError(f"`{name}` must be ids from {lowest} to {symbols - 1}; got {low if low < lowest else high}.")

@@ -1,4 +1,7 @@
-"""Random orthogonal matrices, the same bits on every machine: no LAPACK or BLAS, whose sums have no fixed order."""
+"""Draw random orthogonal matrices that have the same bits on every machine.
+
+The code calls neither LAPACK nor BLAS, because the order of their sums depends on the machine.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,19 @@ if TYPE_CHECKING:
 
 
 def orthogonal(n: int, stream: Stream) -> Floats:
-    """A matrix Q (n, n) with Q^T Q = 1, uniform over all of them (Haar measure), float64, from n (n + 1) / 2 normals.
+    """Return a float64 matrix Q (n, n) with Q^T Q = 1, uniform over all such matrices (Haar measure).
 
-    Q_k (k, k) is built around Q_{k-1} by one Householder reflection: with normal x (k,) and Q_1 = ±1,
+    The function draws n (n + 1) / 2 normal numbers. It starts from Q_1 = ±1, and makes Q_k (k, k) from Q_{k-1} and a
+    normal vector x (k,) with one Householder reflection:
 
         Q_k = (1 - 2 v v^T / v^T v) [s 0; 0 Q_{k-1}],    v = x - s |x| e_1,    s = -sign(x_1)
 
-    whose first column is x / |x|, a direction with no preference; v^T v = 2 |x| |v_1|. It is the distribution of Q in
-    the QR decomposition of a normal matrix (with R's diagonal positive), at 4/3 n^3 operations and without the
-    decomposition. Source: G. W. Stewart, "The efficient generation of random orthogonal matrices with an application
-    to condition estimators", SIAM Journal on Numerical Analysis 17 (1980) 403-409.
+    The first column of Q_k is x / |x|, which is uniform over all directions, and v^T v = 2 |x| |v_1|. Q has the same
+    distribution as Q in the QR decomposition of a normal matrix, if the diagonal of R is positive. The cost is 4/3 n^3
+    operations.
+
+    Source: G. W. Stewart, "The efficient generation of random orthogonal matrices with an application to condition
+    estimators", SIAM Journal on Numerical Analysis 17 (1980) 403-409.
     """
     Q, products = np.empty((n, n)), np.empty((n, n))
     Q[-1, -1] = 1.0 if stream.normal(1)[0] >= 0 else -1.0
@@ -39,9 +45,9 @@ def orthogonal(n: int, stream: Stream) -> Floats:
 
 
 def _reflect(block: Floats, v: Floats, half: Floats, products: Floats) -> None:
-    """(1 - v v^T / half) times [0; B], where `block` (k, k - 1) holds B below its first row; half = v^T v / 2.
+    """Overwrite `block` (k, k - 1) with (1 - v v^T / half) [0; B], where B is `block` without its first row.
 
-    `products` (k - 1, k - 1) is room for what is computed on the way.
+    half = v^T v / 2. `products` (k - 1, k - 1) is a buffer for intermediate results and is overwritten.
     """
     B, below = block[1:], v[1:, np.newaxis]
     row = _sum(np.multiply(below, B, out=products)) / half
@@ -50,9 +56,10 @@ def _reflect(block: Floats, v: Floats, half: Floats, products: Floats) -> None:
 
 
 def _sum(terms: Floats) -> Floats:
-    """The sum over the first axis, by adding the second half to the first: a fixed order, whatever the machine.
+    """Return the sum over the first axis. Overwrite `terms`.
 
-    `terms` is overwritten. NumPy's own sums are split according to the machine's vectors.
+    The sum repeatedly adds the second half of the terms to the first half. This order is the same on every machine;
+    the order in NumPy's own sums depends on the CPU's vector width.
     """
     count = len(terms)
     while count > 1:

@@ -1,8 +1,8 @@
 """The output layer: projection, softmax, cross-entropy in nats, and their gradients.
 
-o_t = V h_t + c        V (K, H)   c (K,)
+o_t = V h_t + c                        V (K, H)   c (K,)
 p_t = softmax(o_t)
-L   = - sum_{t, b} log p_t[y_t]        a sum over the T steps and B streams, not a mean
+L   = - sum_{t, b} log p_t[y_t]        a sum over the T time steps and B streams, not a mean
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ PADDING = -1  # the target of a time step without loss and gradient
 
 
 def forward(parameters: Mapping[str, Array], h: Array) -> Array:
-    """log p_t (T, B, K), from h (T, B, H).
+    """Return log p_t (T, B, K) for h (T, B, H).
 
-    log softmax(o) = o - log sum exp(o) holds for any shift of o; the shift by the largest o keeps exp from
-    overflowing. It is by the real part, so that the function stays analytic and a complex step can pass.
+    log softmax(o) = o - log sum exp(o) does not change if all o are shifted by the same number. The code subtracts the
+    largest o, so that exp cannot overflow. It subtracts the real part only: the function stays analytic, as the
+    complex-step gradient check requires.
     """
     V, c = parameters["V"], parameters["c"]
     o = h @ V.T + c
@@ -33,18 +34,19 @@ def forward(parameters: Mapping[str, Array], h: Array) -> Array:
 
 
 def losses(log_probabilities: Array, targets: Array) -> Array:
-    """-log p_t[y_t] in nats (T, B), from log p (T, B, K) and ids y (T, B); 0 where y_t < 0, which is padding."""
+    """Return -log p_t[y_t] in nats (T, B), from log p (T, B, K) and ids y (T, B); 0 for padding (y_t < 0)."""
     return np.where(targets < 0, 0, -np.take_along_axis(log_probabilities, targets[..., np.newaxis], axis=-1)[..., 0])
 
 
 def backward(
     parameters: Mapping[str, Array], h: Array, log_probabilities: Array, targets: Array
 ) -> tuple[dict[str, Array], Array]:
-    """The gradients of V and c, and dh = V^T g_t (T, B, H), from the values of the forward pass.
+    """Return the gradients of V and c by name, and dh (T, B, H), the gradient of every h_t through the output layer.
 
-    g_t = dL/do_t = p_t - y_t, with y_t the one-hot target (some texts print the opposite sign); 0 at padding.
+        g_t   = dL/do_t = p_t - y_t    with y_t one-hot; 0 for padding
+        dL/dV = sum_t g_t h_t^T        dL/dc = sum_t g_t        dh_t = V^T g_t
 
-        dL/dV = sum_t g_t h_t^T        dL/dc = sum_t g_t
+    Some texts print g_t with the opposite sign.
     """
     V = parameters["V"]
     y = targets[..., np.newaxis] == np.arange(V.shape[0])

@@ -1,8 +1,8 @@
-"""The parameters of a network: names, shapes, initial values, and the check of a dict of arrays.
+"""The parameters of a network: names, shapes, initial values, and validation.
 
-A parameter set is a dict of arrays in canonical order: for each layer l what its cell has (`layers.l.U`,
-`layers.l.W`, `layers.l.b`, of a GRU also `layers.l.b_n`), then the projection `V` and `c`. Layer 0 reads characters,
-every other layer the m hidden units of the layer below.
+The parameters are a dict of arrays in a fixed order: for each layer l the parameters of its cell (`layers.l.U`,
+`layers.l.W`, `layers.l.b`; in a GRU also `layers.l.b_n`), then `V` and `c` of the output layer. Layer 0 reads
+characters; every other layer reads the H hidden units of the layer below.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Parameters = Mapping[str, Array]
 
 
 def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, ...]]:
-    """Name to shape in canonical order, for K = `symbols` characters."""
+    """Return the shape of each parameter by name, in the fixed order, for K = `symbols` characters."""
     m = config.hidden_size
     shapes: dict[str, tuple[int, ...]] = {}
     equations = equations_of(config)
@@ -38,7 +38,7 @@ def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, 
 
 
 def symbol_axes(config: ModelConfig) -> dict[str, int]:
-    """Return the axis of length K of each parameter that has one, by name."""
+    """Return, by name, the axis of length K of each parameter that has such an axis."""
     axes = {}
     for (name, one), two in zip(parameter_shapes(config, 1).items(), parameter_shapes(config, 2).values(), strict=True):
         different = [axis for axis, sizes in enumerate(zip(one, two, strict=True)) if sizes[0] != sizes[1]]
@@ -48,10 +48,10 @@ def symbol_axes(config: ModelConfig) -> dict[str, int]:
 
 
 def initialize(config: ModelConfig, symbols: int, *, seed: int, scale: float | None = 0.01) -> dict[str, Array]:
-    """Weights from N(0, scale^2), biases 0, float32; with `scale` None what `initialization` says of each.
+    """Return float32 parameters: weights from N(0, scale^2) and zero biases, or with `scale` None `initial_values`.
 
-    Each weight matrix has the random stream of its own name, filled row by row: a matrix does not change when
-    another one's shape does.
+    Each weight matrix is filled row by row from a random stream that depends only on `seed` and the matrix's name.
+    Therefore the values of a matrix do not depend on the shapes of the other matrices.
     """
     shapes = parameter_shapes(config, symbols)
     if scale is None:
@@ -69,20 +69,21 @@ def _normal(shape: tuple[int, ...], seed: int, name: str, scale: float) -> Array
 
 
 def layer_parameters(parameters: Parameters, layer: int) -> dict[str, Array]:
-    """Return the parameters of one layer by the names that its cell uses."""
+    """Return the parameters of one layer by their names in the cell, such as U."""
     prefix = f"layers.{layer}."
     return {name.removeprefix(prefix): array for name, array in parameters.items() if name.startswith(prefix)}
 
 
 def count(parameters: Parameters) -> int:
-    """How many numbers the parameters hold."""
+    """Return the number of elements of all parameters together."""
     return sum(array.size for array in parameters.values())
 
 
 def digest(parameters: Parameters) -> str:
-    """sha256, in hex, over the parameters in name order: a line "NAME DTYPE SHAPE", then little-endian bytes.
+    """Return the SHA-256 digest of the parameters in hex; a model's `model_sha256` is this digest.
 
-    SHAPE is like 100x80; the bytes are in row-major order.
+    For each parameter, in the order of the names, the digest covers a line "NAME DTYPE SHAPE", with SHAPE like 100x80,
+    and the elements as little-endian bytes in row-major order.
     """
     total = hashlib.sha256()
     for name in sorted(parameters):
@@ -93,7 +94,7 @@ def digest(parameters: Parameters) -> str:
 
 
 def check_parameters(config: ModelConfig, symbols: int, parameters: Parameters) -> None:
-    """Raise `ModelError` unless these are finite float32 arrays of the names and shapes of `config`."""
+    """Raise ModelError unless `parameters` are finite float32 arrays with the names and shapes of `config`."""
     shapes = parameter_shapes(config, symbols)
     for name in parameters:
         if name not in shapes:

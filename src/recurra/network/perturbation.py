@@ -1,7 +1,7 @@
-"""Many copies of a tensor, each with one element increased, laid along the batch axis of a network.
+"""Many copies of a tensor along the batch axis of a network, each with one element increased.
 
-A network with P perturbed copies of one tensor computes P losses in one forward pass. What multiplies the
-batch, a weight matrix, is not copied P times: the copies share one matrix product.
+With P perturbed copies of one tensor, a network computes P losses in one forward pass. A weight matrix is not stored P
+times: its copies share one matrix product.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class PerturbedCopies:
-    """P copies of a matrix A (R, C); copy p has A[i_p, j_p] + delta. They act on a batch: `x @ copies`.
+    """P copies of a matrix A (R, C); in copy p the element (i_p, j_p) is A[i_p, j_p] + delta. Use: `x @ copies`.
 
-    Row p of x meets copy p: (x_p A_p)[c] = (x_p A)[c] + [c = j_p] delta x_p[i_p], one product for all and one
-    more element for each. A batch axis of 1 in x is shared by all copies.
+    Row p of x is multiplied by copy p: (x_p A_p)[c] = (x_p A)[c] + [c = j_p] delta x_p[i_p]. This needs one matrix
+    product for all copies and one addition for each. If the batch axis of x is 1, all copies multiply the same row.
     """
 
-    __array_ufunc__ = None  # `ndarray @ copies` must come to __rmatmul__
+    __array_ufunc__ = None  # so that `ndarray @ copies` calls __rmatmul__
 
     def __init__(self, matrix: Array, rows: Array, columns: Array, delta: complex) -> None:
         self._matrix = matrix
@@ -31,11 +31,11 @@ class PerturbedCopies:
 
     @property
     def T(self) -> PerturbedCopies:  # noqa: N802 - NumPy's name
-        """The copies turned: A^T (C, R) with the element (j_p, i_p) increased."""
+        """The transposed copies: A^T (C, R), with the element (j_p, i_p) increased."""
         return PerturbedCopies(self._matrix.T, self._columns, self._rows, self._delta)
 
     def __rmatmul__(self, x: Array) -> Array:
-        """x (..., P or 1, C) @ copies (C, R) = (..., P, R)."""
+        """Return x @ copies, (..., P, C), for x (..., P or 1, R)."""
         copies = np.arange(len(self._rows))
         product = x @ self._matrix
         shape = (*product.shape[:-2], len(copies), product.shape[-1])
@@ -46,10 +46,10 @@ class PerturbedCopies:
 
 
 def perturb_elements(tensor: Array, elements: Array, delta: complex) -> Any:
-    """P copies, where copy p has the element elements[p] (a flat index) increased by delta.
+    """Return P copies of `tensor`; in copy p the element with the flat index elements[p] is increased by delta.
 
-    A weight matrix (R, C) becomes `PerturbedCopies`, a bias (n,) an array (P, n), and a state or inputs
-    (R, 1, n) an array (R, P, n).
+    The result is `PerturbedCopies` for a weight matrix (R, C), an array (P, n) for a bias (n,), and an array (R, P, n)
+    for a state or inputs (R, 1, n).
     """
     rows, columns = np.divmod(elements, tensor.shape[-1])
     if tensor.ndim == 2:

@@ -1,6 +1,6 @@
-"""The state of a network: the NamedTuple of each cell, h and what else it carries from step to step.
+"""The state of a network: the arrays that it carries from one time step to the next.
 
-A field is (B, H) in a cell and (L, B, H) in a network.
+A state is the NamedTuple of the cell: h, and c in an LSTM. Each field is (B, H) in a cell and (L, B, H) in a network.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 
 def zero_state(config: ModelConfig, batch: int) -> Any:
-    """The state before the first character: zeros (L, B, H) in every field."""
+    """Return the state before the first character: zeros (L, B, H) in every field, B = `batch`."""
     cell_state = cell_of(config).state
     shape = (config.layers, batch, config.hidden_size)
     return cell_state._make(np.zeros(shape) for _ in cell_state._fields)
 
 
 def map_state(function: Callable[[Array], Array], state: Any) -> Any:
-    """The state of the same cell with `function` applied to every field."""
+    """Return a state of the same kind, with `function` applied to every field."""
     return type(state)._make(map(function, state))
 
 
 def join_states(parts: Sequence[Any]) -> Any:
-    """The states (L, B, m) of some streams each as one of all, in their order."""
+    """Join the states (L, B, H) of several groups of streams into one state, along the axis of streams."""
     return type(parts[0])._make(np.concatenate(fields, axis=1) for fields in zip(*parts, strict=True))
 
 
 def named_state(state: Any) -> dict[str, Array]:
-    """The fields by the names that gradients and files have: "state.h", and "state.c" of an LSTM."""
+    """Return the fields by their names in gradients and files: "state.h", and "state.c" for an LSTM."""
     return {f"state.{name}": field for name, field in state._asdict().items()}
 
 
 def state_of(config: ModelConfig, arrays: Mapping[str, Array]) -> Any:
-    """The state whose fields are in `arrays` by the names of `named_state`; other names are ignored."""
+    """Return the state from the `arrays` that have the names of `named_state`; ignore other arrays."""
     cell_state = cell_of(config).state
     return cell_state._make(arrays[f"state.{name}"] for name in cell_state._fields)

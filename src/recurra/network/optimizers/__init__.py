@@ -1,18 +1,22 @@
-"""The optimizers as pairs of pure functions, and the other parts of an update.
+"""The optimizers as pairs of pure functions, and the other parts of an update: clipping, schedules, averaging.
 
-pure_optimizer   the contract: an update returns new parameters and a new state, and writes to no argument
-descent          SGD, momentum, Nesterov momentum
-adaptive_rates   AdaGrad, RMSprop, Adam, AdamW
-averaging        the moving average of the parameters
-clipping         clip gradients by value or by norm
-finiteness       find NaN and infinity
-schedules        the learning rate of each update
+    pure_optimizer   the interface of every optimizer
+    descent          SGD, momentum, Nesterov momentum
+    adaptive_rates   AdaGrad, RMSprop, Adam, AdamW
+    averaging        the moving average of the parameters
+    clipping         clip gradients by value or by norm
+    finiteness       find NaN and infinity
+    schedules        the learning rate of each update
 
-`PURE_OPTIMIZERS` is the registry. The state is a flat dict of arrays that a checkpoint can hold. State and parameters
-keep the dtype of the parameters; gradients of no parameter, such as that of the hidden state, are ignored.
-Hyper-parameters are keyword arguments of `update`, with the names and defaults of `config.HYPERPARAMETERS`.
-Nothing here calls libm: +, -, *, / and square roots are rounded alike on every machine. The compiled engine has the
-same optimizers in place, with the same bits in float32: `engines.in_place_optimizers`.
+`PURE_OPTIMIZERS` is the registry. An optimizer state is a flat dict of arrays, which a checkpoint can store. It has the
+dtype of the parameters. An update ignores gradients that belong to no parameter, such as "state.h". Hyper-parameters
+are keyword arguments of `update`, with the names and defaults of `config.HYPERPARAMETERS`.
+
+The code uses only +, -, *, / and square roots, which every machine rounds alike, and no function of libm. In the
+compiled engine, `engines.in_place_optimizers` computes the same float32 bits in place.
+
+Letters in the equations: theta is a parameter, g its gradient, and `<-` replaces the value on the left. All operations
+are element by element.
 """
 
 from __future__ import annotations
@@ -66,7 +70,7 @@ PURE_OPTIMIZERS: Final[dict[str, PureOptimizer]] = {
 
 
 def optimizer_of(training: TrainingConfig, registry: Mapping[str, PureOptimizer] = PURE_OPTIMIZERS) -> PureOptimizer:
-    """Return the pure optimizer that a training names, with its hyper-parameters and its moving average."""
+    """Return the optimizer of `training`, with its hyper-parameters and, if `ema` is set, the moving average."""
     init, update = registry[training.optimizer]
     optimizer = PureOptimizer(init, functools.partial(update, **training.hyperparameters))
     return add_averaging(optimizer, training.ema) if training.ema else optimizer

@@ -1,4 +1,4 @@
-"""Optimizers that follow the gradient or a running sum of it: SGD, momentum, Nesterov momentum."""
+"""Optimizers that step along the gradient or a decaying sum of past gradients: SGD, momentum, Nesterov momentum."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recurra.network.parameters import Array, Parameters
 
 
 def sgd_init(parameters: Parameters) -> OptimizerState:  # noqa: ARG001 - an optimizer's signature
-    """Nothing: SGD has no memory."""
+    """Return an empty state: SGD needs none."""
     return {}
 
 
@@ -19,7 +19,7 @@ def sgd_update(
     state: OptimizerState,  # noqa: ARG001 - an optimizer's signature
     rate: float,
 ) -> tuple[dict[str, Array], OptimizerState]:
-    """One step of stochastic gradient descent at learning rate `rate`.
+    """Make one step of stochastic gradient descent.
 
         theta <- theta - rate * g
 
@@ -30,21 +30,23 @@ def sgd_update(
 
 
 def momentum_init(parameters: Parameters) -> OptimizerState:
-    """`velocity.NAME` for each parameter: zeros of its shape."""
+    """Return the state before the first update: zeros `velocity.NAME` for each parameter."""
     return {f"velocity.{name}": np.zeros_like(array) for name, array in parameters.items()}
 
 
 def momentum_update(
     parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, *, momentum: float = 0.9
 ) -> tuple[dict[str, Array], OptimizerState]:
-    """One step of the heavy ball at learning rate `rate`.
+    """Make one step of momentum (the "heavy ball"). v is the velocity.
 
         v <- momentum * v + g
         theta <- theta - rate * v
 
     Source: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Computational
-    Mathematics and Mathematical Physics 4 (1964) 1-17. Others differ: I. Sutskever et al. (ICML 2013) and Keras keep
-    v <- momentum * v - rate * g, another path wherever the rate changes; PyTorch is as here, without its `dampening`.
+    Mathematics and Mathematical Physics 4 (1964) 1-17.
+
+    Differences: I. Sutskever et al. (ICML 2013) and Keras store v <- momentum * v - rate * g, with another result if
+    the rate changes. PyTorch has the same equations if its `dampening` is 0.
     """
     new_parameters, new_state = {}, {}
     for name, theta in parameters.items():
@@ -57,15 +59,16 @@ def momentum_update(
 def nesterov_update(
     parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, *, momentum: float = 0.9
 ) -> tuple[dict[str, Array], OptimizerState]:
-    """One step of Nesterov's momentum at learning rate `rate`; its state is that of `momentum_init`.
+    """Make one step of Nesterov's momentum. The state comes from `momentum_init`.
 
         v <- momentum * v + g
         theta <- theta - rate * (g + momentum * v)
 
     Source: Y. Nesterov, "A method of solving a convex programming problem with convergence rate O(1/k^2)", Soviet
     Mathematics Doklady 27 (1983) 372-376, in the form of Y. Bengio, N. Boulanger-Lewandowski, R. Pascanu, "Advances in
-    optimizing recurrent networks", ICASSP 2013: theta is the point ahead, where the gradient is taken. Others differ:
-    Nesterov's momentum changes from step to step; PyTorch is as here.
+    optimizing recurrent networks", ICASSP 2013: theta is the look-ahead point, at which the gradient is computed.
+
+    Differences: Nesterov's momentum changes from step to step. PyTorch has the same equations.
     """
     new_parameters, new_state = {}, {}
     for name, theta in parameters.items():

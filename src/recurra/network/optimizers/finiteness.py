@@ -1,4 +1,4 @@
-"""Find NaN and infinity in the numbers of an update."""
+"""Find NaN and infinity in the loss and the gradients of an update."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from recurra.network.parameters import Array, Parameters
 
 
 def magnitude(array: Array) -> float:
-    """Return the largest absolute value of an array; NaN if a number is NaN. Nothing is copied."""
+    """Return the largest absolute value in an array, without copying it; NaN if an element is NaN."""
     return float(np.maximum(array.max(), -array.min()))
 
 
 def require_finite(loss: float, gradients: Parameters, update: int) -> None:
-    """Raise `NumericalError` if the loss or a gradient of `update` (counted from 1) is NaN or infinite."""
+    """Raise NumericalError if the loss or a gradient of `update` (counted from 1) is NaN or infinite."""
     tensors: dict[str, Array] = {"loss": np.asarray(loss), **gradients}
     for name, array in tensors.items():
         if not np.isfinite(array).all():
@@ -22,10 +22,13 @@ def require_finite(loss: float, gradients: Parameters, update: int) -> None:
 
 
 def not_finite(tensor: str, value: str, update: int, expected: str = "finite") -> NumericalError:
-    """Return the error for the loss, or the gradient of `tensor`, that became `value` at `update` (from 1)."""
-    what = {"loss": "the loss", "gradients": "the norm of all gradients"}.get(tensor, f"the gradient of `{tensor}`")
+    """Return the error for a loss or a gradient with the value `value` at `update` (counted from 1).
+
+    `tensor` is "loss", "gradients" (the norm of all gradients), or the name of a parameter.
+    """
+    quantity = {"loss": "the loss", "gradients": "the norm of all gradients"}.get(tensor, f"the gradient of `{tensor}`")
     return NumericalError(
-        f"{what} became {value} at update {update}; it must be {expected}.",
+        f"{quantity} became {value} at update {update}; it must be {expected}.",
         update=update,
         tensor=tensor,
         hint="train again with a lower `--learning-rate`, or a lower `--clip-value`.",

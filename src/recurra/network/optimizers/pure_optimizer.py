@@ -1,4 +1,4 @@
-"""The contract of a pure optimizer, and the form of the state that every optimizer keeps."""
+"""The interface of a pure optimizer, and the format of the optimizer state."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from recurra.network.parameters import Array, Parameters
 
-OptimizerState = dict[str, Array]  # `KIND.NAME`, an array of the shape of parameter NAME; `KIND`, one number, (1,)
+OptimizerState = dict[str, Array]  # `KIND.NAME`: an array for parameter NAME; `KIND`: one number, (1,)
 
 
 class PureOptimizer(NamedTuple):
-    """An optimizer that writes to none of its arguments: an update returns new parameters and a new state.
+    """An optimizer whose functions write to none of their arguments.
 
     init(parameters)                             the state before the first update
-    update(parameters, gradients, state, rate)   the new parameters and the new state; hyper-parameters by name
+    update(parameters, gradients, state, rate)   the new parameters and the new state after one update at the learning
+                                                 rate `rate`; hyper-parameters are keyword arguments
     """
 
     init: Callable[[Parameters], OptimizerState]
@@ -22,5 +23,5 @@ class PureOptimizer(NamedTuple):
 
 
 def is_scalar(name: str) -> bool:
-    """Return True if the entry `name` of a state is one number for all parameters."""
+    """Return True if the entry `name` of an optimizer state is one number for all parameters."""
     return "." not in name
