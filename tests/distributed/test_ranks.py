@@ -111,11 +111,23 @@ def test_rank_gets_its_streams_and_threads() -> None:
 @pytest.mark.parametrize(
     ("changes", "message", "hint"),
     [
-        ({"batch_size": 1}, "one stream cannot be shared by 4 processes: each step needs the one before it", "one pro"),
-        ({"engine": "reference"}, "engine reference trains in one process; got 4", "--engine compiled"),
-        ({"engine": "torch", "batch_size": 66}, "`batch_size` must be a multiple of the 4 processes; got 66", "divide"),
-        ({"batch_size": 32}, "shards must be a multiple of the 4 processes; a batch of 32 is computed in 2", "say 4"),
-        ({"shards": 6}, "shards must be a multiple of the 4 processes; a batch of 64 is computed in 6", "say 12"),
+        ({"batch_size": 1}, "must be larger than 1 to divide the streams among 4 processes; got 1", "one pro"),
+        ({"engine": "reference"}, "engine `reference` trains in one process only; got 4", "--engine compiled"),
+        (
+            {"engine": "torch", "batch_size": 66},
+            "`batch_size` must be a multiple of 4, the number of processes; got 66",
+            "divide",
+        ),
+        (
+            {"batch_size": 32},
+            "shards must be a multiple of 4, the number of processes; got 2 for a batch of 32",
+            "`--shards 4`",
+        ),
+        (
+            {"shards": 6},
+            "shards must be a multiple of 4, the number of processes; got 6 for a batch of 64",
+            "`--shards 12`",
+        ),
     ],
 )
 def test_batch_that_cannot_be_divided_is_refused(changes: dict[str, Any], message: str, hint: str) -> None:

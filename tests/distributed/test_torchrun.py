@@ -117,6 +117,6 @@ def test_engine_torch_in_two_processes_gives_losses_of_one(book: Path, tmp_path:
 def test_error_in_all_processes_is_printed_once(book: Path, tmp_path: Path) -> None:
     done = torchrun(book, tmp_path / "run", 2, engine="torch", batch_size=33)
     assert done.returncode != 0
-    assert done.stderr.count("`batch_size` must be a multiple of the 2 processes; got 33.") == 1
+    assert done.stderr.count("`batch_size` must be a multiple of 2, the number of processes; got 33.") == 1
     assert "internal" not in done.stderr
     assert not (tmp_path / "run").exists()

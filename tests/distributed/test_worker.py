@@ -87,7 +87,7 @@ def test_worker_reports_engine_that_cannot_be_built() -> None:
     arrays = {PARAMETERS + name: a for name, a in initialize(ModelConfig(hidden_size=4), 4, seed=0).items()}
     message = {"do": "engine", "model": ModelConfig(hidden_size=4).to_table(), "training": training, "done": 0}
     Worker(ranks, BOOK).execute(message, arrays)
-    assert "engine reference trains in one process" in ranks.errors[0].message
+    assert "engine `reference` trains in one process" in ranks.errors[0].message
 
 
 def test_end_message_sets_exit_code() -> None:

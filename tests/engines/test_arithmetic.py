@@ -38,7 +38,7 @@ def compute(which: int, x: ArrayLike) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_within_three_units_in_the_last_place(name: str) -> None:
+def test_error_is_below_three_units_in_the_last_place(name: str) -> None:
     which, exact, points = CASES[name]
     points = points.astype(np.float32)
     expected = exact(points.astype(np.float64))
@@ -53,7 +53,7 @@ def test_exp_is_zero_below_and_bounded_above() -> None:
     assert y[5] == 1
 
 
-def test_tanh_stays_within_one_and_is_odd_at_zero() -> None:
+def test_tanh_is_bounded_and_keeps_the_sign_of_zero() -> None:
     y = compute(1, [100, np.inf, -np.inf, 0] + [0] * 12)
     assert y[:4].tolist() == [1, 1, -1, 0]
 

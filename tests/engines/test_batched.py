@@ -1,4 +1,4 @@
-"""Minibatch training: equal to the float64 reference for every cell, and its bits depend on the shards alone."""
+"""Minibatch training equals the float64 reference for every cell, and its bits depend only on the shards."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def engines(config: ModelConfig, training: TrainingConfig) -> list[Any]:
 
 @by_network
 @pytest.mark.parametrize("changes", [{}, {"shards": 1, "clip_norm": 0.7}, {"shards": 3, "clip_value": 0.05}])
-def test_updates_equal_those_of_the_reference(config: ModelConfig, changes: dict[str, Any]) -> None:
+def test_updates_equal_the_reference(config: ModelConfig, changes: dict[str, Any]) -> None:
     training = settings(**changes)
     batched, reference = engines(config, training)
     found, expected = batched.train(*updates()), reference.train(*updates())
@@ -73,7 +73,7 @@ def test_updates_equal_those_of_the_reference(config: ModelConfig, changes: dict
 
 
 @by_network
-def test_without_carry_every_update_begins_with_a_zero_state(config: ModelConfig) -> None:
+def test_without_carry_updates_start_from_a_zero_state(config: ModelConfig) -> None:
     inputs, targets, rates = updates()
     for block, single in zip(engines(config, settings()), engines(config, settings()), strict=True):
         losses = block.train(inputs, targets, rates, carry=False).losses
@@ -87,7 +87,7 @@ def test_without_carry_every_update_begins_with_a_zero_state(config: ModelConfig
 @by_network
 def test_padding_and_fewer_steps_equal_the_reference(config: ModelConfig) -> None:
     inputs, targets, rates = updates(1, T - 2)
-    targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # 0 to T - 2 of each
+    targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # of b: 0 to T - 2
     batched, reference = engines(config, settings(dropout=0.2))
     start = Start(initialize(config, K, seed=1, scale=0.3), state=random_state(config))
     shortened = BatchedEngine(config, settings(dropout=0.2, sequence_length=T - 2), start)
@@ -98,7 +98,7 @@ def test_padding_and_fewer_steps_equal_the_reference(config: ModelConfig) -> Non
     for name, array in reference.parameters().items():
         assert np.allclose(batched.parameters()[name], array, atol=1e-5), name
         assert np.array_equal(batched.parameters()[name], shortened.parameters()[name])
-    other = np.where(targets < 0, (inputs + 1) % K, inputs)  # what is read at padding does not matter
+    other = np.where(targets < 0, (inputs + 1) % K, inputs)  # the inputs at padding do not matter
     again, _ = engines(config, settings(dropout=0.2))
     assert again.train(other, targets, rates).losses == found.losses
     assert batched.train(*updates(1)).losses == pytest.approx(reference.train(*updates(1)).losses, rel=1e-5)
@@ -106,7 +106,7 @@ def test_padding_and_fewer_steps_equal_the_reference(config: ModelConfig) -> Non
 
 @pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimizer_steps_as_in_the_reference(optimizer: str, share: float) -> None:
+def test_every_optimizer_equals_the_reference(optimizer: str, share: float) -> None:
     hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     config = ModelConfig(cell="gru", hidden_size=M)
     batched, reference = engines(config, settings(optimizer=optimizer, **hyper))
@@ -120,7 +120,7 @@ def test_every_optimizer_steps_as_in_the_reference(optimizer: str, share: float)
 
 
 @by_network
-def test_the_bits_do_not_depend_on_the_number_of_threads(config: ModelConfig) -> None:
+def test_number_of_threads_does_not_change_the_bits(config: ModelConfig) -> None:
     found = []
     for threads in (1, 2, 3):
         engine, _ = engines(config, settings(threads=threads, shards=3, dropout=0.3))
@@ -130,7 +130,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(config: ModelConfig) ->
 
 
 @by_network
-def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config: ModelConfig) -> None:
+def test_resumed_engine_continues_with_the_same_bits(config: ModelConfig) -> None:
     training = settings(optimizer="adam", dropout=0.2)
     inputs, targets, rates = updates(5)
     unbroken, _ = engines(config, training)
@@ -145,7 +145,7 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config: Mo
 
 
 @by_network
-def test_reading_equals_the_reference_and_one_character_at_a_time(config: ModelConfig) -> None:
+def test_reading_equals_the_reference_and_single_steps(config: ModelConfig) -> None:
     parameters = initialize(config, K, seed=1, scale=0.3)
     state = random_state(config, 1)
     ids = (stream(5, "ids").uniform(23) * K).astype(np.int64)
@@ -162,7 +162,7 @@ def test_reading_equals_the_reference_and_one_character_at_a_time(config: ModelC
         assert np.array_equal(own, other)
 
 
-def test_dropout_changes_with_the_update_and_with_the_seed() -> None:
+def test_dropout_depends_on_the_update_and_the_seed() -> None:
     config = NETWORKS[5]
     losses = []
     for seed, done in ((0, 0), (0, 1), (1, 0)):
@@ -172,7 +172,7 @@ def test_dropout_changes_with_the_update_and_with_the_seed() -> None:
     assert len(set(losses)) == 3
 
 
-def test_a_stream_alone_and_among_others_has_the_same_loss() -> None:
+def test_other_streams_do_not_change_the_loss() -> None:
     config = NETWORKS[4]
     inputs, targets, rates = updates(1)
     parameters = initialize(config, K, seed=1, scale=0.3)
@@ -187,7 +187,7 @@ def test_a_stream_alone_and_among_others_has_the_same_loss() -> None:
 
 
 @pytest.mark.parametrize("place", ["layers.0.W", "V"])
-def test_nan_is_found_at_its_update(place: str) -> None:
+def test_nan_raises_at_its_update(place: str) -> None:
     config = NETWORKS[4]
     parameters = initialize(config, K, seed=1, scale=0.3)
     parameters[place][0, 0] = np.nan
@@ -203,12 +203,12 @@ def test_padding_stays_zero() -> None:
     engine.train(*updates())
     flat = engine._flat
     again = Layout(config, K).pack(engine.parameters())
-    again[flat < -1e29] = flat[flat < -1e29]  # the output bias of symbols that do not exist
+    again[flat < -1e29] = flat[flat < -1e29]  # the output bias of padding symbols
     assert np.array_equal(flat, again)
 
 
 @pytest.mark.parametrize(("batch", "shards"), [(1, 1), (31, 1), (32, 2), (50, 2), (64, 4), (127, 4), (1000, 8)])
-def test_shards_by_default(batch: int, shards: int) -> None:
+def test_default_shards(batch: int, shards: int) -> None:
     assert default_shards(batch) == shards
 
 
@@ -216,7 +216,7 @@ def test_shards_by_default(batch: int, shards: int) -> None:
     ("batch", "shards", "bounds"),
     [(50, 3, [0, 16, 32, 50]), (64, 4, [0, 16, 32, 48, 64]), (5, 2, [0, 2, 5]), (2, 5, [0, 1, 2])],
 )
-def test_where_shards_begin_and_end(batch: int, shards: int, bounds: list[int]) -> None:
+def test_bounds_of_shards(batch: int, shards: int, bounds: list[int]) -> None:
     assert shard_bounds(batch, shards) == bounds
 
 
@@ -225,7 +225,7 @@ def test_sizes_are_padded_to_sixteen() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_what_it_gives_away_is_a_copy(cell: str) -> None:
+def test_returned_arrays_are_copies(cell: str) -> None:
     config, training = ModelConfig(cell=cell, hidden_size=16), TrainingConfig(batch_size=2, optimizer="adam", ema=0.5)
     engine = BatchedEngine(config, training, Start(initialize(config, 16, seed=0)))
     arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), *engine.state()]

@@ -1,4 +1,4 @@
-"""The rules of sampling against a plain implementation: every filter, their order, and the draw."""
+"""The sampling rules against a plain implementation: every filter, their order, and the random choice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def vocabulary_of(size: int) -> Vocabulary:
 
 
 def chooser(logits: list[float], config: SamplingConfig, seen: str = "") -> Callable[[float], int]:
-    """What the kernel chooses for a number in [0, 1), where the model's logits are these and `seen` is the prompt."""
+    """Return a function from a number in [0, 1) to the id that the kernel chooses, after the prompt `seen`."""
     z = np.asarray(logits, np.float64)
     width = -(-len(z) // 16) * 16
     vocabulary = vocabulary_of(len(z))
@@ -37,12 +37,12 @@ def chooser(logits: list[float], config: SamplingConfig, seen: str = "") -> Call
 
 
 def chosen(logits: list[float], config: SamplingConfig, uniform: float) -> int:
-    """What `chooser` gives for this number."""
+    """Return the id that the kernel chooses for this number."""
     return chooser(logits, config)(uniform)
 
 
 def plain(logits: list[float], config: SamplingConfig, seen: str = "") -> Floats:
-    """The probabilities as the papers have them, in float64, in the order of Hugging Face's `generate`."""
+    """Return the probabilities by the papers' formulas in float64, in the order of Hugging Face's `generate`."""
     z = np.asarray(logits, np.float64)
     characters = vocabulary_of(len(z)).symbols
     for k, character in enumerate(characters):
@@ -56,7 +56,7 @@ def plain(logits: list[float], config: SamplingConfig, seen: str = "") -> Floats
     if config.top_k:
         p[p < np.sort(p)[::-1][min(config.top_k, len(p)) - 1]] = 0
     p /= p.sum()
-    above = np.array([p[p > own].sum() for own in p])  # a character stays while those above have less than top_p
+    above = np.array([p[p > own].sum() for own in p])  # an id stays if the more likely ids have less than top_p
     if config.top_p < 1:
         p[(above >= config.top_p) & (p < p.max())] = 0
     p[p < config.min_p * p.max()] = 0
@@ -65,13 +65,13 @@ def plain(logits: list[float], config: SamplingConfig, seen: str = "") -> Floats
 
 
 def shares(logits: list[float], config: SamplingConfig, seen: str = "", draws: int = 1000) -> Floats:
-    """How much of the unit interval each id has."""
+    """Return the share of the unit interval in which each id is chosen."""
     choice = chooser(logits, config, seen)
     ids = [choice((i + 0.5) / draws) for i in range(draws)]
     return np.bincount(ids, minlength=len(logits)) / draws
 
 
-# Logits on a grid: no two probabilities are so near each other, or to a bound, that rounding decides.
+# Logits on a grid: no two probabilities, and no probability and bound, are close enough for rounding to decide.
 LOGITS = st.lists(st.integers(-8, 8).map(lambda n: n / 2), min_size=1, max_size=20)
 
 
@@ -85,7 +85,7 @@ LOGITS = st.lists(st.integers(-8, 8).map(lambda n: n / 2), min_size=1, max_size=
     seen=st.text("abcdefgh", max_size=4),
     ban=st.text("bcdefghij", max_size=3),
 )
-def test_all_rules_together_are_those_of_the_plain_implementation(
+def test_all_rules_equal_the_plain_implementation(
     logits: list[float], temperature: float, top_k: int, top_p: float, min_p: float, penalty: float, seen: str, ban: str
 ) -> None:
     known = vocabulary_of(len(logits)).symbols
@@ -102,7 +102,7 @@ def test_all_rules_together_are_those_of_the_plain_implementation(
     ("config", "left"),
     [
         (SamplingConfig(top_k=1), [0]),
-        (SamplingConfig(top_k=2), [0, 1, 2]),  # equal ones stay together
+        (SamplingConfig(top_k=2), [0, 1, 2]),  # ids of equal probability stay together
         (SamplingConfig(top_k=4), [0, 1, 2, 3]),
         (SamplingConfig(top_k=2**62), [0, 1, 2, 3, 4]),
         (SamplingConfig(top_p=0.4), [0]),
@@ -110,7 +110,7 @@ def test_all_rules_together_are_those_of_the_plain_implementation(
         (SamplingConfig(top_p=0.85), [0, 1, 2, 3]),
         (SamplingConfig(top_p=0), [0]),
         (SamplingConfig(top_k=1, top_p=0.99), [0]),
-        (SamplingConfig(top_k=3, top_p=0.51), [0, 1, 2]),  # of what top-k left: 0.4 of 0.8 is half
+        (SamplingConfig(top_k=3, top_p=0.51), [0, 1, 2]),  # after top-k, 0.4 of 0.8 is a half
         (SamplingConfig(top_k=3, top_p=0.5), [0]),
         (SamplingConfig(min_p=0.5), [0, 1, 2]),
         (SamplingConfig(min_p=0.3), [0, 1, 2, 3]),
@@ -122,7 +122,7 @@ def test_all_rules_together_are_those_of_the_plain_implementation(
         (SamplingConfig(temperature=0, ban="a"), [1]),
     ],
 )
-def test_what_each_filter_leaves(config: SamplingConfig, left: list[int]) -> None:
+def test_every_filter_keeps_the_expected_ids(config: SamplingConfig, left: list[int]) -> None:
     logits = np.log([0.4, 0.2, 0.2, 0.15, 0.05]).tolist()
     assert np.flatnonzero(shares(logits, config)).tolist() == left
 
@@ -134,7 +134,7 @@ def test_the_penalty_divides_positive_logits_and_multiplies_negative_ones() -> N
     assert np.allclose(found, expected / expected.sum(), atol=1e-3)
 
 
-def test_every_id_has_its_share_of_the_unit_interval() -> None:
+def test_every_id_has_its_probability() -> None:
     logits = [math.log(p) if p else -100 for p in (0.5, 0.0, 0.25, 0.125, 0.125)]
     plain_sampling = SamplingConfig()
     ids = [chosen(logits, plain_sampling, (i + 0.5) / 80) for i in range(80)]
@@ -149,7 +149,7 @@ def test_every_id_has_its_share_of_the_unit_interval() -> None:
     st.floats(0, 1, exclude_max=True),
     st.sampled_from(["", "a", "b", "ab"]),
 )
-def test_any_distribution_temperature_and_number(
+def test_random_distributions_temperatures_and_numbers(
     values: list[float], temperature: float, uniform: float, ban: str
 ) -> None:
     ban = ban if len(values) > 2 else ""
@@ -159,7 +159,7 @@ def test_any_distribution_temperature_and_number(
 
 
 @pytest.mark.parametrize("temperature", [0.0, 5e-324, 1e-300, 1e-46, 1e-38, 1e-4])
-def test_no_temperature_takes_the_likeliest(temperature: float) -> None:
+def test_temperature_zero_selects_the_likeliest(temperature: float) -> None:
     logits = np.log([0.2, 0.1, 0.4, 0.3]).tolist()
     config = SamplingConfig(temperature=temperature)
     assert {chosen(logits, config, uniform) for uniform in (0.0, 0.3, 0.999)} == {2}
@@ -167,7 +167,7 @@ def test_no_temperature_takes_the_likeliest(temperature: float) -> None:
 
 
 @pytest.mark.parametrize("temperature", [1e10, 1e38, 1e300])
-def test_great_heat_makes_all_alike(temperature: float) -> None:
+def test_high_temperature_gives_uniform_probabilities(temperature: float) -> None:
     logits = np.log([0.97, 0.01, 0.01, 0.01]).tolist()
     config = SamplingConfig(temperature=temperature)
     assert [chosen(logits, config, (i + 0.5) / 4) for i in range(4)] == [0, 1, 2, 3]
@@ -175,7 +175,7 @@ def test_great_heat_makes_all_alike(temperature: float) -> None:
     assert [chosen(logits, banned, (i + 0.5) / 3) for i in range(3)] == [1, 2, 3]
 
 
-def test_the_draw_never_falls_on_what_was_left_out() -> None:
+def test_excluded_ids_are_never_drawn() -> None:
     weights = np.zeros((1, 16), np.float32)
     weights[0, :4] = [1, 0.25, 0, 0.25]
     for uniform in (0.0, 0.5, 0.99, 1 - 2**-53):

@@ -1,4 +1,4 @@
-"""The network that learns while it is read: the reference's gradient, the kernel's bits, the state where it belongs."""
+"""The network that learns while it reads: its gradient, its bits and its state."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parts(config: ModelConfig) -> tuple[dict[str, NDArray[Any]], network.State]:
 
 @by_network
 @pytest.mark.parametrize("steps", [1, 6])
-def test_its_gradient_is_that_of_the_reference(config: ModelConfig, steps: int) -> None:
+def test_gradient_equals_the_reference(config: ModelConfig, steps: int) -> None:
     parameters, state = parts(config)
     own = DynamicNetwork(config, parameters, state, 6)
     x, y = IDS[:steps], IDS[1 : steps + 1]
@@ -48,19 +48,19 @@ def test_its_gradient_is_that_of_the_reference(config: ModelConfig, steps: int) 
 
 
 @by_network
-def test_until_it_has_learned_it_is_the_network(config: ModelConfig) -> None:
+def test_predictions_before_learning_equal_the_network(config: ModelConfig) -> None:
     parameters, state = parts(config)
     own, plain = DynamicNetwork(config, parameters, state, 6), create_network(config, parameters)
     for start in (0, 6, 12):
         x, y = IDS[start : start + 6], IDS[start + 1 : start + 7]
         expected, state = plain.log_probabilities(x, state)
-        assert own.read(x[:3]).tobytes() == expected[:3].tobytes()  # reading alone carries nothing on
+        assert own.read(x[:3]).tobytes() == expected[:3].tobytes()  # `read` alone does not advance the state
         assert own.read(x).tobytes() == expected.tobytes()
         own.differentiate(x, y)
 
 
 @by_network
-def test_it_learns_and_the_parameters_given_are_left(config: ModelConfig) -> None:
+def test_learning_does_not_change_the_given_parameters(config: ModelConfig) -> None:
     parameters, state = parts(config)
     before = {name: array.copy() for name, array in parameters.items()}
     own = DynamicNetwork(config, parameters, state, 6)
@@ -74,7 +74,7 @@ def test_it_learns_and_the_parameters_given_are_left(config: ModelConfig) -> Non
     assert all(np.array_equal(parameters[name], array) for name, array in before.items())
 
 
-def test_the_kernel_has_the_bits_of_its_equation() -> None:
+def test_kernel_has_the_bits_of_its_equation() -> None:
     rng = np.random.default_rng(1)
     theta, saved, pull, step, gradient = (rng.normal(size=(1, 64)).astype(np.float32) for _ in range(5))
     expected = theta + (pull * (saved - theta) - step * gradient)

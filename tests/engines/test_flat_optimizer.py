@@ -1,4 +1,4 @@
-"""The optimizers' kernels and pieces: the bits of the equations in NumPy, however the work is divided."""
+"""The flat optimizer has the bits of the NumPy equations, for any size of its pieces."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ def flat(seed: int) -> NDArray[np.float32]:
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(("piece", "threads"), [(16, 1), (304, 2), (10**6, 1)])
-def test_every_step_has_the_bits_of_the_equations(
+def test_steps_have_the_bits_of_the_equations(
     monkeypatch: pytest.MonkeyPatch, optimizer: str, ema: float, piece: int, threads: int, share: float
 ) -> None:
-    """With the usual hyper-parameters, and with a share of each."""
+    """Check the default hyper-parameters, and 0 . 75 times each."""
     monkeypatch.setattr(flat_optimizer, "PIECE_NUMBERS", piece)
     hyper: dict[str, Any] = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     training = TrainingConfig(optimizer=optimizer, ema=ema, **hyper)
     plain, expected = optimizer_of(training), flat(0)
     state = plain.init({FLAT: expected})
-    found = expected.copy()
-    own = FlatOptimizer(training, found)
+    parameters = expected.copy()
+    optimizer_step = FlatOptimizer(training, parameters)
     with Team(threads) as team:
         for step in range(4):
             rate = 0.1 / (step + 1)
             updated, state = plain.update({FLAT: expected}, {FLAT: flat(step + 7)}, state, rate)
             expected = updated[FLAT]
-            own.step(found, flat(step + 7), rate, team)
-    assert found.tobytes() == expected.tobytes()
-    assert {name: array.tobytes() for name, array in own.state.items()} == {
+            optimizer_step.step(parameters, flat(step + 7), rate, team)
+    assert parameters.tobytes() == expected.tobytes()
+    assert {name: array.tobytes() for name, array in optimizer_step.state.items()} == {
         name: array.tobytes() for name, array in state.items()
     }
 
 
-def test_what_is_too_large_becomes_infinite_without_a_warning() -> None:
-    own, found = FlatOptimizer(TrainingConfig(optimizer="momentum"), flat(0)), flat(0)
+def test_overflow_gives_infinity_without_a_warning() -> None:
+    optimizer, parameters = FlatOptimizer(TrainingConfig(optimizer="momentum"), flat(0)), flat(0)
     for _ in range(2):
-        own.step(found, np.full((1, N), 3e38, np.float32), 1e38)
-    assert not np.isfinite(found).any()
+        optimizer.step(parameters, np.full((1, N), 3e38, np.float32), 1e38)
+    assert not np.isfinite(parameters).any()
 
 
-def test_a_saved_state_goes_on_where_it_was() -> None:
+def test_saved_state_continues_with_the_same_bits() -> None:
     layout = Layout(ModelConfig(cell="lstm", hidden_size=5), 7)
     training = TrainingConfig(optimizer="adam", ema=0.9)
     parameters = {name: np.full(shape, 0.1, np.float32) for name, shape in layout.shapes.items()}
@@ -74,13 +74,13 @@ def test_a_saved_state_goes_on_where_it_was() -> None:
     assert saved["mean_weight"] > 0
     assert list(again) == list(saved)
     assert all(np.array_equal(again[name], array) for name, array in saved.items())
-    assert not any(np.shares_memory(saved[name], own) for name in saved for own in first.state.values())
+    assert not any(np.shares_memory(saved[name], array) for name in saved for array in first.state.values())
 
 
-def test_clipping_by_norm_and_then_by_value_in_place() -> None:
+def test_clip_in_place_by_norm_then_by_value() -> None:
     gradient = np.array([[3, -4]], np.float32)
     for norm, expected in ((None, [3, -4]), (5.0, [3, -4]), (2.5, [1.5, -2])):
-        found = gradient.copy()
-        assert clip(found, 5.0, TrainingConfig(clip_value=None, clip_norm=norm)) is found
-        assert found.tolist() == [expected]
+        clipped = gradient.copy()
+        assert clip(clipped, 5.0, TrainingConfig(clip_value=None, clip_norm=norm)) is clipped
+        assert clipped.tolist() == [expected]
     assert clip(gradient, 5.0, TrainingConfig(clip_value=1.75, clip_norm=2.5)).tolist() == [[1.5, -1.75]]

@@ -1,4 +1,4 @@
-"""The fused engine: equal to the float64 reference within float32, and to itself in every mode to the last bit."""
+"""The fused engine equals the float64 reference within float32, and has the same bits in all modes."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def fused_gradients(
     inputs: NDArray[np.int64],
     targets: NDArray[np.int64],
 ) -> tuple[Any, dict[str, NDArray[np.float64]]]:
-    """Gradients read off one update: with s = 1e8 and rate 1e4, AdaGrad subtracts the gradient itself."""
+    """Return the gradients, from one update: with s = 1e8 and rate 1e4, AdaGrad subtracts the gradient itself."""
     steps = len(inputs)
     training = TrainingConfig(sequence_length=steps, clip_value=None)
     squares = {f"squares.{name}": np.full_like(array, 1e8) for name, array in parameters.items()}
@@ -58,7 +58,7 @@ def fused_gradients(
 @pytest.mark.parametrize(
     ("hidden", "symbols", "steps"), [(22, 13, 9), (100, 78, 25), (1, 2, 1), (130, 35, 4), (17, 3, 40)]
 )
-def test_one_update_equals_one_of_the_reference(hidden: int, symbols: int, steps: int) -> None:
+def test_gradients_of_one_update_equal_the_reference(hidden: int, symbols: int, steps: int) -> None:
     config = ModelConfig(hidden_size=hidden)
     engine = FusedEngine(
         config,
@@ -86,7 +86,7 @@ def test_one_update_equals_one_of_the_reference(hidden: int, symbols: int, steps
         assert result.gradient_norms[0] == pytest.approx(norm, rel=1e-4)
 
 
-def test_a_whole_update_with_clipping_equals_the_reference() -> None:
+def test_update_with_clipping_equals_the_reference() -> None:
     training = TrainingConfig(sequence_length=T, clip_value=0.05)
     inputs, targets, rates = updates(1)
     fused, reference = new_engine(training=training), new_engine(ReferenceEngine, training)
@@ -99,7 +99,7 @@ def test_a_whole_update_with_clipping_equals_the_reference() -> None:
     assert np.allclose(fused.state().h, reference.state().h, atol=1e-5)
 
 
-def test_blocks_of_any_size_give_the_same_bits() -> None:
+def test_block_size_does_not_change_the_bits() -> None:
     inputs, targets, rates = updates(30)
     whole, parts = new_engine(), new_engine()
     losses = whole.train(inputs, targets, rates).losses
@@ -109,7 +109,7 @@ def test_blocks_of_any_size_give_the_same_bits() -> None:
 
 
 @pytest.mark.parametrize("kind", [FusedEngine, BatchedEngine, ReferenceEngine])
-def test_without_carry_every_update_begins_with_a_zero_state(kind: type[Any]) -> None:
+def test_without_carry_updates_start_from_a_zero_state(kind: type[Any]) -> None:
     inputs, targets, rates = updates(6)
     before = network.State(h=np.full((1, 1, M), 0.5))
     block, single = (new_engine(kind, state=before) for _ in range(2))
@@ -123,7 +123,7 @@ def test_without_carry_every_update_begins_with_a_zero_state(kind: type[Any]) ->
     assert not np.any(carried == losses)
 
 
-def test_fewer_steps_in_the_memory_of_more_are_the_same_bits() -> None:
+def test_shorter_sequences_in_a_larger_workspace_same_bits() -> None:
     inputs, targets, rates = updates(6, steps=4)
     long = new_engine()
     long.train(*updates(2))
@@ -136,7 +136,7 @@ def test_fewer_steps_in_the_memory_of_more_are_the_same_bits() -> None:
     assert np.array_equal(long.state().h, short.state().h)
 
 
-def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits() -> None:
+def test_resumed_engine_continues_with_the_same_bits() -> None:
     inputs, targets, rates = updates(20)
     unbroken, first = new_engine(), new_engine()
     unbroken.train(inputs, targets, rates)
@@ -147,7 +147,7 @@ def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits() -> None:
         assert np.array_equal(array, second.parameters()[name]), name
 
 
-def test_only_the_rows_of_u_that_were_read_change() -> None:
+def test_update_changes_only_the_rows_of_u_that_were_read() -> None:
     inputs, targets, rates = updates(1)
     engine = new_engine()
     before = engine.parameters()["layers.0.U"]
@@ -162,7 +162,7 @@ def test_ten_golden_losses() -> None:
     assert [loss.hex() for loss in losses.tolist()] == GOLDEN
 
 
-def test_a_sequence_at_once_equals_one_character_at_a_time() -> None:
+def test_sequence_equals_single_steps() -> None:
     trained = FusedNetwork(initialize(CONFIG, K, seed=1, scale=0.5))
     ids = random_ids(37)
     whole, final = trained.log_probabilities(ids, network.zero_state(CONFIG, 1))
@@ -174,7 +174,7 @@ def test_a_sequence_at_once_equals_one_character_at_a_time() -> None:
     assert np.array_equal(final.h, state.h)
 
 
-def test_log_probabilities_equal_the_reference_and_sum_to_one() -> None:
+def test_log_probabilities_equal_the_reference() -> None:
     parameters = initialize(CONFIG, K, seed=1, scale=0.2)
     state = network.State(h=stream(1, "h").normal(M).reshape(1, 1, M).clip(-0.9, 0.9))
     ids = random_ids(21)
@@ -194,7 +194,7 @@ def test_log_probabilities_equal_the_reference_and_sum_to_one() -> None:
         ("layers.0.W", (2, 3), "the loss became nan at update 42"),
     ],
 )
-def test_nan_is_found_at_its_update(kind: type[Any], tensor: str, place: tuple[int, ...], message: str) -> None:
+def test_nan_raises_at_its_update(kind: type[Any], tensor: str, place: tuple[int, ...], message: str) -> None:
     parameters = initialize(CONFIG, K, seed=1, scale=0.3)
     parameters[tensor][place] = np.nan
     engine = kind(CONFIG, TRAINING, Start(parameters, updates_done=41))
@@ -203,7 +203,7 @@ def test_nan_is_found_at_its_update(kind: type[Any], tensor: str, place: tuple[i
     assert (caught.value.update, caught.value.tensor, caught.value.exit_code) == (42, "loss", 5)
 
 
-def test_an_infinite_gradient_is_found_before_clipping_hides_it() -> None:
+def test_infinite_gradient_raises_before_clipping() -> None:
     parameters = initialize(CONFIG, K, seed=1, scale=0.3)
     parameters["V"][:, 0] = np.where(np.arange(K) % 2, 3e38, -3e38).astype(np.float32)
     parameters["layers.0.U"][0] = 0
@@ -213,7 +213,7 @@ def test_an_infinite_gradient_is_found_before_clipping_hides_it() -> None:
         engine.train(*updates(1))
 
 
-def test_engines_are_chosen_by_what_is_to_be_trained() -> None:
+def test_engine_depends_on_network_and_settings() -> None:
     def kind(config: ModelConfig, **changes: Any) -> type[Any]:
         training = TrainingConfig(sequence_length=T, **changes)
         return type(engines.create(config, training, Start(initialize(config, K, seed=1))))

@@ -1,4 +1,4 @@
-"""Products in panels: right, and in the same order whatever the blocking."""
+"""Matrix products in panels are correct, and sum in the same order for any block size."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def matrix(rows: int, columns: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 def in_order(A: NDArray[np.float32], B: NDArray[np.float32], C: NDArray[np.float32]) -> NDArray[np.float32]:
-    """C + A B in float32, one k after the other."""
+    """Return C + A B in float32, summed over k in ascending order."""
     total = C.copy()
     for k in range(A.shape[1]):
         total = total + A[:, k : k + 1] * B[k]
@@ -43,7 +43,7 @@ def test_every_sum_is_in_ascending_order(M: int, N: int, K: int, flip: bool, add
 
 
 @pytest.mark.parametrize("depth", [5, 256, 600])
-def test_an_outer_product_is_summed_over_time_in_order(depth: int) -> None:
+def test_outer_product_is_summed_in_the_order_of_time(depth: int) -> None:
     A, B, C = matrix(depth, 24), matrix(depth, 32, 1), matrix(24, 32, 2)
     panels = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, 32))
     gemm.multiply_outer(A, B, C, aligned_zeros(gemm.DEPTH, gemm.ROWS), panels)
@@ -60,7 +60,7 @@ def test_panels_of_the_transpose() -> None:
 
 @pytest.mark.parametrize("N", [16, 112, 384, 240])
 @pytest.mark.parametrize("K", [1, 16, 300])
-def test_a_single_row_has_the_bits_of_a_batch(N: int, K: int) -> None:
+def test_single_row_has_the_bits_of_a_batch(N: int, K: int) -> None:
     x, B, y = matrix(1, K), matrix(K, N, 1), matrix(1, N, 2)
     gemm.row_multiply(x, B, y)
     assert np.array_equal(y, in_order(x, B, np.zeros_like(y)))
@@ -68,7 +68,7 @@ def test_a_single_row_has_the_bits_of_a_batch(N: int, K: int) -> None:
 
 @pytest.mark.parametrize("streams", [1, 3])
 @pytest.mark.parametrize("N", [16, 144])
-def test_a_step_multiplies_panels_and_rows_alike(streams: int, N: int) -> None:
+def test_step_product_same_bits_for_panels_and_rows(streams: int, N: int) -> None:
     h, W_T = matrix(streams, 32), matrix(32, N, 1)
     panels = aligned_zeros(*gemm.panel_rows(32, N))
     gemm.pack(W_T, panels)

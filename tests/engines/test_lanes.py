@@ -1,4 +1,4 @@
-"""The vector operations: their NumPy meaning and their machine code give the same bits."""
+"""The vector operations: NumPy and machine code give the same bits."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_compiled_and_numpy_agree_to_the_last_bit(which: int, x: list[float], y:
 
 
 @given(x=st.lists(st.floats(width=32, min_value=2.0**-100, max_value=2.0**100), min_size=24, max_size=24))
-def test_mantissa_and_exponent_make_up_the_number(x: list[float]) -> None:
+def test_mantissa_and_exponent_give_the_number(x: list[float]) -> None:
     (m, m2), (e, e2) = both_ways(8, [x, x]), both_ways(9, [x, x])
     assert np.array_equal(m, m2)
     assert np.array_equal(e, e2)
@@ -95,7 +95,7 @@ def test_nan_passes_through_clamp_and_zero_below() -> None:
         assert np.isnan(interpreted).all()
 
 
-def test_the_order_of_a_lane_sum_is_stated() -> None:
+def test_order_of_a_lane_sum() -> None:
     x = np.arange(24, dtype=np.float32) ** 7 + 1
     groups = x[:8] + x[8:16] + x[16:]
     for half in (4, 2, 1):
@@ -118,7 +118,7 @@ def test_transpose() -> None:
         assert np.array_equal(target, source.T)
 
 
-def test_arrays_begin_at_a_cache_line() -> None:
+def test_arrays_start_at_a_cache_line() -> None:
     for width in (8, 16, 24, 104):
         array = aligned_zeros(5, width)
         assert array.shape == (5, width)

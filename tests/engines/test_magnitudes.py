@@ -1,4 +1,4 @@
-"""The largest magnitude of each parameter, as every engine finds it on its own arrays."""
+"""The largest absolute value in each parameter, in every engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CASES = [(engine, cell) for engine in ("compiled", "reference") for cell in CELL
 
 @pytest.mark.parametrize(("engine", "cell"), CASES)
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_padding_and_orientation_change_no_magnitude(engine: str, cell: str, batch_size: int) -> None:
+def test_magnitudes_ignore_padding_and_orientation(engine: str, cell: str, batch_size: int) -> None:
     if engine == "torch":
         pytest.importorskip("torch", reason="engine torch is an extra")
     config = ModelConfig(cell=cell, hidden_size=3, layers=2 if batch_size > 1 else 1)

@@ -1,4 +1,4 @@
-"""The kernels of the Mogrifier LSTM with matrices of low rank, against the reference."""
+"""The kernels of the Mogrifier LSTM with low-rank matrices, against the reference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T, H, K = 6, 19, 13
 
 @pytest.mark.parametrize("B", [1, 5])
 @pytest.mark.parametrize("rank", [3, 17])
-def test_gradients_and_probabilities_are_those_of_the_reference(rank: int, B: int) -> None:
+def test_gradients_and_probabilities_equal_the_reference(rank: int, B: int) -> None:
     config = ModelConfig(cell="mogrifier", mogrifier_rank=rank, hidden_size=H, layers=2)
     random = np.random.default_rng(0)
     shapes = parameter_shapes(config, K)

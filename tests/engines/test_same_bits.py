@@ -1,4 +1,4 @@
-"""Training, reading and writing have the same bits without the JIT and for a generic CPU."""
+"""Training, scoring and sampling have the same bits without the JIT and for a generic CPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COUNTS = {"fused": 2, "batched": 3, "stepping": 4}
 
 
 def digests(**own: str) -> dict[str, list[str]]:
-    """The digests by the part of the engine that made them."""
+    """Return the digests by the part of the engine that computes them."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | own
     done = subprocess.run([sys.executable, SCRIPT], env=environment, capture_output=True, text=True, check=True)
     return {part: found for part, *found in map(str.split, done.stdout.splitlines())}
@@ -22,15 +22,15 @@ def digests(**own: str) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def native() -> dict[str, list[str]]:
-    """Those of this processor."""
+    """The digests of this processor."""
     found = digests()
     assert {part: len(set(each)) for part, each in found.items()} == COUNTS
     return found
 
 
-def test_without_the_jit(native: dict[str, list[str]]) -> None:
+def test_same_bits_without_the_jit(native: dict[str, list[str]]) -> None:
     assert digests(NUMBA_DISABLE_JIT="1") == native
 
 
-def test_for_a_generic_cpu(native: dict[str, list[str]]) -> None:
+def test_same_bits_for_a_generic_cpu(native: dict[str, list[str]]) -> None:
     assert digests(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == native

@@ -1,4 +1,4 @@
-"""The network a step at a time: the bits of reading at once, alone or beside others, and of every cell."""
+"""The stepper has the same bits as the network, for every cell and any number of streams."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def made(name: str) -> tuple[ModelConfig, dict[str, np.ndarray], int]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("streams", [1, 2, 37])
-def test_reading_has_the_bits_of_the_network_alone(name: str, streams: int) -> None:
+def test_reading_has_the_bits_of_the_network(name: str, streams: int) -> None:
     config, parameters, symbols = made(name)
     ids = np.random.default_rng(3).integers(0, symbols, (11, streams))
     begin = network.zero_state(config, streams)
@@ -46,7 +46,7 @@ def test_reading_has_the_bits_of_the_network_alone(name: str, streams: int) -> N
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_writing_reads_what_it_has_written(name: str) -> None:
+def test_log_p_of_sampled_text_equals_reading_it(name: str) -> None:
     config, parameters, symbols = made(name)
     stepper, vocabulary = Stepper(config, parameters), Vocabulary.of("".join(chr(97 + k) for k in range(symbols)))
     rules = rules_of(SamplingConfig(), vocabulary, np.zeros(0, np.int64), stepper.width)

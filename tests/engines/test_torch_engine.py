@@ -1,4 +1,4 @@
-"""Engine `torch`: the losses of the compiled engine, the updates of the reference, checkpoints that all can read."""
+"""Engine `torch` has the losses of the compiled engine and the updates of the reference; every engine can resume."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def settings(**changes: Any) -> TrainingConfig:
 
 
 def updates(count: int = 3, steps: int = T, rate: float = 0.01, streams: int = B) -> tuple[Any, Any, Any]:
-    """Texts that can be learned: what follows is the sum of the last two, often enough."""
+    """Return texts that can be learned: the next id is often the sum of the last two ids."""
     ids = (stream(3, "ids").uniform(count * steps * streams + 1) ** 2 * K).astype(np.int64)
     ids[2:] = np.where(stream(4, "kept").uniform(len(ids) - 2) < 0.7, (ids[1:-1] + ids[:-2]) % K, ids[2:])
     shape = (count, steps, streams)
@@ -59,15 +59,15 @@ def random_state(config: ModelConfig, streams: int = B) -> Any:
 
 
 def pair(config: ModelConfig, training: TrainingConfig, other: str = "reference") -> list[Any]:
-    """The torch engine and another from the same parameters and state."""
+    """Return the torch engine and another engine, with the same parameters and state."""
     parameters = initialize(config, K, seed=1, scale=0.3)
     start = Start(parameters, state=random_state(config, training.batch_size))
     changed = (TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", other))
     return [engines.create(config, own, start) for own in changed]
 
 
-def so_far(engine: Any, updates_done: int) -> Start:
-    """Where it has come to."""
+def arrays_of(engine: Any, updates_done: int) -> Start:
+    """Return the arrays from which another engine can resume."""
     return Start(engine.parameters(), engine.optimizer_state(), engine.state(), updates_done)
 
 
@@ -77,7 +77,7 @@ def _none(training: TrainingConfig) -> dict[str, None]:
 
 @needs_torch
 @by_network
-def test_losses_are_those_of_the_compiled_engine_over_a_hundred_updates(config: ModelConfig) -> None:
+def test_hundred_losses_equal_the_compiled_engine(config: ModelConfig) -> None:
     training = settings(optimizer="adam", clip_norm=5.0, clip_value=1.0, dropout=0.2, ema=0.9)
     parameters = initialize(config, K, seed=5, scale=None)
     named = [TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", "auto")]
@@ -94,7 +94,7 @@ def test_losses_are_those_of_the_compiled_engine_over_a_hundred_updates(config: 
 @needs_torch
 @by_network
 @pytest.mark.parametrize("changes", [{}, {"clip_norm": 0.7, "dropout": 0.3}, {"clip_value": 0.05}], ids=str)
-def test_updates_equal_those_of_the_reference(config: ModelConfig, changes: dict[str, Any]) -> None:
+def test_updates_equal_the_reference(config: ModelConfig, changes: dict[str, Any]) -> None:
     own, reference = pair(config, settings(**changes))
     found, expected = own.train(*updates()), reference.train(*updates())
     assert np.allclose(found.losses, expected.losses, rtol=1e-6)
@@ -114,7 +114,7 @@ def test_updates_equal_those_of_the_reference(config: ModelConfig, changes: dict
 @by_network
 def test_padding_and_zero_states_equal_the_reference(config: ModelConfig) -> None:
     inputs, targets, rates = updates(2, T - 2)
-    targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # 0 to T - 2 of each
+    targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # of b: 0 to T - 2
     own, reference = pair(config, settings())
     for carry in (False, True):
         found, expected = (engine.train(inputs, targets, rates, carry=carry) for engine in (own, reference))
@@ -129,7 +129,7 @@ def test_padding_and_zero_states_equal_the_reference(config: ModelConfig) -> Non
 @needs_torch
 @pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
-def test_every_optimizer_steps_as_in_the_reference(optimizer: str, share: float) -> None:
+def test_every_optimizer_equals_the_reference(optimizer: str, share: float) -> None:
     hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
     own, reference = pair(ModelConfig(cell="gru", hidden_size=M), settings(optimizer=optimizer, ema=0.7, **hyper))
     for engine in (own, reference):
@@ -142,13 +142,13 @@ def test_every_optimizer_steps_as_in_the_reference(optimizer: str, share: float)
 
 
 @needs_torch
-def test_single_updates_of_the_report_from_equal_states() -> None:
+def test_single_updates_of_preset_classic() -> None:
     config, training = ModelConfig(hidden_size=M), TrainingConfig(sequence_length=25)
     compiled = engines.create(config, training, Start(initialize(config, K, seed=0)))
     inputs, targets, rates = updates(400, 25, 0.1, 1)
     for left, done in ((0, 0), (10, 10), (290, 300)):
         compiled.train(inputs[:left], targets[:left], rates[:left])
-        start = so_far(compiled, done)
+        start = arrays_of(compiled, done)
         own = engines.create(config, TrainingConfig(sequence_length=25, engine="torch", threads=1), start)
         other = engines.create(config, training, start)
         one = slice(done, done + 1)
@@ -156,29 +156,29 @@ def test_single_updates_of_the_report_from_equal_states() -> None:
         assert found.losses == pytest.approx(expected.losses, rel=1e-6)
         assert found.gradient_norms == pytest.approx(expected.gradient_norms, rel=1e-5)
         for name, array in other.parameters().items():
-            # A first step of AdaGrad is the rate times the sign, whatever the gradient: where that is next to zero, of
-            # either sign.
+            # The first step of AdaGrad is the rate times the sign of the gradient. If a gradient is nearly zero, the
+            # engines may disagree about its sign.
             apart = np.abs(own.parameters()[name] - array)
             assert np.mean(apart > 1e-5) < (0.01 if done == 0 else 1e-9), name
 
 
 @needs_torch
 @by_network
-def test_an_engine_rebuilt_from_its_arrays_goes_on_with_the_same_bits(config: ModelConfig) -> None:
+def test_resumed_engine_continues_with_the_same_bits(config: ModelConfig) -> None:
     training = settings(optimizer="adam", dropout=0.2, ema=0.9, engine="torch")
     inputs, targets, rates = updates(5)
     parameters = initialize(config, K, seed=1, scale=0.3)
     unbroken, first = (engines.create(config, training, Start(parameters)) for _ in range(2))
     unbroken.train(inputs, targets, rates)
     first.train(inputs[:2], targets[:2], rates[:2])
-    second = engines.create(config, training, so_far(first, 2))
+    second = engines.create(config, training, arrays_of(first, 2))
     second.train(inputs[2:], targets[2:], rates[2:])
     for name, array in {**unbroken.parameters(), **unbroken.optimizer_state()}.items():
         assert np.array_equal(array, {**second.parameters(), **second.optimizer_state()}[name]), name
 
 
 @needs_torch
-def test_what_it_gives_away_is_not_touched_any_more() -> None:
+def test_returned_arrays_are_copies() -> None:
     own, _ = pair(ModelConfig(cell="lstm", hidden_size=M), settings(optimizer="momentum"))
     own.train(*updates(1))
     given = [own.parameters(), own.optimizer_state(), own.state()._asdict()]
@@ -190,7 +190,7 @@ def test_what_it_gives_away_is_not_touched_any_more() -> None:
 
 @needs_torch
 @pytest.mark.parametrize("clip", [{}, {"clip_value": 5.0}, {"clip_norm": 1.0}], ids=str)
-def test_infinity_is_found_at_its_update_and_named(clip: dict[str, float]) -> None:
+def test_infinity_raises_at_its_update_with_its_name(clip: dict[str, float]) -> None:
     config = ModelConfig(hidden_size=M, activation="relu", layers=2)
     parameters = initialize(config, K, seed=1, scale=0.3)
     parameters["layers.0.W"] = np.full_like(parameters["layers.0.W"], 1e10)
@@ -212,7 +212,7 @@ def test_infinity_is_found_at_its_update_and_named(clip: dict[str, float]) -> No
 
 
 @needs_torch
-def test_the_settings_of_the_process_are_as_they_were() -> None:
+def test_settings_of_pytorch_are_restored() -> None:
     import torch
 
     torch.set_num_threads(2)
@@ -223,11 +223,11 @@ def test_the_settings_of_the_process_are_as_they_were() -> None:
 
 
 @needs_torch
-def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_gpu_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UsageError, match=r"`device` is cuda, and there is no GPU to be used: PyTorch .+") as caught:
+    with pytest.raises(UsageError, match=r"`device` is `cuda`, but no GPU can be used: PyTorch .+") as caught:
         pair(ModelConfig(), settings(engine="torch", device="cuda"), "torch")
     assert "--device auto" in str(caught.value.hint)
     assert (
@@ -238,19 +238,19 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert [torch_device.select_device(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
     assert torch_device.select_device("cuda", 1) == torch.device("cuda:1")
-    with pytest.raises(UsageError, match="process 2 of this machine has no GPU to itself: there are 2") as caught:
+    with pytest.raises(UsageError, match="process 2 of this machine has no GPU: the machine has 2") as caught:
         torch_device.select_device("auto", 2)
     assert "--nproc-per-node gpu" in str(caught.value.hint)
 
 
-def test_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pytorch_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UsageError, match=r"engine torch needs PyTorch, which cannot be imported: .*torch") as caught:
+    with pytest.raises(UsageError, match=r"engine `torch` needs PyTorch, which cannot be imported: .*torch") as caught:
         engines.create(ModelConfig(), settings(engine="torch"), Start(initialize(ModelConfig(), K, seed=0)))
     assert caught.value.hint == "pip install 'recurra[torch]'"
 
 
-def test_a_gpu_is_for_engine_torch() -> None:
+def test_only_engine_torch_accepts_a_gpu() -> None:
     with pytest.raises(UsageError, match="`device` must be auto or cpu with engine compiled; got 'cuda'"):
         TrainingConfig(engine="compiled", device="cuda")
     with pytest.raises(UsageError, match="`device` must be one of auto, cpu, cuda; got 'tpu'"):

@@ -1,4 +1,4 @@
-"""Scratch memory that calls borrow: never one workspace for two calls, and not more than is needed."""
+"""Workspaces: two calls never share a workspace, and the number of free workspaces is limited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Workspaces[int, list[int]]:
     return Workspaces(lambda size: [0] * size, kept=1)
 
 
-def test_a_workspace_is_lent_to_one_call_at_a_time(pool: Workspaces[int, list[int]]) -> None:
+def test_workspace_is_lent_to_one_call_at_a_time(pool: Workspaces[int, list[int]]) -> None:
     with pool.borrow(3) as first, pool.borrow(3) as second:
         assert first is not second
         assert len(first) == len(second) == 3
@@ -24,14 +24,14 @@ def test_a_workspace_is_lent_to_one_call_at_a_time(pool: Workspaces[int, list[in
         assert any(third is used for used in (first, second))
 
 
-def test_a_call_that_fails_gives_its_workspace_back(pool: Workspaces[int, list[int]]) -> None:
+def test_failed_call_returns_its_workspace(pool: Workspaces[int, list[int]]) -> None:
     with contextlib.suppress(ZeroDivisionError), pool.borrow(3) as first:
         raise ZeroDivisionError
     with pool.borrow(3) as second:
         assert second is first
 
 
-def test_many_sizes_and_many_calls_do_not_fill_the_memory(pool: Workspaces[int, list[int]]) -> None:
+def test_free_workspaces_are_bounded(pool: Workspaces[int, list[int]]) -> None:
     for size in (5, 1, 6, 300, 1, 7, 8):
         with pool.borrow(size):
             pass

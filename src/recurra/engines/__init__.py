@@ -1,20 +1,23 @@
-"""Engines: programs that execute the mathematics of `network`; they compute and do not decide.
+"""Engines: implementations of the mathematics of `network`. The trainer decides what to run; an engine computes it.
 
-engine            the interface of every engine
-reference         the engine `reference`, float64 NumPy, the equations as they stand: the truth in every test
+    engine            the interface of every engine
+    reference         the engine `reference`: the equations of `network` in float64 NumPy, with which tests compare
 
-The engine `compiled` is strict float32, the same bits on every CPU; its kernels are in `kernels`:
+The engine `compiled` computes in strict float32, with the same bits on every CPU. Its kernels are in `kernels`.
 
-fused             one elman layer with tanh, one stream and AdaGrad, in one kernel; `fused_tiles` fixes its sums
-batched           every other network, on several cores: `sharding` divides a batch, `shard` trains a part of it
-flat_optimizer    the update of all parameters, which `in_place_optimizers` computes; `parameter_layout` and
-                  `flat_parameters` arrange them in one array
-stepper           a trained network step by step, for sampling
-dynamic_updates   a network that learns while it reads
-thread_team       the threads of these engines; `workspaces` are their memory
+    fused             one elman layer with tanh, one stream and AdaGrad, in one kernel; `fused_tiles` has its tile sizes
+    batched           every other network, on several cores: `sharding` divides a batch, `shard` trains a part of it
+    flat_optimizer    the update of all parameters; `in_place_optimizers` has the optimizers, `parameter_layout` and
+                      `flat_parameters` arrange the parameters in one array
+    stepper           run a trained network step by step, for sampling
+    dynamic_updates   a network that learns while it reads
+    thread_team       the threads of these engines; `workspaces` lends them memory
 
-torch_engine      the engine `torch`, PyTorch in float32, on a CPU or a GPU: an extra, imported only when it is chosen;
-                  `torch_network` has its layers, `torch_device` finds the device
+The engine `torch` computes in float32 with PyTorch, on a CPU or a GPU. PyTorch is an optional dependency.
+
+    torch_engine      the engine; `torch_network` has its layers, `torch_device` selects the device
+
+Letters: T time steps, B streams (the batch), L layers, H hidden units, K symbols, N elements in all parameters.
 """
 
 from __future__ import annotations
@@ -32,14 +35,15 @@ if TYPE_CHECKING:
 
 
 def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: ProcessGroup | None = None) -> Engine:
-    """The engine of `training`, `auto` being compiled, that goes on from `start`.
+    """Return the engine that `training` names, ready to train from `start`; `auto` is the engine `compiled`.
 
-    As one of several processes, `ranks`, it trains a part of the streams; UsageError where they cannot be shared.
+    With `ranks`, this process is one of several, and its engine trains a part of the streams. Raises UsageError if the
+    streams cannot be divided among the processes.
     """
     from recurra.engines import fused
     from recurra.engines.sharding import streams_of_rank
 
-    streams_of_rank(training, ranks)  # refuses what trains in one process
+    streams_of_rank(training, ranks)  # raises UsageError if the processes cannot share the streams
     if training.engine == "torch":
         from recurra.engines.torch_device import require_torch
 
@@ -59,7 +63,7 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: P
 
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:
-    """The trained network for sampling and scoring, in the arithmetic of its training."""
+    """Return the trained network for scoring, with the same arithmetic as in training."""
     from recurra.engines.fused_tiles import is_single_tanh_layer
 
     if is_single_tanh_layer(config):
@@ -72,7 +76,7 @@ def create_network(config: ModelConfig, parameters: Any) -> Network:
 
 
 def create_stepper(config: ModelConfig, parameters: Any) -> Stepper:
-    """The trained network a step at a time, any number of streams side by side: what writes."""
+    """Return the trained network for sampling: it runs step by step, with any number of streams."""
     from recurra.engines.stepper import Stepper
 
     return Stepper(config, parameters)

@@ -1,8 +1,8 @@
 """Minibatch training in strict float32: any cell, any number of layers, B streams, on several cores.
 
-The streams are cut into shards; each runs forward and backward on its own thread without the GIL, and the gradients are
-added in the order of the shards. Every sum has a fixed order, so that the bits depend on the number of shards and on
-nothing else: not on the threads, not on the CPU, not on how many processes share the shards.
+The streams are divided into shards. Threads run the shards forward and backward without the GIL, and the gradients are
+added in the order of the shards. Every sum has a fixed order: the bits depend on the number of shards, but not on the
+number of threads, the CPU or the number of processes.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from recurra.system.system_info import usable_cpus
 
 
 class BatchedNetwork:
-    """The trained network on any number of streams, for sampling and scoring, in the arithmetic of training.
+    """The trained network for scoring, with any number of streams and the same arithmetic as in training.
 
-    Every call has scratch memory of its own: any number of threads may read at once.
+    Every call borrows a workspace for itself, so any number of threads may call at the same time.
     """
 
     reads_side_by_side = True
@@ -44,16 +44,16 @@ class BatchedNetwork:
         self._config, self._symbols = config, len(parameters["c"])
         self._layout = Layout(config, self._symbols)
         self._views = self._layout.views(self._layout.pack_weights(parameters))
-        self._panels = {alone: Panels(config, self._views, alone) for alone in (False, True)}
+        self._panels = {single: Panels(config, self._views, single_stream=single) for single in (False, True)}
         for panels in self._panels.values():
             panels.fill()
         self._workspaces = Workspaces(self._make_shards, kept=(1, 1))
 
     def log_probabilities(self, ids: Ids, state: State) -> tuple[Vector, State]:
-        """log p_t over the next character after each of `ids` (T,) or (T, B), and the last state.
+        """Return log p of the next character after each of `ids` (T,) or (T, B), and the final state.
 
-        (T, K) or (T, B, K) float32 in nats; the state's fields are (L, B, m). The same bits whether a sequence is read
-        at once or a character at a time, alone or beside others.
+        log p is float32 (T, K) or (T, B, K) in nats; each field of the states is (L, B, H). The bits do not depend on
+        the division of a sequence into calls, nor on the other streams.
         """
         streams = np.ascontiguousarray(ids.reshape(len(ids), -1), np.int64)
         steps, count = streams.shape
@@ -68,19 +68,19 @@ class BatchedNetwork:
 
         size = len(bounds) - 1
         with self._workspaces.borrow((steps, count)) as shards, Team(min(size, usable_cpus())) as team:
-            found = team.each(lambda k: read(shards[k], slice(bounds[k], bounds[k + 1])), size)
-            logs = np.concatenate([part for part, _ in found], axis=1)
-        return logs.reshape(*ids.shape, self._symbols), join_states([own for _, own in found])
+            results = team.each(lambda k: read(shards[k], slice(bounds[k], bounds[k + 1])), size)
+            logs = np.concatenate([log_p for log_p, _ in results], axis=1)
+        return logs.reshape(*ids.shape, self._symbols), join_states([final for _, final in results])
 
     def _make_shards(self, size: tuple[int, int]) -> list[Shard]:
-        """The scratch memory to read T steps of B streams, `size` being (T, B)."""
+        """Return the workspace to read T time steps of B streams; `size` is (T, B)."""
         steps, count = size
-        streams = np.diff(shard_bounds(count, default_shards(count))).tolist()
-        return [Shard(self._config, self._layout, steps, own) for own in streams]
+        shard_sizes = np.diff(shard_bounds(count, default_shards(count))).tolist()
+        return [Shard(self._config, self._layout, steps, streams) for streams in shard_sizes]
 
 
 class BatchedEngine(StepwiseEngine):
-    """Training, one update after the other, each on all cores."""
+    """Training, update by update, each update on several threads."""
 
     name = "compiled"
     device = "cpu"
@@ -93,8 +93,8 @@ class BatchedEngine(StepwiseEngine):
         self._flat = self._layout.pack_weights(start.parameters)
         self._views = self._layout.views(self._flat)
         self._panels = Panels(config, self._views, single_stream=training.batch_size == 1)
-        self._part = own = streams_of_rank(training, ranks)  # of the streams
-        self._bounds = [bound - own.start for bound in shards_of(training) if own.start <= bound <= own.stop]
+        self._part = part = streams_of_rank(training, ranks)
+        self._bounds = [bound - part.start for bound in shards_of(training) if part.start <= bound <= part.stop]
         sizes = np.diff(self._bounds).tolist()
         self._shards = [Shard(config, self._layout, training.sequence_length, size) for size in sizes]
         self._exchange = None if ranks is None else ranks.gradient_sum(self._layout.length, len(sizes))
@@ -117,24 +117,24 @@ class BatchedEngine(StepwiseEngine):
 
         def run(k: int) -> float:
             part = slice(self._bounds[k], self._bounds[k + 1])
-            own = None if masks is None else masks[:, part]
-            return self._shards[k].steps_from(0, len(x)).run(self._views, self._panels, x[:, part], y[:, part], own)
+            shard, shard_masks = self._shards[k].steps_from(0, len(x)), None if masks is None else masks[:, part]
+            return shard.run(self._views, self._panels, x[:, part], y[:, part], shard_masks)
 
         losses = team.each(run, len(self._shards))
         if self._exchange is not None:
             losses = self._exchange.sum_shards([shard.gradient for shard in self._shards], losses)
         loss = sum(losses)
-        gradient, norm = self._summed(team)
+        gradient, norm = self._sum_gradients(team)
         if not math.isfinite(loss + norm):
             self._raise_not_finite(loss, gradient)
         self._optimizer.step(self._flat, clip(gradient, norm, self._training), rate, team)
         return loss, norm
 
-    def _summed(self, team: Team) -> tuple[Vector, float]:
-        """The sum of the shards' gradients, in that of the first, and its norm."""
+    def _sum_gradients(self, team: Team) -> tuple[Vector, float]:
+        """Add the gradients of the other shards to the first; return the sum and its norm."""
         total, *others = (shard.gradient for shard in self._shards)
         if self._exchange is not None:
-            others = []  # they are in it
+            others = []  # the exchange has added them
         parts = slices(total.shape[1])
 
         def add(number: int) -> float:
@@ -153,9 +153,10 @@ class BatchedEngine(StepwiseEngine):
         return np.pad(masks, [(0, 0), (0, 0), (0, padded_size(m) - m)])
 
     def _raise_not_finite(self, loss: float, gradient: Vector) -> None:
-        found = self._layout.unpack(gradient)
-        optimizers.require_finite(loss, found, self._updates_done + 1)
-        largest = {name: float(np.max(np.abs(array))) for name, array in found.items()}  # finite, but not its square
+        gradients = self._layout.unpack(gradient)
+        optimizers.require_finite(loss, gradients, self._updates_done + 1)
+        # Every element is finite, but the sum of the squares is not.
+        largest = {name: float(np.max(np.abs(array))) for name, array in gradients.items()}
         name = max(largest, key=lambda name: largest[name])
         raise optimizers.not_finite(name, f"{largest[name]:g}, too large to square", self._updates_done + 1)
 
@@ -173,10 +174,10 @@ class BatchedEngine(StepwiseEngine):
         return state
 
     def _put_state(self, state: State) -> None:
-        own = map_state(lambda field: field[:, self._part], state)
+        rank_state = map_state(lambda field: field[:, self._part], state)
         for k, shard in enumerate(self._shards):
             part = slice(self._bounds[k], self._bounds[k + 1])
-            shard.put_state(map_state(lambda field: field[:, part], own))  # noqa: B023 - called at once
+            shard.put_state(map_state(lambda field: field[:, part], rank_state))  # noqa: B023 - called at once
 
     def warm_up(self) -> None:
         shard = Shard(self._config, self._layout, 1, 1)

@@ -1,4 +1,4 @@
-"""Update a network while it reads, segment by segment: the computation of dynamic evaluation."""
+"""Update a network while it reads a text, segment by segment, as dynamic evaluation does."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from recurra.network.state import map_state
 
 
 class DynamicNetwork:
-    """One stream, in the arithmetic of training: until it has learned it gives the bits of `create_network`.
+    """A network that learns from one stream, with the same arithmetic as in training.
 
-    `gradient` (1, N) is that of the loss of the segment that was read last, a sum, all parameters laid end to end and
-    padded with zeros. The parameters that it was made from are copied.
+    Before the first call of `learn` its predictions have the bits of `create_network`. `gradient` (1, N) is the
+    gradient of the loss of the last segment (a sum over the characters) with respect to all parameters, in the order of
+    `Layout` with zeros for the padding. The network works on a copy of `parameters`.
     """
 
     def __init__(self, config: ModelConfig, parameters: Mapping[str, NDArray[Any]], state: State, segment: int) -> None:
@@ -40,26 +41,27 @@ class DynamicNetwork:
         self._whole.put_state(state)
         self.gradient = self._whole.gradient
         self._learned = 0
-        # The kernels of one elman layer add in another order than those of batches: they predict, and these learn.
-        self._reads_apart = is_single_tanh_layer(config)
+        # The kernels for one elman layer sum in another order than the batched kernels: the former predict, to have the
+        # same bits as `create_network`, and the latter learn.
+        self._uses_fused_reader = is_single_tanh_layer(config)
         self._state = self._next = state
-        self._take_over()
+        self._prepare_weights()
 
-    def _take_over(self) -> None:
+    def _prepare_weights(self) -> None:
         self._panels.fill()
-        if self._reads_apart:
+        if self._uses_fused_reader:
             self._reader = FusedNetwork(self._layout.unpack(self._flat))
 
     def zero_state(self) -> None:
-        """Begin with the state before the first character."""
+        """Set the state to zero, as before the first character of a text."""
         self._state = self._next = map_state(np.zeros_like, self._state)
         self._whole.put_state(self._state)
 
     def read(self, ids: Ids) -> Vector:
-        """log p (T, K) in nats of what follows each of `ids` (T,), T at most a segment; the state is not carried on."""
+        """Return log p (T, K) in nats after each of `ids` (T,), T at most a segment. The state does not advance yet."""
         self._shard = self._whole.steps_from(0, len(ids))
         self._shard.read(self._views, self._panels, _whole_numbers(ids))
-        if self._reads_apart:
+        if self._uses_fused_reader:
             logs, self._next = self._reader.log_probabilities(ids, self._state)
             return logs
         logs = self._shard.o.copy()
@@ -67,9 +69,9 @@ class DynamicNetwork:
         return logs[:, : self._symbols]
 
     def differentiate(self, ids: Ids, targets: Ids) -> None:
-        """After `read` of `ids`: `gradient` by what has followed them, `targets` (T,); the state is carried on.
+        """After `read(ids)`, compute `gradient` for the characters that followed, `targets` (T,); advance the state.
 
-        Raises NumericalError where the loss is not finite: what was too large before has made it so.
+        Raises NumericalError if the loss is not finite, because earlier updates were too large.
         """
         self._panels.fill_backward()
         loss = self._shard.backward(self._panels, _whole_numbers(ids), _whole_numbers(targets))
@@ -80,9 +82,9 @@ class DynamicNetwork:
             raise not_finite("loss", str(loss), self._learned)
 
     def learn(self, pull: Vector, step: Vector) -> None:
-        """theta += pull · (theta_0 - theta) - step · gradient by element, both (1, N)."""
+        """Add pull · (theta_0 - theta) - step · gradient to the parameters theta; `pull` and `step` are (1, N)."""
         adapt(self._flat, self._saved, pull, step, self.gradient)
-        self._take_over()
+        self._prepare_weights()
 
 
 def _whole_numbers(ids: Ids) -> Ids:

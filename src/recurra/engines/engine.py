@@ -1,4 +1,4 @@
-"""The interface of every engine: parameters and batches in, losses and new parameters out."""
+"""The interface of every engine: `Engine`, and the data that it exchanges with the trainer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Update = Callable[[int, float], tuple[float, float]]
 
 
 class Start(NamedTuple):
-    """What a training goes on from, as any engine gave it away; the parameters alone where it begins."""
+    """The state from which training starts (the parameters only) or resumes. Every engine accepts every other's."""
 
     parameters: Mapping[str, Array]
     optimizer_state: Mapping[str, Array] | None = None
@@ -32,11 +32,11 @@ class GradientSum(Protocol):
     """The sum of the gradients of all shards in all processes."""
 
     def sum_shards(self, gradients: Sequence[Array], losses: Sequence[float]) -> list[float]:
-        """Put the sum of all gradients into the first of `gradients`, (1, N) each; return the losses of all shards."""
+        """Write the sum of all gradients to the first of `gradients`, (1, N) each; return the losses of all shards."""
 
 
 class ProcessGroup(Protocol):
-    """The processes that train one model together, seen from one of them; `distributed.ranks.Ranks` is one.
+    """The processes that train one model together, as one of them sees them. `distributed.ranks.Ranks` implements it.
 
     rank        the number of this process, from 0
     size        the number of processes
@@ -52,15 +52,17 @@ class ProcessGroup(Protocol):
     def cpus(self) -> int: ...
 
     def gradient_sum(self, numbers: int, shards: int) -> GradientSum:
-        """Return the sum over all processes for gradients of N = `numbers`, of `shards` in each process."""
+        """Return an object that sums gradients of N = `numbers` elements, from `shards` shards in each process."""
 
     def add(self, tensor: Any) -> None:
-        """Sum a tensor of PyTorch over all processes, in place."""
+        """Sum a PyTorch tensor over all processes, in place."""
 
 
 class TrainResult(NamedTuple):
-    """One number an update: `losses` (n,) in nats, summed over the T · B characters, and `gradient_norms` (n,), the
-    Euclidean norm of all gradients together before clipping.
+    """The results of n updates, one number for each.
+
+    losses: (n,) in nats, summed over the T · B characters
+    gradient_norms: (n,), the Euclidean norm of all gradients together, before clipping
     """
 
     losses: NDArray[np.float64]
@@ -68,52 +70,53 @@ class TrainResult(NamedTuple):
 
 
 class Engine(ABC):
-    """A training under way. As one of several processes it trains a part of the B streams.
+    """A network in training. If several processes train it, each engine trains a part of the B streams.
 
-    All that it gives away is a copy, in the reference's orientation and in its own precision.
+    The arrays that an engine returns are copies, with the shapes of `network.parameters` and the engine's precision.
     """
 
-    name: str  # as users know it
-    device: str  # the GPU's name, or cpu
-    block: int  # updates in one call at most, so that progress is seen and an interrupt heard
+    name: str  # the value of the option --engine
+    device: str  # the name of the GPU, or "cpu"
+    block: int  # most updates in one call of `train`; between calls the trainer reports progress and handles Ctrl-C
 
     @abstractmethod
     def train(self, inputs: Batches, targets: Batches, rates: Rates, *, carry: bool = True) -> TrainResult:
-        """n updates on the ids `inputs` and `targets` (n, T, B) at `rates` (n,), T at most `sequence_length`.
+        """Make n updates and return their losses and gradient norms.
 
-        Where `carry`, the state goes on from update to update; else every update begins with a zero state. A target
-        below 0 is padding, without loss and gradient.
+        `inputs` and `targets` are ids (n, T, B), T at most `sequence_length`; a target below 0 is padding, without loss
+        and gradient. `rates` (n,) are the learning rates. If `carry` is True, each update starts from the state in
+        which the previous one ended; otherwise every update starts from a zero state.
 
-        Raises NumericalError at the update whose loss or gradient is not finite: the engine is then of no more use.
+        Raises NumericalError if the loss or the gradient of an update is not finite; the engine cannot continue then.
         """
 
     @abstractmethod
     def warm_up(self) -> None:
-        """Make ready what the first update would wait for, without touching the network."""
+        """Compile or load everything that the first update needs, without changing the network."""
 
     @abstractmethod
     def parameters(self) -> dict[str, Array]:
-        """The parameters by name."""
+        """Return the parameters by name."""
 
     @abstractmethod
     def magnitudes(self) -> dict[str, float]:
-        """Return the largest absolute value of each parameter, NaN if a number is NaN; nothing is copied."""
+        """Return the largest absolute value in each parameter, without copying it; NaN if an element is NaN."""
 
     @abstractmethod
     def optimizer_state(self) -> dict[str, Array]:
-        """The optimizer's state, as `KIND.NAME`, and what it has besides."""
+        """Return the optimizer state: `KIND.NAME` for each parameter, and the scalars `KIND`."""
 
     @abstractmethod
     def state(self) -> State:
-        """The state that is carried, each field (L, B, m)."""
+        """Return the state with which the next update starts; each field is (L, B, H)."""
 
     @abstractmethod
     def zero_state(self) -> None:
-        """Every stream begins anew."""
+        """Set the state of every stream to zero."""
 
 
 class StepwiseEngine(Engine):
-    """One update after the other, each a call."""
+    """An engine that calls a Python function for every update."""
 
     block = 20
 
@@ -132,11 +135,11 @@ class StepwiseEngine(Engine):
 
     @abstractmethod
     def _updating(self, inputs: Batches, targets: Batches) -> AbstractContextManager[Update]:
-        """What does update i of these at a rate, and gives its loss and the gradient's norm."""
+        """Return a context whose value makes update i at a learning rate, and returns its loss and gradient norm."""
 
     @abstractmethod
     def _put_state(self, state: State) -> None:
-        """Begin from the `state` of all streams."""
+        """Start the next update from `state`, which has all streams."""
 
     def zero_state(self) -> None:
         self._put_state(zero_state(self._config, self._training.batch_size))

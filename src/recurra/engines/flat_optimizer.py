@@ -1,6 +1,6 @@
-"""The optimizer step on all parameters end to end, in pieces that fit in the cache of a core.
+"""The optimizer step on the flat array of all parameters, in pieces that fit in the cache of a core.
 
-Every optimizer works on each number alone, so that neither the pieces nor the cores change a bit.
+Every optimizer updates each element independently. Therefore the bits depend neither on the pieces nor on the cores.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from recurra.engines.thread_team import ONE_THREAD, Team
 from recurra.network.optimizers.pure_optimizer import is_scalar
 from recurra.network.parameters import Array
 
-PIECE_NUMBERS = 32768  # numbers; Adam's four arrays of it are 512 KiB
+PIECE_NUMBERS = 32768  # elements of a piece; the four arrays of Adam then have 512 KiB
 
 
 def clip(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
-    """The `gradient` of this norm, in place: clipped as the settings say, by norm and then by value."""
+    """Clip `gradient`, which has the norm `norm`, in place: by norm, then by value, as in the settings."""
     limit, value = training.clip_norm, training.clip_value
     if limit is not None and norm > limit:
         gradient *= np.float32(limit / norm)
@@ -31,31 +31,31 @@ def clip(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
 
 
 def slices(numbers: int) -> list[slice]:
-    """Where the pieces of so many numbers lie."""
+    """Return the bounds of the pieces of an array of `numbers` elements."""
     return [slice(start, start + PIECE_NUMBERS) for start in range(0, numbers, PIECE_NUMBERS)]
 
 
 class FlatOptimizer:
-    """The optimizer of a training for the parameters `flat` (1, N), and its state."""
+    """The optimizer that the settings name, for a flat array of parameters (1, N), and the optimizer state."""
 
     def __init__(self, training: TrainingConfig, flat: Vector) -> None:
         self._optimizer = in_place_optimizer_of(training)
         self.state = self._optimizer.init({FLAT: flat})
 
     def load(self, saved: Mapping[str, Array], layout: FlatLayout) -> None:
-        """Continue from a state that was `saved` by the names of the parameters."""
+        """Continue from a `saved` state, whose arrays have the names and shapes of the parameters."""
         for name, array in flatten_state(self.state, saved, layout).items():
             self.state[name][...] = array
 
     def step(self, flat: Vector, gradient: Vector, rate: float, team: Team = ONE_THREAD) -> None:
-        """Update `flat` in place; the members of `team` share the slices."""
+        """Update `flat` in place; the threads of `team` share the pieces."""
         parts = slices(flat.shape[1])
 
         def update(number: int) -> Scalars:
             part = parts[number]
-            own = {name: array if is_scalar(name) else array[:, part] for name, array in self.state.items()}
+            state = {name: array if is_scalar(name) else array[:, part] for name, array in self.state.items()}
             with np.errstate(over="ignore", invalid="ignore"):  # the trainer reports a parameter that is not finite
-                return self._optimizer.update({FLAT: flat[:, part]}, {FLAT: gradient[:, part]}, own, rate)
+                return self._optimizer.update({FLAT: flat[:, part]}, {FLAT: gradient[:, part]}, state, rate)
 
         *_, scalars = team.each(update, len(parts))
         self.state |= scalars

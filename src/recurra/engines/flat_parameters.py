@@ -1,4 +1,4 @@
-"""Parameters end to end in one array, and the optimizer state of each parameter by its name."""
+"""All parameters in one flat array, and the optimizer state converted between flat and named arrays."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Any, Final, Protocol
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-FLAT: Final = "all"  # the name of the parameters laid end to end
+FLAT: Final = "all"  # the name of the flat array in an optimizer state
 
 
 class FlatLayout(Protocol):
-    """Where each parameter lies."""
+    """The place of each parameter in the flat array."""
 
     def pack(self, values: Mapping[str, Array], prefix: str = "") -> Array:
-        """The flat array of `values`, whose names begin with `prefix`."""
+        """Return the flat array of `values`, whose names begin with `prefix`."""
 
     def unpack(self, flat: Array, prefix: str = "") -> dict[str, Array]:
-        """Copies of the values in `flat`, by name."""
+        """Return copies of the values in `flat`, by name."""
 
 
 def unflatten_state(state: Mapping[str, Array], layout: FlatLayout) -> dict[str, Array]:
-    """Copies of an optimizer's state, `KIND.all` as `KIND.NAME` for each parameter, and what it has besides."""
-    found: dict[str, Array] = {}
-    for name, own in state.items():
-        kind, _, of = name.rpartition(".")
-        found |= layout.unpack(own, f"{kind}.") if of == FLAT else {name: own.copy()}
-    return found
+    """Return a copy of an optimizer state, with `KIND.NAME` for each parameter instead of `KIND.all`."""
+    result: dict[str, Array] = {}
+    for name, array in state.items():
+        kind, _, parameter = name.rpartition(".")
+        result |= layout.unpack(array, f"{kind}.") if parameter == FLAT else {name: array.copy()}
+    return result
 
 
 def flatten_state(names: Iterable[str], saved: Mapping[str, Array], layout: FlatLayout) -> dict[str, Array]:
-    """The state of these `names` for the flat array, from one that was `saved` by the parameters' names."""
-    found: dict[str, Array] = {}
+    """Return the entries `names` of the flat optimizer state, from a `saved` state with `KIND.NAME` per parameter."""
+    result: dict[str, Array] = {}
     for name in names:
-        kind, _, of = name.rpartition(".")
-        found[name] = layout.pack(saved, f"{kind}.") if of == FLAT else saved[name]
-    return found
+        kind, _, parameter = name.rpartition(".")
+        result[name] = layout.pack(saved, f"{kind}.") if parameter == FLAT else saved[name]
+    return result

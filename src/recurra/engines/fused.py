@@ -21,26 +21,27 @@ from recurra.errors import NumericalError
 from recurra.network.network import State
 from recurra.network.optimizers import magnitude, not_finite
 
-TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the kernel's norms
+TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the squared norms from the kernel
 
 
 def supports(config: ModelConfig, training: TrainingConfig) -> bool:
-    """Return True if the fused kernel does this training.
+    """Return True if the fused kernel can train this network with these settings.
 
-    The kernel has one elman layer with tanh, one stream, AdaGrad with its usual epsilon, and clipping by value alone.
+    The kernel supports one elman layer with tanh, one stream, AdaGrad with the default epsilon, and clipping by value;
+    neither clipping by norm nor a moving average.
     """
-    is_adagrad = training.optimizer == "adagrad" and training.epsilon == HYPERPARAMETERS["adagrad"]["epsilon"]
-    plain = is_adagrad and training.clip_norm is None and not training.ema
-    return is_single_tanh_layer(config) and training.batch_size == 1 and plain
+    default_adagrad = training.optimizer == "adagrad" and training.epsilon == HYPERPARAMETERS["adagrad"]["epsilon"]
+    supported_update = default_adagrad and training.clip_norm is None and not training.ema
+    return is_single_tanh_layer(config) and training.batch_size == 1 and supported_update
 
 
-def _whole_vectors(size: int) -> int:
-    """The next multiple of the width of a vector."""
+def _round_up(size: int) -> int:
+    """Return the next multiple of the vector width, at least `size`."""
     return -(-size // WIDTH) * WIDTH
 
 
 def _workspace(hidden: Tiling, symbols: Tiling, steps: int) -> fused_elman.FusedWorkspace:
-    sums = aligned_zeros(1, _whole_vectors(steps))
+    sums = aligned_zeros(1, _round_up(steps))
     return fused_elman.FusedWorkspace(
         h=aligned_zeros(steps + 1, hidden.width),
         o=aligned_zeros(steps, symbols.width),
@@ -55,12 +56,12 @@ def _workspace(hidden: Tiling, symbols: Tiling, steps: int) -> fused_elman.Fused
 
 
 def _first_steps(workspace: fused_elman.FusedWorkspace, steps: int) -> fused_elman.FusedWorkspace:
-    """The part of `workspace` that a sequence of `steps` needs, in the same memory."""
+    """Return a view of the part of `workspace` that a sequence of `steps` time steps needs."""
     return workspace._replace(
         h=workspace.h[: steps + 1],
         o=workspace.o[:steps],
         da=workspace.da[:steps],
-        sums=workspace.sums[:, : _whole_vectors(steps)],
+        sums=workspace.sums[:, : _round_up(steps)],
         following=workspace.following[:steps],
     )
 
@@ -76,7 +77,7 @@ def _blank(hidden: Tiling, symbols: Tiling) -> fused_elman.FusedWeights:
 
 
 def _views(weights: fused_elman.FusedWeights, hidden: Tiling, symbols: Tiling) -> dict[str, Vector]:
-    """The unpadded parameters by name, in the reference's orientation, as views."""
+    """Return views of the parameters by name, without padding, in the shapes of `network.parameters`."""
     m, K = hidden.size, symbols.size
     return {
         "layers.0.U": weights.U[:, :m].T,
@@ -93,7 +94,7 @@ def _fill(weights: fused_elman.FusedWeights, values: Mapping[str, Vector], hidde
 
 
 class _Workspace(NamedTuple):
-    """Scratch memory to read T steps: h (T + 1, H), the outputs (T, K), and the sums of their exponentials (1, T)."""
+    """Buffers to read T time steps: h (T + 1, H), the logits o (T, K), and the sums of their exponentials (1, T)."""
 
     h: Vector
     o: Vector
@@ -101,9 +102,9 @@ class _Workspace(NamedTuple):
 
 
 class FusedNetwork:
-    """The trained network for scoring: one stream in the kernel of training, many side by side with the same bits.
+    """The trained network for scoring: the training kernel reads one stream, a `Stepper` several with the same bits.
 
-    Every call has scratch memory of its own: any number of threads may read at once.
+    Every call borrows a workspace for itself, so any number of threads may call at the same time.
     """
 
     reads_side_by_side = False
@@ -126,19 +127,15 @@ class FusedNetwork:
         return Stepper(ModelConfig(hidden_size=self._hidden.size), self._parameters)
 
     def log_probabilities(self, ids: NDArray[np.integer], state: State) -> tuple[Vector, State]:
-        """log p_t over the next character after each of `ids` (T,) or (T, B), T >= 1, and the state after the last.
+        """Return log p of the next character after each of `ids` (T,) or (T, B), T >= 1, and the final state.
 
-        (T, K) or (T, B, K) float32 in nats; state.h (1, B, m). The same bits whether a sequence is read at once or a
-        character at a time, alone or beside others.
+        log p is float32 (T, K) or (T, B, K) in nats; h in the states is (1, B, H). The bits do not depend on the
+        division of a sequence into calls, nor on the other streams.
         """
         if ids.ndim == 2:
             return self._stepper.read(ids, state)
-        ids, m, tile, weights = (
-            np.ascontiguousarray(ids, np.int64),
-            self._hidden.size,
-            self._symbols.tile,
-            self._weights,
-        )
+        ids, weights = np.ascontiguousarray(ids, np.int64), self._weights
+        m, tile = self._hidden.size, self._symbols.tile
         with self._workspaces.borrow(len(ids)) as (h, o, sums):
             h[0, :m] = state.h[0, 0]
             fused_elman.forward(h, ids, weights.U, self._W, weights.b, m, self._hidden.tile)
@@ -147,12 +144,15 @@ class FusedNetwork:
             return o[:, : self._symbols.size].copy(), State(h=h[-1:, None, :m].copy())
 
     def _make_workspace(self, steps: int) -> _Workspace:
-        h, o = (aligned_zeros(rows, of.width) for rows, of in ((steps + 1, self._hidden), (steps, self._symbols)))
-        return _Workspace(h, o, sums=aligned_zeros(1, _whole_vectors(steps)))
+        return _Workspace(
+            h=aligned_zeros(steps + 1, self._hidden.width),
+            o=aligned_zeros(steps, self._symbols.width),
+            sums=aligned_zeros(1, _round_up(steps)),
+        )
 
 
 class FusedEngine(Engine):
-    """Training, many updates in one call."""
+    """Training, with many updates in one call of the kernel."""
 
     name = "compiled"
     device = "cpu"
@@ -160,7 +160,7 @@ class FusedEngine(Engine):
 
     def __init__(
         self,
-        config: ModelConfig,  # noqa: ARG002 - what every engine takes; `supports` has seen it
+        config: ModelConfig,  # noqa: ARG002 - every engine has this argument; `supports` has checked it
         training: TrainingConfig,
         start: Start,
     ) -> None:

@@ -1,4 +1,4 @@
-"""The tiles of the fused kernel: they fix the order of its sums, and so its bits."""
+"""The tile sizes of the fused kernel. They determine the order of its sums, and therefore its bits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from recurra.config import ModelConfig
 from recurra.engines.kernels.lanes import WIDTH, Tile
 from recurra.network.cells import elman
 
-MAX_GROUPS = 16  # of 8 lanes: what stays in the registers of a CPU with AVX-512
+MAX_GROUPS = 16  # groups of 8 lanes in a tile: they fit in the registers of a CPU with AVX-512
 
 
 class Tiling(NamedTuple):
-    """A size, padded to whole tiles: `width` lanes in tiles of 8 · len(tile)."""
+    """A size, and the size padded to whole tiles: `width` lanes, in tiles of 8 · len(tile) lanes."""
 
     size: int
     width: int
@@ -20,7 +20,7 @@ class Tiling(NamedTuple):
 
     @classmethod
     def of(cls, size: int) -> Tiling:
-        """As few tiles as the registers allow, and those as narrow as can be."""
+        """Return the tiling of `size` with the fewest tiles that fit in the registers, each as narrow as possible."""
         groups = -(-size // WIDTH)
         tiles = -(-groups // MAX_GROUPS)
         per_tile = -(-groups // tiles)
@@ -28,5 +28,5 @@ class Tiling(NamedTuple):
 
 
 def is_single_tanh_layer(config: ModelConfig) -> bool:
-    """Whether there are kernels for this network: one elman layer with tanh."""
+    """Return True if the network is one elman layer with tanh, for which the fused kernels exist."""
     return (config.cell, config.activation, config.layers) == (elman.SPEC.name, "tanh", 1)

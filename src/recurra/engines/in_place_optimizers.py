@@ -1,6 +1,7 @@
-"""The optimizers of the compiled engine, which overwrite the parameters and the state; the same bits in float32.
+"""The optimizers of the compiled engine. They overwrite the parameters and the optimizer state.
 
-Adam and AdamW have kernels. For every other optimizer the pure one computes, and its result is copied.
+In float32 the results have the same bits as those of `network.optimizers`. Adam and AdamW have kernels; every other
+optimizer calls the pure optimizer and copies the result.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ Scalars = dict[str, Array]
 
 
 class InPlaceOptimizer(NamedTuple):
-    """An optimizer that writes its result into its arguments and returns only the scalars of the new state.
+    """An optimizer that overwrites its arguments and returns only the scalars of the new state.
 
     init(parameters)                             the state before the first update
     update(parameters, gradients, state, rate)   the new scalars of the state; hyper-parameters by name
 
-    An update overwrites the parameters and the arrays `KIND.NAME` of the state. It writes neither the gradients nor
-    the scalars of the state: several updates of one step, each on a part of the arrays, begin with the same scalars.
+    An update overwrites the parameters and the arrays `KIND.NAME` of the state. It does not overwrite the gradients and
+    the scalars of the state: one step may consist of several calls, each for a part of the arrays, and every call needs
+    the scalars from before the step.
     """
 
     init: Callable[[Parameters], OptimizerState]
@@ -38,7 +40,7 @@ class InPlaceOptimizer(NamedTuple):
 
 
 def copied(pure: PureOptimizer) -> InPlaceOptimizer:
-    """Return a pure optimizer as one in place: copy its result into the arguments."""
+    """Return an in-place optimizer that calls `pure` and copies the result into its arguments."""
 
     def update(
         parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, **named: float
@@ -62,20 +64,21 @@ def adamw_update(
     epsilon: float = ADAM_EPSILON,
     weight_decay: float = ADAMW_WEIGHT_DECAY,
 ) -> Scalars:
-    """`adaptive_rates.adamw_update` in one pass of a kernel; arrays (1, n), n a multiple of 16."""
+    """Make the step of `adaptive_rates.adamw_update` with a kernel, on arrays (1, n) with n a multiple of 16."""
     w1 = beta1 * state["mean_weight"] + (1 - beta1)
     w2 = beta2 * state["squares_weight"] + (1 - beta2)
-    kept, step, scale = np.float32(1 - rate * weight_decay), (rate / w1)[0], (1 / np.sqrt(w2))[0]
+    decay, step, scale = np.float32(1 - rate * weight_decay), (rate / w1)[0], (1 / np.sqrt(w2))[0]
     for name, theta in parameters.items():
-        own = (theta, state[f"mean.{name}"], state[f"squares.{name}"], gradients[name])
-        kernels.adamw(*own, kept, step, scale, _betas(beta1, beta2), np.float32(epsilon))
+        mean, squares = state[f"mean.{name}"], state[f"squares.{name}"]
+        betas = _betas(beta1, beta2)
+        kernels.adamw(theta, mean, squares, gradients[name], decay, step, scale, betas, np.float32(epsilon))
     return {"mean_weight": w1, "squares_weight": w2}
 
 
 def adam_update(
     parameters: Parameters, gradients: Parameters, state: OptimizerState, rate: float, **named: float
 ) -> Scalars:
-    """`adaptive_rates.adam_update` as a kernel: no decay."""
+    """Make the step of `adaptive_rates.adam_update` with a kernel: AdamW without decay."""
     return adamw_update(parameters, gradients, state, rate, weight_decay=0.0, **named)
 
 
@@ -85,14 +88,14 @@ IN_PLACE_OPTIMIZERS: Final[dict[str, InPlaceOptimizer]] = {
 
 
 def in_place_optimizer_of(training: TrainingConfig) -> InPlaceOptimizer:
-    """Return the optimizer in place that a training names, with its hyper-parameters and its moving average."""
+    """Return the optimizer of `training`, with its hyper-parameters and, if `ema` is set, the moving average."""
     init, update = IN_PLACE_OPTIMIZERS[training.optimizer]
     optimizer = InPlaceOptimizer(init, functools.partial(update, **training.hyperparameters))
     return averaged_in_place(optimizer, training.ema) if training.ema else optimizer
 
 
 def averaged_in_place(optimizer: InPlaceOptimizer, decay: float) -> InPlaceOptimizer:
-    """Return `optimizer` with the moving average of the parameters in its state, as `averaging.averaged` has it."""
+    """Return an optimizer that also averages the parameters in place, as `averaging.add_averaging` does."""
 
     def init(parameters: Parameters) -> OptimizerState:
         return optimizer.init(parameters) | average_init(parameters)
@@ -107,7 +110,7 @@ def averaged_in_place(optimizer: InPlaceOptimizer, decay: float) -> InPlaceOptim
 
 
 def _write(state: OptimizerState, new: Mapping[str, Array]) -> Scalars:
-    """Copy the arrays of a new state into `state`, and return its scalars."""
+    """Copy the arrays of the state `new` into `state`; return the scalars of `new`."""
     for name, array in new.items():
         if not is_scalar(name):
             state[name][...] = array
@@ -116,5 +119,5 @@ def _write(state: OptimizerState, new: Mapping[str, Array]) -> Scalars:
 
 @functools.lru_cache
 def _betas(beta1: float, beta2: float) -> Vector:
-    """Return beta1, 1 - beta1, beta2 and 1 - beta2 as the kernel takes them."""
+    """Return beta1, 1 - beta1, beta2 and 1 - beta2 in one array, as the kernel expects them."""
     return np.array([beta1, 1 - beta1, beta2, 1 - beta2], np.float32)

@@ -1,4 +1,4 @@
-"""All parameters end to end, padded for the kernels, and in panels for products."""
+"""Arrange all parameters in one flat array with padding for the kernels, and in panels for matrix products."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ OVER_TIME = {"U", "V"}  # matrices whose products are computed for all steps at 
 
 
 def padded_size(size: int) -> int:
-    """The next multiple of 16."""
+    """Return the next multiple of 16, at least `size`."""
     return -(-size // PAD) * PAD
 
 
 def tile_width(width: int) -> tuple[int, ...]:
-    """The widest tile up to 64 lanes that divides `width`."""
+    """Return the widest tile of at most 64 lanes that divides `width`."""
     return (0,) * next(groups for groups in (8, 4, 2) if width % (8 * groups) == 0)
 
 
 class Slot(NamedTuple):
-    """The place of a parameter in the flat array: as (inputs, gates · size) padded, the transpose of its own shape.
+    """The place of a parameter in the flat array.
 
-    A parameter of which `is_table` is True lies as it is: one row for each character.
+    A matrix is stored transposed: (inputs, gates · size), where every gate's columns and the rows are padded. A
+    parameter with `is_table` has one row for each character and is stored as it is.
     """
 
     start: int
@@ -47,36 +48,36 @@ class Slot(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Columns, padding included."""
+        """The number of columns, with padding."""
         return self.gates * padded_size(self.size)
 
     def view(self, flat: Vector) -> Vector:
-        """The padded matrix (rows, width) in `flat` (1, N)."""
+        """Return the padded matrix (rows, width), a view of `flat` (1, N)."""
         return flat[0, self.start : self.start + self.rows * self.width].reshape(self.rows, self.width)
 
     def put(self, flat: Vector, value: Array) -> None:
-        """Copy a parameter in, from the reference's orientation."""
+        """Copy a parameter into `flat`, from its shape in `network.parameters`."""
         value = value.T if self.is_table else value
         self.inner(flat)[...] = value.reshape(self.gates, self.size, self.inputs).transpose(2, 0, 1)
 
     def get(self, flat: Vector, shape: tuple[int, ...]) -> Vector:
-        """Copy a parameter out, in the reference's orientation."""
+        """Return a copy of the parameter in `flat`, with its `shape` in `network.parameters`."""
         view = self.view(flat)
-        turned = view.T if self.rows == 1 else aligned_zeros(self.width, self.rows)
+        transposed = view.T if self.rows == 1 else aligned_zeros(self.width, self.rows)
         if self.rows > 1:
-            transpose_matrix(view, turned)  # ten times as fast as NumPy
-        cube = turned.reshape(self.gates, padded_size(self.size), self.rows)
+            transpose_matrix(view, transposed)  # ten times as fast as NumPy
+        cube = transposed.reshape(self.gates, padded_size(self.size), self.rows)
         inner = np.array(cube[:, : self.size, : self.inputs], order="C")
         return np.ascontiguousarray(inner[0].T) if self.is_table else inner.reshape(shape)
 
     def inner(self, flat: Vector) -> Vector:
-        """The numbers of the parameter in `flat` without padding (inputs, gates, size)."""
+        """Return the parameter without padding (inputs, gates, size), a view of `flat`."""
         cube = self.view(flat).reshape(self.rows, self.gates, padded_size(self.size))
         return cube[: self.inputs, :, : self.size]
 
 
 class Layout:
-    """All parameters of a network, padded and laid end to end."""
+    """The arrangement of all parameters of a network in one flat array, with padding."""
 
     def __init__(self, config: ModelConfig, symbols: int) -> None:
         self.shapes = parameter_shapes(config, symbols)
@@ -84,9 +85,9 @@ class Layout:
         self.length = 0
         cell = cell_of(config)
         axes = symbol_axes(config)
-        for name, own in self.shapes.items():
+        for name, reference_shape in self.shapes.items():
             is_table = name.startswith(FIRST_LAYER) and axes.get(name) == 0
-            shape = own[::-1] if is_table else own
+            shape = reference_shape[::-1] if is_table else reference_shape
             gates = len(cell.gates) if name.split(".")[-1] in cell.stacked else 1
             inputs = shape[1] if len(shape) == 2 else 1
             rows = padded_size(inputs) if len(shape) == 2 else 1
@@ -95,32 +96,33 @@ class Layout:
             self.length += slot.rows * slot.width
 
     def pack(self, values: Mapping[str, Array], prefix: str = "") -> Vector:
-        """The flat array (1, N) of `values`, whose names begin with `prefix`."""
+        """Return the flat array (1, N) of `values`, whose names begin with `prefix`."""
         flat = aligned_zeros(1, self.length)
         for name, slot in self.slots.items():
             slot.put(flat, values[prefix + name])
         return flat
 
     def pack_weights(self, parameters: Mapping[str, Array]) -> Vector:
-        """The flat array of `parameters`, in which symbols that are padding have probability 0."""
+        """Return the flat array of `parameters`, with biases that give the padding symbols probability 0."""
         flat, bias = self.pack(parameters), self.slots["c"]
         bias.view(flat)[0, bias.size :] = softmax.LOWEST
         return flat
 
     def unpack(self, flat: Vector, prefix: str = "") -> dict[str, Vector]:
-        """Copies of the values in `flat`, by name."""
+        """Return copies of the values in `flat`, by name."""
         return {prefix + name: slot.get(flat, self.shapes[name]) for name, slot in self.slots.items()}
 
     def views(self, flat: Vector) -> dict[str, Vector]:
-        """The padded matrices in `flat`."""
+        """Return the padded matrices by name, as views of `flat`."""
         return {name: slot.view(flat) for name, slot in self.slots.items()}
 
 
 class Panels:
-    """Weights as products need them: `across` for x W^T, `back` for dy W, by parameter name; biases as they are.
+    """The weights in the form that matrix products read: `across` for x W^T and `back` for dy W, by parameter name.
 
-    In panels; but with `single_stream` the matrices that are multiplied at every step stay rows. `forward` and
-    `backward` hold the same arrays, layer by layer, as the kernels of the cell take them.
+    Matrices are stored in panels. With `single_stream`, the matrices that are multiplied at every time step are stored
+    in rows instead. Biases are not changed. `forward` and `backward` hold the same arrays layer by layer, in the form
+    that the kernels of the cell read.
     """
 
     def __init__(self, config: ModelConfig, views: Mapping[str, Vector], single_stream: bool = False) -> None:
@@ -140,7 +142,7 @@ class Panels:
         self.backward: list[Any] = []
 
     def _by_layer(self, parameters: Mapping[str, Vector]) -> list[Any]:
-        """The weights of each layer as the kernels of the cell take them."""
+        """Return the weights of each layer in the form that the kernels of the cell read."""
         kernels = KERNELS[self._config.cell]
         layers = range(self._config.layers)
         return [
@@ -149,12 +151,12 @@ class Panels:
         ]
 
     def fill(self) -> None:
-        """Take over the weights for going forward."""
+        """Copy the current weights for the forward pass."""
         for name, view in self._in_panels.items():
             gemm.pack(view, self.across[name])
 
     def fill_backward(self) -> None:
-        """Take over the weights for going backward."""
+        """Copy the current weights for the backward pass."""
         if not self.back:
             self.back |= self._biases
             self.back |= {name: aligned_zeros(*view.shape[::-1]) for name, view in self._in_rows.items()}

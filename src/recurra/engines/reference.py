@@ -16,7 +16,7 @@ from recurra.network.state import map_state
 
 
 class ReferenceEngine(StepwiseEngine):
-    """Training as the equations say it, for any network and batch."""
+    """Training with the equations of `network`, for any network and batch."""
 
     name = "reference"
     device = "cpu"
@@ -32,7 +32,7 @@ class ReferenceEngine(StepwiseEngine):
 
     @contextlib.contextmanager
     def _updating(self, inputs: Batches, targets: Batches) -> Iterator[Update]:
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and told by name
+        with np.errstate(over="ignore", invalid="ignore"):  # `require_finite` reports the tensor
             yield lambda i, rate: self._update(inputs[i], targets[i], rate)
 
     def _update(self, inputs: Array, targets: Array, rate: float) -> tuple[float, float]:
@@ -54,7 +54,7 @@ class ReferenceEngine(StepwiseEngine):
         return loss, norm
 
     def warm_up(self) -> None:
-        """Nothing is to be compiled."""
+        """Do nothing: this engine compiles nothing."""
 
     def parameters(self) -> dict[str, Array]:
         return {name: array.copy() for name, array in self._parameters.items()}

@@ -1,4 +1,4 @@
-"""Some of the streams of a batch in strict float32: any cell, any number of layers, forward and backward."""
+"""Run some of the streams of a batch forward and backward, in strict float32: any cell, any number of layers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ids = NDArray[np.integer]
 
 
 class _Layer:
-    """The memory of one layer in a shard: the states before and after every step, and the buffers of its cell."""
+    """The buffers of one layer in a shard: the states before and after every time step, and those of the cell."""
 
     def __init__(self, config: ModelConfig, number: int, steps: int, streams: int, width: int) -> None:
         n, cell = steps * streams, cell_of(config)
@@ -34,7 +34,7 @@ class _Layer:
         self.table = aligned_zeros(n, self.saved.da.shape[1])
 
     def rows(self, start: int, n: int, streams: int) -> _Layer:
-        """The part of n = steps · `streams` rows from `start` on, in the same memory."""
+        """Return a view of n = steps · `streams` rows from `start` on."""
         part = copy.copy(self)
         part.states = map_state(lambda field: field[start : start + n + streams], self.states)
         part.saved = map_state(lambda field: field[start : start + n], self.saved)
@@ -43,7 +43,10 @@ class _Layer:
 
 
 class Shard:
-    """Some of the streams: their states, their memory, and their part of the gradient."""
+    """Some of the streams of a batch: their states, their buffers, and their part of the gradient.
+
+    A row of a buffer is a time step of one stream; a sequence has n = T · B rows, in the order of time.
+    """
 
     def __init__(self, config: ModelConfig, layout: Layout, steps: int, streams: int) -> None:
         self.config, self.steps, self.streams = config, steps, streams
@@ -61,12 +64,12 @@ class Shard:
         self.carried = self.kernels.carried(streams, self.width)
         self.packed = aligned_zeros(gemm.DEPTH, gemm.ROWS)
         widest = max(len(cell_of(config).gates) * self.width, symbols)
-        self.panel_room = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, widest))
+        self.panel_buffer = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, widest))
         self.rows = np.arange(n)
         self.tile, self.symbol_tile = tile_width(self.width), tile_width(symbols)
 
     def steps_from(self, start: int, steps: int) -> Shard:
-        """The part of `steps` steps from `start` on, in the same memory; the gradient is shared."""
+        """Return a view of `steps` time steps from `start` on; it shares the gradient."""
         if steps == self.steps:
             return self
         part, first, n = copy.copy(self), start * self.streams, steps * self.streams
@@ -76,7 +79,10 @@ class Shard:
         return part
 
     def run(self, p: Mapping[str, Vector], panels: Panels, x: Ids, y: Ids, masks: Vector | None) -> float:
-        """Forward and backward on ids x, y (T, B); the loss in nats, the gradient in `gradient`; h is carried."""
+        """Run forward and backward on inputs x and targets y (T, B), write `gradient`, and return the loss in nats.
+
+        The state after the last time step becomes the state before the first one.
+        """
         ids, targets = np.ascontiguousarray(x, np.int64).ravel(), np.ascontiguousarray(y, np.int64).ravel()
         self.read(p, panels, ids, masks)
         loss = self.backward(panels, ids, targets, masks)
@@ -84,7 +90,10 @@ class Shard:
         return loss
 
     def backward(self, panels: Panels, ids: Ids, targets: Ids, masks: Vector | None = None) -> float:
-        """The loss in nats, after `read` of these ids (T B,); its gradient in `gradient`, that of the logits in `o`."""
+        """After `read` of the same ids (T B,), write `gradient` and return the loss in nats.
+
+        `o` is overwritten with the gradient of the logits.
+        """
         loss = float(softmax.softmax_loss(self.o, targets, self.sums, self.symbol_tile))
         self._output_backward(panels)
         for number in reversed(range(len(self.layers))):
@@ -92,7 +101,7 @@ class Shard:
         return loss
 
     def read(self, p: Mapping[str, Vector], panels: Panels, ids: Ids, masks: Vector | None = None) -> None:
-        """Forward on ids (T B,): the logits of every step in `o`."""
+        """Run forward on ids (T B,), and write the logits of every time step to `o`."""
         for number, layer in enumerate(self.layers):
             inputs, weights = self._inputs(p, panels, number, ids, masks), panels.forward[number]
             self.kernels.forward(inputs, weights, layer.states, layer.saved, self.steps, self.packed, self.tile)
@@ -101,27 +110,27 @@ class Shard:
         gemm.multiply(h, False, panels.across["V"], self.width, self.o, self.packed, True)
 
     def carry(self) -> None:
-        """The state after the last step becomes that before the first."""
+        """Copy the state after the last time step to the place of the state before the first one."""
         for layer in self.layers:
             for state in layer.states:
                 state[: self.streams] = state[-self.streams :]
 
     def state(self) -> State:
-        """A copy of the state before the first step, each field (L, B, m)."""
+        """Return a copy of the state before the first time step, each field (L, B, H)."""
         m = self.config.hidden_size
         fields = zip(*(layer.states for layer in self.layers), strict=True)
-        own = ([field[: self.streams, :m] for field in of_layers] for of_layers in fields)
-        state: State = cell_of(self.config).state._make(map(np.stack, own))
+        unpadded = ([field[: self.streams, :m] for field in layer_fields] for layer_fields in fields)
+        state: State = cell_of(self.config).state._make(map(np.stack, unpadded))
         return state
 
     def put_state(self, state: State) -> None:
-        """Begin from `state`, each field (L, B, m)."""
-        for field, value in state._asdict().items():
-            for layer, own in zip(self.layers, value, strict=True):
-                getattr(layer.states, field)[: self.streams, : own.shape[1]] = own
+        """Set the state before the first time step; each field is (L, B, H)."""
+        for name, field in state._asdict().items():
+            for layer, value in zip(self.layers, field, strict=True):
+                getattr(layer.states, name)[: self.streams, : value.shape[1]] = value
 
     def _inputs(self, p: Mapping[str, Vector], panels: Panels, number: int, ids: Ids, masks: Vector | None) -> Inputs:
-        """U x of every step, or x of a cell that scales it."""
+        """Return U x of every time step, or x itself for a cell that scales it."""
         if number == 0:
             return Inputs(p["layers.0.U"], ids)
         layer, below = self.layers[number], self.layers[number - 1]
@@ -135,15 +144,15 @@ class Shard:
         return Inputs(layer.table, self.rows)
 
     def _output_backward(self, panels: Panels) -> None:
-        """The gradients of V, c and of the top layer's h, from that of the logits in `o`."""
+        """Write the gradients of V, c and the top layer's h, computed from the gradient of the logits in `o`."""
         h = self.layers[-1].states.h[self.streams :]
-        gemm.multiply_outer(h, self.o, self.d["V"], self.packed, self.panel_room)
+        gemm.multiply_outer(h, self.o, self.d["V"], self.packed, self.panel_buffer)
         column_sums(self.d["c"], self.o)
         gemm.multiply(self.o, False, panels.back["V"], self.o.shape[1], self.dh_out, self.packed, False)
 
     def _outer(self, x: Vector, dy: Vector, target: Vector) -> None:
-        """target = x^T dy."""
-        gemm.multiply_outer(x, dy, target, self.packed, self.panel_room)
+        """Write x^T dy to `target`."""
+        gemm.multiply_outer(x, dy, target, self.packed, self.panel_buffer)
 
     def _layer_backward(self, panels: Panels, number: int, ids: Ids, masks: Vector | None) -> None:
         layer, weights, d = self.layers[number], panels.backward[number], self.d_layers[number]
@@ -162,7 +171,7 @@ class Shard:
             self.dh_out[:] = dx
 
     def _input_backward(self, panels: Panels, number: int, ids: Ids) -> Vector:
-        """Write the gradients of U and b; return that of x, for a layer above the first."""
+        """Write the gradients of U and b; return the gradient of x, for a layer above the first."""
         layer, d = self.layers[number], self.d_layers[number]
         da = layer.saved.da
         column_sums(d["b"], da)

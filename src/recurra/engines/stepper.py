@@ -1,4 +1,4 @@
-"""Run a trained network step by step for any number of streams; each has the bits that it has alone."""
+"""Run a trained network step by step for any number of streams. The bits of a stream do not depend on the others."""
 
 from __future__ import annotations
 
@@ -25,36 +25,39 @@ from recurra.system.system_info import usable_cpus
 
 Array = NDArray[Any]
 Ids = NDArray[np.integer]
-STREAMS_PER_THREAD = 16  # streams that a thread of its own is worth
+STREAMS_PER_THREAD = 16  # the smallest number of streams for which another thread is faster
 
 
 def part_of(states: Any, which: Any) -> Any:
-    """Return a copy of the streams `which` of states (L, S, H): a slice, or another index into that axis."""
+    """Return a copy of some streams of states (L, B, H); `which` is a slice or another index into the axis B."""
     return map_state(lambda field: np.ascontiguousarray(field[:, which]), states)
 
 
 def put_part(states: Any, which: slice, part: Any) -> None:
-    """Copy `part` into the streams `which` of states (L, S, H)."""
-    for own, other in zip(states, part, strict=True):
-        own[:, which] = other
+    """Copy `part` into the streams `which` of states (L, B, H)."""
+    for field, values in zip(states, part, strict=True):
+        field[:, which] = values
 
 
 def symbols_of(config: ModelConfig, symbols: int) -> tuple[int, Tile]:
-    """The width of the output, a multiple of 16, and the tile in which exponentials are summed, as in training.
+    """Return the width of the output, a multiple of 16, and the tile in which the exponentials are summed.
 
-    A sum that goes on over zeros is the same: one lane group more, or where there are several tiles one tile more.
+    The sum has the same bits as in training. If the tiling of the fused kernel is not a multiple of 16, the output has
+    one more group of lanes, or with several tiles one more tile. The additional lanes add zeros to the sum.
     """
     if not is_single_tanh_layer(config):
         return padded_size(symbols), tile_width(padded_size(symbols))
     tiling = Tiling.of(symbols)
     if tiling.width % gemm.PANEL == 0:
         return tiling.width, tiling.tile
-    one = tiling.width == WIDTH * len(tiling.tile)
-    return (tiling.width + WIDTH, (*tiling.tile, 0)) if one else (tiling.width + WIDTH * len(tiling.tile), tiling.tile)
+    tile_lanes = WIDTH * len(tiling.tile)
+    if tiling.width == tile_lanes:
+        return tiling.width + WIDTH, (*tiling.tile, 0)
+    return tiling.width + tile_lanes, tiling.tile
 
 
 class Stepper:
-    """The trained network on any number of streams: it reads side by side, and writes in blocks."""
+    """The trained network for any number of streams: `read` scores texts, `write` samples in blocks of time steps."""
 
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
         self._config, self.symbols = config, len(parameters["c"])
@@ -63,21 +66,21 @@ class Stepper:
         self.tile = tile_width(self._hidden)
         layout = Layout(config, self.symbols)
         self._views = layout.views(layout.pack_weights(parameters))
-        self._arrangements = {single_stream: self._arranged(single_stream) for single_stream in (False, True)}
+        self._arrangements = {single_stream: self._arrange(single_stream) for single_stream in (False, True)}
 
     def weights(self, streams: int) -> stepping.NetworkWeights:
-        """Return the weights as the kernels read them for so many streams."""
+        """Return the weights in the form that the kernels read for this number of streams."""
         return self._arrangements[streams == 1]
 
-    def _arranged(self, single_stream: bool) -> stepping.NetworkWeights:
-        """The weights for many streams, or for one, which reads recurrent matrices as they stand."""
+    def _arrange(self, single_stream: bool) -> stepping.NetworkWeights:
+        """Return the weights for one stream, with recurrent matrices in rows, or for several, with them in panels."""
 
         def pack(matrices: list[Vector]) -> Vector:
             return _stacked(matrices, single_stream)
 
         layers = [layer_parameters(self._views, number) for number in range(self._config.layers)]
         table = self._views["layers.0.U"]
-        unused = np.zeros((self._hidden, table.shape[1]), np.float32)  # U of the first layer is the table
+        unused = np.zeros((self._hidden, table.shape[1]), np.float32)  # the first layer reads the table instead
         U = pack([unused, *(layer["U"] for layer in layers[1:])])
         return stepping.NetworkWeights(
             inputs=InputWeights(table, U),
@@ -87,13 +90,13 @@ class Stepper:
         )
 
     def _wide(self, view: Vector, value: np.float32) -> Vector:
-        """A matrix of the output with as many columns as its sums take."""
+        """Return a matrix of the output layer, padded with `value` to `width` columns."""
         wide = aligned_zeros(len(view), self.width)
         wide[:, : self.symbols], wide[:, self.symbols :] = view[:, : self.symbols], value
         return wide
 
     def workspace(self, streams: int) -> stepping.StepWorkspace:
-        """Return new memory for the steps of so many streams."""
+        """Return a new workspace for the steps of this number of streams."""
         single_stream = self._arrangements[True].cell
         return stepping.StepWorkspace(
             cell=self._kernels.step_buffers(single_stream, streams, self._hidden),
@@ -106,15 +109,15 @@ class Stepper:
         )
 
     def zeros(self, streams: int) -> Any:
-        """Return the state of so many streams before their first character, each field (L, S, H), H padded."""
+        """Return the state before the first character: zeros (L, B, H) in every field, B = `streams`, H padded."""
         shape = self._config.layers, streams, self._hidden
         kind = cell_of(self._config).state
         return kind._make(np.zeros(shape, np.float32) for _ in kind._fields)
 
     def read(self, ids: Ids, state: State) -> tuple[Vector, State]:
-        """log p over the character after each of `ids` (T, B): (T, B, K) float32 in nats; and the last state.
+        """Return log p of the next character after each of `ids` (T, B), and the final state.
 
-        The state's fields are (L, B, m).
+        log p is float32 (T, B, K) in nats; each field of the states is (L, B, H).
         """
         steps, streams = ids.shape
         carry, m = self.zeros(streams), self._config.hidden_size
@@ -123,14 +126,14 @@ class Stepper:
         logs = np.zeros((steps, streams, self.width), np.float32)
 
         def work(part: slice) -> None:
-            own, count = part_of(carry, part), part.stop - part.start
-            found = aligned_zeros(steps * count, self.width)
+            part_carry, count = part_of(carry, part), part.stop - part.start
+            part_logs = aligned_zeros(steps * count, self.width)
             sums = aligned_zeros(1, padded_size(steps * count))
             x = np.ascontiguousarray(ids[:, part], np.int64)
-            weights, room = self.weights(count), self.workspace(count)
-            stepping.read(x, weights, own, room, found, sums, self.tile, self.symbol_tile)
-            logs[:, part] = found.reshape(steps, count, self.width)
-            put_part(carry, part, own)
+            weights, workspace = self.weights(count), self.workspace(count)
+            stepping.read(x, weights, part_carry, workspace, part_logs, sums, self.tile, self.symbol_tile)
+            logs[:, part] = part_logs.reshape(steps, count, self.width)
+            put_part(carry, part, part_carry)
 
         _share(streams, work)
         return logs[:, :, : self.symbols], map_state(lambda field: field[:, :, :m], carry)
@@ -144,16 +147,17 @@ class Stepper:
         rules: Rules,
         document_end: int | None = None,
     ) -> tuple[NDArray[np.int64], Vector]:
-        """A block of steps: see the kernel of that name. `carry`, `current` and `rules.seen` go on.
+        """Sample n characters in every stream; `kernels.stepping.write` describes the arguments.
 
-        A stream's state becomes zero before it reads the id `document_end`, if there is one.
+        The call updates `carry`, `current` and `rules.seen`, so that the next call continues the texts. If
+        `document_end` is an id, the state of a stream becomes zero before the stream reads this id.
 
-        Returns what was chosen, ids (n, S), and its log p, (n, S) in nats.
+        Returns the sampled ids (n, B), and their log p (n, B) in nats.
         """
-        written, found = np.zeros(given.shape, np.int64), np.zeros(given.shape, np.float32)
+        written, log_p = np.zeros(given.shape, np.int64), np.zeros(given.shape, np.float32)
 
         def work(part: slice) -> None:
-            own, count = part_of(carry, part), part.stop - part.start
+            part_carry, count = part_of(carry, part), part.stop - part.start
             ids, logs = np.zeros((len(given), count), np.int64), np.zeros((len(given), count), np.float32)
             stepping.write(
                 np.ascontiguousarray(given[:, part]),
@@ -162,22 +166,22 @@ class Stepper:
                 Rules(*(field[part] for field in rules)),
                 -1 if document_end is None else document_end,
                 self.weights(count),
-                own,
+                part_carry,
                 self.workspace(count),
                 ids,
                 logs,
                 self.tile,
                 self.symbol_tile,
             )
-            written[:, part], found[:, part] = ids, logs
-            put_part(carry, part, own)
+            written[:, part], log_p[:, part] = ids, logs
+            put_part(carry, part, part_carry)
 
         _share(given.shape[1], work)
-        return written, found
+        return written, log_p
 
 
 def _share(streams: int, work: Any) -> None:
-    """Call `work(slice)` for parts of the streams, on as many threads as they are worth."""
+    """Divide the streams among threads, and call `work(slice)` for the part of each thread."""
     count = max(1, min(usable_cpus(), streams // STREAMS_PER_THREAD))
     bounds = [round(k * streams / count / gemm.ROWS) * gemm.ROWS for k in range(count)] + [streams]
     with Team(count) as team:
@@ -185,10 +189,10 @@ def _share(streams: int, work: Any) -> None:
 
 
 def _stacked(matrices: list[Vector], single_stream: bool) -> Vector:
-    """Matrices (k, n) of one shape as `step_product` takes them, one after the other."""
+    """Stack matrices (k, n) of equal shape in the form that `step_product` reads: in rows or in panels."""
     if single_stream:
         return np.stack(matrices)
     panels = [aligned_zeros(*gemm.panel_rows(*matrix.shape)) for matrix in matrices]
-    for matrix, own in zip(matrices, panels, strict=True):
-        gemm.pack(np.ascontiguousarray(matrix), own)
+    for matrix, target in zip(matrices, panels, strict=True):
+        gemm.pack(np.ascontiguousarray(matrix), target)
     return np.stack(panels)

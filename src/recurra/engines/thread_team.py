@@ -1,4 +1,4 @@
-"""A team of threads that divides numbered pieces of work; the calling thread takes part."""
+"""A team of threads that divides numbered pieces of work. The calling thread is a member of the team."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Team:
-    """`size` threads, of which the caller is one; to be used in a `with` block. Alone it asks no pool."""
+    """`size` threads, of which the caller is one. Use it in a `with` block. A team of one starts no thread."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -25,7 +25,7 @@ class Team:
             self._pool.shutdown()
 
     def each(self, work: Callable[[int], Result], count: int) -> list[Result]:
-        """[work(0), …, work(count - 1)]; member k has the pieces k, k + size, …, so that nothing waits in a queue."""
+        """Return [work(0), …, work(count - 1)]. Member k of the team calls work(k), work(k + size), …"""
 
         def share(member: int) -> list[Result]:
             return [work(piece) for piece in range(member, count, self.size)]

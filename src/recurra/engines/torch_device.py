@@ -1,4 +1,4 @@
-"""Find the device that PyTorch uses, and explain how to install PyTorch if it is missing."""
+"""Import PyTorch or explain how to install it, select the device, and set PyTorch's options during training."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from recurra.system.optional_dependencies import install
 TORCH_HINT = install("torch")
 
 
-def require_torch(what: str = "engine torch") -> Any:
-    """The module `torch`; UsageError that `what` needs it where it is not installed."""
+def require_torch(feature: str = "engine `torch`") -> Any:
+    """Return the module `torch`. Raises UsageError, with `feature` in the message, if it is not installed."""
     try:
         import torch
     except ImportError as error:
-        raise UsageError(f"{what} needs PyTorch, which cannot be imported: {error}.", hint=TORCH_HINT) from error
+        raise UsageError(f"{feature} needs PyTorch, which cannot be imported: {error}.", hint=TORCH_HINT) from error
     return torch
 
 
 def select_device(name: str, number: int = 0) -> Any:
-    """The torch.device of the setting `device`, the GPU `number` of several; UsageError where there is no such GPU."""
+    """Return the torch.device for the setting `device`: the CPU or GPU `number`. Raises UsageError if it is missing."""
     torch = require_torch()
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        build = "is built for CPUs" if torch.version.cuda is None else "finds none"
+    has_gpu = torch.cuda.is_available()
+    if name == "cuda" and not has_gpu:
+        reason = "is built for CPUs only" if torch.version.cuda is None else "finds no GPU"
         raise UsageError(
-            f"`device` is cuda, and there is no GPU to be used: PyTorch {torch.__version__} {build}.",
-            hint="`--device auto` takes the CPU where there is no GPU; pytorch.org has builds for GPUs.",
+            f"`device` is `cuda`, but no GPU can be used: PyTorch {torch.__version__} {reason}.",
+            hint="use `--device auto`, which falls back to the CPU, or install a build for GPUs from pytorch.org.",
         )
-    if not there or name == "cpu":
+    if not has_gpu or name == "cpu":
         return torch.device("cpu")
     if number >= torch.cuda.device_count():
         raise UsageError(
-            f"process {number} of this machine has no GPU to itself: there are {torch.cuda.device_count()}.",
-            hint="start as many processes a machine as it has GPUs: `--nproc-per-node gpu`.",
+            f"process {number} of this machine has no GPU: the machine has {torch.cuda.device_count()}.",
+            hint="start one process for each GPU of a machine, with `torchrun --nproc-per-node gpu`.",
         )
     return torch.device("cuda", number)
 
 
 @contextlib.contextmanager
 def temporary_settings(threads: int) -> Iterator[None]:
-    """PyTorch's settings while it trains, and after that what they were: so many threads, and float32 in full.
+    """Use `threads` CPU threads and full float32 precision in a `with` block; then restore PyTorch's settings.
 
-    On GPUs with tensor cores cuDNN would multiply 10 bits of 23 unless told otherwise.
+    By default, cuDNN multiplies with 10 instead of 23 bits of the mantissa (TF32) on GPUs with tensor cores.
     """
     torch = require_torch()
-    before, rounded = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    threads_before, tf32_before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(threads)
     torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        torch.set_num_threads(before)
-        torch.backends.cudnn.allow_tf32 = rounded
+        torch.set_num_threads(threads_before)
+        torch.backends.cudnn.allow_tf32 = tf32_before

@@ -1,8 +1,7 @@
-"""Train in PyTorch, float32, on a CPU or a GPU: its autograd, our optimizers.
+"""Train in float32 with PyTorch, on a CPU or a GPU: PyTorch's autograd, and the optimizers of `network.optimizers`.
 
-The optimizers are those of `network.optimizers`: their equations hold for torch tensors as they stand, on all
-parameters laid end to end. PyTorch's own ones differ in where epsilon stands, in AdaGrad's and in what a checkpoint
-keeps, so that no other engine could go on from theirs.
+The pure optimizers work on PyTorch tensors without a change; here they update the flat array of all parameters.
+PyTorch's optimizers add epsilon in other places and store other states, so that no other engine could resume from them.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ from recurra.network.state import map_state
 
 
 def _in_torch(pure: PureOptimizer) -> PureOptimizer:
-    """Return an optimizer for tensors: with the square root of PyTorch, if it takes roots."""
-    rooted = "sqrt" in inspect.signature(pure.update).parameters
-    return PureOptimizer(pure.init, functools.partial(pure.update, sqrt=torch.sqrt)) if rooted else pure
+    """Return the optimizer for PyTorch tensors: with PyTorch's square root if its update has an argument `sqrt`."""
+    has_sqrt = "sqrt" in inspect.signature(pure.update).parameters
+    return PureOptimizer(pure.init, functools.partial(pure.update, sqrt=torch.sqrt)) if has_sqrt else pure
 
 
 TORCH_OPTIMIZERS = {name: _in_torch(pure) for name, pure in PURE_OPTIMIZERS.items()}
 
 
 class TorchEngine(StepwiseEngine):
-    """Training, one update after the other."""
+    """Training with PyTorch, update by update."""
 
     name = "torch"
 
@@ -57,7 +56,7 @@ class TorchEngine(StepwiseEngine):
         self._flat = self._on_device(self._layout.pack(start.parameters))
         self._network.put(self._flat)
         self._optimizer = optimizer_of(training, TORCH_OPTIMIZERS)
-        self._optimizer_state = self._loaded(start.optimizer_state)
+        self._optimizer_state = self._load_optimizer_state(start.optimizer_state)
         self._threads = threads_of(training, ranks)
         self._carried: Carried = []
         self._put_state(network.zero_state(config, training.batch_size) if start.state is None else start.state)
@@ -65,8 +64,8 @@ class TorchEngine(StepwiseEngine):
     def _on_device(self, array: Array) -> Tensor:
         return torch.tensor(array, device=self._device)
 
-    def _loaded(self, saved: Mapping[str, Array] | None) -> dict[str, Tensor]:
-        """The optimizer's state on the device: new, or of what another engine may have `saved`."""
+    def _load_optimizer_state(self, saved: Mapping[str, Array] | None) -> dict[str, Tensor]:
+        """Return the optimizer state on the device: a new state, or the `saved` state of any engine."""
         state = self._optimizer.init({FLAT: np.zeros(len(self._flat), np.float32)})
         if saved is not None:
             state = flatten_state(state, saved, self._layout)
@@ -79,20 +78,23 @@ class TorchEngine(StepwiseEngine):
             yield lambda i, rate: self._update(x[i], y[i], rate)
 
     def _update(self, x: Tensor, y: Tensor, rate: float) -> tuple[float, float]:
-        loss_there, gradient, self._carried = self._network.loss_and_gradient(x, y, self._carried, self._masks())
+        device_loss, gradient, self._carried = self._network.loss_and_gradient(x, y, self._carried, self._masks())
         if self._ranks is not None:
-            loss_there, gradient = self._summed(self._ranks, loss_there, gradient)
+            device_loss, gradient = self._sum_over_ranks(self._ranks, device_loss, gradient)
         squares = gradient.to(torch.float64).square().sum()
-        loss, square = torch.stack([loss_there, squares]).tolist()  # one wait for the device
+        loss, square = torch.stack([device_loss, squares]).tolist()  # synchronize with the device once
         norm = math.sqrt(square) if square >= 0 else math.nan
         if not math.isfinite(loss + norm):
             optimizers.require_finite(loss, self._layout.unpack(gradient.cpu().numpy()), self._updates_done + 1)
-        self._step(self._clipped(gradient, norm), rate)
+        self._step(self._clip(gradient, norm), rate)
         return loss, norm
 
     @staticmethod
-    def _summed(ranks: ProcessGroup, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss and gradient of all streams: one message, so that a loss is rounded to float32."""
+    def _sum_over_ranks(ranks: ProcessGroup, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and the gradient summed over all processes.
+
+        One message carries both, in float32; so the loss of each process is rounded to float32.
+        """
         both = torch.cat([gradient, loss.to(torch.float32).reshape(1)])
         ranks.add(both)
         return both[-1].to(torch.float64), both[:-1]
@@ -101,7 +103,7 @@ class TorchEngine(StepwiseEngine):
         masks = masks_of_update(self._config, self._training, self._updates_done)
         return None if masks is None else self._on_device(masks[:, self._part])
 
-    def _clipped(self, gradient: Tensor, norm: float) -> Tensor:
+    def _clip(self, gradient: Tensor, norm: float) -> Tensor:
         limit, value = self._training.clip_norm, self._training.clip_value
         if limit is not None and norm > limit:
             gradient = gradient * (limit / norm)
@@ -115,7 +117,7 @@ class TorchEngine(StepwiseEngine):
         self._network.put(self._flat)
 
     def warm_up(self) -> None:
-        """One pass that changes nothing: the device's libraries are loaded before the clock runs."""
+        """Run forward and backward once without an update, so that PyTorch loads the libraries of the device."""
         ids = self._on_device(np.zeros((1, self._part.stop - self._part.start), np.int64))
         with temporary_settings(self._threads):
             self._network.loss_and_gradient(ids, ids, self._carried, None)[0].item()
@@ -125,11 +127,11 @@ class TorchEngine(StepwiseEngine):
 
     def magnitudes(self) -> dict[str, float]:
         parts = self._flat.split(self._layout.sizes)
-        found = torch.stack([part.abs().max() for part in parts]).tolist()  # one wait for the device
-        return dict(zip(self._layout.shapes, found, strict=True))
+        largest = torch.stack([part.abs().max() for part in parts]).tolist()  # synchronize with the device once
+        return dict(zip(self._layout.shapes, largest, strict=True))
 
     def optimizer_state(self) -> dict[str, Array]:
-        state = {name: own.cpu().numpy() for name, own in self._optimizer_state.items()}
+        state = {name: tensor.cpu().numpy() for name, tensor in self._optimizer_state.items()}
         return unflatten_state(state, self._layout)
 
     def state(self) -> State:

@@ -1,7 +1,7 @@
-"""The network as torch modules: one recurrent module a layer, our dropout masks between them.
+"""The network as PyTorch modules: one recurrent module for each layer, with recurra's dropout masks between them.
 
-PyTorch has two biases a layer where one is enough: `bias_ih` is b, and `bias_hh` stays zero and does not learn, or b
-would learn at twice its rate. The n of a GRU is the exception: there the second one is b_n, inside the product with r.
+PyTorch's layers have two biases, whose sum would learn at twice the rate. Therefore `bias_ih` is b, and `bias_hh` stays
+zero and does not learn. The rows n of a GRU's `bias_hh` are the exception: they are b_n, which r multiplies.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from recurra.network.output import PADDING
 from recurra.network.parameters import parameter_shapes
 
 Array = NDArray[Any]
-Tensor = Any  # a torch.Tensor: mypy judges alike where PyTorch is not installed
-Carried = list[tuple[Tensor, ...]]  # of each layer h, and c of an LSTM: (1, B, H)
-THEIRS = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b": "bias_ih_l0"}
+Tensor = Any  # a torch.Tensor; Any, so that mypy gives the same result if PyTorch is not installed
+Carried = list[tuple[Tensor, ...]]  # for each layer h, and c of an LSTM, (1, B, H) each
+TORCH_NAMES = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b": "bias_ih_l0"}
 
 
 class Flat:
-    """All parameters of a network laid end to end in canonical order, float32 (N,)."""
+    """The flat array of all parameters of a network, float32 (N,), in the order of `network.parameters`."""
 
     def __init__(self, config: ModelConfig, symbols: int) -> None:
         self.shapes = parameter_shapes(config, symbols)
         self.sizes = [math.prod(shape) for shape in self.shapes.values()]
 
     def pack(self, values: Mapping[str, Array], prefix: str = "") -> Array:
-        """The flat array of `values`, whose names begin with `prefix`."""
+        """Return the flat array of `values`, whose names begin with `prefix`."""
         return np.concatenate([np.asarray(values[prefix + name], np.float32).ravel() for name in self.shapes])
 
     def unpack(self, flat: Array, prefix: str = "") -> dict[str, Array]:
-        """Copies of the values in `flat`, by name."""
+        """Return copies of the values in `flat`, by name."""
         parts = np.split(flat, np.cumsum(self.sizes)[:-1])
         return {
             prefix + name: part.reshape(shape).copy()
@@ -48,14 +48,14 @@ class Flat:
 
 
 class _Learned(NamedTuple):
-    """A tensor of a module, and the part of it that is a parameter of ours."""
+    """A tensor of a PyTorch module, and the part of it that is one parameter of the network."""
 
     tensor: Tensor
     part: slice
 
 
 class TorchNetwork:
-    """The modules on their device, for K = `symbols` characters."""
+    """The PyTorch modules of a network on one device, for K = `symbols` characters."""
 
     def __init__(self, config: ModelConfig, symbols: int, device: Any) -> None:
         self._config, self._symbols, self._device = config, symbols, device
@@ -75,40 +75,41 @@ class TorchNetwork:
         return layer
 
     def _place(self, name: str) -> _Learned:
-        """Where the parameter `name` lies."""
+        """Return the place of the parameter `name` in the modules."""
         if name in {"V", "c"}:
             return _Learned(self._output.weight if name == "V" else self._output.bias, slice(None))
-        _, number, own = name.split(".")
-        layer, gate = self._layers[int(number)], self._module.recurrent_biases.get(own)
+        _, number, parameter = name.split(".")
+        layer, gate = self._layers[int(number)], self._module.recurrent_biases.get(parameter)
         if gate is None:
-            return _Learned(getattr(layer, THEIRS[own]), slice(None))
+            return _Learned(getattr(layer, TORCH_NAMES[parameter]), slice(None))
         return _Learned(layer.bias_hh_l0, cell_of(self._config).gate_rows(gate, self._config.hidden_size))
 
     def put(self, flat: Tensor) -> None:
-        """Take over the parameters `flat` (N,), on the device."""
+        """Copy the parameters `flat` (N,) into the modules."""
         with torch.no_grad():
             for learned, values in zip(self._learned, flat.split(self._sizes), strict=True):
-                own = learned.tensor[learned.part]
-                own.copy_(values.view_as(own))
+                target = learned.tensor[learned.part]
+                target.copy_(values.view_as(target))
 
     def loss_and_gradient(
         self, x: Tensor, y: Tensor, state: Carried, masks: Tensor | None
     ) -> tuple[Tensor, Tensor, Carried]:
-        """The loss of ids `x` and `y` (T, B), a sum in nats; its gradient (N,); and the state after the last step.
+        """Return the loss in nats (a sum over T and B), its gradient (N,), and the final state.
 
-        A target below 0 is padding, without loss and gradient. `masks` (L - 1, B, H) multiply what goes up.
+        `x` and `y` are ids (T, B); a target below 0 is padding, without loss and gradient. `masks` (L - 1, B, H) are
+        the dropout masks.
         """
         outputs, ends = self._forward(x, state, masks)
         logits = self._output(outputs.flatten(0, 1))
         losses = nn.functional.cross_entropy(logits, y.flatten(), ignore_index=PADDING, reduction="none")
         loss = losses.sum(dtype=torch.float64)
-        found = torch.autograd.grad(loss, [learned.tensor for learned in self._learned])
-        pairs = zip(self._learned, found, strict=True)
+        gradients = torch.autograd.grad(loss, [learned.tensor for learned in self._learned])
+        pairs = zip(self._learned, gradients, strict=True)
         gradient = torch.cat([tensor[learned.part].flatten() for learned, tensor in pairs])
         return loss.detach(), gradient, [tuple(field.detach() for field in fields) for fields in ends]
 
     def _forward(self, x: Tensor, state: Carried, masks: Tensor | None) -> tuple[Tensor, Carried]:
-        # Ones where the ids are, and a product: the layers have no input of ids, and its gradient adds in one order.
+        # One-hot inputs: the layers accept no ids, and the gradient of a matrix product has a fixed order of sums.
         h = torch.zeros(*x.shape, self._symbols, device=self._device).scatter_(2, x.unsqueeze(2), 1.0)
         ends = []
         for number, (layer, fields) in enumerate(zip(self._layers, state, strict=True)):
@@ -119,12 +120,12 @@ class TorchNetwork:
         return h, ends
 
     def carried(self, state: State) -> Carried:
-        """`state`, each field (L, B, H), as the layers take it."""
+        """Return `state`, each field (L, B, H), in the form that the layers read."""
         fields = [torch.tensor(np.asarray(field, np.float32), device=self._device) for field in state]
         return [tuple(field[number : number + 1] for field in fields) for number in range(self._config.layers)]
 
     def state(self, carried: Carried) -> State:
-        """A copy of what is carried, each field (L, B, H)."""
+        """Return a copy of `carried` as a state, each field (L, B, H)."""
         fields = [torch.cat(field).cpu().numpy().copy() for field in zip(*carried, strict=True)]
         state: State = cell_of(self._config).state(*fields)
         return state

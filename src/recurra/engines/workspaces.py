@@ -1,4 +1,4 @@
-"""Workspaces for a network that several threads use at once: each call borrows one of its own."""
+"""Workspaces for a network that several threads use at once: every call borrows a workspace for itself."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Workspace = TypeVar("Workspace")
 
 
 class Workspaces(Generic[Size, Workspace]):
-    """Workspaces by size: `make` creates one when none of a size is free.
+    """Workspaces by size; `make(size)` creates a workspace if none of this size is free.
 
-    Free workspaces are kept in two sizes, `kept` and the one returned last, because every length of text has a size of
-    its own; and not more of a size than there are CPUs.
+    Every length of text needs another size. To limit the memory, free workspaces are kept only in the size `kept` and
+    in the size that was returned last, and at most one for each CPU.
     """
 
     def __init__(self, make: Callable[[Size], Workspace], kept: Size) -> None:
@@ -27,7 +27,7 @@ class Workspaces(Generic[Size, Workspace]):
 
     @contextlib.contextmanager
     def borrow(self, size: Size) -> Iterator[Workspace]:
-        """Give a workspace to one call, in a `with` block; its content is left over from earlier calls."""
+        """Lend a workspace for a `with` block. Its arrays contain values from earlier calls."""
         with self._lock:
             free = self._free.get(size)
             workspace = free.pop() if free else None
