@@ -1,6 +1,6 @@
-"""Cell × engine: gradients against the float64 reference, and the identities that every cell keeps.
+"""Every cell in every engine: gradients against the float64 reference, and identities that hold for every cell.
 
-T, B, H, K and L are all different but where an edge is tested; the state at the start is not zero.
+T, B, H, K and L all differ, except in tests of the smallest sizes. The initial state is not zero.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ of_all_cells = pytest.mark.parametrize("cell", CELLS)
 
 
 def small(cell: str, **sizes: int) -> Problem:
-    """A problem in float32, so that all engines begin with the same numbers."""
+    """Return a problem rounded to float32, so that all engines start from the same numbers."""
     p = problem(cell, scale=0.3, **sizes)
     parameters = {name: array.astype(np.float32) for name, array in p.parameters.items()}
     return p._replace(parameters=parameters, state=map_state(lambda field: field.astype(np.float32), p.state))
 
 
 def compiled(p: Problem) -> Result:
-    """Loss, gradients and last state of the kernels."""
+    """Return the loss, the gradients and the final state of the compiled engine."""
     T, B = p.inputs.shape
     layout = Layout(p.config, len(p.parameters["c"]))
     views = layout.views(layout.pack_weights(p.parameters))
@@ -51,7 +51,7 @@ def compiled(p: Problem) -> Result:
 
 
 def torch_modules(p: Problem) -> Result:
-    """Loss, gradients and last state of PyTorch's modules."""
+    """Return the loss, the gradients and the final state of PyTorch's modules."""
     torch = pytest.importorskip("torch")
     from recurra.engines.torch_network import Flat, TorchNetwork
 
@@ -68,7 +68,7 @@ ENGINES = {"compiled": compiled, "torch": torch_modules}
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("engine", ENGINES)
 @of_all_cells
-def test_gradients_are_those_of_the_reference(cell: str, engine: str, sizes: dict[str, int]) -> None:
+def test_gradients_equal_the_reference(cell: str, engine: str, sizes: dict[str, int]) -> None:
     p = small(cell, **sizes)
     if engine == "torch" and cell_of(p.config).torch is None:
         pytest.skip("PyTorch has no module for this cell")
@@ -86,7 +86,7 @@ def test_gradients_are_those_of_the_reference(cell: str, engine: str, sizes: dic
 
 
 @of_all_cells
-def test_one_chunk_of_the_reference_equals_two_with_the_state_carried(cell: str) -> None:
+def test_one_call_equals_two_calls_with_the_state_carried(cell: str) -> None:
     """log p(ab) = log p(a) + log p(b|a)."""
     p = problem(cell, T=8, B=3, H=4, K=5, layers=2)
     whole = network.forward(p.config, p.parameters, p.inputs, p.state)
@@ -100,7 +100,7 @@ def test_one_chunk_of_the_reference_equals_two_with_the_state_carried(cell: str)
 
 @pytest.mark.parametrize("streams", [1, 5])
 @of_all_cells
-def test_kernels_read_a_sequence_at_once_in_chunks_and_in_steps_with_the_same_bits(cell: str, streams: int) -> None:
+def test_kernels_give_same_bits_for_any_division_into_calls(cell: str, streams: int) -> None:
     p = small(cell, T=8, B=streams, H=19, K=13, layers=2)
     at_once, end = BatchedNetwork(p.config, p.parameters).log_probabilities(p.inputs, p.state)
     logs, state = [], p.state
@@ -115,7 +115,7 @@ def test_kernels_read_a_sequence_at_once_in_chunks_and_in_steps_with_the_same_bi
 
 
 @of_all_cells
-def test_gradients_of_two_streams_are_the_sum_of_those_of_each(cell: str) -> None:
+def test_gradient_of_two_streams_is_the_sum_of_both(cell: str) -> None:
     p = problem(cell, T=5, B=2, H=3, K=4, layers=2)
     both = network.loss_and_gradients(p.config, p.parameters, p.inputs, p.targets, p.state)
     apart = [

@@ -1,4 +1,4 @@
-"""Every cell has all its parts, and the parts fit each other."""
+"""Every cell has all its parts (settings, equations, kernels, exports, browser code), and they fit together."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ D, H = 5, 16
 
 
 def browser_cells() -> set[str]:
-    """The names in the registry of cells.js."""
+    """Return the names in the registry of cells.js."""
     table = re.search(r"^export const CELLS = \{\n(.*?)^\};", asset("cells.js"), re.S | re.M)
     assert table is not None
     return set(re.findall(r"^  (\w+)[:,]", table[1], re.M))
 
 
 def missing_parts(name: str, spec: CellSpec, kernels: CellKernels | None, browser: set[str]) -> list[str]:
-    """Name the parts of a cell that are absent, or that do not fit the other parts."""
+    """Return the names of the parts of a cell that are absent or do not fit the other parts."""
     problems: list[str] = []
 
     def require(good: bool, part: str) -> None:
@@ -65,7 +65,7 @@ def missing_parts(name: str, spec: CellSpec, kernels: CellKernels | None, browse
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_a_cell_has_all_its_parts(name: str) -> None:
+def test_every_cell_is_complete(name: str) -> None:
     assert missing_parts(name, CELLS[name], KERNELS.get(name), browser_cells()) == []
 
 
@@ -88,12 +88,12 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("part", "changes"), BROKEN, ids=[part for part, _ in BROKEN])
-def test_a_broken_part_is_named(part: str, changes: dict[str, Any]) -> None:
+def test_missing_parts_names_a_broken_part(part: str, changes: dict[str, Any]) -> None:
     spec = dataclasses.replace(CELLS["lstm"], **changes)
     assert part in missing_parts("lstm", spec, KERNELS["lstm"], browser_cells())
 
 
-def test_an_absent_part_is_named() -> None:
+def test_missing_parts_names_an_absent_part() -> None:
     spec, kernels = CELLS["gru"], KERNELS["gru"]
     assert missing_parts("gru", spec, None, browser_cells()) == ["kernels"]
     assert missing_parts("gru", spec, kernels, {"lstm"}) == ["cells.js"]
@@ -109,7 +109,7 @@ def test_an_absent_part_is_named() -> None:
             CellKernels(**{name: value for name, value in parts.items() if name != part})
 
 
-def test_a_target_without_the_cell_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_target_without_the_cell_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cells.CELLS, "gru", dataclasses.replace(CELLS["gru"], torch=None, onnx=None))
     config = ModelConfig(cell="gru")
     with pytest.raises(UsageError, match="PyTorch has no module for the cell `gru`; expected elman or lstm"):
@@ -119,8 +119,8 @@ def test_a_target_without_the_cell_refuses_it(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_the_kernels_have_weights_for_both_directions_and_for_steps(name: str) -> None:
-    """The matrices come from `pack`, one of each layer; biases keep an axis for the layers."""
+def test_kernels_have_weights_for_all_passes(name: str) -> None:
+    """`pack` makes the matrices, one for each layer; biases keep an axis for the layers."""
     config = ModelConfig(cell=name, hidden_size=H, layers=2)
     shapes = CELLS[name].equations(config).shapes(H, H)
     padded = {

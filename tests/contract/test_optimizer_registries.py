@@ -1,4 +1,4 @@
-"""Every optimizer in both registries, each against the contract of its registry."""
+"""Every optimizer in the pure and the in-place registry follows the interface of the registry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recurra.network.optimizers import PURE_OPTIMIZERS, optimizer_of
 from recurra.network.optimizers.pure_optimizer import is_scalar
 from recurra.training.divergence import USUAL_RATES
 
-N = 1008  # numbers of a parameter, a multiple of 16
+N = 1008  # elements of a parameter, a multiple of 16
 REGISTRIES: dict[str, Mapping[str, object]] = {
     "PURE_OPTIMIZERS": PURE_OPTIMIZERS,
     "IN_PLACE_OPTIMIZERS": IN_PLACE_OPTIMIZERS,
@@ -75,7 +75,7 @@ def in_place_steps(training: TrainingConfig, parameters: Arrays, count: int, sta
 
 
 def absences(registry: Iterable[str], optimizers: Iterable[str] = settings.OPTIMIZERS) -> list[str]:
-    """Return the optimizers that a registry lacks, and those that it has without need."""
+    """Return the optimizers that are missing in a registry, and those that the settings do not have."""
     found, wanted = set(registry), set(optimizers)
     return [f"lacks {name}" for name in sorted(wanted - found)] + [f"adds {name}" for name in sorted(found - wanted)]
 
@@ -85,14 +85,14 @@ def test_a_registry_has_every_optimizer(registry: str) -> None:
     assert absences(REGISTRIES[registry]) == [], registry
 
 
-def test_an_absent_optimizer_is_named() -> None:
+def test_absences_names_a_missing_optimizer() -> None:
     assert absences([name for name in PURE_OPTIMIZERS if name != "nesterov"]) == ["lacks nesterov"]
     assert absences([*PURE_OPTIMIZERS, "lion"]) == ["adds lion"]
 
 
 @of_all
 @with_and_without_average
-def test_a_pure_update_writes_to_no_argument(name: str, ema: float) -> None:
+def test_pure_update_writes_to_no_argument(name: str, ema: float) -> None:
     training = training_of(name, ema)
     parameters, state = pure_steps(training, numbers(0), 2)
     arguments = (parameters, numbers(1), state)
@@ -107,7 +107,7 @@ def test_a_pure_update_writes_to_no_argument(name: str, ema: float) -> None:
 
 @of_all
 @with_and_without_average
-def test_an_update_in_place_writes_parameters_and_arrays_of_the_state_alone(name: str, ema: float) -> None:
+def test_in_place_update_writes_parameters_and_state_only(name: str, ema: float) -> None:
     optimizer = in_place_optimizer_of(training_of(name, ema))
     parameters, state = in_place_steps(training_of(name, ema), numbers(0), 2)
     gradients, arrays = numbers(1), dict(state)
@@ -125,8 +125,8 @@ def test_an_update_in_place_writes_parameters_and_arrays_of_the_state_alone(name
 @of_all
 @with_and_without_average
 @pytest.mark.parametrize("share", [1, 0.75])
-def test_both_have_the_same_bits(name: str, ema: float, share: float) -> None:
-    """With the usual hyper-parameters, and with a share of each."""
+def test_pure_and_in_place_updates_have_the_same_bits(name: str, ema: float, share: float) -> None:
+    """Check the default hyper-parameters, and a fraction of each."""
     training = training_of(name, ema, **{own: share * usual for own, usual in HYPERPARAMETERS[name].items()})
     expected, expected_state = pure_steps(training, numbers(0), 4)
     found, state = in_place_steps(training, numbers(0), 4)
@@ -137,7 +137,7 @@ def test_both_have_the_same_bits(name: str, ema: float, share: float) -> None:
 @of_all
 @pytest.mark.parametrize("steps", [pure_steps, in_place_steps])
 @with_and_without_average
-def test_a_state_survives_saving_and_loading(tmp_path: Path, name: str, steps: Any, ema: float) -> None:
+def test_state_can_be_saved_and_loaded(tmp_path: Path, name: str, steps: Any, ema: float) -> None:
     training = training_of(name, ema)
     parameters, state = steps(training, numbers(0), 3)
     tensor_file.write(tmp_path / "saved.safetensors", parameters | state, {})
@@ -149,7 +149,7 @@ def test_a_state_survives_saving_and_loading(tmp_path: Path, name: str, steps: A
 
 @of_all
 @pytest.mark.parametrize("steps", [pure_steps, in_place_steps])
-def test_each_hyperparameter_changes_the_update(name: str, steps: Any) -> None:
+def test_every_hyperparameter_changes_the_update(name: str, steps: Any) -> None:
     usual = steps(training_of(name), numbers(0), 2)
     for own, value in HYPERPARAMETERS[name].items():
         other = steps(training_of(name, **{own: value / 2}), numbers(0), 2)
@@ -158,7 +158,7 @@ def test_each_hyperparameter_changes_the_update(name: str, steps: Any) -> None:
 
 @of_all
 @pytest.mark.parametrize("registry", [PURE_OPTIMIZERS, IN_PLACE_OPTIMIZERS], ids=["pure", "in place"])
-def test_an_unknown_hyperparameter_is_refused(name: str, registry: Any) -> None:
+def test_unknown_hyperparameter_raises(name: str, registry: Any) -> None:
     parameters = numbers(0)
     state = registry[name].init(parameters)
     with pytest.raises(TypeError, match="nonsense"):

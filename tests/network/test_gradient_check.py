@@ -1,4 +1,4 @@
-"""The gradient check: it passes what is right, fails whatever is wrong, and its short cuts change nothing."""
+"""The gradient check: correct gradients pass, wrong gradients fail, and threads and copies do not change the result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERYTHING = ["layers.0.U", "layers.0.W", "layers.0.b", "V", "c", "state.h", "in
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("drops", [False, True], ids=["no dropout", "dropout"])
 @pytest.mark.parametrize("sizes", [(6, 3, 2, 5), (1, 3, 2, 4), (5, 1, 4, 3)], ids=str)
-def test_the_network_passes(sizes: tuple[int, int, int, int], drops: bool, layers: int, cell: str) -> None:
+def test_correct_network_passes(sizes: tuple[int, int, int, int], drops: bool, layers: int, cell: str) -> None:
     T, B, H, K = sizes
     p = problem(cell, T=T, B=B, H=H, K=K, layers=layers)
     masks = masks_of(p) if drops else None
@@ -33,12 +33,12 @@ def test_the_network_passes(sizes: tuple[int, int, int, int], drops: bool, layer
     assert failures(figures) == []
     for name, figure in figures.items():
         assert 0 <= figure.max_rel_complex < 1e-13, name
-        if cell != "elman_relu":  # whose kinks a step of 1e-4 may cross
+        if cell != "elman_relu":  # a step of 1e-4 may cross a kink of relu
             assert 0 < figure.max_abs_central < 1e-6, name
             assert 0 < figure.max_rel_central < 1e-6, name
 
 
-# Each: the module and function to break, the right fragment, the wrong one, and what must be found wrong.
+# Each: the module whose `backward` is broken, the correct code, the wrong code, and the gradients that must fail.
 FORMULAS = [
     (elman, "dh_t = dh[t] + dh_next", "dh_t = dh[t]", RECURRENT),
     (elman, "dh_t = dh[t] + dh_next", "dh_t = dh_next", RECURRENT),
@@ -75,7 +75,7 @@ FORMULAS = [
 
 
 def break_formula(monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str) -> None:
-    """Replace `backward` by its own source with one fragment changed."""
+    """Replace `backward` of a module with a copy in which the code `right` is changed to `wrong`."""
     source = inspect.getsource(module.backward)
     assert source.count(right) == 1, f"{right!r} is no longer in {module.__name__}.backward"
     namespace = dict(vars(module))
@@ -86,7 +86,7 @@ def break_formula(monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: st
 @pytest.mark.parametrize(
     ("module", "right", "wrong", "found"), FORMULAS, ids=[f"{right} -> {wrong}" for _, right, wrong, _ in FORMULAS]
 )
-def test_every_broken_formula_is_found(
+def test_broken_formula_is_found(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str, found: list[str]
 ) -> None:
     p = problem(T=4, B=2, H=3, K=3)  # H = K, so that a transposed matrix still fits
@@ -181,7 +181,7 @@ GATED = [
     ("module", "right", "wrong", "found"), GATED,
     ids=[f"{module.__name__.rpartition('.')[2]}: {right} -> {wrong}" for module, right, wrong, _ in GATED],
 )  # fmt: skip
-def test_every_broken_formula_of_a_gated_cell_is_found(
+def test_broken_formula_of_a_gated_cell_is_found(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str, found: list[str]
 ) -> None:
     p = problem(module.__name__.rpartition(".")[2], T=3, B=2, H=2, K=3)
@@ -189,7 +189,7 @@ def test_every_broken_formula_of_a_gated_cell_is_found(
     assert sorted(failures(check(*p))) == sorted(found)
 
 
-def test_a_broken_slope_of_relu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_slope_of_relu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     p = problem("elman_relu", T=4, B=2, H=3, K=3)
     monkeypatch.setattr(elman, "relu_slope", elman.tanh_slope)
     assert sorted(failures(check(*p))) == sorted(RECURRENT)
@@ -205,7 +205,7 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(("right", "wrong", "found"), LAYERS, ids=[f"{right} -> {wrong}" for right, wrong, _ in LAYERS])
-def test_every_broken_step_between_layers_is_found(
+def test_broken_step_between_layers_is_found(
     monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, found: list[str]
 ) -> None:
     p = problem(T=4, B=2, H=3, K=3, layers=2)
@@ -221,7 +221,9 @@ DROPS = [
 
 
 @pytest.mark.parametrize(("right", "wrong", "found"), DROPS, ids=[wrong for _, wrong, _ in DROPS])
-def test_every_broken_mask_is_found(monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, found: list[str]) -> None:
+def test_broken_dropout_mask_is_found(
+    monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, found: list[str]
+) -> None:
     p = problem("gru", T=3, B=2, H=3, K=3, layers=2)
     break_formula(monkeypatch, network, right, wrong)
     assert sorted(failures(check(*p, masks=masks_of(p)))) == sorted({*found, "layers.0.b_n"})
@@ -229,7 +231,7 @@ def test_every_broken_mask_is_found(monkeypatch: pytest.MonkeyPatch, right: str,
 
 
 @pytest.mark.parametrize("name", ["layers.0.U", "layers.1.W", "layers.1.b", "V", "c", "state.h", "inputs"])
-def test_one_wrong_element_is_found(name: str) -> None:
+def test_single_wrong_element_is_found(name: str) -> None:
     p = problem(layers=2)
     passed = network.forward(p.config, p.parameters, p.inputs, p.state)
     own = network.backward(p.config, p.parameters, passed, p.targets)
@@ -238,7 +240,7 @@ def test_one_wrong_element_is_found(name: str) -> None:
     assert failures(check(*p, gradients)) == [name]
 
 
-def test_gradients_of_elsewhere_are_checked_by_their_names() -> None:
+def test_given_gradients_are_checked_by_name() -> None:
     p = problem()
     _, gradients, _ = network.loss_and_gradients(*p)
     figures = check(*p, {"V": gradients["V"].astype(np.float32)})
@@ -248,7 +250,7 @@ def test_gradients_of_elsewhere_are_checked_by_their_names() -> None:
     assert failures(figures, tolerance=1e-6) == []
 
 
-def test_nothing_but_numbers_is_confirmed() -> None:
+def test_nan_and_infinity_fail() -> None:
     assert failures({"V": Figures(0.0, 0.0, math.nan)}) == ["V"]
     p = problem()
     _, gradients, _ = network.loss_and_gradients(*p)
@@ -256,18 +258,18 @@ def test_nothing_but_numbers_is_confirmed() -> None:
     assert failures(check(*p, gradients)) == ["c"]
 
 
-def test_a_gradient_of_zero_does_not_escape() -> None:
+def test_wrong_gradient_of_zeros_fails() -> None:
     p = problem()
     assert check(*p, {"V": np.zeros((5, 3))})["V"].max_rel_complex == pytest.approx(1)
 
 
-def test_a_gradient_that_is_truly_zero_passes() -> None:
-    """One step from a zero state: W is multiplied by nothing."""
+def test_correct_gradient_of_zeros_passes() -> None:
+    """With one time step and a zero initial state, the loss does not depend on W."""
     p = problem(T=1)._replace(state=State(h=np.zeros((1, 2, 3))))
     assert check(*p)["layers.0.W"][:3] == (0, 0, 0)
 
 
-def test_the_figures_are_relative_to_the_largest_gradient() -> None:
+def test_figures_are_relative_to_the_largest_gradient() -> None:
     p = problem()
     _, gradients, _ = network.loss_and_gradients(*p)
     wrong = gradients["c"].copy()
@@ -280,7 +282,7 @@ def test_the_figures_are_relative_to_the_largest_gradient() -> None:
     assert figure.max_rel_complex == pytest.approx(0.25 / largest, rel=1e-12)
 
 
-def test_neither_threads_nor_the_copies_at_once_change_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_copies_do_not_change_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     p = problem(layers=2)
     monkeypatch.setattr(gradient_check, "usable_cpus", lambda: 1)
     figures = check(*p)
@@ -292,7 +294,7 @@ def test_neither_threads_nor_the_copies_at_once_change_a_figure(monkeypatch: pyt
         assert figure.max_abs_central == pytest.approx(figures[name].max_abs_central, abs=1e-10)
 
 
-def test_preset_classic_passes_with_the_figures_of_the_report() -> None:
+def test_preset_classic_passes_within_the_report_figures() -> None:
     initial, trained = problem(T=8, B=1, scale=0.01), problem(T=8, B=1, scale=0.5, seed=1)
     figures = check_initial_and_trained(*initial[:2], trained.parameters, *initial[2:4], trained.state)
     assert list(figures) == ["U", "W", "b", "V", "c", "h0", "x"]
@@ -309,8 +311,8 @@ def test_preset_classic_passes_with_the_figures_of_the_report() -> None:
     assert table["cells"]["elman"]["W"]["seed_tolerance"] == 1e-9
 
 
-def test_the_figures_of_the_report_are_judged_at_the_initial_weights_alone() -> None:
-    """With weights of order one, W's central differences lie far above 1e-9."""
+def test_report_figures_apply_to_initial_weights_only() -> None:
+    """With weights of order one, the central differences of W are far above 1e-9."""
     small, large = problem(T=8, B=1, scale=0.01), problem(T=8, B=1)
     zeros = State(h=np.zeros((1, 1, 3)))
     assert check(*large._replace(state=zeros))["layers.0.W"].max_abs_central > 1e-9
@@ -321,8 +323,8 @@ def test_the_figures_of_the_report_are_judged_at_the_initial_weights_alone() -> 
     assert not to_table({"elman": at_the_start})["passed"]
 
 
-def test_a_wrong_gradient_of_either_weights_fails_the_check_of_preset_classic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At zero weights h is zero and so is 1 - h^2's part: only the trained weights can show that it is missing."""
+def test_wrong_gradient_at_either_weights_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With zero weights h is 0 and 1 - h^2 is 1: only the trained weights reveal that this factor is missing."""
     p = problem(T=4, B=1)
     break_formula(monkeypatch, elman, "dh_t * slope(h[t])", "dh_t")
     nothing = {name: np.zeros_like(array) for name, array in p.parameters.items()}
@@ -338,7 +340,7 @@ def test_a_wrong_gradient_of_either_weights_fails_the_check_of_preset_classic(mo
         ("gru", ["U", "W", "b", "b_n", "V", "c", "h0", "x"]),
     ],
 )
-def test_other_cells_are_judged_by_the_complex_step_alone(cell: str, letters: list[str]) -> None:
+def test_complex_step_alone_judges_other_cells(cell: str, letters: list[str]) -> None:
     p = problem(cell, T=4, B=1, layers=2)
     figures = check_initial_and_trained(*p[:2], p.parameters, *p[2:4], p.state)
     assert list(figures) == letters
@@ -346,7 +348,7 @@ def test_other_cells_are_judged_by_the_complex_step_alone(cell: str, letters: li
     assert to_table({cell: figures})["passed"]
 
 
-def test_layers_are_one_letter_each_the_worst() -> None:
+def test_letter_has_the_largest_difference_of_all_layers() -> None:
     p = problem(T=4, B=1, layers=2)
     zeros = network.zero_state(p.config, 1)
     figures = check_initial_and_trained(*p[:2], p.parameters, *p[2:4], zeros)

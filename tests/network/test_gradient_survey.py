@@ -1,4 +1,4 @@
-"""The gradient check of every kind of network."""
+"""The survey: the gradient check of every kind of network."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from recurra.network import gradient_survey
 from recurra.network.cells import lstm
 
 
-def test_every_gradient_is_right_and_none_vanishes() -> None:
+def test_every_gradient_is_correct_and_nonzero() -> None:
     found = gradient_survey.survey()
     assert list(found) == list(gradient_survey.NETWORKS)
     assert list(found["lstm"]) == ["U", "W", "b", "V", "c", "h0", "c0", "x"]
@@ -22,7 +22,7 @@ def test_every_gradient_is_right_and_none_vanishes() -> None:
             assert figure.seed_tolerance is None
 
 
-def test_it_covers_depth_dropout_and_streams() -> None:
+def test_survey_covers_layers_dropout_and_streams() -> None:
     configurations = list(gradient_survey.configurations())
     assert len(configurations) == len(set(configurations)) == 60
     assert ("gru", 3, 0.4, 3) in configurations
@@ -30,7 +30,7 @@ def test_it_covers_depth_dropout_and_streams() -> None:
     assert len({gradient_survey.T, gradient_survey.H, gradient_survey.K, *gradient_survey.STREAMS}) == 5
 
 
-def test_a_wrong_formula_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_formula_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     right = lstm.backward
 
     def wrong(*arguments: Any) -> Any:

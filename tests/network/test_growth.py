@@ -1,4 +1,4 @@
-"""New characters: old predictions stay, to the last bit where the order does, and the new ones can be learned."""
+"""New characters: the old predictions stay the same, and the network can learn the new characters."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from recurra.network.network import zero_state
 from recurra.network.parameters import check_parameters, initialize
 from recurra.system.random_streams import stream
 
-UNBOUNDED = "mingru"  # whose h has no bound: nothing is promised
+UNBOUNDED = "mingru"  # the cell whose h is not bounded: the old predictions may change
 KINDS = [ModelConfig(cell=cell, hidden_size=9, layers=n) for cell in CELLS if cell != UNBOUNDED for n in (1, 2)]
 AMONG, BEHIND = np.array([1, 2, 5, 8, 9]), np.arange(5)  # places of five old characters in a vocabulary of ten
 
 
 def trained(config: ModelConfig) -> dict[str, np.ndarray]:
-    """Parameters as large as those of a trained network, biases too."""
+    """Return parameters, biases too, of the size that they have in a trained network."""
     shapes = initialize(config, 5, seed=3)
     draw = stream(3, "trained").normal
     return {name: draw(array.size).reshape(array.shape).astype(np.float32) * 2 for name, array in shapes.items()}
@@ -28,7 +28,7 @@ def trained(config: ModelConfig) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("places", [AMONG, BEHIND], ids=["among the old ones", "behind the old ones"])
 @pytest.mark.parametrize("config", KINDS, ids=lambda config: f"{config.cell} {config.layers}")
-def test_old_text_is_predicted_as_before(config: ModelConfig, places: np.ndarray) -> None:
+def test_old_characters_keep_their_predictions(config: ModelConfig, places: np.ndarray) -> None:
     parameters = trained(config)
     grown = grow(config, parameters, places, 10, seed=1)
     check_parameters(config, 10, grown)
@@ -44,19 +44,19 @@ def test_old_text_is_predicted_as_before(config: ModelConfig, places: np.ndarray
 
 
 @pytest.mark.parametrize("config", KINDS, ids=lambda config: f"{config.cell} {config.layers}")
-def test_a_new_character_has_a_finite_loss_and_a_gradient(config: ModelConfig) -> None:
+def test_new_character_has_finite_loss_and_a_gradient(config: ModelConfig) -> None:
     grown = grow(config, trained(config), AMONG, 10, seed=1)
     new = np.setdiff1d(np.arange(10), AMONG)
     ids = np.array([1, 0, 5, 3, 8, 0, 2, 9])[:, np.newaxis]
     loss, gradients, _ = network.loss_and_gradients(config, grown, ids[:-1], ids[1:])
     assert 3 * 30 < loss < 1000
     assert all(np.isfinite(gradient).all() for gradient in gradients.values())
-    assert np.allclose(gradients["c"][new], [-2, -1, 0, 0, 0], atol=1e-6)  # how often each was the target
+    assert np.allclose(gradients["c"][new], [-2, -1, 0, 0, 0], atol=1e-6)  # minus the times it was a target
     assert np.abs(gradients["V"][new[:2]]).min() > 0
     assert np.abs(gradients["layers.0.U"][:, new[:2]]).max(axis=0).min() > 0
 
 
-def test_new_columns_are_drawn_from_a_stream_of_their_own_and_as_large_as_the_old() -> None:
+def test_new_columns_are_random_with_the_old_size() -> None:
     config = ModelConfig(hidden_size=400)
     parameters = initialize(config, 5, seed=1, scale=0.5)
     grown = grow(config, parameters, AMONG, 10, seed=1)["layers.0.U"]
@@ -68,7 +68,7 @@ def test_new_columns_are_drawn_from_a_stream_of_their_own_and_as_large_as_the_ol
     assert np.array_equal(grow(config, parameters, BEHIND, 10, seed=1)["layers.0.U"][:, 5:], new)
 
 
-def test_what_an_optimizer_keeps_grows_by_zeros() -> None:
+def test_optimizer_state_grows_by_zeros() -> None:
     config = ModelConfig(hidden_size=3)
     U, V = np.ones((3, 5)), np.arange(15.0).reshape(5, 3) + 1
     assert np.array_equal(spread(config, "squares.layers.0.U", U, AMONG, 10)[0], [0, 1, 1, 0, 0, 1, 0, 0, 1, 1])
@@ -78,7 +78,7 @@ def test_what_an_optimizer_keeps_grows_by_zeros() -> None:
         assert np.array_equal(spread(config, name, U, AMONG, 10), U)
 
 
-def test_new_characters_are_not_scaled_by_a_mogrifier() -> None:
+def test_mogrifier_does_not_scale_new_characters() -> None:
     config = ModelConfig(cell="mogrifier", hidden_size=3, mogrifier_rank=2)
     grown = grow(config, trained(config), AMONG, 10, seed=1)
     new = np.setdiff1d(np.arange(10), AMONG)

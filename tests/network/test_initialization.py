@@ -1,4 +1,4 @@
-"""The cells' own initial weights."""
+"""The initial weights of each cell."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_names_shapes_and_types(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", [name for name in cells.CELLS if "layers.0.W" in parameter_shapes(config_of(name), 5)])
-def test_every_gate_s_block_is_orthogonal_and_its_own(cell: str) -> None:
+def test_gate_blocks_are_orthogonal_and_different(cell: str) -> None:
     parameters = initialize(config_of(cell, hidden_size=20, layers=2), 5, seed=0, scale=None)
     blocks = [block for layer in (0, 1) for block in parameters[f"layers.{layer}.W"].reshape(-1, 20, 20)]
     for block in blocks:
@@ -39,7 +39,7 @@ def test_every_gate_s_block_is_orthogonal_and_its_own(cell: str) -> None:
     assert len({block.tobytes() for block in blocks}) == len(blocks)
 
 
-def test_rectified_units_begin_with_half_the_identity() -> None:
+def test_relu_starts_with_half_the_identity() -> None:
     parameters = initialize(config_of("elman_relu", hidden_size=100, layers=2), 80, seed=0, scale=None)
     for layer in (0, 1):
         assert np.array_equal(parameters[f"layers.{layer}.W"], 0.5 * np.eye(100))
@@ -47,8 +47,8 @@ def test_rectified_units_begin_with_half_the_identity() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("symbols", [80, 320])
-def test_the_deviation_of_what_reads_and_what_is_read(cell: str, symbols: int) -> None:
-    """Whatever the number of characters, one is active; an upper layer has m inputs, and so has the projection."""
+def test_standard_deviations_of_u_and_v(cell: str, symbols: int) -> None:
+    """In layer 0 it does not depend on K, because x is one-hot. An upper layer and V have H inputs."""
     config = config_of(cell, hidden_size=100, layers=2)
     parameters = initialize(config, symbols, seed=0, scale=None)
     assert parameters["layers.0.U"].std() == pytest.approx(character_deviation(config), rel=0.03)
@@ -57,7 +57,7 @@ def test_the_deviation_of_what_reads_and_what_is_read(cell: str, symbols: int) -
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_biases_are_zero_but_for_the_forget_gate(cell: str) -> None:
+def test_biases_are_zero_except_the_forget_gate(cell: str) -> None:
     parameters = initialize(config_of(cell, hidden_size=3, layers=2), 5, seed=0, scale=None)
     for name, array in parameters.items():
         if array.ndim == 1:
@@ -69,7 +69,7 @@ def test_biases_are_zero_but_for_the_forget_gate(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
-def test_to_begin_with_every_character_is_about_as_likely(layers: int, cell: str) -> None:
+def test_initial_probabilities_are_nearly_uniform(layers: int, cell: str) -> None:
     config = config_of(cell, hidden_size=100, layers=layers)
     parameters = initialize(config, 80, seed=0, scale=None)
     ids = np.random.default_rng(0).integers(0, 80, (20, 10))
@@ -78,8 +78,8 @@ def test_to_begin_with_every_character_is_about_as_likely(layers: int, cell: str
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_what_is_seen_goes_far_through_time(cell: str) -> None:
-    """Of the gradient that reaches the last step, more comes to the first than from small normal weights."""
+def test_gradient_reaches_back_many_time_steps(cell: str) -> None:
+    """More of the last step's gradient reaches the first step than with small normal weights."""
     config = config_of(cell, hidden_size=50)
     ids = np.random.default_rng(0).integers(0, 20, (30, 1))
     zero = network.zero_state(config, 1)
@@ -95,7 +95,7 @@ def test_what_is_seen_goes_far_through_time(cell: str) -> None:
     assert reaches_back(None) > 10 * reaches_back(0.01)
 
 
-def test_the_random_stream_is_that_of_the_name() -> None:
+def test_random_stream_depends_on_the_name() -> None:
     config = config_of("gru", hidden_size=6, layers=2)
     five, seven = (initialize(config, symbols, seed=1, scale=None) for symbols in (5, 7))
     assert np.array_equal(five["layers.0.W"], seven["layers.0.W"])
@@ -104,5 +104,5 @@ def test_the_random_stream_is_that_of_the_name() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_initial_values_are_the_same_bits_everywhere(cell: str) -> None:
+def test_initial_values_have_the_same_bits_everywhere(cell: str) -> None:
     assert digest(initialize(config_of(cell, hidden_size=9, layers=2), 5, seed=0, scale=None)) == GOLDEN[cell]

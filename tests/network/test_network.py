@@ -1,4 +1,4 @@
-"""The network's equations: gradients against numbers, identities in time and batch, and what it refuses."""
+"""The network: gradients against numerical derivatives, identities over time and batch, and errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def loss_of(p: Problem, values: dict[str, Array], masks: Array | None = None) ->
 def numerical(
     p: Problem, name: str, slope: Callable[[Callable[[complex], complex]], float], masks: Array | None = None
 ) -> Array:
-    """The derivative by `slope`, one element after the other: the plain loop that the gradient check replaces."""
+    """Return numerical derivatives by a plain loop over the elements, independent of `gradient_check`."""
     values = tensors(p)
     result = np.zeros(values[name].shape)
     for index in np.ndindex(result.shape):
@@ -75,13 +75,13 @@ def analytic(p: Problem, masks: Array | None = None) -> dict[str, Array]:
 @of_all_cells
 @of_all_depths
 @of_all_sizes
-def test_gradients_equal_numerical_ones(sizes: dict[str, int], layers: int, cell: str) -> None:
+def test_gradients_equal_numerical_derivatives(sizes: dict[str, int], layers: int, cell: str) -> None:
     p = problem(cell, **sizes, layers=layers)
     masks = masks_of(p) if sizes["B"] > 1 else None
     for name, gradient in analytic(p, masks).items():
         exact = numerical(p, name, complex_step, masks)
         np.testing.assert_allclose(gradient, exact, rtol=1e-12, atol=1e-13, err_msg=name)
-        if cell != "elman_relu":  # whose kinks a step of 1e-4 may cross
+        if cell != "elman_relu":  # a step of 1e-4 may cross a kink of relu
             classical = numerical(p, name, central, masks)
             np.testing.assert_allclose(gradient, classical, rtol=1e-6, atol=1e-6, err_msg=name)
 
@@ -95,7 +95,7 @@ def test_no_gradient_is_identically_zero(layers: int, cell: str) -> None:
 
 @of_all_cells
 @of_all_depths
-def test_loss_and_gradients_are_those_of_forward_and_backward(layers: int, cell: str) -> None:
+def test_loss_and_gradients_equal_forward_and_backward(layers: int, cell: str) -> None:
     p = problem(cell, layers=layers)
     masks = masks_of(p)
     loss, gradients, final = network.loss_and_gradients(*p, masks=masks)
@@ -110,8 +110,8 @@ def test_loss_and_gradients_are_those_of_forward_and_backward(layers: int, cell:
 
 @of_all_cells
 @of_all_depths
-def test_backward_is_analytic_too(layers: int, cell: str) -> None:
-    """A complex step through the gradients gives the Hessian times a direction, here the direction of U."""
+def test_backward_accepts_a_complex_step(layers: int, cell: str) -> None:
+    """A complex step in the direction of U through the gradients gives the Hessian times this direction."""
     p = problem(cell, layers=layers)
 
     def gradients(step: complex) -> dict[str, Array]:
@@ -126,7 +126,7 @@ def test_backward_is_analytic_too(layers: int, cell: str) -> None:
 
 @given(st.sampled_from(CELLS), st.integers(1, 5), st.integers(1, 2), st.integers(0, 10**6))
 @settings(max_examples=50)
-def test_a_chunk_of_2t_equals_two_of_t(cell: str, T: int, layers: int, seed: int) -> None:
+def test_2t_steps_equal_two_calls_of_t_steps(cell: str, T: int, layers: int, seed: int) -> None:
     p = problem(cell, T=2 * T, layers=layers, seed=seed)
     masks = masks_of(p)
     whole = network.forward(p.config, p.parameters, p.inputs, p.state, masks)
@@ -139,8 +139,8 @@ def test_a_chunk_of_2t_equals_two_of_t(cell: str, T: int, layers: int, seed: int
 
 @of_all_cells
 @of_all_depths
-def test_backward_through_two_chunks_equals_one(layers: int, cell: str) -> None:
-    """What the second chunk says of its first state goes on into the first one: the chain rule through time."""
+def test_backward_in_two_calls_equals_one_call(layers: int, cell: str) -> None:
+    """The gradient of the second call's initial state is `dstate` of the first call: the chain rule through time."""
     p = problem(cell, T=6, layers=layers)
     first = network.forward(p.config, p.parameters, p.inputs[:2], p.state)
     second = network.forward(p.config, p.parameters, p.inputs[2:], first.state)
@@ -155,7 +155,7 @@ def test_backward_through_two_chunks_equals_one(layers: int, cell: str) -> None:
 
 @of_all_cells
 @of_all_depths
-def test_the_streams_of_a_batch_do_not_touch(layers: int, cell: str) -> None:
+def test_streams_of_a_batch_are_independent(layers: int, cell: str) -> None:
     p = problem(cell, B=3, layers=layers)
     masks = masks_of(p)
     whole = network.forward(p.config, p.parameters, p.inputs, p.state, masks)
@@ -170,8 +170,8 @@ def test_the_streams_of_a_batch_do_not_touch(layers: int, cell: str) -> None:
 
 @of_all_cells
 @of_all_depths
-def test_tiny_weights_know_nothing(layers: int, cell: str) -> None:
-    """The loss at the start is T B ln K."""
+def test_tiny_weights_give_the_uniform_loss(layers: int, cell: str) -> None:
+    """The initial loss is T B ln K."""
     config = config_of(cell, hidden_size=20, layers=layers)
     parameters = initialize(config, 7, seed=0, scale=1e-3)
     ids = np.arange(30).reshape(10, 3) % 7
@@ -180,8 +180,8 @@ def test_tiny_weights_know_nothing(layers: int, cell: str) -> None:
 
 
 @of_all_cells
-def test_a_dropped_unit_counts_for_nothing_above(cell: str) -> None:
-    """With a mask of zeros layer 1 hears nothing of layer 0, and of ones and None everything."""
+def test_dropped_units_do_not_reach_the_layer_above(cell: str) -> None:
+    """A mask of zeros removes the input of layer 1; a mask of ones and None are equal."""
     p = problem(cell, layers=2)
     plain = network.forward(p.config, p.parameters, p.inputs, p.state)
     ones = network.forward(p.config, p.parameters, p.inputs, p.state, np.ones((1, 2, 3)))
@@ -193,7 +193,7 @@ def test_a_dropped_unit_counts_for_nothing_above(cell: str) -> None:
 
 
 @of_all_cells
-def test_without_a_state_it_is_zero(cell: str) -> None:
+def test_default_state_is_zero(cell: str) -> None:
     p = problem(cell, layers=2)
     zero = network.zero_state(p.config, 2)
     given_zero, without = network.loss_and_gradients(*p._replace(state=zero)), network.loss_and_gradients(*p[:4])
@@ -201,7 +201,7 @@ def test_without_a_state_it_is_zero(cell: str) -> None:
 
 
 @of_all_cells
-def test_float32_parameters_are_computed_in_float64(cell: str) -> None:
+def test_float32_parameters_are_converted_to_float64(cell: str) -> None:
     p = problem(cell)
     single = {name: array.astype(np.float32) for name, array in p.parameters.items()}
     double = {name: array.astype(np.float64) for name, array in single.items()}
@@ -214,7 +214,7 @@ def test_float32_parameters_are_computed_in_float64(cell: str) -> None:
 
 @of_all_cells
 @of_all_depths
-def test_the_dtype_of_the_arrays_is_kept(layers: int, cell: str) -> None:
+def test_forward_keeps_the_dtype(layers: int, cell: str) -> None:
     p = problem(cell, layers=layers)
     single = {name: array.astype(np.float32) for name, array in p.parameters.items()}
     inputs = network.one_hot(p.inputs, 5).astype(np.float32)
@@ -225,7 +225,7 @@ def test_the_dtype_of_the_arrays_is_kept(layers: int, cell: str) -> None:
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 
 
-def test_ids_of_any_integer_type_serve() -> None:
+def test_ids_may_have_any_integer_type() -> None:
     p = problem()
     narrow = p._replace(inputs=p.inputs.astype(np.uint8), targets=p.targets.astype(np.uint16))
     assert network.loss_and_gradients(*narrow)[0] == network.loss_and_gradients(*p)[0]
@@ -244,19 +244,19 @@ def test_ids_of_any_integer_type_serve() -> None:
         ({"state": lstm.State(*np.zeros((2, 1, 1, 3)))}, r"`state` must have the fields h; got h, c\."),
     ],
 )
-def test_what_it_refuses(change: dict[str, Any], message: str) -> None:
+def test_wrong_ids_and_shapes_raise(change: dict[str, Any], message: str) -> None:
     p = problem(T=2, B=1)._replace(**change)
     with pytest.raises(UsageError, match=message):
         network.loss_and_gradients(*p)
 
 
-def test_it_refuses_masks_of_another_shape() -> None:
+def test_masks_of_a_wrong_shape_raise() -> None:
     p = problem(layers=3)
     with pytest.raises(UsageError, match=r"`masks` must have shape \(2, 2, 3\); got \(1, 2, 3\)\."):
         network.loss_and_gradients(*p, masks=np.ones((1, 2, 3)))
 
 
-def test_it_refuses_the_state_of_another_cell() -> None:
+def test_state_of_another_cell_raises() -> None:
     p = problem("lstm")
     with pytest.raises(UsageError, match=r"`state` must have the fields h, c; got h\."):
         network.loss_and_gradients(*p._replace(state=State(h=p.state.h)))

@@ -1,4 +1,4 @@
-"""PyTorch's automatic differentiation as an independent witness of loss and gradients."""
+"""Compare the loss and the gradients with PyTorch's automatic differentiation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ torch: Any = pytest.importorskip("torch")
 
 
 def recurrent_layers(p: Problem) -> list[Any]:
-    """A `torch.nn` module for each layer, with our weights; bias_hh is zero but for the GRU's n."""
+    """Return a `torch.nn` module for each layer, with the same weights; bias_hh is zero except for n of a GRU."""
     kinds = {"elman": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
     options = {"nonlinearity": p.config.activation} if p.config.cell == "elman" else {}
     H = p.config.hidden_size
@@ -42,7 +42,7 @@ def gradients_of(layer: int, module: Any, H: int) -> dict[str, Array]:
 
 
 def torch_loss_and_gradients(p: Problem, masks: Array) -> tuple[float, dict[str, Array], list[Array]]:
-    """The same network of `torch.nn` modules and `cross_entropy`: the loss, all gradients and the final state."""
+    """Return the loss, all gradients and the final state of the same network in `torch.nn`."""
     K = len(p.parameters["c"])
     modules = recurrent_layers(p)
     V, c = (torch.tensor(p.parameters[name], requires_grad=True) for name in ("V", "c"))
@@ -69,7 +69,7 @@ def torch_loss_and_gradients(p: Problem, masks: Array) -> tuple[float, dict[str,
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell_of(config_of(cell)).torch is not None])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("sizes", [(7, 3, 4, 5), (1, 2, 3, 4), (6, 1, 5, 3)], ids=str)
-def test_loss_state_and_all_gradients_agree(sizes: tuple[int, int, int, int], layers: int, cell: str) -> None:
+def test_loss_state_and_gradients_equal_pytorch(sizes: tuple[int, int, int, int], layers: int, cell: str) -> None:
     T, B, H, K = sizes
     p = problem(cell, T=T, B=B, H=H, K=K, layers=layers)
     masks = masks_of(p) if B > 1 else np.ones((layers - 1, B, H))

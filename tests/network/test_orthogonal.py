@@ -1,4 +1,4 @@
-"""Random orthogonal matrices of our own arithmetic."""
+"""Random orthogonal matrices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.system.random_streams import stream
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 65])
-def test_its_columns_are_orthonormal(n: int) -> None:
+def test_columns_are_orthonormal(n: int) -> None:
     numbers = stream(n, "Q")
     Q = orthogonal(n, numbers)
     np.testing.assert_allclose(Q.T @ Q, np.eye(n), atol=1e-14)
@@ -21,7 +21,7 @@ def test_its_columns_are_orthonormal(n: int) -> None:
     assert numbers.words(1) == stream(n, "Q", counter=n * (n + 1) // 2).words(1)
 
 
-def test_no_direction_is_preferred() -> None:
+def test_distribution_has_no_preferred_direction() -> None:
     """Every element of 4,000 matrices has mean 0 and variance 1/n, and half of the determinants are -1."""
     numbers = stream(0, "Q")
     many = np.stack([orthogonal(3, numbers) for _ in range(4000)])
@@ -31,14 +31,14 @@ def test_no_direction_is_preferred() -> None:
     assert abs(np.mean(np.trace(many, axis1=1, axis2=2) ** 2) - 1) < 0.1  # E[(tr Q)^2] = 1 under Haar measure
 
 
-def test_it_is_the_same_bits_everywhere() -> None:
+def test_matrix_has_the_same_bits_everywhere() -> None:
     Q = orthogonal(20, stream(0, "Q"))
     golden = "47655164b2e6e82d2e23b7e21a5031488b1c28edd01b85583e3f6f033b646420"
     assert hashlib.sha256(Q.astype("<f8").tobytes()).hexdigest() == golden
 
 
-def test_it_is_the_reflection_of_its_docstring() -> None:
-    """Q_2 by the formula, with the reflection written as a matrix."""
+def test_matrix_equals_the_documented_reflection() -> None:
+    """Compute Q_2 by the formula of the docstring, with the reflection as a matrix."""
     numbers = stream(5, "Q")
     inner = np.sign(numbers.normal(1)[0])
     x = numbers.normal(2)

@@ -1,4 +1,4 @@
-"""Projection, softmax and cross-entropy."""
+"""The output layer: projection, softmax and cross-entropy."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def test_probabilities_sum_to_one(seed: int, scale: float) -> None:
     np.testing.assert_allclose(p.sum(axis=-1), np.ones((4, 2)), rtol=1e-12)
 
 
-def test_large_outputs_do_not_overflow() -> None:
+def test_large_logits_do_not_overflow() -> None:
     parameters = {"V": np.array([[1e4], [0.0]]), "c": np.zeros(2)}
     assert output.forward(parameters, np.ones((1, 1, 1))).tolist() == [[[0.0, -1e4]]]
 
 
-def test_losses_are_those_of_the_targets() -> None:
+def test_losses_are_minus_log_p_of_the_targets() -> None:
     log_p = -np.arange(24.0).reshape(3, 2, 4)
     targets = np.array([[0, 1], [2, 3], [3, 0]], dtype=np.uint8)
     assert output.losses(log_p, targets).tolist() == [[0, 5], [10, 15], [19, 20]]
 
 
-def test_one_set_of_targets_serves_many_copies() -> None:
+def test_targets_broadcast_over_copies() -> None:
     log_p = -np.arange(6.0).reshape(1, 3, 2)
     assert output.losses(log_p, np.array([[1]])).tolist() == [[1, 3, 5]]
 
 
-def test_complex_numbers_pass() -> None:
-    """d log p_0 / d c_0 = 1 - p_0: the imaginary part of a tiny imaginary step."""
+def test_complex_step_gives_the_derivative() -> None:
+    """The complex step gives d log p_0 / d c_0 = 1 - p_0."""
     parameters = {"V": np.zeros((2, 1)), "c": np.array([math.log(3) + 1e-30j, 0])}
     log_p = output.forward(parameters, np.ones((1, 1, 1)))
     assert log_p[0, 0, 0].imag / 1e-30 == pytest.approx(0.25, rel=1e-14)

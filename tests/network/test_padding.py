@@ -1,8 +1,8 @@
-"""The targets that have no loss: the streams of a text fill with the number that the network leaves out."""
+"""Padding: the text streams and the output layer use the same target for padding."""
 
 from recurra.network import output
 from recurra.text import streams
 
 
-def test_the_padding_of_a_stream_is_a_target_without_loss() -> None:
+def test_streams_pad_with_the_target_that_has_no_loss() -> None:
     assert streams.PADDING == output.PADDING

@@ -1,4 +1,4 @@
-"""Parameters: names, shapes, initial values, digest, and the check of a dict from elsewhere."""
+"""Parameters: names, shapes, initial values, digest, and validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONFIG = ModelConfig(hidden_size=3, layers=2)
 GOLDEN_DIGEST = "9afbc7d90393cb4a564a8bb2221182d720f160e72bbaeffb0b31219d867c17a0"
 
 
-def test_names_and_shapes_in_canonical_order() -> None:
+def test_names_and_shapes_in_the_fixed_order() -> None:
     assert list(parameter_shapes(CONFIG, 5).items()) == [
         ("layers.0.U", (3, 5)),
         ("layers.0.W", (3, 3)),
@@ -34,12 +34,12 @@ def test_names_and_shapes_in_canonical_order() -> None:
     ]
 
 
-def test_the_network_of_the_report_has_25878_numbers() -> None:
+def test_network_of_the_report_has_25878_parameters() -> None:
     parameters = initialize(ModelConfig(hidden_size=100), 78, seed=0)
     assert count(parameters) == 100 * 78 + 100 * 100 + 100 + 78 * 100 + 78
 
 
-def test_initial_weights_are_small_normals_and_biases_zero() -> None:
+def test_weights_are_small_normals_and_biases_zero() -> None:
     parameters = initialize(ModelConfig(hidden_size=100), 80, seed=1)
     assert list(parameters) == list(parameter_shapes(ModelConfig(hidden_size=100), 80))
     for name, array in parameters.items():
@@ -51,23 +51,23 @@ def test_initial_weights_are_small_normals_and_biases_zero() -> None:
             assert not array.any(), name
 
 
-def test_the_scale_only_scales() -> None:
+def test_scale_multiplies_the_same_numbers() -> None:
     small, large = (initialize(CONFIG, 5, seed=1, scale=scale) for scale in (0.25, 0.5))
     assert all(np.array_equal(large[name], 2 * small[name]) for name in small)
 
 
-def test_matrices_differ_and_do_not_depend_on_one_another() -> None:
+def test_matrices_are_independent_of_other_shapes() -> None:
     five, seven = initialize(CONFIG, 5, seed=1), initialize(CONFIG, 7, seed=1)
     assert np.array_equal(five["layers.0.W"], seven["layers.0.W"])
     assert not np.array_equal(five["layers.0.W"], five["layers.1.W"])
     assert not np.array_equal(five["layers.0.W"], initialize(CONFIG, 5, seed=2)["layers.0.W"])
 
 
-def test_the_initial_values_are_the_same_bits_everywhere() -> None:
+def test_initial_values_have_the_same_bits_everywhere() -> None:
     assert digest(initialize(CONFIG, 5, seed=0)) == GOLDEN_DIGEST
 
 
-def test_the_digest_is_of_names_types_shapes_and_values() -> None:
+def test_digest_covers_names_types_shapes_and_values() -> None:
     base = {"V": np.arange(6, dtype=np.float32).reshape(2, 3), "c": np.ones(2, np.float32)}
     others = [
         {"W": base["V"], "c": base["c"]},
@@ -78,13 +78,13 @@ def test_the_digest_is_of_names_types_shapes_and_values() -> None:
     assert len({digest(base), *map(digest, others)}) == 5
 
 
-def test_the_digest_is_not_of_order_and_layout() -> None:
+def test_digest_ignores_order_and_memory_layout() -> None:
     base = {"V": np.arange(6, dtype=np.float32).reshape(2, 3), "c": np.ones(2, np.float32)}
     big_endian = {"c": base["c"].astype(">f4"), "V": np.asfortranarray(base["V"])}
     assert digest(big_endian) == digest(base)
 
 
-def test_initial_parameters_pass_the_check() -> None:
+def test_initial_parameters_are_valid() -> None:
     check_parameters(CONFIG, 5, initialize(CONFIG, 5, seed=0))
 
 
@@ -103,7 +103,7 @@ ALL = r"layers\.0\.U, layers\.0\.W, layers\.0\.b, layers\.1\.U, layers\.1\.W, la
         ({"c": np.array([0, 0, 0, -np.inf, 0], np.float32)}, r"parameter `c` must be finite; got -inf\."),
     ],
 )
-def test_what_the_check_refuses(change: dict[str, Any], message: str) -> None:
+def test_invalid_parameters_raise(change: dict[str, Any], message: str) -> None:
     parameters = initialize(CONFIG, 5, seed=0) | change
     parameters = {name: array for name, array in parameters.items() if array is not None}
     with pytest.raises(ModelError, match=message):

@@ -1,4 +1,4 @@
-"""Perturbed copies act as if each had been made and used alone."""
+"""Perturbed copies have the same results as copies that are made and used one by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recurra.network.perturbation import PerturbedCopies, perturb_elements
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.5, -2.0, 1j]), st.booleans(), st.booleans())
-def test_copies_of_a_matrix_equal_real_ones(seed: int, delta: complex, shared: bool, timed: bool) -> None:
+def test_copies_equal_matrices_made_one_by_one(seed: int, delta: complex, shared: bool, timed: bool) -> None:
     random = np.random.default_rng(seed)
     A = random.standard_normal((3, 4))
     elements = random.integers(0, 12, 5)
@@ -24,7 +24,7 @@ def test_copies_of_a_matrix_equal_real_ones(seed: int, delta: complex, shared: b
         np.testing.assert_allclose(result[..., p, :], x[..., 0 if shared else p, :] @ copy.T, rtol=1e-12, atol=1e-14)
 
 
-def test_a_matrix_turned_twice_is_itself() -> None:
+def test_transposing_twice_gives_the_same_copies() -> None:
     A = np.arange(6.0).reshape(2, 3)
     copies = PerturbedCopies(A, np.array([1]), np.array([2]), 10.0)
     x = np.array([[1.0, 1.0]])

@@ -1,4 +1,4 @@
-"""Autograd in PyTorch as a witness of the cells for which PyTorch has no module, from the equations of the papers."""
+"""Compare the cells without a PyTorch module with PyTorch's autograd of the papers' equations."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("cell", "shapes", "step"), CASES.values(), ids=CASES)
-def test_all_gradients_agree(cell: Any, shapes: dict[str, Any], step: Callable[..., tuple[Any, ...]]) -> None:
+def test_all_gradients_equal_autograd(cell: Any, shapes: dict[str, Any], step: Callable[..., tuple[Any, ...]]) -> None:
     random = np.random.default_rng(0)
     values = {name: 0.7 * random.normal(size=shape) for name, shape in shapes.items()}
     x, dh = random.normal(size=(T, B, D)), random.normal(size=(T, B, H))

@@ -1,4 +1,4 @@
-"""The Elman cell, worked out by hand; its gradients in a network are proved in test_network.py."""
+"""The Elman cell, against values computed by hand; tests/network/test_network.py checks the gradients of a network."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ def test_forward_by_hand() -> None:
 
 
 def test_backward_by_hand() -> None:
-    """dh_1 = 1 and dh_2 = 15 from above, 10 more into h_2 from later time.
+    """From the layer above dh_1 = 1 and dh_2 = 15; from later time steps 10 for h_2.
 
-    da_2 = (15 + 10) (1 - 16/25) = 9                da_1 = (1 + 1/2 * 9) (1 - 1/4) = 33/8
-    dW = 33/8 * 1 + 9 * 1/2 = 69/8     db = 105/8   dU = (9, 33/8)     dh_0 = 1/2 * 33/8 = 33/16
-    dx_t = U^T da_t
+    The expected gradients:
+
+        da_2 = (15 + 10) (1 - 16/25) = 9                da_1 = (1 + 1/2 * 9) (1 - 1/4) = 33/8
+        dW = 33/8 * 1 + 9 * 1/2 = 69/8     db = 105/8   dU = (9, 33/8)     dh_0 = 1/2 * 33/8 = 33/16
+        dx_t = U^T da_t
     """
     _, _, cache = elman.forward(PARAMETERS, X, STATE)
     dh = np.array([[[1.0]], [[15.0]]])
@@ -49,8 +51,8 @@ def test_shapes() -> None:
     assert elman.SPEC.gates == ("a",)
 
 
-def test_nothing_given_is_changed() -> None:
-    """The cache holds the caller's arrays, so they must not be written to."""
+def test_arguments_are_not_changed() -> None:
+    """The cache contains the caller's arrays, so `backward` must not write to them."""
     before = X.copy(), STATE.h.copy(), {name: array.copy() for name, array in PARAMETERS.items()}
     _, _, cache = elman.forward(PARAMETERS, X, STATE)
     dh = np.ones((2, 1, 1))

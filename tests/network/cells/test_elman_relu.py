@@ -1,4 +1,4 @@
-"""The Elman cell of rectified units, worked out by hand."""
+"""The Elman cell with relu, against values computed by hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_forward_by_hand() -> None:
 
 
 def test_backward_by_hand() -> None:
-    """da_2 = (10, 0) and da_1 = (5, 10 through W, but that unit is off) = (5 + 0, 0); dh_0 = W^T da_1 = (0, 5)."""
+    """da_2 = (10, 0) and da_1 = (5 + 0, 0): W sends 10 to a unit whose slope is 0; dh_0 = W^T da_1 = (0, 5)."""
     _, _, cache = RELU.forward(PARAMETERS, X, STATE)
     dh = np.array([[[5.0, 7.0]], [[10.0, 20.0]]])
     gradients, dx, dstate0 = RELU.backward(PARAMETERS, cache, dh, elman.State(h=np.zeros((1, 2))))
@@ -36,7 +36,7 @@ def test_backward_by_hand() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
-def test_relu_goes_by_the_real_part_and_keeps_the_dtype(dtype: type[np.generic]) -> None:
+def test_relu_uses_the_real_part_and_keeps_the_dtype(dtype: type[np.generic]) -> None:
     h = elman.relu(np.array([-2, 0, 3]).astype(dtype))
     assert h.dtype == dtype
     assert h.tolist() == [0, 0, 3]
@@ -45,9 +45,9 @@ def test_relu_goes_by_the_real_part_and_keeps_the_dtype(dtype: type[np.generic])
     assert slope.tolist() == [0, 0, 1]
 
 
-def test_a_complex_step_passes_where_the_unit_is_on() -> None:
+def test_complex_step_gives_the_slope_of_an_active_unit() -> None:
     assert elman.relu(np.array([1 + 1e-30j, -1 + 1e-30j])).imag.tolist() == [1e-30, 0]
 
 
-def test_nan_does_not_vanish() -> None:
+def test_nan_stays_nan() -> None:
     assert np.isnan(elman.relu(np.array([np.nan]))).all()

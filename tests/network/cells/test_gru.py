@@ -1,4 +1,4 @@
-"""The GRU, worked out by hand; its gradients in a network are proved in test_network.py."""
+"""The GRU, against values computed by hand; tests/network/test_network.py checks the gradients of a network."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ def test_forward_by_hand() -> None:
 
 
 def test_backward_by_hand() -> None:
-    """dh_1 = 30 from above and 2 from later time: 32.
+    """dh_1 = 32: 30 from the layer above and 2 from later time steps.
 
-    du_n = 32 * 1/4 * 3/4 = 6    du_z = 32 * (2 - 1/2) * 3/4 * 1/4 = 9    du_r = 6 * 4 * 1/2 * 1/2 = 6
-    dq = 6 * 1/2 = 3             dw = (6, 9, 3)                           dh_0 = -6 - 9/2 + 9/2 + 32 * 3/4 = 18
-    dx = 6 + 9 ln 3 + 6 ((ln 3) / 2 - 3) = 12 ln 3 - 12
+    The expected gradients:
+
+        du_n = 32 * 1/4 * 3/4 = 6    du_z = 32 * (2 - 1/2) * 3/4 * 1/4 = 9    du_r = 6 * 4 * 1/2 * 1/2 = 6
+        dq = 6 * 1/2 = 3             dw = (6, 9, 3)                           dh_0 = -6 - 9/2 + 9/2 + 32 * 3/4 = 18
+        dx = 6 + 9 ln 3 + 6 ((ln 3) / 2 - 3) = 12 ln 3 - 12
     """
     _, _, cache = gru.forward(PARAMETERS, X, STATE)
     gradients, dx, dstate0 = gru.backward(PARAMETERS, cache, np.full((1, 1, 1), 30.0), State(h=np.full((1, 1), 2.0)))
@@ -51,8 +53,8 @@ def test_shapes() -> None:
     assert gru.GATES == ("r", "z", "n")
 
 
-def test_a_closed_gate_keeps_the_past() -> None:
-    """z = 1: h stays what it was, whatever comes in; z = 0 and r = 0: nothing of it is left."""
+def test_update_gate_keeps_or_replaces_the_hidden_state() -> None:
+    """With z = 1, h stays the same for any input. With z = 0 and r = 0, h does not depend on its previous value."""
     weights = {"U": np.ones((6, 3)), "W": np.ones((6, 2)), "b_n": np.ones(2)}
     h0 = np.array([[0.3, -2.0]])
     closed = weights | {"b": np.array([0.0, 0, 100, 100, 0, 0])}
@@ -63,7 +65,7 @@ def test_a_closed_gate_keeps_the_past() -> None:
     np.testing.assert_allclose(h, np.full((1, 1, 2), np.tanh(3.0)), rtol=1e-14)
 
 
-def test_nothing_given_is_changed() -> None:
+def test_arguments_are_not_changed() -> None:
     _, _, cache = gru.forward(PARAMETERS, X, STATE)
     before = [array.copy() for array in (X, *STATE, *PARAMETERS.values())]
     dh = np.ones((1, 1, 1))

@@ -1,4 +1,4 @@
-"""The LSTM, worked out by hand; its gradients in a network are proved in test_network.py."""
+"""The LSTM, against values computed by hand; tests/network/test_network.py checks the gradients of a network."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ def test_forward_by_hand() -> None:
 
 
 def test_backward_by_hand() -> None:
-    """dh_1 = 6 from above and 2 from later time, dc_1 = 5 from later time.
+    """dh_1 = 8: 6 from the layer above and 2 from later time steps; dc_1 receives 5 from later time steps.
 
-    dh = 8                                  dc = 8 * 1/2 * (1 - 1/4) + 5 = 8
-    da_i = 8 * 4/5 * 3/4 * 1/4 = 6/5        da_f = 8 * c_0 * 1/4 * 3/4 = 3/2 c_0
-    da_g = 8 * 3/4 * (1 - 16/25) = 54/25    da_o = 8 * 1/2 * 1/2 * 1/2 = 1
-    dh_0 = W^T da, dx = U^T da              dc_0 = 8 * 1/4 = 2
+    The expected gradients:
+
+        dh = 8                                  dc = 8 * 1/2 * (1 - 1/4) + 5 = 8
+        da_i = 8 * 4/5 * 3/4 * 1/4 = 6/5        da_f = 8 * c_0 * 1/4 * 3/4 = 3/2 c_0
+        da_g = 8 * 3/4 * (1 - 16/25) = 54/25    da_o = 8 * 1/2 * 1/2 * 1/2 = 1
+        dh_0 = W^T da, dx = U^T da              dc_0 = 8 * 1/4 = 2
     """
     _, _, cache = lstm.forward(PARAMETERS, X, STATE)
     dstate = lstm.State(h=np.full((1, 1), 2.0), c=np.full((1, 1), 5.0))
@@ -54,8 +56,8 @@ def test_shapes() -> None:
     assert lstm.GATES == ("i", "f", "g", "o")
 
 
-def test_an_open_forget_gate_keeps_the_memory() -> None:
-    """f = 1, i = 0, o = 1: c stays what it was, and h is its tanh."""
+def test_open_forget_gate_keeps_the_cell_state() -> None:
+    """With f = 1, i = 0 and o = 1, c stays the same and h = tanh(c)."""
     gates = np.repeat([-100.0, 100.0, 0.0, 100.0], 2)
     parameters = {"U": np.zeros((8, 3)), "W": np.zeros((8, 2)), "b": gates}
     c = np.array([[0.3, -2.0]])
@@ -64,7 +66,7 @@ def test_an_open_forget_gate_keeps_the_memory() -> None:
     np.testing.assert_allclose(h[-1], np.tanh(c), rtol=1e-14)
 
 
-def test_nothing_given_is_changed() -> None:
+def test_arguments_are_not_changed() -> None:
     _, _, cache = lstm.forward(PARAMETERS, X, STATE)
     before = [array.copy() for array in (X, *STATE, *PARAMETERS.values())]
     dh = np.ones((1, 1, 1))

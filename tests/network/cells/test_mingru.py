@@ -1,4 +1,4 @@
-"""The minGRU, worked out by hand; tests/network/test_network.py proves its gradients in a network."""
+"""The minGRU, against values computed by hand; tests/network/test_network.py checks the gradients of a network."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ def test_forward_by_hand() -> None:
 
 
 def test_backward_by_hand() -> None:
-    """dh_1 = 1 and dh_2 = 6 from above, 2 from later time.
+    """From the layer above dh_1 = 1 and dh_2 = 6; from later time steps 2 for h_2.
 
-    step 2: dh = 8    du_z = 8 * (5 - 5/2) * 1/4 * 3/4 = 15/4    du_n = 8 * 1/4 = 2         8 * 3/4 = 6 goes on
-    step 1: dh = 7    du_z = 7 * (2 - 4) * 3/4 * 1/4 = -21/8     du_n = 7 * 3/4 = 21/4      7 * 1/4 = 7/4 = dh_0
+    The expected gradients:
+
+        step 2: dh = 8    du_z = 8 * (5 - 5/2) * 1/4 * 3/4 = 15/4    du_n = 8 * 1/4 = 2         8 * 3/4 = 6 to step 1
+        step 1: dh = 7    du_z = 7 * (2 - 4) * 3/4 * 1/4 = -21/8     du_n = 7 * 3/4 = 21/4      7 * 1/4 = 7/4 = dh_0
     """
     _, _, cache = mingru.forward(PARAMETERS, X, STATE)
     dstate = State(h=np.full((1, 1), 2.0))
@@ -44,14 +46,14 @@ def test_shapes() -> None:
     assert mingru.SPEC.gates == ("z", "n")
 
 
-def test_a_closed_gate_keeps_the_state_and_an_open_one_replaces_it() -> None:
+def test_update_gate_keeps_or_replaces_the_hidden_state() -> None:
     for bias, expected in ((-100.0, 4.0), (100.0, -1.0)):
         parameters = {"U": np.zeros((2, 3)), "b": np.array([bias, -1.0])}
         h, _, _ = mingru.forward(parameters, np.ones((50, 1, 3)), STATE)
         np.testing.assert_allclose(h[-1], expected, rtol=1e-14)
 
 
-def test_the_state_is_a_weighted_mean_of_candidates() -> None:
+def test_hidden_state_is_a_weighted_mean_of_candidates() -> None:
     random = np.random.default_rng(0)
     parameters = {name: random.normal(size=shape) for name, shape in mingru.shapes(5, 3).items()}
     h, _, cache = mingru.forward(parameters, random.normal(size=(6, 2, 5)), State(h=random.normal(size=(2, 3))))
@@ -62,7 +64,7 @@ def test_the_state_is_a_weighted_mean_of_candidates() -> None:
         np.testing.assert_allclose((kept * cache.n[: t + 1]).sum(axis=0) + of_start * cache.h0, h[t], rtol=1e-12)
 
 
-def test_nothing_given_is_changed() -> None:
+def test_arguments_are_not_changed() -> None:
     _, _, cache = mingru.forward(PARAMETERS, X, STATE)
     before = [array.copy() for array in (X, *STATE, *PARAMETERS.values())]
     dh = np.ones((2, 1, 1))

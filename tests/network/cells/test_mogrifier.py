@@ -1,4 +1,4 @@
-"""The Mogrifier LSTM: by hand, against the LSTM, and its gradients by the complex step for every number of rounds."""
+"""The Mogrifier LSTM: values computed by hand, equality with the LSTM, and gradients for several numbers of rounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LN3 = math.log(3)
 T, B, D, H = 4, 2, 5, 3
 
 
-def drawn(rounds: int, rank: int) -> tuple[dict[str, Any], Any, State]:
+def random_parameters(rounds: int, rank: int) -> tuple[dict[str, Any], Any, State]:
     random = np.random.default_rng(rounds)
     shapes = mogrifier.shapes(D, H, rounds=rounds, rank=rank)
     parameters = {name: random.normal(size=shape) for name, shape in shapes.items()}
@@ -26,7 +26,7 @@ def drawn(rounds: int, rank: int) -> tuple[dict[str, Any], Any, State]:
 def test_two_rounds_by_hand() -> None:
     """Sizes 1, x = 2, h_0 = 1: x^1 = 2 sigmoid(ln 3) 2 = 3, h^2 = 2 sigmoid(-ln 3 / 3 * 3) 1 = 1/2.
 
-    a = U 3 + W 1/2 + b = 3 - 3 + b, so that the LSTM's step is that of its bias alone.
+    a = U 3 + W 1/2 + b = 3 - 3 + b, so that the LSTM step depends only on the bias.
     """
     bias = np.array([LN3, -LN3, LN3 / 2, 0.0])  # i = 3/4, f = 1/4, g = 1/2, o = 1/2
     parameters = {
@@ -51,8 +51,8 @@ def test_shapes() -> None:
     assert list(mogrifier.shapes(5, 3))[3:] == ["Q1", "R2", "Q3", "R4", "Q5"]
 
 
-def test_no_rounds_are_the_lstm() -> None:
-    parameters, x, state = drawn(0, 0)
+def test_zero_rounds_equal_the_lstm() -> None:
+    parameters, x, state = random_parameters(0, 0)
     h, _, cache = mogrifier.forward(parameters, x, state)
     expected, _, lstm_cache = lstm.forward(parameters, x, state)
     np.testing.assert_allclose(h, expected, rtol=1e-13)
@@ -61,24 +61,24 @@ def test_no_rounds_are_the_lstm() -> None:
         np.testing.assert_allclose(found[0][name], gradient, rtol=1e-12)
 
 
-def test_zero_matrices_change_nothing() -> None:
-    parameters, x, state = drawn(5, 0)
+def test_zero_matrices_equal_the_lstm() -> None:
+    parameters, x, state = random_parameters(5, 0)
     still = {name: array * (name[0] not in "QR") for name, array in parameters.items()}
     h, _, _ = mogrifier.forward(still, x, state)
     np.testing.assert_allclose(h, lstm.forward(parameters, x, state)[0], rtol=1e-13)
     assert np.abs(h - mogrifier.forward(parameters, x, state)[0]).max() > 0.01
 
 
-def test_factors_are_their_product() -> None:
-    factors, x, state = drawn(5, 2)
+def test_factored_matrices_equal_their_product() -> None:
+    factors, x, state = random_parameters(5, 2)
     whole = {name: array for name, array in factors.items() if name in "UWb"}
     whole |= {name: factors[f"{name}_left"] @ factors[f"{name}_right"] for name in ("Q1", "R2", "Q3", "R4", "Q5")}
     h = mogrifier.forward(factors, x, state)[0]
     np.testing.assert_allclose(h, mogrifier.forward(whole, x, state)[0], rtol=1e-12)
 
 
-def test_a_one_hot_input_stays_zero_elsewhere() -> None:
-    parameters, _, state = drawn(5, 0)
+def test_rounds_keep_the_zeros_of_a_one_hot_input() -> None:
+    parameters, _, state = random_parameters(5, 0)
     ids = np.random.default_rng(0).integers(0, D, (T, B))
     _, _, steps = mogrifier.forward(parameters, np.eye(D)[ids], state)
     for t, step in enumerate(steps):
@@ -89,7 +89,7 @@ def test_a_one_hot_input_stays_zero_elsewhere() -> None:
 @pytest.mark.parametrize("rank", [0, 2])
 @pytest.mark.parametrize("rounds", range(7))
 def test_gradients_equal_the_complex_step(rounds: int, rank: int) -> None:
-    parameters, x, state = drawn(rounds, rank)
+    parameters, x, state = random_parameters(rounds, rank)
     random = np.random.default_rng(1)
     dh, dstate = random.normal(size=(T, B, H)), State(*random.normal(size=(2, B, H)))
     values = {**parameters, "x": x, "h": state.h, "c": state.c}
@@ -108,8 +108,8 @@ def test_gradients_equal_the_complex_step(rounds: int, rank: int) -> None:
             assert abs(slope - gradient[place]) < 1e-13 * np.abs(gradient).max(), (name, place)
 
 
-def test_nothing_given_is_changed() -> None:
-    parameters, x, state = drawn(5, 2)
+def test_arguments_are_not_changed() -> None:
+    parameters, x, state = random_parameters(5, 2)
     before = [array.copy() for array in (x, *state, *parameters.values())]
     h, _, cache = mogrifier.forward(parameters, x, state)
     mogrifier.backward(parameters, cache, np.ones_like(h), state)

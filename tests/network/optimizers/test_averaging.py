@@ -1,4 +1,4 @@
-"""The moving average of the parameters, kept beside an optimizer."""
+"""The moving average of the parameters."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from recurra.network.optimizers import PURE_OPTIMIZERS, add_averaging, average_o
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", PURE_OPTIMIZERS)
-def test_after_one_update_it_is_the_parameters_and_the_optimizer_goes_its_own_way(
-    name: str, dtype: type[np.floating]
-) -> None:
+def test_average_after_one_update_equals_the_parameters(name: str, dtype: type[np.floating]) -> None:
     plain, keeping = PURE_OPTIMIZERS[name], add_averaging(PURE_OPTIMIZERS[name], 0.999)
     parameters = {"V": np.array([[1.5, -2.0]], dtype), "c": np.array([3.0], dtype)}
     gradients = {"V": np.array([[0.5, 1.0]], dtype), "c": np.array([-1.0], dtype)}
@@ -38,7 +36,7 @@ def _average(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _after(values: list[NDArray[Any]], decay: float) -> dict[str, NDArray[Any]]:
-    """The state of an optimizer that arrived at `values`, one after the other."""
+    """Return the state after updates whose results are `values`."""
     keeping = add_averaging(PURE_OPTIMIZERS["sgd"], decay)
     parameters = {"c": np.zeros_like(values[0])}
     state = keeping.init(parameters)
@@ -47,20 +45,20 @@ def _after(values: list[NDArray[Any]], decay: float) -> dict[str, NDArray[Any]]:
     return state
 
 
-def test_it_is_the_weighted_mean_of_all_since_the_start() -> None:
+def test_average_is_the_weighted_mean_of_all_updates() -> None:
     state = _after([np.array([value]) for value in (5.0, -1.0, 2.0, 7.0)], 0.5)
     expected = (5 / 8 - 1 / 4 + 2 / 2 + 7) / (1 / 8 + 1 / 4 + 1 / 2 + 1)
     assert _average(state)["c"][0] == pytest.approx(expected, rel=1e-14)
     assert state["average_weight"][0] == 1 - 0.5**4
 
 
-def test_of_constant_parameters_it_is_them_for_ever() -> None:
-    """To within 1 / (1 - decay) roundings: what is added to the sum is that much smaller than the sum."""
+def test_average_of_constant_parameters_does_not_drift() -> None:
+    """The error is at most about 1 / (1 - decay) rounding errors: each addend is so much smaller than the sum."""
     state = _after([np.array([np.pi], np.float32)] * 5000, 0.999)
     np.testing.assert_allclose(_average(state)["c"], np.float32(np.pi), rtol=1e-4)
 
 
-def test_the_state_is_flat_arrays_and_updates_are_pure() -> None:
+def test_state_is_flat_and_updates_are_pure() -> None:
     parameters = {"layers.0.W": np.ones((2, 2), np.float32)}
     keeping = add_averaging(PURE_OPTIMIZERS["sgd"], 0.9)
     state = keeping.init(parameters)
@@ -74,7 +72,7 @@ def test_the_state_is_flat_arrays_and_updates_are_pure() -> None:
     assert {array.dtype for array in new.values()} == {np.dtype(np.float32)}
 
 
-def test_before_the_first_update_and_without_an_average_there_is_none() -> None:
+def test_no_average_before_the_first_update() -> None:
     parameters = {"c": np.ones(1)}
     assert average_of(add_averaging(PURE_OPTIMIZERS["adam"], 0.9).init(parameters)) is None
     assert average_of(PURE_OPTIMIZERS["adam"].init(parameters)) is None

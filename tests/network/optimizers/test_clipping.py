@@ -25,17 +25,17 @@ def test_clipping_by_norm_keeps_the_direction() -> None:
 
 
 @pytest.mark.parametrize("limit", [5.0, 100.0])
-def test_within_the_limit_nothing_changes(limit: float) -> None:
+def test_gradients_within_the_limit_stay_the_same(limit: float) -> None:
     gradients = {"V": np.array([[3.0, 0.0]]), "c": np.array([4.0])}
     clipped = clip_by_norm(gradients, limit)
     assert all(clipped[name] is array for name, array in gradients.items())
     assert clipped is not gradients
 
 
-def test_the_norm_is_over_all_arrays() -> None:
+def test_norm_covers_all_arrays() -> None:
     gradients = {"V": np.array([[3.0, 0.0]], np.float32), "c": np.array([4.0], np.float32)}
     assert global_norm(gradients) == 5
 
 
-def test_the_norm_of_large_float32_does_not_overflow() -> None:
+def test_norm_of_large_float32_does_not_overflow() -> None:
     assert global_norm({"c": np.array([3e30, 4e30], np.float32)}) == pytest.approx(5e30, rel=1e-6)

@@ -1,4 +1,4 @@
-"""The search for values that are not finite."""
+"""Errors for values that are not finite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_finite_values_pass() -> None:
         ),
     ],
 )
-def test_what_is_not_finite_is_named(loss: float, value: float, tensor: str, message: str) -> None:
+def test_error_names_the_tensor_that_is_not_finite(loss: float, value: float, tensor: str, message: str) -> None:
     with pytest.raises(NumericalError, match=message) as caught:
         require_finite(loss, {"c": np.zeros(2), "V": np.array([[0.0, value]])}, 12)
     assert (caught.value.tensor, caught.value.update) == (tensor, 12)

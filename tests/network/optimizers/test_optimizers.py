@@ -1,4 +1,4 @@
-"""The contract of every optimizer in the registry, and each one's formula by hand."""
+"""The interface of every registered optimizer, and its formula against values computed by hand."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ of_all = pytest.mark.parametrize("name", PURE_OPTIMIZERS)
 of_both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-def test_every_configurable_optimizer_is_here() -> None:
+def test_every_optimizer_of_the_settings_is_registered() -> None:
     assert tuple(PURE_OPTIMIZERS) == settings.OPTIMIZERS
 
 
 @of_all
-def test_the_hyperparameters_of_the_settings_are_the_keywords(name: str) -> None:
+def test_hyperparameters_are_keywords_with_equal_defaults(name: str) -> None:
     keywords = inspect.signature(PURE_OPTIMIZERS[name].update).parameters.values()
     defaults = {own.name: own.default for own in keywords if own.kind is own.KEYWORD_ONLY and own.name != "sqrt"}
     assert defaults == settings.HYPERPARAMETERS[name]
 
 
 @of_all
-def test_the_hyperparameters_that_are_set_arrive(name: str) -> None:
+def test_optimizer_of_passes_the_hyperparameters(name: str) -> None:
     parameters, gradients = {"c": np.array([1.0, -2.0])}, {"c": np.array([0.3, 4.0])}
     start = {key: np.full_like(array, 0.5) for key, array in PURE_OPTIMIZERS[name].init(parameters).items()}
     for own, usual in settings.HYPERPARAMETERS[name].items():
@@ -63,7 +63,7 @@ def test_sgd_by_hand() -> None:
 
 
 def test_momentum_by_hand() -> None:
-    """v = 0.5 * 4 + 2 = 4, step 0.25 * 4; Nesterov's 0.25 * (2 + 0.5 * 4) too."""
+    """v = 0.5 * 4 + 2 = 4; the step is 0.25 * 4, and Nesterov's step 0.25 * (2 + 0.5 * 4) is equal."""
     arguments: Any = ({"c": np.array([3.0])}, {"c": np.array([2.0])}, {"velocity.c": np.array([4.0])}, 0.25)
     for update in (momentum_update, nesterov_update):
         new, state = update(*arguments, momentum=0.5)
@@ -74,7 +74,7 @@ def test_momentum_by_hand() -> None:
 
 
 def test_adagrad_by_hand() -> None:
-    """s = 16 + 3^2 = 25, step 0.1 * 3 / 5 = 0.06; without a past, a step is the rate itself."""
+    """s = 16 + 3^2 = 25, and the step is 0.1 * 3 / 5 = 0.06. The first step of a zero state is the rate."""
     parameters = {"V": np.array([1.0, 1.0])}
     state = {"squares.V": np.array([16.0, 0.0])}
     new, new_state = adagrad_update(parameters, {"V": np.array([3.0, -2.0])}, state, 0.1)
@@ -90,7 +90,7 @@ def test_adagrad_has_epsilon_under_the_root() -> None:
 
 
 def test_rmsprop_by_hand() -> None:
-    """s = 0.75 * 0 + 0.25 * 4^2 = 4, step 0.5 * 4 / (2 + 2)."""
+    """s = 0.75 * 0 + 0.25 * 4^2 = 4, and the step is 0.5 * 4 / (2 + 2)."""
     state = {"squares.c": np.zeros(1)}
     new, new_state = rmsprop_update({"c": np.ones(1)}, {"c": np.array([4.0])}, state, 0.5, beta2=0.75, epsilon=2.0)
     assert new["c"].tolist() == [0.5]
@@ -98,7 +98,7 @@ def test_rmsprop_by_hand() -> None:
 
 
 def test_adam_by_hand() -> None:
-    """Two updates with g = 4, then 0: m = 2, 1 and w1 = 1/2, 3/4; s = 4, 3 and w2 = 1/4, 7/16."""
+    """Two updates with g = 4 and g = 0: m = 2, 1; w1 = 1/2, 3/4; s = 4, 3; w2 = 1/4, 7/16."""
     parameters = {"c": np.zeros(1)}
     hyper: dict[str, Any] = {"beta1": 0.5, "beta2": 0.75, "epsilon": 0.0}
     first, state = adam_update(parameters, {"c": np.array([4.0])}, adam_init(parameters), 0.5, **hyper)
@@ -111,8 +111,8 @@ def test_adam_by_hand() -> None:
     assert second["c"][0] == pytest.approx(-0.5 - 0.5 * (4 / 3) / math.sqrt(48 / 7), rel=1e-15)
 
 
-def test_adam_s_weights_are_those_of_the_paper() -> None:
-    """1 - beta^t, and in float32 more exactly than by that formula."""
+def test_adam_weights_equal_the_bias_correction() -> None:
+    """The weights equal 1 - beta^t; in float32 they are more accurate than this formula."""
     parameters = {"c": np.zeros(1, np.float32)}
     state = adam_init(parameters)
     for t in range(1, 2001):
@@ -122,7 +122,7 @@ def test_adam_s_weights_are_those_of_the_paper() -> None:
             assert state["squares_weight"][0] == pytest.approx(1 - 0.999**t, rel=1e-4 if t > 1 else 1e-7)
 
 
-def test_adamw_decays_apart_from_the_gradient() -> None:
+def test_adamw_decay_is_decoupled_from_the_gradient() -> None:
     parameters = {"c": np.array([2.0, -8.0])}
     new, _ = adamw_update(parameters, {"c": np.zeros(2)}, adam_init(parameters), 0.5, weight_decay=0.25)
     assert new["c"].tolist() == [1.75, -7]
@@ -152,7 +152,7 @@ def test_optimizers_are_pure_and_keep_the_dtype(name: str, dtype: type[np.floati
 
 
 @of_all
-def test_the_state_is_flat_named_arrays_that_begin_at_zero(name: str) -> None:
+def test_state_is_flat_named_arrays_of_zeros(name: str) -> None:
     parameters = {"layers.0.W": np.ones((3, 3)), "c": np.ones(2)}
     for key, array in PURE_OPTIMIZERS[name].init(parameters).items():
         kind, _, of = key.partition(".")
@@ -163,7 +163,7 @@ def test_the_state_is_flat_named_arrays_that_begin_at_zero(name: str) -> None:
 
 
 @of_all
-def test_from_a_copied_state_it_goes_on_the_same(name: str) -> None:
+def test_copied_state_continues_with_the_same_bits(name: str) -> None:
     optimizer, g = PURE_OPTIMIZERS[name], {"c": np.array([0.3, -2.0])}
     parameters, state = {"c": np.array([1.0, -1.0])}, optimizer.init(g)
     for _ in range(3):
@@ -176,8 +176,8 @@ def test_from_a_copied_state_it_goes_on_the_same(name: str) -> None:
 
 @of_all
 @of_both_dtypes
-def test_without_gradients_a_fresh_optimizer_stays_where_it_is(name: str, dtype: type[np.floating[Any]]) -> None:
-    """But for AdamW's decay; and no 0 / 0 anywhere."""
+def test_zero_gradients_change_no_parameter(name: str, dtype: type[np.floating[Any]]) -> None:
+    """Only AdamW's decay changes a parameter, and 0 / 0 never occurs."""
     optimizer = PURE_OPTIMIZERS[name]
     parameters = {"c": np.array([1.0, -2.0], dtype)}
     state = optimizer.init(parameters)
@@ -187,7 +187,7 @@ def test_without_gradients_a_fresh_optimizer_stays_where_it_is(name: str, dtype:
 
 
 @of_all
-def test_a_rate_of_zero_moves_nothing(name: str) -> None:
+def test_zero_learning_rate_changes_no_parameter(name: str) -> None:
     parameters = {"c": np.array([1.0, -2.0])}
     optimizer = PURE_OPTIMIZERS[name]
     new, _ = optimizer.update(parameters, {"c": np.array([5.0, 0.1])}, optimizer.init(parameters), 0.0)
@@ -195,13 +195,13 @@ def test_a_rate_of_zero_moves_nothing(name: str) -> None:
 
 
 def parabola(x: Array) -> tuple[float, Array]:
-    """100 x_0^2 + x_1^2, least at (0, 0)."""
+    """Return 100 x_0^2 + x_1^2, with its minimum at (0, 0), and the gradient."""
     steep = np.array([100, 1], x.dtype)
     return float(np.sum(steep * x * x)), 2 * steep * x
 
 
 def rosenbrock(x: Array) -> tuple[float, Array]:
-    """(1 - x_0)^2 + 100 (x_1 - x_0^2)^2, least at (1, 1) in a narrow curved valley."""
+    """Return (1 - x_0)^2 + 100 (x_1 - x_0^2)^2, with its minimum at (1, 1) in a curved valley, and the gradient."""
     u, v = x
     rise = v - u * u
     return float((1 - u) ** 2 + 100 * rise**2), np.array([-2 * (1 - u) - 400 * u * rise, 200 * rise], x.dtype)
@@ -220,7 +220,7 @@ DOWNHILL: dict[str, Any] = {
 @of_all
 @of_both_dtypes
 @pytest.mark.parametrize("valley", DOWNHILL)
-def test_it_goes_downhill(valley: str, dtype: type[np.floating[Any]], name: str) -> None:
+def test_loss_decreases(valley: str, dtype: type[np.floating[Any]], name: str) -> None:
     function, start, goal, updates, rates = DOWNHILL[valley]
     parameters = {"x": np.array(start, dtype)}
     optimizer = PURE_OPTIMIZERS[name]
@@ -237,7 +237,7 @@ BY_HEART = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.1, "rms
 
 @of_all
 @pytest.mark.parametrize("cell", CELLS)
-def test_one_batch_can_be_learned_by_heart(cell: str, name: str) -> None:
+def test_one_batch_can_be_memorized(cell: str, name: str) -> None:
     p = problem(cell, T=10, B=1, H=12, K=5, scale=0.1)
     optimizer = PURE_OPTIMIZERS[name]
     parameters, state = p.parameters, optimizer.init(p.parameters)

@@ -1,4 +1,4 @@
-"""PyTorch's optimizers as independent witnesses, where their formula is ours."""
+"""Compare the optimizers with PyTorch's, if both have the same formula."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from recurra.network.optimizers import PURE_OPTIMIZERS, clip_by_norm
 pytestmark = pytest.mark.torch
 torch: Any = pytest.importorskip("torch")
 
-# AdaGrad has its epsilon elsewhere: PyTorch's is 1e-10 after the root, ours 1e-8 under it. On gradients of order 1e3,
-# as below, neither can be seen.
+# PyTorch's AdaGrad adds 1e-10 to the square root, recurra's adds 1e-8 under the root. With gradients of order 1e3, as
+# below, neither changes the result.
 PEERS = [
     ("sgd", {}, "SGD", {}),
     ("momentum", {}, "SGD", {"momentum": 0.9}),
@@ -30,8 +30,10 @@ PEERS = [
 
 
 @pytest.mark.parametrize(("name", "hyper", "peer", "peer_hyper"), PEERS, ids=[f"{p[0]} {p[1]}" for p in PEERS])
-def test_twenty_updates_agree(name: str, hyper: dict[str, float], peer: str, peer_hyper: dict[str, Any]) -> None:
-    """With a rate that changes on the way, and the gradients those of no function."""
+def test_twenty_updates_equal_pytorch(
+    name: str, hyper: dict[str, float], peer: str, peer_hyper: dict[str, Any]
+) -> None:
+    """The learning rate changes from update to update; the gradients are random."""
     random = np.random.default_rng(0)
     parameters = {"V": random.standard_normal((3, 4)), "c": random.standard_normal(5)}
     state = PURE_OPTIMIZERS[name].init(parameters)
@@ -49,7 +51,7 @@ def test_twenty_updates_agree(name: str, hyper: dict[str, float], peer: str, pee
             np.testing.assert_allclose(parameters[key], parameter.detach().numpy(), rtol=1e-10, atol=1e-12)
 
 
-def test_clipping_by_norm_agrees() -> None:
+def test_clipping_by_norm_equals_pytorch() -> None:
     """PyTorch divides by the norm + 1e-6."""
     random = np.random.default_rng(0)
     gradients = {"V": 1e3 * random.standard_normal((3, 4)), "c": 1e3 * random.standard_normal(5)}

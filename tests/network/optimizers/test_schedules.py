@@ -1,4 +1,4 @@
-"""Learning rates over the updates."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SCHEDULES = {
 }
 
 
-def test_a_constant_rate_is_rounded_to_float32() -> None:
+def test_constant_rate_is_rounded_to_float32() -> None:
     at = constant(0.1)
     assert at(1) == at(10**6) == float(np.float32(0.1)) != 0.1
 
 
-def test_steps() -> None:
+def test_step_decay() -> None:
     at = step(8.0, every=10, factor=0.5)
     assert [at(update) for update in (0, 9, 10, 19, 20, 1000)] == [8, 8, 4, 4, 2, 8 * 0.5**100]
 
@@ -54,7 +54,7 @@ def test_cosine_with_warm_up() -> None:
     assert at(109) > at(110) == at(10**9) == pytest.approx(0.05, rel=1e-7)
 
 
-def test_a_cosine_without_warm_up_begins_at_the_rate_and_ends_above_zero() -> None:
+def test_cosine_without_warm_up_starts_at_the_rate() -> None:
     at = cosine(0.5, updates=4, warm_up=0, final=0.0)
     assert [at(update) for update in range(5)] == pytest.approx(
         [0.5, 0.25 + 0.25 * math.sqrt(0.5), 0.25, 0.25 - 0.25 * math.sqrt(0.5), 0], rel=1e-6
@@ -63,7 +63,7 @@ def test_a_cosine_without_warm_up_begins_at_the_rate_and_ends_above_zero() -> No
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_every_schedule_begins_positive_and_gives_float32(name: str) -> None:
+def test_every_schedule_is_float32_and_starts_above_zero(name: str) -> None:
     at = SCHEDULES[name]
     rates = [at(update) for update in range(200)]
     assert rates == [float(np.float32(rate)) for rate in rates]
@@ -74,16 +74,16 @@ def test_every_schedule_begins_positive_and_gives_float32(name: str) -> None:
 
 
 @given(st.floats(0, 1))
-def test_our_cosine(share: float) -> None:
+def test_cosine_series_equals_the_cosine(share: float) -> None:
     assert _cosine_of_pi(share) == pytest.approx(math.cos(math.pi * share), abs=1e-15)
 
 
 @given(st.floats(0.5, 1), st.integers(0, 1000))
-def test_our_power(base: float, exponent: int) -> None:
+def test_power_equals_the_exact_power(base: float, exponent: int) -> None:
     assert _power(base, exponent) == pytest.approx(base**exponent, rel=1e-12)
 
 
 @given(st.floats(1e-6, 1), st.integers(1, 10**6))
-def test_our_root(x: float, n: int) -> None:
+def test_root_is_the_largest_below_the_nth_root(x: float, n: int) -> None:
     assert 0 < _root(x, n) <= 1
     assert _power(_root(x, n), n) == pytest.approx(x, rel=1e-9)

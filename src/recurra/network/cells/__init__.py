@@ -6,9 +6,10 @@ that U x_t is `x @ U.T`. `*` multiplies element by element. dL/dA is the gradien
 A cell reads inputs x (T, B, D) and a state, whose arrays are (B, H), and computes the hidden states h (T, B, H). For
 each NAME in `config.CELLS` the module `NAME` has `SPEC`, a `CellSpec`, and three functions:
 
-    shapes      the parameters of one layer by name, with their shapes
-    forward     h, the final state, and the cache that `backward` needs
-    backward    the gradients of the parameters, of x, and of the initial state
+    shapes(inputs, hidden)           return the shapes of the parameters of one layer, by name
+    forward(parameters, x, state)    return h, the final state, and the cache for the backward pass
+    backward(parameters, cache, dh, dstate)
+                                     return the gradients of the parameters, of x, and of the initial state
 
 The functions write to none of their arguments, and compute in the dtype of their arguments: float64, or complex128 in
 a complex-step gradient check. The gradient check runs a cell on many perturbed copies at once. Therefore `forward`
