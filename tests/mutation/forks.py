@@ -1,6 +1,7 @@
-"""Runs pytest for every line of standard input, `SECONDS TEST …`, and prints how it ended: 0 if all is well.
+"""Run pytest for every line `SECONDS TEST …` of standard input, and print the exit status: 0 if the tests pass.
 
-Each run is a fork of this process, which has imported all that stays the same. `mutants.py` starts it.
+Every run is a fork of this process, which has already imported the modules that no mutant changes. `mutants.py` starts
+this program.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ import time
 
 import pytest
 
-SHARED = ("hypothesis.strategies", "numba", "numpy", "safetensors.numpy")  # what the forks need not import again
-MEMORY = 6 << 30  # bytes of addresses: what asks for more has gone wrong
+SHARED = ("hypothesis.strategies", "numba", "numpy", "safetensors.numpy")  # imported once, before the forks
+MEMORY_LIMIT = 6 << 30  # bytes of address space: a mutant that allocates more fails
 
 
 def run(tests: list[str]) -> int:
-    """The tests in this process, up to the first that fails; silent."""
-    nothing = os.open(os.devnull, os.O_RDWR)
+    """Run the tests in this process without output, up to the first failure. Return the exit status."""
+    null_device = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
-        os.dup2(nothing, stream)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        os.dup2(null_device, stream)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     return int(pytest.main(["-x", "-q", "--assert=plain", "--basetemp=temporary", "-p", "no:cacheprovider", *tests]))
 
 
 def main() -> None:
-    """Fork, and wait until it ends; after its time, or where nobody waits any more, kill it and all it has started."""
+    """Run each line in a fork. Kill a fork and its children after the time limit, or if the parent has ended."""
     parent = os.getppid()
     for name in SHARED:
         importlib.import_module(name)

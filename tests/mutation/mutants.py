@@ -1,12 +1,12 @@
-"""Would the tests notice? Each sign, index, bound and number of a module is changed in turn, and its tests are run.
+"""Mutation testing: change one operator, bound or number of a module at a time, and run the module's tests.
 
-    python tests/mutation/mutants.py                                      all targets, as far as --seconds goes
-    python tests/mutation/mutants.py storage.py training/logs.py:22,56      one, and two lines of another
+    python tests/mutation/mutants.py                                        all targets, until --seconds have passed
+    python tests/mutation/mutants.py io/tensor_file.py runs/logs.py:22,56   one module, and two lines of another
 
-A mutant that no test notices is printed with its place: a test is missing, or the change changes nothing.
+The program prints every mutant that no test detects: a test is missing, or the change has no effect.
 
-Each worker has a copy of the project, in which the compiled kernels stay. Where a kernel is changed, the tests run
-without the JIT: there is nothing to compile anew, and an index out of bounds is an error.
+Each worker has a copy of the project, with a cache of compiled kernels. If the mutant is a kernel, the tests run
+without the JIT: nothing must be compiled again, and an index out of bounds raises an error.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from recurra.config import CELLS
 
 ROOT = Path(__file__).parents[2]
 FORKS = Path(__file__).with_name("forks.py")
-# Modules of the gradients, the coder and the checkpoints, and the tests that are to notice.
+# The modules of the gradients, the entropy coder and the checkpoints, with the tests that must detect their mutants.
 CELL_TESTS = "tests/network/cells tests/network/test_gradient_check.py"
 TARGETS = {f"network/cells/{name}.py": CELL_TESTS for name in CELLS} | {
     "network/output.py": "tests/network/test_output.py tests/network/test_gradient_check.py",
@@ -65,8 +65,8 @@ OTHER = {"min": "max", "max": "min"}
 WITHOUT_JIT = (
     "engines/kernels/",
     "compression/online_learner.py",
-)  # kernels, and a module that hands out parts of its arrays
-TIME_LIMIT_FACTOR = 5  # a mutant that takes so many times as long as none, and 20 s more, counts as noticed
+)  # kernels, and a module that returns views of its arrays
+TIME_LIMIT_FACTOR = 5  # a mutant is detected if its tests need this many times the usual time, plus 20 s
 
 
 class Mutant(NamedTuple):
@@ -79,22 +79,22 @@ class Mutant(NamedTuple):
 
 
 def mutants(module: str, source: str) -> Iterator[Mutant]:
-    """Every change of every place that means something when it runs."""
+    """Yield every mutant of a module. Annotations and other code without effect at run time are not changed."""
     tree = ast.parse(source)
-    idle = {id(node) for part in _idle(tree) for node in ast.walk(part)}
+    excluded = {id(node) for part in _excluded(tree) for node in ast.walk(part)}
     for place, node in enumerate(ast.walk(tree)):
-        for changed in () if id(node) in idle else _changes(node):
-            other = copy.deepcopy(tree)
-            target = next(own for at, own in enumerate(ast.walk(other)) if at == place)
+        for changed in () if id(node) in excluded else _changes(node):
+            mutated = copy.deepcopy(tree)
+            target = next(candidate for number, candidate in enumerate(ast.walk(mutated)) if number == place)
             before = ast.unparse(target)
             for name, value in changed.items():
                 setattr(target, name, value)
             change = f"{before}  ->  {ast.unparse(target)}"
-            yield Mutant(module, getattr(node, "lineno", 0), change, ast.unparse(other))
+            yield Mutant(module, getattr(node, "lineno", 0), change, ast.unparse(mutated))
 
 
-def _idle(tree: ast.AST) -> Iterator[ast.AST]:
-    """Annotations, which nothing runs, and the options of `zip` and `dataclass`, which guard against a wrong use."""
+def _excluded(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the annotations, and the keyword arguments of `zip` and `dataclass`, which only prevent wrong use."""
     for owner in ast.walk(tree):
         yield from (hint for name in ("annotation", "returns") if (hint := getattr(owner, name, None)) is not None)
         if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id in ("zip", "dataclass"):
@@ -102,7 +102,7 @@ def _idle(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _changes(node: ast.AST) -> Iterator[dict[str, object]]:
-    """What else a node could be, by its fields."""
+    """Yield the changes of a node, each as new values of its fields."""
     match node:
         case ast.BinOp() | ast.BoolOp() | ast.AugAssign() if type(node.op) in SWAPS:
             yield {"op": SWAPS[type(node.op)]()}
@@ -125,7 +125,7 @@ def _changes(node: ast.AST) -> Iterator[dict[str, object]]:
 
 
 class Project:
-    """A copy of the project in `folder`, in which one module at a time may be another; to be left as a context."""
+    """A copy of the project in `folder`, in which one module at a time is replaced. Use it in a `with` block."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -134,7 +134,9 @@ class Project:
         for name in ("src", "tests", "benchmarks"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "mutation"))
         shutil.copy(ROOT / "pyproject.toml", folder)
-        compileall.compile_dir(folder / "src", quiet=1)  # to bytecode, of the modules as they are: no other is kept
+        compileall.compile_dir(
+            folder / "src", quiet=1
+        )  # bytecode of the unchanged modules; none is written for mutants
 
     def __enter__(self) -> Project:
         return self
@@ -142,8 +144,8 @@ class Project:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def notices(self, mutant: Mutant, tests: str, limit: float) -> bool:
-        """Whether the tests fail, or do not end within `limit` seconds, with a mutant in the project."""
+    def detects(self, mutant: Mutant, tests: str, limit: float) -> bool:
+        """Return True if the tests fail with a mutant, or do not end within `limit` seconds."""
         path = Path("src/recurra") / mutant.module
         (self._folder / path).write_text(mutant.source, encoding="utf-8")
         try:
@@ -152,11 +154,11 @@ class Project:
             shutil.copy2(ROOT / path, self._folder / path)
 
     def seconds(self, module: str, tests: str) -> float:
-        """How long the tests of a module take as it is, with its kernels compiled; they must pass."""
+        """Return the seconds that a module's tests need without a mutant, with compiled kernels; they must pass."""
         for _ in range(2):
             started = time.monotonic()
             if self._fails(module, tests, 3600):
-                raise SystemExit(f"the tests fail as it is: {tests}")
+                raise SystemExit(f"the tests fail without a mutant: {tests}")
         return time.monotonic() - started
 
     def _fails(self, module: str, tests: str, limit: float) -> bool:
@@ -169,53 +171,57 @@ class Project:
 
     def _process(self, *, jit: bool) -> subprocess.Popen[str]:
         if jit not in self._forks:
-            own = {
+            variables = {
                 "PYTHONPATH": str(self._folder / "src"),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "HYPOTHESIS_PROFILE": "mutants",
             }
-            own |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NUMBA_CACHE_DIR": str(self._folder / "kernels")}
-            own |= {} if jit else {"NUMBA_DISABLE_JIT": "1"}
-            line, pipe = [sys.executable, str(FORKS)], subprocess.PIPE
-            process = subprocess.Popen(line, cwd=self._folder, env=os.environ | own, stdin=pipe, stdout=pipe, text=True)
+            variables |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NUMBA_CACHE_DIR": str(self._folder / "kernels")}
+            variables |= {} if jit else {"NUMBA_DISABLE_JIT": "1"}
+            command, pipe = [sys.executable, str(FORKS)], subprocess.PIPE
+            process = subprocess.Popen(
+                command, cwd=self._folder, env=os.environ | variables, stdin=pipe, stdout=pipe, text=True
+            )
             self._forks[jit] = self._stack.enter_context(process)
         return self._forks[jit]
 
 
-def chosen(argument: str) -> list[Mutant]:
-    """The mutants of a module, or of some of its lines, in a random order: those tried first are a sample."""
+def selected(argument: str) -> list[Mutant]:
+    """Return the mutants of a module, or of some of its lines, in random order: the first ones are a sample."""
     module, _, lines = argument.partition(":")
-    found = list(mutants(module, (ROOT / "src/recurra" / module).read_text(encoding="utf-8")))
-    random.Random(0).shuffle(found)  # noqa: S311 - a sample
-    return [mutant for mutant in found if not lines or str(mutant.line) in lines.split(",")]
+    every = list(mutants(module, (ROOT / "src/recurra" / module).read_text(encoding="utf-8")))
+    random.Random(0).shuffle(every)  # noqa: S311 - a sample
+    return [mutant for mutant in every if not lines or str(mutant.line) in lines.split(",")]
 
 
-def unnoticed(projects: list[Project], found: list[Mutant], tests: str, until: float) -> tuple[int, list[Mutant]]:
-    """Try mutants of one module, beside each other, `until` a time; how many were tried, and those not noticed."""
-    left: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
-    for mutant in found:
-        left.put(mutant)
+def undetected(projects: list[Project], tried: list[Mutant], tests: str, until: float) -> tuple[int, list[Mutant]]:
+    """Try mutants of one module in parallel, `until` a time. Return the number of tried and the undetected mutants."""
+    waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
+    for mutant in tried:
+        waiting.put(mutant)
 
     def work(project: Project) -> list[tuple[Mutant, bool]]:
-        limit, results = TIME_LIMIT_FACTOR * project.seconds(found[0].module, tests) + 20, []
+        limit, results = TIME_LIMIT_FACTOR * project.seconds(tried[0].module, tests) + 20, []
         while time.monotonic() < until:
             try:
-                mutant = left.get_nowait()
+                mutant = waiting.get_nowait()
             except queue.Empty:
                 break
-            results.append((mutant, project.notices(mutant, tests, limit)))
+            results.append((mutant, project.detects(mutant, tests, limit)))
         return results
 
     with ThreadPoolExecutor(len(projects)) as pool:
         results = [result for part in pool.map(work, projects) for result in part]
-    return len(results), [mutant for mutant, seen in results if not seen]
+    return len(results), [mutant for mutant, detected in results if not detected]
 
 
 def main() -> None:
-    """Try the mutants, and print those that nothing noticed."""
+    """Try the mutants, and print those that no test detects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modules", nargs="*", default=list(TARGETS), help="below src/recurra; module:LINE,… for lines")
-    parser.add_argument("--seconds", type=float, default=3600, help="for all modules together")
+    parser.add_argument(
+        "modules", nargs="*", default=list(TARGETS), help="module below src/recurra, or MODULE:LINE,… for some lines"
+    )
+    parser.add_argument("--seconds", type=float, default=3600, help="time limit for all modules together")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     end = time.monotonic() + options.seconds
@@ -223,12 +229,12 @@ def main() -> None:
         folders = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(options.workers)]
         projects = [stack.enter_context(Project(Path(folder))) for folder in folders]
         for number, argument in enumerate(options.modules):
-            module, found = argument.partition(":")[0], chosen(argument)
+            module, candidates = argument.partition(":")[0], selected(argument)
             share = (end - time.monotonic()) / (len(options.modules) - number)
-            tried, survivors = unnoticed(projects, found, TARGETS[module], time.monotonic() + share)
-            left = f", {len(found) - tried} not tried" if tried < len(found) else ""
-            print(f"{argument}: {tried - len(survivors)} of {tried} noticed{left}", flush=True)
-            for mutant in sorted(survivors, key=lambda one: one.line):
+            tried, survivors = undetected(projects, candidates, TARGETS[module], time.monotonic() + share)
+            rest = f", {len(candidates) - tried} not tried" if tried < len(candidates) else ""
+            print(f"{argument}: {tried - len(survivors)} of {tried} detected{rest}", flush=True)
+            for mutant in sorted(survivors, key=lambda mutant: mutant.line):
                 print(f"  line {mutant.line}: {mutant.change}", flush=True)
 
 

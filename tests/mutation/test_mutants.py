@@ -1,4 +1,4 @@
-"""The mutants are those that they should be, and one that breaks a module is noticed."""
+"""The mutation program makes the expected mutants, and the tests detect a mutant that breaks a module."""
 
 from __future__ import annotations
 
@@ -46,31 +46,31 @@ def test_each_sign_bound_and_number_is_changed_once() -> None:
     )
 
 
-def test_every_mutant_is_another_module() -> None:
+def test_mutants_differ_and_compile() -> None:
     sources = [mutant.source for mutant in mutants.mutants("f.py", SOURCE)]
     assert len(set(sources)) == len(sources)
     for source in sources:
         compile(source, "f.py", "exec")
 
 
-def test_targets_and_their_tests_are_there() -> None:
+def test_targets_and_their_tests_exist() -> None:
     for module, tests in mutants.TARGETS.items():
         assert (mutants.ROOT / "src/recurra" / module).is_file()
         assert all((mutants.ROOT / path).exists() for path in tests.split())
 
 
-def test_every_cell_of_the_registry_is_a_target() -> None:
+def test_every_cell_is_a_target() -> None:
     for name in CELLS:
         assert mutants.TARGETS[f"network/cells/{name}.py"] == mutants.CELL_TESTS
-        assert mutants.chosen(f"network/cells/{name}.py")
+        assert mutants.selected(f"network/cells/{name}.py")
 
 
-def test_lines_can_be_chosen() -> None:
+def test_lines_can_be_selected() -> None:
     module = "network/optimizers/clipping.py"
-    every = mutants.chosen(module)
+    every = mutants.selected(module)
     lines = sorted({mutant.line for mutant in every})
     assert len(lines) > 2
-    assert mutants.chosen(f"{module}:{lines[0]},{lines[2]}") == [
+    assert mutants.selected(f"{module}:{lines[0]},{lines[2]}") == [
         mutant for mutant in every if mutant.line in (lines[0], lines[2])
     ]
 
@@ -82,22 +82,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def project(folder: Path) -> Iterator[mutants.Project]:
-    with mutants.Project(folder) as made:
-        yield made
+    with mutants.Project(folder) as copy:
+        yield copy
 
 
-def test_a_sign_that_is_changed_is_noticed(project: mutants.Project) -> None:
+def test_changed_sign_is_detected(project: mutants.Project) -> None:
     module, tests = "network/optimizers/clipping.py", "tests/network/optimizers/test_clipping.py"
-    assert project.notices(mutants.chosen(module)[0], tests, 120)
-    assert project.seconds(module, tests) < 120  # as it is the module passes
+    assert project.detects(mutants.selected(module)[0], tests, 120)
+    assert project.seconds(module, tests) < 120  # without a mutant the tests pass
 
 
 @pytest.mark.parametrize(("seconds", "limit"), [(0, 120), (1000, 1)])
-def test_a_mutant_that_does_not_end_is_noticed(
-    project: mutants.Project, folder: Path, seconds: int, limit: int
-) -> None:
+def test_mutant_without_end_is_detected(project: mutants.Project, folder: Path, seconds: int, limit: int) -> None:
     test = f"import subprocess\n\ndef test_long():\n    subprocess.run(['sleep', '{seconds}'])\n"
     (folder / "tests/test_long.py").write_text(test)
     source = (mutants.ROOT / "src/recurra/formatting.py").read_text(encoding="utf-8")
     mutant = mutants.Mutant("formatting.py", 1, "", source)
-    assert project.notices(mutant, "tests/test_long.py", limit) == (seconds > limit)
+    assert project.detects(mutant, "tests/test_long.py", limit) == (seconds > limit)
