@@ -105,8 +105,8 @@ def test_kernels_give_same_bits_for_any_division_into_calls(cell: str, streams: 
     at_once, end = BatchedNetwork(p.config, p.parameters).log_probabilities(p.inputs, p.state)
     logs, state = [], p.state
     for chunk in np.split(p.inputs, 2):
-        found, state = BatchedNetwork(p.config, p.parameters).log_probabilities(chunk, state)
-        logs.append(found)
+        log_p, state = BatchedNetwork(p.config, p.parameters).log_probabilities(chunk, state)
+        logs.append(log_p)
     assert np.concatenate(logs).tobytes() == at_once.tobytes()
     stepwise, last = Stepper(p.config, p.parameters).read(p.inputs, p.state)
     assert stepwise.tobytes() == at_once.tobytes()
@@ -122,11 +122,11 @@ def test_gradient_of_two_streams_is_the_sum_of_both(cell: str) -> None:
         network.loss_and_gradients(
             p.config,
             p.parameters,
-            p.inputs[:, own],
-            p.targets[:, own],
-            map_state(operator.itemgetter((slice(None), own)), p.state),
+            p.inputs[:, part],
+            p.targets[:, part],
+            map_state(operator.itemgetter((slice(None), part)), p.state),
         )
-        for own in (slice(0, 1), slice(1, 2))
+        for part in (slice(0, 1), slice(1, 2))
     ]
     assert both[0] == pytest.approx(sum(loss for loss, _, _ in apart), rel=1e-13)
     for name in p.parameters:

@@ -45,7 +45,7 @@ def missing_parts(name: str, spec: CellSpec, kernels: CellKernels | None, browse
         config = ModelConfig(cell=name, activation=activation, hidden_size=H)
         equations = spec.equations(config)
         shapes = equations.shapes(D, H)
-        require(all(shapes[own][0] == len(spec.gates) * H for own in spec.stacked & set(shapes)), "stacked")
+        require(all(shapes[key][0] == len(spec.gates) * H for key in spec.stacked & set(shapes)), "stacked")
         require(spec.gate_biases.keys() <= shapes.keys(), "gate_biases")
         require(spec.variant(activation) in browser, "cells.js")
     require({gate for gates in spec.gate_biases.values() for gate in gates} <= set(spec.gates), "gate_biases")
@@ -72,7 +72,7 @@ def test_every_cell_is_complete(name: str) -> None:
 def test_settings_reference_and_kernels_have_the_same_cells() -> None:
     assert list(settings.CELLS) == list(CELLS) == list(KERNELS)
     assert len({kernels.StepWeights for kernels in KERNELS.values()}) == len(KERNELS)
-    assert browser_cells() == {spec.variant(own) for spec in CELLS.values() for own in spec.activations}
+    assert browser_cells() == {spec.variant(activation) for spec in CELLS.values() for activation in spec.activations}
 
 
 BROKEN: list[tuple[str, dict[str, Any]]] = [
@@ -124,13 +124,13 @@ def test_kernels_have_weights_for_all_passes(name: str) -> None:
     config = ModelConfig(cell=name, hidden_size=H, layers=2)
     shapes = CELLS[name].equations(config).shapes(H, H)
     padded = {
-        own: np.ones((shape[1], shape[0]) if len(shape) == 2 else (1, *shape), np.float32)
-        for own, shape in shapes.items()
+        key: np.ones((shape[1], shape[0]) if len(shape) == 2 else (1, *shape), np.float32)
+        for key, shape in shapes.items()
     }
     weights = KERNELS[name].step_weights(config, [padded, padded], np.stack)
     assert type(weights) is KERNELS[name].StepWeights
-    for own, array in weights._asdict().items():
-        if own in padded:
-            assert array.shape == (2, *padded[own].shape)
+    for key, array in weights._asdict().items():
+        if key in padded:
+            assert array.shape == (2, *padded[key].shape)
     layer = KERNELS[name].layer_weights(config, padded, {})
-    assert all(np.shares_memory(array, padded[own]) for own, array in layer._asdict().items() if own in padded)
+    assert all(np.shares_memory(array, padded[key]) for key, array in layer._asdict().items() if key in padded)

@@ -42,11 +42,11 @@ def numbers(seed: int) -> Arrays:
 
 def copies(arrays: Arrays) -> Arrays:
     """Return copies with the alignment that the kernels expect."""
-    found = {}
+    result = {}
     for name, array in arrays.items():
-        found[name] = aligned_zeros(*array.shape) if array.ndim == 2 else np.zeros_like(array)
-        found[name][...] = array
-    return found
+        result[name] = aligned_zeros(*array.shape) if array.ndim == 2 else np.zeros_like(array)
+        result[name][...] = array
+    return result
 
 
 def bits(arrays: Arrays) -> dict[str, bytes]:
@@ -76,8 +76,10 @@ def in_place_steps(training: TrainingConfig, parameters: Arrays, count: int, sta
 
 def absences(registry: Iterable[str], optimizers: Iterable[str] = settings.OPTIMIZERS) -> list[str]:
     """Return the optimizers that are missing in a registry, and those that the settings do not have."""
-    found, wanted = set(registry), set(optimizers)
-    return [f"lacks {name}" for name in sorted(wanted - found)] + [f"adds {name}" for name in sorted(found - wanted)]
+    registered, required = set(registry), set(optimizers)
+    return [f"lacks {name}" for name in sorted(required - registered)] + [
+        f"adds {name}" for name in sorted(registered - required)
+    ]
 
 
 @pytest.mark.parametrize("registry", REGISTRIES)
@@ -127,10 +129,10 @@ def test_in_place_update_writes_parameters_and_state_only(name: str, ema: float)
 @pytest.mark.parametrize("share", [1, 0.75])
 def test_pure_and_in_place_updates_have_the_same_bits(name: str, ema: float, share: float) -> None:
     """Check the default hyper-parameters, and a fraction of each."""
-    training = training_of(name, ema, **{own: share * usual for own, usual in HYPERPARAMETERS[name].items()})
+    training = training_of(name, ema, **{option: share * usual for option, usual in HYPERPARAMETERS[name].items()})
     expected, expected_state = pure_steps(training, numbers(0), 4)
-    found, state = in_place_steps(training, numbers(0), 4)
-    assert bits(found) == bits(expected)
+    result, state = in_place_steps(training, numbers(0), 4)
+    assert bits(result) == bits(expected)
     assert bits(state) == bits(expected_state)
 
 
@@ -143,17 +145,17 @@ def test_state_can_be_saved_and_loaded(tmp_path: Path, name: str, steps: Any, em
     tensor_file.write(tmp_path / "saved.safetensors", parameters | state, {})
     loaded, _ = tensor_file.read(tmp_path / "saved.safetensors")
     expected = steps(training, parameters, 2, copies(state))
-    found = steps(training, parameters, 2, copies({key: loaded[key] for key in state}))
-    assert [bits(arrays) for arrays in found] == [bits(arrays) for arrays in expected]
+    result = steps(training, parameters, 2, copies({key: loaded[key] for key in state}))
+    assert [bits(arrays) for arrays in result] == [bits(arrays) for arrays in expected]
 
 
 @of_all
 @pytest.mark.parametrize("steps", [pure_steps, in_place_steps])
 def test_every_hyperparameter_changes_the_update(name: str, steps: Any) -> None:
     usual = steps(training_of(name), numbers(0), 2)
-    for own, value in HYPERPARAMETERS[name].items():
-        other = steps(training_of(name, **{own: value / 2}), numbers(0), 2)
-        assert bits(usual[0]) != bits(other[0]), own
+    for option, value in HYPERPARAMETERS[name].items():
+        other = steps(training_of(name, **{option: value / 2}), numbers(0), 2)
+        assert bits(usual[0]) != bits(other[0]), option
 
 
 @of_all

@@ -59,17 +59,17 @@ def engines(config: ModelConfig, training: TrainingConfig) -> list[Any]:
 def test_updates_equal_the_reference(config: ModelConfig, changes: dict[str, Any]) -> None:
     training = settings(**changes)
     batched, reference = engines(config, training)
-    found, expected = batched.train(*updates()), reference.train(*updates())
-    assert np.allclose(found.losses, expected.losses, rtol=1e-5)
-    assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-4)
+    actual, expected = batched.train(*updates()), reference.train(*updates())
+    assert np.allclose(actual.losses, expected.losses, rtol=1e-5)
+    assert np.allclose(actual.gradient_norms, expected.gradient_norms, rtol=1e-4)
     before = initialize(config, K, seed=1, scale=0.3)
     for name, array in reference.parameters().items():
         step = np.abs(array - before[name]).max()
         assert step > 0, name
         assert np.abs(batched.parameters()[name] - array).max() < 1e-4 * step + 2e-7, name
-    for own, other in zip(batched.state(), reference.state(), strict=True):
-        assert own.shape == other.shape
-        assert np.allclose(own, other, atol=2e-5)
+    for field, other in zip(batched.state(), reference.state(), strict=True):
+        assert field.shape == other.shape
+        assert np.allclose(field, other, atol=2e-5)
 
 
 @by_network
@@ -81,7 +81,7 @@ def test_without_carry_updates_start_from_a_zero_state(config: ModelConfig) -> N
             single.zero_state()
             assert single.train(inputs[i : i + 1], targets[i : i + 1], rates[i : i + 1]).losses[0] == losses[i]
         assert all(np.array_equal(a, single.parameters()[name]) for name, a in block.parameters().items())
-        assert all(np.array_equal(own, other) for own, other in zip(block.state(), single.state(), strict=True))
+        assert all(np.array_equal(field, other) for field, other in zip(block.state(), single.state(), strict=True))
 
 
 @by_network
@@ -91,16 +91,16 @@ def test_padding_and_fewer_steps_equal_the_reference(config: ModelConfig) -> Non
     batched, reference = engines(config, settings(dropout=0.2))
     start = Start(initialize(config, K, seed=1, scale=0.3), state=random_state(config))
     shortened = BatchedEngine(config, settings(dropout=0.2, sequence_length=T - 2), start)
-    found, expected, exact = (e.train(inputs, targets, rates) for e in (batched, reference, shortened))
-    assert found.losses == exact.losses
-    assert found.losses == pytest.approx(expected.losses, rel=1e-5)
-    assert found.gradient_norms == pytest.approx(expected.gradient_norms, rel=1e-4)
+    actual, expected, exact = (e.train(inputs, targets, rates) for e in (batched, reference, shortened))
+    assert actual.losses == exact.losses
+    assert actual.losses == pytest.approx(expected.losses, rel=1e-5)
+    assert actual.gradient_norms == pytest.approx(expected.gradient_norms, rel=1e-4)
     for name, array in reference.parameters().items():
         assert np.allclose(batched.parameters()[name], array, atol=1e-5), name
         assert np.array_equal(batched.parameters()[name], shortened.parameters()[name])
     other = np.where(targets < 0, (inputs + 1) % K, inputs)  # the inputs at padding do not matter
     again, _ = engines(config, settings(dropout=0.2))
-    assert again.train(other, targets, rates).losses == found.losses
+    assert again.train(other, targets, rates).losses == actual.losses
     assert batched.train(*updates(1)).losses == pytest.approx(reference.train(*updates(1)).losses, rel=1e-5)
 
 
@@ -121,12 +121,12 @@ def test_every_optimizer_equals_the_reference(optimizer: str, share: float) -> N
 
 @by_network
 def test_number_of_threads_does_not_change_the_bits(config: ModelConfig) -> None:
-    found = []
+    actual = []
     for threads in (1, 2, 3):
         engine, _ = engines(config, settings(threads=threads, shards=3, dropout=0.3))
         losses = engine.train(*updates()).losses
-        found.append((losses.tobytes(), {n: a.tobytes() for n, a in engine.parameters().items()}))
-    assert found[0] == found[1] == found[2]
+        actual.append((losses.tobytes(), {n: a.tobytes() for n, a in engine.parameters().items()}))
+    assert actual[0] == actual[1] == actual[2]
 
 
 @by_network
@@ -158,8 +158,8 @@ def test_reading_equals_the_reference_and_single_steps(config: ModelConfig) -> N
         row, state = trained.log_probabilities(ids[k : k + 1], state)
         rows.append(row[0])
     assert np.array_equal(whole, np.array(rows))
-    for own, other in zip(final, state, strict=True):
-        assert np.array_equal(own, other)
+    for field, other in zip(final, state, strict=True):
+        assert np.array_equal(field, other)
 
 
 def test_dropout_depends_on_the_update_and_the_seed() -> None:
@@ -229,5 +229,5 @@ def test_returned_arrays_are_copies(cell: str) -> None:
     config, training = ModelConfig(cell=cell, hidden_size=16), TrainingConfig(batch_size=2, optimizer="adam", ema=0.5)
     engine = BatchedEngine(config, training, Start(initialize(config, 16, seed=0)))
     arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), *engine.state()]
-    own = [engine._flat, *engine._optimizer.state.values(), *(layer.states.h for layer in engine._shards[0].layers)]
-    assert not any(np.shares_memory(array, other) for array in arrays for other in own)
+    buffers = [engine._flat, *engine._optimizer.state.values(), *(layer.states.h for layer in engine._shards[0].layers)]
+    assert not any(np.shares_memory(array, other) for array in arrays for other in buffers)

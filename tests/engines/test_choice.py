@@ -56,7 +56,9 @@ def plain(logits: list[float], config: SamplingConfig, seen: str = "") -> Floats
     if config.top_k:
         p[p < np.sort(p)[::-1][min(config.top_k, len(p)) - 1]] = 0
     p /= p.sum()
-    above = np.array([p[p > own].sum() for own in p])  # an id stays if the more likely ids have less than top_p
+    above = np.array(
+        [p[p > probability].sum() for probability in p]
+    )  # an id stays if the more likely ids have less than top_p
     if config.top_p < 1:
         p[(above >= config.top_p) & (p < p.max())] = 0
     p[p < config.min_p * p.max()] = 0
@@ -93,9 +95,9 @@ def test_all_rules_equal_the_plain_implementation(
     config = SamplingConfig(
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=penalty, ban=ban
     )
-    found, expected = shares(logits, config, seen), plain(logits, config, seen)
-    assert np.abs(found - expected).max() <= 0.0015
-    assert set(np.flatnonzero(found)) <= set(np.flatnonzero(expected))
+    actual, expected = shares(logits, config, seen), plain(logits, config, seen)
+    assert np.abs(actual - expected).max() <= 0.0015
+    assert set(np.flatnonzero(actual)) <= set(np.flatnonzero(expected))
 
 
 @pytest.mark.parametrize(
@@ -130,8 +132,8 @@ def test_every_filter_keeps_the_expected_ids(config: SamplingConfig, left: list[
 def test_the_penalty_divides_positive_logits_and_multiplies_negative_ones() -> None:
     config = SamplingConfig(repetition_penalty=2)
     expected = np.exp([2, 2, -2, -1.0])
-    found = shares([4, 2, -1, -1], config, seen="acac", draws=20_000)
-    assert np.allclose(found, expected / expected.sum(), atol=1e-3)
+    actual = shares([4, 2, -1, -1], config, seen="acac", draws=20_000)
+    assert np.allclose(actual, expected / expected.sum(), atol=1e-3)
 
 
 def test_every_id_has_its_probability() -> None:
@@ -153,9 +155,9 @@ def test_random_distributions_temperatures_and_numbers(
     values: list[float], temperature: float, uniform: float, ban: str
 ) -> None:
     ban = ban if len(values) > 2 else ""
-    found = chosen(values, SamplingConfig(temperature=temperature, ban=ban), uniform)
-    assert 0 <= found < len(values)
-    assert vocabulary_of(len(values)).symbols[found] not in ban
+    actual = chosen(values, SamplingConfig(temperature=temperature, ban=ban), uniform)
+    assert 0 <= actual < len(values)
+    assert vocabulary_of(len(values)).symbols[actual] not in ban
 
 
 @pytest.mark.parametrize("temperature", [0.0, 5e-324, 1e-300, 1e-46, 1e-38, 1e-4])

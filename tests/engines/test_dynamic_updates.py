@@ -37,12 +37,12 @@ def parts(config: ModelConfig) -> tuple[dict[str, NDArray[Any]], network.State]:
 @pytest.mark.parametrize("steps", [1, 6])
 def test_gradient_equals_the_reference(config: ModelConfig, steps: int) -> None:
     parameters, state = parts(config)
-    own = DynamicNetwork(config, parameters, state, 6)
+    learner = DynamicNetwork(config, parameters, state, 6)
     x, y = IDS[:steps], IDS[1 : steps + 1]
-    own.read(x)
-    own.differentiate(x, y)
+    learner.read(x)
+    learner.differentiate(x, y)
     _, expected, _ = network.loss_and_gradients(config, parameters, x[:, None], y[:, None], state)
-    for name, gradient in own._layout.unpack(own.gradient).items():
+    for name, gradient in learner._layout.unpack(learner.gradient).items():
         assert np.abs(expected[name]).max() > 0
         assert np.allclose(gradient, expected[name], atol=1e-5), name
 
@@ -50,26 +50,26 @@ def test_gradient_equals_the_reference(config: ModelConfig, steps: int) -> None:
 @by_network
 def test_predictions_before_learning_equal_the_network(config: ModelConfig) -> None:
     parameters, state = parts(config)
-    own, plain = DynamicNetwork(config, parameters, state, 6), create_network(config, parameters)
+    learner, plain = DynamicNetwork(config, parameters, state, 6), create_network(config, parameters)
     for start in (0, 6, 12):
         x, y = IDS[start : start + 6], IDS[start + 1 : start + 7]
         expected, state = plain.log_probabilities(x, state)
-        assert own.read(x[:3]).tobytes() == expected[:3].tobytes()  # `read` alone does not advance the state
-        assert own.read(x).tobytes() == expected.tobytes()
-        own.differentiate(x, y)
+        assert learner.read(x[:3]).tobytes() == expected[:3].tobytes()  # `read` alone does not advance the state
+        assert learner.read(x).tobytes() == expected.tobytes()
+        learner.differentiate(x, y)
 
 
 @by_network
 def test_learning_does_not_change_the_given_parameters(config: ModelConfig) -> None:
     parameters, state = parts(config)
     before = {name: array.copy() for name, array in parameters.items()}
-    own = DynamicNetwork(config, parameters, state, 6)
-    pull, step = np.zeros_like(own.gradient), np.full_like(own.gradient, 0.1)
+    learner = DynamicNetwork(config, parameters, state, 6)
+    pull, step = np.zeros_like(learner.gradient), np.full_like(learner.gradient, 0.1)
     losses = []
     for _ in range(30):
-        losses.append(-own.read(IDS[:6])[np.arange(6), IDS[1:7]].sum())
-        own.differentiate(IDS[:6], IDS[1:7])
-        own.learn(pull, step)
+        losses.append(-learner.read(IDS[:6])[np.arange(6), IDS[1:7]].sum())
+        learner.differentiate(IDS[:6], IDS[1:7])
+        learner.learn(pull, step)
     assert losses[-1] < 0.7 * losses[0]
     assert all(np.array_equal(parameters[name], array) for name, array in before.items())
 

@@ -75,14 +75,14 @@ def test_gradients_of_one_update_equal_the_reference(hidden: int, symbols: int, 
         done = count
         parameters, state = engine.parameters(), engine.state()
         assert np.abs(state.h).max() > 1e-3
-        result, found = fused_gradients(config, parameters, state, inputs[count], targets[count])
+        result, actual = fused_gradients(config, parameters, state, inputs[count], targets[count])
         loss, expected, _ = network.loss_and_gradients(config, parameters, inputs[count], targets[count], state)
         assert result.losses[0] == pytest.approx(loss, rel=1e-5)
-        for name, gradient in found.items():
+        for name, gradient in actual.items():
             largest = np.abs(expected[name]).max()
             assert largest > 0, name
             assert np.abs(gradient - expected[name]).max() < 1e-4 * largest + 1e-6, (count, name)
-        norm = np.sqrt(sum(np.sum(expected[name] ** 2) for name in found))
+        norm = np.sqrt(sum(np.sum(expected[name] ** 2) for name in actual))
         assert result.gradient_norms[0] == pytest.approx(norm, rel=1e-4)
 
 
@@ -129,9 +129,9 @@ def test_shorter_sequences_in_a_larger_workspace_same_bits() -> None:
     long.train(*updates(2))
     start = Start(long.parameters(), long.optimizer_state(), long.state())
     short = FusedEngine(CONFIG, TrainingConfig(sequence_length=4), start)
-    found, expected = long.train(inputs, targets, rates), short.train(inputs, targets, rates)
-    assert np.array_equal(found.losses, expected.losses)
-    assert np.array_equal(found.gradient_norms, expected.gradient_norms)
+    actual, expected = long.train(inputs, targets, rates), short.train(inputs, targets, rates)
+    assert np.array_equal(actual.losses, expected.losses)
+    assert np.array_equal(actual.gradient_norms, expected.gradient_norms)
     assert all(np.array_equal(a, short.parameters()[name]) for name, a in long.parameters().items())
     assert np.array_equal(long.state().h, short.state().h)
 
@@ -178,11 +178,11 @@ def test_log_probabilities_equal_the_reference() -> None:
     parameters = initialize(CONFIG, K, seed=1, scale=0.2)
     state = network.State(h=stream(1, "h").normal(M).reshape(1, 1, M).clip(-0.9, 0.9))
     ids = random_ids(21)
-    found, final = FusedNetwork(parameters).log_probabilities(ids, state)
+    actual, final = FusedNetwork(parameters).log_probabilities(ids, state)
     expected = network.forward(CONFIG, parameters, ids[:, np.newaxis], state)
-    assert np.allclose(found, expected.log_probabilities[:, 0], atol=5e-6)
+    assert np.allclose(actual, expected.log_probabilities[:, 0], atol=5e-6)
     assert np.allclose(final.h, expected.state.h, atol=1e-6)
-    assert np.allclose(np.exp(found.astype(np.float64)).sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(np.exp(actual.astype(np.float64)).sum(axis=1), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [FusedEngine, ReferenceEngine])

@@ -13,19 +13,19 @@ SCRIPT = Path(__file__).parents[1] / "helpers" / "engine_digests.py"
 COUNTS = {"fused": 2, "batched": 3, "stepping": 4}
 
 
-def digests(**own: str) -> dict[str, list[str]]:
+def digests(**variables: str) -> dict[str, list[str]]:
     """Return the digests by the part of the engine that computes them."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | own
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | variables
     done = subprocess.run([sys.executable, SCRIPT], env=environment, capture_output=True, text=True, check=True)
-    return {part: found for part, *found in map(str.split, done.stdout.splitlines())}
+    return {part: result for part, *result in map(str.split, done.stdout.splitlines())}
 
 
 @pytest.fixture(scope="module")
 def native() -> dict[str, list[str]]:
     """The digests of this processor."""
-    found = digests()
-    assert {part: len(set(each)) for part, each in found.items()} == COUNTS
-    return found
+    result = digests()
+    assert {part: len(set(each)) for part, each in result.items()} == COUNTS
+    return result
 
 
 def test_same_bits_without_the_jit(native: dict[str, list[str]]) -> None:

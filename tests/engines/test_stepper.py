@@ -23,7 +23,7 @@ CONFIGS = {
 }
 
 
-def made(name: str) -> tuple[ModelConfig, dict[str, np.ndarray], int]:
+def small_network(name: str) -> tuple[ModelConfig, dict[str, np.ndarray], int]:
     config, symbols = CONFIGS[name]
     return config, initialize(config, symbols, seed=1, scale=0.3), symbols
 
@@ -31,15 +31,15 @@ def made(name: str) -> tuple[ModelConfig, dict[str, np.ndarray], int]:
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("streams", [1, 2, 37])
 def test_reading_has_the_bits_of_the_network(name: str, streams: int) -> None:
-    config, parameters, symbols = made(name)
+    config, parameters, symbols = small_network(name)
     ids = np.random.default_rng(3).integers(0, symbols, (11, streams))
     begin = network.zero_state(config, streams)
     begin = type(begin)(*(np.random.default_rng(4).normal(size=field.shape).astype(np.float32) for field in begin))
     logs, state = Stepper(config, parameters).read(ids, begin)
     alone = create_network(config, parameters)
     for s in range(streams):
-        own = type(begin)(*(field[:, s : s + 1] for field in begin))
-        expected, last = alone.log_probabilities(ids[:, s], own)
+        stream_state = type(begin)(*(field[:, s : s + 1] for field in begin))
+        expected, last = alone.log_probabilities(ids[:, s], stream_state)
         assert np.array_equal(logs[:, s], expected)
         for field, other in zip(state, last, strict=True):
             assert np.array_equal(field[:, s : s + 1], other)
@@ -47,7 +47,7 @@ def test_reading_has_the_bits_of_the_network(name: str, streams: int) -> None:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_log_p_of_sampled_text_equals_reading_it(name: str) -> None:
-    config, parameters, symbols = made(name)
+    config, parameters, symbols = small_network(name)
     stepper, vocabulary = Stepper(config, parameters), Vocabulary.of("".join(chr(97 + k) for k in range(symbols)))
     rules = rules_of(SamplingConfig(), vocabulary, np.zeros(0, np.int64), stepper.width)
     given, uniforms = np.full((20, 1), -1), np.random.default_rng(5).random((20, 1))

@@ -63,7 +63,7 @@ def pair(config: ModelConfig, training: TrainingConfig, other: str = "reference"
     parameters = initialize(config, K, seed=1, scale=0.3)
     start = Start(parameters, state=random_state(config, training.batch_size))
     changed = (TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", other))
-    return [engines.create(config, own, start) for own in changed]
+    return [engines.create(config, variant, start) for variant in changed]
 
 
 def arrays_of(engine: Any, updates_done: int) -> Start:
@@ -81,31 +81,31 @@ def test_hundred_losses_equal_the_compiled_engine(config: ModelConfig) -> None:
     training = settings(optimizer="adam", clip_norm=5.0, clip_value=1.0, dropout=0.2, ema=0.9)
     parameters = initialize(config, K, seed=5, scale=None)
     named = [TrainingConfig(**training.to_table() | {"engine": name, **_none(training)}) for name in ("torch", "auto")]
-    own, compiled = (engines.create(config, training, Start(parameters)) for training in named)
+    torch_engine, compiled = (engines.create(config, training, Start(parameters)) for training in named)
     given = updates(100, rate=5e-3)
-    found, expected = own.train(*given), compiled.train(*given)
-    assert np.abs(found.losses - expected.losses).max() / (T * B) < 1e-4
-    assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-3)
+    actual, expected = torch_engine.train(*given), compiled.train(*given)
+    assert np.abs(actual.losses - expected.losses).max() / (T * B) < 1e-4
+    assert np.allclose(actual.gradient_norms, expected.gradient_norms, rtol=1e-3)
     assert expected.losses[-1] < 0.98 * expected.losses[0]
     for name, array in compiled.optimizer_state().items():
-        assert np.allclose(own.optimizer_state()[name], array, rtol=1e-3, atol=1e-3), name
+        assert np.allclose(torch_engine.optimizer_state()[name], array, rtol=1e-3, atol=1e-3), name
 
 
 @needs_torch
 @by_network
 @pytest.mark.parametrize("changes", [{}, {"clip_norm": 0.7, "dropout": 0.3}, {"clip_value": 0.05}], ids=str)
 def test_updates_equal_the_reference(config: ModelConfig, changes: dict[str, Any]) -> None:
-    own, reference = pair(config, settings(**changes))
-    found, expected = own.train(*updates()), reference.train(*updates())
-    assert np.allclose(found.losses, expected.losses, rtol=1e-6)
-    assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-5)
+    torch_engine, reference = pair(config, settings(**changes))
+    actual, expected = torch_engine.train(*updates()), reference.train(*updates())
+    assert np.allclose(actual.losses, expected.losses, rtol=1e-6)
+    assert np.allclose(actual.gradient_norms, expected.gradient_norms, rtol=1e-5)
     before = initialize(config, K, seed=1, scale=0.3)
     for name, array in reference.parameters().items():
         step = np.abs(array - before[name]).max()
         assert step > 0, name
-        assert own.parameters()[name].dtype == np.float32
-        assert np.abs(own.parameters()[name] - array).max() < 1e-4 * step + 2e-7, name
-    for mine, other in zip(own.state(), reference.state(), strict=True):
+        assert torch_engine.parameters()[name].dtype == np.float32
+        assert np.abs(torch_engine.parameters()[name] - array).max() < 1e-4 * step + 2e-7, name
+    for mine, other in zip(torch_engine.state(), reference.state(), strict=True):
         assert mine.shape == other.shape
         assert np.allclose(mine, other, atol=1e-5)
 
@@ -115,15 +115,15 @@ def test_updates_equal_the_reference(config: ModelConfig, changes: dict[str, Any
 def test_padding_and_zero_states_equal_the_reference(config: ModelConfig) -> None:
     inputs, targets, rates = updates(2, T - 2)
     targets = np.where(np.arange(T - 2)[:, np.newaxis] < np.arange(B) % (T - 1), targets, -1)  # of b: 0 to T - 2
-    own, reference = pair(config, settings())
+    torch_engine, reference = pair(config, settings())
     for carry in (False, True):
-        found, expected = (engine.train(inputs, targets, rates, carry=carry) for engine in (own, reference))
-        assert np.allclose(found.losses, expected.losses, rtol=1e-6)
-        assert np.allclose(found.gradient_norms, expected.gradient_norms, rtol=1e-5)
-    for engine in (own, reference):
+        actual, expected = (engine.train(inputs, targets, rates, carry=carry) for engine in (torch_engine, reference))
+        assert np.allclose(actual.losses, expected.losses, rtol=1e-6)
+        assert np.allclose(actual.gradient_norms, expected.gradient_norms, rtol=1e-5)
+    for engine in (torch_engine, reference):
         engine.zero_state()
         assert not np.any(engine.state().h)
-    assert own.train(*updates(1)).losses == pytest.approx(reference.train(*updates(1)).losses, rel=1e-6)
+    assert torch_engine.train(*updates(1)).losses == pytest.approx(reference.train(*updates(1)).losses, rel=1e-6)
 
 
 @needs_torch
@@ -131,14 +131,16 @@ def test_padding_and_zero_states_equal_the_reference(config: ModelConfig) -> Non
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
 def test_every_optimizer_equals_the_reference(optimizer: str, share: float) -> None:
     hyper = {name: share * usual for name, usual in HYPERPARAMETERS[optimizer].items()}
-    own, reference = pair(ModelConfig(cell="gru", hidden_size=M), settings(optimizer=optimizer, ema=0.7, **hyper))
-    for engine in (own, reference):
+    torch_engine, reference = pair(
+        ModelConfig(cell="gru", hidden_size=M), settings(optimizer=optimizer, ema=0.7, **hyper)
+    )
+    for engine in (torch_engine, reference):
         engine.train(*updates(2))
-    assert list(own.optimizer_state()) == list(reference.optimizer_state())
+    assert list(torch_engine.optimizer_state()) == list(reference.optimizer_state())
     for name, array in reference.optimizer_state().items():
-        assert np.allclose(own.optimizer_state()[name], array, rtol=1e-3, atol=1e-5), name
+        assert np.allclose(torch_engine.optimizer_state()[name], array, rtol=1e-3, atol=1e-5), name
     for name, array in reference.parameters().items():
-        assert np.allclose(own.parameters()[name], array, atol=2e-3), name
+        assert np.allclose(torch_engine.parameters()[name], array, atol=2e-3), name
 
 
 @needs_torch
@@ -149,16 +151,16 @@ def test_single_updates_of_preset_classic() -> None:
     for left, done in ((0, 0), (10, 10), (290, 300)):
         compiled.train(inputs[:left], targets[:left], rates[:left])
         start = arrays_of(compiled, done)
-        own = engines.create(config, TrainingConfig(sequence_length=25, engine="torch", threads=1), start)
+        torch_engine = engines.create(config, TrainingConfig(sequence_length=25, engine="torch", threads=1), start)
         other = engines.create(config, training, start)
         one = slice(done, done + 1)
-        found, expected = (e.train(inputs[one], targets[one], rates[one]) for e in (own, other))
-        assert found.losses == pytest.approx(expected.losses, rel=1e-6)
-        assert found.gradient_norms == pytest.approx(expected.gradient_norms, rel=1e-5)
+        actual, expected = (e.train(inputs[one], targets[one], rates[one]) for e in (torch_engine, other))
+        assert actual.losses == pytest.approx(expected.losses, rel=1e-6)
+        assert actual.gradient_norms == pytest.approx(expected.gradient_norms, rel=1e-5)
         for name, array in other.parameters().items():
             # The first step of AdaGrad is the rate times the sign of the gradient. If a gradient is nearly zero, the
             # engines may disagree about its sign.
-            apart = np.abs(own.parameters()[name] - array)
+            apart = np.abs(torch_engine.parameters()[name] - array)
             assert np.mean(apart > 1e-5) < (0.01 if done == 0 else 1e-9), name
 
 
@@ -179,11 +181,11 @@ def test_resumed_engine_continues_with_the_same_bits(config: ModelConfig) -> Non
 
 @needs_torch
 def test_returned_arrays_are_copies() -> None:
-    own, _ = pair(ModelConfig(cell="lstm", hidden_size=M), settings(optimizer="momentum"))
-    own.train(*updates(1))
-    given = [own.parameters(), own.optimizer_state(), own.state()._asdict()]
+    torch_engine, _ = pair(ModelConfig(cell="lstm", hidden_size=M), settings(optimizer="momentum"))
+    torch_engine.train(*updates(1))
+    given = [torch_engine.parameters(), torch_engine.optimizer_state(), torch_engine.state()._asdict()]
     copies = [{name: array.copy() for name, array in arrays.items()} for arrays in given]
-    own.train(*updates(2))
+    torch_engine.train(*updates(2))
     for arrays, copied in zip(given, copies, strict=True):
         assert all(np.array_equal(array, copied[name]) for name, array in arrays.items())
 
@@ -194,21 +196,21 @@ def test_infinity_raises_at_its_update_with_its_name(clip: dict[str, float]) -> 
     config = ModelConfig(hidden_size=M, activation="relu", layers=2)
     parameters = initialize(config, K, seed=1, scale=0.3)
     parameters["layers.0.W"] = np.full_like(parameters["layers.0.W"], 1e10)
-    own = engines.create(config, settings(engine="torch", **clip), Start(parameters, updates_done=7))
+    torch_engine = engines.create(config, settings(engine="torch", **clip), Start(parameters, updates_done=7))
     with pytest.raises(NumericalError, match=r"the loss became (nan|inf) at update 8") as caught:
-        own.train(*updates(2))
+        torch_engine.train(*updates(2))
     assert (caught.value.update, caught.value.tensor) == (8, "loss")
     parameters = initialize(config, K, seed=1, scale=0.3) | {"V": np.full((K, M), 1e30, np.float32)}
     parameters["layers.1.U"] = np.full((M, M), 1e-30, np.float32)
     parameters["layers.1.W"] = np.zeros((M, M), np.float32)
     parameters["layers.0.W"] = np.full((M, M), 1e3, np.float32)
-    found = []
+    actual = []
     for name in ("torch", "auto"):
         engine = engines.create(config, settings(engine=name, **clip), Start(parameters, updates_done=7))
         with pytest.raises(NumericalError, match=r"the gradient of `layers.\d.\w+` became \S+ at update 8") as caught:
             engine.train(*updates(2))
-        found.append(caught.value.tensor)
-    assert found[0] == found[1]
+        actual.append(caught.value.tensor)
+    assert actual[0] == actual[1]
 
 
 @needs_torch
@@ -217,8 +219,8 @@ def test_settings_of_pytorch_are_restored() -> None:
 
     torch.set_num_threads(2)
     before = torch.backends.cudnn.allow_tf32
-    own, _ = pair(ModelConfig(hidden_size=M), settings(threads=1))
-    own.train(*updates(1))
+    torch_engine, _ = pair(ModelConfig(hidden_size=M), settings(threads=1))
+    torch_engine.train(*updates(1))
     assert (torch.get_num_threads(), torch.backends.cudnn.allow_tf32) == (2, before)
 
 

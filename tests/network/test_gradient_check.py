@@ -79,19 +79,19 @@ def break_formula(monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: st
     source = inspect.getsource(module.backward)
     assert source.count(right) == 1, f"{right!r} is no longer in {module.__name__}.backward"
     namespace = dict(vars(module))
-    exec(source.replace(right, wrong), namespace)  # noqa: S102 - our own source, one term broken
+    exec(source.replace(right, wrong), namespace)  # noqa: S102 - source of this project, one term broken
     monkeypatch.setattr(module, "backward", namespace["backward"])
 
 
 @pytest.mark.parametrize(
-    ("module", "right", "wrong", "found"), FORMULAS, ids=[f"{right} -> {wrong}" for _, right, wrong, _ in FORMULAS]
+    ("module", "right", "wrong", "failing"), FORMULAS, ids=[f"{right} -> {wrong}" for _, right, wrong, _ in FORMULAS]
 )
 def test_broken_formula_is_found(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str, found: list[str]
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str, failing: list[str]
 ) -> None:
     p = problem(T=4, B=2, H=3, K=3)  # H = K, so that a transposed matrix still fits
     break_formula(monkeypatch, module, right, wrong)
-    assert sorted(failures(check(*p))) == sorted(found)
+    assert sorted(failures(check(*p))) == sorted(failing)
 
 
 LSTM = [*RECURRENT, "state.c"]
@@ -178,15 +178,15 @@ GATED = [
 
 
 @pytest.mark.parametrize(
-    ("module", "right", "wrong", "found"), GATED,
+    ("module", "right", "wrong", "failing"), GATED,
     ids=[f"{module.__name__.rpartition('.')[2]}: {right} -> {wrong}" for module, right, wrong, _ in GATED],
 )  # fmt: skip
 def test_broken_formula_of_a_gated_cell_is_found(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str, found: list[str]
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str, failing: list[str]
 ) -> None:
     p = problem(module.__name__.rpartition(".")[2], T=3, B=2, H=2, K=3)
     break_formula(monkeypatch, module, right, wrong)
-    assert sorted(failures(check(*p))) == sorted(found)
+    assert sorted(failures(check(*p))) == sorted(failing)
 
 
 def test_broken_slope_of_relu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,13 +204,15 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize(("right", "wrong", "found"), LAYERS, ids=[f"{right} -> {wrong}" for right, wrong, _ in LAYERS])
+@pytest.mark.parametrize(
+    ("right", "wrong", "failing"), LAYERS, ids=[f"{right} -> {wrong}" for right, wrong, _ in LAYERS]
+)
 def test_broken_step_between_layers_is_found(
-    monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, found: list[str]
+    monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, failing: list[str]
 ) -> None:
     p = problem(T=4, B=2, H=3, K=3, layers=2)
     break_formula(monkeypatch, network, right, wrong)
-    assert sorted(failures(check(*p))) == sorted(found)
+    assert sorted(failures(check(*p))) == sorted(failing)
 
 
 DROPS = [
@@ -220,13 +222,13 @@ DROPS = [
 ]
 
 
-@pytest.mark.parametrize(("right", "wrong", "found"), DROPS, ids=[wrong for _, wrong, _ in DROPS])
+@pytest.mark.parametrize(("right", "wrong", "failing"), DROPS, ids=[wrong for _, wrong, _ in DROPS])
 def test_broken_dropout_mask_is_found(
-    monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, found: list[str]
+    monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, failing: list[str]
 ) -> None:
     p = problem("gru", T=3, B=2, H=3, K=3, layers=2)
     break_formula(monkeypatch, network, right, wrong)
-    assert sorted(failures(check(*p, masks=masks_of(p)))) == sorted({*found, "layers.0.b_n"})
+    assert sorted(failures(check(*p, masks=masks_of(p)))) == sorted({*failing, "layers.0.b_n"})
     assert failures(check(*p)) == []
 
 
@@ -234,8 +236,8 @@ def test_broken_dropout_mask_is_found(
 def test_single_wrong_element_is_found(name: str) -> None:
     p = problem(layers=2)
     passed = network.forward(p.config, p.parameters, p.inputs, p.state)
-    own = network.backward(p.config, p.parameters, passed, p.targets)
-    gradients = own.parameters | {"state.h": own.state.h, "inputs": own.inputs}
+    correct = network.backward(p.config, p.parameters, passed, p.targets)
+    gradients = correct.parameters | {"state.h": correct.state.h, "inputs": correct.inputs}
     gradients[name].flat[-1] += 1e-9
     assert failures(check(*p, gradients)) == [name]
 

@@ -9,13 +9,13 @@ from recurra.network.cells import lstm
 
 
 def test_every_gradient_is_correct_and_nonzero() -> None:
-    found = gradient_survey.survey()
-    assert list(found) == list(gradient_survey.NETWORKS)
-    assert list(found["lstm"]) == ["U", "W", "b", "V", "c", "h0", "c0", "x"]
-    assert "b_n" in found["gru"]
-    assert "W" not in found["mingru"]
-    assert {"Q1", "R2", "Q3", "R4", "Q5"} < found["mogrifier"].keys()
-    for letters in found.values():
+    results = gradient_survey.survey()
+    assert list(results) == list(gradient_survey.NETWORKS)
+    assert list(results["lstm"]) == ["U", "W", "b", "V", "c", "h0", "c0", "x"]
+    assert "b_n" in results["gru"]
+    assert "W" not in results["mingru"]
+    assert {"Q1", "R2", "Q3", "R4", "Q5"} < results["mogrifier"].keys()
+    for letters in results.values():
         for figure in letters.values():
             assert figure.passed
             assert 0 < figure.max_rel_complex < 1e-13
@@ -41,6 +41,6 @@ def test_wrong_formula_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradient_survey, "LAYERS", (1, 2))
     cells = {name: gradient_survey.NETWORKS[name] for name in ("elman", "lstm", "gru")}
     monkeypatch.setattr(gradient_survey, "NETWORKS", cells)
-    found = gradient_survey.survey()
-    assert [letter for letter, figure in found["lstm"].items() if not figure.passed] == ["c0"]
-    assert all(figure.passed for cell in ("elman", "gru") for figure in found[cell].values())
+    results = gradient_survey.survey()
+    assert [letter for letter, figure in results["lstm"].items() if not figure.passed] == ["c0"]
+    assert all(figure.passed for cell in ("elman", "gru") for figure in results[cell].values())

@@ -35,10 +35,10 @@ def recurrent_layers(p: Problem) -> list[Any]:
 
 def gradients_of(layer: int, module: Any, H: int) -> dict[str, Array]:
     names = {"U": "weight_ih", "W": "weight_hh", "b": "bias_ih"}
-    found = {name: getattr(module, f"{theirs}_l0").grad.numpy() for name, theirs in names.items()}
+    result = {name: getattr(module, f"{theirs}_l0").grad.numpy() for name, theirs in names.items()}
     if isinstance(module, torch.nn.GRU):
-        found["b_n"] = module.bias_hh_l0.grad.numpy()[2 * H :]
-    return {f"layers.{layer}.{name}": gradient for name, gradient in found.items()}
+        result["b_n"] = module.bias_hh_l0.grad.numpy()[2 * H :]
+    return {f"layers.{layer}.{name}": gradient for name, gradient in result.items()}
 
 
 def torch_loss_and_gradients(p: Problem, masks: Array) -> tuple[float, dict[str, Array], list[Array]]:

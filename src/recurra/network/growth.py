@@ -6,10 +6,10 @@ The new elements of the parameters are, for each new character:
     V   a row of zeros; the same holds for every other matrix with a row or a column for each character
     c   mean_k c_k - sum_j |mean_k V_kj| - 30
 
-The logit of a new character is its element of c. If all |h_j| <= 1, at least one old logit is not below mean_k c_k -
-sum_j |mean_k V_kj|. Therefore a new logit is at least 30 below the largest logit (about 40 in
-most networks), and adds at most e^-30 = 1e-13 to the softmax's sum of 1 or more. This is a millionth of the smallest
-change that float32 can represent.
+The logit of a new character is its element of c. If all |h_j| <= 1, the mean of the old logits is at least
+mean_k c_k - sum_j |mean_k V_kj|, and the largest old logit is not smaller. Therefore a new logit is at least 30 below
+the largest logit (about 40 in most networks). It adds at most e^-30 = 1e-13 to the softmax's sum of 1 or more, which is
+a millionth of the smallest change that float32 can represent.
 
 So the log-probabilities of the old characters keep their bits if the new characters follow them in the vocabulary. If a
 new character comes between old ones, the exponentials are summed in another order, and the last bit may change. The h_j

@@ -35,8 +35,8 @@ def mogrifier_step(p: dict[str, Any], x: Any, h: Any, c: Any) -> tuple[Any, ...]
             h = 2 * torch.sigmoid(torch.nn.functional.linear(x, matrix)) * h
     cell = torch.nn.LSTMCell(D, H, dtype=torch.float64)
     names = {"weight_ih": p["U"], "weight_hh": p["W"], "bias_ih": p["b"], "bias_hh": torch.zeros_like(p["b"])}
-    found: tuple[Any, ...] = torch.func.functional_call(cell, names, (x, (h, c)))
-    return found
+    result: tuple[Any, ...] = torch.func.functional_call(cell, names, (x, (h, c)))
+    return result
 
 
 CASES = {
@@ -67,11 +67,11 @@ def test_all_gradients_equal_autograd(cell: Any, shapes: dict[str, Any], step: C
     loss.backward()
 
     np.testing.assert_allclose(h, torch.stack(outputs).detach().numpy(), rtol=1e-11, atol=1e-13)
-    for own, theirs in zip(final, fields, strict=True):
-        np.testing.assert_allclose(own, theirs.detach().numpy(), rtol=1e-11, atol=1e-13)
+    for array, theirs in zip(final, fields, strict=True):
+        np.testing.assert_allclose(array, theirs.detach().numpy(), rtol=1e-11, atol=1e-13)
     for name, gradient in gradients.items():
         assert np.abs(gradient).max() > 1e-6, name
         np.testing.assert_allclose(gradient, leaves[name].grad.numpy(), rtol=1e-10, atol=1e-12, err_msg=name)
     np.testing.assert_allclose(dx, inputs.grad.numpy(), rtol=1e-10, atol=1e-12)
-    for own, theirs in zip(dstart, starts, strict=True):
-        np.testing.assert_allclose(own, theirs.grad.numpy(), rtol=1e-10, atol=1e-12)
+    for array, theirs in zip(dstart, starts, strict=True):
+        np.testing.assert_allclose(array, theirs.grad.numpy(), rtol=1e-10, atol=1e-12)

@@ -56,9 +56,9 @@ def test_zero_rounds_equal_the_lstm() -> None:
     h, _, cache = mogrifier.forward(parameters, x, state)
     expected, _, lstm_cache = lstm.forward(parameters, x, state)
     np.testing.assert_allclose(h, expected, rtol=1e-13)
-    found = mogrifier.backward(parameters, cache, np.ones_like(h), state)
+    actual = mogrifier.backward(parameters, cache, np.ones_like(h), state)
     for name, gradient in lstm.backward(parameters, lstm_cache, np.ones_like(h), state)[0].items():
-        np.testing.assert_allclose(found[0][name], gradient, rtol=1e-12)
+        np.testing.assert_allclose(actual[0][name], gradient, rtol=1e-12)
 
 
 def test_zero_matrices_equal_the_lstm() -> None:
@@ -95,8 +95,8 @@ def test_gradients_equal_the_complex_step(rounds: int, rank: int) -> None:
     values = {**parameters, "x": x, "h": state.h, "c": state.c}
 
     def loss(moved: dict[str, Any]) -> complex:
-        own = State(h=moved["h"], c=moved["c"])
-        h, final, _ = mogrifier.forward({name: moved[name] for name in parameters}, moved["x"], own)
+        start = State(h=moved["h"], c=moved["c"])
+        h, final, _ = mogrifier.forward({name: moved[name] for name in parameters}, moved["x"], start)
         return complex((dh * h).sum() + sum((d * field).sum() for d, field in zip(dstate, final, strict=True)))
 
     gradients, dx, dstart = mogrifier.backward(parameters, mogrifier.forward(parameters, x, state)[2], dh, dstate)

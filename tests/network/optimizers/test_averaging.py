@@ -14,19 +14,19 @@ from recurra.network.optimizers import PURE_OPTIMIZERS, add_averaging, average_o
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", PURE_OPTIMIZERS)
 def test_average_after_one_update_equals_the_parameters(name: str, dtype: type[np.floating]) -> None:
-    plain, keeping = PURE_OPTIMIZERS[name], add_averaging(PURE_OPTIMIZERS[name], 0.999)
+    plain, averaging = PURE_OPTIMIZERS[name], add_averaging(PURE_OPTIMIZERS[name], 0.999)
     parameters = {"V": np.array([[1.5, -2.0]], dtype), "c": np.array([3.0], dtype)}
     gradients = {"V": np.array([[0.5, 1.0]], dtype), "c": np.array([-1.0], dtype)}
-    expected, own = plain.update(parameters, gradients, plain.init(parameters), 0.1)
-    found, state = keeping.update(parameters, gradients, keeping.init(parameters), 0.1)
+    expected, plain_state = plain.update(parameters, gradients, plain.init(parameters), 0.1)
+    actual, state = averaging.update(parameters, gradients, averaging.init(parameters), 0.1)
     average = average_of(state)
     assert average is not None
     assert list(average) == ["V", "c"]
     for key, array in average.items():
         assert array.dtype == dtype
-        np.testing.assert_array_equal(found[key], expected[key])
+        np.testing.assert_array_equal(actual[key], expected[key])
         np.testing.assert_allclose(array, expected[key], rtol=2e-7)
-    assert set(own) | {"average.V", "average.c", "average_weight"} == set(state)
+    assert set(plain_state) | {"average.V", "average.c", "average_weight"} == set(state)
 
 
 def _average(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -37,11 +37,11 @@ def _average(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 def _after(values: list[NDArray[Any]], decay: float) -> dict[str, NDArray[Any]]:
     """Return the state after updates whose results are `values`."""
-    keeping = add_averaging(PURE_OPTIMIZERS["sgd"], decay)
+    averaging = add_averaging(PURE_OPTIMIZERS["sgd"], decay)
     parameters = {"c": np.zeros_like(values[0])}
-    state = keeping.init(parameters)
+    state = averaging.init(parameters)
     for value in values:
-        parameters, state = keeping.update(parameters, {"c": parameters["c"] - value}, state, 1.0)
+        parameters, state = averaging.update(parameters, {"c": parameters["c"] - value}, state, 1.0)
     return state
 
 
@@ -60,9 +60,9 @@ def test_average_of_constant_parameters_does_not_drift() -> None:
 
 def test_state_is_flat_and_updates_are_pure() -> None:
     parameters = {"layers.0.W": np.ones((2, 2), np.float32)}
-    keeping = add_averaging(PURE_OPTIMIZERS["sgd"], 0.9)
-    state = keeping.init(parameters)
-    _, new = keeping.update(parameters, parameters, state, 0.5)
+    averaging = add_averaging(PURE_OPTIMIZERS["sgd"], 0.9)
+    state = averaging.init(parameters)
+    _, new = averaging.update(parameters, parameters, state, 0.5)
     assert [(name, array.shape) for name, array in state.items()] == [
         ("average.layers.0.W", (2, 2)),
         ("average_weight", (1,)),

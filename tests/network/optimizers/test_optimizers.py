@@ -42,7 +42,11 @@ def test_every_optimizer_of_the_settings_is_registered() -> None:
 @of_all
 def test_hyperparameters_are_keywords_with_equal_defaults(name: str) -> None:
     keywords = inspect.signature(PURE_OPTIMIZERS[name].update).parameters.values()
-    defaults = {own.name: own.default for own in keywords if own.kind is own.KEYWORD_ONLY and own.name != "sqrt"}
+    defaults = {
+        option.name: option.default
+        for option in keywords
+        if option.kind is option.KEYWORD_ONLY and option.name != "sqrt"
+    }
     assert defaults == settings.HYPERPARAMETERS[name]
 
 
@@ -50,12 +54,12 @@ def test_hyperparameters_are_keywords_with_equal_defaults(name: str) -> None:
 def test_optimizer_of_passes_the_hyperparameters(name: str) -> None:
     parameters, gradients = {"c": np.array([1.0, -2.0])}, {"c": np.array([0.3, 4.0])}
     start = {key: np.full_like(array, 0.5) for key, array in PURE_OPTIMIZERS[name].init(parameters).items()}
-    for own, usual in settings.HYPERPARAMETERS[name].items():
-        training = settings.TrainingConfig(optimizer=name, **{own: usual / 2})  # type: ignore[arg-type]
-        found = optimizer_of(training).update(parameters, gradients, start, 0.1)
-        expected = PURE_OPTIMIZERS[name].update(parameters, gradients, start, 0.1, **{own: usual / 2})
+    for option, usual in settings.HYPERPARAMETERS[name].items():
+        training = settings.TrainingConfig(optimizer=name, **{option: usual / 2})  # type: ignore[arg-type]
+        actual = optimizer_of(training).update(parameters, gradients, start, 0.1)
+        expected = PURE_OPTIMIZERS[name].update(parameters, gradients, start, 0.1, **{option: usual / 2})
         other = PURE_OPTIMIZERS[name].update(parameters, gradients, start, 0.1)
-        assert found[0]["c"].tolist() == expected[0]["c"].tolist() != other[0]["c"].tolist(), own
+        assert actual[0]["c"].tolist() == expected[0]["c"].tolist() != other[0]["c"].tolist(), option
 
 
 def test_sgd_by_hand() -> None:
