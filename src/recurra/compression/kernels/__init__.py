@@ -1,1 +1,1 @@
-"""Compiled kernels of the compressors."""
+"""Compiled kernels of the compressors. `recurra.engines.kernels` explains the letters of the shapes."""

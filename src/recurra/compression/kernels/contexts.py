@@ -1,12 +1,12 @@
-"""Logits by what came last: for each of the last 1, 2, … N symbols' contexts a row that is added to the network's own.
+"""Logits from n-gram contexts: the last 1, 2, … N symbols select N rows, which are added to the network's logits.
 
-The rows are found by hashing, and learn by themselves after every symbol:
+A hash of the symbols selects the row, and contexts with equal hashes share a row. After every symbol, each row of the
+current contexts takes a gradient step:
 
-    row_k <- row_k - rate · (p_k - [k = symbol]),    rate = max(first / √(1 + n), least)
+    row_k <- row_k - rate (p_k - [k = symbol]),    rate = max(first / √(1 + n), least)
 
-n being how often the row has learned. Contexts that are hashed to one row share it. Source: Mikolov, Deoras, Povey,
-Burget, Černocký, "Strategies for training large scale neural network language models" (2011), whose direct
-connections these are; there all rows learn at one rate.
+n counts the earlier updates of the row. Source: Mikolov, Deoras, Povey, Burget, Černocký, "Strategies for training
+large scale neural network language models" (2011), who call these rows direct connections and use one rate for all.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ ONE = np.float32(1)
 
 
 class Contexts(NamedTuple):
-    """rows (a power of two, K) float32 and counts, as many, how often each has learned; at (N,) int64: the rows that
-    are added now; last (N,) int64: the symbols that came last, the newest first, each plus 1, 0 where there was none;
-    rates (2,) float32: the first and the least.
+    """The rows of the contexts, and the contexts of the current symbol.
+
+    rows: (R, K), R a power of two.
+    counts: (R,), the number of updates of each row.
+    at: (N,) int64, indices of the rows of the current contexts.
+    last: (N,) int64, the last N symbols plus 1, the newest first; 0 before the first symbol.
+    rates: (2,), the first and the least learning rate.
     """
 
     rows: Vector
@@ -38,20 +42,31 @@ class Contexts(NamedTuple):
 
 @strict
 def learn(contexts: Contexts, p: Vector, symbol: int) -> None:
-    """The rows that were added learn that `symbol` came, of which p (1, K) was expected; p is overwritten."""
+    """Update the rows of the current contexts.
+
+    Args:
+        contexts: `rows` and `counts` are updated.
+        p: (1, K), the predicted probabilities; overwritten.
+        symbol: the id of the symbol that followed.
+    """
     p[0, symbol] -= ONE
     for n in range(contexts.at.shape[0]):
         row = contexts.at[n]
         rate = max(contexts.rates[0] / np.sqrt(ONE + contexts.counts[row]), contexts.rates[1])
         contexts.counts[row] += ONE
         for column in range(0, p.shape[1], WIDTH):
-            learned = load(contexts.rows, row, column, GROUP) - rate * load(p, 0, column, GROUP)
-            store(contexts.rows, row, column, learned)
+            updated = load(contexts.rows, row, column, GROUP) - rate * load(p, 0, column, GROUP)
+            store(contexts.rows, row, column, updated)
 
 
 @strict
 def follow(contexts: Contexts, symbol: int) -> None:
-    """The contexts after `symbol` has come."""
+    """Append a symbol to the current contexts.
+
+    Args:
+        contexts: `last` and `at` are updated.
+        symbol: the id of the symbol.
+    """
     size = contexts.last.shape[0]
     for n in range(size - 1, 0, -1):
         contexts.last[n] = contexts.last[n - 1]
@@ -64,7 +79,13 @@ def follow(contexts: Contexts, symbol: int) -> None:
 
 @strict
 def observe(contexts: Contexts, p: Vector, symbol: int) -> None:
-    """`symbol` has come, of which p (1, K) was expected, if any has come before; p is overwritten."""
+    """Update the rows with the next symbol, unless it is the first, and append it to the contexts.
+
+    Args:
+        contexts: updated.
+        p: (1, K), the predicted probabilities; overwritten.
+        symbol: the id of the symbol.
+    """
     if contexts.last[0] > 0:
         learn(contexts, p, symbol)
     follow(contexts, symbol)
@@ -72,7 +93,12 @@ def observe(contexts: Contexts, p: Vector, symbol: int) -> None:
 
 @strict
 def add(contexts: Contexts, logits: Vector) -> None:
-    """logits (1, K) += the rows of the contexts."""
+    """Add the rows of the current contexts to logits.
+
+    Args:
+        contexts: the contexts.
+        logits: (1, K); updated.
+    """
     for n in range(contexts.at.shape[0]):
         row = contexts.at[n]
         for column in range(0, logits.shape[1], WIDTH):

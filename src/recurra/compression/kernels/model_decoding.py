@@ -1,4 +1,4 @@
-"""A trained network reads one stream, each character being what a coder wrote where the network stood."""
+"""Decode a text with a trained network: the network reads each decoded symbol and predicts the next one."""
 
 from __future__ import annotations
 
@@ -29,23 +29,34 @@ def decode(
     tile: Tile,
     symbol_tile: Tile,
 ) -> tuple[int, bool]:
-    """Decode `ids` (n,) one by one and read each, until they are all there or are `length` bytes long.
+    """Decode symbols and read each one, until `ids` is full, the text is long enough, or an escape follows.
 
-    logs (1, width): log p of what comes next, before and after; the state (L, 1, H) and the coder's `state` go on too
-    total, frequencies (K,): what the symbols' frequencies add up to, and room for them; lengths (K,): their bytes
-
-    Returns how many were decoded, and whether the coder stands before an escape, which no symbol is.
+    Args:
+        weights: the network.
+        states: each field (L, 1, H); overwritten.
+        workspace: overwritten.
+        logs: (1, K), log p of the next symbol in nats; overwritten.
+        words: uint32, the coded words.
+        state: (3,) uint64 of the decoder; updated.
+        total: sum of the frequencies; the coder's rest up to 2^24 marks an escape.
+        frequencies: (symbols without padding,) int64, workspace; overwritten.
+        lengths: (symbols without padding,) integers, the length of each symbol in bytes.
+        length: number of bytes to decode.
+        ids: (n,) integers, the decoded symbols; written.
+        tile: width of the vectors over hidden units.
+        symbol_tile: width of the vectors over symbols.
+    Returns: the number of symbols decoded, and True if an escape follows.
     """
-    count, found = 0, 0
+    count, decoded_bytes = 0, 0
     symbols = frequencies.shape[0]
-    while count < ids.shape[0] and found < length:
+    while count < ids.shape[0] and decoded_bytes < length:
         to_frequencies(logs, symbols, total, frequencies, workspace.x)
         symbol, before = find(frequencies, symbols, point(state))
         if symbol == symbols:
             return count, True
         range_coder.advance(words, state, before, frequencies[symbol])
         ids[count] = symbol
-        count, found = count + 1, found + lengths[symbol]
+        count, decoded_bytes = count + 1, decoded_bytes + lengths[symbol]
         stepping.advance(ids[count - 1 : count], weights, states, workspace, tile)
         project(states.h, weights, logs, workspace.packed, symbol_tile)
         log_softmax(logs, workspace.sums, symbol_tile)

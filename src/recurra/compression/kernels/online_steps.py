@@ -1,4 +1,4 @@
-"""An LSTM of one layer and n-gram contexts read one stream, a symbol at a time: what is expected, and what has come."""
+"""An LSTM of one layer and n-gram contexts that read one stream of symbols: predict, encode and decode each symbol."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ ROWS = (0, 0)
 
 
 class OnlineWeights(NamedTuple):
-    """U^T (K, 4 H), W^T (H, 4 H) as it stands, b (1, 4 H), V^T (H, K) in panels, c (1, K); K and H padded."""
+    """The parameters of the network. K and H are padded.
+
+    U: (K, 4 H), U^T.
+    W: (H, 4 H), W^T, not in panels.
+    b: (1, 4 H).
+    V: V^T (H, K) in panels.
+    c: (1, K).
+    """
 
     U: Vector
     W: Vector
@@ -29,8 +36,17 @@ class OnlineWeights(NamedTuple):
 
 
 class OnlineWorkspace(NamedTuple):
-    """Of T steps: h, c (T + 1, H) with what came before in the first row, gates (T, 4 H), o (T, K) logits; and of one
-    step: logs (1, K), sums (1, a multiple of 16), frequencies (K,), exponentials (1, K), packed (256, 8).
+    """The arrays that a training sequence of T steps overwrites.
+
+    h: (T + 1, H), the hidden states; h[0] is the state before the first step.
+    c: (T + 1, H), the cell states, likewise.
+    gates: (T, 4 H).
+    o: (T, K), logits.
+    logs: (1, K), log p of the next symbol.
+    sums: (1, 16), sums of exponentials.
+    frequencies: (K,) int64.
+    exponentials: (1, K), p of the next symbol.
+    packed: (256, 8), packed rows of `gemm`.
     """
 
     h: Vector
@@ -54,7 +70,17 @@ def expect(
     tile: Tile,
     symbol_tile: Tile,
 ) -> None:
-    """Read ids[t]; o[t] becomes the logits of what follows, logs their log p."""
+    """Read ids[t] and predict the next symbol: write its logits to workspace.o[t] and its log p to workspace.logs.
+
+    Args:
+        weights: the parameters.
+        workspace: h[t] and c[t] are read; row t + 1 of both and row t of `gates` are written too.
+        contexts: the contexts of ids[t].
+        ids: (T,) integers, the symbols.
+        t: index of the step.
+        tile: width of the vectors over hidden units.
+        symbol_tile: width of the vectors over symbols.
+    """
     now, after = slice(t, t + 1), slice(t + 1, t + 2)
     step_product(workspace.h[now], weights.W, workspace.gates[now], workspace.packed)
     lstm_layer.step_forward(
@@ -90,9 +116,22 @@ def encode(
     tile: Tile,
     symbol_tile: Tile,
 ) -> None:
-    """The intervals, before and widths (n,), of the n ids from ids[start] on, each read after it; ids[T] is not read.
+    """Compute the coder's intervals of n symbols from ids[start] on, and read each symbol after its interval.
 
-    Of the K symbols the first `symbols` are known; their frequencies add up to `total`.
+    A symbol ids[T] is encoded and not read, because the sequence has T steps.
+
+    Args:
+        weights: the parameters.
+        workspace: overwritten; `logs` predicts ids[start].
+        contexts: the contexts; updated.
+        ids: integers, the symbols.
+        start: index of the first symbol.
+        symbols: number of symbols that occur; the others have no frequency.
+        total: sum of the frequencies.
+        before: (n,) int64, sum of the frequencies of the symbols before each symbol; written.
+        widths: (n,) int64, frequency of each symbol; written.
+        tile: width of the vectors over hidden units.
+        symbol_tile: width of the vectors over symbols.
     """
     for i in range(before.shape[0]):
         t = start + i
@@ -119,10 +158,24 @@ def decode(
     tile: Tile,
     symbol_tile: Tile,
 ) -> int:
-    """Decode ids[start] from what `workspace.logs` expects, read it, and so on, `most` of them; ids[T] is not read.
+    """Decode symbols from ids[start] on, and read each symbol after it is decoded.
 
-    Of the K symbols the first `symbols` are known; their frequencies add up to `total`. Returns the place after the
-    last that was decoded: if neither `most` nor T is the reason, the decoder stands before an escape.
+    A symbol ids[T] is decoded and not read, because the sequence has T steps.
+
+    Args:
+        weights: the parameters.
+        workspace: overwritten; `logs` predicts ids[start].
+        contexts: the contexts; updated.
+        ids: integers, the symbols; written.
+        start: index of the first symbol.
+        most: the greatest number of symbols to decode.
+        symbols: number of symbols that can occur.
+        total: sum of the frequencies; the coder's rest up to 2^24 marks an escape.
+        words: uint32, the coded words.
+        state: (3,) uint64 of the decoder; updated.
+        tile: width of the vectors over hidden units.
+        symbol_tile: width of the vectors over symbols.
+    Returns: the index after the last decoded symbol. If it is less than both start + most and T + 1, an escape follows.
     """
     steps = workspace.o.shape[0]
     stop: int = min(start + most, steps + 1)

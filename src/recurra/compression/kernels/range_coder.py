@@ -1,15 +1,16 @@
-"""An arithmetic coder of 64-bit state that writes 32-bit words: integers alone, hence the same everywhere.
+"""A range coder with a 64-bit state that writes 32-bit words. It uses only integers, so that all machines agree.
 
-A symbol of frequency f, those before it having c in all, out of 2^24, narrows the interval [low, low + range) to
+Let f be the frequency of a symbol and c the sum of the frequencies of the symbols before it, out of 2^24. Coding the
+symbol narrows the interval [low, low + range) to
 
     scale = floor(range / 2^24),  low <- low + scale c,  range <- scale f
 
-and once range < 2^32 the first 32 bits of low are written and both move on by as many bits. A sum that passes 2^64
-is carried into the words already written. Source: G. N. N. Martin, "Range encoding: an algorithm for removing
-redundancy from a digitized message" (1979).
+When range < 2^32, the coder writes the first 32 bits of low and shifts low and range by 32 bits. A carry beyond 2^64 is
+added to the words already written. Source: G. N. N. Martin, "Range encoding: an algorithm for removing redundancy from
+a digitized message" (1979).
 
-A coder's `state` (3,) uint64 is low, range and the number of words so far; for a decoder it is the distance of the
-coded number from low, range, and the number of words read.
+The `state` of an encoder, (3,) uint64, holds low, range and the number of words written. The `state` of a decoder holds
+the distance of the coded number from low, range and the number of words read.
 """
 
 from __future__ import annotations
@@ -30,19 +31,28 @@ GROUP = (0,)
 
 
 def start_encoding(state: Vector) -> None:
-    """A coder that has written nothing."""
+    """Initialize the state of an encoder.
+
+    Args:
+        state: (3,) uint64; written.
+    """
     state[:] = 0, 2**64 - 1, 0
 
 
 def start_decoding(state: Vector, words: Vector) -> None:
-    """A decoder before its first symbol; beyond the last of `words` (n,) uint32 there are zeros."""
+    """Initialize the state of a decoder.
+
+    Args:
+        state: (3,) uint64; written.
+        words: (n,) uint32, the coded words; zeros follow the last one.
+    """
     first, second = (int(words[i]) if i < len(words) else 0 for i in range(2))
     state[:] = first << 32 | second, 2**64 - 1, 2
 
 
 @strict
 def _carry(words: Vector, used: np.int64) -> None:
-    """Add 1 to the number whose digits are the words written."""
+    """Add 1 to the number whose digits are the first `used` words."""
     at = used - 1
     while words[at] == _WORD_MASK:
         words[at] = 0
@@ -52,15 +62,19 @@ def _carry(words: Vector, used: np.int64) -> None:
 
 @strict
 def encode(words: Vector, state: Vector, before: int, frequency: int) -> None:
-    """Write a symbol of `frequency` >= 1 out of 2^24, `before` being the frequencies of those before it.
+    """Encode one symbol.
 
-    words: room for uint32, one for each symbol at most, and one more for `finish`.
+    Args:
+        words: uint32, the output; one word for each symbol and one more for `finish` always suffice; written.
+        state: (3,) uint64 of the encoder; updated.
+        before: sum of the frequencies of the symbols before it, out of 2^24.
+        frequency: frequency of the symbol, at least 1.
     """
     scale = state[1] >> _PRECISION
-    step, room = scale * np.uint64(before), _HIGHEST - state[0]
-    if step > room:  # low passes 2^64
+    step, distance = scale * np.uint64(before), _HIGHEST - state[0]
+    if step > distance:  # low passes 2^64
         _carry(words, np.int64(state[2]))
-        state[0] = step - room - _ONE
+        state[0] = step - distance - _ONE
     else:
         state[0] += step
     state[1] = scale * np.uint64(frequency)
@@ -73,7 +87,12 @@ def encode(words: Vector, state: Vector, before: int, frequency: int) -> None:
 
 @strict
 def finish(words: Vector, state: Vector) -> None:
-    """Write the last word: with zeros after it, a number within the interval."""
+    """Write the last word. Followed by zeros, the words are a number within the final interval.
+
+    Args:
+        words: uint32, the output; written.
+        state: (3,) uint64 of the encoder; updated.
+    """
     if state[0] > _HIGHEST - _WORD_MASK:
         _carry(words, np.int64(state[2]))
         words[np.int64(state[2])] = 0
@@ -84,13 +103,25 @@ def finish(words: Vector, state: Vector) -> None:
 
 @strict
 def point(state: Vector) -> np.int64:
-    """Where in [0, 2^24) the coded number lies: in the share of the next symbol. 2^24: no coder wrote this."""
+    """Return the position of the coded number within the current interval. It is in the share of the next symbol.
+
+    Args:
+        state: (3,) uint64 of the decoder.
+    Returns: an int64 in [0, 2^24), or 2^24 if no encoder can have written the words.
+    """
     return np.int64(min(state[0] // (state[1] >> _PRECISION), _TOTAL))
 
 
 @strict
 def advance(words: Vector, state: Vector, before: int | np.int64, frequency: int) -> None:
-    """Go past a symbol that `point` has told: the inverse of `encode`."""
+    """Move the decoder past one symbol: the inverse of `encode`.
+
+    Args:
+        words: (n,) uint32, the coded words.
+        state: (3,) uint64 of the decoder; updated.
+        before: sum of the frequencies of the symbols before it, out of 2^24.
+        frequency: frequency of the symbol.
+    """
     scale = state[1] >> _PRECISION
     state[0] -= scale * np.uint64(before)
     state[1] = scale * np.uint64(frequency)
@@ -103,19 +134,28 @@ def advance(words: Vector, state: Vector, before: int | np.int64, frequency: int
 
 
 @strict
-def to_frequencies(log_probabilities: Vector, symbols: int, total: int, frequencies: Vector, room: Vector) -> None:
-    """Whole frequencies (K,) int64, each at least 1, that add up to `total`, from log p (1, >= K) in nats.
+def to_frequencies(
+    log_probabilities: Vector, symbols: int, total: int, frequencies: Vector, exponentials: Vector
+) -> None:
+    """Convert log probabilities to whole frequencies that are at least 1 and add up to `total`.
 
-        q_k = floor(2^24 e^{log p_k}),  f_k = 1 + floor(q_k (total - K) / sum q)
+        q_k = floor(2^24 e^{log p_k}),  f_k = 1 + floor(q_k (total - n) / sum q),  n = `symbols`
 
-    and what is missing from `total` goes to the first of the largest q. Where log p is NaN, as of a network that has
-    overflowed, q is 0; a sum of 0 counts as 1. room (1, a multiple of 8, >= K): float32.
+    The first of the largest frequencies receives the remainder. If log p is NaN, as in a network that has overflowed, q
+    is 0. A sum of 0 counts as 1.
+
+    Args:
+        log_probabilities: (1, K), log p in nats.
+        symbols: number n of symbols without padding.
+        total: sum of the frequencies.
+        frequencies: (n,) int64; written.
+        exponentials: (1, K), workspace for p; overwritten.
     """
-    for column in range(0, room.shape[1], WIDTH):
-        store(room, 0, column, exp(load(log_probabilities, 0, column, GROUP)))
+    for column in range(0, exponentials.shape[1], WIDTH):
+        store(exponentials, 0, column, exp(load(log_probabilities, 0, column, GROUP)))
     whole, largest = np.int64(0), 0
     for k in range(symbols):
-        p = room[0, k]
+        p = exponentials[0, k]
         frequencies[k] = np.int64(min(p, np.float32(1)) * _SCALE) if p > 0 else 0
         whole += frequencies[k]
         if frequencies[k] > frequencies[largest]:
@@ -131,29 +171,56 @@ def to_frequencies(log_probabilities: Vector, symbols: int, total: int, frequenc
 
 @strict
 def intervals(
-    log_probabilities: Vector, ids: Vector, total: int, symbols: int, before: Vector, widths: Vector, room: Vector
+    log_probabilities: Vector,
+    ids: Vector,
+    total: int,
+    symbols: int,
+    before: Vector,
+    widths: Vector,
+    exponentials: Vector,
 ) -> None:
-    """The interval of each of `ids` (T,): widths[t] = f_k of k = ids[t] and before[t] the sum of those before it.
+    """Compute the interval of each symbol for the range coder.
 
-    log_probabilities (T, a multiple of 8, >= K), of which row t tells `to_frequencies` how likely ids[t] is.
+    Args:
+        log_probabilities: (T, K), log p of the symbol of each step, in nats.
+        ids: (T,) integers, the symbols.
+        total: sum of the frequencies of each step.
+        symbols: number of symbols without padding.
+        before: (T,) int64, sum of the frequencies of the symbols before ids[t]; written.
+        widths: (T,) int64, frequency of ids[t]; written.
+        exponentials: (1, K), workspace of `to_frequencies`; overwritten.
     """
     frequencies = np.empty(symbols, np.int64)
     for t in range(ids.shape[0]):
-        to_frequencies(log_probabilities[t : t + 1], symbols, total, frequencies, room)
+        to_frequencies(log_probabilities[t : t + 1], symbols, total, frequencies, exponentials)
         before[t] = np.sum(frequencies[: ids[t]])
         widths[t] = frequencies[ids[t]]
 
 
 @strict
 def encode_all(words: Vector, state: Vector, before: Vector, widths: Vector) -> None:
-    """`encode` for each of `before` and `widths` (n,) int64."""
+    """Encode n symbols.
+
+    Args:
+        words: uint32, the output; written.
+        state: (3,) uint64 of the encoder; updated.
+        before: (n,) int64, as in `encode`.
+        widths: (n,) int64, the frequencies.
+    """
     for i in range(before.shape[0]):
         encode(words, state, before[i], widths[i])
 
 
 @strict
 def find(frequencies: Vector, symbols: int, place: int | np.int64) -> tuple[int, np.int64]:
-    """The symbol in whose share `place` lies, and the sum of those before it; (`symbols`, the whole sum) beyond."""
+    """Return the symbol in whose share a position is.
+
+    Args:
+        frequencies: (K,) int64.
+        symbols: number of symbols without padding.
+        place: a position in [0, total), from `point`.
+    Returns: the symbol, and the sum of the frequencies before it; `symbols` and the whole sum if `place` is beyond all.
+    """
     before = np.int64(0)
     for k in range(symbols):
         if place < before + frequencies[k]:

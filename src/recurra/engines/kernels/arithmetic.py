@@ -1,9 +1,9 @@
-"""exp, tanh and log in float32 from polynomials, on vectors of lanes: at most 3 units in the last place off.
+"""exp, tanh and log in float32 from polynomials, on vectors of lanes; the error is at most 3 units in the last place.
 
-exp and tanh share one core: x = n ln 2 + r with |r| <= ln 2 / 2, then e^x - 1 = 2^n (e^r - 1) + (2^n - 1), where
-e^r - 1 is its Taylor series to r^7 (the next term is below 2e-8 of it). ln 2 is subtracted in two parts after Cody and
-Waite (Software Manual for the Elementary Functions, 1980): the first has nine bits, so that n times it is exact.
-NaN gives NaN throughout. Every constant is a float32, since Numba makes float32 times a Python float a float64.
+exp and tanh share one core: x = n ln 2 + r with |r| <= ln 2 / 2, then e^x - 1 = 2^n (e^r - 1) + (2^n - 1). The Taylor
+series of e^r - 1 stops at r^7; the next term is below 2e-8 of the sum. ln 2 is subtracted in two parts after Cody and
+Waite (Software Manual for the Elementary Functions, 1980): the first part has nine bits, so that n times it is exact.
+NaN gives NaN in every function. Every constant is a float32, since Numba makes float32 times a Python float a float64.
 """
 
 from __future__ import annotations
@@ -27,23 +27,28 @@ ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 LOG2_E = np.float32(1 / math.log(2))
 LN2_HIGH = np.float32(355 / 512)
 LN2_LOW = np.float32(math.log(2) - 355 / 512)
-SHIFT = np.float32(1.5 * 2**23)  # adding it rounds to a whole number, to nearest even
+SHIFT = np.float32(1.5 * 2**23)  # x + SHIFT - SHIFT rounds x to a whole number, ties to even
 T2, T3, T4, T5, T6, T7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))
 A3, A5, A7, A9 = (np.float32(1 / k) for k in (3, 5, 7, 9))
 EXP_LOWEST, EXP_HIGHEST = np.float32(-87), np.float32(88)
-TANH_LOWEST, TANH_HIGHEST = np.float32(-18.1), np.float32(18.1)  # of 2x: tanh rounds to 1 from 9.02 on
+TANH_LOWEST, TANH_HIGHEST = np.float32(-18.1), np.float32(18.1)  # bounds of 2x: tanh x rounds to 1 for x >= 9.02
 
 
 @strict
 def _exp_minus_one_over_scale(r: Vector) -> Vector:
-    """e^r - 1 for |r| <= ln 2 / 2."""
+    """Return e^r - 1 for |r| <= ln 2 / 2."""
     series: Vector = r + r * r * (T2 + r * (T3 + r * (T4 + r * (T5 + r * (T6 + r * T7)))))
     return series
 
 
 @strict
 def exp(x: Vector) -> Vector:
-    """e^x; 0 below -87, e^88 above 88."""
+    """Return e^x, with 0 for x below -87 and e^88 for x above 88.
+
+    Args:
+        x: a vector.
+    Returns: a vector of the same width.
+    """
     bounded = clamp(x, EXP_LOWEST, EXP_HIGHEST)
     shifted = bounded * LOG2_E + SHIFT
     n = shifted - SHIFT
@@ -54,7 +59,12 @@ def exp(x: Vector) -> Vector:
 
 @strict
 def tanh(x: Vector) -> Vector:
-    """tanh x = E / (E + 2) with E = e^2x - 1, which loses nothing near 0."""
+    """Return tanh x = E / (E + 2) with E = e^2x - 1. This form keeps full precision near 0.
+
+    Args:
+        x: a vector.
+    Returns: a vector of the same width.
+    """
     bounded = clamp(x + x, TANH_LOWEST, TANH_HIGHEST)
     shifted = bounded * LOG2_E + SHIFT
     n = shifted - SHIFT
@@ -66,18 +76,30 @@ def tanh(x: Vector) -> Vector:
 
 @strict
 def sigmoid(x: Vector) -> Vector:
-    """1 / (1 + e^-x)."""
+    """Return the logistic function 1 / (1 + e^-x).
+
+    Args:
+        x: a vector.
+    Returns: a vector of the same width.
+    """
     result: Vector = ONE / (ONE + exp(ZERO - x))
     return result
 
 
 @strict
 def log(x: Vector) -> Vector:
-    """ln x for positive normal x = m 2^e with √½ <= m < √2: e ln 2 + 2 artanh z with z = (m - 1) / (m + 1)."""
+    """Return the natural logarithm.
+
+    With x = m 2^e, √½ <= m < √2 and z = (m - 1) / (m + 1):  ln x = e ln 2 + 2 artanh z.
+
+    Args:
+        x: a vector of positive normal numbers.
+    Returns: a vector of the same width.
+    """
     m, e = mantissa(x), exponent(x)
     z = (m - ONE) / (m + ONE)
     square = z * z
     series = z + z * square * (A3 + square * (A5 + square * (A7 + square * A9)))
-    hidden = x - x  # NaN where x is NaN or infinite, which its bits would not tell
-    logarithm: Vector = e * LN2_HIGH + (e * LN2_LOW + (series + series)) + hidden
+    not_finite = x - x  # NaN if x is NaN or infinite: `mantissa` and `exponent` read such an x as a number
+    logarithm: Vector = e * LN2_HIGH + (e * LN2_LOW + (series + series)) + not_finite
     return logarithm

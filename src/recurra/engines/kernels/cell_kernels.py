@@ -1,8 +1,7 @@
-"""`CellKernels`: the compiled side of one recurrent cell, as `Shard` and `stepping` use it.
+"""`CellKernels`: the compiled functions of one recurrent cell, with the signatures that `Shard` and `stepping` call.
 
-T time steps, B streams, H hidden units and K symbols (both padded to multiples of 16), G gates, L layers. Arrays over
-time have T B rows, row t B + s for step t of stream s; those of the state have B rows more, and begin with the state
-before the first step. Matrices stand as `gemm.step_product` takes them.
+States over time have (T + 1) B rows, because they begin with the state before the first step. `gemm.step_product`
+defines the form of the matrices.
 """
 
 from __future__ import annotations
@@ -24,14 +23,22 @@ OuterProduct: TypeAlias = Callable[[Vector, Vector, Vector], None]
 
 
 class Inputs(NamedTuple):
-    """U x of every step of a layer: row rows[i] of `table` (., G H) belongs to row i of the arrays over time."""
+    """The products U x of every step of a layer: row rows[i] of `table` belongs to row i of the arrays over time.
+
+    table: (., G H), the products.
+    rows: (T B,) integers.
+    """
 
     table: Vector
     rows: Vector
 
 
 class InputWeights(NamedTuple):
-    """The input weights of all layers: U^T of the first one, `table` (K, G H), and U^T of each, U (L, ., .)."""
+    """The input weights of all layers.
+
+    table: (K, G H), U^T of the first layer.
+    U: (L, ., .), the U of each layer in the form of `step_product`.
+    """
 
     table: Vector
     U: Vector
@@ -39,27 +46,53 @@ class InputWeights(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CellKernels:
-    """One cell: NamedTuples of arrays that the cell chooses, and functions of one signature.
+    """The kernels of one cell: NamedTuples of arrays that the cell defines, and functions of fixed signatures.
 
-    layer_weights(config, parameters, tables): the weights of one layer as `forward` and `backward` take them, from its
-        parameters by name; the matrices are transposed for `forward` and as in the reference for `backward`; `tables`
-        holds the matrices of the first layer that have one row for each character, U^T for example, and is empty above
-    saved(config, number, rows, hidden): the buffers of layer `number` that `forward` fills for `backward`, and `da`
-        (rows, G H), the gradient of U x + b, which `backward` fills; each has so many rows (T B), or none
-    carried(streams, hidden): zeros for the gradient that passes from step to step, the first field dh (B, H)
-    forward(inputs, weights, states, saved, steps, packed, tile): all steps of one layer
-    backward(dh_out, weights, states, saved, carried, steps, packed, tile): all steps, from the last; dh_out (T B, H) is
-        the gradient from above
-    gradients(states, saved, gradient, outer): write the gradients of all parameters of a layer but U and b, by name;
-        outer(x, dy, target) is target = x^T dy
-    scales_input: True for a cell that multiplies U itself: above the first layer its `forward` gets x (T B, H) as the
-        table of `inputs`, `saved.dx` is the gradient of x, and `gradients` writes those of U and b too
+    Functions for training, one layer at a time:
 
-    StepWeights: the NamedTuple of the weights of all layers, stacked, by which `step` is found
-    step_weights(config, layers, pack): these weights, from the parameters of each layer by name; `pack` stacks matrices
-    step_buffers(weights, streams, hidden): the arrays that `step` writes besides the states
-    step(number, ids, inputs, weights, states, buffers, packed, tile): layer `number` reads ids (S,), or h of the layer
-        below; its states (L, S, H) advance
+    layer_weights(config, parameters, tables): return the layer's weights in the cell's NamedTuple.
+        parameters: the layer's parameters by name. The matrices are transposed for `forward`, and have the orientation
+            of `network/cells` for `backward`.
+        tables: the first layer's matrices that have one row for each symbol, by name, for example U^T; else empty.
+    saved(config, number, rows, hidden): return the buffers of layer `number` that `forward` fills for `backward`, and
+        `da` (rows, G H), the gradient of U x + b, which `backward` fills. Each buffer has `rows` = T B rows, or no rows
+        if the layer does not use it.
+    carried(streams, hidden): return zeros for the gradients that pass from each time step to the step before it. The
+        first field is dh (B, H).
+    forward(inputs, weights, states, saved, steps, packed, tile): run a layer through all steps.
+        inputs: U x of all steps, an `Inputs`.
+        weights: the NamedTuple from `layer_weights`.
+        states: each field ((T + 1) B, H); the first B rows are read, the others written.
+        saved: the buffers from `saved`; written.
+        steps: T.
+        packed: (256, 8), workspace of `gemm`; overwritten.
+        tile: width of the vectors.
+    backward(dh_out, weights, states, saved, carried, steps, packed, tile): backpropagate through all steps.
+        dh_out: (T B, H), gradient of the loss with respect to h from the layer above.
+        weights, states, steps, packed, tile: as in `forward`; the states are only read.
+        saved: the buffers that `forward` filled; `da` is written.
+        carried: the gradient that enters the last step; overwritten with the gradient before the first step.
+    gradients(states, saved, gradient, outer): write the gradients of all parameters of a layer, except U and b.
+        gradient: the arrays to write, by the parameters' names.
+        outer(x, dy, target): compute target = x^T dy.
+    scales_input: True if the cell multiplies U by itself. Then `forward` above the first layer receives x (T B, H) as
+        the table of `inputs`, `saved.dx` is the gradient of x, and `gradients` writes the gradients of U and b too.
+
+    Functions for a trained network, one time step of all streams at a time:
+
+    StepWeights: the NamedTuple of the stacked weights of all layers; `cell_registry.step` selects the cell by its type.
+    step_weights(config, layers, pack): return these weights.
+        layers: the parameters of each layer by name.
+        pack: a function that stacks matrices.
+    step_buffers(weights, streams, hidden): return the arrays that `step` overwrites, except the states.
+    step(number, ids, inputs, weights, states, buffers, packed, tile): advance one layer by one time step.
+        number: index of the layer.
+        ids: (B,) integers, the symbols that the first layer reads; a higher layer reads h of the layer below.
+        inputs: the `InputWeights`.
+        weights: the `StepWeights`.
+        states: each field (L, B, H); the rows of this layer are overwritten.
+        buffers: from `step_buffers`; overwritten.
+        packed, tile: as in `forward`.
     """
 
     layer_weights: Callable[[ModelConfig, Mapping[str, Vector], Mapping[str, Vector]], Any]
@@ -76,16 +109,28 @@ class CellKernels:
 
 
 def layer_weights(kind: type[Any]) -> Callable[[ModelConfig, Mapping[str, Vector], Mapping[str, Vector]], Any]:
-    """Return the `layer_weights` of a cell whose weights are of `kind`: its fields are the names of parameters."""
+    """Return the `CellKernels.layer_weights` of a cell whose weights are all parameters.
+
+    Args:
+        kind: the NamedTuple of the weights; its fields are names of parameters.
+    Returns: the function.
+    """
     return lambda _, parameters, _tables: kind(**{name: parameters[name] for name in kind._fields})
 
 
 def step_weights(kind: type[Any]) -> Callable[[ModelConfig, Sequence[Mapping[str, Vector]], Pack], Any]:
-    """Return the `step_weights` of such a cell: matrices by `pack`, biases (L, 1, .)."""
+    """Return the `CellKernels.step_weights` of a cell whose weights are all parameters.
+
+    Args:
+        kind: the NamedTuple of the weights; its fields are names of parameters.
+    Returns: the function. It packs matrices and stacks biases as (L, 1, .).
+    """
 
     def weights(_: ModelConfig, layers: Sequence[Mapping[str, Vector]], pack: Pack) -> Any:
-        found = {name: [layer[name] for layer in layers] for name in kind._fields}
-        return kind(**{name: np.stack(own) if len(own[0]) == 1 else pack(own) for name, own in found.items()})
+        values = {name: [layer[name] for layer in layers] for name in kind._fields}
+        return kind(
+            **{name: np.stack(arrays) if len(arrays[0]) == 1 else pack(arrays) for name, arrays in values.items()}
+        )
 
     return weights
 
@@ -94,9 +139,17 @@ def step_weights(kind: type[Any]) -> Callable[[ModelConfig, Sequence[Mapping[str
 def step_inputs(
     number: int, ids: Vector, inputs: InputWeights, h: Vector, table: Vector, rows: Vector, packed: Vector
 ) -> Inputs:
-    """Return U x of layer `number` for one step; x is ids (S,) in the first layer, else h (L, S, H) of the layer below.
+    """Return the products U x of one layer for one time step.
 
-    table (S, G H) is a buffer; rows (S,) counts from 0.
+    Args:
+        number: index of the layer.
+        ids: (B,) integers, the symbols that the first layer reads.
+        inputs: the input weights.
+        h: (L, B, H), the hidden states; a higher layer reads h of the layer below.
+        table: (B, G H), buffer for the products; overwritten above the first layer.
+        rows: (B,) integers 0, 1, 2, …
+        packed: (256, 8), workspace of `gemm`; overwritten.
+    Returns: the products.
     """
     if number == 0:
         return Inputs(inputs.table, ids)

@@ -1,4 +1,4 @@
-"""The registry of the compiled cells, and the step of whichever cell a NamedTuple of weights belongs to."""
+"""The kernels of every cell, by the cell's name, and the step of the cell to which a NamedTuple of weights belongs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,17 @@ def step(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Advance layer `number` by one step of the cell to which `weights` belong: see `CellKernels`.
+    """Advance one layer by one time step, with the step of the cell to which `weights` belong.
 
-    This function runs if the JIT is off; compiled kernels call the cell's step itself.
+    This function runs if the JIT is off; compiled kernels call the cell's step directly.
+
+    Args:
+        number, ids, inputs, weights, states, buffers, packed, tile: as in `CellKernels.step`.
     """
     STEPS[type(weights)](number, ids, inputs, weights, states, buffers, packed, tile)
 
 
-# Numba compares the argument names of both functions, annotations included: hence none here.
+# No annotations here: Numba requires the signatures of both functions to be equal, and compares annotations too.
 @overload(step)
 def _overload_step(number, ids, inputs, weights, states, buffers, packed, tile):
     kernel = STEPS[weights.instance_class]

@@ -1,8 +1,9 @@
-"""Which character comes next: the rules of sampling on one stream's distribution, in strict float32.
+"""Choose the next symbol: the sampling rules on one stream's distribution.
 
-The order is that of Hugging Face's `generate`: repetition penalty and banned characters on the logits z, then
-temperature, top-k, top-p and min-p, then the draw. The three filters are thresholds on the weights
-w_k = exp((z_k - max z) / temperature), so that characters of equal probability share one fate; the likeliest stays.
+The order follows `generate` of Hugging Face's transformers: repetition penalty and banned characters change the logits
+z; temperature, top-k, top-p and min-p follow; the draw is last. The three filters are thresholds on the weights
+w_k = exp((z_k - max z) / temperature). Symbols of equal probability are therefore kept or dropped together, and the
+most likely symbol always stays.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ STEP = WIDTH * len(PAIR)
 
 
 class Rules(NamedTuple):
-    """How each of S streams chooses; `inference.sampling.SamplingConfig` says what the names mean.
+    """The sampling settings of B streams. `inference.sampling_options.SamplingConfig` explains the settings.
 
-    temperature, min_p, penalty (S,) float32, top_k (S,) int64, top_p (S,) float64: 0 no temperature and no top-k
-    bias (S, K wide) float32: added to the logits, -inf where a character is banned and where there is only padding
-    seen (S, K) bool: whether the character was read or written; the penalty falls on these
+    temperature: (B,); 0 chooses the most likely symbol.
+    top_k: (B,) int64; 0 keeps all symbols.
+    top_p: (B,) float64.
+    min_p: (B,).
+    penalty: (B,), the repetition penalty.
+    bias: (B, K), added to the logits; -inf for a banned character and for padding.
+    seen: (B, symbols without padding) bool, True for a symbol that the stream has read or written, which is penalized.
     """
 
     temperature: Vector
@@ -39,9 +44,17 @@ class Rules(NamedTuple):
 
 @strict
 def scores(x: Vector, logits: Vector, logs: Vector, rules: Rules, s: int) -> None:
-    """x (1, K wide) = log p of stream s; with a penalty θ its logits, z / θ of a seen character, z θ where z < 0.
+    """Write the scores of stream s: log p, or the penalized logits if the stream has a repetition penalty θ.
 
-    After Keskar et al., "CTRL" (2019), equation in section 4.1, who divide negative logits too, which raises them.
+        x_k = z_k / θ  if z_k >= 0,  else z_k θ,  for every symbol k that the stream has seen
+
+    Args:
+        x: (1, K), the scores; written.
+        logits: (B, K), the network's z.
+        logs: (B, K), the network's log p.
+        rules: the sampling settings.
+        s: index of the stream.
+    Source: Keskar et al., "CTRL" (2019), section 4.1. Keskar et al. divide negative logits too, which raises them.
     """
     penalty = rules.penalty[s]
     source = logs if penalty == ONE else logits
@@ -55,7 +68,13 @@ def scores(x: Vector, logits: Vector, logs: Vector, rules: Rules, s: int) -> Non
 
 @strict
 def likeliest(x: Vector, symbols: int) -> int:
-    """The first k with the largest x_k; x (1, K wide)."""
+    """Return the first k with the largest score.
+
+    Args:
+        x: (1, K), the scores.
+        symbols: number of symbols without padding.
+    Returns: the index k.
+    """
     best = 0
     for k in range(1, symbols):
         if x[0, k] > x[0, best]:
@@ -65,7 +84,12 @@ def likeliest(x: Vector, symbols: int) -> int:
 
 @strict
 def weigh(x: Vector, temperature: np.float32) -> None:
-    """x (1, K wide) becomes w_k = exp((x_k - max x) / temperature), not normalized; temperature > 0."""
+    """Replace scores by weights w_k = exp((x_k - max x) / temperature), which are not normalized.
+
+    Args:
+        x: (1, K), the scores; overwritten with the weights.
+        temperature: a float32 above 0.
+    """
     largest = lane_max(load(x, 0, 0, PAIR))
     for column in range(STEP, x.shape[1], STEP):
         largest = max(largest, lane_max(load(x, 0, column, PAIR)))
@@ -75,13 +99,22 @@ def weigh(x: Vector, temperature: np.float32) -> None:
 
 @strict
 def least_weight(w: Vector, symbols: int, top_k: int, top_p: float, min_p: np.float32) -> np.float32:
-    """The least weight that the filters leave; w (1, K wide).
+    """Return the least weight that the filters keep. Sums are in descending order, in float64.
 
-    top-k: the k-th largest (Fan et al., "Hierarchical neural story generation", 2018)
-    top-p: the largest w such that weights of at least w have the share top_p of what top-k left (Holtzman et al.,
-           "The curious case of neural text degeneration", 2020)
-    min-p: min_p times the largest (Nguyen et al., "Turning up the heat: min-p sampling", 2024)
-    Sums are in descending order, in float64. Others cut through equal weights as their sorting falls.
+    top-k: the k-th largest weight (Fan et al., "Hierarchical neural story generation", 2018)
+    top-p: the largest w such that the weights of at least w have the share top_p of the weights kept by top-k (Holtzman
+           et al., "The curious case of neural text degeneration", 2020)
+    min-p: min_p times the largest weight (Nguyen et al., "Turning up the heat: min-p sampling", 2024)
+
+    Unlike other implementations, the filters never separate symbols of equal weight.
+
+    Args:
+        w: (1, K), the weights.
+        symbols: number of symbols without padding.
+        top_k: number of symbols to keep; 0 keeps all.
+        top_p: share of the probability to keep, a float64; 1 keeps all.
+        min_p: least weight relative to the largest.
+    Returns: the least weight, a float32.
     """
     ordered = np.sort(w[0, :symbols])[::-1]
     kept = min(top_k, symbols) if top_k > 0 else symbols
@@ -102,9 +135,17 @@ def least_weight(w: Vector, symbols: int, top_k: int, top_p: float, min_p: np.fl
 
 @strict
 def draw(w: Vector, symbols: int, least: np.float32, uniform: float, sums: Vector) -> int:
-    """The k on which `uniform` in [0, 1) falls: p_k ∝ w_k where w_k >= `least`, summed in order of k in float64.
+    """Draw a symbol with probability p_k ∝ w_k among the symbols with w_k >= `least`.
 
-    sums (K,) float64 is room.
+    The result is the first symbol whose cumulative probability exceeds `uniform`.
+
+    Args:
+        w: (1, K), the weights.
+        symbols: number of symbols without padding.
+        least: the least weight to keep.
+        uniform: a random number in [0, 1).
+        sums: (K,) float64, workspace for the cumulative weights; overwritten.
+    Returns: the index k.
     """
     total, last = np.float64(0), 0
     for k in range(symbols):
@@ -113,7 +154,7 @@ def draw(w: Vector, symbols: int, least: np.float32, uniform: float, sums: Vecto
             last = k
         sums[k] = total
     target = uniform * total
-    for k in range(last):  # the sum grows only where a character is left
+    for k in range(last):  # the cumulative weight grows only at symbols that are kept
         if sums[k] > target:
             return k
     return last
@@ -121,10 +162,17 @@ def draw(w: Vector, symbols: int, least: np.float32, uniform: float, sums: Vecto
 
 @strict
 def choose(x: Vector, sums: Vector, logits: Vector, logs: Vector, rules: Rules, s: int, uniform: float) -> int:
-    """The id that stream s writes next.
+    """Choose the next symbol of stream s.
 
-    x (1, K wide) and sums (K,) float64 are room, logits and logs (S, K wide) the model's z and log p, `uniform` a
-    number in [0, 1).
+    Args:
+        x: (1, K), workspace for the scores; overwritten.
+        sums: (K,) float64, workspace of `draw`; overwritten.
+        logits: (B, K), the network's z.
+        logs: (B, K), the network's log p.
+        rules: the sampling settings.
+        s: index of the stream.
+        uniform: a random number in [0, 1).
+    Returns: the id of the symbol.
     """
     symbols = rules.seen.shape[1]
     scores(x, logits, logs, rules, s)

@@ -1,9 +1,9 @@
-"""The folder of compiled kernels: one file for each kernel and signature, whose digest is checked before it is used.
+"""The folder of compiled kernels: one file for each kernel and signature, with a digest that is checked before use.
 
-The folder is named by a hash of all kernel sources and of the versions that compile them, not by where the sources
-lie: every copy of the same sources finds the same files. A file holds `MAGIC`, the sha256 of the payload, the payload.
-Code is loaded only from a folder and files that no other user could have written. The cache is never needed: whatever
-is wrong with it, kernels are compiled without it, and a warning names the folder once.
+The folder's name is a hash of all kernel sources and of the versions of the compilers. It does not contain the path of
+the sources, so that every copy of the same sources uses the same files. A file holds `MAGIC`, the sha256 of the payload
+and the payload. Code is loaded only from a folder and from files that no other user can have written. The cache is
+optional: if it cannot be used, every process compiles the kernels, and one warning names the folder.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from recurra.system.system_info import cache_folder
 SUFFIX = ".kernel"
 MAGIC = b"recurra kernel 1\n"
 DIGEST = hashlib.sha256().digest_size
-LONGEST = 1 << 26  # bytes of a file; the largest kernel has half a megabyte
+MAX_FILE_BYTES = 1 << 26  # bytes read from a file; the largest kernel has half a megabyte
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Contents(NamedTuple):
-    """The number of files in a cache folder, their bytes, and how many of them are damaged."""
+    """The number of files in a cache folder, their total size in bytes, and the number of damaged files."""
 
     files: int
     size: int
@@ -46,21 +46,23 @@ class Contents(NamedTuple):
 
 
 class DiskCache:
-    """Payloads by name in `folder`, which is made when the first one is written."""
+    """Payloads by name in `folder`. The first write creates the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._warned: set[str] = set()
-        self._refused = False  # nothing more is written after a failure
+        self._refused = False  # True after a failed write: no further write is tried
 
     def read(self, name: str) -> bytes | None:
-        """Return the payload written as `name`; None if there is none, or none that can be trusted.
+        """Return a payload. A damaged file is removed, so that the next write replaces it.
 
-        A damaged file is removed, so that the next payload takes its place.
+        Args:
+            name: the name under which it was written.
+        Returns: the payload; None if there is no file, or none that is safe to use.
         """
         path = self.folder / name
         try:
-            self._require_own_folder()
+            self._require_private_folder()
             data = _content(path)
         except FileNotFoundError:
             return None
@@ -72,25 +74,34 @@ class DiskCache:
             with contextlib.suppress(OSError):
                 path.unlink()
             self._warn(
-                "damaged", f"the compiled kernel `{path}` is damaged; it is compiled again.", "if this comes back,"
+                "damaged", f"the compiled kernel `{path}` is damaged; it is compiled again.", "if this happens again,"
             )
         return payload
 
     def write(self, name: str, payload: bytes) -> None:
-        """Keep `payload` as `name`, if that is possible."""
+        """Store a payload. If this fails, warn once and write nothing more.
+
+        Args:
+            name: the file's name in the folder.
+            payload: the bytes.
+        """
         if self._refused:
             return
         path = self.folder / name
         try:
             self._make_folder()
-            with stage_file(path) as beside:
-                beside.write_bytes(MAGIC + hashlib.sha256(payload).digest() + payload)
+            with stage_file(path) as temporary:
+                temporary.write_bytes(MAGIC + hashlib.sha256(payload).digest() + payload)
         except OSError as error:
             self._refused = True
             self._warn_unusable(error)
 
     def examine(self) -> Contents:
-        """Check every file of the folder. Raises OSError if the folder cannot be read, trusted or written."""
+        """Check every file of the folder.
+
+        Returns: the counts.
+        Raises: OSError if the folder cannot be read or written, or if another user can write in it.
+        """
         self._make_folder()
         with tempfile.TemporaryFile(dir=self.folder):
             paths = [path for path in self.folder.iterdir() if path.suffix == SUFFIX]
@@ -105,14 +116,14 @@ class DiskCache:
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
-        self._require_own_folder()
+        self._require_private_folder()
 
-    def _require_own_folder(self) -> None:
-        """Raise PermissionError if another user could put files into the folder."""
-        found = self.folder.stat()
-        if is_foreign(found):
-            raise PermissionError(errno.EPERM, f"user {found.st_uid} owns it", str(self.folder))
-        if os.name == "posix" and found.st_mode & WRITABLE_BY_OTHERS:
+    def _require_private_folder(self) -> None:
+        """Raise PermissionError if another user can put files into the folder."""
+        status = self.folder.stat()
+        if is_foreign(status):
+            raise PermissionError(errno.EPERM, f"user {status.st_uid} owns it", str(self.folder))
+        if os.name == "posix" and status.st_mode & WRITABLE_BY_OTHERS:
             raise PermissionError(errno.EPERM, "other users can write in it", str(self.folder))
 
     def _warn_unusable(self, error: OSError) -> None:
@@ -121,7 +132,7 @@ class DiskCache:
             "unusable",
             f"the folder of compiled kernels, `{self.folder}`, cannot be used: {reason}. "
             "Each process compiles the kernels again.",
-            "name a folder of yours in NUMBA_CACHE_DIR, or make room, or",
+            "set NUMBA_CACHE_DIR to a folder of your own, or free disk space, or",
         )
 
     def _warn(self, kind: str, message: str, hint: str) -> None:
@@ -131,23 +142,23 @@ class DiskCache:
 
 
 def _content(path: Path) -> bytes:
-    """All bytes of a file of this user, or of root; OSError if it is another user's, or no regular file."""
+    """Return all bytes of a regular file of this user or of root. Raise OSError for any other file."""
     with io.BufferedReader(open_regular(path)) as file:
-        found = os.fstat(file.fileno())
-        if is_foreign(found):
-            raise PermissionError(errno.EPERM, f"user {found.st_uid} owns `{path.name}`", str(path))
-        return file.read(LONGEST)
+        status = os.fstat(file.fileno())
+        if is_foreign(status):
+            raise PermissionError(errno.EPERM, f"user {status.st_uid} owns `{path.name}`", str(path))
+        return file.read(MAX_FILE_BYTES)
 
 
 def _payload(data: bytes) -> bytes | None:
-    """The payload of a file's bytes, if they are those that were written."""
+    """Return the payload of a file's bytes, or None if the digest does not match."""
     digest, payload = data[len(MAGIC) : len(MAGIC) + DIGEST], data[len(MAGIC) + DIGEST :]
     return payload if data.startswith(MAGIC) and hashlib.sha256(payload).digest() == digest else None
 
 
 @functools.cache
 def source_hash() -> str:
-    """The hash of every kernel source, and of the versions of Numba, LLVM's binding and Python."""
+    """Return a hash of every kernel source and of the versions of Numba, llvmlite and Python."""
     versions = f"{numba.__version__} {llvmlite.__version__} {platform.python_version()} "
     digest = hashlib.sha256(f"{versions} {sysconfig.get_config_var('SOABI')}".encode())
     package = Path(__file__).parents[2]
@@ -158,7 +169,7 @@ def source_hash() -> str:
 
 @functools.cache
 def kernel_cache() -> DiskCache:
-    """The cache of these kernels, in a folder of `NUMBA_CACHE_DIR` or else of the user's cache directory."""
+    """Return the cache of these kernels, in `NUMBA_CACHE_DIR` if it is set, else in the user's cache directory."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     parent = Path(chosen) / "recurra" if chosen else cache_folder() / "kernels"
     return DiskCache(parent.absolute() / source_hash())

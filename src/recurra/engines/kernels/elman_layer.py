@@ -1,4 +1,4 @@
-"""The elman cell in float32, a layer of B streams: `network/cells/elman.py` with products from `gemm`."""
+"""One elman layer with B streams: the equations of `network/cells/elman.py` with the products of `gemm`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ from recurra.network.cells.elman import State
 
 GROUP = (0,)
 ZERO, ONE = np.float32(0), np.float32(1)
-SMALLEST = np.float32(1e-45)  # the least positive number: relu passes nothing at 0, and gives no gradient there
+SMALLEST = np.float32(1e-45)  # the least positive number, as the bound of h: relu has no gradient at h = 0
 
 
 class ElmanWeights(NamedTuple):
-    """W (H, H) as `step_product` takes it, b (1, H), and True for relu."""
+    """The recurrent weights of one layer.
+
+    W: (H, H), in the form of `step_product`.
+    b: (1, H).
+    relu: True for relu, False for tanh.
+    """
 
     W: Vector
     b: Vector
@@ -39,22 +44,32 @@ class ElmanWeights(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """da (T B, H), the gradient of the sum before tanh or relu; h itself gives the slope."""
+    """The values that `backward` needs; the slope of tanh or relu follows from h.
+
+    da: (T B, H), gradient of the sum before tanh or relu.
+    """
 
     da: Vector
 
 
 class Carried(NamedTuple):
-    """The gradient of h (B, H) from later time."""
+    """The gradient of h (B, H) from the next time step."""
 
     h: Vector
 
 
 class ElmanStepWeights(NamedTuple):
-    """W (L, ., .) as `step_product` takes it, b (L, 1, H), and True for relu.
+    """The recurrent weights of all layers for `step`.
 
-    second: None; or, if the recurrent sum is that over the first `middle` units plus that over the others, the rows of
-    W^T from `middle` on, while W has the rows before; both with rows of zeros to a multiple of 8
+    `fused_elman` computes W h as the sum over the first units plus the sum over the other units. If `fused_elman` can
+    train the network, W has two halves here too, so that `step` returns the same bits. Rows of zeros pad each half to a
+    multiple of 8.
+
+    W: (L, ., .), in the form of `step_product`; of two halves the first one, the rows of W^T before `middle`.
+    second: the rows of W^T from `middle` on, or None if W has one part.
+    middle: number of units in the first half; 0 if W has one part.
+    b: (L, 1, H).
+    relu: True for relu, False for tanh.
     """
 
     W: Vector
@@ -65,7 +80,14 @@ class ElmanStepWeights(NamedTuple):
 
 
 class StepBuffers(NamedTuple):
-    """a and table (S, H), rows (S,); if W has two halves, left and right, those of h, and halves, a sum (S, H)."""
+    """The buffers of `step`.
+
+    a: (B, H), W h_-.
+    table: (B, H), U x.
+    rows: (B,) integers 0, 1, 2, …
+    left, right: (B, .), the two halves of h if W has two halves, else None.
+    halves: (B, H), the sum over the second half, or None.
+    """
 
     a: Vector
     table: Vector
@@ -77,9 +99,18 @@ class StepBuffers(NamedTuple):
 
 @strict
 def step_forward(a: Vector, table: Vector, rows: Vector, b: Vector, h: Vector, relu: bool, tile: Tile) -> None:
-    """h = tanh(U x + b + W h_-), or relu of it.
+    """Compute the hidden state of one time step.
 
-    a (B, H): W h_-; table (., H) with U x of stream s in row rows[s]; b (1, H); h (B, H) the result.
+        h = tanh(U x + b + W h_-),  or relu in place of tanh
+
+    Args:
+        a: (B, H), W h_-.
+        table: (., H), products U x.
+        rows: (B,) integers, the row of `table` for each stream.
+        b: (1, H).
+        h: (B, H), the hidden state; written.
+        relu: True for relu, False for tanh.
+        tile: width of the vectors.
     """
     for s in range(h.shape[0]):
         for k in range(0, h.shape[1], WIDTH * len(tile)):
@@ -92,7 +123,18 @@ def step_forward(a: Vector, table: Vector, rows: Vector, b: Vector, h: Vector, r
 
 @strict
 def step_backward(dh_out: Vector, dh: Vector, h: Vector, da: Vector, relu: bool, tile: Tile) -> None:
-    """dL/da = dL/dh (1 - h²), for relu dL/dh where h > 0; dL/dh = dh_out from above + dh from later; all (B, H)."""
+    """Backpropagate through the activation of one time step.
+
+        dL/da = (dh_out + dh) (1 - h²),  or for relu (dh_out + dh) if h > 0, else 0
+
+    Args:
+        dh_out: (B, H), gradient of h from the layer above.
+        dh: (B, H), gradient of h from the next time step.
+        h: (B, H), the hidden state from `step_forward`.
+        da: (B, H), gradient of the sum before tanh or relu; written.
+        relu: True for relu, False for tanh.
+        tile: width of the vectors.
+    """
     for s in range(h.shape[0]):
         for k in range(0, h.shape[1], WIDTH * len(tile)):
             d = load(dh_out, s, k, tile) + load(dh, s, k, tile)
@@ -107,7 +149,11 @@ def step_backward(dh_out: Vector, dh: Vector, h: Vector, da: Vector, relu: bool,
 def forward(
     inputs: Inputs, weights: ElmanWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
-    """Run all steps: see `CellKernels`. The first B rows of `da` hold W h_- of one step."""
+    """Run the layer through all time steps. The first B rows of `da` are the workspace for W h_- of one step.
+
+    Args:
+        inputs, weights, states, saved, steps, packed, tile: as in `CellKernels.forward`.
+    """
     h, table, rows = states.h, inputs.table, inputs.rows
     B = h.shape[0] // (steps + 1)
     a = saved.da[:B]
@@ -128,7 +174,11 @@ def backward(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Run all steps from the last: see `CellKernels`."""
+    """Backpropagate through all time steps, from the last to the first.
+
+    Args:
+        dh_out, weights, states, saved, carried, steps, packed, tile: as in `CellKernels.backward`.
+    """
     h, da, dh = states.h, saved.da, carried.h
     B = dh.shape[0]
     for back in range(steps):
@@ -142,9 +192,9 @@ def backward(
 def _recurrent_product(
     number: int, weights: ElmanStepWeights, second: OptionalVector, h: Vector, buffers: StepBuffers, packed: Vector
 ) -> None:
-    """a = W h of layer `number`; if W has a `second` half, the sum over the units before `middle` and the other sum."""
+    """Compute a = W h of layer `number`, from two halves if `weights` has two."""
     W, a = weights.W[number], buffers.a
-    if second is None:  # an argument by itself, so that Numba drops the other branch
+    if second is None:  # Numba removes the other branch only if `second` is an argument
         step_product(h, W, a, packed)
     else:
         copy_columns(h, 0, buffers.left)
@@ -167,7 +217,11 @@ def step(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Advance layer `number` by one step: see `CellKernels`."""
+    """Advance one layer by one time step.
+
+    Args:
+        number, ids, inputs, weights, states, buffers, packed, tile: as in `CellKernels.step`.
+    """
     table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
     h = states.h[number]
     _recurrent_product(number, weights, weights.second, h, buffers, packed)
@@ -202,7 +256,7 @@ def _step_weights(config: ModelConfig, layers: Sequence[Mapping[str, Vector]], p
 
 
 def _rows(matrix: Vector, start: int, stop: int) -> Vector:
-    """These rows, and rows of zeros to a multiple of 8."""
+    """Return the rows from `start` to `stop`, followed by rows of zeros up to a multiple of 8."""
     return np.pad(matrix[start:stop], ((0, -(stop - start) % WIDTH), (0, 0)))
 
 

@@ -1,7 +1,7 @@
-"""The elman cell in float32, one stream: the equations of `network/cells/elman.py` with fixed sums, and whole updates.
+"""The elman network with one stream: the equations of `network/cells/elman.py`, and complete training updates.
 
-Matrices are kept as rows to be scaled and added: U^T, and W and V both ways round. The widths of m and K are padded to
-whole tiles; padding stays 0 (probability 0 at the output).
+Matrices are stored as rows to be scaled and added: U^T, and W and V both plain and transposed. H and K are padded to
+full tiles. Padded elements stay 0; a padded symbol has probability 0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ ONE = np.float32(1)
 
 
 class FusedWeights(NamedTuple):
-    """U (K, m wide) transposed, W (m, m wide), b (1, m wide), V (K, m wide), c (1, K wide)."""
+    """The parameters.
+
+    U: (K, H), transposed.
+    W: (m, H), m hidden units before padding.
+    b: (1, H).
+    V: (K, H).
+    c: (1, K).
+    """
 
     U: Vector
     W: Vector
@@ -32,9 +39,17 @@ class FusedWeights(NamedTuple):
 
 
 class FusedWorkspace(NamedTuple):
-    """What one update writes: `h` (T + 1, m wide) with h_0 first, `o` (T, K wide) logits, then their gradient, `da`
-    (T, m wide), `zeros` (1, m wide), `sums` (1, T), `W` and `V` transposed (m rows), and two arrays of integers for
-    `adagrad_lookup`.
+    """The arrays that one update overwrites.
+
+    h: (T + 1, H), the hidden states; h[0] is the state before the first step.
+    o: (T, K), the logits, then their gradients.
+    da: (T, H), gradients of the sums in tanh.
+    zeros: (1, H), zeros; only read.
+    sums: (1, T padded), sums of exponentials.
+    W: (m, H), W transposed; m hidden units before padding.
+    V: (m, K), V transposed.
+    following: (T,), workspace of `adagrad_lookup`.
+    latest: (K,), workspace of `adagrad_lookup`.
     """
 
     h: Vector
@@ -50,9 +65,16 @@ class FusedWorkspace(NamedTuple):
 
 @strict
 def forward(h: Vector, ids: Vector, U: Vector, Wt: Vector, b: Vector, m: int, tile: Tile) -> None:
-    """h_t = tanh(U x_t + b + W h_{t-1}) with x_t the one-hot vector of ids[t-1].
+    """Compute the hidden states h_t = tanh(U x_t + b + W h_{t-1}), where x_t is the one-hot vector of ids[t-1].
 
-    h (T + 1, width): h[0] given, the others written; U (K, width) transposed, Wt (m, width) = W^T.
+    Args:
+        h: (T + 1, H); h[0] is read, the other rows are written.
+        ids: (T,) integers.
+        U: (K, H), transposed.
+        Wt: (m, H), W transposed.
+        b: (1, H).
+        m: number of hidden units before padding.
+        tile: width of the vectors.
     """
     for t in range(h.shape[0] - 1):
         for column in range(0, h.shape[1], WIDTH * len(tile)):
@@ -62,9 +84,16 @@ def forward(h: Vector, ids: Vector, U: Vector, Wt: Vector, b: Vector, m: int, ti
 
 @strict
 def backward(da: Vector, h: Vector, W: Vector, m: int, tile: Tile) -> None:
-    """dL/da_t = (V^T g_t + W^T dL/da_{t+1}) (1 - h_t²), from the last step to the first.
+    """Backpropagate through all time steps, from the last to the first.
 
-    da (T, width): holds V^T g_t, becomes dL/da_t; h (T + 1, width) from `forward`; W (m, width).
+        dL/da_t = (V^T g_t + W^T dL/da_{t+1}) (1 - h_t²)
+
+    Args:
+        da: (T, H), V^T g_t; overwritten with dL/da_t.
+        h: (T + 1, H), from `forward`.
+        W: (m, H).
+        m: number of hidden units before padding.
+        tile: width of the vectors.
     """
     steps = da.shape[0]
     for back in range(steps):
@@ -93,11 +122,25 @@ def train(
     losses: Vector,
     norms: Vector,
 ) -> int:
-    """Whole updates, one a row of `inputs` and `targets` (n, T): forward, backward, clipping, AdaGrad.
+    """Run n training updates: forward, backward, clipping by value, AdaGrad.
 
-    h goes on from update to update where `carry`, else it begins every update at zero.
-    losses (n,) float64: nats a sequence; norms (n, 5): sum of squares of the unclipped gradients of U, W, b, V, c.
-    Returns the number of updates done; where loss or a gradient is not finite it stops, and the weights are lost.
+    If a loss or a gradient is not finite, the function stops, and the parameters are no longer valid.
+
+    Args:
+        inputs: (n, T) integers, one sequence for each update.
+        targets: (n, T) integers, the symbol after each symbol of `inputs`.
+        weights: the parameters; updated.
+        squares: the sums of squared gradients of AdaGrad; updated.
+        workspace: overwritten; workspace.h[0] is the hidden state before the first update.
+        rates: (n,), learning rates.
+        carry: True to pass h from update to update, False to begin every update with h = 0.
+        clip: largest absolute value of a gradient's element.
+        m: number of hidden units before padding.
+        tile: width of the vectors over hidden units.
+        output_tile: width of the vectors over symbols.
+        losses: (n,) float64, loss of each sequence in nats; written.
+        norms: (n, 5), sums of squares of the gradients of U, W, b, V, c before clipping; written.
+    Returns: the number of updates completed.
     """
     K, steps = weights.V.shape[0], inputs.shape[1]
     for update in range(inputs.shape[0]):

@@ -1,8 +1,8 @@
-"""C = op(A) B or C += op(A) B in strict float32: each sum is in ascending order of k, whatever the blocking.
+"""C = op(A) B or C += op(A) B. Each sum is in ascending order of k, whatever the block sizes are.
 
-B is kept in panels of 16 columns, so that the innermost loop reads it in one stream; 8 rows of A are packed side by
-side. The kernel within holds 8 × 16 sums in registers: 113 GFLOP/s on a core of Zen 4, more than OpenBLAS there, since
-strict multiplications and additions run beside each other where a fused one would take both their places.
+B is stored in panels of 16 columns, so that the innermost loop reads consecutive memory; 8 rows of A are packed side by
+side. The innermost kernel holds 8 × 16 sums in registers. It reaches 113 GFLOP/s on a core of Zen 4, more than OpenBLAS
+on the same core: multiplications and additions run in parallel, and a fused multiply-add would occupy both units.
 After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (ACM TOMS 34, 2008).
 """
 
@@ -15,21 +15,32 @@ from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, load, store
 
 ZERO = np.float32(0)
 PANEL = 16  # columns
-DEPTH = 256  # of k in one pass: a panel of it is 16 KiB
-PANELS = 24  # used in turn for the same rows: 384 KiB, within the second-level cache
+DEPTH = 256  # terms of a sum in one pass; a panel of this depth has 16 KiB
+PANELS = 24  # panels for the same rows: 384 KiB, which fit in the second-level cache
 ROWS = 8
 TILE = (0, 0)
-WIDEST, WIDE = (0,) * 16, (0,) * 8  # of a single row's product: the wider, the longer the stretch read at a time
+WIDEST, WIDE = (0,) * 16, (0,) * 8  # tiles of a single row's product: wider tiles read longer runs of memory
 
 
 def panel_rows(k: int, n: int) -> tuple[int, int]:
-    """The shape of a matrix (k, n) in panels."""
+    """Return the shape of a matrix (k, n) in panels.
+
+    Args:
+        k: rows of the matrix.
+        n: columns of the matrix.
+    Returns: rows and columns of the panels.
+    """
     return -(-n // PANEL) * k, PANEL
 
 
 @strict
 def pack(source: Vector, panels: Vector) -> None:
-    """`source` (k, n), n a multiple of 16, in panels: row p · k + j of `panels` is source[j, 16 p : 16 p + 16]."""
+    """Copy a matrix into panels: row p k + j of `panels` is source[j, 16 p : 16 p + 16].
+
+    Args:
+        source: (k, n), n a multiple of 16.
+        panels: (k n / 16, 16); written.
+    """
     k = source.shape[0]
     for p in range(source.shape[1] // PANEL):
         for j in range(k):
@@ -38,7 +49,12 @@ def pack(source: Vector, panels: Vector) -> None:
 
 @strict
 def pack_transposed(source: Vector, panels: Vector) -> None:
-    """The transpose of `source` (n, k), both multiples of 16, in panels."""
+    """Copy the transpose of a matrix into panels.
+
+    Args:
+        source: (n, k), both multiples of 16.
+        panels: (k n / 16, 16); written.
+    """
     n, k = source.shape
     for p in range(n // PANEL):
         for j in range(0, k, WIDTH):
@@ -48,13 +64,13 @@ def pack_transposed(source: Vector, panels: Vector) -> None:
 
 @strict
 def _begin(C: Vector, i: int, n: int, add: bool) -> Vector:
-    """What a sum begins with."""
+    """Return the initial value of the sums of one row and panel."""
     return load(C, i, n, TILE) if add else fill(ZERO, TILE)
 
 
 @strict
 def _eight(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: int, add: bool) -> None:
-    """Eight rows of one panel."""
+    """Compute eight rows of one panel."""
     c0, c1, c2, c3 = _begin(C, i, n, add), _begin(C, i + 1, n, add), _begin(C, i + 2, n, add), _begin(C, i + 3, n, add)
     c4, c5, c6, c7 = (
         _begin(C, i + 4, n, add),
@@ -84,6 +100,7 @@ def _eight(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: i
 
 @strict
 def _four(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: int, add: bool) -> None:
+    """Compute four rows of one panel."""
     c0, c1, c2, c3 = _begin(C, i, n, add), _begin(C, i + 1, n, add), _begin(C, i + 2, n, add), _begin(C, i + 3, n, add)
     for k in range(depth):
         row = load(b, start + k, 0, TILE)
@@ -101,7 +118,7 @@ def _four(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: in
 def _two_by_four(
     C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, stride: int, depth: int, add: bool
 ) -> None:
-    """Two rows of four panels, `stride` rows apart in `b`."""
+    """Compute two rows of four panels, which are `stride` rows apart in `b`."""
     c0, d0 = _begin(C, i, n, add), _begin(C, i + 1, n, add)
     c1, d1 = _begin(C, i, n + PANEL, add), _begin(C, i + 1, n + PANEL, add)
     c2, d2 = _begin(C, i, n + 2 * PANEL, add), _begin(C, i + 1, n + 2 * PANEL, add)
@@ -128,6 +145,7 @@ def _two_by_four(
 
 @strict
 def _one(C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, depth: int, add: bool) -> None:
+    """Compute one row of one panel."""
     c = _begin(C, i, n, add)
     for k in range(depth):
         c = c + a[k, r] * load(b, start + k, 0, TILE)
@@ -138,7 +156,10 @@ def _one(C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, de
 def _one_by_four(
     C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, stride: int, depth: int, add: bool
 ) -> None:
-    """One row of four panels, `stride` rows apart in `b`: a single sum would wait for itself at every step."""
+    """Compute one row of four panels, which are `stride` rows apart in `b`.
+
+    Four sums overlap in time. A single sum would have to wait for each addition to end.
+    """
     c0, c1 = _begin(C, i, n, add), _begin(C, i, n + PANEL, add)
     c2, c3 = _begin(C, i, n + 2 * PANEL, add), _begin(C, i, n + 3 * PANEL, add)
     for k in range(depth):
@@ -155,7 +176,7 @@ def _one_by_four(
 
 @strict
 def _pack_rows(A: Vector, transposed: bool, i: int, rows: int, k: int, depth: int, a: Vector) -> None:
-    """a[j, r] = op(A)[i + r, k + j] for r < rows, j < depth."""
+    """Copy rows of op(A) side by side: a[j, r] = op(A)[i + r, k + j] for r < rows, j < depth."""
     if transposed:
         if rows == ROWS:
             for j in range(depth):
@@ -175,10 +196,16 @@ def _pack_rows(A: Vector, transposed: bool, i: int, rows: int, k: int, depth: in
 
 @strict
 def multiply(A: Vector, transposed: bool, panels: Vector, depth: int, C: Vector, a: Vector, add: bool) -> None:
-    """C = op(A) B, or C += op(A) B where `add`.
+    """Compute C = op(A) B, or C += op(A) B if `add`.
 
-    A (M, depth), or (depth, M) where `transposed`; B (depth, N) in `panels`; C (M, N). N is a multiple of 16;
-    `a` (256, 8) is room for packed rows.
+    Args:
+        A: (M, depth), or (depth, M) if `transposed`.
+        transposed: True if op(A) = A^T.
+        panels: B (depth, N) in panels.
+        depth: number of terms of each sum.
+        C: (M, N), N a multiple of 16; written.
+        a: (256, 8), workspace for packed rows; overwritten.
+        add: True to add to C.
     """
     M, count = C.shape[0], C.shape[1] // PANEL
     for k in range(0, depth, DEPTH):
@@ -214,9 +241,14 @@ def multiply(A: Vector, transposed: bool, panels: Vector, depth: int, C: Vector,
 
 @strict
 def multiply_outer(A: Vector, B: Vector, C: Vector, a: Vector, panels: Vector) -> None:
-    """C = A^T B for A (depth, M), B (depth, N): a gradient, summed over time and streams.
+    """Compute C = A^T B: the gradient of a weight matrix, summed over time and streams.
 
-    `panels` (16 · N / 16 rows of 16) is room for 256 rows of B in panels.
+    Args:
+        A: (depth, M).
+        B: (depth, N), N a multiple of 16.
+        C: (M, N); written.
+        a: (256, 8), workspace for packed rows; overwritten.
+        panels: (256 N / 16, 16), workspace for 256 rows of B in panels; overwritten.
     """
     for k in range(0, A.shape[0], DEPTH):
         d = min(DEPTH, A.shape[0] - k)
@@ -226,7 +258,7 @@ def multiply_outer(A: Vector, B: Vector, C: Vector, a: Vector, panels: Vector) -
 
 @strict
 def _row_stretch(x: Vector, B: Vector, y: Vector, column: int, stop: int, tile: Tile) -> int:
-    """y[0, column:] = x B as far as whole tiles before `stop` go; where the next column begins."""
+    """Write y[0, column:] = x B in full tiles that end by `stop`. Return the column after the last tile."""
     while column + WIDTH * len(tile) <= stop:
         total = fill(ZERO, tile)
         for k in range(B.shape[0]):
@@ -238,9 +270,12 @@ def _row_stretch(x: Vector, B: Vector, y: Vector, column: int, stop: int, tile: 
 
 @strict
 def row_multiply(x: Vector, B: Vector, y: Vector) -> None:
-    """y = x B for one row: x (1, depth), B (depth, N) as it stands, y (1, N), N a multiple of 16.
+    """Compute y = x B for a single row, with the bits of `multiply`: each sum is in ascending order of k.
 
-    The bits are those of `multiply`: each sum goes on in ascending order of k.
+    Args:
+        x: (1, depth).
+        B: (depth, N), not in panels.
+        y: (1, N), N a multiple of 16; written.
     """
     column = _row_stretch(x, B, y, 0, y.shape[1], WIDEST)
     column = _row_stretch(x, B, y, column, y.shape[1], WIDE)
@@ -249,9 +284,13 @@ def row_multiply(x: Vector, B: Vector, y: Vector) -> None:
 
 @strict
 def step_product(x: Vector, W: Vector, y: Vector, packed: Vector) -> None:
-    """y = x W^T, one step of the recurrence: x (B, depth), y (B, N), both zero where they are padding.
+    """Compute y = x W^T, the recurrent product of one time step. Padded elements of x and W are zero.
 
-    W^T (depth, N) in panels; where B = 1 perhaps as it stands, since a single row reads it but once.
+    Args:
+        x: (B, depth).
+        W: W^T (depth, N) in panels; if B = 1, it may be a plain matrix, because a single row reads it only once.
+        y: (B, N), N a multiple of 16; written.
+        packed: (256, 8), workspace for packed rows; overwritten.
     """
     if x.shape[0] == 1 and W.shape[0] == x.shape[1]:
         row_multiply(x, W, y)

@@ -1,7 +1,7 @@
-"""The GRU cell in float32, a layer of B streams: `network/cells/gru.py` with products from `gemm`.
+"""One GRU layer with B streams: the equations of `network/cells/gru.py` with the products of `gemm`.
 
-The reset gate is applied after the product (PyTorch's and cuDNN's form). Padded units have zero weights: n = 0, so that
-their h stays 0.
+The reset gate multiplies after the product (the form of PyTorch and cuDNN). Padded units have zero weights, so that
+their n and h stay 0.
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ ONE = np.float32(1)
 
 
 class GruWeights(NamedTuple):
-    """W as `step_product` takes it, b (1, 3 H), b_n (1, H); in `step` of all layers, with an axis L before."""
+    """The recurrent weights of one layer; for `step` those of all layers, with a leading axis L.
+
+    W: in the form of `step_product`.
+    b: (1, 3 H).
+    b_n: (1, H).
+    """
 
     W: Vector
     b: Vector
@@ -40,7 +45,13 @@ class GruWeights(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """gates (T B, 3 H), the gates r z n; q (T B, H); da and dq (T B, 3 H), see `step_backward`."""
+    """The values that `backward` needs, and the gradients that it writes.
+
+    gates: (T B, 3 H), the gates r, z, n.
+    q: (T B, H), W_n h_- + b_n.
+    da: (T B, 3 H), gradient of U x + b.
+    dq: (T B, 3 H), gradient of W h_- + b.
+    """
 
     gates: Vector
     q: Vector
@@ -49,14 +60,24 @@ class Saved(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """The gradient of h (B, H) from later time: through W, and `direct`, through z h_-."""
+    """The gradient of h from the next time step, in two parts.
+
+    h: (B, H), the part through W.
+    direct: (B, H), the part through z h_-.
+    """
 
     h: Vector
     direct: Vector
 
 
 class StepBuffers(NamedTuple):
-    """gates and table (S, 3 H), rows (S,), q (S, H)."""
+    """The buffers of `step`.
+
+    gates: (B, 3 H), the gates.
+    table: (B, 3 H), U x.
+    rows: (B,) integers 0, 1, 2, …
+    q: (B, H), W_n h_- + b_n.
+    """
 
     gates: Vector
     table: Vector
@@ -76,10 +97,20 @@ def step_forward(
     h: Vector,
     tile: Tile,
 ) -> None:
-    """r, z = sigmoid(U x + b + W h_-), q = W_n h_- + b_n, n = tanh(U_n x + b_n' + r q), h = n + z (h_- - n).
+    """Compute the gates and the hidden state of one time step.
 
-    gates (B, 3 H): W h_- on entry, the gates r z n on return; table (., 3 H) with U x of stream s in row rows[s];
-    b (1, 3 H), b_n (1, H); before (B, H) is h_-; q (B, H) and h (B, H) are results. H is a multiple of the tile.
+        r, z = sigmoid(U x + b + W h_-),  q = W_n h_- + b_n,  n = tanh(U_n x + b_n' + r q),  h = n + z (h_- - n)
+
+    Args:
+        gates: (B, 3 H), W h_-; overwritten with the gates r, z, n.
+        table: (., 3 H), products U x.
+        rows: (B,) integers, the row of `table` for each stream.
+        b: (1, 3 H), the biases of r and z, and b_n'.
+        b_n: (1, H).
+        before: (B, H), h_-.
+        q: (B, H); written.
+        h: (B, H), the hidden state; written.
+        tile: width of the vectors.
     """
     H = h.shape[1]
     for s in range(h.shape[0]):
@@ -108,12 +139,23 @@ def step_backward(
     dq: Vector,
     tile: Tile,
 ) -> None:
-    """dL/da of the gates r z n as the input sees them, and dL/d(W h_- + b) as the recurrence does.
+    """Backpropagate through the gates of one time step.
 
-    With D = dL/dh (dh_out from above, dh and direct from later time):
+    With D = dL/dh = dh_out + dh + direct:
+
         dz = D (h_- - n),  dn = D (1 - z),  da_n = dn (1 - n²),  dr = da_n q,  dq = da_n r
-        da_r = dr r (1 - r),  da_z = dz z (1 - z);  D z reaches h_- directly and becomes the new `direct`
-    dh_out, dh, direct, q, before (h_-): (B, H); gates, da (r z n), dq (r z, then dq for n): (B, 3 H).
+        da_r = dr r (1 - r),  da_z = dz z (1 - z),  direct = D z
+
+    Args:
+        dh_out: (B, H), gradient of h from the layer above.
+        dh: (B, H), gradient of h from the next time step through W.
+        direct: (B, H), gradient of h from the next time step through z h_-; overwritten with the gradient of h_-.
+        gates: (B, 3 H), the gates from `step_forward`.
+        q: (B, H), from `step_forward`.
+        before: (B, H), h_-.
+        da: (B, 3 H), gradient of U x + b in the order r, z, n; written.
+        dq: (B, 3 H), gradient of W h_- + b in the order r, z, n; written.
+        tile: width of the vectors.
     """
     H = direct.shape[1]
     for s in range(direct.shape[0]):
@@ -136,7 +178,11 @@ def step_backward(
 def forward(
     inputs: Inputs, weights: GruWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
-    """Run all steps: see `CellKernels`."""
+    """Run the layer through all time steps.
+
+    Args:
+        inputs, weights, states, saved, steps, packed, tile: as in `CellKernels.forward`.
+    """
     W, b, b_n, table, rows = weights.W, weights.b, weights.b_n, inputs.table, inputs.rows
     h, gates, q = states.h, saved.gates, saved.q
     B = h.shape[0] // (steps + 1)
@@ -167,7 +213,11 @@ def backward(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Run all steps from the last: see `CellKernels`."""
+    """Backpropagate through all time steps, from the last to the first.
+
+    Args:
+        dh_out, weights, states, saved, carried, steps, packed, tile: as in `CellKernels.backward`.
+    """
     W, h, gates, q, da, dq = weights.W, states.h, saved.gates, saved.q, saved.da, saved.dq
     dh, direct = carried.h, carried.direct
     B = dh.shape[0]
@@ -199,7 +249,11 @@ def step(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Advance layer `number` by one step: see `CellKernels`."""
+    """Advance one layer by one time step.
+
+    Args:
+        number, ids, inputs, weights, states, buffers, packed, tile: as in `CellKernels.step`.
+    """
     table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
     h = states.h[number]
     step_product(h, weights.W[number], buffers.gates, packed)

@@ -1,11 +1,11 @@
-"""Vectors of float32 held in registers, in multiples of 8 lanes: what the kernels are written in.
+"""Vectors of float32 held in registers, in multiples of 8 lanes. All other kernels are written with them.
 
-A `tile` is a tuple with one entry for each 8 lanes; its length, known when a kernel is compiled, is the width of the
-vectors it loads. What stands here is the meaning of each operation in NumPy, which is what runs when the JIT is off;
-`lowering` has the same operations as LLVM instructions. All are exactly rounded IEEE operations or moves of bits, so
-both give the same bits.
+A `tile` is a tuple with one entry for each 8 lanes. Its length, a constant when a kernel is compiled, is the width of
+the vectors that the kernel loads. This module defines each operation in NumPy; that definition runs if the JIT is off.
+`lowering` has the same operations as LLVM instructions. All of them are exactly rounded IEEE operations or moves of
+bits, so both give the same bits.
 
-+ - * / between vectors, or a vector and a float32, are those of Python.
++ - * / between vectors, or between a vector and a float32, are Python's operators.
 """
 
 from __future__ import annotations
@@ -17,69 +17,139 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH = 8
-ROOT_HALF_BITS = 0x3F3504F3  # of float32 √½
-Vector: TypeAlias = NDArray[Any]  # of float32, in kernels also of ids
+ROOT_HALF_BITS = 0x3F3504F3  # the bits of √½ as float32
+Vector: TypeAlias = NDArray[Any]  # float32; ids are integers
 Tile: TypeAlias = tuple[int, ...]
 
 
 def aligned_zeros(rows: int, width: int) -> Vector:
-    """Zeros of float32 whose every row begins at a multiple of 64 bytes, so that no load crosses a cache line."""
+    """Return zeros whose every row begins at a multiple of 64 bytes, so that no load crosses a cache line.
+
+    Args:
+        rows: number of rows.
+        width: number of columns.
+    Returns: (rows, width), a view of a larger buffer.
+    """
     stride = -(-width // 16) * 16
-    room = np.zeros(rows * stride * 4 + 64, np.uint8)
-    start = -room.ctypes.data % 64
-    return room[start : start + rows * stride * 4].view(np.float32).reshape(rows, stride)[:, :width]
+    buffer = np.zeros(rows * stride * 4 + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + rows * stride * 4].view(np.float32).reshape(rows, stride)[:, :width]
 
 
 def load(array: Vector, row: int, column: int, tile: Tile) -> Vector:
-    """`array[row, column:]` as a vector of 8 · len(tile) lanes."""
+    """Return `array[row, column:]` as a vector.
+
+    Args:
+        array: (., .), a matrix.
+        row: index of the row.
+        column: index of the first column.
+        tile: width of the vector.
+    Returns: a vector of 8 len(tile) lanes.
+    """
     return array[row, column : column + WIDTH * len(tile)].copy()
 
 
 def store(array: Vector, row: int, column: int, vector: Vector) -> None:
-    """`array[row, column:] = vector`."""
+    """Write `vector` to `array[row, column:]`.
+
+    Args:
+        array: (., .), a matrix; written.
+        row: index of the row.
+        column: index of the first column.
+        vector: the values.
+    """
     array[row, column : column + len(vector)] = vector
 
 
 def fill(value: np.float32, tile: Tile) -> Vector:
-    """A vector with `value` in each lane."""
+    """Return a vector with `value` in each lane.
+
+    Args:
+        value: a float32.
+        tile: width of the vector.
+    Returns: a vector of 8 len(tile) lanes.
+    """
     return np.full(WIDTH * len(tile), value, np.float32)
 
 
 def transpose(source: Vector, row: int, column: int, target: Vector, to_row: int, to_column: int) -> None:
-    """`target[to_row:, to_column:] = source[row:, column:].T` for one block of 8 × 8."""
+    """Transpose one block of 8 × 8: `target[to_row:, to_column:] = source[row:, column:].T`.
+
+    Args:
+        source: (., .), a matrix.
+        row: first row of the block in `source`.
+        column: first column of the block in `source`.
+        target: (., .), another matrix; written.
+        to_row: first row of the block in `target`.
+        to_column: first column of the block in `target`.
+    """
     block = source[row : row + WIDTH, column : column + WIDTH]
     target[to_row : to_row + WIDTH, to_column : to_column + WIDTH] = block.T
 
 
 def square_root(vector: Vector) -> Vector:
-    """Exactly rounded square root."""
+    """Return the square root, exactly rounded.
+
+    Args:
+        vector: a vector.
+    Returns: a vector of the same width.
+    """
     result: Vector = np.sqrt(vector)
     return result
 
 
 def clamp(vector: Vector, low: np.float32, high: np.float32) -> Vector:
-    """`min(max(vector, low), high)`, but NaN stays NaN."""
+    """Return `min(max(vector, low), high)`; NaN stays NaN.
+
+    Args:
+        vector: a vector.
+        low: the least value, a float32.
+        high: the greatest value, a float32.
+    Returns: a vector of the same width.
+    """
     return np.where(vector > high, high, np.where(vector < low, low, vector))
 
 
 def zero_below(vector: Vector, control: Vector, bound: np.float32) -> Vector:
-    """`vector` where `control >= bound`, else 0; where `control` is NaN, `vector`."""
+    """Return 0 in each lane in which `control` is below `bound`, and `vector` in the others.
+
+    Args:
+        vector: a vector.
+        control: a vector of the same width; a lane with NaN selects `vector`.
+        bound: a float32.
+    Returns: a vector of the same width.
+    """
     return np.where(control < bound, np.float32(0), vector)
 
 
 def power_of_two(shifted: Vector) -> Vector:
-    """2^n from `shifted` = n + 1.5 · 2^23, whose low mantissa bits are the integer n; for -126 <= n <= 127."""
+    """Return 2^n.
+
+    Args:
+        shifted: a vector of n + 1.5 · 2^23 with whole n, -126 <= n <= 127; its low mantissa bits are the integer n.
+    Returns: a vector of the same width.
+    """
     return ((shifted.view(np.int32) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
 def mantissa(vector: Vector) -> Vector:
-    """m of x = m · 2^e with √½ <= m < √2, for positive normal x."""
+    """Return m of x = m 2^e with √½ <= m < √2.
+
+    Args:
+        vector: a vector x of positive normal numbers.
+    Returns: a vector of the same width.
+    """
     above = vector.view(np.int32) - np.int32(ROOT_HALF_BITS)
     return ((above & np.int32(0x7FFFFF)) + np.int32(ROOT_HALF_BITS)).view(np.float32)
 
 
 def exponent(vector: Vector) -> Vector:
-    """e of x = m · 2^e with √½ <= m < √2, for positive normal x, as float32."""
+    """Return e of x = m 2^e with √½ <= m < √2, as float32.
+
+    Args:
+        vector: a vector x of positive normal numbers.
+    Returns: a vector of the same width.
+    """
     return ((vector.view(np.int32) - np.int32(ROOT_HALF_BITS)) >> np.int32(23)).astype(np.float32)
 
 
@@ -95,10 +165,20 @@ def _fold(vector: Vector, combine: Callable[[Vector, Vector], Vector]) -> np.flo
 
 
 def lane_sum(vector: Vector) -> np.float32:
-    """Sum of the lanes: groups of 8 in order, then halves onto halves."""
+    """Return the sum of the lanes. Groups of 8 lanes are added in order, then upper halves to lower halves.
+
+    Args:
+        vector: a vector.
+    Returns: the sum, a float32.
+    """
     return _fold(vector, np.add)
 
 
 def lane_max(vector: Vector) -> np.float32:
-    """Largest lane, in the order of `lane_sum`."""
+    """Return the largest lane, found in the order of `lane_sum`.
+
+    Args:
+        vector: a vector.
+    Returns: the largest value, a float32.
+    """
     return _fold(vector, lambda x, y: np.where(x > y, x, y))

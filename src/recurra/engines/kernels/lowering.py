@@ -1,7 +1,7 @@
-"""The operations of `lanes` in LLVM, registered with Numba when this module is imported.
+"""The operations of `lanes` as LLVM instructions. Importing this module registers them with Numba.
 
-A vector is a struct of `<16 x float>` values, the last one perhaps `<8 x float>`; no instruction carries a fast-math
-flag, and LLVM lowers them to AVX-512, AVX2, SSE or NEON alike.
+A vector is a struct of `<16 x float>` values, followed by one `<8 x float>` if the number of groups is odd. No
+instruction has a fast-math flag. LLVM lowers the vectors to AVX-512, AVX2, SSE or NEON.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def _integers(like: Any) -> Any:
 
 
 def _parts(groups: int) -> list[Any]:
-    """The LLVM vectors that make up one of ours: two groups together fill a register of AVX-512."""
+    """Return the LLVM types of the values that make up a vector: two groups together fill a register of AVX-512."""
     return [_floats(2 * WIDTH)] * (groups // 2) + [_floats(WIDTH)] * (groups % 2)
 
 
 @register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]  # as above
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]  # Numba has no type hints
     def __init__(self, manager: Any, kind: Lanes) -> None:
         super().__init__(manager, kind, ir.LiteralStructType(_parts(kind.groups)))
 
@@ -85,7 +85,7 @@ def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, 
 
 
 def _places(builder: Any, address: Any, kinds: list[Any]) -> list[Any]:
-    """Pointers to consecutive vectors of `kinds` from `address` on."""
+    """Return pointers to consecutive values of the types `kinds`, the first at `address`."""
     pointers, lane = [], 0
     for kind in kinds:
         pointer = builder.gep(address, [ir.Constant(ir.IntType(64), lane)])
@@ -144,7 +144,7 @@ def _transpose(
             return _places(builder, address, [_floats(WIDTH)])[0]
 
         rows = [builder.load(pointer(0, *places[:2], lane), align=4) for lane in range(WIDTH)]
-        # Each round interleaves row k with row k + 4: after three, row k holds what was column k.
+        # Each round interleaves row k with row k + 4. After three rounds, row k holds the values of column k.
         low = [lane // 2 + WIDTH * (lane % 2) for lane in range(WIDTH)]
         high = [lane + WIDTH // 2 for lane in low]
         for _ in range(3):
@@ -158,7 +158,7 @@ def _transpose(
 
 
 def _partwise(emit: Callable[..., Any], *kinds: Any) -> Any:
-    """Signature and code of `emit(builder, *parts)` applied part by part; a float32 goes to every lane."""
+    """Return the signature and the code that apply `emit(builder, *parts)` by parts; a scalar fills all lanes."""
     result = next(kind for kind in kinds if isinstance(kind, Lanes))
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -222,7 +222,7 @@ def _emit_exponent(builder: Any, x: Any) -> Any:
 
 
 def _groups(builder: Any, value: Any) -> list[Any]:
-    """The vector as groups of 8 lanes."""
+    """Return the vector as groups of 8 lanes."""
     return [
         _shuffle(builder, part, part, list(range(start, start + WIDTH)))
         for part in _split(builder, value)
@@ -274,7 +274,7 @@ def _are_lanes(*kinds: Any) -> bool:
     )
 
 
-# Numba compares the argument names of both functions, annotations included: hence none here.
+# No annotations here: Numba requires the signatures of both functions to be equal, and compares annotations too.
 
 
 @overload(lanes.load)

@@ -1,7 +1,7 @@
-"""The LSTM cell in float32, a layer of B streams: `network/cells/lstm.py` with products from `gemm`.
+"""One LSTM layer with B streams: the equations of `network/cells/lstm.py` with the products of `gemm`.
 
-The arithmetic on the gates is one pass over memory a step. Padded units have zero weights: i = f = o = 1/2, g = 0,
-hence c = h = 0, and all their gradients are 0.
+The arithmetic on the gates is one pass over memory for each step. Padded units have zero weights: i = f = o = 1/2 and
+g = 0, so that c, h and all their gradients stay 0.
 """
 
 from __future__ import annotations
@@ -31,28 +31,41 @@ ONE = np.float32(1)
 
 
 class LstmWeights(NamedTuple):
-    """W as `step_product` takes it, b (1, 4 H); in `step` of all layers, (L, ., .) and (L, 1, 4 H)."""
+    """The recurrent weights of one layer; for `step` those of all layers, with a leading axis L.
+
+    W: in the form of `step_product`.
+    b: (1, 4 H).
+    """
 
     W: Vector
     b: Vector
 
 
 class Saved(NamedTuple):
-    """gates (T B, 4 H), the gates i f g o; da (T B, 4 H), their gradients before sigmoid and tanh."""
+    """The values that `backward` needs, and the gradient that it writes.
+
+    gates: (T B, 4 H), the gates i, f, g, o.
+    da: (T B, 4 H), gradients of the gates before sigmoid and tanh.
+    """
 
     gates: Vector
     da: Vector
 
 
 class Carried(NamedTuple):
-    """The gradients of h and c (B, H) from later time."""
+    """The gradients of h and c, both (B, H), from the next time step."""
 
     h: Vector
     c: Vector
 
 
 class StepBuffers(NamedTuple):
-    """gates and table (S, 4 H), rows (S,)."""
+    """The buffers of `step`.
+
+    gates: (B, 4 H), the gates.
+    table: (B, 4 H), U x.
+    rows: (B,) integers 0, 1, 2, …
+    """
 
     gates: Vector
     table: Vector
@@ -63,10 +76,19 @@ class StepBuffers(NamedTuple):
 def step_forward(
     gates: Vector, table: Vector, rows: Vector, b: Vector, before: Vector, after: Vector, h: Vector, tile: Tile
 ) -> None:
-    """i, f, o = sigmoid, g = tanh of (U x + b + W h_-); c = f c_- + i g; h = o tanh c.
+    """Compute the gates, the cell state and the hidden state of one time step.
 
-    gates (B, 4 H): W h_- on entry, the gates i f g o on return; table (., 4 H) with U x of stream s in row rows[s];
-    b (1, 4 H); before (B, H) is c_-, after (B, H) becomes c, h (B, H) the result. H is a multiple of the tile.
+        i, f, o = sigmoid(U x + b + W h_-),  g = tanh(U x + b + W h_-),  c = f c_- + i g,  h = o tanh c
+
+    Args:
+        gates: (B, 4 H), W h_-; overwritten with the gates i, f, g, o.
+        table: (., 4 H), products U x.
+        rows: (B,) integers, the row of `table` for each stream.
+        b: (1, 4 H).
+        before: (B, H), the cell state c_-.
+        after: (B, H), the cell state c; written.
+        h: (B, H), the hidden state; written.
+        tile: width of the vectors.
     """
     H = h.shape[1]
     for s in range(h.shape[0]):
@@ -93,12 +115,22 @@ def step_forward(
 def step_backward(
     dh_out: Vector, dh: Vector, dc: Vector, gates: Vector, before: Vector, after: Vector, da: Vector, tile: Tile
 ) -> None:
-    """dL/da of the four gates, and dL/dc_- in place of dL/dc.
+    """Backpropagate through the gates of one time step.
 
-    With D = dL/dh (dh_out from above plus dh from later time) and t = tanh c:
+    With D = dL/dh = dh_out + dh and t = tanh c:
+
         do = D t,  dc += D o (1 - t²),  di = dc g,  df = dc c_-,  dg = dc i,  dc_- = dc f
         da_i = di i (1 - i),  da_f = df f (1 - f),  da_g = dg (1 - g²),  da_o = do o (1 - o)
-    dh_out, dh, dc, before (c_-), after (c): (B, H); gates, da: (B, 4 H).
+
+    Args:
+        dh_out: (B, H), gradient of h from the layer above.
+        dh: (B, H), gradient of h from the next time step.
+        dc: (B, H), gradient of c from the next time step; overwritten with the gradient of c_-.
+        gates: (B, 4 H), the gates from `step_forward`.
+        before: (B, H), the cell state c_-.
+        after: (B, H), the cell state c.
+        da: (B, 4 H), gradients of the gates before sigmoid and tanh; written.
+        tile: width of the vectors.
     """
     H = dc.shape[1]
     for s in range(dc.shape[0]):
@@ -119,7 +151,11 @@ def step_backward(
 def forward(
     inputs: Inputs, weights: LstmWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
-    """Run all steps: see `CellKernels`."""
+    """Run the layer through all time steps.
+
+    Args:
+        inputs, weights, states, saved, steps, packed, tile: as in `CellKernels.forward`.
+    """
     W, b, table, rows = weights.W, weights.b, inputs.table, inputs.rows
     gates, h, c = saved.gates, states.h, states.c
     B = h.shape[0] // (steps + 1)
@@ -149,7 +185,11 @@ def backward(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Run all steps from the last: see `CellKernels`."""
+    """Backpropagate through all time steps, from the last to the first.
+
+    Args:
+        dh_out, weights, states, saved, carried, steps, packed, tile: as in `CellKernels.backward`.
+    """
     W, c, gates, da = weights.W, states.c, saved.gates, saved.da
     dh, dc = carried.h, carried.c
     B = dh.shape[0]
@@ -180,7 +220,11 @@ def step(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Advance layer `number` by one step: see `CellKernels`."""
+    """Advance one layer by one time step.
+
+    Args:
+        number, ids, inputs, weights, states, buffers, packed, tile: as in `CellKernels.step`.
+    """
     table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
     h, c = states.h[number], states.c[number]
     step_product(h, weights.W[number], buffers.gates, packed)

@@ -1,7 +1,7 @@
-"""The minGRU cell in float32, a layer of B streams: `network/cells/mingru.py`.
+"""One minGRU layer with B streams: the equations of `network/cells/mingru.py`.
 
-There is no recurrent product: U x of all steps is one product, and a step is one pass over memory. Padded units have
-zero weights: n = 0, so that their h stays 0.
+There is no recurrent product: one product gives U x of all steps, and each step is one pass over memory. Padded units
+have zero weights, so that their n and h stay 0.
 """
 
 from __future__ import annotations
@@ -30,26 +30,35 @@ ONE = np.float32(1)
 
 
 class MinGruWeights(NamedTuple):
-    """b (1, 2 H); in `step` of all layers, (L, 1, 2 H)."""
+    """The biases b (1, 2 H) of one layer; for `step` those of all layers (L, 1, 2 H)."""
 
     b: Vector
 
 
 class Saved(NamedTuple):
-    """gates (T B, 2 H), z and n; da (T B, 2 H), the gradients of U x + b."""
+    """The values that `backward` needs, and the gradient that it writes.
+
+    gates: (T B, 2 H), z and n.
+    da: (T B, 2 H), gradient of U x + b.
+    """
 
     gates: Vector
     da: Vector
 
 
 class Carried(NamedTuple):
-    """The gradient of h (B, H) from later time."""
+    """The gradient of h (B, H) from the next time step."""
 
     h: Vector
 
 
 class StepBuffers(NamedTuple):
-    """gates and table (S, 2 H), rows (S,)."""
+    """The buffers of `step`.
+
+    gates: (B, 2 H), z and n.
+    table: (B, 2 H), U x.
+    rows: (B,) integers 0, 1, 2, …
+    """
 
     gates: Vector
     table: Vector
@@ -58,10 +67,18 @@ class StepBuffers(NamedTuple):
 
 @strict
 def step_forward(gates: Vector, table: Vector, rows: Vector, b: Vector, before: Vector, h: Vector, tile: Tile) -> None:
-    """z = sigmoid(U_z x + b_z), n = U_n x + b_n, h = h_- + z (n - h_-).
+    """Compute the gate and the hidden state of one time step.
 
-    gates (B, 2 H): z and n on return; table (., 2 H) with U x of stream s in row rows[s]; b (1, 2 H); before (B, H) is
-    h_-, h (B, H) the result. H is a multiple of the tile.
+        z = sigmoid(U_z x + b_z),  n = U_n x + b_n,  h = h_- + z (n - h_-)
+
+    Args:
+        gates: (B, 2 H), z and n; written.
+        table: (., 2 H), products U x.
+        rows: (B,) integers, the row of `table` for each stream.
+        b: (1, 2 H).
+        before: (B, H), h_-.
+        h: (B, H), the hidden state; written.
+        tile: width of the vectors.
     """
     H = h.shape[1]
     for s in range(h.shape[0]):
@@ -77,11 +94,19 @@ def step_forward(gates: Vector, table: Vector, rows: Vector, b: Vector, before: 
 
 @strict
 def step_backward(dh_out: Vector, dh: Vector, gates: Vector, before: Vector, da: Vector, tile: Tile) -> None:
-    """dL/da of z and n, and dL/dh_- in place of dL/dh from later time.
+    """Backpropagate through one time step.
 
-    With D = dL/dh (dh_out from above plus dh from later time):
+    With D = dL/dh = dh_out + dh:
+
         da_z = D (n - h_-) z (1 - z),  da_n = D z,  dh_- = D (1 - z)
-    dh_out, dh, before (h_-): (B, H); gates, da: (B, 2 H).
+
+    Args:
+        dh_out: (B, H), gradient of h from the layer above.
+        dh: (B, H), gradient of h from the next time step; overwritten with the gradient of h_-.
+        gates: (B, 2 H), z and n from `step_forward`.
+        before: (B, H), h_-.
+        da: (B, 2 H), gradient of U x + b; written.
+        tile: width of the vectors.
     """
     H = dh.shape[1]
     for s in range(dh.shape[0]):
@@ -95,9 +120,13 @@ def step_backward(dh_out: Vector, dh: Vector, gates: Vector, before: Vector, da:
 
 @strict
 def forward(
-    inputs: Inputs, weights: MinGruWeights, states: State, saved: Saved, steps: int, _: Vector, tile: Tile
+    inputs: Inputs, weights: MinGruWeights, states: State, saved: Saved, steps: int, _packed: Vector, tile: Tile
 ) -> None:
-    """Run all steps: see `CellKernels`."""
+    """Run the layer through all time steps.
+
+    Args:
+        inputs, weights, states, saved, steps, _packed, tile: as in `CellKernels.forward`.
+    """
     h = states.h
     B = h.shape[0] // (steps + 1)
     for t in range(steps):
@@ -121,10 +150,14 @@ def backward(
     saved: Saved,
     carried: Carried,
     steps: int,
-    _: Vector,
+    _packed: Vector,
     tile: Tile,
 ) -> None:
-    """Run all steps from the last: see `CellKernels`."""
+    """Backpropagate through all time steps, from the last to the first.
+
+    Args:
+        dh_out, _weights, states, saved, carried, steps, _packed, tile: as in `CellKernels.backward`.
+    """
     B = carried.h.shape[0]
     for back in range(steps):
         t = steps - 1 - back
@@ -150,7 +183,11 @@ def step(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Advance layer `number` by one step: see `CellKernels`."""
+    """Advance one layer by one time step.
+
+    Args:
+        number, ids, inputs, weights, states, buffers, packed, tile: as in `CellKernels.step`.
+    """
     table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
     h = states.h[number]
     step_forward(buffers.gates, table=table, rows=rows, b=weights.b[number], before=h, h=h, tile=tile)
@@ -165,7 +202,7 @@ def _carried(streams: int, hidden: int) -> Carried:
 
 
 def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], outer: OuterProduct) -> None:
-    """Write nothing: U and b are all parameters."""
+    """Write nothing: U and b are the only parameters."""
 
 
 def _step_buffers(_: MinGruWeights, streams: int, hidden: int) -> StepBuffers:

@@ -1,10 +1,12 @@
-"""The Mogrifier LSTM in float32, a layer of B streams: `network/cells/mogrifier.py`, with the step of `lstm_layer`.
+"""One layer of the Mogrifier LSTM with B streams: `network/cells/mogrifier.py` with the step of `lstm_layer`.
 
-x and h are scaled in rounds before the step, so that U x of a step needs h of the step before: U multiplies inside the
-loop over time. In the first layer x is one-hot. x^i is one number v, kept in all 16 lanes of a row, and the matrices
-that meet x are tables with one row for each character: Q h is the product of h with one row, R x is v times one row,
-U x is v times one row. With rank k, S is k padded to a multiple of 16 and the inner vectors are (B, S); else S is H.
-Padded units have zero weights: their scales are 1, their h, c and gradients 0.
+Several rounds scale x and h before each step, so that U x depends on h of the step before: the loop over time contains
+the product with U. In the first layer x is one-hot and has one nonzero element, the number v. All 16 lanes of a row
+hold v, and the matrices that multiply x are tables with one row for each symbol: Q h is the product of h and one row,
+R x and U x are v times one row.
+
+S is the rank k of the factors padded to a multiple of 16, the width of the inner vectors; without factors S is H.
+Padded units have zero weights: their scales are 1; their h, c and gradients are 0.
 """
 
 from __future__ import annotations
@@ -30,11 +32,13 @@ PAIR = (0, 0)
 
 
 class Factors(NamedTuple):
-    """The matrices of the rounds, one entry for each odd round (Q) and for each even round (R).
+    """The matrices of the rounds: one entry for each odd round (Q) and for each even round (R).
 
-    Q, R: (L, ., .), the last factor as `step_product` takes it; Q_inner, R_inner: the first factor if there are two
-    Q_tables, R_tables: (K, S), the factor of the first layer that meets x
-    Unused entries hold arrays of zeros, so that a tuple is never empty.
+    An unused entry is an array of zeros, because a compiled tuple must not be empty.
+
+    Q, R: (L, ., .), the last factor, in the form of `step_product`.
+    Q_inner, R_inner: (L, ., .), the first factor if there are two.
+    Q_tables, R_tables: (K, S), the first layer's factor that multiplies x.
     """
 
     Q: tuple[Vector, ...]
@@ -46,9 +50,13 @@ class Factors(NamedTuple):
 
 
 class MogrifierWeights(NamedTuple):
-    """W (L, ., .) as `step_product` takes it, b (L, 1, 4 H) and the factors of L layers, L = 1 but in `step`.
+    """The recurrent weights of one layer (L = 1); for `step` those of all layers.
 
-    rounds: r; rank: S if each matrix is a product, else 0
+    W: (L, ., .), in the form of `step_product`.
+    b: (L, 1, 4 H).
+    factors: the matrices of the rounds.
+    rounds: number of rounds r.
+    rank: S if each matrix is a product of two factors, else 0.
     """
 
     W: Vector
@@ -59,7 +67,12 @@ class MogrifierWeights(NamedTuple):
 
 
 class LayerWeights(NamedTuple):
-    """The weights of one layer: U (1, ., .) as `step_product` takes it; in the first layer U^T, `table` (K, 4 H)."""
+    """All weights of one layer.
+
+    table: (K, 4 H), U^T of the first layer; unused in higher layers.
+    U: (1, ., .), U in the form of `step_product`; unused in the first layer.
+    cell: the recurrent weights.
+    """
 
     table: Vector
     U: Vector
@@ -67,13 +80,18 @@ class LayerWeights(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """The values of all steps, n = T B rows; x is 16 lanes wide in the first layer, else H: X lanes.
+    """The values of all steps that `backward` needs, and the gradients that it writes; T B rows each.
 
-    ids (n,) of the first layer, else empty
-    x ((r + 1) // 2 + 1 blocks of X) and h (r // 2 + 1 blocks of H): the vectors after each round, the given ones first
-    x_scales, h_scales: a block for each round; dx_q, dh_q: the gradients of the sums in their sigmoids
-    inner, d_inner (r blocks of S): the inner vector of each round and its gradient, if there are two factors
-    gates, da (n, 4 H) as in `lstm_layer`; dx (n, H): the gradient of x above the first layer
+    x has X lanes: 16 in the first layer, else H. A block holds the lanes of one round.
+
+    ids: (T B,) integers, the symbols that the first layer reads; empty in higher layers.
+    x: ((r + 1) // 2 + 1 blocks of X), x before the rounds and after each odd round.
+    h: (r // 2 + 1 blocks of H), h before the rounds and after each even round.
+    x_scales, h_scales: the factors of each round, one block for each.
+    dx_q, dh_q: gradients of the sums in the sigmoids, one block for each round.
+    inner, d_inner: (r blocks of S), the inner vector of each round and its gradient, if there are two factors.
+    gates, da: (4 H), as in `lstm_layer`.
+    dx: (H), gradient of x above the first layer.
     """
 
     ids: Vector
@@ -91,16 +109,21 @@ class Saved(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """The gradients of h and c (B, H) from later time."""
+    """The gradients of h and c, both (B, H), from the next time step."""
 
     h: Vector
     c: Vector
 
 
 class Buffers(NamedTuple):
-    """Arrays of one step: x and q_x (B, H), x_first and q_first (B, 16), h and q_h (B, H), inner (B, S or 16).
+    """The arrays of one time step.
 
-    table (B, 4 H) and rows (B,), which counts from 0, are the inputs of the LSTM's step.
+    x, q_x: (B, H), x above the first layer and the sum in its sigmoid.
+    x_first, q_first: (B, 16), x in the first layer and the sum in its sigmoid.
+    h, q_h: (B, H), h and the sum in its sigmoid.
+    inner: (B, S or 16), the inner vector.
+    table: (B, 4 H), U x.
+    rows: (B,) integers 0, 1, 2, …
     """
 
     x: Vector
@@ -115,7 +138,11 @@ class Buffers(NamedTuple):
 
 
 class StepBuffers(NamedTuple):
-    """The buffers of a step, and `saved` of one step, whose arrays are wide enough for every layer."""
+    """The buffers of `step`.
+
+    cell: the arrays of one time step.
+    saved: `Saved` of one time step; its arrays are wide enough for every layer.
+    """
 
     cell: Buffers
     saved: Saved
@@ -123,7 +150,13 @@ class StepBuffers(NamedTuple):
 
 @strict
 def put(source: Vector, target: Vector, block: int) -> None:
-    """target[:, block · n : block · n + n] = source (B, n)."""
+    """Copy `source` to a block of columns: target[:, block n : block n + n] = source.
+
+    Args:
+        source: (B, n).
+        target: (B, .); written.
+        block: index of the block.
+    """
     n = source.shape[1]
     for s in range(source.shape[0]):
         for k in range(0, n, WIDTH * len(PAIR)):
@@ -132,7 +165,12 @@ def put(source: Vector, target: Vector, block: int) -> None:
 
 @strict
 def add(target: Vector, source: Vector) -> None:
-    """target += source, both (B, n)."""
+    """Compute target += source.
+
+    Args:
+        target: (B, n); written.
+        source: (B, n).
+    """
     for s in range(target.shape[0]):
         for k in range(0, target.shape[1], WIDTH * len(PAIR)):
             store(target, s, k, load(target, s, k, PAIR) + load(source, s, k, PAIR))
@@ -140,7 +178,14 @@ def add(target: Vector, source: Vector) -> None:
 
 @strict
 def dot_rows(source: Vector, table: Vector, ids: Vector, target: Vector) -> None:
-    """All 16 lanes of target[s] become the product of source[s] and row ids[s] of `table`."""
+    """Set all lanes of target[s] to the dot product of source[s] and row ids[s] of `table`.
+
+    Args:
+        source: (B, n).
+        table: (K, n).
+        ids: (B,) integers.
+        target: (B, 16); written.
+    """
     for s in range(source.shape[0]):
         total = fill(ZERO, PAIR)
         for k in range(0, source.shape[1], WIDTH * len(PAIR)):
@@ -150,7 +195,14 @@ def dot_rows(source: Vector, table: Vector, ids: Vector, target: Vector) -> None
 
 @strict
 def scale_rows(numbers: Vector, table: Vector, ids: Vector, target: Vector) -> None:
-    """target[s] = numbers[s, 0] times row ids[s] of `table`."""
+    """Compute target[s] = numbers[s, 0] table[ids[s]].
+
+    Args:
+        numbers: (B, .), one number in the first column.
+        table: (K, n).
+        ids: (B,) integers.
+        target: (B, n); written.
+    """
     for s in range(target.shape[0]):
         for k in range(0, target.shape[1], WIDTH * len(PAIR)):
             store(target, s, k, numbers[s, 0] * load(table, ids[s], k, PAIR))
@@ -158,7 +210,16 @@ def scale_rows(numbers: Vector, table: Vector, ids: Vector, target: Vector) -> N
 
 @strict
 def scale(q: Vector, now: Vector, scales: Vector, values: Vector, block: int, tile: Tile) -> None:
-    """now (B, n) *= 2 sigmoid(q); the scale goes to its block of `scales`, the result to the next one of `values`."""
+    """Scale x or h in one round: now *= 2 sigmoid(q).
+
+    Args:
+        q: (B, n), the sum in the sigmoid.
+        now: (B, n), x or h; overwritten with the scaled vector.
+        scales: (B, blocks of n), receives 2 sigmoid(q) in block `block`.
+        values: (B, blocks of n), receives the scaled vector in block `block` + 1.
+        block: index of the block.
+        tile: width of the vectors.
+    """
     n = now.shape[1]
     for s in range(now.shape[0]):
         for k in range(0, n, WIDTH * len(tile)):
@@ -173,16 +234,28 @@ def scale(q: Vector, now: Vector, scales: Vector, values: Vector, block: int, ti
 def scale_backward(
     d: Vector, scales: Vector, values: Vector, block: int, dq: Vector, gradients: Vector, tile: Tile
 ) -> None:
-    """dq = d v s (1 - s/2) and d *= s, with s of `scale` and v the value before it; dq goes to `gradients` too."""
+    """Backpropagate through one round. With v the vector before `scale` and f = 2 sigmoid(q):
+
+        dq = d v f (1 - f/2),  d *= f
+
+    Args:
+        d: (B, n), gradient of the scaled vector; overwritten with the gradient of v.
+        scales: (B, blocks of n), f in block `block`.
+        values: (B, blocks of n), v in block `block`.
+        block: index of the block.
+        dq: (B, n), gradient of q; written.
+        gradients: (B, blocks of n), receives dq in block `block`.
+        tile: width of the vectors.
+    """
     n = d.shape[1]
     for s in range(d.shape[0]):
         for k in range(0, n, WIDTH * len(tile)):
             factor = load(scales, s, block * n + k, tile)
-            own = load(d, s, k, tile)
-            slope = own * load(values, s, block * n + k, tile) * factor * (ONE - HALF * factor)
+            gradient = load(d, s, k, tile)
+            slope = gradient * load(values, s, block * n + k, tile) * factor * (ONE - HALF * factor)
             store(dq, s, k, slope)
             store(gradients, s, block * n + k, slope)
-            store(d, s, k, own * factor)
+            store(d, s, k, gradient * factor)
 
 
 @strict
@@ -196,7 +269,18 @@ def mogrify(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Scale x and h of `buffers` in all rounds of layer `layer`: x is `x_first` if `first`."""
+    """Scale x and h in all rounds of one time step.
+
+    Args:
+        layer: index of the layer in `weights`.
+        first: True for the first layer, whose x is `buffers.x_first`.
+        ids: (B,) integers, the symbols that the first layer reads.
+        weights: the recurrent weights.
+        buffers: x and h are overwritten with the scaled vectors, the others are workspace.
+        saved: the vectors and scales of each round; written.
+        packed: (256, 8), workspace of `gemm`; overwritten.
+        tile: width of the vectors.
+    """
     factors, inner, h = weights.factors, buffers.inner, buffers.h
     if first:
         put(buffers.x_first, saved.x, 0)
@@ -241,7 +325,18 @@ def mogrify_backward(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """The gradients before all rounds, in place of those after them: `dh` (B, H), and x or x_first of `buffers`."""
+    """Backpropagate through all rounds of one time step.
+
+    Args:
+        first: True for the first layer, whose gradient of x is `buffers.x_first`.
+        ids: (B,) integers, the symbols that the first layer read.
+        weights: the recurrent weights, with matrices in the form for `backward`.
+        buffers: x holds the gradient of the scaled x, and is overwritten with the gradient of x; the rest is workspace.
+        dh: (B, H), gradient of the scaled h; overwritten with the gradient of h_-.
+        saved: the values from `mogrify`; the gradients of each round are written.
+        packed: (256, 8), workspace of `gemm`; overwritten.
+        tile: width of the vectors.
+    """
     factors, inner = weights.factors, buffers.inner
     for back in range(weights.rounds):
         number = weights.rounds - 1 - back
@@ -274,7 +369,13 @@ def mogrify_backward(
 
 @strict
 def part(saved: Saved, now: slice) -> Saved:
-    """The rows `now` of one time step."""
+    """Return the rows of one time step.
+
+    Args:
+        saved: the values of all steps.
+        now: the slice of the rows.
+    Returns: views of the rows.
+    """
     return Saved(
         saved.ids[now],
         saved.x[now],
@@ -293,7 +394,14 @@ def part(saved: Saved, now: slice) -> Saved:
 
 @strict
 def make_buffers(streams: int, hidden: int, rank: int) -> Buffers:
-    """New buffers of one step."""
+    """Return new buffers for one time step.
+
+    Args:
+        streams: B.
+        hidden: H.
+        rank: S, or 0 without factors.
+    Returns: buffers of zeros.
+    """
     n = hidden
     return Buffers(
         x=np.zeros((streams, n), np.float32),
@@ -324,7 +432,23 @@ def lstm_step(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Scale x and h of `buffers`, then compute c (B, H) `after` from c `before`, and h (B, H)."""
+    """Scale x and h, then compute the cell state and the hidden state of one time step.
+
+    Args:
+        layer: index of the layer in `weights`.
+        first: True for the first layer.
+        ids: (B,) integers, the symbols that the first layer reads.
+        table: (K, 4 H), U^T of the first layer.
+        U: (L, ., .), in the form of `step_product`.
+        weights: the recurrent weights.
+        before: (B, H), the cell state c_-.
+        after: (B, H), the cell state c; written.
+        h: (B, H), the hidden state; written.
+        buffers: x (or x_first) and h_-; overwritten.
+        saved: the values of this step; written.
+        packed: (256, 8), workspace of `gemm`; overwritten.
+        tile: width of the vectors.
+    """
     mogrify(layer, first, ids, weights, buffers, saved, packed, tile)
     if first:
         scale_rows(buffers.x_first, table, ids, buffers.table)
@@ -345,7 +469,11 @@ def lstm_step(
 
 @strict
 def set_one(target: Vector) -> None:
-    """target (B, 16) = 1: the active element of a one-hot vector."""
+    """Set every lane to 1: the nonzero element of a one-hot vector.
+
+    Args:
+        target: (B, 16); written.
+    """
     for s in range(target.shape[0]):
         store(target, s, 0, fill(ONE, PAIR))
 
@@ -354,7 +482,11 @@ def set_one(target: Vector) -> None:
 def forward(
     inputs: Inputs, weights: LayerWeights, states: State, saved: Saved, steps: int, packed: Vector, tile: Tile
 ) -> None:
-    """Run all steps: see `CellKernels`; above the first layer the table of `inputs` is x (T B, H)."""
+    """Run the layer through all time steps. Above the first layer, the table of `inputs` is x (T B, H).
+
+    Args:
+        inputs, weights, states, saved, steps, packed, tile: as in `CellKernels.forward`.
+    """
     first = saved.ids.shape[0] > 0
     B, H = states.h.shape[0] // (steps + 1), states.h.shape[1]
     buffers = make_buffers(B, H, weights.cell.rank)
@@ -394,10 +526,14 @@ def backward(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Run all steps from the last: see `CellKernels`."""
-    first, own = saved.ids.shape[0] > 0, weights.cell
+    """Backpropagate through all time steps, from the last to the first.
+
+    Args:
+        dh_out, weights, states, saved, carried, steps, packed, tile: as in `CellKernels.backward`.
+    """
+    first, cell = saved.ids.shape[0] > 0, weights.cell
     B, H = carried.h.shape
-    buffers = make_buffers(B, H, own.rank)
+    buffers = make_buffers(B, H, cell.rank)
     for back in range(steps):
         t = steps - 1 - back
         now, after = slice(t * B, t * B + B), slice(t * B + B, t * B + 2 * B)
@@ -412,7 +548,7 @@ def backward(
             da=da,
             tile=tile,
         )
-        step_product(da, own.W[0], carried.h, packed)
+        step_product(da, cell.W[0], carried.h, packed)
         if first:
             dot_rows(da, weights.table, ids, buffers.x_first)
         else:
@@ -420,7 +556,7 @@ def backward(
         mogrify_backward(
             first,
             ids=ids,
-            weights=own,
+            weights=cell,
             buffers=buffers,
             dh=carried.h,
             saved=part(saved, now),
@@ -442,13 +578,17 @@ def step(
     packed: Vector,
     tile: Tile,
 ) -> None:
-    """Advance layer `number` by one step: see `CellKernels`."""
-    h, c, own = states.h[number], states.c[number], buffers.cell
-    put(h, own.h, 0)
+    """Advance one layer by one time step.
+
+    Args:
+        number, ids, inputs, weights, states, buffers, packed, tile: as in `CellKernels.step`.
+    """
+    h, c, cell = states.h[number], states.c[number], buffers.cell
+    put(h, cell.h, 0)
     if number == 0:
-        set_one(own.x_first)
+        set_one(cell.x_first)
     else:
-        put(states.h[number - 1], own.x, 0)
+        put(states.h[number - 1], cell.x, 0)
     lstm_step(
         number,
         number == 0,
@@ -459,7 +599,7 @@ def step(
         before=c,
         after=c,
         h=h,
-        buffers=own,
+        buffers=cell,
         saved=buffers.saved,
         packed=packed,
         tile=tile,
@@ -468,7 +608,14 @@ def step(
 
 @strict
 def scatter_scaled(target: Vector, ids: Vector, numbers: Vector, vectors: Vector) -> None:
-    """target[ids[i]] += numbers[i, 0] times vectors[i], in order of i, from target = 0."""
+    """Write sums of scaled rows by index: target[ids[i]] += numbers[i, 0] vectors[i], in order of i, starting from 0.
+
+    Args:
+        target: (K, n), n a multiple of 16; written.
+        ids: (m,) integers.
+        numbers: (m, .), one number in the first column.
+        vectors: (m, n).
+    """
     for row in range(target.shape[0]):
         for k in range(0, target.shape[1], WIDTH * len(PAIR)):
             store(target, row, k, fill(ZERO, PAIR))
@@ -479,13 +626,19 @@ def scatter_scaled(target: Vector, ids: Vector, numbers: Vector, vectors: Vector
 
 
 def _factors(config: ModelConfig, dense: Callable[[str], Vector | None], tables: Mapping[str, Vector]) -> Factors:
-    """Return the factors from `dense`, which gives a matrix (L, ., .) by name or None, and the tables by name."""
+    """Return the factors.
+
+    Args:
+        config: the network's configuration.
+        dense: a function that returns a matrix (L, ., .) by name, or None if there is none.
+        tables: the tables of the first layer by name.
+    """
     unused = np.zeros((1, 1, PANEL), np.float32)
     names = [factor_names(number, config.mogrifier_rank) for number in range(1, config.mogrifier_rounds + 1)]
 
     def each(rounds: list[list[str]], place: int) -> tuple[Vector, ...]:
-        found = (dense(factors[place]) for factors in rounds)
-        return tuple(unused if matrix is None else matrix for matrix in found) or (unused,)
+        matrices = (dense(factors[place]) for factors in rounds)
+        return tuple(unused if matrix is None else matrix for matrix in matrices) or (unused,)
 
     def tables_of(rounds: list[list[str]], place: int) -> tuple[Vector, ...]:
         return tuple(tables.get(factors[place], unused[0]) for factors in rounds) or (unused[0],)
@@ -502,7 +655,7 @@ def _factors(config: ModelConfig, dense: Callable[[str], Vector | None], tables:
 
 
 def _rank(config: ModelConfig) -> int:
-    """Return S: the rank padded to whole panels, 0 for whole matrices."""
+    """Return S, the rank padded to full panels, or 0 without factors."""
     return -(-config.mogrifier_rank // PANEL) * PANEL
 
 
@@ -512,14 +665,14 @@ def _layer_weights(config: ModelConfig, parameters: Mapping[str, Vector], tables
 
     unused = np.zeros((1, 1, PANEL), np.float32)
     U = dense("U")
-    own = MogrifierWeights(
+    cell = MogrifierWeights(
         W=parameters["W"][np.newaxis],
         b=parameters["b"][np.newaxis],
         factors=_factors(config, dense, tables),
         rounds=config.mogrifier_rounds,
         rank=_rank(config),
     )
-    return LayerWeights(tables.get("U", unused[0]), unused if U is None else U, own)
+    return LayerWeights(tables.get("U", unused[0]), unused if U is None else U, cell)
 
 
 def _saved(config: ModelConfig, number: int, rows: int, hidden: int) -> Saved:
@@ -551,7 +704,7 @@ def _carried(streams: int, hidden: int) -> Carried:
 
 
 def _gradients(_: State, saved: Saved, gradient: Mapping[str, Vector], outer: OuterProduct) -> None:
-    """Write the gradients of all parameters, U and b too."""
+    """Write the gradients of all parameters, U and b included."""
     first, H = len(saved.ids) > 0, len(gradient["W"])
     X, names = PANEL if first else H, round_names(gradient)
     x, h = _block(saved.x, (len(names) + 1) // 2, X), _block(saved.h, len(names) // 2, H)
@@ -586,11 +739,11 @@ def _step_weights(config: ModelConfig, layers: Sequence[Mapping[str, Vector]], p
     tables = {factors[-1 if number % 2 == 0 else 0] for number, factors in enumerate(round_names(below))}
 
     def dense(name: str) -> Vector | None:
-        """The matrices of all layers; zeros in the place of a table of the first layer."""
-        own = [layer[name] for layer in above]
+        """Return the matrices of all layers; a table of the first layer is replaced by zeros."""
+        higher = [layer[name] for layer in above]
         if name not in tables:
-            return pack([below[name], *own])
-        return pack([np.zeros_like(own[0]), *own]) if own else None
+            return pack([below[name], *higher])
+        return pack([np.zeros_like(higher[0]), *higher]) if higher else None
 
     return MogrifierWeights(
         W=pack([layer["W"] for layer in layers]),

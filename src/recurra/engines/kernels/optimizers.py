@@ -1,4 +1,4 @@
-"""Optimizer steps in float32: on a stretch of one row of a parameter, or on many numbers laid end to end."""
+"""Optimizer updates: for part of one row of a parameter, or for a flat array of many parameters."""
 
 from __future__ import annotations
 
@@ -23,10 +23,21 @@ def adagrad(
     clip: np.float32,
     tile: Tile,
 ) -> None:
-    """AdaGrad after clipping by value: g = clamp(gradient), s += g², parameter -= rate · g / √(s + 1e-8).
+    """Update part of one row by AdaGrad, after clipping the gradient by value.
 
-    parameter, squares (rows, width): changed in place from `column` on. Source: Duchi, Hazan and Singer, JMLR 12
-    (2011); DD2424 and this code add epsilon under the root, PyTorch adds it to the root.
+        g = clamp(gradient, -clip, clip),  s += g²,  parameter -= rate g / √(s + 1e-8)
+
+    Args:
+        parameter: (., n), updated from `column` on.
+        squares: (., n), the sums s of squared gradients; updated from `column` on.
+        row: index of the row.
+        column: index of the first column.
+        gradient: a vector.
+        rate: learning rate.
+        clip: largest absolute value of a gradient's element.
+        tile: width of the vectors.
+    Source: Duchi, Hazan and Singer, JMLR 12 (2011). Epsilon is below the root as in DD2424 assignment 4; PyTorch adds
+        epsilon to the root.
     """
     g = clamp(gradient, -clip, clip)
     s = load(squares, row, column, tile) + g * g
@@ -47,9 +58,20 @@ def adagrad_outer(
     clip: np.float32,
     tile: Tile,
 ) -> np.float32:
-    """AdaGrad with the gradient d[i] = sum_t left[t, i] right[first + t], t ascending; returns the sum of d² unclipped.
+    """Update a matrix by AdaGrad. The gradient of row i is d[i] = sum of left[t, i] right[first + t] over ascending t.
 
-    parameter, squares (>= rows, width), left (steps, >= rows), right (>= first + steps, width).
+    Args:
+        parameter: (>= rows, n); updated.
+        squares: (>= rows, n), sums of squared gradients; updated.
+        left: (>= steps, >= rows).
+        right: (>= first + steps, n).
+        rows: number of rows to update.
+        steps: number of time steps.
+        first: row of `right` that belongs to left[0].
+        rate: learning rate.
+        clip: largest absolute value of a gradient's element.
+        tile: width of the vectors.
+    Returns: the sum of d² before clipping, a float32.
     """
     total = ZERO
     for column in range(0, parameter.shape[1], WIDTH * len(tile)):
@@ -74,9 +96,17 @@ def adagrad_sum(
     clip: np.float32,
     tile: Tile,
 ) -> np.float32:
-    """AdaGrad on a bias with the gradient d = sum_t rows[t]; returns the sum of d² unclipped.
+    """Update a bias by AdaGrad. The gradient is d = sum over t of rows[t].
 
-    parameter, squares (1, width), rows (>= steps, width).
+    Args:
+        parameter: (1, n); updated.
+        squares: (1, n), sums of squared gradients; updated.
+        rows: (>= steps, n).
+        steps: number of time steps.
+        rate: learning rate.
+        clip: largest absolute value of a gradient's element.
+        tile: width of the vectors.
+    Returns: the sum of d² before clipping, a float32.
     """
     total = ZERO
     for column in range(0, parameter.shape[1], WIDTH * len(tile)):
@@ -101,11 +131,22 @@ def adagrad_lookup(
     clip: np.float32,
     tile: Tile,
 ) -> np.float32:
-    """AdaGrad on the looked-up rows alone: d[k] = sum of rows[t] over the t with ids[t] = k; returns the sum of d².
+    """Update by AdaGrad the rows of a table that were read. Row k has the gradient d = sum of rows[t] over ids[t] = k.
 
-    A row that was not read has a zero gradient, and AdaGrad leaves it as it is. parameter, squares (K, width);
-    ids (>= steps,) integers; rows (>= steps, width); following (>= steps,) and latest (K,) are room for integers,
-    `latest` all -1 before and after: they chain the times at which the same row was read.
+    A row that was not read has a zero gradient, and AdaGrad would not change it.
+
+    Args:
+        parameter: (K, n); updated.
+        squares: (K, n), sums of squared gradients; updated.
+        ids: (>= steps,) integers, the row that was read at each time step.
+        rows: (>= steps, n), the gradient of each time step.
+        steps: number of time steps.
+        following: (>= steps,) integers, workspace for the next time step that read the same row; overwritten.
+        latest: (K,) integers, workspace for the first time step that read each row; all -1 before and after the call.
+        rate: learning rate.
+        clip: largest absolute value of a gradient's element.
+        tile: width of the vectors.
+    Returns: the sum of d² before clipping, a float32.
     """
     for back in range(steps):
         t = steps - 1 - back
@@ -114,7 +155,7 @@ def adagrad_lookup(
     total = ZERO
     for t in range(steps):
         row = ids[t]
-        if latest[row] != t:  # this row's turn came at an earlier t
+        if latest[row] != t:  # the row was updated at an earlier t
             continue
         for column in range(0, parameter.shape[1], WIDTH * len(tile)):
             d = load(rows, t, column, tile)
@@ -141,12 +182,22 @@ def adamw(
     betas: Vector,
     epsilon: np.float32,
 ) -> None:
-    """Adam with decoupled weight decay, in place: the equations of `optimizers/adaptive_rates.py`, in their order.
+    """Update parameters by Adam with decoupled weight decay. The order of operations is that of `network/optimizers`.
 
         m = beta1 m + rest1 g,  s = beta2 s + rest2 g²,  theta = theta · kept - step m / (√s · scale + epsilon)
 
-    theta, mean, squares, gradient (1, n), n a multiple of 16; kept = 1 - rate · decay; step = rate / w1;
-    scale = 1 / √w2; betas (4,): beta1, rest1, beta2, rest2.
+    With decay λ and bias corrections w1 and w2: kept = 1 - rate λ, step = rate / w1, scale = 1 / √w2.
+
+    Args:
+        theta: (1, n) parameters, n a multiple of 16; updated.
+        mean: (1, n), first moment estimates m; updated.
+        squares: (1, n), second moment estimates s; updated.
+        gradient: (1, n), the gradient g.
+        kept: factor of the weight decay.
+        step: learning rate divided by the first bias correction.
+        scale: one divided by the root of the second bias correction.
+        betas: (4,), beta1, rest1 = 1 - beta1, beta2, rest2 = 1 - beta2.
+        epsilon: added to the root.
     """
     beta1, rest1, beta2, rest2 = betas[0], betas[1], betas[2], betas[3]
     for column in range(0, theta.shape[1], WIDTH * len(PAIR)):
@@ -161,9 +212,17 @@ def adamw(
 
 @strict
 def adapt(theta: Vector, saved: Vector, pull: Vector, step: Vector, gradient: Vector) -> None:
-    """Down the gradient and back to where it began, in place: theta += pull · (saved - theta) - step · g, by element.
+    """Update parameters by dynamic evaluation: a step along the gradient, and a step towards the trained values.
 
-    All (1, n), n a multiple of 16. Source: Krause et al., arXiv:1709.07432 (2018), their equation for RMS with decay.
+        theta += pull (saved - theta) - step g,  element by element
+
+    Args:
+        theta: (1, n) parameters, n a multiple of 16; updated.
+        saved: (1, n), the trained parameters.
+        pull: (1, n), share of the distance to the trained values.
+        step: (1, n), learning rates.
+        gradient: (1, n), the gradient g.
+    Source: Krause et al., arXiv:1709.07432 (2018), the equation for RMS with decay.
     """
     for column in range(0, theta.shape[1], WIDTH * len(PAIR)):
         now = load(theta, 0, column, PAIR)

@@ -1,6 +1,6 @@
 """Products of matrices and vectors as sums of scaled rows, each sum in ascending order of its index.
 
-Vectors run across outputs, so the order of every sum is fixed whatever the width of the machine's registers is.
+Vectors run across outputs, so that the order of every sum does not depend on the width of the machine's registers.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, lane_sum, l
 
 ZERO = np.float32(0)
 GROUP, PAIR, WIDE = (0,), (0, 0), (0,) * 8
-BLOCK = 40  # rows that are used for all time steps while they lie in the first-level cache
+BLOCK = 40  # rows used for all time steps in turn, so that they stay in the first-level cache
 
 
 @strict
 def clear(target: Vector) -> None:
-    """target = 0; its width a multiple of 8."""
+    """Set every element of `target` to 0.
+
+    Args:
+        target: (., n), n a multiple of 8; written.
+    """
     zero = fill(ZERO, GROUP)
     for t in range(target.shape[0]):
         for column in range(0, target.shape[1], WIDTH):
@@ -26,7 +30,13 @@ def clear(target: Vector) -> None:
 
 @strict
 def copy_columns(source: Vector, column: int, target: Vector) -> None:
-    """target (S, n) = source[:, column : column + n], n a multiple of 8."""
+    """Copy columns: target = source[:, column : column + n].
+
+    Args:
+        source: (B, >= column + n).
+        column: index of the first column.
+        target: (B, n), n a multiple of 8; written.
+    """
     for s in range(target.shape[0]):
         for k in range(0, target.shape[1], WIDTH):
             store(target, s, k, load(source, s, column + k, GROUP))
@@ -34,7 +44,12 @@ def copy_columns(source: Vector, column: int, target: Vector) -> None:
 
 @strict
 def sum_of_squares(source: Vector) -> np.float64:
-    """The sum of the squares of `source` (1, n), n a multiple of 16: 1,024 at a time in float32, those in float64."""
+    """Return the sum of the squares. Groups of 1,024 elements are added in float32, the groups in float64.
+
+    Args:
+        source: (1, n), n a multiple of 16.
+    Returns: the sum, a float64.
+    """
     total = np.float64(0)
     for start in range(0, source.shape[1], 1024):
         part = fill(ZERO, PAIR)
@@ -47,14 +62,19 @@ def sum_of_squares(source: Vector) -> np.float64:
 
 @strict
 def column_sums(target: Vector, source: Vector) -> None:
-    """target (1, width) = the sum of the rows of `source` (n, width), in order; width a multiple of 16."""
+    """Write the sum of the rows of `source`, in order.
+
+    Args:
+        target: (1, n), n a multiple of 16; written.
+        source: (., n).
+    """
     column = _column_sums(target, source, 0, WIDE)
     _column_sums(target, source, column, PAIR)
 
 
 @strict
 def _column_sums(target: Vector, source: Vector, column: int, tile: Tile) -> int:
-    """Those of whole tiles from `column` on; where the next begins."""
+    """Write the sums of as many full tiles as fit from `column` on. Return the column after the last full tile."""
     while column + WIDTH * len(tile) <= target.shape[1]:
         total = fill(ZERO, tile)
         for t in range(source.shape[0]):
@@ -66,7 +86,13 @@ def _column_sums(target: Vector, source: Vector, column: int, tile: Tile) -> int
 
 @strict
 def scatter_add(target: Vector, rows: Vector, source: Vector) -> None:
-    """target[rows[i]] += source[i], in order of i; `rows` (n,) ids, `source` (n, width)."""
+    """Add rows by index: target[rows[i]] += source[i], in order of i.
+
+    Args:
+        target: (., n), n a multiple of 8; written.
+        rows: (m,) integers, a row of `target` for each row of `source`.
+        source: (m, n).
+    """
     for i in range(source.shape[0]):
         for column in range(0, source.shape[1], WIDTH):
             total = load(target, rows[i], column, GROUP) + load(source, i, column, GROUP)
@@ -75,7 +101,13 @@ def scatter_add(target: Vector, rows: Vector, source: Vector) -> None:
 
 @strict
 def scale_streams(target: Vector, source: Vector, masks: Vector) -> None:
-    """target[t B + s] = source[t B + s] · masks[s]: a dropout mask a stream, the same at every step; masks (B, .)."""
+    """Apply a dropout mask, the same at every time step: target[t B + s] = source[t B + s] · masks[s].
+
+    Args:
+        target: (T B, n), n a multiple of 8; written.
+        source: (T B, n).
+        masks: (B, n), one mask for each stream.
+    """
     B = masks.shape[0]
     for i in range(source.shape[0]):
         for column in range(0, source.shape[1], WIDTH):
@@ -84,7 +116,14 @@ def scale_streams(target: Vector, source: Vector, masks: Vector) -> None:
 
 @strict
 def set_rows(target: Vector, source: Vector, row: int, tile: Tile) -> None:
-    """Every row of `target` becomes source[row]; both of one width."""
+    """Set every row of `target` to source[row].
+
+    Args:
+        target: (., n); written.
+        source: (., n).
+        row: index of the row in `source`.
+        tile: width of the vectors.
+    """
     for column in range(0, target.shape[1], WIDTH * len(tile)):
         value = load(source, row, column, tile)
         for t in range(target.shape[0]):
@@ -93,9 +132,15 @@ def set_rows(target: Vector, source: Vector, row: int, tile: Tile) -> None:
 
 @strict
 def add_row_products(target: Vector, coefficients: Vector, first: int, rows: Vector, count: int, tile: Tile) -> None:
-    """target[t] += sum_j coefficients[first + t, j] rows[j] for j < `count`.
+    """Add a matrix product: target[t] += sum over j < count of coefficients[first + t, j] rows[j].
 
-    target (T, width), coefficients (>= first + T, >= count), rows (>= count, width).
+    Args:
+        target: (T, n); written.
+        coefficients: (>= first + T, >= count).
+        first: row of `coefficients` that belongs to target[0].
+        rows: (>= count, n).
+        count: number of terms of each sum.
+        tile: width of the vectors.
     """
     steps, width = target.shape
     for start in range(0, count, BLOCK):
@@ -110,6 +155,7 @@ def add_row_products(target: Vector, coefficients: Vector, first: int, rows: Vec
 
 @strict
 def _partial_product(vector: Vector, t: int, rows: Vector, start: int, stop: int, column: int, tile: Tile) -> Vector:
+    """Return the sum over start <= j < stop of vector[t, j] rows[j, column:]."""
     total = fill(ZERO, tile)
     for j in range(start, stop):
         total = total + vector[t, j] * load(rows, j, column, tile)
@@ -118,10 +164,19 @@ def _partial_product(vector: Vector, t: int, rows: Vector, start: int, stop: int
 
 @strict
 def product(vector: Vector, t: int, rows: Vector, count: int, column: int, tile: Tile) -> Vector:
-    """sum_j vector[t, j] rows[j, column:] for j < `count`: the sum over the first half plus that over the second.
+    """Return the sum over j < count of vector[t, j] rows[j, column:], computed as first half plus second half.
 
-    Which half is summed first alternates with t, which changes no bit of the result: at the next step the half
-    used last still lies in the first-level cache, in which the whole matrix may have no room.
+    The half that is computed first alternates with t, which changes no bit of the result. At the next time step, the
+    half used last is still in the first-level cache, even if the whole matrix does not fit there.
+
+    Args:
+        vector: (., >= count), the coefficients.
+        t: row of `vector`.
+        rows: (>= count, n).
+        count: number of terms of the sum.
+        column: index of the first column of the result.
+        tile: width of the result.
+    Returns: a vector of 8 len(tile) lanes.
     """
     middle = (count + 1) // 2
     if t % 2 == 0:
@@ -135,7 +190,12 @@ def product(vector: Vector, t: int, rows: Vector, count: int, column: int, tile:
 
 @strict
 def transpose_matrix(source: Vector, target: Vector) -> None:
-    """target = source^T; both sizes multiples of 16."""
+    """Compute target = source^T.
+
+    Args:
+        source: (m, n), both multiples of 8.
+        target: (n, m); written.
+    """
     for row in range(0, source.shape[0], WIDTH):
         for column in range(0, source.shape[1], WIDTH):
             transpose(source, row, column, target, column, row)

@@ -1,4 +1,4 @@
-"""The output layer in float32: projection, softmax, cross-entropy and their gradient with respect to the logits."""
+"""The output layer: projection, softmax, cross-entropy and its gradient with respect to the logits."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, lane_max, l
 from recurra.engines.kernels.products import add_row_products, set_rows
 
 ZERO, ONE = np.float32(0), np.float32(1)
-LOWEST = np.float32(-1e30)  # the bias of padding: its probability is exactly 0
+LOWEST = np.float32(-1e30)  # the bias of a padded symbol, whose probability is then exactly 0
 
 
 @strict
 def logits(o: Vector, h: Vector, first: int, Vt: Vector, c: Vector, m: int, tile: Tile) -> None:
-    """o_t = c + V h_t.
+    """Compute the logits o_t = c + V h_t.
 
-    o (T, width of K) result; h (>= first + T, >= m), row first + t is h_t; Vt (m, width of K) = V^T; c (1, width of K).
+    Args:
+        o: (T, K), the logits; written.
+        h: (>= first + T, >= m), the hidden states.
+        first: row of `h` that belongs to o[0].
+        Vt: (m, K), V transposed.
+        c: (1, K).
+        m: number of hidden units before padding.
+        tile: width of the vectors.
     """
     set_rows(o, c, 0, tile)
     add_row_products(o, h, first, Vt, m, tile)
@@ -25,7 +32,7 @@ def logits(o: Vector, h: Vector, first: int, Vt: Vector, c: Vector, m: int, tile
 
 @strict
 def _largest(o: Vector, t: int, tile: Tile) -> np.float32:
-    """max_k o_t[k]."""
+    """Return max_k o_t[k]."""
     step = WIDTH * len(tile)
     largest = lane_max(load(o, t, 0, tile))
     for column in range(step, o.shape[1], step):
@@ -35,7 +42,7 @@ def _largest(o: Vector, t: int, tile: Tile) -> np.float32:
 
 @strict
 def _sum_of_exponentials(o: Vector, t: int, largest: np.float32, keep: bool, tile: Tile) -> np.float32:
-    """sum_k e_k with e_k = exp(o_t[k] - largest); where `keep`, o_t becomes e."""
+    """Return the sum over k of e_k = exp(o_t[k] - largest). If `keep`, overwrite o_t with e."""
     total = ZERO
     for column in range(0, o.shape[1], WIDTH * len(tile)):
         e = exp(load(o, t, column, tile) - largest)
@@ -47,17 +54,24 @@ def _sum_of_exponentials(o: Vector, t: int, largest: np.float32, keep: bool, til
 
 @strict
 def softmax_loss(o: Vector, targets: Vector, sums: Vector, tile: Tile) -> np.float64:
-    """Cross-entropy L = sum_t (log sum_k exp o_t[k] - o_t[y_t]) in nats; o_t becomes g_t = dL/do_t = p_t - y_t.
+    """Return the cross-entropy, and replace the logits by their gradients g_t = dL/do_t = p_t - y_t.
 
-    o (T, width of K), targets (T,) ids, sums (1, T in multiples of 16): room for the sums of exponentials.
-    A step whose target is below 0 is padding: it adds nothing to L, and its g_t is 0.
+        L = sum_t (log sum_k exp o_t[k] - o_t[y_t])
+
     The terms are added in float64, in ascending order of t.
+
+    Args:
+        o: (T, K), the logits; overwritten with the gradients.
+        targets: (T,) integers y_t; a negative target marks padding, which has no loss and a zero gradient.
+        sums: (1, T padded to a multiple of 16), workspace for the sums of exponentials; overwritten.
+        tile: width of the vectors.
+    Returns: the loss L in nats, a float64.
     """
     steps = o.shape[0]
     loss = np.float64(0)
     for t in range(steps):
         if targets[t] < 0:
-            sums[0, t] = ONE  # whose logarithm is 0
+            sums[0, t] = ONE  # its logarithm is 0
             for column in range(0, o.shape[1], WIDTH * len(tile)):
                 store(o, t, column, fill(ZERO, tile))
             continue
@@ -79,9 +93,14 @@ def softmax_loss(o: Vector, targets: Vector, sums: Vector, tile: Tile) -> np.flo
 
 @strict
 def log_softmax(o: Vector, sums: Vector, tile: Tile) -> None:
-    """o_t becomes log p_t = o_t - max - log sum_k exp(o_t[k] - max), in nats.
+    """Replace logits by log probabilities, in nats.
 
-    o (T, width of K), sums (1, T in multiples of 16): room for the sums of exponentials.
+        log p_t = o_t - max_k o_t[k] - log sum_k exp(o_t[k] - max_k o_t[k])
+
+    Args:
+        o: (T, K), the logits; overwritten with log p.
+        sums: (1, T padded to a multiple of 16), workspace for the sums of exponentials; overwritten.
+        tile: width of the vectors.
     """
     step = WIDTH * len(tile)
     for t in range(o.shape[0]):

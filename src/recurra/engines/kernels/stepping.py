@@ -1,7 +1,7 @@
-"""A trained network a step at a time, S streams side by side: it reads what is given, or writes.
+"""The trained network, one time step of B streams at a time: read text, or write it.
 
-A block of steps is one call. Every stream's sums are those that it would have alone: `row_multiply` and `multiply` go
-through them in the same order.
+One call runs a block of steps. Each stream has the bits that it would have alone, since `row_multiply` and `multiply`
+add in the same order.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from recurra.engines.kernels.softmax import log_softmax
 
 
 class NetworkWeights(NamedTuple):
-    """The weights of L layers of H units with G gates each; H and K are multiples of 16 here.
+    """The weights of all layers.
 
-    inputs: U of every layer; cell: the `StepWeights` of the cell; V^T in panels; c (1, K)
+    inputs: U of every layer.
+    cell: the `StepWeights` of the cell.
+    V: V^T (H, K) in panels.
+    c: (1, K).
     """
 
     inputs: InputWeights
@@ -31,10 +34,15 @@ class NetworkWeights(NamedTuple):
 
 
 class StepWorkspace(NamedTuple):
-    """The arrays that a step of S streams writes besides the state.
+    """The arrays that a step overwrites, except the state.
 
-    cell: those of the cell; logits and logs (S, K), x (1, K), parts (K,) float64, sums (1, S in multiples of 16),
-    packed (256, 8)
+    cell: the `step_buffers` of the cell.
+    logits: (B, K).
+    logs: (B, K), log p.
+    x: (1, K), scores of one stream.
+    parts: (K,) float64, sums of `choice.draw`.
+    sums: (1, B padded to a multiple of 16), sums of exponentials.
+    packed: (256, 8), packed rows of `gemm`.
     """
 
     cell: Any
@@ -48,14 +56,27 @@ class StepWorkspace(NamedTuple):
 
 @strict
 def advance(ids: Vector, weights: NetworkWeights, states: Any, workspace: StepWorkspace, tile: Tile) -> None:
-    """Read `ids` (S,): the state, each field (L, S, H), advances by one step."""
+    """Read one symbol in each stream: advance the state by one time step.
+
+    Args:
+        ids: (B,) integers.
+        weights: the network.
+        states: each field (L, B, H); overwritten.
+        workspace: overwritten.
+        tile: width of the vectors.
+    """
     for number in range(states.h.shape[0]):
         step(number, ids, weights.inputs, weights.cell, states, workspace.cell, workspace.packed, tile)
 
 
 @strict
 def clear(field: Vector, s: int) -> None:
-    """field[:, s] = 0: field (L, S, H) of the state."""
+    """Set the state of one stream to zero: field[:, s] = 0.
+
+    Args:
+        field: (L, B, H), one field of the state; written.
+        s: index of the stream.
+    """
     for number in range(field.shape[0]):
         for k in range(field.shape[2]):
             field[number, s, k] = ZERO
@@ -63,7 +84,15 @@ def clear(field: Vector, s: int) -> None:
 
 @strict
 def project(h: Vector, weights: NetworkWeights, logits: Vector, packed: Vector, symbol_tile: Tile) -> None:
-    """logits (S, K) = c + V h of the last layer; h (L, S, H)."""
+    """Compute the logits c + V h of the last layer.
+
+    Args:
+        h: (L, B, H), the hidden states.
+        weights: the network.
+        logits: (B, K); written.
+        packed: (256, 8), workspace of `gemm`; overwritten.
+        symbol_tile: width of the vectors over symbols.
+    """
     last = h[h.shape[0] - 1]
     set_rows(logits, weights.c, 0, symbol_tile)
     multiply(last, False, weights.V, last.shape[1], logits, packed, True)
@@ -80,17 +109,28 @@ def read(
     tile: Tile,
     symbol_tile: Tile,
 ) -> None:
-    """log p over the character after each of `ids` (T, S): logs (T S, K), with sums (1, T S) as workspace."""
-    S = ids.shape[1]
+    """Read T symbols in each stream, and compute log p of the symbol after each.
+
+    Args:
+        ids: (T, B) integers.
+        weights: the network.
+        states: each field (L, B, H); overwritten.
+        workspace: overwritten.
+        logs: (T B, K), log p in nats; written.
+        sums: (1, T B padded to a multiple of 16), workspace for the sums of exponentials; overwritten.
+        tile: width of the vectors over hidden units.
+        symbol_tile: width of the vectors over symbols.
+    """
+    B = ids.shape[1]
     for t in range(ids.shape[0]):
         advance(ids[t], weights, states, workspace, tile)
-        project(states.h, weights, logs[t * S : t * S + S], workspace.packed, symbol_tile)
+        project(states.h, weights, logs[t * B : t * B + B], workspace.packed, symbol_tile)
     log_softmax(logs, sums, symbol_tile)
 
 
 @strict
 def write(
-    given: Vector,
+    inputs: Vector,
     uniforms: Vector,
     current: Vector,
     rules: Rules,
@@ -98,24 +138,33 @@ def write(
     weights: NetworkWeights,
     states: Any,
     workspace: StepWorkspace,
-    written: Vector,
-    found: Vector,
+    outputs: Vector,
+    output_logs: Vector,
     tile: Tile,
     symbol_tile: Tile,
 ) -> None:
-    """n steps: each stream reads a character and, where it is asked to, chooses the next, which it then reads.
+    """Run n time steps. In each step a stream reads one symbol, and may choose the symbol that it reads next.
 
-    given (n, S): the ids to be read, -1 where that is what the stream chose last, which is in current (S,)
-    uniforms (n, S): the number that decides the choice, below 0 where there is none (a prompt is being read)
-    document_end: the state of a stream becomes zero before the stream reads this id; -1: no id does that
-    written (n, S): what was chosen; found (n, S): its log p by the model itself, before any rule
+    Args:
+        inputs: (n, B) integers, the symbols to read; -1 to read the symbol that the stream chose last.
+        uniforms: (n, B), random numbers in [0, 1) for the choices; negative for no choice (inside a prompt).
+        current: (B,) integers, the symbol that each stream read or chose last; overwritten.
+        rules: the sampling settings; `seen` is updated.
+        document_end: id before which the state of a stream is set to zero; -1 for none.
+        weights: the network.
+        states: each field (L, B, H); overwritten.
+        workspace: overwritten.
+        outputs: (n, B) integers, the chosen symbols; written.
+        output_logs: (n, B), log p of the chosen symbols by the network before any sampling rule; written.
+        tile: width of the vectors over hidden units.
+        symbol_tile: width of the vectors over symbols.
     """
-    steps, S = given.shape
+    steps, B = inputs.shape
     for t in range(steps):
         choosing = False
-        for s in range(S):
-            if given[t, s] >= 0:
-                current[s] = given[t, s]
+        for s in range(B):
+            if inputs[t, s] >= 0:
+                current[s] = inputs[t, s]
             choosing = choosing or uniforms[t, s] >= 0
             if current[s] == document_end:
                 for field in states:
@@ -126,9 +175,9 @@ def write(
         project(states.h, weights, workspace.logits, workspace.packed, symbol_tile)
         copy_columns(workspace.logits, 0, workspace.logs)
         log_softmax(workspace.logs, workspace.sums, symbol_tile)
-        for s in range(S):
+        for s in range(B):
             if uniforms[t, s] >= 0:
                 k = choose(workspace.x, workspace.parts, workspace.logits, workspace.logs, rules, s, uniforms[t, s])
-                current[s] = written[t, s] = k
-                found[t, s] = workspace.logs[s, k]
+                current[s] = outputs[t, s] = k
+                output_logs[t, s] = workspace.logs[s, k]
                 rules.seen[s, k] = True

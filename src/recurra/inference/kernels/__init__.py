@@ -1,1 +1,1 @@
-"""Compiled kernels of inference: the automaton that finds copied passages."""
+"""Compiled kernels of inference: the suffix automaton that finds copied passages."""

@@ -1,9 +1,11 @@
-"""The suffix automaton of a short text, and a long text read through it: both in linear time.
+"""The suffix automaton of a short text, and its walk through a long text. Both take linear time.
 
-A state stands for substrings that end at the same places; `link` leads to the longest suffix that ends at more of them,
-`length` is the longest that it stands for. After A. Blumer et al., "The smallest automaton recognizing the subwords of
-a text" (Theoretical Computer Science 40, 1985). At most 2 n states and their transitions are held: no more than the
-short text asks for, however long the other one is.
+A state represents all substrings that end at the same set of positions in the short text. `length` is the length of the
+longest of them. `link` leads to the state of its longest suffix that ends at more positions. A text of n symbols has at
+most 2 n states, so that the memory does not depend on the long text. Source: A. Blumer et al., "The smallest automaton
+recognizing the subwords of a text" (Theoretical Computer Science 40, 1985).
+
+n counts the symbols of the short text, K the vocabulary. State 0 is the empty string.
 """
 
 from __future__ import annotations
@@ -15,7 +17,12 @@ from recurra.engines.kernels.lanes import Vector
 
 
 class Automaton(NamedTuple):
-    """following (2 n, K): the state after symbol k, or -1; link, length (2 n,) int64; state 0 is the empty string."""
+    """The states of the automaton.
+
+    following: (2 n, K) integers, the state after each symbol, or -1.
+    link: (2 n,) int64, the suffix link of each state.
+    length: (2 n,) int64, the length of the longest substring of each state.
+    """
 
     following: Vector
     link: Vector
@@ -23,8 +30,13 @@ class Automaton(NamedTuple):
 
 
 class Visits(NamedTuple):
-    """What reading left in each state (2 n,): the longest match that ended there, where it first did, and where any
-    first did; places count the symbols read, -1 where there is none.
+    """The matches of the long text, by the state in which they end.
+
+    A place counts the symbols of the long text up to the end of a match; -1 if there is no match.
+
+    longest: (2 n,), the length of the longest match.
+    place: (2 n,), the first place of the longest match.
+    any: (2 n,), the first place of any match.
     """
 
     longest: Vector
@@ -34,7 +46,14 @@ class Visits(NamedTuple):
 
 @strict
 def build(symbols: Vector, automaton: Automaton, ends: Vector) -> int:
-    """Fill the automaton of `symbols` (n,); ends[i] becomes the state of the prefix of i + 1. Returns the states."""
+    """Build the automaton of the short text.
+
+    Args:
+        symbols: (n,) integers, the short text.
+        automaton: `following` is -1 everywhere, the other arrays are zero; written.
+        ends: (n,) integers; ends[i] becomes the state of the prefix of length i + 1.
+    Returns: the number of states.
+    """
     following, link, length = automaton
     link[0], states, last = -1, 1, 0
     for i in range(len(symbols)):
@@ -64,9 +83,14 @@ def build(symbols: Vector, automaton: Automaton, ends: Vector) -> int:
 
 @strict
 def follow(symbols: Vector, start: int, automaton: Automaton, at: Vector, visits: Visits) -> None:
-    """Read `symbols` (N,), -1 being one that the short text has not, from the place `start` on.
+    """Walk through part of the long text and record the matches.
 
-    at (2,): the state and the length of the match so far; it goes on from call to call.
+    Args:
+        symbols: (N,) integers, the part; -1 for a symbol that is not in the short text.
+        start: position of the part in the long text.
+        automaton: from `build`.
+        at: (2,), the state and the length of the current match, which continues from part to part; updated.
+        visits: the matches; updated.
     """
     following, link, length = automaton
     state, matched = at[0], at[1]
@@ -90,9 +114,12 @@ def follow(symbols: Vector, start: int, automaton: Automaton, at: Vector, visits
 
 @strict
 def settle(automaton: Automaton, order: Vector, visits: Visits) -> None:
-    """What ends somewhere, its suffixes do too: visits of every state hold for all that it stands for.
+    """Complete the matches after the walk: a match of a string is a match of all its suffixes, too.
 
-    order (states,): the states by length, longest first.
+    Args:
+        automaton: from `build`.
+        order: (states,) integers, the states in descending order of length.
+        visits: the matches of the walk; updated to the matches of all substrings.
     """
     _, link, length = automaton
     for state in order:
