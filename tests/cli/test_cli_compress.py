@@ -115,7 +115,7 @@ def test_salvage_writes_what_is_whole(call: Call, trained: Path, monkeypatch: py
         (["compress", "--adaptive", "book.txt", "-o", "no/folder"], 7, "`no/folder`: the folder `no` does not exist"),
         (["compress", "--adaptive", "book.txt", "-o", "-", "--json"], 2, "both go to standard output"),
         (["decompress", "--adaptive", "book.txt"], 2, "`book.txt` does not end in .rcra: its own name is not known."),
-        (["decompress", "--adaptive", "book.txt", "-o", "x"], 6, "this is no file that `recurra compress` wrote."),
+        (["decompress", "--adaptive", "book.txt", "-o", "x"], 6, "this is not a file written by `recurra compress`."),
     ],
 )  # fmt: skip
 def test_errors(call: Call, arguments: list[str], code: int, message: str) -> None:

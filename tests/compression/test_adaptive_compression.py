@@ -1,4 +1,4 @@
-"""Compression that learns as it goes: the decoder learns the same bits."""
+"""Adaptive compression: encoder and decoder learn the same network."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def decompressed(data: bytes, damaged: container.DamageCallback | None = None) -
 
 @given(st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(list(b"abc \n")), max_size=200).map(bytes)))
 @settings(max_examples=25)
-def test_every_byte_string_comes_back(data: bytes) -> None:
+def test_round_trip_of_any_bytes(data: bytes) -> None:
     assert decompressed(compressed(data)) == data
 
 
-def test_more_bytes_than_there_is_room_for_at_first() -> None:
+def test_round_trip_beyond_the_initial_capacity() -> None:
     data = bytes(range(256)) * 3 + TEXT
     assert decompressed(compressed(data)) == data
 
 
-def test_it_learns() -> None:
+def test_repeated_text_compresses_better() -> None:
     assert len(compressed(TEXT * 4)) < 3 * len(compressed(TEXT))
 
 
-def test_what_a_block_taught_serves_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_learning_continues_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = len(compressed(TEXT))
     monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 100)
     data = compressed(TEXT)
@@ -57,28 +57,28 @@ def test_what_a_block_taught_serves_the_next(monkeypatch: pytest.MonkeyPatch) ->
     assert len(data) < whole + 30 * (len(TEXT) // 100 + 1)
 
 
-def test_a_block_kept_as_it_is_teaches_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_learning_from_an_uncompressed_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 64)
     noise = np.random.default_rng(0).bytes(64)
     data = noise + TEXT
     assert decompressed(compressed(data)) == data
 
 
-def test_damage_is_found_and_nothing_after_it_can_be_read() -> None:
+def test_damage_raises() -> None:
     data = bytearray(compressed(TEXT))
     data[60] ^= 4
     with pytest.raises(CompressedFileError, match="block 0"):
         decompressed(bytes(data))
 
 
-def test_only_bytes_that_have_not_come_yet_are_escaped() -> None:
-    """Each of those takes four bytes; the others are soon expected."""
+def test_only_the_first_occurrence_of_a_byte_is_escaped() -> None:
+    """A new byte takes four bytes in the file; the other bytes are soon predicted."""
     data = b"".join(b"aaaaaaaa" + bytes([k]) for k in range(128, 192))
     assert len(compressed(data)) < 22 + 16 + 12 + 4 * 65 + 150
 
 
-def test_the_learner_is_that_of_the_format() -> None:
-    """As docs/compression.md has it: another would read no file that was written with this one."""
+def test_learner_settings_match_the_format() -> None:
+    """With other settings than in docs/compression.md, no older file could be decompressed."""
     training = adaptive_compression.TRAINING
     assert (MODEL.cell, MODEL.layers, MODEL.hidden_size) == ("lstm", 1, 200)
     assert (training.sequence_length, training.optimizer, training.learning_rate) == (16, "adam", 0.003)

@@ -1,4 +1,4 @@
-"""The file of blocks, without a model: a codec that remembers its blocks, in as many words as a test asks for."""
+"""The container format without a model: the test's codec stores its blocks and returns any number of words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START = 22  # bytes, before the first block
 
 
 class Codec:
-    """Any block in `words` words: they have the block's number."""
+    """A codec that encodes each block as `words` copies of its number."""
 
     kind, name = container.WITH_MODEL, bytes(range(16))
 
@@ -35,8 +35,8 @@ class Codec:
         return block
 
 
-def there_and_back(data: bytes, words: int) -> tuple[bytes, bytes]:
-    """The file, and what it is decompressed to."""
+def round_trip(data: bytes, words: int) -> tuple[bytes, bytes]:
+    """Return the file of `data`, and the decompressed data."""
     codec, file, out = Codec(words), io.BytesIO(), io.BytesIO()
     container.compress(io.BytesIO(data), file, codec, container.ignore_progress)
     container.decompress(io.BytesIO(file.getvalue()), out, lambda _: codec)
@@ -50,32 +50,32 @@ def there_and_back(data: bytes, words: int) -> tuple[bytes, bytes]:
     ("\U00010000a", ["\U00010000", "a"]), ("a\U00010000", ["a", "\U00010000"]), ("ab\U00010000", ["ab", "\U00010000"]),
     ("abc\U0010ffff", ["abc", "\U0010ffff"]),
 ])  # fmt: skip
-def test_a_block_ends_where_a_character_does(monkeypatch: pytest.MonkeyPatch, text: str, blocks: list[str]) -> None:
+def test_block_ends_between_characters(monkeypatch: pytest.MonkeyPatch, text: str, blocks: list[str]) -> None:
     monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 4)
     assert list(container._blocks(io.BytesIO(text.encode()))) == [block.encode() for block in blocks]
 
 
-def test_where_no_character_ends_a_block_is_as_long_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_of_invalid_utf_8_has_the_maximum_length(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 4)
     assert list(container._blocks(io.BytesIO(b"\x80" * 9))) == [b"\x80" * 4, b"\x80" * 4, b"\x80"]
 
 
-def test_a_character_that_the_end_of_the_file_cuts_off_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_character_at_the_end_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 4)
     assert list(container._blocks(io.BytesIO(b"abc\xc3"))) == [b"abc", b"\xc3"]
 
 
-def test_a_block_has_a_mebibyte_at_most() -> None:
+def test_block_has_at_most_one_mebibyte() -> None:
     data = bytes(2**20) + b"abc"
-    file, back = there_and_back(data, 1)
+    file, back = round_trip(data, 1)
     assert back == data
     assert struct.unpack_from("<I", file, START) == (2**20,)
 
 
 @pytest.mark.parametrize(("length", "words", "kept"), [(20, 4, 4), (17, 4, 4), (16, 4, 0), (15, 4, 0), (4, 1, 0)])
-def test_a_block_stands_in_words_where_they_are_shorter(length: int, words: int, kept: int) -> None:
+def test_block_is_coded_only_if_words_are_shorter(length: int, words: int, kept: int) -> None:
     data = bytes(range(length))
-    file, back = there_and_back(data, words)
+    file, back = round_trip(data, words)
     assert back == data
     assert struct.unpack_from("<II", file, START) == (length, kept)
     assert len(file) == START + 16 + (4 * kept or length) + 12
@@ -84,8 +84,8 @@ def test_a_block_stands_in_words_where_they_are_shorter(length: int, words: int,
 @pytest.mark.parametrize(
     ("length", "words"), [(2**32 - 1, 0), (2**20 + 1, 0), (2**20 + 1, 1), (8, 2), (8, 3), (8, 2**30)]
 )
-def test_a_head_that_no_block_has_is_refused_before_anything_is_read(length: int, words: int) -> None:
-    file, _ = there_and_back(b"", 1)
+def test_impossible_block_head_raises_before_reading_on(length: int, words: int) -> None:
+    file, _ = round_trip(b"", 1)
     with pytest.raises(CompressedFileError, match=r"block 0 of the compressed file, from byte 0 of the text on"):
         container.decompress(
             io.BytesIO(file[:START] + struct.pack("<II", length, words)), io.BytesIO(), lambda _: Codec(1)
@@ -93,22 +93,22 @@ def test_a_head_that_no_block_has_is_refused_before_anything_is_read(length: int
 
 
 @pytest.mark.parametrize("words", [4, 10])
-def test_what_is_told_is_what_was_read_and_written(monkeypatch: pytest.MonkeyPatch, words: int) -> None:
+def test_progress_reports_bytes_read_and_written(monkeypatch: pytest.MonkeyPatch, words: int) -> None:
     monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 40)
     data, codec = bytes(range(100)), Codec(words)
-    source, file, out, told = io.BytesIO(data), io.BytesIO(), io.BytesIO(), []
+    source, file, out, counts = io.BytesIO(data), io.BytesIO(), io.BytesIO(), []
 
     def compressed(read: int, written: int) -> None:
-        told.append(read)
+        counts.append(read)
         assert written == file.tell()
 
     def decompressed(read: int, written: int) -> None:
-        told.append(written)
+        counts.append(written)
         assert (read, written) == (source.tell(), out.tell())
 
     container.compress(source, file, codec, compressed)
-    assert told == [40, 80, 100, 100]
-    told.clear()
+    assert counts == [40, 80, 100, 100]
+    counts.clear()
     source = io.BytesIO(file.getvalue())
     container.decompress(source, out, lambda _: codec, decompressed)
-    assert told == [40, 80, 100, 100]
+    assert counts == [40, 80, 100, 100]

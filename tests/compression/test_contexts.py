@@ -1,4 +1,4 @@
-"""The contexts' logits against the equation, in plain float64, and what they must not do."""
+"""The logits of the contexts, compared with the equation in float64."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make(rows: int = 1 << 12) -> Contexts:
 
 
 def expected(contexts: Contexts) -> tuple[np.ndarray, np.ndarray]:
-    """The logits that the contexts alone give, and p."""
+    """Return the logits of the contexts alone, and p."""
     logits = aligned_zeros(1, WIDTH)
     logits[0, SYMBOLS:] = -1e30
     add(contexts, logits)
@@ -31,17 +31,17 @@ def expected(contexts: Contexts) -> tuple[np.ndarray, np.ndarray]:
 
 @given(st.lists(st.integers(0, SYMBOLS - 1), min_size=1, max_size=40))
 @settings(max_examples=30)
-def test_rows_learn_as_the_equation_says(symbols: list[int]) -> None:
+def test_rows_follow_the_equation(symbols: list[int]) -> None:
     contexts = make()
     rows: dict[tuple[int, ...], np.ndarray] = {}
     counts: dict[tuple[int, ...], int] = {}
     for t, symbol in enumerate(symbols):
         logits, p = expected(contexts)
         past = [-1] * ORDERS + symbols[:t]
-        own = [tuple(past[-n:]) for n in range(1, ORDERS + 1)]
-        known = sum((rows.get(context, np.zeros(SYMBOLS)) for context in own), np.zeros(SYMBOLS))
+        current = [tuple(past[-n:]) for n in range(1, ORDERS + 1)]
+        known = sum((rows.get(context, np.zeros(SYMBOLS)) for context in current), np.zeros(SYMBOLS))
         assert np.allclose(logits[0, :SYMBOLS], known if t else 0, atol=1e-4)
-        for context in own if t else ():
+        for context in current if t else ():
             rate = max(RATE / math.sqrt(1 + counts.get(context, 0)), LEAST)
             gradient = p[0, :SYMBOLS] - (np.arange(SYMBOLS) == symbol)
             rows[context] = rows.get(context, np.zeros(SYMBOLS)) - rate * gradient
@@ -51,7 +51,7 @@ def test_rows_learn_as_the_equation_says(symbols: list[int]) -> None:
     assert contexts.counts.sum() == ORDERS * (len(symbols) - 1)
 
 
-def test_a_long_text_stays_within_the_table() -> None:
+def test_long_text_uses_only_rows_of_the_table() -> None:
     contexts = make(rows=8)
     for symbol in np.random.default_rng(0).integers(0, SYMBOLS, 500).tolist():
         observe(contexts, expected(contexts)[1], symbol)
@@ -60,7 +60,7 @@ def test_a_long_text_stays_within_the_table() -> None:
     assert np.all(np.isfinite(contexts.rows))
 
 
-def test_contexts_of_a_text_fall_on_rows_of_their_own() -> None:
+def test_hash_spreads_contexts_over_rows() -> None:
     contexts = make(rows=1 << 16)
     text = np.random.default_rng(1).integers(0, 90, 6000).tolist()
     seen: set[tuple[int, ...]] = set()
@@ -71,13 +71,13 @@ def test_contexts_of_a_text_fall_on_rows_of_their_own() -> None:
             if t >= n - 1:
                 seen.add(tuple(text[t - n + 1 : t + 1]))
                 places.add(int(contexts.at[n - 1]))
-    # As many different rows as throwing balls into boxes gives, or more.
+    # At least 0.97 times the number of rows that random hashes would select.
     thrown = contexts.rows.shape[0] * (1 - math.exp(-len(seen) / contexts.rows.shape[0]))
     assert len(places) > 0.97 * thrown
 
 
-def test_the_rows_are_those_of_the_format() -> None:
-    """As docs/compression.md has them: with others a file that was written once could not be read."""
+def test_row_indices_match_the_format() -> None:
+    """With other rows than in docs/compression.md, no older file could be decompressed."""
     contexts = make(rows=1 << 18)
     for symbol in (3, 0, 255, 17, 96):
         module.follow(contexts, symbol)

@@ -1,4 +1,4 @@
-"""Escapes in the coded number, and a number that nobody has coded."""
+"""Escapes in the coded number, and a number that no encoder writes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 from recurra.compression.entropy_coding import ESCAPE, NO_UTF8, Reader, encode_intervals
 from recurra.errors import CompressedFileError
 
-WIDTH = 2**16  # of a byte
+WIDTH = 2**16  # frequency of a byte
 
 
 @pytest.mark.parametrize(
     "character", ["\0", "\x7f", "\x80", "\u07ff", "\u0800", "\uffff", "\U00010000", "\U0010ffff", b"\x80", b"\xff"]
 )
-def test_an_escape_is_as_long_as_its_character(character: str | bytes) -> None:
+def test_escape_round_trip(character: str | bytes) -> None:
     data = character.encode() if isinstance(character, str) else character
     after = data if isinstance(character, str) else bytes([NO_UTF8]) + data
     before = [ESCAPE, *(byte * WIDTH for byte in after)]
@@ -24,10 +24,10 @@ def test_an_escape_is_as_long_as_its_character(character: str | bytes) -> None:
         assert reader.escaped() == data
 
 
-def test_nothing_is_coded_in_one_word() -> None:
+def test_empty_sequence_takes_one_word() -> None:
     assert encode_intervals(np.zeros(0, np.int64), np.zeros(0, np.int64)).tolist() == [0]
 
 
-def test_a_number_that_no_symbol_has_is_told() -> None:
-    with pytest.raises(CompressedFileError, match="it holds a number that no symbol has"):
+def test_number_of_no_symbol_raises() -> None:
+    with pytest.raises(CompressedFileError, match="it contains a number that belongs to no symbol"):
         Reader(np.full(2, 2**32 - 1, np.uint32)).byte()

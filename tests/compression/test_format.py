@@ -1,7 +1,7 @@
-"""A compressed file is what docs/compression.md says: it is read by a decoder that was written from that page alone.
+"""A compressed file follows docs/compression.md: a decoder written only from that page reads it.
 
-Its coder has whole numbers of any length, in which nothing is carried; the model knows nothing but `a`, so that every
-frequency is known without a network.
+The decoder uses integers of any length, so that it needs no carry. The vocabulary of the model is `a`, so that every
+frequency is constant and no network is needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ M = 2**24 - 1
 
 
 class Coder:
-    """The decoder's state."""
+    """The state of the decoder."""
 
     def __init__(self, words: list[int]) -> None:
         self._words = iter(words + [0] * 1000)
@@ -77,7 +77,7 @@ def check(*parts: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("longest", [40, 1_048_576])
-def test_a_file_is_read_by_the_page(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
+def test_decoder_written_from_the_specification_reads_the_file(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
     monkeypatch.setattr(container, "MAX_BLOCK_BYTES", longest)
     target = io.BytesIO()
     model_codec.compress(MODEL, io.BytesIO(DATA), target)
@@ -99,8 +99,8 @@ def test_a_file_is_read_by_the_page(monkeypatch: pytest.MonkeyPatch, longest: in
         words = [int.from_bytes(payload[i : i + 4], "little") for i in range(0, 4 * n, 4)]
         blocks.append(decoded(words, length) if n else payload)
         counted = len(blocks) - 1
-        told = counted.to_bytes(8, "little") + length.to_bytes(4, "little") + n.to_bytes(4, "little")
-        assert words_check == check(start, told, payload)[:4]
+        head = counted.to_bytes(8, "little") + length.to_bytes(4, "little") + n.to_bytes(4, "little")
+        assert words_check == check(start, head, payload)[:4]
         assert bytes_check == check(blocks[-1])[:4]
     assert b"".join(blocks) == DATA
     assert file.read(8) == check(start, len(blocks).to_bytes(8, "little"), len(DATA).to_bytes(8, "little"))[:8]

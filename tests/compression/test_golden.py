@@ -1,4 +1,4 @@
-"""Streams that were compressed once are decompressed for ever: by every CPU, with and without the JIT."""
+"""Golden streams: every CPU decompresses them, with the JIT and without it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MODES = {
 }
 
 
-def streams(own: dict[str, str], words: list[str]) -> dict[str, str]:
+def streams(variables: dict[str, str], words: list[str]) -> dict[str, str]:
     """Check the golden streams of some networks; return the digests of their streams of a brief text."""
     script = Path(__file__).parents[1] / "helpers" / "golden_streams.py"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | own
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_CPU")} | variables
     line = [sys.executable, str(script), *words]
     done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -31,13 +31,13 @@ def streams(own: dict[str, str], words: list[str]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def native() -> dict[str, str]:
-    """The digests of this processor, whose golden streams are right."""
-    found = streams({}, ALL)
-    assert list(found) == ALL
-    return found
+    """Return the digests on this processor, after checking its golden streams."""
+    digests = streams({}, ALL)
+    assert list(digests) == ALL
+    return digests
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_golden_streams(native: dict[str, str], mode: str) -> None:
-    own, words = MODES[mode]
-    assert streams(own, words) == {name: native[name] for name in ALL if name in words}
+    variables, words = MODES[mode]
+    assert streams(variables, words) == {name: native[name] for name in ALL if name in words}

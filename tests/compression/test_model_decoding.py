@@ -1,4 +1,4 @@
-"""Decoding with a trained network: the symbols that were coded, as far as was asked, and no further than an escape."""
+"""Decoding with a trained network: up to the requested length, and not beyond an escape."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LENGTHS = np.array([1, 2, 3, 4, 1, 2])  # bytes of each symbol
 
 
 class Stream:
-    """The coded IDS, with an escape after them, and a network that decodes them."""
+    """The coded IDS with an escape after them, and a network that decodes them."""
 
     def __init__(self, config: ModelConfig) -> None:
         parameters = initialize(config, K, seed=1, scale=0.8)
@@ -30,8 +30,8 @@ class Stream:
         rows = np.full((len(IDS), 8), -np.inf, np.float32)
         rows[0, :K], rows[1:, :K] = 0, logs[:-1]
         before, widths = np.full(len(IDS) + 1, TOTAL), np.ones(len(IDS) + 1, np.int64)
-        room = np.zeros((1, 8), np.float32)
-        range_coder.intervals(rows, IDS, TOTAL, K, before[:-1], widths[:-1], room)
+        exponentials = np.zeros((1, 8), np.float32)
+        range_coder.intervals(rows, IDS, TOTAL, K, before[:-1], widths[:-1], exponentials)
         words, state = np.zeros(len(before) + 1, np.uint32), np.zeros(3, np.uint64)
         range_coder.start_encoding(state)
         range_coder.encode_all(words, state, before, widths)
@@ -46,10 +46,10 @@ class Stream:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.cell)
 @pytest.mark.parametrize("length", [1, 2, 7, 1000])
-def test_pieces_of_a_length_are_decoded(config: ModelConfig, length: int) -> None:
+def test_decoding_stops_at_length_and_escape(config: ModelConfig, length: int) -> None:
     stream, start, escape = Stream(config), 0, False
     while start < len(IDS):
-        stop = start + 1  # the least whose symbols have the length
+        stop = start + 1  # the smallest stop whose symbols have the length
         while stop < len(IDS) and LENGTHS[IDS[start:stop]].sum() < length:
             stop += 1
         ids, escape = stream.decode(length)
@@ -58,10 +58,10 @@ def test_pieces_of_a_length_are_decoded(config: ModelConfig, length: int) -> Non
         start = stop
     assert stream.decode(0) == ([], False)
     assert stream.decode(length) == ([], True)
-    assert range_coder.point(stream.coded.state) == TOTAL  # it stands before the escape
+    assert range_coder.point(stream.coded.state) == TOTAL  # the escape is next
 
 
-def test_no_more_are_decoded_than_one_call_may(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_stops_at_symbols_per_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_decoder, "DECODED", 3)
     stream = Stream(CONFIGS[0])
     assert stream.decode(1000) == (IDS[:3].tolist(), False)

@@ -1,6 +1,6 @@
 """Compress without a model file: a new network learns from the bytes while it codes them.
 
-The decoder sees the same bytes in the same order, does the same strict arithmetic, and so learns the same network.
+The decoder reads the same bytes in the same order with the same strict arithmetic, and so learns the same network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recurra.compression.entropy_coding import Words
 
 BYTE_VALUES = 256
-# They are part of the file's format: another network would decode nothing.
+# These settings are part of the file format: another network could not decode a file.
 ADAPTIVE_MODEL = ModelConfig(cell=lstm.SPEC.name, hidden_size=200)
 TRAINING = TrainingConfig(
     sequence_length=16, optimizer="adam", learning_rate=0.003, clip_value=None, clip_norm=20.0, initial_scale=None
@@ -31,9 +31,9 @@ CONTEXTS = ContextConfig(longest=6, rows=1 << 18, rate=0.7, least_rate=0.03)
 
 
 class AdaptiveCodec:
-    """Blocks to words and back by a network that begins with nothing and learns from the bytes as they come.
+    """The codec of a network that starts untrained and learns from the bytes.
 
-    What a block taught is used for the next: they must be read in order, and none may be missing.
+    Each block continues the training, so that blocks must be read in order and completely.
     """
 
     kind = container.ADAPTIVE
@@ -41,11 +41,11 @@ class AdaptiveCodec:
 
     def __init__(self) -> None:
         self._learner = OnlineLearner(ADAPTIVE_MODEL, TRAINING, BYTE_VALUES, CONTEXTS)
-        self._ids = np.full(BYTE_VALUES, -1, np.int64)  # of a byte that has come
-        self._bytes = np.zeros(BYTE_VALUES, np.uint8)  # of an id
+        self._ids = np.full(BYTE_VALUES, -1, np.int64)  # id of each byte, or -1
+        self._bytes = np.zeros(BYTE_VALUES, np.uint8)  # byte of each id
 
     def encode(self, block: bytes) -> Words:
-        """The words (n,) of a block."""
+        """Return the words (n,) of a block."""
         data = np.frombuffer(block, np.uint8)
         intervals, start = [np.zeros((2, 0), np.int64)], 0
         while start < len(data):
@@ -61,7 +61,7 @@ class AdaptiveCodec:
         return encode_intervals(*np.concatenate(intervals, axis=1))
 
     def decode(self, words: Words, length: int) -> bytes:
-        """The block of `length` bytes that `words` are; CompressedFileError where they are none."""
+        """Return the block of `length` bytes. Raise CompressedFileError if `words` are damaged."""
         reader, block = Reader(words), bytearray()
         while len(block) < length:
             ids, escaped = self._learner.decode(words, reader.state, ESCAPE, length - len(block))
@@ -82,7 +82,13 @@ class AdaptiveCodec:
 def compress(
     source: BinaryIO, target: container.Target, progress: container.ProgressCallback = container.ignore_progress
 ) -> None:
-    """Write `source`, read to its end, to `target`, so that `decompress` gives it back."""
+    """Compress a stream.
+
+    Args:
+        source: the input, read to its end.
+        target: the output.
+        progress: called after each block with the number of bytes read and the number of bytes written.
+    """
     container.compress(source, target, AdaptiveCodec(), progress)
 
 
@@ -92,7 +98,18 @@ def decompress(
     progress: container.ProgressCallback = container.ignore_progress,
     damaged: container.DamageCallback | None = None,
 ) -> None:
-    """Write what `compress` read. CompressedFileError where the file is damaged: all before the damage is written."""
+    """Decompress a stream that `compress` wrote. If the file is damaged, everything before the damage is written.
+
+    Args:
+        source: the compressed stream.
+        target: the output.
+        progress: called after each block with the number of bytes read and the number of bytes written.
+        damaged: called with the error of each damaged block; if None, the first error is raised.
+
+    Raises:
+        CompressedFileError: if the file is damaged, unless `damaged` handles the error.
+        ModelError: if the file was compressed with a model.
+    """
 
     def codec_of(header: container.Header) -> AdaptiveCodec:
         if header.kind != AdaptiveCodec.kind:

@@ -1,14 +1,14 @@
-"""The file of compressed blocks; each block has a checksum, so that damage is found and never read as text.
+"""The file format of compressed blocks. Each block has checksums: damage is detected, and never returned as text.
 
-    magic "RCRA" · version (1 byte) · kind (1 byte) · 16 bytes that name the model
-    a block:  its length in bytes, 1 to 2^20 (4 bytes) · n, its words (4 bytes) · two checks (4 bytes each)
-              · n words (4 bytes each), or, where n is 0, the bytes as they are
+    magic "RCRA" · version (1 byte) · kind (1 byte) · 16 bytes that identify the model
+    a block:  its length in bytes, 1 to 2^20 (4 bytes) · n, its number of words (4 bytes) · two checks (4 bytes each)
+              · n words (4 bytes each), or, if n is 0, the uncompressed bytes
     the end:  0 (4 bytes) · check (8 bytes)
 
-All numbers are little-endian. The first check of a block is the beginning of the sha256 of everything before the first
-block, the block's number from 0 on (8 bytes), its length, n and its words: a damaged block is not even decoded. The
-second is that of its bytes as they were before; that of the end, of the beginning, the number of blocks and the length
-of the whole, each in 8 bytes.
+All numbers are little-endian. A check is the beginning of a sha256. The first check of a block covers everything before
+the first block, the number of the block from 0 on (8 bytes), its length, n and its words. A damaged block is therefore
+not decoded. The second check covers the uncompressed bytes. The check at the end covers everything before the first
+block, the number of blocks and the total uncompressed length (8 bytes each).
 """
 
 from __future__ import annotations
@@ -25,53 +25,60 @@ from recurra.errors import CompressedFileError
 
 RCRA_MAGIC = b"RCRA"
 VERSION = 1
-WITH_MODEL, ADAPTIVE = 1, 2  # kinds
-MODEL_NAME_BYTES = 16  # bytes that name a model
-CHECK, HALF = 8, 4  # bytes
-MAX_BLOCK_BYTES = 1 << 20  # bytes at most
+WITH_MODEL, ADAPTIVE = 1, 2  # kinds of files
+MODEL_NAME_BYTES = 16
+CHECK_BYTES, HALF_CHECK_BYTES = 8, 4
+MAX_BLOCK_BYTES = 1 << 20
 
 Words = NDArray[np.uint32]
-ProgressCallback = Callable[[int, int], None]  # of bytes read and written so far
+ProgressCallback = Callable[[int, int], None]  # arguments: bytes read and bytes written so far
 DamageCallback = Callable[[CompressedFileError], None]
 
 
 def ignore_progress(read: int, written: int) -> None:
-    """Told, and says nothing."""
+    """Ignore the progress: the default callback."""
 
 
 class Codec(Protocol):
-    """What turns a block into words and back."""
+    """The interface of a codec, which encodes blocks as words and decodes them."""
 
     kind: int
     name: bytes
 
     def encode(self, block: bytes) -> Words:
-        """The words of a block."""
+        """Return the words of a block."""
 
     def decode(self, words: Words, length: int) -> bytes:
-        """The block of `length` bytes."""
+        """Return the block of `length` bytes."""
 
 
 class Target(Protocol):
-    """Where bytes are written."""
+    """The interface of an output stream."""
 
     def write(self, data: bytes, /) -> Any:
-        """All of them."""
+        """Write all bytes of `data`."""
 
 
 class Header(NamedTuple):
-    """What a compressed file says at its beginning."""
+    """The kind of a compressed file, and the 16 bytes that identify the model."""
 
     kind: int
     name: bytes
 
     def to_bytes(self) -> bytes:
-        """The beginning of the file."""
+        """Return the first bytes of the file."""
         return RCRA_MAGIC + bytes([VERSION, self.kind]) + self.name
 
 
 def compress(source: BinaryIO, target: Target, codec: Codec, progress: ProgressCallback) -> None:
-    """Write `source`, read to its end, as a compressed file; `progress` of bytes read and written after each block."""
+    """Compress a stream.
+
+    Args:
+        source: the input, read to its end.
+        target: the output.
+        codec: encodes the blocks.
+        progress: called after each block with the number of bytes read and the number of bytes written.
+    """
     start = Header(codec.kind, codec.name).to_bytes()
     target.write(start)
     read, written, number = 0, len(start), 0
@@ -80,11 +87,13 @@ def compress(source: BinaryIO, target: Target, codec: Codec, progress: ProgressC
         if len(data) >= len(block):
             data = block
         head = _Head(len(block), 0 if data is block else len(data) // 4)
-        target.write(struct.pack("<II", *head) + head.check(start, number, data) + _digest(block)[:HALF] + data)
-        number, read, written = number + 1, read + len(block), written + 8 + CHECK + len(data)
+        target.write(
+            struct.pack("<II", *head) + head.check(start, number, data) + _digest(block)[:HALF_CHECK_BYTES] + data
+        )
+        number, read, written = number + 1, read + len(block), written + 8 + CHECK_BYTES + len(data)
         progress(read, written)
-    target.write(struct.pack("<I", 0) + _digest(start, struct.pack("<QQ", number, read))[:CHECK])
-    progress(read, written + 4 + CHECK)
+    target.write(struct.pack("<I", 0) + _digest(start, struct.pack("<QQ", number, read))[:CHECK_BYTES])
+    progress(read, written + 4 + CHECK_BYTES)
 
 
 def decompress(
@@ -94,10 +103,18 @@ def decompress(
     progress: ProgressCallback = ignore_progress,
     damaged: DamageCallback | None = None,
 ) -> None:
-    """Write what `compress` read; `codec_of` the file's beginning gives what decodes it, or raises ModelError.
+    """Decompress a stream that `compress` wrote. A block is written only after both of its checks passed.
 
-    Nothing of a block is written before all of it proved right. CompressedFileError at the first that does not,
-    or, where `damaged` is there to be told of it, go on with the next; then it is told of a missing end, too.
+    Args:
+        source: the compressed stream.
+        target: the output.
+        codec_of: returns the codec for the file's header, or raises ModelError.
+        progress: called after each block with the number of bytes read and the number of bytes written.
+        damaged: called with the error of each damaged block, and of a damaged or missing end; the other blocks are
+            written. If None, the first error is raised.
+
+    Raises:
+        CompressedFileError: if the header is damaged, or if `damaged` is None and the file is damaged anywhere.
     """
     start = _read(source, len(RCRA_MAGIC) + 2 + MODEL_NAME_BYTES, "its beginning")
     codec = codec_of(_header(start))
@@ -117,53 +134,53 @@ def _decompress(
     progress: ProgressCallback,
     damaged: DamageCallback | None,
 ) -> None:
-    read, written, number, place, whole = len(start), 0, 0, 0, True
+    read, written, number, place, intact = len(start), 0, 0, 0, True
     while length := _number(source):
         head = _Head(length, _number(source))
         try:
             block = _block(source, start, number, place, head, codec)
             target.write(block)
-            read, written = read + 8 + CHECK + head.payload, written + length
+            read, written = read + 8 + CHECK_BYTES + head.payload, written + length
             progress(read, written)
         except CompressedFileError as error:
             if damaged is None:
                 raise
             damaged(error)
-            whole = False
+            intact = False
         number, place = number + 1, place + length
-    end = _read(source, CHECK, "its end")
-    if whole and end != _digest(start, struct.pack("<QQ", number, written))[:CHECK]:
+    end = _read(source, CHECK_BYTES, "its end")
+    if intact and end != _digest(start, struct.pack("<QQ", number, written))[:CHECK_BYTES]:
         raise CompressedFileError("the compressed file is damaged at its end.")
     if source.read(1):
-        raise CompressedFileError("the compressed file goes on after its end.")
-    progress(read + 4 + CHECK, written)
+        raise CompressedFileError("the compressed file has bytes after its end.")
+    progress(read + 4 + CHECK_BYTES, written)
 
 
 class _Head(NamedTuple):
-    """A block's length in bytes, and the number of words that code it; 0 where it stands as it is."""
+    """The length of a block in bytes, and its number of words; 0 words if the block is stored uncompressed."""
 
     length: int
     words: int
 
     @property
     def payload(self) -> int:
-        """The bytes that it has in the file after its checks."""
+        """The number of bytes in the file after the block's checks."""
         return 4 * self.words or self.length
 
     def check(self, start: bytes, number: int, data: bytes) -> bytes:
-        """The first check of block `number`, whose payload is `data`."""
-        return _digest(start, struct.pack("<QII", number, *self), data)[:HALF]
+        """Return the first check of block `number` with the payload `data`."""
+        return _digest(start, struct.pack("<QII", number, *self), data)[:HALF_CHECK_BYTES]
 
 
 def _block(source: BinaryIO, start: bytes, number: int, place: int, head: _Head, codec: Codec) -> bytes:
-    """The next block, which begins at byte `place` of the text, checked before it is decoded and after."""
+    """Return the next block, which begins at byte `place` of the text. Check it before it is decoded and after."""
     if head.length > MAX_BLOCK_BYTES or 4 * head.words >= head.length:
         raise _damage(number, place)
-    first, second = (_read(source, HALF, "a block") for _ in range(2))
+    first, second = (_read(source, HALF_CHECK_BYTES, "a block") for _ in range(2))
     data = _read(source, head.payload, "a block")
     if first == head.check(start, number, data):
         block = _decoded(data, head, codec)
-        if second == _digest(block)[:HALF]:
+        if second == _digest(block)[:HALF_CHECK_BYTES]:
             return block
     raise _damage(number, place)
 
@@ -171,24 +188,24 @@ def _block(source: BinaryIO, start: bytes, number: int, place: int, head: _Head,
 def _decoded(data: bytes, head: _Head, codec: Codec) -> bytes:
     if head.words:
         return codec.decode(np.frombuffer(data, "<u4").astype(np.uint32), head.length)
-    codec.encode(data)  # what it teaches is to be learned
+    codec.encode(data)  # an adaptive codec learns from the block
     return data
 
 
 def _header(start: bytes) -> Header:
     if not start.startswith(RCRA_MAGIC):
-        raise CompressedFileError("this is no file that `recurra compress` wrote.")
+        raise CompressedFileError("this is not a file written by `recurra compress`.")
     version, kind = start[len(RCRA_MAGIC)], start[len(RCRA_MAGIC) + 1]
     if version != VERSION or kind not in (WITH_MODEL, ADAPTIVE):
         raise CompressedFileError(
-            f"the compressed file is of version {version}, kind {kind}; this version reads {VERSION}.",
+            f"the compressed file has version {version}, kind {kind}; this version of recurra reads version {VERSION}.",
             hint="decompress it with the version of recurra that wrote it.",
         )
     return Header(kind, start[len(RCRA_MAGIC) + 2 :])
 
 
 def _blocks(source: BinaryIO) -> Iterator[bytes]:
-    """The source in blocks that end where a character of UTF-8 does, if there is one."""
+    """Yield the source in blocks that end between two characters of UTF-8, if they contain UTF-8."""
     rest = b""
     while data := source.read(MAX_BLOCK_BYTES - len(rest)):
         block = rest + data
@@ -200,7 +217,7 @@ def _blocks(source: BinaryIO) -> Iterator[bytes]:
 
 
 def _incomplete(block: bytes) -> int:
-    """How many bytes at the end begin a character of UTF-8 that goes on beyond."""
+    """Return the number of bytes at the end of `block` that begin an incomplete character of UTF-8."""
     for back in range(1, 4):
         byte = block[-back]
         if byte >= 0xC0:
@@ -217,7 +234,7 @@ def _number(source: BinaryIO) -> int:
 def _read(source: BinaryIO, length: int, what: str) -> bytes:
     data = source.read(length)
     if len(data) < length:
-        raise CompressedFileError(f"the compressed file ends within {what}: a part of it is missing.")
+        raise CompressedFileError(f"the compressed file ends within {what}: it is incomplete.")
     return data
 
 

@@ -1,6 +1,7 @@
-"""The arithmetic coder: intervals of [0, 2^24) become words and come back; the escape codes unknown characters.
+"""The range coder: intervals of [0, 2^24) become words and are read back. An escape codes unknown characters.
 
-Of 2^24 the symbols share `ESCAPE`; what is left, 1, is the escape, after which bytes come with 2^16 each.
+The symbols share the frequency `ESCAPE` of 2^24; the last one belongs to the escape. Each byte after an escape has the
+frequency 2^16.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     Words = NDArray[np.uint32]
     Integers = NDArray[np.int64]
 
-ESCAPE = TOTAL - 1  # where the escape begins, with a share of 1
-BYTE = PRECISION - 8  # a byte has one of 256 equal shares
-NO_UTF8 = 0xFF  # which begins no character: a byte follows that is no UTF-8
+ESCAPE = TOTAL - 1  # beginning of the escape, whose frequency is 1
+BYTE = PRECISION - 8  # log2 of the frequency of each of 256 bytes
+NO_UTF8 = 0xFF  # before a byte of invalid UTF-8; no character begins with 0xFF
 
 
 def encode_intervals(before: Integers, widths: Integers) -> Words:
-    """The words of a coder that has written an interval for each of `before` and `widths` (n,)."""
+    """Return the words of a sequence of intervals, with the beginnings `before` and the `widths` (n,)."""
     words, state = np.zeros(len(before) + 1, np.uint32), np.zeros(3, np.uint64)
     range_coder.start_encoding(state)
     range_coder.encode_all(words, state, before, widths)
@@ -35,7 +36,7 @@ def encode_intervals(before: Integers, widths: Integers) -> Words:
 
 
 class Coded(NamedTuple):
-    """The words (n,) uint32 of a coder, its state (3,) uint64, and the total of the frequencies."""
+    """The words (n,) uint32 of a coder, its state (3,) uint64, and the sum of the frequencies."""
 
     words: Vector
     state: Vector
@@ -43,7 +44,7 @@ class Coded(NamedTuple):
 
 
 class Reader:
-    """The coded number, read symbol by symbol."""
+    """A reader of coded words, symbol by symbol."""
 
     def __init__(self, words: Words) -> None:
         self._words, self.state = words, np.zeros(3, np.uint64)
@@ -51,15 +52,15 @@ class Reader:
 
     @property
     def coded(self) -> Coded:
-        """The words and how far they were read, for a network that decodes."""
+        """The words and the state of the coder, for a network that decodes."""
         return Coded(self._words, self.state, ESCAPE)
 
     def skip_escape(self) -> None:
-        """Go past the escape that is next."""
+        """Skip the escape that is next."""
         self._advance(min(self._place(), ESCAPE), 1)
 
     def escaped(self) -> bytes:
-        """The character, or byte that is no UTF-8, after an escape."""
+        """Return the character after an escape as UTF-8, or the invalid byte."""
         first = self.byte()
         if first == NO_UTF8:
             return bytes([self.byte()])
@@ -67,7 +68,7 @@ class Reader:
         return bytes([first, *(self.byte() for _ in range(rest))])
 
     def byte(self) -> int:
-        """The byte that is next, of an escape."""
+        """Return the next byte of an escape."""
         byte = self._place() >> BYTE
         self._advance(byte << BYTE, 1 << BYTE)
         return byte
@@ -75,7 +76,7 @@ class Reader:
     def _place(self) -> int:
         place = int(range_coder.point(self.state))
         if place >= TOTAL:
-            raise CompressedFileError("the file is damaged: it holds a number that no symbol has.")
+            raise CompressedFileError("the file is damaged: it contains a number that belongs to no symbol.")
         return place
 
     def _advance(self, before: int, width: int) -> None:

@@ -1,7 +1,7 @@
-"""Compress with a trained model: it predicts each character, and the coder spends -log2 p bits on it.
+"""Compress with a trained model: the model predicts each character, and the coder spends -log2 p bits on it.
 
-A block of up to 1 MiB is coded from a zero state, by itself. Text is read as characters; what is no UTF-8, and what
-the model does not know, is escaped. docs/compression.md specifies the bits; the container is in `container`.
+Each block of up to 1 MiB starts from a zero state and does not depend on other blocks. Text is read as characters;
+invalid UTF-8 and unknown characters are escaped. docs/compression.md specifies the bits, `container` the file.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     Words = NDArray[np.uint32]
     Integers = NDArray[np.int64]
 
-CHUNK = 256  # characters that the network reads in one call: it changes no bit
+CHUNK = 256  # characters read in one call; the number changes no bit
 
 
 class Model(Protocol):
-    """What is compressed with: a `LanguageModel`."""
+    """The parts of a `LanguageModel` that compression uses."""
 
     @property
     def config(self) -> ModelConfig:
@@ -48,46 +48,50 @@ class Model(Protocol):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The characters of the network."""
+        """The network's vocabulary."""
 
     @property
     def sha256(self) -> str:
-        """The digest of its parameters."""
+        """The digest of the parameters."""
 
     @property
     def reader(self) -> Network:
-        """The network as it reads ids."""
+        """The network for reading ids in blocks."""
 
     @property
     def stepper(self) -> Stepper:
-        """The network a step at a time."""
+        """The network for reading one symbol at a time."""
 
     def zero_state(self) -> State:
-        """The state before the first character."""
+        """Return the state before the first character."""
 
 
 class Escapes:
-    """The characters of a text that the model does not know: how many of each; and all line ends that are CRLF."""
+    """The unknown characters of a text.
+
+    counts: the number of occurrences of each character.
+    crlf: the number of line ends CRLF.
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.crlf = 0
 
     def add(self, text: str, unknown: NDArray[np.bool_]) -> None:
-        """Count those of a block; `unknown` (N,) says which they are."""
+        """Count the unknown characters of a block; `unknown` (N,) is True for them."""
         points, counts = np.unique(code_points(text)[unknown], return_counts=True)
-        found = {chr(point): count for point, count in zip(points.tolist(), counts.tolist(), strict=True)}
-        self.counts.update(found)
-        self.crlf += text.count("\r\n") if "\r" in found else 0
+        occurrences = {chr(point): count for point, count in zip(points.tolist(), counts.tolist(), strict=True)}
+        self.counts.update(occurrences)
+        self.crlf += text.count("\r\n") if "\r" in occurrences else 0
 
     def bytes_of(self, character: str) -> int:
-        """The bytes of a compressed file that the escapes of a character take."""
-        each = ESCAPE_BITS // 8 + len(character.encode("utf-8", "surrogatepass"))
-        return self.counts[character] * each
+        """Return the number of bytes in the compressed file that the escapes of a character take."""
+        bytes_each = ESCAPE_BITS // 8 + len(character.encode("utf-8", "surrogatepass"))
+        return self.counts[character] * bytes_each
 
 
 class ModelCodec:
-    """Blocks to words and back by a trained model; `escapes` count what it did not know of the blocks so far."""
+    """The codec of a trained model. `escapes` counts the unknown characters of all blocks encoded so far."""
 
     kind = container.WITH_MODEL
 
@@ -95,56 +99,56 @@ class ModelCodec:
         self.escapes = Escapes()
         self.name = name_of(model)
         self._model, self._symbols = model, len(model.vocabulary)
-        self._room = np.zeros((1, -(-self._symbols // WIDTH) * WIDTH), np.float32)
+        self._exponentials = np.zeros((1, -(-self._symbols // WIDTH) * WIDTH), np.float32)
 
     def encode(self, block: bytes) -> Words:
-        """The words (n,) of a block."""
+        """Return the words (n,) of a block."""
         if self._model.vocabulary.is_bytes:
             return encode_intervals(*self._intervals(np.frombuffer(block, np.uint8).astype(np.int64)))
         text = block.decode("utf-8", "surrogateescape")
-        found, known = self._model.vocabulary.look_up(text)
+        all_ids, known = self._model.vocabulary.look_up(text)
         self.escapes.add(text, ~known)
-        ids = np.where(known, found.astype(np.int64), -1)
+        ids = np.where(known, all_ids.astype(np.int64), -1)
         before, widths = self._intervals(ids[ids >= 0])
         return encode_intervals(*_with_escapes(text, ids, before, widths))
 
     def decode(self, words: Words, length: int) -> bytes:
-        """The block of `length` bytes that `words` are; CompressedFileError where they are none."""
-        reader, block, spelled = Reader(words), bytearray(), self._spelled()
-        lengths = np.array([len(symbol) for symbol in spelled], np.int64)
+        """Return the block of `length` bytes. Raise CompressedFileError if `words` are damaged."""
+        reader, block, spellings = Reader(words), bytearray(), self._spellings()
+        lengths = np.array([len(symbol) for symbol in spellings], np.int64)
         decoder = ModelDecoder(self._model.stepper)
         while len(block) < length:
             ids, escape = decoder.decode(reader.coded, lengths, length - len(block))
-            block += b"".join([spelled[i] for i in ids.tolist()])
+            block += b"".join([spellings[i] for i in ids.tolist()])
             if escape:
                 reader.skip_escape()
                 block += reader.escaped()
         return bytes(block)
 
     def _intervals(self, ids: Integers) -> tuple[Integers, Integers]:
-        """Where each of the ids (N,) begins in [0, 2^24) and how wide it is, given those before it."""
+        """Return the beginning in [0, 2^24) and the width of the interval of each id (N,), after the ids before it."""
         before, widths = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
         state, logs = self._model.zero_state(), np.zeros((1, self._symbols), np.float32)
         for start in range(0, len(ids), CHUNK):
             part = slice(start, start + CHUNK)
-            own, last = ids[part], logs[-1:]
-            logs, state = self._model.reader.log_probabilities(own, state)
+            inputs, last = ids[part], logs[-1:]
+            logs, state = self._model.reader.log_probabilities(inputs, state)
             rows = self._padded(np.concatenate([last, logs[:-1]]))
-            range_coder.intervals(rows, own, ESCAPE, self._symbols, before[part], widths[part], self._room)
+            range_coder.intervals(rows, inputs, ESCAPE, self._symbols, before[part], widths[part], self._exponentials)
         return before, widths
 
     def _padded(self, logs: NDArray[np.float32]) -> NDArray[np.float32]:
-        missing = self._room.shape[1] - self._symbols
+        missing = self._exponentials.shape[1] - self._symbols
         return np.pad(logs, ((0, 0), (0, missing)), constant_values=-np.inf)
 
-    def _spelled(self) -> list[bytes]:
+    def _spellings(self) -> list[bytes]:
         symbols = self._model.vocabulary.symbols
         encoding = "latin-1" if self._model.vocabulary.is_bytes else "utf-8"
         return [symbol.encode(encoding) for symbol in symbols]
 
 
 def name_of(model: Model) -> bytes:
-    """16 bytes that no other model has: of its configuration, vocabulary and parameters."""
+    """Return 16 bytes that identify a model: a digest of its configuration, vocabulary and parameters."""
     config = json.dumps(model.config.to_table(), sort_keys=True, separators=(",", ":"))
     points = model.vocabulary.code_points.astype("<u4").tobytes()
     return hashlib.sha256(config.encode() + points + model.sha256.encode()).digest()[: container.MODEL_NAME_BYTES]
@@ -156,9 +160,16 @@ def compress(
     target: container.Target,
     progress: container.ProgressCallback = container.ignore_progress,
 ) -> Escapes:
-    """Write `source`, read to its end, to `target`, so that `decompress` with the same model gives it back.
+    """Compress a stream with a model.
 
-    Returns what the model did not know of it.
+    Args:
+        model: the model; `decompress` needs the same one.
+        source: the input, read to its end.
+        target: the output.
+        progress: called after each block with the number of bytes read and the number of bytes written.
+
+    Returns:
+        The unknown characters of the input.
     """
     codec = ModelCodec(model)
     container.compress(source, target, codec, progress)
@@ -172,9 +183,18 @@ def decompress(
     progress: container.ProgressCallback = container.ignore_progress,
     damaged: container.DamageCallback | None = None,
 ) -> None:
-    """Write what `compress` read. CompressedFileError where the file is damaged, ModelError where the model is another.
+    """Decompress a stream that `compress` wrote.
 
-    Where `damaged` is given, it is told of every damaged block, and the others are written.
+    Args:
+        model: the model that `compress` used.
+        source: the compressed stream.
+        target: the output.
+        progress: called after each block with the number of bytes read and the number of bytes written.
+        damaged: called with the error of each damaged block, and the other blocks are written; if None, it is raised.
+
+    Raises:
+        CompressedFileError: if the file is damaged, unless `damaged` handles the error.
+        ModelError: if the file was compressed with another model or without one.
     """
 
     def codec_of(header: container.Header) -> ModelCodec:
@@ -186,7 +206,7 @@ def decompress(
         if header.name != codec.name:
             raise ModelError(
                 f"the file was compressed with another model: {header.name.hex()}, not {codec.name.hex()}.",
-                hint="give the model that it was compressed with.",
+                hint="give the model with which the file was compressed.",
             )
         return codec
 
@@ -194,7 +214,7 @@ def decompress(
 
 
 def _with_escapes(text: str, ids: Integers, before: Integers, widths: Integers) -> tuple[Integers, Integers]:
-    """The intervals of the known characters, and, where `ids` are -1, those of an escape and the bytes after it."""
+    """Insert the intervals of an escape and its bytes at each id of -1 between those of the known characters."""
     places = np.flatnonzero(ids < 0)
     if len(places) == 0:
         return before, widths
@@ -213,6 +233,6 @@ def _with_escapes(text: str, ids: Integers, before: Integers, widths: Integers) 
 
 
 def _escape(point: int) -> bytes:
-    """The bytes after the escape of a code point: its UTF-8, or the mark and the byte that it stands for."""
+    """Return the bytes after an escape: the code point's UTF-8, or `NO_UTF8` and the invalid byte behind it."""
     byte = chr(point).encode("utf-8", "surrogateescape")
     return bytes([NO_UTF8]) + byte if 0xDC80 <= point <= 0xDCFF else byte

@@ -9,11 +9,11 @@ from recurra.compression.entropy_coding import Coded
 from recurra.compression.kernels import model_decoding
 from recurra.engines.stepper import Stepper
 
-DECODED = 4096  # symbols of one call: a Ctrl-C is answered between two
+DECODED = 4096  # symbols of one call; Ctrl-C takes effect between two calls
 
 
 class ModelDecoder:
-    """The network of a `stepper` on one stream, before its first symbol."""
+    """The network of a `stepper` with one stream and a zero state."""
 
     def __init__(self, stepper: Stepper) -> None:
         self._stepper = stepper
@@ -23,10 +23,13 @@ class ModelDecoder:
     def decode(self, coded: Coded, lengths: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], bool]:
         """Decode up to `DECODED` symbols, or as many as have together `length` bytes.
 
-        coded: the words and the coder's state, which advances
-        lengths: (K,), the bytes of each symbol
+        Args:
+            coded: the words, and the state of the coder, which is updated.
+            lengths: (K,), the length of each symbol in bytes.
+            length: number of bytes to decode.
 
-        Returns the ids, and True if an escape comes next.
+        Returns:
+            The ids, and True if an escape follows.
         """
         stepper = self._stepper
         ids, frequencies = np.zeros(min(DECODED, length), np.int64), np.zeros(stepper.symbols, np.int64)

@@ -1,10 +1,10 @@
-"""An LSTM that reads one stream symbol by symbol and learns every T symbols from what it has read.
+"""An LSTM that reads one stream, symbol by symbol, and makes a training update after every T symbols.
 
-The last symbols as contexts have logits of their own, which learn after each symbol: they know by heart what the
-network has not learned yet.
+The contexts of the last symbols have logits of their own, which are updated after each symbol. They reproduce repeated
+passages that the network has not learned yet.
 
-Its alphabet grows: a symbol is admitted when it first comes. Whether symbols are read one by one or many at once, the
-bits are the same, so that a decoder, which must wait for each, learns what the encoder learned.
+The alphabet grows: a symbol is admitted at its first occurrence. Reading symbols one by one or many at once gives the
+same bits. A decoder, which reads them one by one, therefore learns the same network as the encoder.
 """
 
 from __future__ import annotations
@@ -30,11 +30,17 @@ from recurra.network.optimizers import schedule_of
 from recurra.network.parameters import initialize
 
 Integers = NDArray[np.int64]
-GROWTH = 32  # symbols that room is made for at a time
+CAPACITY_STEP = 32  # symbols
 
 
 class ContextConfig(NamedTuple):
-    """The last 1 to `longest` symbols are contexts, hashed to `rows` (a power of two); see `kernels.contexts`."""
+    """The settings of the contexts; see `kernels.contexts`.
+
+    longest: the last 1, 2, … `longest` symbols are contexts.
+    rows: number of rows that the hashes select, a power of two.
+    rate: the first learning rate of a row.
+    least_rate: the least learning rate of a row.
+    """
 
     longest: int
     rows: int
@@ -43,10 +49,10 @@ class ContextConfig(NamedTuple):
 
 
 class OnlineLearner:
-    """The network, its memory of T steps, its optimizer, and the contexts beside it.
+    """The network, its optimizer, the contexts, and the values of the current T steps.
 
-    ids[: at] are the symbols of the T steps under way, all read; `logs` (1, >= symbols) is log p of what follows.
-    ids[T] is the target of the last step, and the first that is read of the next T.
+    ids[: at] are the symbols of the current T steps that have been read. `logs` (1, >= symbols) is log p of the next
+    symbol. ids[T] is the target of the last step, and becomes the first symbol of the next T steps.
     """
 
     def __init__(
@@ -54,7 +60,7 @@ class OnlineLearner:
     ) -> None:
         self._config, self._training = config, training
         self._initial = initialize(config, most_symbols, seed=training.seed, scale=training.initial_scale)
-        self.symbols = 0  # admitted
+        self.symbols = 0  # number of admitted symbols
         self.ids = np.zeros(training.sequence_length + 1, np.int64)
         self.at = 0
         self._updates = 0
@@ -62,42 +68,60 @@ class OnlineLearner:
         rows = np.zeros((contexts.rows, 0), np.float32)
         self._contexts = Contexts(rows, np.zeros(contexts.rows, np.float32), last.copy(), last, rates)
         self._schedule = schedule_of(training)
-        self._make_room(min(3 * GROWTH, padded_size(most_symbols)))
-        self._take_over()
+        self._resize(min(3 * CAPACITY_STEP, padded_size(most_symbols)))
+        self._pack_weights()
 
     @property
     def left(self) -> int:
-        """How many symbols still go into the T steps under way and their last target."""
+        """The number of symbols until the next update: the rest of the T steps and the last target."""
         return len(self.ids) - self.at
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no room for another symbol until the network has learned again."""
+        """True if no symbol can be admitted before the next update."""
         return self.symbols == self._capacity
 
     def admit(self) -> None:
-        """Give the next id to a symbol that is new: the network expects it from now on."""
+        """Give the next id to a new symbol, and include it in the predictions."""
         c = self._views["c"]
         c[0, self.symbols] = c[0, : self.symbols].mean() if self.symbols else 0.0
         self.symbols += 1
 
     def encode(self, symbols: Integers, total: int) -> Integers:
-        """Read `symbols` (n,), n at most `left`: where each begins in [0, `total`) and how wide it is, (2, n)."""
+        """Read symbols and return their intervals for the coder.
+
+        Args:
+            symbols: (n,) ids, n <= `left`.
+            total: sum of the frequencies.
+
+        Returns:
+            The beginning of each interval in [0, `total`), and its width: (2, n).
+        """
         start, n = self.at, len(symbols)
         self.ids[start : start + n] = symbols
-        found = np.zeros((2, n), np.int64)
-        before, widths = found
+        intervals = np.zeros((2, n), np.int64)
+        before, widths = intervals
         online_steps.encode(*self._parts, self.ids, start, self.symbols, total, before, widths, *self._tiles)
         self._go_to(start + n)
-        return found
+        return intervals
 
     def decode(
         self, words: NDArray[np.uint32], state: NDArray[np.uint64], total: int, most: int
     ) -> tuple[Integers, bool]:
-        """Decode and read `most` symbols, or fewer: those before an escape, if one comes, or before it learns."""
+        """Decode symbols and read them, until an escape or an update.
+
+        Args:
+            words: the coded words.
+            state: the state of the coder; updated.
+            total: sum of the frequencies.
+            most: the greatest number of symbols.
+
+        Returns:
+            The ids, and True if an escape follows.
+        """
         start, most = self.at, min(most, self.left)
-        until = start, most, self.symbols, total
-        stop = int(online_steps.decode(*self._parts, self.ids, *until, words, state, *self._tiles))
+        limits = start, most, self.symbols, total
+        stop = int(online_steps.decode(*self._parts, self.ids, *limits, words, state, *self._tiles))
         decoded = self.ids[start:stop].copy()
         self._go_to(stop)
         return decoded, len(decoded) < most
@@ -108,7 +132,7 @@ class OnlineLearner:
             self._learn()
 
     def _learn(self) -> None:
-        """One update on the T steps; then the first of the next is read."""
+        """Make one update on the T steps, then read the first symbol of the next T steps."""
         loss = self._shard.backward(self._panels, self.ids[:-1], self.ids[1:])
         self._shard.carry()
         gradient = self._shard.gradient
@@ -119,36 +143,36 @@ class OnlineLearner:
         self._updates += 1
         self.ids[0], self.at = self.ids[-1], 1
         if self.is_full and self._capacity < padded_size(len(self._initial["c"])):
-            self._make_room(self._capacity + GROWTH)
-        self._take_over()
+            self._resize(self._capacity + CAPACITY_STEP)
+        self._pack_weights()
         online_steps.expect(*self._parts, self.ids, 0, *self._tiles)
 
-    def _take_over(self) -> None:
-        """Let the products know the weights."""
+    def _pack_weights(self) -> None:
+        """Copy the parameters into the panels of the matrix products."""
         self._panels.fill()
         self._panels.fill_backward()
 
-    def _make_room(self, capacity: int) -> None:
-        """Lay everything out anew, for `capacity` symbols; what was learned of those admitted is kept."""
+    def _resize(self, capacity: int) -> None:
+        """Allocate all arrays for `capacity` symbols, and keep the learned values of the admitted symbols."""
         learned = self._learned() if self.symbols else {}
         self._capacity, self._layout = capacity, Layout(self._config, capacity)
         blank = {name: _corner(self._initial[name], shape) for name, shape in self._layout.shapes.items()}
         blank["c"] = np.full(capacity, softmax.LOWEST)
         self._flat = self._layout.pack(_filled(blank, learned))
         self._optimizer = FlatOptimizer(self._training, self._flat)
-        nothing = unflatten_state(self._optimizer.state, self._layout)
-        self._optimizer.load(_filled(nothing, learned), self._layout)
+        empty = unflatten_state(self._optimizer.state, self._layout)
+        self._optimizer.load(_filled(empty, learned), self._layout)
         self._views = self._layout.views(self._flat)
         self._panels = Panels(self._config, self._views, single_stream=True)
         self._contexts = _wider(self._contexts, capacity)
-        self._make_memory()
+        self._make_workspace()
 
     def _learned(self) -> dict[str, Vector]:
-        """Copies of the parameters and of the optimizer's state, by name."""
+        """Return copies of the parameters and of the optimizer's state, by name."""
         return self._layout.unpack(self._flat) | unflatten_state(self._optimizer.state, self._layout)
 
-    def _make_memory(self) -> None:
-        """The shard, its parts, and views of both for the kernel that decodes."""
+    def _make_workspace(self) -> None:
+        """Create the shard, and views of its arrays and of the parameters for the kernels."""
         self._shard: Shard
         before = self._shard.state() if self.symbols else None
         shard = self._shard = Shard(self._config, self._layout, len(self.ids) - 1, 1)
@@ -159,15 +183,15 @@ class OnlineLearner:
         p, layer = self._views, shard.layers[0]
         U, W, b = (p[f"layers.0.{name}"] for name in "UWb")
         weights = online_steps.OnlineWeights(U, W, b, self._panels.across["V"], p["c"])
-        room = np.zeros(self._capacity, np.int64), aligned_zeros(1, self._capacity), shard.packed
-        memory = online_steps.OnlineWorkspace(
-            layer.states.h, layer.states.c, layer.saved.gates, shard.o, self.logs, self._sums, *room
+        buffers = np.zeros(self._capacity, np.int64), aligned_zeros(1, self._capacity), shard.packed
+        workspace = online_steps.OnlineWorkspace(
+            layer.states.h, layer.states.c, layer.saved.gates, shard.o, self.logs, self._sums, *buffers
         )
-        self._parts = weights, memory, self._contexts
+        self._parts = weights, workspace, self._contexts
 
 
 def _wider(contexts: Contexts, symbols: int) -> Contexts:
-    """With room for more symbols. Rows that have never learned stay untouched: no memory is spent on them."""
+    """Return contexts with rows for more symbols. Only updated rows are copied: the others take no memory."""
     rows = aligned_zeros(len(contexts.rows), symbols)
     used = np.flatnonzero(contexts.counts)
     rows[used, : contexts.rows.shape[1]] = contexts.rows[used]
@@ -175,13 +199,13 @@ def _wider(contexts: Contexts, symbols: int) -> Contexts:
 
 
 def _corner(array: Vector, shape: tuple[int, ...]) -> Vector:
-    """The part of `array` that has `shape`, or all there is of it, zeros around it."""
+    """Return the first elements of `array` in a new array of `shape`; elements that `array` does not have are zero."""
     part = array[tuple(map(slice, shape))]
-    return np.pad(part, [(0, size - own) for size, own in zip(shape, part.shape, strict=True)])
+    return np.pad(part, [(0, size - present) for size, present in zip(shape, part.shape, strict=True)])
 
 
 def _filled(blank: dict[str, Vector], learned: dict[str, Vector]) -> dict[str, Vector]:
-    """Copies of `blank`, whose beginnings are what was learned under its name."""
+    """Return copies of the arrays `blank`; the first elements are replaced by the learned array of the same name."""
     filled = {name: array.copy() for name, array in blank.items()}
     for name, array in filled.items():
         old = learned.get(name, array)
