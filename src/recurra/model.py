@@ -1,4 +1,4 @@
-"""LanguageModel = config + vocabulary + parameters: saved to a model file, sampled from and scored with."""
+"""`LanguageModel`: a network with its vocabulary and parameters, to sample from, to score with and to save."""
 
 from __future__ import annotations
 
@@ -39,62 +39,69 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 MODEL_FORMAT = 1
-MOST_STREAMS = 1 << 20
-PREFIX, OPTIMIZER = "parameters.", "optimizer."
-STATE = "state."
+MAX_STREAMS = 1 << 20
+PREFIX, OPTIMIZER, STATE = "parameters.", "optimizer.", "state."  # beginnings of the names of arrays in a file
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LanguageModel:
     """A character-level recurrent language model.
 
-    config
-        the settings of the network
-    vocabulary
-        the characters that the model knows
-    parameters
-        float32 arrays by name, with U as (gates · H, inputs); parameters of the float64 engine are rounded
-    documents
-        None, or "lines" if training read every line by itself, from a zero state and a newline; the model samples and
-        scores in the same way: the state becomes zero before each newline that it reads
+    Args:
+        config: the settings of the network.
+        vocabulary: the characters of the model.
+        parameters: arrays by name, rounded to float32. U has the shape (gates · H, inputs).
+        documents: "lines" if the model was trained line by line, else None. Such a model starts every line from a zero
+            state, and samples and scores in the same way.
 
-    A model never changes: it copies the parameters that it is made of, and its own are read-only. `with_parameters`
-    returns a model with other weights::
+    Raises:
+        ModelError: if the parameters do not fit the network, or if an element is not finite.
+        UsageError: if an argument has a wrong type.
+
+    A model is immutable: it copies the parameters, and its own arrays are read-only. `with_parameters` returns a model
+    with other parameters::
 
         V = model.parameters["V"].copy()
         V[0] = 0
         model = model.with_parameters({"V": V})
 
-    Any number of threads may call the methods of one model at once. Iterators and generators that a method returns
-    belong to one thread each.
+    Any number of threads may call the methods of one model at the same time. An iterator that a method returns belongs
+    to one thread.
     """
 
     config: ModelConfig
     vocabulary: Vocabulary
     parameters: Mapping[str, Array]
     documents: str | None = None
-    document_end: int | None = field(init=False)  # the id that ends a document; None without documents
+    document_end: int | None = field(init=False)  # id that ends a document; None without documents
 
     def __post_init__(self) -> None:
         arguments.instance("config", self.config, ModelConfig)
         arguments.instance("vocabulary", self.vocabulary, Vocabulary)
         _require_mapping("parameters", self.parameters)
         object.__setattr__(self, "document_end", _document_end(self.vocabulary, self.documents))
-        with np.errstate(over="ignore"):  # infinity is found below
-            own = {name: _float32(name, array) for name, array in self.parameters.items()}
-        check_parameters(self.config, len(self.vocabulary), own)
-        for array in own.values():
+        with np.errstate(over="ignore"):  # `check_parameters` rejects infinity
+            arrays = {name: _float32(name, array) for name, array in self.parameters.items()}
+        check_parameters(self.config, len(self.vocabulary), arrays)
+        for array in arrays.values():
             array.flags.writeable = False
-        object.__setattr__(self, "parameters", MappingProxyType(own))
+        object.__setattr__(self, "parameters", MappingProxyType(arrays))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle what the model is made of, without the networks that it has built."""
+        """Copy and pickle the fields of the model, without the compiled networks."""
         return type(self), (self.config, self.vocabulary, dict(self.parameters), self.documents)
 
     def with_parameters(self, changed: Mapping[str, Array]) -> LanguageModel:
-        """Return a model with `changed` in place of the parameters of the same names.
+        """Return a model with other parameters.
 
-        Raises ModelError if a name, a shape or a number is not that of a parameter.
+        Args:
+            changed: the arrays to replace, by name.
+
+        Returns:
+            A new model; its other parameters are those of this model.
+
+        Raises:
+            ModelError: if a name or a shape does not fit the network, or if an element is not finite.
         """
         _require_mapping("changed", changed)
         return dataclasses.replace(self, parameters={**self.parameters, **changed})
@@ -108,44 +115,63 @@ class LanguageModel:
 
     @functools.cached_property
     def reader(self) -> Network:
-        """The network as it reads ids and tells what it expects next."""
+        """The network for reading ids in blocks and predicting the next id."""
         return create_network(self.config, self.parameters)
 
     @functools.cached_property
     def stepper(self) -> Stepper:
-        """The network a step at a time, which writes and decodes."""
+        """The network for reading and writing one symbol at a time."""
         return create_stepper(self.config, self.parameters)
 
     @property
     def sha256(self) -> str:
-        """The digest of the parameters."""
+        """The digest of the parameters, in hexadecimal."""
         return digest(self.parameters)
 
     def extended(self, vocabulary: Vocabulary, *, seed: int = 0) -> LanguageModel:
-        """The model that knows the characters of `vocabulary` besides its own, and predicts those as before.
+        """Return a model with additional characters. It predicts the old characters as before; see `network.growth`.
 
-        See `network.growth`; a model of bytes knows all there are.
+        Args:
+            vocabulary: the characters to add. A model of bytes has all bytes and is returned unchanged.
+            seed: the random seed of the new parameters.
+
+        Returns:
+            The extended model, or this model if it has all characters.
         """
         seed = arguments.whole_number("seed", seed, 0, MAX_SEED)
-        both = self.vocabulary.extended(vocabulary)
-        if len(both) == len(self.vocabulary):
+        union = self.vocabulary.extended(vocabulary)
+        if len(union) == len(self.vocabulary):
             return self
-        places = both.encode(self.vocabulary.symbols)
-        grown = growth.grow(self.config, self.parameters, places, len(both), seed=seed)
-        return LanguageModel(self.config, both, grown, self.documents)
+        ids = union.encode(self.vocabulary.symbols)
+        grown = growth.grow(self.config, self.parameters, ids, len(union), seed=seed)
+        return LanguageModel(self.config, union, grown, self.documents)
 
     def zero_state(self, batch: int = 1) -> State:
-        """The state before the first character: zeros (L, B, H)."""
-        batch = arguments.whole_number("batch", batch, 0, MOST_STREAMS)
+        """Return the state before the first character.
+
+        Args:
+            batch: number of streams B.
+
+        Returns:
+            A NamedTuple of zeros, each field (L, B, H).
+        """
+        batch = arguments.whole_number("batch", batch, 0, MAX_STREAMS)
         state: State = network.zero_state(self.config, batch)
         return state
 
     def loss_and_gradients(
         self, inputs: Array, targets: Array, state: State | None = None
     ) -> tuple[float, dict[str, Array]]:
-        """The loss in nats (a sum over ids (T, B)) and its gradients, by the float64 reference.
+        """Compute the loss and its gradients in float64, with the reference implementation.
 
-        The gradients have the parameters' names, and "state.h" for the state before the first character.
+        Args:
+            inputs: (T, B) ids.
+            targets: (T, B) ids, the symbol after each of `inputs`.
+            state: the state before the first symbol, each field (L, B, H); None for zeros.
+
+        Returns:
+            The sum of the losses in nats, and the gradients by the names of the parameters. "state.h" is the gradient
+            of the hidden state before the first symbol.
         """
         ids = _array("inputs", inputs), _array("targets", targets)
         if state is not None:
@@ -154,65 +180,109 @@ class LanguageModel:
         return loss, gradients
 
     def sample(self, prompt: str = "", **settings: Unpack[SamplingSettings]) -> str:
-        """Text that the model writes after `prompt`, which is not repeated; `settings` are those of `SamplingConfig`.
+        """Generate one text.
 
-        Characters that the model does not know are left out of the prompt, with a warning that names them.
+        Characters of the prompt that are not in the vocabulary are left out, with a warning.
+
+        Args:
+            prompt: the beginning of the text; it is not repeated in the result.
+            **settings: the fields of `SamplingConfig`, such as `temperature=0.7` or `max_new_tokens=500`.
+
+        Returns:
+            The text after the prompt.
+
+        Raises:
+            UsageError: if a setting is unknown or out of range.
         """
         config = sampling.config_of(settings)
-        first = next(self._write([self._known(prompt, 3)], config))
+        first = next(self._write([self._prompt_ids(prompt, 3)], config))
         return self.vocabulary.unspell(first.symbols)
 
     def samples(self, prompts: str | Sequence[str] = "", **settings: Unpack[SamplingSettings]) -> list[Sample]:
-        """`num_return_sequences` texts after each of `prompts`, side by side, with the log p of every character.
+        """Generate several texts side by side. Each text is the same as if it were generated alone.
 
-        Each is the text that it would be alone. A sample's `symbols` are its characters, of a model of bytes its bytes.
+        Args:
+            prompts: one prompt or a list of prompts.
+            **settings: the fields of `SamplingConfig`; `num_return_sequences` is the number of texts for each prompt.
+
+        Returns:
+            The texts, prompt by prompt, with log p of every symbol. The symbols of a model of bytes are bytes.
+
+        Raises:
+            UsageError: if a setting is unknown or out of range.
         """
         config = sampling.config_of(settings)
-        given = [prompts] if isinstance(prompts, str) else _strings("prompts", prompts)
-        return list(self._write([self._known(prompt, 3) for prompt in given], config))
+        every = [prompts] if isinstance(prompts, str) else _strings("prompts", prompts)
+        return list(self._write([self._prompt_ids(prompt, 3) for prompt in every], config))
 
     def write(self, prompts: Sequence[str], config: sampling.SamplingConfig) -> Iterator[Sample]:
-        """The texts of `samples`, one after another, each as soon as it and all before it have ended."""
+        """Generate the texts of `samples` one after another.
+
+        Args:
+            prompts: a list of prompts.
+            config: the sampling settings.
+
+        Returns:
+            An iterator over the texts. Each text is available when it and all texts before it have ended.
+        """
         arguments.instance("config", config, sampling.SamplingConfig)
-        return self._write([self._known(prompt, 3) for prompt in _strings("prompts", prompts)], config)
+        return self._write([self._prompt_ids(prompt, 3) for prompt in _strings("prompts", prompts)], config)
 
     def _write(self, prompts: list[Array], config: sampling.SamplingConfig) -> Iterator[Sample]:
         config = self._adapted(config, 4)
-        texts = ((prompt, one) for prompt in prompts for one in config.texts())
+        texts = ((prompt, settings) for prompt in prompts for settings in config.texts())
         return generation.generate_all(self.generator(), texts)
 
     def stream(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
-        """The symbols of `sample` as they are written, one at a time (bytes mode: one byte each)."""
+        """Generate the text of `sample` symbol by symbol.
+
+        Args:
+            prompt: the beginning of the text; it is not repeated in the result.
+            config: the sampling settings.
+
+        Returns:
+            An iterator over the symbols; the symbols of a model of bytes are bytes.
+        """
         return itertools.chain.from_iterable(self.pieces(prompt, config))
 
     def pieces(self, prompt: str, config: sampling.SamplingConfig) -> Iterator[str]:
-        """The symbols of `stream` some at a time, as they come."""
+        """Generate the text of `sample` in pieces of several symbols.
+
+        Args:
+            prompt: the beginning of the text; it is not repeated in the result.
+            config: the sampling settings.
+
+        Returns:
+            An iterator over the pieces, each available as soon as it is generated.
+        """
         arguments.instance("config", config, sampling.SamplingConfig)
-        return generation.stream_chunks(self.generator(), self._known(prompt, 4), self._adapted(config, 3))
+        return generation.stream_chunks(self.generator(), self._prompt_ids(prompt, 4), self._adapted(config, 3))
 
     def generator(self) -> generation.Generator:
-        """What writes any number of texts side by side; they may begin and end at any time."""
+        """Return a generator of many texts side by side, which may begin and end at any time."""
         return generation.Generator(self.stepper, self.vocabulary, self.document_end)
 
-    def _known(self, prompt: str, stacklevel: int) -> Array:
-        """The ids of the prompt's characters; a warning names those that the model does not know.
+    def _prompt_ids(self, prompt: str, stacklevel: int) -> Array:
+        """Return the ids of the prompt. Warn of characters that are not in the vocabulary.
 
-        If the model knows a canonical equivalent of a character, that is read, and a warning says so.
+        A character is replaced by a canonical equivalent if only that is in the vocabulary, with a warning.
         """
         spelled, note = respell(arguments.text("prompt", prompt), self.vocabulary)
         if note is not None:
             warnings.warn(f"of the prompt {note}.", stacklevel=stacklevel)
         ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(spelled))
         if unknown:
-            message = f"the model does not know {name_characters(unknown)}: left out of the prompt."
+            message = (
+                f"`prompt` contains {name_characters(unknown)}, which the model's vocabulary does not have: left out."
+            )
             warnings.warn(message, stacklevel=stacklevel)
         return ids
 
     def _adapted(self, config: sampling.SamplingConfig, stacklevel: int) -> sampling.SamplingConfig:
-        """The settings that this model can follow; a warning names what it can never write."""
-        adapted, unwritable = config.adapt(self.vocabulary)
-        for one in unwritable:
-            warnings.warn(str(one), stacklevel=stacklevel)
+        """Return the settings that this model can apply. Warn of characters that it can never write."""
+        adapted, impossible = config.adapt(self.vocabulary)
+        for characters in impossible:
+            warnings.warn(str(characters), stacklevel=stacklevel)
         return adapted
 
     def score(
@@ -223,29 +293,40 @@ class LanguageModel:
         learned: str | None = None,
         documents: str | None = None,
     ) -> scoring.Score:
-        """How well the model predicts `text`: ln K for its first character, then -log p of each next one.
+        """Compute the loss of a text.
 
-        A model of documents reads each line from a zero state and a newline, and so predicts the first character too.
-        `documents` "none" has any model read the text as one, "lines" line by line; None: as the model was trained.
-        Characters that the model does not know cost 24 bits and 8 for each of their UTF-8 bytes, and are skipped. If
-        it knows a canonical equivalent (é as one character or as two), that is scored, and a warning says so.
-        With `dynamic`, "sgd", "rms" or a DynamicConfig, it goes on learning while it reads, and is itself left as it
-        is; "rms" wants the text that it has `learned`.
-        Raises TextError where the text is empty or has a lone surrogate.
+        The loss of a character is -log p after all characters before it. The first character costs ln K for a
+        vocabulary of K characters; a model of documents reads a newline first, and predicts the first character, too. A
+        character that is not in the vocabulary costs 24 bits, and 8 bits for each byte of its UTF-8, and is skipped. A
+        canonical equivalent (é as one character or as two) that is in the vocabulary replaces it, with a warning.
+
+        Args:
+            text: the text.
+            dynamic: "sgd", "rms" or a `DynamicConfig` for dynamic evaluation: a copy of the model learns from the text
+                while it reads. None for constant parameters.
+            learned: the training text; only "rms" needs it.
+            documents: "lines" to read line by line, "none" to read the text as one; None to read as in training.
+
+        Returns:
+            The score, with the loss of each character.
+
+        Raises:
+            TextError: if the text is empty or has a lone surrogate, or if "rms" lacks the training text.
+            UsageError: if an argument has a wrong type or value.
         """
         text = arguments.text("text", text)
         if not text:
             raise TextError("an empty text has no score.", hint="give a text of one character or more.")
-        how = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
-        if how is not None and not isinstance(how, DynamicConfig):
-            raise arguments.invalid_argument("dynamic", '"sgd", "rms" or a DynamicConfig', how)
+        settings = DynamicConfig(method=dynamic) if isinstance(dynamic, str) else dynamic
+        if settings is not None and not isinstance(settings, DynamicConfig):
+            raise arguments.invalid_argument("dynamic", '"sgd", "rms" or a DynamicConfig', settings)
         text, note = respell(text, self.vocabulary)
         if note is not None:
             warnings.warn(f"of the text {note}.", stacklevel=2)
-        known = None if learned is None else self._spelled(arguments.text("learned", learned))
-        ids = None if known is None else self.vocabulary.encode_known(known)[0]
-        found = self.surprises([self.vocabulary.spell(text)], how, ids, documents)
-        return tally(found, is_bytes=self.vocabulary.is_bytes, keep=True)
+        training_text = None if learned is None else self._spelled(arguments.text("learned", learned))
+        ids = None if training_text is None else self.vocabulary.encode_known(training_text)[0]
+        losses = self.surprises([self.vocabulary.spell(text)], settings, ids, documents)
+        return tally(losses, is_bytes=self.vocabulary.is_bytes, keep=True)
 
     def _spelled(self, text: str) -> str:
         return self.vocabulary.spell(respell(text, self.vocabulary)[0])
@@ -257,9 +338,16 @@ class LanguageModel:
         learned: Ids | None = None,
         documents: str | None = None,
     ) -> Iterator[Surprise]:
-        """What each symbol of a text costs, the text in `pieces` of this vocabulary's kind (see `Vocabulary.spell`).
+        """Compute the loss of each symbol of a text. The division into pieces changes no bit.
 
-        How it is cut changes no bit. `dynamic`, the ids that were `learned`, and `documents` as in `score`.
+        Args:
+            pieces: the text in pieces, spelled in symbols of the vocabulary (see `Vocabulary.spell`).
+            dynamic: the settings of dynamic evaluation, or None.
+            learned: the ids of the training text; only the method "rms" needs them.
+            documents: as in `score`.
+
+        Returns:
+            An iterator over the losses of each piece.
         """
         end = self.document_end if documents is None else self._end_of(documents)
         predictor: Predictor = (
@@ -270,23 +358,41 @@ class LanguageModel:
         return surprises(predictor, self.vocabulary, pieces, end)
 
     def _end_of(self, documents: str) -> int | None:
-        """The id that ends each of `documents`; UsageError or ModelError where the model cannot read a text so."""
+        """Return the id that ends each of `documents`. Raise UsageError or ModelError if the model has none."""
         documents = arguments.text("documents", documents)
         if documents not in DOCUMENTS:
             raise UsageError(f"`documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r:.40}.")
         return _document_end(self.vocabulary, documents)
 
     def score_lines(self, text: str) -> Iterator[Line]:
-        """Each line of `text` that is not empty, scored by itself: see `documents.score_lines`.
+        """Score each line of a text by itself.
 
-        The text is of this vocabulary's kind (see `Vocabulary.spell`).
+        Args:
+            text: the text, spelled in symbols of the vocabulary (see `Vocabulary.spell`).
+
+        Returns:
+            An iterator over the lines that are not empty.
+
+        Raises:
+            TextError: if the vocabulary has no newline, or if all lines are empty.
         """
         return score_lines(self.reader, self.vocabulary, self.zero_state, arguments.text("text", text))
 
     def evaluate(self, ids: Ids) -> float:
-        """Mean nats a character of held-out ids (N,), N >= 2: zero state, the first given, every other counted.
+        """Compute the mean held-out loss, from a zero state.
 
-        Of a model of documents that of the lines: see `scoring.evaluate_documents`. TextError if all are empty.
+        The first character is read and not counted. A model of documents reads every line from a zero state and a
+        newline, and counts all characters.
+
+        Args:
+            ids: (N,) ids of the held-out text, N >= 2.
+
+        Returns:
+            The loss in nats per character.
+
+        Raises:
+            TextError: if the model is one of documents and all lines are empty.
+            UsageError: if `ids` are not ids of this model.
         """
         ids = self._checked(ids)
         if self.document_end is not None:
@@ -294,57 +400,71 @@ class LanguageModel:
         return scoring.evaluate(self.reader, ids, self.zero_state())
 
     def estimate(self, ids: Ids) -> float:
-        """Nearly `evaluate`, faster where the text is long and the network large: see `scoring.estimate`."""
-        if self.document_end is not None:  # whose lines are read side by side in any case
+        """Compute nearly the result of `evaluate`, faster for a long text and a large network.
+
+        Args:
+            ids: (N,) ids of the held-out text, N >= 2.
+
+        Returns:
+            The loss in nats per character.
+        """
+        if self.document_end is not None:  # `evaluate` reads lines side by side, too
             return self.evaluate(ids)
         return scoring.estimate(self.reader, self._checked(ids), self.zero_state)
 
     def warm_up(self) -> None:
-        """Have the kernels of `evaluate` and `estimate` compiled."""
+        """Compile the kernels of `evaluate` and `estimate`."""
         character = next((id_ for id_ in range(len(self.vocabulary)) if id_ != self.document_end), None)
         if character is not None:
             self.estimate(np.full(2, character))
 
     def _checked(self, ids: Ids) -> Ids:
-        """Return `ids` as an array, unless they lie in a file; UsageError unless they are two or more of the model."""
-        found = ids if isinstance(ids, IdFile) else _array("ids", ids)
-        good = isinstance(found, IdFile) or (found.ndim == 1 and found.dtype.kind in "iu")
-        if not good or len(found) < 2 or found.min() < 0 or found.max() >= len(self.vocabulary):
+        """Return `ids` as an array, or as an `IdFile`. Raise UsageError unless they are two or more valid ids."""
+        array = ids if isinstance(ids, IdFile) else _array("ids", ids)
+        is_valid = isinstance(array, IdFile) or (array.ndim == 1 and array.dtype.kind in "iu")
+        if not is_valid or len(array) < 2 or array.min() < 0 or array.max() >= len(self.vocabulary):
             raise UsageError(f"`ids` must be two or more ids from 0 to {len(self.vocabulary) - 1}.")
-        return found
+        return array
 
     def tensors(self) -> dict[str, Array]:
-        """What a model file holds of the model."""
+        """Return the arrays of the model file."""
         parameters = {PREFIX + name: array for name, array in self.parameters.items()}
         return parameters | {"vocabulary": self.vocabulary.code_points}
 
     def metadata(self) -> dict[str, Any]:
-        """What a model file says of the model."""
-        found = {"format": MODEL_FORMAT, "model": self.config.to_table(), "bytes": self.vocabulary.is_bytes}
-        return found if self.documents is None else found | {"documents": self.documents}
+        """Return the metadata of the model file."""
+        metadata = {"format": MODEL_FORMAT, "model": self.config.to_table(), "bytes": self.vocabulary.is_bytes}
+        return metadata if self.documents is None else metadata | {"documents": self.documents}
 
     def save(self, path: str | Path) -> None:
-        """Write the model alone, without what a trainer would need to go on. Raises StorageError."""
+        """Write a model file. It has no training state; training resumes from a run directory.
+
+        Args:
+            path: the file to write.
+
+        Raises:
+            StorageError: if the file cannot be written.
+        """
         path = arguments.path("path", path)
         tensor_file.write(path, self.tensors(), self.metadata(), atomic_write.FILE_PLACE)
 
 
 def _require_mapping(name: str, value: Any) -> None:
-    """UsageError unless `value` has arrays by their names."""
+    """Raise UsageError unless `value` maps names to arrays."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise arguments.invalid_argument(name, "a dict of arrays by name", value)
 
 
 def _float32(name: str, value: Any) -> Array:
-    """Return a copy of a parameter, rounded; ModelError where it is no array of real numbers."""
-    found = np.asarray(_array(name, value))
-    if found.dtype.kind not in "fiu":
+    """Return a copy of a parameter, rounded to float32. Raise ModelError unless it is an array of real numbers."""
+    array = np.asarray(_array(name, value))
+    if array.dtype.kind not in "fiu":
         raise ModelError(f"parameter {name!r:.80} must be an array of numbers; got {arguments.short_repr(value)}.")
-    return np.array(found, np.float32)
+    return np.array(array, np.float32)
 
 
 def _array(name: str, value: Any) -> Array:
-    """Return the array of `value`; UsageError where it is none."""
+    """Return `value` as an array. Raise UsageError if it is none."""
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError):  # rows of different lengths; a tensor of PyTorch with a gradient
@@ -352,30 +472,50 @@ def _array(name: str, value: Any) -> Array:
 
 
 def _require_state(state: Any) -> None:
-    """UsageError unless `state` is a NamedTuple of arrays of real numbers, as `zero_state` returns it."""
+    """Raise UsageError unless `state` is a NamedTuple of arrays of real numbers, like the result of `zero_state`."""
     is_state = isinstance(state, tuple) and hasattr(state, "_fields")
     if not is_state or not all(isinstance(field, np.ndarray) and field.dtype.kind in "fiu" for field in state):
-        raise arguments.invalid_argument("state", "a state such as `zero_state` returns", state)
+        raise arguments.invalid_argument("state", "a state like the result of `zero_state`", state)
 
 
 def _strings(name: str, value: Any) -> list[str]:
-    """Return a list of str."""
+    """Return a list of str. Raise UsageError for other types."""
     if not isinstance(value, (list, tuple)):
         raise arguments.invalid_argument(name, "a str or a list of them", value)
-    return [arguments.text(name, one) for one in value]
+    return [arguments.text(name, item) for item in value]
 
 
 def named(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
-    """The arrays of a file whose names begin with `prefix`, by the rest of their names."""
+    """Return the arrays whose names begin with a prefix.
+
+    Args:
+        tensors: arrays by name.
+        prefix: the prefix.
+
+    Returns:
+        The arrays by the rest of their names.
+    """
     return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
 
 
 def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> LanguageModel:
-    """The model in the file `path`, whose content this is: where an average of the parameters is kept, that."""
-    written = metadata.get("format")
-    if written != MODEL_FORMAT or isinstance(written, bool):
+    """Return the model of a file. An average of the parameters has priority over the parameters.
+
+    Args:
+        path: the file, for error messages.
+        tensors: the arrays of the file by name.
+        metadata: the metadata of the file.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelError: if the content is not that of a model file.
+    """
+    version = metadata.get("format")
+    if version != MODEL_FORMAT or isinstance(version, bool):
         raise ModelError(
-            f"`{path}` has format {written!r:.40}; this version of recurra reads format {MODEL_FORMAT}.",
+            f"`{path}` has format {version!r:.40}; this version of recurra reads format {MODEL_FORMAT}.",
             hint="install the version of recurra that wrote it.",
         )
     try:
@@ -392,9 +532,9 @@ def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]
 
 
 def _documents_of(metadata: dict[str, Any]) -> str | None:
-    """How training cut the text into documents, None where it did not.
+    """Return the kind of documents in training, or None.
 
-    A file that was written before models recorded it may have the settings of the training.
+    Older model files do not record it; the settings of the training may.
     """
     training = metadata.get("training")
     settings = training if isinstance(training, dict) else {}
@@ -403,7 +543,7 @@ def _documents_of(metadata: dict[str, Any]) -> str | None:
 
 
 def _document_end(vocabulary: Vocabulary, documents: str | None) -> int | None:
-    """The id that ends a document and begins the next; None without documents. ModelError where there is none."""
+    """Return the id that ends a document, or None without documents. Raise ModelError if there is no newline."""
     if documents is None or arguments.text("documents", documents) == NONE:
         return None
     if documents not in DOCUMENTS:
@@ -418,7 +558,7 @@ def _document_end(vocabulary: Vocabulary, documents: str | None) -> int | None:
 
 
 def _require_kinds(tensors: dict[str, Array], metadata: dict[str, Any]) -> None:
-    """ModelError unless all is of the type that it should be, and nothing is there that should not be."""
+    """Raise ModelError for a value of a wrong type, or for an unknown array."""
     if not isinstance(metadata["model"], dict) or not isinstance(metadata["bytes"], bool):
         raise ModelError("`model` must be a table, `bytes` true or false.")
     for name, array in tensors.items():
@@ -430,13 +570,13 @@ def _require_kinds(tensors: dict[str, Array], metadata: dict[str, Any]) -> None:
 
 
 def _require_shapes(tensors: dict[str, Array], config: ModelConfig, symbols: int) -> None:
-    """ModelError unless what training goes on with, KIND.NAME and KIND_weight of an optimizer, fits the parameters."""
+    """Raise ModelError unless the state and the optimizer's arrays `KIND.NAME` fit the network."""
     shapes = parameter_shapes(config, symbols)
     for name, array in tensors.items():
-        good = True
+        fits = True
         if name.startswith(OPTIMIZER):
-            good = array.shape == shapes.get(name.split(".", 2)[-1], (1,))
+            fits = array.shape == shapes.get(name.split(".", 2)[-1], (1,))
         elif name.startswith(STATE):
-            good = array.ndim == 3 and array.size > 0 and array.shape[::2] == (config.layers, config.hidden_size)
-        if not good:
+            fits = array.ndim == 3 and array.size > 0 and array.shape[::2] == (config.layers, config.hidden_size)
+        if not fits:
             raise ModelError(f"{name!r:.80} has a shape that does not fit the network: {array.shape}.")

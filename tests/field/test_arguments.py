@@ -184,7 +184,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(("call", "name"), [(call, name) for call, names in ARGUMENTS.items() for name in names])
 @pytest.mark.filterwarnings(
-    "ignore:the model does not know", "ignore:`stop` contains", "ignore:`ban` contains", "ignore:`allow` contains"
+    "ignore:`prompt` contains", "ignore:`stop` contains", "ignore:`ban` contains", "ignore:`allow` contains"
 )
 @pytest.mark.filterwarnings("ignore:dynamic evaluation by sgd", "ignore:NUL characters")
 def test_a_value_of_any_type_gives_a_result_or_an_error_of_ours(call: str, name: str) -> None:

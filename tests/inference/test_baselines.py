@@ -1,4 +1,4 @@
-"""The baselines on texts small enough to work out by hand."""
+"""The baselines on texts whose results can be computed by hand."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_gzip_of_one_character() -> None:
 
 
 def test_bzip2_of_one_character() -> None:
-    assert bzip2_bits("a") == 8 * 37  # the known size of the smallest .bz2 of one byte
+    assert bzip2_bits("a") == 8 * 37  # the size of the smallest .bz2 file of one byte
 
 
 def test_xz_of_one_character() -> None:
@@ -54,49 +54,49 @@ def test_xz_of_one_character() -> None:
     assert xz_bits("a") == 8 * 60
 
 
-def test_the_compressors_count_characters_and_not_bytes() -> None:
+def test_compressor_bits_are_per_character_not_byte() -> None:
     # "é" is two bytes: 1,000 of them are 2,000 bytes but 1,000 characters.
     assert gzip_bits("é" * 1000) < 8 * 60 / 1000
     assert uniform("éa") == 1.0
 
 
-def test_xz_with_a_short_window_is_as_long_as_with_the_presets() -> None:
+def test_xz_short_window_gives_the_size_of_preset_9() -> None:
     text = "In the beginning God created the heaven and the earth. " * 40
     preset = lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME, check=lzma.CHECK_CRC64)
     assert xz_bits(text) == pytest.approx(8 * len(preset) / len(text), abs=8 * 4 / len(text))
 
 
-def test_all_baselines_together() -> None:
-    found = baselines.baselines("abracadabra")
-    assert list(found) == ["uniform", "unigram", "gzip", "bzip2", "xz"]
-    assert found["uniform"] == math.log2(5)
+def test_baselines_by_name() -> None:
+    bits = baselines.baselines("abracadabra")
+    assert list(bits) == ["uniform", "unigram", "gzip", "bzip2", "xz"]
+    assert bits["uniform"] == math.log2(5)
 
 
-def test_bytes_are_compressed_as_they_are() -> None:
+def test_bytes_text_is_compressed_as_bytes() -> None:
     symbols = "é".encode().decode("latin-1") * 100
     assert baselines.baselines(symbols, is_bytes=True)["gzip"] == gzip_bits("é" * 100) / 2
 
 
-def test_n_grams_pay_the_escape_for_what_they_do_not_know() -> None:
+def test_ngram_bits_include_escapes_of_unknown_characters() -> None:
     vocabulary = Vocabulary.of("abc")
     training = vocabulary.encode("abcab" * 9)
-    found = ngram_bits(training, vocabulary, "abéa")
-    assert list(found) == ["1", "2", "3", "4", "5", "6"]
+    bits = ngram_bits(training, vocabulary, "abéa")
+    assert list(bits) == ["1", "2", "3", "4", "5", "6"]
     nats = NGram(training, 3).nats(vocabulary.encode("aba")).sum(axis=1)
-    assert list(found.values()) == pytest.approx([(own / math.log(2) + 40) / 4 for own in nats.tolist()])
+    assert list(bits.values()) == pytest.approx([(cost / math.log(2) + 40) / 4 for cost in nats.tolist()])
 
 
-def test_a_lone_surrogate_is_counted_and_not_refused() -> None:
+def test_gzip_accepts_a_lone_surrogate() -> None:
     assert gzip_bits("\udc80") > 0
 
 
 @pytest.mark.parametrize("function", [uniform, unigram, gzip_bits, bzip2_bits, xz_bits])
-def test_an_empty_text_is_refused(function: object) -> None:
+def test_empty_text_raises(function: object) -> None:
     assert callable(function)
     with pytest.raises(TextError, match="an empty text has no bits per character"):
         function("")
 
 
 @given(st.text(min_size=1, max_size=200))
-def test_no_context_is_never_worse_than_uniform(text: str) -> None:
+def test_unigram_is_at_most_uniform(text: str) -> None:
     assert -1e-12 <= unigram(text) <= uniform(text) + 1e-12

@@ -1,4 +1,4 @@
-"""Texts side by side: each is the one that it would be alone, whatever comes, stays or goes beside it."""
+"""Texts generated side by side: each equals the text generated alone, whatever runs beside it."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ VARIED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_text_is_the_same_alone_and_beside_others(cell: str) -> None:
+def test_text_is_the_same_alone_and_in_a_batch(cell: str) -> None:
     model = make_model(CELLS[cell])
     alone = [model.samples("abc"[n % 4 :], **settings)[0] for n, settings in enumerate(VARIED)]
     jobs = [(model.vocabulary.encode("abc"[n % 4 :]), SamplingConfig(**settings)) for n, settings in enumerate(VARIED)]
     together = list(generation.generate_all(model.generator(), jobs * 5))
     for n, sample in enumerate(together):
-        own = alone[n % len(alone)]
-        assert (sample.symbols, sample.ended) == (own.symbols, own.ended)
-        assert np.array_equal(sample.log_probabilities, own.log_probabilities)
+        expected = alone[n % len(alone)]
+        assert (sample.symbols, sample.ended) == (expected.symbols, expected.ended)
+        assert np.array_equal(sample.log_probabilities, expected.log_probabilities)
 
 
-def test_texts_come_and_go() -> None:
+def test_texts_start_and_end_at_any_time() -> None:
     model = make_model()
     generator = model.generator()
     assert generator.step() == []
@@ -70,8 +70,8 @@ def test_texts_come_and_go() -> None:
     expected: dict[TextGeneration, str] = {}
 
     def step() -> None:
-        for piece in generator.step():
-            texts[piece.generation] = texts.get(piece.generation, "") + piece.symbols
+        for chunk in generator.step():
+            texts[chunk.generation] = texts.get(chunk.generation, "") + chunk.symbols
 
     for seed in range(30):
         length = 7 * (seed % 5) + 3
@@ -90,7 +90,7 @@ def test_texts_come_and_go() -> None:
     assert {writing.ended for writing in expected} == {"length"}
 
 
-def test_the_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_length_does_not_change_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = []
     for longest in (1, 3, 1024):
         monkeypatch.setattr(generation, "MAX_BLOCK_STEPS", longest)
@@ -99,16 +99,16 @@ def test_the_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(set(texts)) == 1
 
 
-def test_blocks_grow_while_nobody_waits() -> None:
+def test_block_length_follows_the_target_time() -> None:
     assert next_block_length(4, 4, 0.001) == 8
-    assert next_block_length(4, 3, 0.001) == 4  # a shorter one tells nothing
-    assert next_block_length(16, 16, 0.001) == 16  # the longest here
+    assert next_block_length(4, 3, 0.001) == 4  # the time of a shorter block does not count
+    assert next_block_length(16, 16, 0.001) == 16  # the maximum in this test
     assert next_block_length(8, 8, 0.07) == 8
     assert next_block_length(8, 8, 1.0) == 4
     assert next_block_length(1, 1, 1.0) == 1
 
 
-def test_many_texts_are_written_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_texts_than_parallel_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model()
     together = model.samples("b", num_return_sequences=23, best_of=2, max_new_tokens=20)
     monkeypatch.setattr(generation, "MAX_PARALLEL_TEXTS", 5)
@@ -118,13 +118,13 @@ def test_many_texts_are_written_in_turn(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_samples_of_several_prompts() -> None:
     model = make_model()
-    found = model.samples(["a", "b"], num_return_sequences=2, seed=5, max_new_tokens=20)
+    samples = model.samples(["a", "b"], num_return_sequences=2, seed=5, max_new_tokens=20)
     expected = [model.sample(prompt, seed=seed, max_new_tokens=20) for prompt in "ab" for seed in (5, 6)]
-    assert [sample.symbols for sample in found] == expected
+    assert [sample.symbols for sample in samples] == expected
     assert model.samples([]) == []
 
 
-def test_log_probabilities_are_those_of_the_score() -> None:
+def test_log_probabilities_equal_those_of_scoring() -> None:
     model = make_model(CELLS["lstm"])
     (sample,) = model.samples("abc", max_new_tokens=50, top_p=0.8, temperature=2)
     network, ids = model.reader, model.vocabulary.encode("\nabc" + sample.symbols)
@@ -132,7 +132,7 @@ def test_log_probabilities_are_those_of_the_score() -> None:
     assert np.array_equal(sample.log_probabilities, logs[np.arange(3, 53), ids[4:]])
 
 
-def test_the_best_of_several_has_the_highest_mean() -> None:
+def test_best_of_returns_the_highest_mean_log_p() -> None:
     model = make_model()
     first = model.samples("a", max_new_tokens=15, seed=3)[0]
     means = []
@@ -146,7 +146,7 @@ def test_the_best_of_several_has_the_highest_mean() -> None:
     assert greedy == model.sample("a", temperature=0)
 
 
-def test_an_empty_text_is_the_worst() -> None:
+def test_empty_text_ranks_last() -> None:
     model = make_model()
     (sample,) = model.samples(max_new_tokens=3, stop=["a", "b", "\n", " "], best_of=20)
     assert sample.symbols
@@ -155,7 +155,7 @@ def test_an_empty_text_is_the_worst() -> None:
 
 
 @pytest.mark.parametrize("stop", ["a", "ab", "c\n", "ddd", "abcdéabcdé"])
-def test_the_text_ends_before_the_stop_string(stop: str) -> None:
+def test_text_ends_before_the_stop_string(stop: str) -> None:
     model = make_model()
     whole = model.sample("b", max_new_tokens=500, seed=2)
     (sample,) = model.samples("b", max_new_tokens=500, seed=2, stop=stop)
@@ -165,13 +165,13 @@ def test_the_text_ends_before_the_stop_string(stop: str) -> None:
     assert "".join(model.stream("b", SamplingConfig(max_new_tokens=500, seed=2, stop=(stop,)))) == sample.symbols
 
 
-def test_a_stop_string_in_the_prompt_stops_nothing() -> None:
+def test_stop_string_in_the_prompt_has_no_effect() -> None:
     model = make_model()
     assert model.sample("ab", max_new_tokens=1, stop="ab") == model.sample("ab", max_new_tokens=1)
 
 
 def plain_stop(text: str, stops: list[str]) -> int | None:
-    """Character by character: where the text ends, if it does."""
+    """Return the end of the text by a search character by character, or None."""
     for length in range(1, len(text) + 1):
         at = [length - len(stop) for stop in stops if text[:length].endswith(stop)]
         if at:
@@ -183,7 +183,7 @@ STOPS = st.lists(st.text("ab", min_size=1, max_size=4), max_size=3)
 
 
 @given(st.text("abc", max_size=12), STOPS, st.integers(1, 5))
-def test_stop_strings_in_pieces(text: str, stops: list[str], size: int) -> None:
+def test_stop_strings_across_chunks(text: str, stops: list[str], size: int) -> None:
     expected = plain_stop(text, stops)
     assert find_stop(text, stops) == expected
     shown, held = "", ""
@@ -211,10 +211,10 @@ def test_stop_strings_of_a_model_of_bytes() -> None:
     parameters = {name: np.zeros_like(array) for name, array in model.parameters.items()}
     parameters["c"][0x61] = 50
     accent = model.with_parameters(parameters)
-    assert accent.sample(max_new_tokens=9, stop="é") == "a" * 9  # not a byte of it comes
+    assert accent.sample(max_new_tokens=9, stop="é") == "a" * 9  # no byte of the stop string is written
 
 
-def test_streaming_is_the_sample() -> None:
+def test_streamed_symbols_equal_the_sample() -> None:
     model = make_model()
     for settings in ({}, {"best_of": 3}, {"stop": "ab"}, {"max_new_tokens": 0}):
         symbols = list(model.stream("ab", SamplingConfig(seed=2, **settings)))

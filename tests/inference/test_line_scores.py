@@ -1,4 +1,4 @@
-"""Lines scored each by itself: as a plain reading of each, in batches of any size."""
+"""Line scores: each equals the score of the line alone, for batches of any size."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ by_model = pytest.mark.parametrize("model", MODELS, ids=["elman", "gru"])
 
 
 @by_model
-def test_a_line_costs_what_it_costs_after_a_newline(model: LanguageModel) -> None:
+def test_line_loss_equals_score_after_a_newline(model: LanguageModel) -> None:
     @given(st.text(SYMBOLS + "é", min_size=1, max_size=200).filter(lambda text: text.strip("\n")))
     def check(text: str) -> None:
-        found = list(model.score_lines(text))
+        scored = list(model.score_lines(text))
         lines = text.split("\n")
-        assert [line.number for line in found] == [n for n, line in enumerate(lines, start=1) if line]
-        assert [line.text for line in found] == [line for line in lines if line]
-        for line in found:
+        assert [line.number for line in scored] == [n for n, line in enumerate(lines, start=1) if line]
+        assert [line.text for line in scored] == [line for line in lines if line]
+        for line in scored:
             alone = model.score("\n" + line.text + "\n").losses
             assert alone is not None
             assert line.nats.tolist() == alone[1:].tolist()
@@ -44,27 +44,27 @@ def test_a_line_costs_what_it_costs_after_a_newline(model: LanguageModel) -> Non
 
 
 @by_model
-def test_many_lines_are_the_evaluation_of_documents(model: LanguageModel) -> None:
+def test_mean_of_lines_equals_evaluation_of_documents(model: LanguageModel) -> None:
     rng = np.random.default_rng(0)
     text = "".join(SYMBOLS[i] for i in rng.choice(6, 3000, p=[0.05, 0.2, 0.3, 0.2, 0.15, 0.1]))
     ids = model.vocabulary.encode(text)
     lines = list(model.score_lines(text))
     assert len(lines) > 64
     mean = math.fsum(line.score.nats for line in lines) / sum(line.score.characters for line in lines)
-    own = LanguageModel(model.config, model.vocabulary, model.parameters, "lines")
-    assert own.evaluate(ids) == own.estimate(ids) == pytest.approx(mean, rel=1e-14)
+    by_lines = LanguageModel(model.config, model.vocabulary, model.parameters, "lines")
+    assert by_lines.evaluate(ids) == by_lines.estimate(ids) == pytest.approx(mean, rel=1e-14)
 
 
-def test_what_has_no_lines_to_score() -> None:
+def test_text_without_lines_or_model_without_newline_raises() -> None:
     with pytest.raises(TextError, match=r"no line has a character: there is no document to score\."):
         list(MODELS[0].score_lines("\n\n"))
     config = ModelConfig(hidden_size=8)
     model = LanguageModel(config, Vocabulary.of("ab"), initialize(config, 2, seed=1))
-    with pytest.raises(TextError, match=r"the model knows no newline: it has no lines to score\."):
+    with pytest.raises(TextError, match="the model's vocabulary has no newline"):
         list(model.score_lines("ab"))
 
 
-def test_lines_of_bytes() -> None:
+def test_lines_of_a_model_of_bytes() -> None:
     config = ModelConfig(hidden_size=8)
     model = LanguageModel(config, Vocabulary.bytes(), initialize(config, 256, seed=1))
     (line,) = model.score_lines(model.vocabulary.spell("é"))

@@ -1,4 +1,4 @@
-"""Writing: the distribution drawn from is the model's, the seed decides all, and no prompt is too strange."""
+"""Sampling: the distribution is the model's, the seed determines the text, and any prompt is accepted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_model(symbols: str = SYMBOLS, config: ModelConfig = CONFIG) -> Language
 
 
 def exact_probabilities(model: LanguageModel, ids: list[int]) -> np.ndarray:
-    """p over what follows `ids`, by the float64 network."""
+    """Return p of the symbol after `ids` by the float64 network."""
     parameters = {name: array.astype(np.float64) for name, array in model.parameters.items()}
     state = network.zero_state(model.config, 1)
     passed = network.forward(model.config, parameters, np.array(ids)[:, np.newaxis], state)
@@ -36,19 +36,19 @@ def exact_probabilities(model: LanguageModel, ids: list[int]) -> np.ndarray:
     return probabilities
 
 
-def written_first(model: LanguageModel, prompt: str, draws: int, **settings: Any) -> np.ndarray:
-    """How often each id comes first after `prompt`, over `draws` seeds."""
+def count_first_ids(model: LanguageModel, prompt: str, draws: int, **settings: Any) -> np.ndarray:
+    """Return the number of times that each id is first after `prompt`, over `draws` seeds."""
     samples = model.samples(prompt, max_new_tokens=1, num_return_sequences=draws, **settings)
     return np.bincount(model.vocabulary.encode("".join(sample.symbols for sample in samples)), minlength=K)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_frequencies_are_the_probabilities(temperature: float) -> None:
+def test_frequencies_match_the_probabilities(temperature: float) -> None:
     model = make_model()
     expected = exact_probabilities(model, [0, 3, 1]) ** (1 / temperature)
     expected /= expected.sum()
     draws = 3000
-    counts = written_first(model, "b ", draws, temperature=temperature)
+    counts = count_first_ids(model, "b ", draws, temperature=temperature)
     chi_square = float(np.sum((counts - draws * expected) ** 2 / (draws * expected)))
     assert expected.max() > 1.3 * expected.min()
     assert chi_square < 20.5  # K - 1 = 5 degrees of freedom: exceeded once in a thousand seeds
@@ -57,19 +57,19 @@ def test_frequencies_are_the_probabilities(temperature: float) -> None:
 @pytest.mark.parametrize(
     ("settings", "kept"), [({"top_k": 3}, 3), ({"top_p": 0.6}, 3), ({"min_p": 0.45}, 3), ({"ban": "\n d"}, 3)]
 )
-def test_frequencies_are_the_probabilities_of_what_is_left(settings: dict[str, Any], kept: int) -> None:
+def test_filtered_frequencies_are_renormalized_probabilities(settings: dict[str, Any], kept: int) -> None:
     model = make_model()
     exact = exact_probabilities(model, [0, 3, 1]) ** (1 / 3)
-    counts = written_first(model, "b ", 2000, temperature=3, **settings)
-    left = np.flatnonzero(counts)
-    assert len(left) == kept
+    counts = count_first_ids(model, "b ", 2000, temperature=3, **settings)
+    drawn = np.flatnonzero(counts)
+    assert len(drawn) == kept
     if "ban" not in settings:
-        assert set(left) == set(np.argsort(exact)[-kept:])
-    expected = 2000 * exact[left] / exact[left].sum()
-    assert float(np.sum((counts[left] - expected) ** 2 / expected)) < 16.3  # 3 degrees of freedom, or 2
+        assert set(drawn) == set(np.argsort(exact)[-kept:])
+    expected = 2000 * exact[drawn] / exact[drawn].sum()
+    assert float(np.sum((counts[drawn] - expected) ** 2 / expected)) < 16.3  # 3 degrees of freedom, or 2
 
 
-def test_what_is_drawn_depends_on_what_was_drawn_before() -> None:
+def test_second_character_depends_on_the_first() -> None:
     model = make_model()
     pairs, firsts = np.zeros((K, K)), np.zeros(K)
     for sample in model.samples(max_new_tokens=2, num_return_sequences=2000):
@@ -80,7 +80,7 @@ def test_what_is_drawn_depends_on_what_was_drawn_before() -> None:
     assert float(np.sum((pairs - expected) ** 2 / expected)) < 59.7  # 6 rows of 5 degrees of freedom: once in 1000
 
 
-def test_temperature_zero_writes_the_likeliest_whatever_the_seed() -> None:
+def test_temperature_zero_gives_the_most_likely_for_any_seed() -> None:
     model = make_model()
     ids = [0]
     for _ in range(15):
@@ -97,22 +97,22 @@ def test_the_same_seed_writes_the_same_text() -> None:
     assert set("".join(texts)) <= set(SYMBOLS)
 
 
-def test_writing_goes_on_from_what_was_written() -> None:
+def test_prompt_with_written_text_continues_it() -> None:
     model = make_model()
     whole = model.sample("abc", max_new_tokens=40, temperature=0)
     assert model.sample("abc" + whole[:13], max_new_tokens=27, temperature=0) == whole[13:]
 
 
-def test_the_prompt_counts() -> None:
+def test_prompt_changes_the_text() -> None:
     model = make_model()
     assert model.sample("a", max_new_tokens=30, seed=1) != model.sample("b", max_new_tokens=30, seed=1)
 
 
-def test_nothing_to_write() -> None:
+def test_zero_tokens_give_an_empty_text() -> None:
     assert make_model().sample("abc", max_new_tokens=0) == ""
 
 
-def test_a_sample_begins_as_if_a_line_had_ended() -> None:
+def test_sample_starts_after_a_hidden_newline() -> None:
     assert start_ids(Vocabulary.of("ab\n")).tolist() == [0]
     assert start_ids(Vocabulary.of("ab")).tolist() == [0]
     assert start_ids(Vocabulary.of("\t\n")).tolist() == [1]
@@ -126,7 +126,7 @@ def test_a_sample_begins_as_if_a_line_had_ended() -> None:
 
 @pytest.mark.parametrize("symbols", ["ab", "xyz", "é😀", "\0\1"])
 @pytest.mark.parametrize("prompt", ["", "a b", "\n", "\r\n\t", "😀", "é" * 300, "\0", "\U0010ffff\udc80"])
-def test_no_prompt_and_no_vocabulary_is_too_strange(symbols: str, prompt: str) -> None:
+def test_unusual_prompts_and_vocabularies(symbols: str, prompt: str) -> None:
     model = make_model(symbols)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -135,63 +135,65 @@ def test_no_prompt_and_no_vocabulary_is_too_strange(symbols: str, prompt: str) -
     assert bool(set(prompt) - set(symbols)) == (len(caught) == 1)
 
 
-def test_unknown_characters_are_left_out_with_a_warning_that_names_them() -> None:
+def test_warning_names_unknown_characters_of_the_prompt() -> None:
     model = make_model()
-    with pytest.warns(UserWarning, match=r"does not know 'É' \(U\+00C9\), '😀' \(U\+1F600\): left out of") as caught:
+    with pytest.warns(
+        UserWarning, match=r"`prompt` contains 'É' \(U\+00C9\), '😀' \(U\+1F600\), which the model's"
+    ) as caught:
         text = model.sample("aÉb😀É", max_new_tokens=20, seed=2)
     assert caught[0].filename == __file__
     assert text == model.sample("ab", max_new_tokens=20, seed=2)
 
 
-NO_NUMBERS = [math.nan, math.inf, -math.inf, -1, -1e-300, "1", None, True, 10**400]
+INVALID_NUMBERS = [math.nan, math.inf, -math.inf, -1, -1e-300, "1", None, True, 10**400]
 
 
-@pytest.mark.parametrize("value", NO_NUMBERS)
-def test_temperatures_that_are_none(value: Any) -> None:
+@pytest.mark.parametrize("value", INVALID_NUMBERS)
+def test_invalid_temperature_raises(value: Any) -> None:
     with pytest.raises(UsageError, match=r"`temperature` must be a finite number, at least 0; got .+\.") as caught:
         make_model().sample(temperature=value)
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("value", [*NO_NUMBERS, 1.01, 1e300])
+@pytest.mark.parametrize("value", [*INVALID_NUMBERS, 1.01, 1e300])
 @pytest.mark.parametrize("name", ["top_p", "min_p"])
-def test_shares_that_are_none(name: str, value: Any) -> None:
+def test_invalid_share_raises(name: str, value: Any) -> None:
     with pytest.raises(UsageError, match=rf"`{name}` must be a number from 0 to 1; got .+\."):
         SamplingConfig(**{name: value})
 
 
-@pytest.mark.parametrize("value", [*NO_NUMBERS, 0, 0.009, 101, 1e300])
-def test_penalties_that_are_none(value: Any) -> None:
+@pytest.mark.parametrize("value", [*INVALID_NUMBERS, 0, 0.009, 101, 1e300])
+def test_invalid_penalty_raises(value: Any) -> None:
     with pytest.raises(UsageError, match=r"`repetition_penalty` must be a number from 0\.01 to 100; got .+\."):
         SamplingConfig(repetition_penalty=value)
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "3", None, True, 2**63, math.nan])
 @pytest.mark.parametrize("name", ["max_new_tokens", "seed", "top_k"])
-def test_whole_numbers_that_are_none(name: str, value: Any) -> None:
+def test_invalid_whole_number_raises(name: str, value: Any) -> None:
     with pytest.raises(UsageError, match=f"`{name}` must be a whole number from 0 to {2**63 - 1:,}; got"):
         make_model().sample(**{name: value})
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True, 1_000_001, 2**63])
 @pytest.mark.parametrize("name", ["num_return_sequences", "best_of"])
-def test_counts_that_are_none(name: str, value: Any) -> None:
+def test_invalid_count_raises(name: str, value: Any) -> None:
     with pytest.raises(UsageError, match=f"`{name}` must be a whole number from 1 to 1,000,000; got"):
         SamplingConfig(**{name: value})
 
 
 @pytest.mark.parametrize("value", ["", ["a", ""], 5, None, [b"a"]])
-def test_stop_strings_that_are_none(value: Any) -> None:
+def test_invalid_stop_string_raises(value: Any) -> None:
     with pytest.raises(UsageError, match="`stop` must be strings of one character or more; got"):
         SamplingConfig(stop=value)
 
 
 @pytest.mark.parametrize(("value", "kept"), [("a", ("a",)), (["a", "bc"], ("a", "bc"))])
-def test_one_string_or_a_list_of_them_is_kept_as_a_tuple(value: Any, kept: tuple[str, ...]) -> None:
+def test_stop_is_stored_as_a_tuple(value: Any, kept: tuple[str, ...]) -> None:
     assert SamplingConfig(stop=value).stop == kept
 
 
-def test_characters_that_leave_nothing_to_write() -> None:
+def test_allow_and_ban_without_a_character_left_raise() -> None:
     message = "`allow` and `ban` leave no character that could be written"
     nothing: list[dict[str, Any]] = [{"allow": "xyz"}, {"allow": ""}, {"ban": SYMBOLS}, {"allow": "ab", "ban": "ba"}]
     for settings in nothing:
@@ -209,23 +211,25 @@ def test_only_allowed_characters_are_written() -> None:
     assert set(model.sample(max_new_tokens=20, allow="c", temperature=0)) == {"c"}
 
 
-def test_a_model_of_bytes_allows_and_bans_bytes() -> None:
+def test_model_of_bytes_allows_and_bans_bytes() -> None:
     model = two_byte_writer()
     assert model.sample(max_new_tokens=4, allow="xy", temperature=0) in ("xxxx", "yyyy")
-    with pytest.raises(UsageError, match=r"`ban` has 'é' \(U\+00E9\): this model writes bytes, of which they are"):
+    with pytest.raises(
+        UsageError, match=r"`ban` contains 'é' \(U\+00E9\); this model writes bytes, and such a character"
+    ):
         model.sample(ban="aé")
 
 
-def test_the_penalty_is_on_what_was_read_and_written() -> None:
+def test_penalty_applies_to_prompt_and_text() -> None:
     model = make_model()
-    c = np.arange(6) + 50  # halved, it is below all others
+    c = np.arange(6) + 50  # a halved bias is below all others
     certain = model.with_parameters({"V": np.zeros_like(model.parameters["V"]), "c": c})
     text = certain.sample("b", max_new_tokens=5, temperature=0, repetition_penalty=2)
     assert text == "dca \n"  # b was read
 
 
 def two_byte_writer() -> LanguageModel:
-    """A model of bytes that writes é for ever: C3 when it has not just read C3, then A9."""
+    """Return a model of bytes that repeats é: byte A9 after C3, else C3."""
     config = ModelConfig(hidden_size=8)
     parameters = {name: np.zeros(shape, np.float32) for name, shape in parameter_shapes(config, 256).items()}
     parameters["layers.0.U"][0, 0xC3] = 9  # unit 0 is near 1 after C3, else 0
@@ -234,11 +238,11 @@ def two_byte_writer() -> LanguageModel:
     return LanguageModel(config, Vocabulary.bytes(), parameters)
 
 
-def test_a_model_of_bytes_writes_whole_characters() -> None:
+def test_model_of_bytes_writes_whole_characters() -> None:
     model = two_byte_writer()
     assert model.sample(max_new_tokens=8) == "éééé"
-    assert model.sample(max_new_tokens=7) == "ééé\ufffd"  # the last one is cut in two
-    assert model.sample("x\n😀", max_new_tokens=2) == "é"  # every prompt is bytes that it knows
+    assert model.sample(max_new_tokens=7) == "ééé\ufffd"  # the last é is incomplete
+    assert model.sample("x\n😀", max_new_tokens=2) == "é"  # a model of bytes has every character
     assert model.sample("\udcc3", max_new_tokens=3) == "\ufffdé"  # the byte C3 of a command line, then A9 C3 A9
     symbols = list(model.stream("", SamplingConfig(max_new_tokens=4)))
     assert symbols == ["\u00c3", "\u00a9", "\u00c3", "\u00a9"]

@@ -1,4 +1,4 @@
-"""What each character costs: the same bits however the text is cut, and whoever adds it up."""
+"""The loss of each character: the division of the text into pieces changes no bit."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def cut(text: str, places: list[int]) -> list[str]:
 
 @pytest.mark.parametrize("model", MODELS, ids=["elman", "lstm"])
 @pytest.mark.parametrize("dynamic", [None, "sgd"])
-def test_in_pieces_as_whole_bit_for_bit(model: LanguageModel, dynamic: str | None) -> None:
+def test_pieces_give_the_bits_of_the_whole_text(model: LanguageModel, dynamic: str | None) -> None:
     @given(st.text(SYMBOLS + "é😀", min_size=1, max_size=200), st.lists(st.integers(0, 300), max_size=5))
     def check(text: str, places: list[int]) -> None:
         from recurra.inference.dynamic_evaluation import DynamicConfig
 
-        how = None if dynamic is None else DynamicConfig(method=dynamic, segment=7)
-        whole = tally(model.surprises([text], how), keep=True)
-        pieces = tally(model.surprises(cut(text, places), how), keep=True)
+        settings = None if dynamic is None else DynamicConfig(method=dynamic, segment=7)
+        whole = tally(model.surprises([text], settings), keep=True)
+        pieces = tally(model.surprises(cut(text, places), settings), keep=True)
         assert pieces == whole
         assert whole.losses is not None
         assert pieces.losses is not None
@@ -55,19 +55,19 @@ def test_in_pieces_as_whole_bit_for_bit(model: LanguageModel, dynamic: str | Non
 
 
 @pytest.mark.parametrize("model", MODELS, ids=["elman", "lstm"])
-def test_ranks_and_guesses_are_those_of_the_distribution(model: LanguageModel) -> None:
-    (found,) = model.surprises([TEXT[:40]])
-    assert (found.ranks[0], found.likeliest[0], found.nats[0]) == (0, NO_GUESS, math.log(6))
+def test_ranks_and_most_likely_ids_match_the_distribution(model: LanguageModel) -> None:
+    (piece,) = model.surprises([TEXT[:40]])
+    assert (piece.ranks[0], piece.likeliest[0], piece.nats[0]) == (0, NO_GUESS, math.log(6))
     for place in range(1, 40):
         before = model.score(TEXT[:place]).nats
         costs = [model.score(TEXT[:place] + symbol).nats - before for symbol in SYMBOLS]
-        own = SYMBOLS.index(TEXT[place])
-        assert found.nats[place] == pytest.approx(costs[own], abs=1e-9)
-        assert found.likeliest[place] == int(np.argmin(costs))
-        assert found.ranks[place] == 1 + sum(cost < costs[own] for cost in costs)
+        correct = SYMBOLS.index(TEXT[place])
+        assert piece.nats[place] == pytest.approx(costs[correct], abs=1e-9)
+        assert piece.likeliest[place] == int(np.argmin(costs))
+        assert piece.ranks[place] == 1 + sum(cost < costs[correct] for cost in costs)
 
 
-def test_the_losses_of_a_score_are_its_characters() -> None:
+def test_score_has_one_loss_per_character() -> None:
     score = MODELS[0].score("aé" + TEXT)
     assert score.losses is not None
     assert len(score.losses) == score.characters == len(TEXT) + 2
@@ -77,27 +77,27 @@ def test_the_losses_of_a_score_are_its_characters() -> None:
     assert score.bits_per_byte == pytest.approx(score.nats / math.log(2) / score.bytes)
 
 
-def test_an_unknown_character_has_no_rank_and_is_skipped() -> None:
-    (found,) = MODELS[0].surprises(["éa😀b"])
-    assert found.ranks.tolist()[::2] == [0, 0]
-    assert found.likeliest.tolist()[0] == NO_GUESS
-    assert found.nats[1] == math.log(6)  # the first that is known
-    assert found.nats[3] == MODELS[0].score("ab").losses[1]  # type: ignore[index]
-    assert found.unknown == 2
+def test_unknown_character_has_no_rank_and_is_skipped() -> None:
+    (piece,) = MODELS[0].surprises(["éa😀b"])
+    assert piece.ranks.tolist()[::2] == [0, 0]
+    assert piece.likeliest.tolist()[0] == NO_GUESS
+    assert piece.nats[1] == math.log(6)  # the first known character
+    assert piece.nats[3] == MODELS[0].score("ab").losses[1]  # type: ignore[index]
+    assert piece.unknown == 2
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
-def test_lengths_are_those_of_utf_8(text: str) -> None:
+def test_utf8_lengths_and_escapes(text: str) -> None:
     assert utf8_lengths(text).tolist() == [len(character.encode()) for character in text]
     assert escapes(text).tolist() == pytest.approx([(24 + 8 * len(c.encode())) * math.log(2) for c in text])
 
 
-def test_a_lone_surrogate_is_told_by_its_place_in_the_whole_text() -> None:
+def test_error_has_position_of_a_lone_surrogate_in_whole_text() -> None:
     with pytest.raises(TextError, match=r"the text has a lone surrogate, U\+DC80, at character 4"):
         list(MODELS[0].surprises(["ab", "cd\udc80"]))
 
 
-def test_the_characters_of_bytes_cost_what_their_bytes_do() -> None:
+def test_loss_of_a_character_is_the_sum_over_its_bytes() -> None:
     symbols = "aé😀".encode().decode("latin-1")
     halves = [(symbols[:2], np.array([1.0, 2.0])), (symbols[2:], np.array([3.0, 4.0, 5.0, 6.0, 7.0]))]
     assert list(characters(halves, is_bytes=True)) == [("a", 1.0), ("é", 5.0), ("😀", 22.0)]
@@ -105,7 +105,7 @@ def test_the_characters_of_bytes_cost_what_their_bytes_do() -> None:
     assert list(characters([("é", np.array([1.5]))], is_bytes=False)) == [("é", 1.5)]
 
 
-def test_bytes_mode_in_pieces() -> None:
+def test_pieces_of_a_text_of_bytes() -> None:
     model = make_model(Vocabulary.bytes(), ModelConfig(hidden_size=8))
     text = "é😀abc" * 20
     symbols = model.vocabulary.spell(text)

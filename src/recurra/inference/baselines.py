@@ -1,7 +1,7 @@
-"""Baselines: the bits per character of a text under simple codes, n-grams and general compressors.
+"""Baselines: the bits per character of a text with simple codes, n-grams and general compressors.
 
-The compressors read the text as UTF-8 and start from nothing, so their figures count everything that a reader
-needs; a model's figure leaves out the model. All figures are bits of output per character (not byte) of text.
+The compressors read the text as UTF-8 and have no prior data, so that their output contains all that a decoder needs;
+the score of a model does not contain the model. All results are bits of output per character (not byte) of the text.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
     from recurra.text.vocabulary import Vocabulary
 
 UTF8 = "utf-8"
-MAX_BASELINE_CHARACTERS = 1 << 23  # characters of a text that are worth compressing: more would take many minutes
+MAX_BASELINE_CHARACTERS = 1 << 23  # characters; compressing more would take many minutes
 XZ_SMALLEST_DICTIONARY = 4096
-XZ_LARGEST_DICTIONARY = 16 << 20  # which needs some 190 MB; the 64 MiB of preset 9 would need 700
+XZ_LARGEST_DICTIONARY = 16 << 20  # needs some 190 MB of memory; the 64 MiB of preset 9 would need 700 MB
 
 
 def uniform(text: str) -> float:
-    """log2 K: every one of the text's K symbols equally likely."""
+    """Return log2 K: the entropy if the K symbols of the text were equally likely."""
     return math.log2(len(_counts(text)))
 
 
 def unigram(text: str) -> float:
-    """-sum_k f_k log2 f_k with f_k the share of symbol k in this text: its entropy without any context."""
+    """Return -sum_k f_k log2 f_k, the entropy without context; f_k is the share of symbol k in the text."""
     counts, total = _counts(text), len(text)
     return math.log2(total) - math.fsum(count * math.log2(count) for count in counts.values()) / total
 
 
 def _gzip(data: bytes) -> bytes:
-    """As `gzip -9` from a pipe: DEFLATE (RFC 1951), header and checksum included."""
+    """Compress like `gzip -9` from a pipe: DEFLATE (RFC 1951) with header and checksum."""
     return gzip.compress(data, compresslevel=9, mtime=0)
 
 
 def _bzip2(data: bytes) -> bytes:
-    """As `bzip2 -9`: Burrows-Wheeler blocks of 900 kB."""
+    """Compress like `bzip2 -9`: Burrows-Wheeler blocks of 900 kB."""
     return bz2.compress(data, compresslevel=9)
 
 
 def _xz(data: bytes) -> bytes:
-    """As `xz -9e`: LZMA2 in the .xz container. The window is no longer than the data needs, and 16 MiB at most."""
+    """Compress like `xz -9e`: LZMA2 in the .xz container. The window is as long as the data, at most 16 MiB."""
     window = min(max(len(data), XZ_SMALLEST_DICTIONARY), XZ_LARGEST_DICTIONARY)
     preset = 9 | lzma.PRESET_EXTREME
     filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": window}]
-    # CRC64 is the check that the xz command writes.
+    # The xz command writes CRC64, too.
     return lzma.compress(data, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC64, filters=filters)
 
 
@@ -62,9 +62,11 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip, "bzip2": _bzi
 
 
 def baselines(text: str, *, is_bytes: bool = False) -> dict[str, float]:
-    """Every baseline of `text` in bits per character: "uniform", "unigram", "gzip", "bzip2" and "xz".
+    """Return the bits per character of a text by each baseline: "uniform", "unigram", "gzip", "bzip2" and "xz".
 
-    Where `is_bytes`, the characters of `text` stand for bytes.
+    Args:
+        text: the text.
+        is_bytes: True if each character of `text` represents a byte.
     """
     encoding = "latin-1" if is_bytes else UTF8
     return {
@@ -75,15 +77,20 @@ def baselines(text: str, *, is_bytes: bool = False) -> dict[str, float]:
 
 
 def ngram_bits(training: Ids, vocabulary: Vocabulary, text: str) -> dict[str, float]:
-    """Bits per character of `text` by n-grams of the ids `training`, by order: "1", "2", …; unknown ones by the escape.
+    """Return the bits per character of a text by n-grams, by order: "1", "2", …
 
-    Its symbols are those of `vocabulary` (see `Vocabulary.spell`).
+    Args:
+        training: the ids of the training text.
+        vocabulary: its vocabulary. A character that is not in it costs its escape.
+        text: the text, spelled in symbols of the vocabulary.
     """
     _require_characters(text)
     ids, known = vocabulary.look_up(text)
-    missed = float(escapes(text)[~known].sum())
+    unknown_nats = float(escapes(text)[~known].sum())
     nats = NGram(training, len(vocabulary)).nats(ids[known]).sum(axis=1)
-    return {str(n): float(own + missed) / math.log(2) / len(text) for n, own in enumerate(nats, start=1)}
+    return {
+        str(n): float(known_nats + unknown_nats) / math.log(2) / len(text) for n, known_nats in enumerate(nats, start=1)
+    }
 
 
 def _counts(text: str) -> Counter[str]:

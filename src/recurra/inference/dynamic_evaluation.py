@@ -1,18 +1,20 @@
-"""Dynamic evaluation: the model predicts each segment of a text first, and then learns from it.
+"""Dynamic evaluation: the model predicts each segment of a text, and then learns from it.
 
-Krause, Kahembwe, Murray and Renals, Dynamic evaluation of neural sequence models (2018), arXiv:1709.07432. The text is
-cut into segments s_1, s_2, …; L is the mean loss a character of a segment, predicted with the parameters before it:
+Source: Krause, Kahembwe, Murray and Renals, Dynamic evaluation of neural sequence models (2018), arXiv:1709.07432. The
+text is divided into segments s_1, s_2, …; L(s_i) is the mean loss per character with the parameters before s_i:
 
     theta_i = theta_{i-1} - rate · dL(s_i)/dtheta · scale + decay · norm · (theta_0 - theta_{i-1})
 
-    sgd   scale = 1, norm = 1 (the paper's first rule is without decay, which here is 0 unless given)
+    sgd   scale = 1, norm = 1 (decay 0 by default, the paper's first rule)
     rms   scale = 1 / (RMS + mean(RMS)), norm = min(RMS / mean(RMS), 1 / decay), RMS = sqrt(mean of (dL)^2)
 
-element by element, theta_0 being the saved parameters, to which rms leads back, and RMS taken once, on the training
-text at theta_0 (the paper's MS_g; RMSprop itself follows a moving average). The paper takes it over all of the training
-text in minibatches; here it is over `SAMPLES` segments of one stream from all over it, as they are when reading. The
-paper adds 1e-5 to RMS, which lets parameters of symbols that were rare in those segments move without bound (a Chinese
-novel went from 5.5 nats to 139); their mean, added in its place, does not.
+theta_0 are the saved parameters. RMS (the paper's MS_g) is measured once for each parameter, on the training text with
+theta_0; RMSprop in contrast updates a moving average. Two things differ from the paper:
+
+- The paper measures RMS on the whole training text in minibatches. Here it is measured on `SAMPLES` segments of one
+  stream from all parts of the text, as in reading.
+- The paper adds 1e-5 to RMS. Parameters of symbols that were rare in the segments then grow without bound: the loss of
+  a Chinese novel rose from 5.5 to 139 nats. Here the mean of RMS is added, which prevents it.
 """
 
 from __future__ import annotations
@@ -43,14 +45,24 @@ if TYPE_CHECKING:
 METHODS = ("sgd", "rms")
 RATES = {"sgd": 0.2, "rms": 0.0012}
 DECAYS = {"sgd": 0.0, "rms": 0.002}
-PLACES, RUN = 25, 16  # of the training text: so many places, and segments in a row at each
+PLACES, RUN = 25, 16  # places in the training text, and consecutive segments at each
 SAMPLES = PLACES * RUN
 RATE_HINT = "give a smaller `--dynamic-rate`."
 
 
 @dataclass(frozen=True, kw_only=True)
 class DynamicConfig:
-    """How to learn while reading: by `method`, after every `segment` characters; rate, decay None: the method's own."""
+    """The settings of dynamic evaluation.
+
+    Args:
+        method: "sgd" or "rms".
+        rate: the learning rate; None for the method's default.
+        decay: the decay towards the saved parameters, from 0 to 1; None for the method's default.
+        segment: number of characters of a segment.
+
+    Raises:
+        UsageError: if a value has a wrong type or is out of range.
+    """
 
     method: str = "sgd"
     rate: float | None = None
@@ -77,11 +89,11 @@ def _is_number(value: object) -> bool:
 
 
 class DynamicPredictor:
-    """A `Predictor` that learns from each segment that it has predicted; with rate 0 it equals `Steady`.
+    """A `Predictor` that learns from each segment after predicting it. With rate 0 it equals `StaticPredictor`.
 
-    `pull` and `step` (1, N) say for each parameter how far it goes back and along its gradient. A segment that comes in
-    pieces is read anew from its beginning, so that how a text is cut changes no bit. A segment ends before the id
-    `document_end`, and the state becomes zero there.
+    `pull` and `step` (1, N) hold, for each parameter, the rate of its return to the saved value and its learning rate.
+    If a segment arrives in pieces, each piece reads it again from its beginning, so that the division of a text into
+    pieces changes no bit. A segment ends before the id `document_end`, and the state is set to zero there.
     """
 
     def __init__(
@@ -92,7 +104,7 @@ class DynamicPredictor:
         self._waiting: tuple[Ids, Ids] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def read(self, inputs: Ids, targets: Ids) -> Iterator[Logs]:
-        """See `surprise.Predictor`."""
+        """Implement `Predictor.read`."""
         places = [0, *np.flatnonzero(inputs == self._document_end).tolist(), len(inputs)]
         for start, stop in itertools.pairwise(places):
             if start < stop and inputs[start] == self._document_end:
@@ -100,7 +112,7 @@ class DynamicPredictor:
             yield from self._read(inputs[start:stop], targets[start:stop])
 
     def _end_document(self) -> None:
-        """Learn from the segment that waits for its end, and begin with a zero state."""
+        """Learn from the incomplete segment, and start with a zero state."""
         x, y = self._waiting
         if len(x):
             self._learn(x, y)
@@ -134,41 +146,57 @@ def create_dynamic_predictor(
     config: ModelConfig,
     parameters: Mapping[str, NDArray[Any]],
     state: State,
-    how: DynamicConfig,
+    settings: DynamicConfig,
     learned: LongIds | None,
     document_end: int | None = None,
 ) -> DynamicPredictor:
-    """The network of `parameters`, which are copied, as one that learns; rms wants the ids that it has `learned`."""
-    network = DynamicNetwork(config, parameters, state, how.segment)
-    if how.method == "sgd":
-        pull, step = sgd_steps(how, network.gradient)
-    elif learned is None or len(learned) <= how.segment:
+    """Return a predictor that learns, with a copy of the parameters.
+
+    Args:
+        config: the network's settings.
+        parameters: the saved parameters by name.
+        state: the state before the text.
+        how: the settings of dynamic evaluation.
+        learned: the ids of the training text; only "rms" needs them.
+        document_end: the id that ends a document, or None.
+
+    Raises:
+        TextError: if the method is "rms" and there is no training text of more than one segment.
+    """
+    network = DynamicNetwork(config, parameters, state, settings.segment)
+    if settings.method == "sgd":
+        pull, step = sgd_steps(settings, network.gradient)
+    elif learned is None or len(learned) <= settings.segment:
         raise TextError(
-            "the method rms measures gradients on the text that the model was trained on, which is not here.",
-            hint="give the folder of its run, or use the method sgd.",
+            "the method rms needs the training text to measure gradients, and there is none of more than one segment.",
+            hint="give the run directory, or use the method sgd.",
         )
     else:
-        measured = DynamicNetwork(config, parameters, state, how.segment)
-        pull, step = rms_steps(how, root_mean_squares(measured, learned, how.segment))
-    return DynamicPredictor(network, pull, step, how.segment, document_end)
+        measured = DynamicNetwork(config, parameters, state, settings.segment)
+        pull, step = rms_steps(settings, root_mean_squares(measured, learned, settings.segment))
+    return DynamicPredictor(network, pull, step, settings.segment, document_end)
 
 
-def sgd_steps(how: DynamicConfig, like: Vector) -> tuple[Vector, Vector]:
-    """`pull` and `step`, the same for every parameter; the gradient is of a segment's sum, the rate for its mean."""
-    return np.full_like(like, how.decay), np.full_like(like, (how.rate or 0.0) / how.segment)
+def sgd_steps(settings: DynamicConfig, like: Vector) -> tuple[Vector, Vector]:
+    """Return `pull` and `step` of "sgd". The rate applies to the mean of a segment, the gradient is that of the sum."""
+    return np.full_like(like, settings.decay), np.full_like(like, (settings.rate or 0.0) / settings.segment)
 
 
-def rms_steps(how: DynamicConfig, rms: Vector) -> tuple[Vector, Vector]:
-    """`pull` and `step` by the RMS (1, N) of a segment's mean gradient, which is 0 where a parameter never had one."""
+def rms_steps(settings: DynamicConfig, rms: Vector) -> tuple[Vector, Vector]:
+    """Return `pull` and `step` of "rms". `rms` (1, N) is 0 for a parameter that never had a gradient."""
     used = rms > 0
     mean = float(np.mean(rms[used], dtype=np.float64)) if used.any() else 1.0
-    pull = np.minimum(np.float32((how.decay or 0.0) / mean) * rms, np.float32(1))
-    rate = np.float32((how.rate or 0.0) / how.segment)
+    pull = np.minimum(np.float32((settings.decay or 0.0) / mean) * rms, np.float32(1))
+    rate = np.float32((settings.rate or 0.0) / settings.segment)
     return pull, np.where(used, rate / (rms + np.float32(mean)), np.float32(0))
 
 
 def root_mean_squares(network: DynamicNetwork, ids: LongIds, segment: int) -> Vector:
-    """sqrt of the mean of (dL)^2 (1, N) over `SAMPLES` segments of `ids`, or all; the state is carried through them."""
+    """Return the root mean square (1, N) of the gradient of each parameter over segments of the training text.
+
+    The gradient is that of the mean loss of a segment. Up to `SAMPLES` segments are read; the state passes through
+    them.
+    """
     squares, count = np.zeros_like(network.gradient), 0
     length = RUN * segment
     for place in np.linspace(0, max(len(ids) - 1 - length, 0), PLACES, dtype=np.int64).tolist():

@@ -1,7 +1,6 @@
-"""Generate texts: the network reads its own output and draws each next character; many texts run side by side.
+"""Generate texts: the network reads its own output and chooses each next character, for many texts side by side.
 
-A text depends on its prompt, seed and settings alone: not on what is written beside it, and not on the size of the
-blocks in which it is written.
+A text depends only on its prompt, seed and settings. The texts beside it and the block length do not change it.
 """
 
 from __future__ import annotations
@@ -27,19 +26,20 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.integer]
 
-MAX_PARALLEL_TEXTS = 256  # streams that `generate_all` keeps in its batch
-FIRST_BLOCK_STEPS, MAX_BLOCK_STEPS = (
-    4,
-    1024,
-)  # steps of a block: they double while a block takes no longer than TARGET_BLOCK_SECONDS
-TARGET_BLOCK_SECONDS = 0.1  # seconds
+MAX_PARALLEL_TEXTS = 256  # streams in the batch of `generate_all`
+FIRST_BLOCK_STEPS, MAX_BLOCK_STEPS = 4, 1024  # a block's steps double while it takes less than half the target
+TARGET_BLOCK_SECONDS = 0.1
 
 LENGTH, STOP = "length", "stop"
 
 
 class Sample(NamedTuple):
-    """A text as it was written: its symbols (of a model of bytes: bytes), the log p of each by the model itself, before
-    any rule of sampling, in nats, and what ended it: "length" or "stop".
+    """One generated text.
+
+    Args:
+        symbols: the characters, or the bytes for a model of bytes.
+        log_probabilities: log p of each symbol by the model itself, before any sampling rule, in nats.
+        ended: "length" or "stop", the reason of the end.
     """
 
     symbols: str
@@ -48,12 +48,12 @@ class Sample(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """The mean log p of a symbol; an empty text comes last."""
+        """The mean log p of a symbol in nats; -infinity for an empty text."""
         return math.fsum(self.log_probabilities.tolist()) / len(self.symbols) if self.symbols else -math.inf
 
 
 class TextChunk(NamedTuple):
-    """What a text has got in one block; `generation.ended` says whether it is the last of it."""
+    """The symbols of a text that one block generated. If `generation.ended` is not None, the chunk is the last one."""
 
     generation: TextGeneration
     symbols: str
@@ -61,9 +61,9 @@ class TextChunk(NamedTuple):
 
 
 class TextGeneration:
-    """A text on its way: what is to be read first, what is left to write, and what may be part of a stop string.
+    """The progress of one text: its remaining steps, and symbols held back as the possible beginning of a stop string.
 
-    It takes one step to read a character, and at the last of the prompt's and each that follows one is chosen.
+    Each step reads one character. From the last character of the prompt on, each step also chooses the next character.
     """
 
     def __init__(self, vocabulary: Vocabulary, prompt: Ids, config: SamplingConfig, candidate: int = 0) -> None:
@@ -71,69 +71,82 @@ class TextGeneration:
         self.ended: str | None = None
         self._vocabulary = vocabulary
         self._stops = [vocabulary.spell(stop) for stop in config.stop]
-        self._given = np.concatenate([start_ids(vocabulary), prompt]).astype(np.int64)
-        self._first = len(self._given) - 1  # the step of the first choice
-        self._last = self._first + config.max_new_tokens if config.max_new_tokens else 0  # that after the last
+        self._inputs = np.concatenate([start_ids(vocabulary), prompt]).astype(np.int64)
+        self._first = len(self._inputs) - 1  # step of the first choice
+        self._end = self._first + config.max_new_tokens if config.max_new_tokens else 0
         self._done = 0
         self._uniforms = stream(config.seed, f"sample {candidate}" if candidate else "sample")
-        self._choices = slice(0)  # of the steps that are planned
+        self._choices = slice(0)  # the planned steps that choose a character
         self._held, self._held_logs = "", np.zeros(0, np.float32)
 
     @property
     def steps_left(self) -> int:
-        """How many steps it still takes."""
-        return self._last - self._done
+        """The number of remaining steps."""
+        return self._end - self._done
 
-    def plan(self, given: NDArray[np.int64], uniforms: NDArray[np.float64]) -> None:
-        """What to do in the next n steps: the ids to be read, and the numbers where to choose, put into (n,) of -1."""
-        steps = len(given)
-        read = self._given[self._done : self._done + steps]
-        given[: len(read)] = read
+    def plan(self, inputs: NDArray[np.int64], uniforms: NDArray[np.float64]) -> None:
+        """Fill the inputs of the next n steps.
+
+        Args:
+            inputs: (n,), all -1; the steps that read the prompt receive its ids.
+            uniforms: (n,), all -1; the steps that choose a character receive a random number in [0, 1).
+        """
+        steps = len(inputs)
+        prompt = self._inputs[self._done : self._done + steps]
+        inputs[: len(prompt)] = prompt
         start = min(max(self._first - self._done, 0), steps)
         self._choices = slice(start, max(start, min(self.steps_left, steps)))
         uniforms[self._choices] = self._uniforms.uniform(self._choices.stop - start)
         self._done += steps
 
     def take(self, symbols: str, logs: NDArray[np.float32]) -> TextChunk:
-        """The n steps of `plan` were done: what was chosen in each, and its log p (n,)."""
-        text, found = self._held + symbols[self._choices], logs[self._choices]
+        """Accept the results of the n steps that `plan` prepared.
+
+        Args:
+            symbols: the chosen symbol of each step.
+            logs: (n,), log p of each symbol.
+
+        Returns:
+            The symbols that are certainly part of the text.
+        """
+        text, logs = self._held + symbols[self._choices], logs[self._choices]
         if self._held:
-            found = np.concatenate([self._held_logs, found])
-        at = find_stop(text, self._stops)
-        if at is not None:
+            logs = np.concatenate([self._held_logs, logs])
+        end = find_stop(text, self._stops)
+        if end is not None:
             self.ended = STOP
-        elif self._done >= self._last:
-            self.ended, at = LENGTH, len(text)
+        elif self._done >= self._end:
+            self.ended, end = LENGTH, len(text)
         else:
-            at = len(text) - possible_stop_length(text, self._stops)
-        self._held, self._held_logs = text[at:], found[at:]
-        return TextChunk(self, text[:at], found[:at])
+            end = len(text) - possible_stop_length(text, self._stops)
+        self._held, self._held_logs = text[end:], logs[end:]
+        return TextChunk(self, text[:end], logs[:end])
 
 
 def find_stop(text: str, stops: list[str]) -> int | None:
-    """Where the stop string begins that is complete first, of those complete at once the longest; else None."""
-    found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
-    return min(found)[1] if found else None
+    """Return the start of the stop string that is complete first, the longest if several are; None if there is none."""
+    matches = [(start + len(stop), start) for stop in stops if (start := text.find(stop)) >= 0]
+    return min(matches)[1] if matches else None
 
 
 def possible_stop_length(text: str, stops: list[str]) -> int:
-    """How many characters at the end of `text` may be the beginning of a stop string."""
+    """Return the number of characters at the end of `text` that may be the beginning of a stop string."""
     lengths = (n for stop in stops for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n]))
     return max(lengths, default=0)
 
 
 def next_block_length(block: int, steps: int, seconds: float) -> int:
-    """How long the next block is, where `steps` of one of `block` took so many seconds."""
+    """Return the length of the next block, after `steps` steps of a block of length `block` took `seconds`."""
     if seconds > TARGET_BLOCK_SECONDS:
         return max(block // 2, 1)
     return min(2 * block, MAX_BLOCK_STEPS) if steps == block and seconds < TARGET_BLOCK_SECONDS / 2 else block
 
 
 class Generator:
-    """Any number of texts, written side by side: one step of the network for all of them.
+    """A batch of texts that are generated side by side. Texts may begin and end at any time.
 
-    `add` lets a text begin, at any time; `step` writes a block of every one. A text that has ended leaves. The state
-    of a text becomes zero before the id `document_end` is read, as in training by documents.
+    `add` starts a text; `step` generates a block of every text and removes the texts that have ended. The state of a
+    text is set to zero before the id `document_end` is read, as in training by documents.
     """
 
     def __init__(self, stepper: Stepper, vocabulary: Vocabulary, document_end: int | None = None) -> None:
@@ -149,114 +162,123 @@ class Generator:
         return len(self._live) + len(self._new)
 
     def add(self, prompt: Ids, config: SamplingConfig, candidate: int = 0) -> TextGeneration:
-        """A text after the ids `prompt` begins: the first of `config`, or another `candidate` for it."""
+        """Start a text after the ids `prompt`.
+
+        Args:
+            prompt: the ids of the prompt.
+            config: the adapted settings.
+            candidate: the number of the candidate for `best_of`, from 0.
+
+        Returns:
+            The generation of the text.
+        """
         rules = rules_of(config, self._vocabulary, prompt, self._stepper.width)
         generation = TextGeneration(self._vocabulary, prompt, config, candidate)
         self._new.append((generation, rules))
         return generation
 
     def drop(self, generation: TextGeneration) -> None:
-        """It is no longer wanted."""
+        """Remove a text that is no longer needed."""
         self._new = [(other, rules) for other, rules in self._new if other is not generation]
         self._keep([other is not generation for other in self._live])
 
     def step(self) -> list[TextChunk]:
-        """Write a block: what each text has got. A block is as long as it may be without making anyone wait."""
+        """Generate one block of every text. The length of a block follows `TARGET_BLOCK_SECONDS`."""
         self._join()
         if not self._live:
             return []
         steps = min(self._block, max(generation.steps_left for generation in self._live))
-        given, uniforms = np.full((len(self), steps), -1), np.full((len(self), steps), -1.0)
+        inputs, uniforms = np.full((len(self), steps), -1), np.full((len(self), steps), -1.0)
         for s, generation in enumerate(self._live):
-            generation.plan(given[s], uniforms[s])
+            generation.plan(inputs[s], uniforms[s])
         started = time.monotonic()
         written, logs = self._stepper.write(
-            self._carry, self._current, given.T, uniforms.T, Rules(*self._rules), self._document_end
+            self._carry, self._current, inputs.T, uniforms.T, Rules(*self._rules), self._document_end
         )
         self._block = next_block_length(self._block, steps, time.monotonic() - started)
         symbols, logs = self._vocabulary.decode(written.T), np.ascontiguousarray(logs.T)
-        pieces = [
+        chunks = [
             generation.take(symbols[s * steps : (s + 1) * steps], logs[s]) for s, generation in enumerate(self._live)
         ]
         self._keep([generation.ended is None for generation in self._live])
-        return pieces
+        return chunks
 
     def _join(self) -> None:
-        """The new ones are read and written from now on."""
+        """Add the new texts to the batch."""
         if not self._new:
             return
         generations, rules = zip(*self._new, strict=True)
-        rows = [list(self._rules)] * bool(self._live) + [list(one) for one in rules]
+        rows = [list(self._rules)] * bool(self._live) + [list(fields) for fields in rules]
         self._rules = [np.concatenate(field) for field in zip(*rows, strict=True)]
         self._carry = join_states([self._carry, self._stepper.zeros(len(generations))])
         self._current = np.concatenate([self._current, np.zeros(len(generations), np.int64)])
         self._live, self._new = [*self._live, *generations], []
 
-    def _keep(self, wanted: list[bool]) -> None:
-        """The others leave."""
-        if all(wanted):
+    def _keep(self, flags: list[bool]) -> None:
+        """Drop the streams whose flag is False."""
+        if all(flags):
             return
-        which = np.flatnonzero(wanted)
-        self._live = [self._live[s] for s in which]
+        kept = np.flatnonzero(flags)
+        self._live = [self._live[s] for s in kept]
         self._carry, self._current = (
-            map_state(lambda field: np.ascontiguousarray(field[:, which]), self._carry),
-            self._current[which],
+            map_state(lambda field: np.ascontiguousarray(field[:, kept]), self._carry),
+            self._current[kept],
         )
-        self._rules = [field[which] for field in self._rules]
+        self._rules = [field[kept] for field in self._rules]
 
 
 class _Candidates:
-    """The texts that are written for one prompt and settings: those that have ended, and the pieces of the others."""
+    """The candidates for one text: the best of those that have ended, and the chunks of the others."""
 
     def __init__(self, count: int) -> None:
-        self.waited_for = count
+        self.remaining = count
         self.best: tuple[float, int, Sample] | None = None
-        self._pieces: dict[TextGeneration, list[TextChunk]] = {}
+        self._chunks: dict[TextGeneration, list[TextChunk]] = {}
 
-    def add(self, piece: TextChunk) -> None:
-        """One of them has got a piece; the best stays, of equally good ones the first."""
-        generation, pieces = piece.generation, self._pieces.setdefault(piece.generation, [])
-        pieces.append(piece)
+    def add(self, chunk: TextChunk) -> None:
+        """Add a chunk of a candidate. Of two equally good candidates, the first stays the best."""
+        generation, chunks = chunk.generation, self._chunks.setdefault(chunk.generation, [])
+        chunks.append(chunk)
         if generation.ended is None:
             return
-        del self._pieces[generation]
-        self.waited_for -= 1
-        logs = np.concatenate([piece.log_probabilities for piece in pieces])
-        sample = Sample("".join(piece.symbols for piece in pieces), logs, generation.ended)
+        del self._chunks[generation]
+        self.remaining -= 1
+        logs = np.concatenate([chunk.log_probabilities for chunk in chunks])
+        sample = Sample("".join(chunk.symbols for chunk in chunks), logs, generation.ended)
         rank = sample.mean, -generation.candidate, sample
         if self.best is None or rank[:2] > self.best[:2]:
             self.best = rank
 
 
 def generate_all(generator: Generator, texts: Iterable[tuple[Ids, SamplingConfig]]) -> Iterator[Sample]:
-    """Yield the best candidate for each prompt and settings, in order; `MAX_PARALLEL_TEXTS` are written at once."""
-    found: dict[int, _Candidates] = {}
-    owner: dict[TextGeneration, int] = {}
-    wanted = ((n, *text, candidate) for n, text in enumerate(texts) for candidate in range(text[1].best_of))
-    following = 0
+    """Yield the best candidate for each prompt and settings, in order. Up to `MAX_PARALLEL_TEXTS` run at a time."""
+    candidates: dict[int, _Candidates] = {}
+    text_of: dict[TextGeneration, int] = {}
+    waiting = ((n, *text, candidate) for n, text in enumerate(texts) for candidate in range(text[1].best_of))
+    next_text = 0
     while True:
-        for n, prompt, config, candidate in itertools.islice(wanted, MAX_PARALLEL_TEXTS - len(generator)):
+        for n, prompt, config, candidate in itertools.islice(waiting, MAX_PARALLEL_TEXTS - len(generator)):
             generation = generator.add(prompt, config, candidate)
-            owner[generation] = n
-            found.setdefault(n, _Candidates(config.best_of))
-        if not found:
+            text_of[generation] = n
+            candidates.setdefault(n, _Candidates(config.best_of))
+        if not candidates:
             return
-        for piece in generator.step():
-            found[owner[piece.generation]].add(piece)
-            if piece.generation.ended is not None:
-                del owner[piece.generation]
-        while following in found and not found[following].waited_for:
-            best = found.pop(following).best
-            assert best is not None  # noqa: S101 - all have ended
+        for chunk in generator.step():
+            candidates[text_of[chunk.generation]].add(chunk)
+            if chunk.generation.ended is not None:
+                del text_of[chunk.generation]
+        while next_text in candidates and not candidates[next_text].remaining:
+            best = candidates.pop(next_text).best
+            assert best is not None  # noqa: S101 - all candidates have ended
             yield best[2]
-            following += 1
+            next_text += 1
 
 
 def stream_chunks(generator: Generator, prompt: Ids, config: SamplingConfig) -> Iterator[str]:
-    """The symbols of one text as they are written, in pieces; where there are candidates, of the best at the end."""
+    """Yield the symbols of one text as they are generated; of several candidates, yield the best at the end."""
     if config.best_of > 1:
         yield next(generate_all(generator, [(prompt, config)])).symbols
         return
     generation = generator.add(prompt, config)
     while generation.ended is None:
-        yield from (piece.symbols for piece in generator.step() if piece.symbols)
+        yield from (chunk.symbols for chunk in generator.step() if chunk.symbols)

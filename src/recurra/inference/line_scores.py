@@ -1,4 +1,4 @@
-"""Score each line of a text by itself, to find odd lines or the likeliest of several models."""
+"""Score each line of a text by itself, to find unusual lines, or to find the most likely of several models."""
 
 from __future__ import annotations
 
@@ -24,9 +24,13 @@ NEWLINE = "\n"
 
 
 class Line(NamedTuple):
-    """A line that is not empty, its `number` in the text from 1, its score, and the nats of each of its symbols.
+    """A line with at least one character.
 
-    The newline at its end is one of them.
+    Args:
+        number: number of the line in the text, from 1.
+        text: the characters without the newline.
+        score: the score of the line with its newline.
+        nats: the loss of each symbol; the last one is the newline.
     """
 
     number: int
@@ -38,21 +42,33 @@ class Line(NamedTuple):
 def score_lines(
     network: Network, vocabulary: Vocabulary, zero_state: Callable[[int], State], text: str
 ) -> Iterator[Line]:
-    """The lines of `text` in order, each read from a zero state and a newline, as training by documents does.
+    """Score the lines of a text, each from a zero state and a newline, as in training by documents.
 
-    TextError where the model knows no newline, or where no line has a character.
+    Args:
+        network: the trained network.
+        vocabulary: its vocabulary.
+        zero_state: a function that returns the zero state of so many streams.
+        text: the text, spelled in symbols of the vocabulary.
+
+    Yields:
+        The lines that are not empty, in order.
+
+    Raises:
+        TextError: if the vocabulary has no newline, or if all lines are empty.
     """
     newline, _ = vocabulary.encode_known(NEWLINE)
     if len(newline) == 0:
-        raise TextError("the model knows no newline: it has no lines to score.", hint="leave out `--documents`.")
+        raise TextError(
+            "the model's vocabulary has no newline, which a score of lines needs.", hint="leave out `--documents`."
+        )
     lines = [(number, line) for number, line in enumerate(text.split(NEWLINE), start=1) if line]
     if not lines:
         raise no_documents()
-    looked_up = [vocabulary.look_up(line + NEWLINE) for _, line in lines]
-    known = [ids[has].astype(np.int64) for ids, has in looked_up]
+    lookups = [vocabulary.look_up(line + NEWLINE) for _, line in lines]
+    known = [ids[is_known].astype(np.int64) for ids, is_known in lookups]
     losses = document_losses(network, known, int(newline[0]), zero_state)
-    for (number, line), own, (_, has) in zip(lines, losses, looked_up, strict=True):
+    for (number, line), known_nats, (_, is_known) in zip(lines, losses, lookups, strict=True):
         nats = escapes(line + NEWLINE)
-        nats[has] = own
+        nats[is_known] = known_nats
         size = len(line) if vocabulary.is_bytes else int(utf8_lengths(line).sum())
-        yield Line(number, line, Score(len(line) + 1, math.fsum(nats.tolist()), int(np.sum(~has)), size + 1), nats)
+        yield Line(number, line, Score(len(line) + 1, math.fsum(nats.tolist()), int(np.sum(~is_known)), size + 1), nats)

@@ -1,14 +1,16 @@
-"""Interpolated Kneser-Ney n-grams of orders 1 to 6: the baseline that counts.
+"""Interpolated Kneser-Ney n-grams of orders 1 to 6, as a baseline.
 
-Kneser and Ney, Improved backing-off for m-gram language modeling (ICASSP 1995), in the interpolated form of Chen and
-Goodman, An empirical study of smoothing techniques for language modeling (1999): with h the n - 1 symbols before w, h'
-the last n - 2 of them, and D = n_1 / (n_1 + 2 n_2) (Ney, Essen and Kneser 1994), n_r the n-grams that occur r times,
+With h the n - 1 symbols before w, h' the last n - 2 of them, and c(h) = sum_w c(h w):
 
-    p_n(w | h) = max(c(h w) - D, 0) / c(h) + D N(h) / c(h) · p_{n-1}(w | h'),     c(h) = sum_w c(h w),
+    p_n(w | h) = max(c(h w) - D, 0) / c(h) + D N(h) / c(h) · p_{n-1}(w | h'),  p_0 = 1 / K
 
-where N(h) counts the different w after h, and p_0 = 1 / K. In the highest order c counts occurrences; in the lower ones
-how many different symbols stand before the n-gram. What follows an h that was never seen has p_{n-1}. (Others
-take Witten-Bell smoothing, or the three discounts of the modified form.)
+N(h) is the number of different symbols after h. D = n_1 / (n_1 + 2 n_2), where n_r is the number of n-grams that occur
+r times (Ney, Essen and Kneser 1994). In the highest order, c counts occurrences; in a lower order, c counts the
+different symbols before the n-gram. After an h that never occurred, the probability is p_{n-1}.
+
+Source: Kneser and Ney, Improved backing-off for m-gram language modeling (ICASSP 1995), in the interpolated form of
+Chen and Goodman, An empirical study of smoothing techniques for language modeling (1999). Other implementations use
+Witten-Bell smoothing, or the three discounts of the modified form.
 """
 
 from __future__ import annotations
@@ -27,12 +29,12 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 HIGHEST = 6
-MAX_COUNTED_SYMBOLS = 1 << 23  # symbols of training text that are counted, the last ones: 64 MB of keys
-PREDICTION_BLOCK_SYMBOLS = 1 << 19  # symbols that are predicted at once
+MAX_COUNTED_SYMBOLS = 1 << 23  # only the last symbols of a training text are counted: 64 MB of keys
+PREDICTION_BLOCK_SYMBOLS = 1 << 19  # symbols predicted at a time
 
 
 class _Level(NamedTuple):
-    """The n-grams of one order: their keys, ascending, and counts; and the same of the h's they begin with."""
+    """The n-grams of one order: ascending keys and counts, and the same for the contexts h with which they begin."""
 
     keys: Keys
     counts: NDArray[Any]
@@ -43,7 +45,7 @@ class _Level(NamedTuple):
 
     @classmethod
     def of(cls, keys: Keys, counts: NDArray[Any], symbols: int) -> _Level:
-        """From the n-grams' keys, ascending, and what they count."""
+        """Return the level of n-grams with these ascending `keys` and `counts`."""
         contexts, starts, followers = np.unique(keys // symbols, return_index=True, return_counts=True)
         totals = np.add.reduceat(counts, starts).astype(np.float64) if len(starts) else np.zeros(0)
         once, twice = (int(np.count_nonzero(counts == number)) for number in (1, 2))
@@ -51,20 +53,25 @@ class _Level(NamedTuple):
         return cls(keys, counts, contexts, totals, followers, discount)
 
     def refine(self, below: Numbers, keys: Keys, symbols: int) -> Numbers:
-        """p_n of the n-grams `keys`, from p_{n-1} of their ends `below`."""
+        """Return p_n of the n-grams `keys`; `below` is p_{n-1} of their last n - 1 symbols."""
         context, is_known = _find(self.contexts, keys // symbols)
         if not is_known.any():
             return below
         place, is_seen = _find(self.keys, keys)
         kept = np.where(is_seen, np.maximum(self.counts[place] - self.discount, 0), 0)
-        left = self.discount * self.followers[context] * below
-        return np.where(is_known, (kept + left) / self.totals[context], below)
+        backoff = self.discount * self.followers[context] * below
+        return np.where(is_known, (kept + backoff) / self.totals[context], below)
 
 
 class NGram:
-    """The n-grams of the ids `training`, each below `symbols`, up to order `highest`.
+    """The n-grams of a training text.
 
-    A key is the number that the symbols are in base K, and must fit in 63 bits: where K is large, `highest` is less.
+    A key is an n-gram as a number in base K. Keys must fit in 63 bits, so that a large K limits the order.
+
+    Args:
+        training: the ids of the text.
+        symbols: number of symbols K.
+        highest: the highest order.
     """
 
     def __init__(self, training: Ids, symbols: int, highest: int = HIGHEST) -> None:
@@ -76,11 +83,11 @@ class NGram:
         for n in range(1, self.highest + 1):
             keys, counts = np.unique(_keys(ids, n, symbols), return_counts=True)
             self.raw.append(_Level.of(keys, counts, symbols))
-            if n > 1:  # how many different symbols stand before each n-gram one shorter
+            if n > 1:  # count the different symbols before each (n - 1)-gram
                 self.lower.append(_Level.of(*np.unique(keys % symbols ** (n - 1), return_counts=True), symbols))
 
     def nats(self, ids: NDArray[np.integer]) -> Numbers:
-        """-log p of each of `ids` given those before it, (orders, N): row n - 1 is that of order n."""
+        """Return -log p of each id after the ids before it: (orders, N); row n - 1 belongs to order n."""
         reach = self.highest - 1
         starts = range(0, len(ids), PREDICTION_BLOCK_SYMBOLS)
         parts = [
@@ -89,23 +96,23 @@ class NGram:
         ]
         return np.concatenate([np.zeros((self.highest, 0)), *parts], axis=1)
 
-    def _nats(self, ids: NDArray[np.integer], given: int) -> Numbers:
-        """Those of ids[given:]; at the beginning, where there is less before, of the orders that there can be."""
+    def _nats(self, ids: NDArray[np.integer], skipped: int) -> Numbers:
+        """Return -log p of ids[skipped:]. At the beginning of the text, a lower order replaces a higher one."""
         below = np.full(len(ids), 1 / self.symbols)
-        found = np.empty((self.highest, len(ids)))
+        probabilities = np.empty((self.highest, len(ids)))
         for n in range(1, self.highest + 1):
-            keys, places = np.unique(_keys(ids, n, self.symbols), return_inverse=True)
-            found[n - 1] = found[n - 2] if n > 1 else 0  # of the first n - 1
-            first = np.zeros(len(keys))
-            first[places] = below[n - 1 :]  # equal n-grams have equal ends
-            found[n - 1, n - 1 :] = self.raw[n - 1].refine(first, keys, self.symbols)[places]
+            keys, indices = np.unique(_keys(ids, n, self.symbols), return_inverse=True)
+            probabilities[n - 1] = probabilities[n - 2] if n > 1 else 0  # the first n - 1 symbols have no n-gram
+            unique_below = np.zeros(len(keys))
+            unique_below[indices] = below[n - 1 :]  # equal n-grams have equal last symbols
+            probabilities[n - 1, n - 1 :] = self.raw[n - 1].refine(unique_below, keys, self.symbols)[indices]
             if n < self.highest:
-                below[n - 1 :] = self.lower[n - 1].refine(first, keys, self.symbols)[places]
-        return -np.log(found[:, given:])
+                below[n - 1 :] = self.lower[n - 1].refine(unique_below, keys, self.symbols)[indices]
+        return -np.log(probabilities[:, skipped:])
 
 
 def _keys(ids: NDArray[np.integer], n: int, symbols: int) -> Keys:
-    """The n-grams of `ids` (N,) as numbers in base K, the first symbol counting most: (N - n + 1,)."""
+    """Return the n-grams of `ids` (N,) as numbers in base K, the first symbol as the highest digit: (N - n + 1,)."""
     length = max(len(ids) - n + 1, 0)
     keys = np.zeros(length, np.int64)
     for i in range(n):
@@ -114,9 +121,9 @@ def _keys(ids: NDArray[np.integer], n: int, symbols: int) -> Keys:
     return keys
 
 
-def _find(table: Keys, wanted: Keys) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Where each of `wanted` is in the ascending `table`, and whether it is there."""
+def _find(table: Keys, keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the position of each key in the ascending `table`, and True for each key that is there."""
     if len(table) == 0:
-        return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), bool)
-    places = np.minimum(np.searchsorted(table, wanted), len(table) - 1)
-    return places, table[places] == wanted
+        return np.zeros(len(keys), np.intp), np.zeros(len(keys), bool)
+    places = np.minimum(np.searchsorted(table, keys), len(table) - 1)
+    return places, table[places] == keys

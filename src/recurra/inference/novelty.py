@@ -1,6 +1,6 @@
-"""Find the passages that a text has copied word for word from another, and the share that is new.
+"""Find the passages that a text copied word for word from another text, and the share of n-grams that are new.
 
-The other text is read once, through the suffix automaton of the first: time is linear in both, memory in the first.
+The suffix automaton of the first text reads the other text once. Time is linear in both texts, memory in the first.
 """
 
 from __future__ import annotations
@@ -22,18 +22,23 @@ if TYPE_CHECKING:
 
     Lengths = NDArray[np.int64]
 
-TEXT_BLOCK_CHARACTERS = 1 << 20  # characters of the training text that are in memory at once
-SEPARATOR = CODE_POINTS  # between samples: a character that there is not
-LENGTHS = 20  # of the n-grams whose share is told
-SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # those that a person is shown
+TEXT_BLOCK_CHARACTERS = 1 << 20  # characters of the training text in memory at a time
+SEPARATOR = CODE_POINTS  # the code of a separator between samples; no character has it
+MAX_NGRAM_LENGTH = 20  # the greatest n with a share of new n-grams
+SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # n of the shares in terminal output and report
 MOST_PASSAGES = 1_000_000
-COPIED = 20  # characters of a passage that stands in the text by no accident
+COPIED = 20  # characters; a shorter passage may be a coincidence
 
 
 @dataclass(frozen=True)
 class Passage:
-    """`text`, at `start` of the sample, stands in the training text too: first at the character `offset`, both counted
-    from 0, which is in the line number `line`, counted from 1.
+    """A passage of the sample that is in the training text, too. Positions count characters from 0, lines from 1.
+
+    Args:
+        text: the characters.
+        start: position in the sample.
+        offset: first position in the training text.
+        line: number of the line of `offset`.
     """
 
     text: str
@@ -43,15 +48,18 @@ class Passage:
 
     @property
     def length(self) -> int:
-        """How many characters it has."""
+        """The number of characters."""
         return len(self.text)
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """What was found: the longest `passages`, none for the most part in a longer one, and how many n-grams are new.
+    """The copied passages and the new n-grams of a sample.
 
-    novel[n - 1] is the share of the sample's n-grams, each place counted, that stand nowhere in the training text.
+    Args:
+        passages: the longest passages; at most half of a passage overlaps longer ones.
+        novel: novel[n - 1] is the share of the sample's n-grams that are not in the training text; every occurrence
+            counts.
     """
 
     passages: tuple[Passage, ...]
@@ -59,14 +67,23 @@ class Novelty:
 
     @property
     def longest(self) -> int:
-        """The length of the longest passage; 0 where not even a character is known."""
+        """The length of the longest passage; 0 if no character of the sample is in the training text."""
         return self.passages[0].length if self.passages else 0
 
 
 def novelty(sample: str, text: str | Text, *, passages: int = 10) -> Novelty:
-    """What `sample` has copied from the training text `text`: its longest passages, and the share of new n-grams.
+    """Find the longest passages that a sample copied from the training text, and its share of new n-grams.
 
-    Raises TextError where the sample is empty.
+    Args:
+        sample: the text to examine.
+        text: the training text.
+        passages: the greatest number of passages.
+
+    Returns:
+        The passages and the shares.
+
+    Raises:
+        TextError: if the sample is empty.
     """
     text = text if isinstance(text, Text) else arguments.text("text", text)
     passages = arguments.whole_number("passages", passages, 0, MOST_PASSAGES)
@@ -74,7 +91,7 @@ def novelty(sample: str, text: str | Text, *, passages: int = 10) -> Novelty:
 
 
 def novelties(samples: Sequence[str], text: str | Text, *, passages: int = 10) -> list[Novelty]:
-    """`novelty` of each of `samples`; the text is read once."""
+    """Return `novelty` of each of `samples`. The training text is read once."""
     if not all(samples):
         raise TextError("an empty sample has copied nothing.", hint="give a text of one character or more.")
     if not samples:
@@ -85,29 +102,29 @@ def novelties(samples: Sequence[str], text: str | Text, *, passages: int = 10) -
     copied = [
         _passages(sample, matched[part], places[part], passages) for sample, part in zip(samples, parts, strict=True)
     ]
-    lines = _lines(text, [passage.offset for own in copied for passage in own])
+    lines = _lines(text, [passage.offset for sample in copied for passage in sample])
     return [
-        Novelty(tuple(replace(passage, line=lines[passage.offset]) for passage in own), _novel(matched[part]))
-        for own, part in zip(copied, parts, strict=True)
+        Novelty(tuple(replace(passage, line=lines[passage.offset]) for passage in sample), _novel(matched[part]))
+        for sample, part in zip(copied, parts, strict=True)
     ]
 
 
 def _passages(sample: str, matched: Lengths, places: Lengths, count: int) -> list[Passage]:
-    """The longest passages of a sample, their lines still to be found."""
+    """Return the longest passages of a sample, without their lines."""
     chosen = _apart(matched, count)
     return [Passage(sample[a:b], a, int(places[b - 1]) - (b - a), 0) for a, b in chosen]
 
 
 def _novel(matched: Lengths) -> tuple[float, ...]:
-    """The share of n-grams that are new, by n: those that end where the longest match is shorter."""
+    """Return the share of new n-grams for each n. An n-gram is new if the longest match at its end is shorter."""
     total = len(matched)
-    return tuple(1 - int((matched >= n).sum()) / (total - n + 1) for n in range(1, min(LENGTHS, total) + 1))
+    return tuple(1 - int((matched >= n).sum()) / (total - n + 1) for n in range(1, min(MAX_NGRAM_LENGTH, total) + 1))
 
 
 def _longest_matches(samples: Sequence[str], text: str | Text) -> tuple[Lengths, Lengths]:
-    """For each end in the samples the length of the longest match that ends there, and where it first ends in `text`.
+    """Return the length of the longest match that ends at each position of the samples, and its first end in `text`.
 
-    After each sample stands a separator, which no text has and nothing matches.
+    The samples are joined. A separator follows each of them; no text contains it.
     """
     joined = np.concatenate([np.append(code_points(sample).astype(np.int64), SEPARATOR) for sample in samples])
     characters, symbols = np.unique(joined, return_inverse=True)
@@ -129,6 +146,7 @@ def _longest_matches(samples: Sequence[str], text: str | Text) -> tuple[Lengths,
 
 
 def _parts(text: str | Text) -> Iterator[str]:
+    """Yield the text in blocks."""
     for start in range(0, len(text), TEXT_BLOCK_CHARACTERS):
         yield (
             text[start : start + TEXT_BLOCK_CHARACTERS]
@@ -138,47 +156,48 @@ def _parts(text: str | Text) -> Iterator[str]:
 
 
 def _apart(matched: Lengths, count: int) -> list[tuple[int, int]]:
-    """The longest matches that cannot be made longer, as places in the sample; at most `count`, none of which is for
-    the most part in longer ones.
+    """Return the longest matches as positions in the sample.
+
+    No match can be extended, and at most half of a match overlaps longer ones. There are at most `count`.
     """
-    goes_on = np.append(matched[1:] > matched[:-1], False)
-    ends = np.flatnonzero(~goes_on & (matched > 0))
-    taken = np.zeros(len(matched), np.bool_)
+    continues = np.append(matched[1:] > matched[:-1], False)
+    ends = np.flatnonzero(~continues & (matched > 0))
+    covered = np.zeros(len(matched), np.bool_)
     chosen: list[tuple[int, int]] = []
     for end in ends[np.argsort(-matched[ends], kind="stable")].tolist():
         part = slice(end + 1 - int(matched[end]), end + 1)
         if len(chosen) == count:
             break
-        if 2 * taken[part].sum() <= matched[end]:
-            taken[part] = True
+        if 2 * covered[part].sum() <= matched[end]:
+            covered[part] = True
             chosen.append((part.start, part.stop))
     return chosen
 
 
 def _lines(text: str | Text, offsets: list[int]) -> dict[int, int]:
-    """The number of the line in which each of the offsets is."""
-    found: dict[int, int] = {}
+    """Return the line number of each offset."""
+    lines: dict[int, int] = {}
     line, place, waiting = 1, 0, sorted(set(offsets), reverse=True)
     for part in _parts(text) if waiting else ():
         at = 0
         while waiting and waiting[-1] < place + len(part):
             offset = waiting.pop()
             line += part.count("\n", at, offset - place)
-            at, found[offset] = offset - place, line
+            at, lines[offset] = offset - place, line
         line += part.count("\n", at)
         place += len(part)
         if not waiting:
             break
-    return found
+    return lines
 
 
-def to_table(found: Novelty) -> dict[str, Any]:
-    """As JSON's types."""
+def to_table(result: Novelty) -> dict[str, Any]:
+    """Return the passages and shares with the types of JSON."""
     return {
-        "longest": found.longest,
+        "longest": result.longest,
         "passages": [
             {"length": p.length, "start": p.start, "offset": p.offset, "line": p.line, "text": p.text}
-            for p in found.passages
+            for p in result.passages
         ],
-        "novel_ngrams": {str(n): share for n, share in enumerate(found.novel, 1)},
+        "novel_ngrams": {str(n): share for n, share in enumerate(result.novel, 1)},
     }

@@ -1,4 +1,4 @@
-"""The options of sampling: each with its default, its help, the check of its value, and its type as a keyword."""
+"""The sampling options: the default, the help text, the check and the keyword's type of each."""
 
 from __future__ import annotations
 
@@ -11,44 +11,51 @@ from typing import Any, TypedDict
 from recurra.config import MAX_SEED, arguments
 from recurra.errors import UsageError
 
-CHARACTERS, TEXTS = "Which characters", "Which texts"  # the groups of options in help
-GREATEST = sys.float_info.max
-MAX_TEXTS = 1_000_000  # texts of one call
+CHARACTERS, TEXTS = "Choice of characters", "Texts to write"  # the groups of options in help
+MAX_FLOAT = sys.float_info.max
+MAX_TEXTS = 1_000_000  # texts or candidates of one call
 WEAKEST, STRONGEST = 0.01, 100  # penalties: beyond them logits leave the range of float32
 
 
 def _option(default: Any, help: str, group: str, rule: tuple[str, str] | None = None) -> Any:
-    """Declare an option; `recurra sample` has one of its name, with this help in this group.
+    """Declare an option. `recurra sample` has an option of the same name with this help text in this help group.
 
-    `rule` is the field of `engines.kernels.choice.Rules` that has its number, and the type of the number there.
+    Args:
+        default: the default value.
+        help: the help text.
+        group: the title of the help group.
+        rule: the field of `engines.kernels.choice.Rules` with the option's value, and its dtype; None if there is none.
     """
     return dataclasses.field(default=default, metadata={"help": help, "group": group, "rule": rule})
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """The options of `SamplingConfig`, which need no vocabulary to be checked."""
+    """The options of `SamplingConfig`. Their checks need no vocabulary."""
 
-    max_new_tokens: int = _option(200, "Characters to write, at most.", TEXTS)
+    max_new_tokens: int = _option(200, "Greatest number of characters to write.", TEXTS)
     temperature: float = _option(
-        1.0, "1: as learned; less: safer; 0: always the likeliest.", CHARACTERS, ("temperature", "float32")
+        1.0,
+        "1: the model's distribution; less: safer; 0: always the most likely.",
+        CHARACTERS,
+        ("temperature", "float32"),
     )
-    top_k: int = _option(0, "Only the k likeliest characters; 0: all.", CHARACTERS, ("top_k", "int64"))
+    top_k: int = _option(0, "Sample from the k most likely characters; 0: from all.", CHARACTERS, ("top_k", "int64"))
     top_p: float = _option(
-        1.0, "Only the likeliest that together have this probability.", CHARACTERS, ("top_p", "float64")
+        1.0, "Sample from the most likely ones with this total probability.", CHARACTERS, ("top_p", "float64")
     )
     min_p: float = _option(
-        0.0, "Only those at least so likely, as a share of the likeliest.", CHARACTERS, ("min_p", "float32")
+        0.0, "Least probability, as a share of the most likely one's.", CHARACTERS, ("min_p", "float32")
     )
     repetition_penalty: float = _option(
-        1.0, "Above 1: characters that stand in prompt or text are less likely.", CHARACTERS, ("penalty", "float32")
+        1.0, "Above 1: make characters of the prompt and text less likely.", CHARACTERS, ("penalty", "float32")
     )
-    stop: tuple[str, ...] = _option((), "End before this string, where it comes; may be given often.", TEXTS)
-    allow: str | None = _option(None, "Only these characters.", CHARACTERS)
-    ban: str = _option("", "None of these characters.", CHARACTERS)
-    seed: int = _option(0, "The same seed writes the same text.", TEXTS)
-    num_return_sequences: int = _option(1, "Texts to write; number i (from 0) has seed SEED + i.", TEXTS)
-    best_of: int = _option(1, "Each text is the likeliest, by the character, of so many candidates.", TEXTS)
+    stop: tuple[str, ...] = _option((), "End before this string. Repeat it for several strings.", TEXTS)
+    allow: str | None = _option(None, "Write only these characters.", CHARACTERS)
+    ban: str = _option("", "Never write these characters.", CHARACTERS)
+    seed: int = _option(0, "Random seed; the same seed gives the same text.", TEXTS)
+    num_return_sequences: int = _option(1, "Number of texts; text i (from 0) has the seed SEED + i.", TEXTS)
+    best_of: int = _option(1, "Number of candidates; the one with the highest mean log p is written.", TEXTS)
 
     def __post_init__(self) -> None:
         arguments.unwrap_fields(self)
@@ -57,7 +64,7 @@ class SamplingOptions:
         for name in ("num_return_sequences", "best_of"):
             _require_whole(name, getattr(self, name), 1, MAX_TEXTS)
         _require_whole("seed", self.seed, 0, MAX_SEED - self.num_return_sequences + 1)
-        _require_number("temperature", self.temperature, 0, GREATEST)
+        _require_number("temperature", self.temperature, 0, MAX_FLOAT)
         for name in ("top_p", "min_p"):
             _require_number(name, getattr(self, name), 0, 1)
         _require_number("repetition_penalty", self.repetition_penalty, WEAKEST, STRONGEST)
@@ -86,22 +93,22 @@ class SamplingSettings(TypedDict, total=False):
 
 
 def _require_whole(name: str, value: object, low: int, high: int) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not (whole and low <= value <= high):  # type: ignore[operator]  # an int here
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (is_whole and low <= value <= high):  # type: ignore[operator]  # an int here
         raise UsageError(f"`{name}` must be a whole number from {low} to {high:,}; got {arguments.short_repr(value)}.")
 
 
 def _require_number(name: str, value: object, low: float, high: float) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (good and low <= value <= high):  # type: ignore[operator]  # a number here
-        wanted = f"finite number, at least {low}" if high == GREATEST else f"number from {low} to {high}"
-        raise UsageError(f"`{name}` must be a {wanted}; got {arguments.short_repr(value)}.")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and low <= value <= high):  # type: ignore[operator]  # a number here
+        expected = f"finite number, at least {low}" if high == MAX_FLOAT else f"number from {low} to {high}"
+        raise UsageError(f"`{name}` must be a {expected}; got {arguments.short_repr(value)}.")
 
 
 def _strings(value: Any) -> tuple[str, ...]:
-    value = [arguments.unwrap_numpy(one) for one in value] if isinstance(value, (list, tuple)) else value
-    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    wrong = [one for one in found if not isinstance(one, str) or not one]
+    value = [arguments.unwrap_numpy(string) for string in value] if isinstance(value, (list, tuple)) else value
+    strings = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    wrong = [string for string in strings if not isinstance(string, str) or not string]
     if wrong:
         raise UsageError(f"`stop` must be strings of one character or more; got {wrong[0]!r}.")
-    return found
+    return strings

@@ -1,4 +1,4 @@
-"""Mean loss of a text under a model: the state is carried through, or each document starts from zero."""
+"""The mean loss of a text. The state passes through the text, or each document starts from a zero state."""
 
 from __future__ import annotations
 
@@ -22,19 +22,23 @@ if TYPE_CHECKING:
     from recurra.network.network import State
     from recurra.text.id_file import Ids
 
-CHUNK = 256  # characters read in one call: it changes no bit of the result
-MAX_SCORING_STREAMS = 32  # parts of a text that `estimate` reads side by side, at most
-STEPS_PER_CALL = 32  # characters of each of them in one call
-LEAD = 256  # characters before a part that are read to come into its state
-ESCAPE_BITS = 24  # an unknown character costs these and 8 bits for each of its UTF-8 bytes
+CHUNK = 256  # characters read in one call; the number changes no bit of the result
+MAX_SCORING_STREAMS = 32  # greatest number of parts that `estimate` reads side by side
+STEPS_PER_CALL = 32  # characters of each part in one call
+LEAD = 256  # characters read before a part to reach its state
+ESCAPE_BITS = 24  # cost of an unknown character, besides 8 bits for each of its UTF-8 bytes
 
 
 @dataclass(frozen=True, repr=False)
 class Score:
-    """`nats` over `characters`, of which `unknown_characters` were not in the vocabulary; `bytes` are the text's UTF-8.
+    """The loss of a text.
 
-    Of a model of bytes, characters are bytes. `losses` (characters,), read-only, are the nats of each, where they were
-    kept.
+    Args:
+        characters: number of characters, of bytes for a model of bytes.
+        nats: the sum of the losses.
+        unknown_characters: number of characters that are not in the vocabulary.
+        bytes: length of the text as UTF-8.
+        losses: (characters,), read-only, the nats of each character; None if they were not kept.
     """
 
     characters: int
@@ -49,22 +53,22 @@ class Score:
 
     @property
     def nats_per_character(self) -> float:
-        """The mean over the characters."""
+        """The mean loss of a character in nats."""
         return self.nats / self.characters
 
     @property
     def bits_per_character(self) -> float:
-        """The mean over the characters, in bits."""
+        """The mean loss of a character in bits."""
         return self.nats_per_character / math.log(2)
 
     @property
     def bits_per_byte(self) -> float:
-        """The mean over the bytes of the text's UTF-8, in bits: models of characters and of bytes compare by it."""
+        """The loss per byte of the text's UTF-8, in bits. It compares models of characters with models of bytes."""
         return self.nats / math.log(2) / self.bytes
 
     @property
     def perplexity(self) -> float:
-        """e to the mean in nats: the number of equally likely characters that would be as hard to guess."""
+        """The perplexity e^nats_per_character: the number of equally likely characters with the same loss."""
         try:
             return math.exp(self.nats_per_character)
         except OverflowError:
@@ -72,7 +76,7 @@ class Score:
 
 
 def _parts(network: Network, ids: Ids, state: State) -> Iterator[NDArray[np.float32]]:
-    """-log p of ids[1:], each given all before it, in nats, `CHUNK` at a time; `state` is what came before ids[0]."""
+    """Yield -log p of ids[1:] in nats, `CHUNK` ids at a time; `state` is the state before ids[0]."""
     for start in range(0, len(ids) - 1, CHUNK):
         part = ids[start : start + CHUNK + 1]
         logs, state = network.log_probabilities(part[:-1], state)
@@ -80,16 +84,27 @@ def _parts(network: Network, ids: Ids, state: State) -> Iterator[NDArray[np.floa
 
 
 def evaluate(network: Network, ids: Ids, state: State) -> float:
-    """Mean nats a character of held-out ids: zero `state`, the first character given, every other counted."""
+    """Return the mean loss of held-out ids in nats per character. The first id is read and not counted.
+
+    Args:
+        network: the trained network.
+        ids: (N,), N >= 2.
+        state: the state before the first id.
+    """
     losses = itertools.chain.from_iterable(part.tolist() for part in _parts(network, ids, state))
     return math.fsum(losses) / (len(ids) - 1)
 
 
 def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> float:
-    """Nearly `evaluate`, many times as fast on large networks: the text is read in up to 32 parts side by side.
+    """Return nearly the result of `evaluate`, for large networks many times as fast: read up to 32 parts side by side.
 
-    Every character but the first is counted, each part from `LEAD` characters before it, whose losses are not: its
-    state is that of the whole text but for what the network remembers from still further back.
+    Every character but the first counts. Each part starts `LEAD` characters early, and the losses of these characters
+    do not count. The state of a part therefore lacks only the influence of characters still further back.
+
+    Args:
+        network: the trained network.
+        ids: (N,), N >= 2.
+        zero_state: a function that returns the zero state of so many streams.
     """
     count = min(MAX_SCORING_STREAMS, (len(ids) - 1) // (8 * LEAD))
     if count < 2 or not network.reads_side_by_side:
@@ -112,9 +127,18 @@ def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> 
 def evaluate_documents(
     network: Network, ids: NDArray[np.integer], newline: int, zero_state: Callable[[int], State]
 ) -> float:
-    """Mean nats a character of the lines in `ids` that are not empty, each read from a zero state and a newline.
+    """Return the mean loss in nats per character of the lines in `ids`, each read from a zero state and a newline.
 
-    Every character is counted, the newline at the end of each line too. Raises TextError if all lines are empty.
+    Empty lines are skipped. Every character counts, and so does the newline at the end of each line.
+
+    Args:
+        network: the trained network.
+        ids: (N,), the text.
+        newline: the id of the newline.
+        zero_state: a function that returns the zero state of so many streams.
+
+    Raises:
+        TextError: if all lines are empty.
     """
     pieces = np.split(ids, np.flatnonzero(ids == newline))
     lines = [pieces[0], *(piece[1:] for piece in pieces[1:])]
@@ -122,20 +146,29 @@ def evaluate_documents(
     if not documents:
         raise no_documents()
     losses = document_losses(network, documents, newline, zero_state)
-    return math.fsum(itertools.chain.from_iterable(own.tolist() for own in losses)) / sum(map(len, losses))
+    return math.fsum(itertools.chain.from_iterable(document.tolist() for document in losses)) / sum(map(len, losses))
 
 
 def no_documents() -> TextError:
-    """Return the error for a text of empty lines alone."""
+    """Return the error for a text with only empty lines."""
     return TextError("no line has a character: there is no document to score.")
 
 
 def document_losses(
     network: Network, documents: Sequence[NDArray[np.integer]], newline: int, zero_state: Callable[[int], State]
 ) -> list[NDArray[np.float32]]:
-    """-log p of every id of each document, after a newline and a zero state; those of like length side by side."""
+    """Return -log p of every id of each document, after a zero state and a newline.
+
+    Documents of similar length are read side by side.
+
+    Args:
+        network: the trained network.
+        documents: the ids of each document.
+        newline: the id of the newline.
+        zero_state: a function that returns the zero state of so many streams.
+    """
     streams = MAX_SCORING_STREAMS if network.reads_side_by_side else 1
-    found = [np.zeros(0, np.float32)] * len(documents)
+    losses_of = [np.zeros(0, np.float32)] * len(documents)
     order = np.argsort([len(ids) for ids in documents], kind="stable")
     for start in range(0, len(order), streams):
         batch = order[start : start + streams]
@@ -146,12 +179,12 @@ def document_losses(
             block[1 : len(documents[number]) + 1, column] = documents[number]
         losses = _losses(network, block, zero_state(streams))
         for column, number in enumerate(batch):
-            found[number] = losses[: len(documents[number]), column]
-    return found
+            losses_of[number] = losses[: len(documents[number]), column]
+    return losses_of
 
 
 def _losses(network: Network, block: NDArray[np.int64], state: State) -> NDArray[np.float32]:
-    """-log p of block[1:] (T, B), each given what is above it."""
+    """Return -log p of block[1:] (T, B), each after the ids above it."""
     parts = []
     for start in range(0, len(block) - 1, STEPS_PER_CALL):
         window = block[start : start + STEPS_PER_CALL + 1]
@@ -162,13 +195,13 @@ def _losses(network: Network, block: NDArray[np.int64], state: State) -> NDArray
 
 
 def _nats_of(logs: NDArray[np.float32], following: NDArray[np.integer]) -> NDArray[np.float32]:
-    """-log p of each of the ids `following` (…), where `logs` (…, K) are log p of all that may follow."""
-    found: NDArray[np.float32] = -np.take_along_axis(logs, following[..., np.newaxis], -1)[..., 0]
-    return found
+    """Return -log p of the ids `following` (…), from log p of all symbols, `logs` (…, K)."""
+    nats: NDArray[np.float32] = -np.take_along_axis(logs, following[..., np.newaxis], -1)[..., 0]
+    return nats
 
 
 def _window(ids: Ids, start: int, length: int) -> NDArray[np.int64]:
-    """ids[start : start + length], with zeros where there are none."""
+    """Return ids[start : start + length], with zeros before the text and after it."""
     part = ids[max(start, 0) : max(start + length, 0)].astype(np.int64)
     before = min(max(-start, 0), length)
     return np.pad(part, (before, length - before - len(part)))

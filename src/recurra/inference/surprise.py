@@ -1,4 +1,4 @@
-"""The cost of each character of a text in nats; the text comes in pieces, and the state is carried."""
+"""The loss of each character of a text in nats. The text is read in pieces; the state passes on to the next."""
 
 from __future__ import annotations
 
@@ -26,16 +26,20 @@ if TYPE_CHECKING:
     Logs = NDArray[np.float32]
 
 NO_GUESS = -1
-SHADES_AT = (0.5, 1.0, 2.0, 4.0, 8.0)  # nats at which a character that is shown gets the next shade
+SHADES_AT = (0.5, 1.0, 2.0, 4.0, 8.0)  # loss in nats from which a character has the next shade
 
 
 class Surprise(NamedTuple):
-    """A piece of a text, N symbols, and what the model made of each.
+    """The losses of one piece of a text, N symbols.
 
-    nats       -log p, given all before it (N,)
-    ranks      its place among the model's guesses, from 1 (N,); 0 where none was made: of the text's first symbol
-               where it costs ln K, and of unknown ones, which cost the escape and are skipped
-    likeliest  the id of the best guess (N,), else `NO_GUESS`
+    Args:
+        symbols: the piece.
+        nats: (N,), -log p of each symbol after all symbols before it. An unknown symbol costs its escape and is
+            skipped.
+        ranks: (N,), the rank of each symbol in the model's prediction, from 1; 0 without a prediction, that is for an
+            unknown symbol, or for the first symbol of a text if its loss is ln K.
+        likeliest: (N,), the id of the most likely symbol, or `NO_GUESS` without a prediction.
+        unknown: number of unknown symbols.
     """
 
     symbols: str
@@ -46,26 +50,34 @@ class Surprise(NamedTuple):
 
 
 class Predictor(Protocol):
-    """What reads on from where it is; one that learns does so from what it has predicted already."""
+    """The interface of a network that predicts a text from its current state on. It may learn from the text."""
 
     def read(self, inputs: Ids, targets: Ids) -> Iterator[Logs]:
-        """log p over what follows each of `inputs` (N,), in blocks (n, K) in nats; what did follow are `targets`."""
+        """Read the next N symbols.
+
+        Args:
+            inputs: (N,), the ids to read.
+            targets: (N,), the id that follows each of them.
+
+        Yields:
+            Blocks (n, K) of log p of the symbol after each of `inputs`, in nats.
+        """
 
 
 class StaticPredictor:
-    """A network that stays as it is, and its `state`, which becomes zero before the id `document_end` is read."""
+    """A network with constant parameters. Its `state` is set to zero before the id `document_end` is read."""
 
     def __init__(self, network: Network, state: State, document_end: int | None = None) -> None:
         self._network, self._document_end = network, document_end
         self.state = state
 
-    def read(self, inputs: Ids, targets: Ids) -> Iterator[Logs]:  # noqa: ARG002 - it does not learn
-        """See `Predictor`; the length of the blocks changes no bit."""
+    def read(self, inputs: Ids, targets: Ids) -> Iterator[Logs]:  # noqa: ARG002 - this predictor does not learn
+        """Implement `Predictor.read`. The length of the blocks changes no bit."""
         for start in range(0, len(inputs), CHUNK):
             yield np.concatenate([self._read(part) for part in self._parts(inputs[start : start + CHUNK])])
 
     def _parts(self, ids: Ids) -> list[Ids]:
-        """The ids, cut before each end of a document."""
+        """Split the ids before each id that ends a document."""
         return [part for part in np.split(ids, np.flatnonzero(ids == self._document_end)) if len(part)]
 
     def _read(self, ids: Ids) -> Logs:
@@ -78,10 +90,19 @@ class StaticPredictor:
 def surprises(
     predictor: Predictor, vocabulary: Vocabulary, pieces: Iterable[str], before: int | None = None
 ) -> Iterator[Surprise]:
-    """Each of `pieces` with its costs: how the text is cut changes no bit of them.
+    """Compute the loss of each symbol of a text. The division into pieces changes no bit.
 
-    Each known symbol costs -log p by `predictor`, given the id `before` the text and all known ones before it. Without
-    an id before the text, the first known one costs ln K, where K symbols are known.
+    The loss of a known symbol is -log p, given the id `before` and all known symbols before it. If there is no id
+    before the text, the loss of the first known symbol is ln K.
+
+    Args:
+        predictor: the network.
+        vocabulary: its vocabulary of K symbols.
+        pieces: the text in pieces, spelled in symbols of the vocabulary.
+        before: an id to read before the text, or None.
+
+    Yields:
+        The losses of each piece.
     """
     last, length = np.array([] if before is None else [before], vocabulary.dtype), 0
     for piece in pieces:
@@ -90,42 +111,42 @@ def surprises(
         ids, known = vocabulary.look_up(piece)
         nats, ranks = escapes(piece), np.zeros(len(piece), np.int64)
         likeliest = np.full(len(piece), NO_GUESS)
-        line = np.concatenate([last, ids[known]])
+        known_ids = np.concatenate([last, ids[known]])
         places = np.flatnonzero(known)
         if len(last) == 0:
             nats[places[:1]] = math.log(len(vocabulary))
             places = places[1:]
         done = 0
-        for logs in predictor.read(line[:-1], line[1:]):
-            here, own = places[done : done + len(logs)], line[done + 1 : done + len(logs) + 1]
-            found = logs[np.arange(len(logs)), own]
-            nats[here] = -found
-            ranks[here] = 1 + np.count_nonzero(logs > found[:, np.newaxis], axis=1)
-            likeliest[here] = np.argmax(logs, axis=1)
+        for logs in predictor.read(known_ids[:-1], known_ids[1:]):
+            places_read, targets = places[done : done + len(logs)], known_ids[done + 1 : done + len(logs) + 1]
+            correct = logs[np.arange(len(logs)), targets]
+            nats[places_read] = -correct
+            ranks[places_read] = 1 + np.count_nonzero(logs > correct[:, np.newaxis], axis=1)
+            likeliest[places_read] = np.argmax(logs, axis=1)
             done += len(logs)
-        last = line[-1:]
+        last = known_ids[-1:]
         yield Surprise(piece, nats, ranks, likeliest, len(piece) - int(known.sum()))
 
 
 def escapes(symbols: str) -> NDArray[np.float64]:
-    """What each character would cost if it were unknown: 24 bits, and 8 for each of its bytes in UTF-8; in nats."""
+    """Return the cost of each character as an unknown one, in nats: 24 bits, and 8 bits for each byte of its UTF-8."""
     return np.asarray((ESCAPE_BITS + 8 * utf8_lengths(symbols)) * math.log(2), np.float64)
 
 
 def utf8_lengths(symbols: str) -> NDArray[np.int64]:
-    """The bytes of each character in UTF-8."""
+    """Return the number of UTF-8 bytes of each character."""
     points = code_points(symbols)
     return 1 + np.searchsorted([0x80, 0x800, 0x10000], points, side="right")
 
 
-def tally(found: Iterable[Surprise], *, is_bytes: bool = False, keep: bool = False) -> Score:
-    """The score of all pieces: the exact sum of their nats, rounded once; where `keep`, with the losses."""
+def tally(pieces: Iterable[Surprise], *, is_bytes: bool = False, keep: bool = False) -> Score:
+    """Return the score of all pieces: the exact sum of their nats, rounded once. If `keep`, include the losses."""
     characters = unknown = size = 0
     kept: list[NDArray[np.float64]] = []
 
     def nats() -> Iterator[float]:
         nonlocal characters, unknown, size
-        for piece in found:
+        for piece in pieces:
             characters += len(piece.symbols)
             unknown += piece.unknown
             size += len(piece.symbols) if is_bytes else int(utf8_lengths(piece.symbols).sum())
@@ -135,24 +156,28 @@ def tally(found: Iterable[Surprise], *, is_bytes: bool = False, keep: bool = Fal
     total = math.fsum(nats())
     losses = np.concatenate(kept) if kept else None
     if losses is not None:
-        losses.flags.writeable = False  # `total` is their sum
+        losses.flags.writeable = False  # `nats` of the score is their sum
     return Score(characters, total, unknown, size, losses)
 
 
 def shade(nats: float) -> int:
-    """How strongly a character that costs so much is marked, from 0."""
+    """Return the shade of a character with this loss, from 0."""
     return sum(nats >= limit for limit in SHADES_AT)
 
 
-def characters(found: Iterable[tuple[str, NDArray[np.float64]]], *, is_bytes: bool) -> Iterator[tuple[str, float]]:
-    """The characters of symbols and their nats; of bytes, those that they spell, at the cost of all their bytes.
+def characters(parts: Iterable[tuple[str, NDArray[np.float64]]], *, is_bytes: bool) -> Iterator[tuple[str, float]]:
+    """Yield each character and its loss in nats.
 
-    Bytes that are no UTF-8 become U+FFFD.
+    Bytes are decoded as UTF-8, and the loss of a character is the sum over its bytes. Invalid bytes become U+FFFD.
+
+    Args:
+        parts: pairs of symbols and their nats.
+        is_bytes: True if the symbols are bytes.
     """
     decoder, nats = codecs.getincrementaldecoder("utf-8")("replace"), 0.0
-    for symbols, costs in found:
-        for symbol, own in zip(symbols, costs.tolist(), strict=True):
-            nats += own
+    for symbols, costs in parts:
+        for symbol, cost in zip(symbols, costs.tolist(), strict=True):
+            nats += cost
             for character in decoder.decode(symbol.encode("latin-1")) if is_bytes else symbol:
                 yield character, nats
                 nats = 0.0
