@@ -139,7 +139,7 @@ def test_too_high_rate_raises_numerical_error() -> None:
 
 
 def test_rms_without_training_text_raises() -> None:
-    with pytest.raises(TextError, match="the method rms needs the training text to measure gradients"):
+    with pytest.raises(TextError, match='the method "rms" needs a training text of more than one segment'):
         make_model(NETWORKS[0]).score(TEXT, dynamic="rms")
 
 

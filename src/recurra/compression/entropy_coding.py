@@ -1,7 +1,7 @@
 """The range coder: intervals of [0, 2^24) become words and are read back. An escape codes unknown characters.
 
-The symbols share the frequency `ESCAPE` of 2^24; the last one belongs to the escape. Each byte after an escape has the
-frequency 2^16.
+The frequencies of the symbols add up to `ESCAPE` = 2^24 - 1; the escape has the frequency 1. Each byte after an escape
+has the frequency 2^16.
 """
 
 from __future__ import annotations

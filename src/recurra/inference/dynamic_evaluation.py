@@ -156,7 +156,7 @@ def create_dynamic_predictor(
         config: the network's settings.
         parameters: the saved parameters by name.
         state: the state before the text.
-        how: the settings of dynamic evaluation.
+        settings: the settings of dynamic evaluation.
         learned: the ids of the training text; only "rms" needs them.
         document_end: the id that ends a document, or None.
 
@@ -168,7 +168,7 @@ def create_dynamic_predictor(
         pull, step = sgd_steps(settings, network.gradient)
     elif learned is None or len(learned) <= settings.segment:
         raise TextError(
-            "the method rms needs the training text to measure gradients, and there is none of more than one segment.",
+            'the method "rms" needs a training text of more than one segment to measure gradients.',
             hint="give the run directory, or use the method sgd.",
         )
     else:

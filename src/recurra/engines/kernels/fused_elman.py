@@ -24,10 +24,12 @@ ONE = np.float32(1)
 class FusedWeights(NamedTuple):
     """The parameters.
 
-    U: (K, H), transposed.
-    W: (m, H), m hidden units before padding.
+    U and V have one row for each symbol, W for each hidden unit, without padding.
+
+    U: (symbols, H), transposed.
+    W: (m, H).
     b: (1, H).
-    V: (K, H).
+    V: (symbols, H).
     c: (1, K).
     """
 
@@ -49,7 +51,7 @@ class FusedWorkspace(NamedTuple):
     W: (m, H), W transposed; m hidden units before padding.
     V: (m, K), V transposed.
     following: (T,), workspace of `adagrad_lookup`.
-    latest: (K,), workspace of `adagrad_lookup`.
+    latest: (symbols,), workspace of `adagrad_lookup`.
     """
 
     h: Vector
@@ -70,7 +72,7 @@ def forward(h: Vector, ids: Vector, U: Vector, Wt: Vector, b: Vector, m: int, ti
     Args:
         h: (T + 1, H); h[0] is read, the other rows are written.
         ids: (T,) integers.
-        U: (K, H), transposed.
+        U: (symbols, H), transposed.
         Wt: (m, H), W transposed.
         b: (1, H).
         m: number of hidden units before padding.

@@ -1,9 +1,11 @@
 """One layer of the Mogrifier LSTM with B streams: `network/cells/mogrifier.py` with the step of `lstm_layer`.
 
-Several rounds scale x and h before each step, so that U x depends on h of the step before: the loop over time contains
-the product with U. In the first layer x is one-hot and has one nonzero element, the number v. All 16 lanes of a row
-hold v, and the matrices that multiply x are tables with one row for each symbol: Q h is the product of h and one row,
-R x and U x are v times one row.
+Several rounds scale x and h before each step. U x therefore depends on h of the step before, and the loop over time
+contains the product with U.
+
+The first layer needs no matrix products with x. There x is one-hot, and the rounds change only its nonzero element, the
+number v, which fills 16 lanes. The matrices that multiply x are tables with one row for each symbol: Q h is the dot
+product of h and one row; R x and U x are v times one row.
 
 S is the rank k of the factors padded to a multiple of 16, the width of the inner vectors; without factors S is H.
 Padded units have zero weights: their scales are 1; their h, c and gradients are 0.
