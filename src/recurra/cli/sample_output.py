@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from recurra.cli.terminal import columns, encode_for_stdout, is_terminal, paint, print_stderr, warn, write, write_json
 from recurra.errors import UsageError
 from recurra.formatting import one_line, plural, sanitize
-from recurra.inference.novelty import SHOWN, novelty, to_table
+from recurra.inference.novelty import SHOWN_NGRAM_LENGTHS, novelty, to_table
 from recurra.text.equivalents import respell
 from recurra.text.escapes import first_escape, unescape
 from recurra.text.reading import read
@@ -201,7 +201,7 @@ def copied_lines(symbols: str, learned: Text) -> list[str]:
     found = novelty(symbols, learned)
     rows = [["characters", "at", "line", "passage"]]
     rows += [[f"{p.length}", f"{p.offset:,}", f"{p.line:,}", _excerpt(p.text)] for p in found.passages]
-    lengths = [n for n in SHOWN if n <= len(found.novel)]
+    lengths = [n for n in SHOWN_NGRAM_LENGTHS if n <= len(found.novel)]
     shares = [["n"] + [str(n) for n in lengths], ["new"] + [f"{100 * found.novel[n - 1]:.0f} %" for n in lengths]]
     head = (
         f"the longest passages that stand in {learned.name} too; the longest has {plural(found.longest, 'character')}"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from recurra.formatting import sanitize
-from recurra.inference.surprise import SHADES_AT, Surprise, characters, shade
+from recurra.inference.surprise import SHADE_LIMITS_NATS, Surprise, characters, shade
 
 SHADES = ("", "48;5;230;38;5;16", "48;5;222;38;5;16", "48;5;215;38;5;16", "48;5;202;38;5;16", "48;5;124;38;5;231;1")
 VISIBLE_SIGNS = {"\n": "¶", "\t": "\\t"}  # what would move the cursor
@@ -52,7 +52,7 @@ def legend(*, colors: bool) -> str:
     """What the marks mean."""
     if not colors:
         return FIGURES
-    names = [f"under {SHADES_AT[0]:g}", *(f"{limit:g} and more" for limit in SHADES_AT)]
+    names = [f"under {SHADE_LIMITS_NATS[0]:g}", *(f"{limit:g} and more" for limit in SHADE_LIMITS_NATS)]
     return "nats: " + "  ".join(_shaded(f" {name} ", level) for level, name in enumerate(names))
 
 
@@ -65,7 +65,7 @@ def _drawn(line: list[Glyph], *, colors: bool) -> Iterator[str]:
 
 
 def _figure(nats: float) -> str:
-    return " " if nats < SHADES_AT[0] else str(min(math.floor(nats + 0.5), 9))
+    return " " if nats < SHADE_LIMITS_NATS[0] else str(min(math.floor(nats + 0.5), 9))
 
 
 def _shaded(text: str, level: int) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TEXT_BLOCK_CHARACTERS = 1 << 20  # characters of the training text in memory at a time
 SEPARATOR = CODE_POINTS  # the code of a separator between samples; no character has it
 MAX_NGRAM_LENGTH = 20  # the greatest n with a share of new n-grams
-SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # n of the shares in terminal output and report
+SHOWN_NGRAM_LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # n of the shares in terminal output and report
 MOST_PASSAGES = 1_000_000
 COPIED = 20  # characters; a shorter passage may be a coincidence
 

@@ -14,7 +14,7 @@ from recurra.errors import UsageError
 CHARACTERS, TEXTS = "Choice of characters", "Texts to write"  # the groups of options in help
 MAX_FLOAT = sys.float_info.max
 MAX_TEXTS = 1_000_000  # texts or candidates of one call
-WEAKEST, STRONGEST = 0.01, 100  # penalties: beyond them logits leave the range of float32
+MIN_PENALTY, MAX_PENALTY = 0.01, 100  # beyond these, logits would leave the range of float32
 
 
 def _option(default: Any, help: str, group: str, rule: tuple[str, str] | None = None) -> Any:
@@ -67,7 +67,7 @@ class SamplingOptions:
         _require_number("temperature", self.temperature, 0, MAX_FLOAT)
         for name in ("top_p", "min_p"):
             _require_number(name, getattr(self, name), 0, 1)
-        _require_number("repetition_penalty", self.repetition_penalty, WEAKEST, STRONGEST)
+        _require_number("repetition_penalty", self.repetition_penalty, MIN_PENALTY, MAX_PENALTY)
         for name in ("allow", "ban"):
             value = getattr(self, name)
             if not (isinstance(value, str) or (value is None and name == "allow")):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Logs = NDArray[np.float32]
 
 NO_GUESS = -1
-SHADES_AT = (0.5, 1.0, 2.0, 4.0, 8.0)  # loss in nats from which a character has the next shade
+SHADE_LIMITS_NATS = (0.5, 1.0, 2.0, 4.0, 8.0)  # loss in nats from which a character has the next shade
 
 
 class Surprise(NamedTuple):
@@ -162,7 +162,7 @@ def tally(pieces: Iterable[Surprise], *, is_bytes: bool = False, keep: bool = Fa
 
 def shade(nats: float) -> int:
     """Return the shade of a character with this loss, from 0."""
-    return sum(nats >= limit for limit in SHADES_AT)
+    return sum(nats >= limit for limit in SHADE_LIMITS_NATS)
 
 
 def characters(parts: Iterable[tuple[str, NDArray[np.float64]]], *, is_bytes: bool) -> Iterator[tuple[str, float]]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from recurra.inference.sampling_options import STRONGEST, WEAKEST
+from recurra.inference.sampling_options import MAX_PENALTY, MIN_PENALTY
 from recurra.serving import limits
 
 MAX_ABSOLUTE_SEED = 10**20  # other servers have 64-bit seeds; the schema writes this number exactly, unlike 2^64
@@ -94,7 +94,7 @@ class CompletionRequest(OpenRequestBody):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = 1.0
     top_k: Annotated[int, Field(ge=-1, le=CODE_POINTS), INTEGER] | None = 0
     min_p: Annotated[float, Field(ge=0, le=1)] | None = 0.0
-    repetition_penalty: Annotated[float, Field(ge=WEAKEST, le=STRONGEST)] | None = 1.0
+    repetition_penalty: Annotated[float, Field(ge=MIN_PENALTY, le=MAX_PENALTY)] | None = 1.0
     n: Annotated[int, Field(ge=1, le=limits.MAX_CHOICES), INTEGER] | None = 1
     best_of: Annotated[int, Field(ge=1, le=limits.MAX_CHOICES), INTEGER] | None = None
     stop: StopText | StopTexts | None = None

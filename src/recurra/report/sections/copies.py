@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recurra.inference.novelty import COPIED, SHOWN
+from recurra.inference.novelty import COPIED, SHOWN_NGRAM_LENGTHS
 from recurra.report.markup import Html, join, missing_note, table, tag, visible, whole
 from recurra.report.page_parts import copied_rows
 from recurra.runs.records import mapping, number
@@ -53,7 +53,7 @@ def _excerpt(text: str) -> Html:
 
 
 def _shares(writer: str, novel: Mapping[str, Any]) -> Html:
-    lengths = [n for n in SHOWN if number(novel, str(n)) is not None]
+    lengths = [n for n in SHOWN_NGRAM_LENGTHS if number(novel, str(n)) is not None]
     shares = [f"{number(novel, str(n)) or 0:.0%}" for n in lengths]
     header = ["n", *(str(n) for n in lengths)]
     return table(f"Sequences of n characters by {writer} that are new", header, [["new", *shares]], kind="wide")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from recurra.inference.surprise import SHADES_AT, shade
+from recurra.inference.surprise import SHADE_LIMITS_NATS, shade
 from recurra.report.markup import Html, fixed, join, missing_note, tag, visible, whole
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _character(character: str, nats: float) -> Html:
 
 def _legend(nats: list[float]) -> Html:
     """The shades, their limits, and the share of the page that has each."""
-    names = [f"under {SHADES_AT[0]:g}", *(f"from {limit:g}" for limit in SHADES_AT)]
+    names = [f"under {SHADE_LIMITS_NATS[0]:g}", *(f"from {limit:g}" for limit in SHADE_LIMITS_NATS)]
     counts = [sum(shade(cost) == level for cost in nats) for level in range(len(names))]
     items = (
         tag("li", tag("span", "abc", class_=f"s{level}"), f" {name} nats: {count / len(nats):.0%}")
