@@ -98,7 +98,7 @@ class LanguageModel:
             changed: the arrays to replace, by name.
 
         Returns:
-            A new model; its other parameters are those of this model.
+            A new model with the other parameters of this model.
 
         Raises:
             ModelError: if a name or a shape does not fit the network, or if an element is not finite.
@@ -510,7 +510,7 @@ def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]
         The model.
 
     Raises:
-        ModelError: if the content is not that of a model file.
+        ModelError: if the file does not hold a model.
     """
     version = metadata.get("format")
     if version != MODEL_FORMAT or isinstance(version, bool):

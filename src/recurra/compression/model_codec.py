@@ -214,7 +214,7 @@ def decompress(
 
 
 def _with_escapes(text: str, ids: Integers, before: Integers, widths: Integers) -> tuple[Integers, Integers]:
-    """Insert the intervals of an escape and its bytes at each id of -1 between those of the known characters."""
+    """Insert the intervals of an escape and its bytes at each id of -1, between known characters."""
     places = np.flatnonzero(ids < 0)
     if len(places) == 0:
         return before, widths

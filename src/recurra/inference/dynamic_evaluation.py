@@ -178,7 +178,7 @@ def create_dynamic_predictor(
 
 
 def sgd_steps(settings: DynamicConfig, like: Vector) -> tuple[Vector, Vector]:
-    """Return `pull` and `step` of "sgd". The rate applies to the mean of a segment, the gradient is that of the sum."""
+    """Return `pull` and `step` of "sgd". The rate applies to the mean loss of a segment, the gradient to the sum."""
     return np.full_like(like, settings.decay), np.full_like(like, (settings.rate or 0.0) / settings.segment)
 
 
@@ -194,7 +194,7 @@ def rms_steps(settings: DynamicConfig, rms: Vector) -> tuple[Vector, Vector]:
 def root_mean_squares(network: DynamicNetwork, ids: LongIds, segment: int) -> Vector:
     """Return the root mean square (1, N) of the gradient of each parameter over segments of the training text.
 
-    The gradient is that of the mean loss of a segment. Up to `SAMPLES` segments are read; the state passes through
+    The loss is the mean over a segment. Up to `SAMPLES` segments are read; the state passes through
     them.
     """
     squares, count = np.zeros_like(network.gradient), 0

@@ -228,7 +228,7 @@ class Generator:
 
 
 class _Candidates:
-    """The candidates for one text: the best of those that have ended, and the chunks of the others."""
+    """The candidates for one text: the best complete candidate, and the chunks of the incomplete ones."""
 
     def __init__(self, count: int) -> None:
         self.remaining = count

@@ -47,7 +47,7 @@ def score_lines(
     Args:
         network: the trained network.
         vocabulary: its vocabulary.
-        zero_state: a function that returns the zero state of so many streams.
+        zero_state: a function that returns the zero state for a number of streams.
         text: the text, spelled in symbols of the vocabulary.
 
     Yields:

@@ -137,7 +137,7 @@ def config_of(settings: SamplingSettings) -> SamplingConfig:
 
 
 def _known(characters: str, vocabulary: Vocabulary) -> str:
-    """Return those of `characters` that the vocabulary has."""
+    """Return `characters` without the ones that are not in the vocabulary."""
     return vocabulary.decode(vocabulary.encode_known(characters)[0])
 
 

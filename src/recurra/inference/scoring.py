@@ -104,7 +104,7 @@ def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> 
     Args:
         network: the trained network.
         ids: (N,), N >= 2.
-        zero_state: a function that returns the zero state of so many streams.
+        zero_state: a function that returns the zero state for a number of streams.
     """
     count = min(MAX_SCORING_STREAMS, (len(ids) - 1) // (8 * LEAD))
     if count < 2 or not network.reads_side_by_side:
@@ -135,7 +135,7 @@ def evaluate_documents(
         network: the trained network.
         ids: (N,), the text.
         newline: the id of the newline.
-        zero_state: a function that returns the zero state of so many streams.
+        zero_state: a function that returns the zero state for a number of streams.
 
     Raises:
         TextError: if all lines are empty.
@@ -165,7 +165,7 @@ def document_losses(
         network: the trained network.
         documents: the ids of each document.
         newline: the id of the newline.
-        zero_state: a function that returns the zero state of so many streams.
+        zero_state: a function that returns the zero state for a number of streams.
     """
     streams = MAX_SCORING_STREAMS if network.reads_side_by_side else 1
     losses_of = [np.zeros(0, np.float32)] * len(documents)

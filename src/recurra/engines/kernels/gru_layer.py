@@ -32,7 +32,7 @@ ONE = np.float32(1)
 
 
 class GruWeights(NamedTuple):
-    """The recurrent weights of one layer; for `step` those of all layers, with a leading axis L.
+    """The recurrent weights of one layer, or of all layers for `step`, with a leading axis L.
 
     W: in the form of `step_product`.
     b: (1, 3 H).

@@ -30,7 +30,7 @@ ONE = np.float32(1)
 
 
 class MinGruWeights(NamedTuple):
-    """The biases b (1, 2 H) of one layer; for `step` those of all layers (L, 1, 2 H)."""
+    """The biases b of one layer (1, 2 H), or of all layers for `step` (L, 1, 2 H)."""
 
     b: Vector
 

@@ -52,7 +52,7 @@ class Factors(NamedTuple):
 
 
 class MogrifierWeights(NamedTuple):
-    """The recurrent weights of one layer (L = 1); for `step` those of all layers.
+    """The recurrent weights of one layer (L = 1), or of all layers for `step`.
 
     W: (L, ., .), in the form of `step_product`.
     b: (L, 1, 4 H).

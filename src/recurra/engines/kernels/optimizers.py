@@ -182,7 +182,7 @@ def adamw(
     betas: Vector,
     epsilon: np.float32,
 ) -> None:
-    """Update parameters by Adam with decoupled weight decay. The order of operations is that of `network/optimizers`.
+    """Update parameters by Adam with decoupled weight decay. `network/optimizers` has the same order of operations.
 
         m = beta1 m + rest1 g,  s = beta2 s + rest2 g²,  theta = theta · kept - step m / (√s · scale + epsilon)
 
