@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages. `from_code` writes the reference pages, `network_drawings` the figures."""
+"""The configuration of Sphinx. `from_code` writes the reference pages, `network_drawings` the figures."""
 
 from __future__ import annotations
 

@@ -74,7 +74,9 @@ class Finding(NamedTuple):
 def sentences(text: str) -> Iterator[str]:
     """Yield the sentences of `text`, without indented blocks; each piece of code in backticks becomes one word."""
     running = "\n".join("" if line.startswith("    ") else line for line in text.splitlines())
-    for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*|#]|\d+\.)\s)", re.sub(r"``?[^`]+``?", "CODE", running)):
+    for paragraph in re.split(
+        r"\n\s*\n|\n(?=\s*(?:[-*|#]|\d+\.)\s|\S+ {3,}\S)", re.sub(r"``?[^`]+``?", "CODE", running)
+    ):
         yield from re.split(r"(?<=[.!?:;])\s+", " ".join(paragraph.split()))
 
 
@@ -206,7 +208,7 @@ def in_page(path: Path) -> Iterator[Finding]:
     """Yield the findings in the prose of a Markdown page; code blocks are left out."""
     text = path.read_text(encoding="utf-8")
     prose = re.sub(
-        r"^```.*?^```|^(?: {4}|\t).*?$|^\|.*?$",
+        r"^```.*?^```|\$\$.*?\$\$|^(?: {4}|\t).*?$|^\|.*?$",
         lambda block: "\n" * block.group().count("\n"),
         text,
         flags=re.DOTALL | re.MULTILINE,

@@ -45,7 +45,9 @@ class Problem(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """The difference of one gradient from ours.
+    """The difference between one gradient and ours.
+
+    Fields:
 
     max_abs            largest absolute difference of an element
     max_rel            the same, divided by the largest absolute value of our gradient
