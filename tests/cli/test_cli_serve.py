@@ -56,7 +56,7 @@ def test_no_key(call: Call, host: str) -> None:
     with_the_extra()
     code, _, err = call("serve", "nothing", "--host", host, "--allow-host", "gpu.example")
     assert code == 2
-    assert "it needs a key" in err
+    assert "it needs an API key" in err
 
 
 def test_a_weak_key(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_a_taken_port(call: Call, trained: Path) -> None:
         code, _, err = call("serve", trained, "--port", taken.getsockname()[1])
     assert code == 1
     assert "Address already in use" in err
-    assert "hint: another program listens there; `--port 0` takes any free port." in err
+    assert "hint: if another program listens there, `--port 0` selects any free port." in err
 
 
 def test_help(call: Call) -> None:

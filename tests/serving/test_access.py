@@ -1,4 +1,4 @@
-"""Who may call: any address but this machine's own needs a key that nobody guesses."""
+"""Access to the server: every address but loopback needs a strong key."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 import pytest
 
 from recurra.errors import UsageError
-from recurra.serving.access import VARIABLE, Access, access, bits, is_loopback, read_key
+from recurra.serving.access import VARIABLE, Access, access, is_loopback, max_entropy_bits, read_key
 
 KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"])
-def test_loopback(host: str) -> None:
+def test_loopback_addresses_need_no_key(host: str) -> None:
     assert is_loopback(host)
     assert access(host, 8000).key is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "gpu.example", "127.0.0.1.evil.example", ""])  # noqa: S104 - refused
 def test_another_address_needs_a_key(host: str) -> None:
-    with pytest.raises(UsageError, match="lets others reach this server: it needs a key") as caught:
+    with pytest.raises(UsageError, match="reachable from other machines: it needs an API key") as caught:
         access(host, 8000, names=("gpu.example",))
     assert VARIABLE in str(caught.value.hint)
     assert access(host, 8000, names=("gpu.example",), key=KEY).key == KEY
 
 
-def test_every_address_needs_a_name() -> None:
-    with pytest.raises(UsageError, match="by which names do clients call it"):
+def test_wildcard_address_needs_host_names() -> None:
+    with pytest.raises(UsageError, match="listens on every address: add each host name that clients use"):
         access("0.0.0.0", 8000, key=KEY)  # noqa: S104 - refused
 
 
@@ -47,34 +47,34 @@ def test_hosts_of_other_addresses_and_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["http://gpu.example", "a@b", "a b", "gpu.exämple", "a,b", "\x1b[31m"])
-def test_what_is_no_name(name: str) -> None:
+def test_invalid_host_name_is_an_error(name: str) -> None:
     with pytest.raises(UsageError, match="`--allow-host` must be a name"):
         access("127.0.0.1", 8000, names=(name,))
 
 
-def test_own_origins() -> None:
-    own = access("127.0.0.1", 8000, names=("proxy.example",))
+def test_origins_of_this_server() -> None:
+    server_access = access("127.0.0.1", 8000, names=("proxy.example",))
     for origin in ("http://localhost:8000", "https://proxy.example", "HTTP://127.0.0.1:8000"):
-        assert own.is_own_origin(origin)
+        assert server_access.is_own_origin(origin)
     for origin in ("null", "localhost:8000", "ws://localhost:8000", "http://localhost", "http://localhost:8000/x"):
-        assert not own.is_own_origin(origin)
+        assert not server_access.is_own_origin(origin)
 
 
-def test_a_forwarded_port_has_another_number() -> None:
-    own = access("127.0.0.1", 8000, names=("proxy.example", "gpu.example:444"))
+def test_host_name_without_port_is_valid_at_any_port() -> None:
+    server_access = access("127.0.0.1", 8000, names=("proxy.example", "gpu.example:444"))
     for host in ("localhost:9000", "127.0.0.1:81", "[::1]:9", "LOCALHOST", "proxy.example:9000", "gpu.example:444"):
-        assert own.is_own_host(host)
+        assert server_access.is_own_host(host)
     for host in ("evil.example:8000", "localhost.evil.example:8000", "gpu.example:445", "localhost:x", "::1", ""):
-        assert not own.is_own_host(host)
+        assert not server_access.is_own_host(host)
     assert access("192.0.2.7", 81, key=KEY).is_own_host("192.0.2.7:9000")
 
 
-def test_a_page_of_another_port_is_foreign() -> None:
-    """Unless it sends to the very address that it came from."""
-    own = access("127.0.0.1", 8000)
-    assert own.is_own_origin("http://localhost:9000", "LOCALHOST:9000")
-    assert not own.is_own_origin("http://localhost:9000", "localhost:8000")
-    assert not own.is_own_origin("http://", "")
+def test_origin_with_another_port_is_foreign() -> None:
+    """A page may still send requests to the host and port from which it was loaded."""
+    server_access = access("127.0.0.1", 8000)
+    assert server_access.is_own_origin("http://localhost:9000", "LOCALHOST:9000")
+    assert not server_access.is_own_origin("http://localhost:9000", "localhost:8000")
+    assert not server_access.is_own_origin("http://", "")
 
 
 def test_a_key_from_a_file(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_key_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 @pytest.mark.parametrize(
     "key", ["", "hidden", "x" * 500, "abcabcabc" * 5, f"{KEY} and", f"k\u00e9{KEY}", f"{KEY}\n{KEY}"]
 )
-def test_a_key_that_is_too_easy(tmp_path: Path, key: str) -> None:
+def test_weak_key_is_an_error(tmp_path: Path, key: str) -> None:
     (tmp_path / "key").write_text(key)
     with pytest.raises(
         UsageError, match=r"must be printable ASCII without spaces, and have 128 bits or more"
@@ -103,7 +103,7 @@ def test_a_key_that_is_too_easy(tmp_path: Path, key: str) -> None:
     assert not key or key not in str(caught.value)
 
 
-def test_a_key_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_key_file_is_an_error(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(UsageError, match="cannot read the key in"):
             read_key(path)
@@ -115,17 +115,17 @@ def test_a_key_that_cannot_be_read(tmp_path: Path) -> None:
         read_key(tmp_path / "key")
 
 
-def test_bits() -> None:
-    assert bits("aaaa") == 0
-    assert bits("abcd") == 8
-    assert math.isclose(bits("aabb"), 4)
+def test_max_entropy_bits() -> None:
+    assert max_entropy_bits("aaaa") == 0
+    assert max_entropy_bits("abcd") == 8
+    assert math.isclose(max_entropy_bits("aabb"), 4)
 
 
-def test_the_key_is_not_in_the_words_of_an_access() -> None:
+def test_repr_and_session_do_not_contain_the_key() -> None:
     assert KEY not in repr(Access(frozenset(), KEY))
     assert KEY not in Access(frozenset(), KEY).session
 
 
-def test_without_a_key_nothing_is_one() -> None:
+def test_without_a_key_no_candidate_is_valid() -> None:
     assert not Access(frozenset()).is_key("")
     assert not Access(frozenset()).is_session(Access(frozenset()).session)

@@ -1,4 +1,4 @@
-"""The routes that every server has, and errors in one shape."""
+"""The common routes, and errors in one format."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from serving_client import HOST, call, client, run
 KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 
 
-def test_health(guard: Guard) -> None:
-    found = call(guard, "GET", "/health")
-    assert (found.status_code, found.json()) == (200, {"status": "ok"})
+def test_health_returns_ok(guard: Guard) -> None:
+    result = call(guard, "GET", "/health")
+    assert (result.status_code, result.json()) == (200, {"status": "ok"})
 
 
-def test_models(guard: Guard, registry: Registry) -> None:
-    found = call(guard, "GET", "/v1/models").json()
-    assert [one["id"] for one in found["data"]] == ["small", "bytes"]
-    assert found["data"][0] == call(guard, "GET", "/v1/models/small").json()
-    assert found["data"][0] == {
+def test_models_lists_each_model_with_its_sizes(guard: Guard, registry: Registry) -> None:
+    result = call(guard, "GET", "/v1/models").json()
+    assert [one["id"] for one in result["data"]] == ["small", "bytes"]
+    assert result["data"][0] == call(guard, "GET", "/v1/models/small").json()
+    assert result["data"][0] == {
         "id": "small",
         "object": "model",
         "created": 1_700_000_000,
@@ -46,46 +46,46 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_path_is_a_name(guard: Guard, name: str) -> None:
-    found = call(guard, "GET", f"/v1/models/{name}")
-    assert found.status_code == 404
-    assert set(found.json()["error"]) == {"message", "type", "param", "code"}
-    assert "passwd" not in found.text
+def test_a_path_is_not_a_model_name(guard: Guard, name: str) -> None:
+    result = call(guard, "GET", f"/v1/models/{name}")
+    assert result.status_code == 404
+    assert set(result.json()["error"]) == {"message", "type", "param", "code"}
+    assert "passwd" not in result.text
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/health", 405), ("GET", "/docs", 404)]
 )
-def test_errors_of_the_framework_have_our_shape(guard: Guard, method: str, path: str, status: int) -> None:
-    found = call(guard, method, path)
-    assert found.status_code == status
-    assert found.json()["error"]["type"] == "invalid_request_error"
+def test_framework_errors_have_the_error_format(guard: Guard, method: str, path: str, status: int) -> None:
+    result = call(guard, method, path)
+    assert result.status_code == status
+    assert result.json()["error"]["type"] == "invalid_request_error"
 
 
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        (b"", 422, "the body: it is missing."),
-        (b"{", 400, "the body is no JSON."),
+        (b"", 422, "the body: this field is required."),
+        (b"{", 400, "the body is not valid JSON."),
         (b"\xff", 400, "body"),
         (b"[" * 100_000, 400, "body"),
         (b"[]", 422, "the body: "),
-        (b"{}", 422, "`key`: it is missing."),
+        (b"{}", 422, "`key`: this field is required."),
         (b'{"key": 1}', 422, "`key`: "),
         (b'{"key": NaN}', 422, "`key`: "),
-        (b'{"key": "x", "more": 1}', 422, "`more`: there is no such field here."),
-        (b'{"key": "\\ud800"}', 422, "`key`: it has a lone surrogate, which is no character."),
-        (b'{"key": "x", "\\ud800": 1}', 422, "the body: it has a lone surrogate, which is no character."),
+        (b'{"key": "x", "more": 1}', 422, "`more`: this route has no field of this name; see /openapi.json."),
+        (b'{"key": "\\ud800"}', 422, "`key`: the text has a lone surrogate, which is not a character."),
+        (b'{"key": "x", "\\ud800": 1}', 422, "the body: the text has a lone surrogate, which is not a character."),
         (b'{"key": ' + b"9" * 5000 + b"}", 400, "body"),
     ],
 )
-def test_bodies_that_make_no_sense(guard: Guard, body: bytes, status: int, words: str) -> None:
-    found = call(guard, "POST", "/session", content=body, headers={"Content-Type": "application/json"})
-    assert found.status_code == status, found.text
-    assert words in found.json()["error"]["message"]
+def test_invalid_body_is_an_error(guard: Guard, body: bytes, status: int, words: str) -> None:
+    result = call(guard, "POST", "/session", content=body, headers={"Content-Type": "application/json"})
+    assert result.status_code == status, result.text
+    assert words in result.json()["error"]["message"]
 
 
-def test_a_session(registry: Registry) -> None:
+def test_session_cookie_replaces_the_key(registry: Registry) -> None:
     guard = create_application(registry, Access(frozenset({HOST}), KEY, "recurra-8000"))
 
     async def work() -> list[Any]:
@@ -96,23 +96,25 @@ def test_a_session(registry: Registry) -> None:
             right = await one.post("/session", json={"key": KEY})
             return [wrong, odd, before, right, await one.get("/v1/models")]
 
-    found = run(work())
-    assert [one.status_code for one in found] == [401, 401, 401, 204, 200]
-    cookie = found[3].headers["set-cookie"]
+    result = run(work())
+    assert [one.status_code for one in result] == [401, 401, 401, 204, 200]
+    cookie = result[3].headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert KEY not in cookie
     assert cookie.startswith("recurra-8000=")
-    assert "Path" not in cookie  # behind a prefix, the browser sends it to the paths below the prefix alone
+    assert (
+        "Path" not in cookie
+    )  # so that behind a proxy with a path prefix, the browser sends the cookie only to paths with the prefix
 
 
-def test_no_session_where_no_key_is_wanted(guard: Guard) -> None:
-    found = call(guard, "POST", "/session", json={"key": "x"})
-    assert found.status_code == 204
-    assert "set-cookie" not in found.headers
+def test_server_without_a_key_sets_no_cookie(guard: Guard) -> None:
+    result = call(guard, "POST", "/session", json={"key": "x"})
+    assert result.status_code == 204
+    assert "set-cookie" not in result.headers
 
 
-def test_a_bug_is_told_without_its_words(registry: Registry) -> None:
+def test_unexpected_exception_is_reported_without_its_message(registry: Registry) -> None:
     from fastapi import APIRouter
 
     router = APIRouter()
@@ -122,15 +124,15 @@ def test_a_bug_is_told_without_its_words(registry: Registry) -> None:
         raise ValueError("secret words")
 
     guard = create_application(registry, Access(frozenset({HOST})), routers=[router])
-    found = call(guard, "GET", "/broken")
-    assert found.status_code == 500
-    assert found.json()["error"]["code"] == "internal"
-    assert "secret" not in found.text
-    assert found.headers["x-content-type-options"] == "nosniff"
+    result = call(guard, "GET", "/broken")
+    assert result.status_code == 500
+    assert result.json()["error"]["code"] == "internal"
+    assert "secret" not in result.text
+    assert result.headers["x-content-type-options"] == "nosniff"
 
 
-def test_all_that_changes_something_is_a_post(guard: Guard) -> None:
-    """The guard's checks of bodies are for POST; no route may take another method that has one."""
+def test_routes_accept_only_get_and_post(guard: Guard) -> None:
+    """The guard checks bodies of POST only, so that no route may accept another method with a body."""
     application: Any = guard.application
     for path, methods in application.openapi()["paths"].items():
         assert set(methods) <= {"get", "post"}, path

@@ -1,4 +1,4 @@
-"""The bodies that common clients of OpenAI-compatible servers send are accepted, and what has no effect is named."""
+"""Bodies of common clients of OpenAI-compatible servers: accepted, with a warning for each field without effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from serving_client import call
 
 COMPLETIONS = "/v1/completions"
 
-# Clients, what each sends, and the fields that `warnings` must name.
+# The body of each client, and the fields that `warnings` must name.
 BODIES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "curl": ({"model": "small", "prompt": "In the", "max_tokens": 7, "temperature": 0}, set()),
     "openai-python with all parameters": (
@@ -85,26 +85,27 @@ BODIES: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 
 @pytest.mark.parametrize("client", BODIES)
-def test_the_body_of_a_client_is_accepted(guard: Guard, client: str) -> None:
+def test_body_of_a_known_client_is_accepted(guard: Guard, client: str) -> None:
     body, expected = BODIES[client]
-    found = call(guard, "POST", COMPLETIONS, json=body)
-    assert found.status_code == 200, found.text
-    ignored = [warning for warning in found.json()["warnings"] if " is not " in warning]  # others name stop strings
+    result = call(guard, "POST", COMPLETIONS, json=body)
+    assert result.status_code == 200, result.text
+    ignored = [warning for warning in result.json()["warnings"] if " is not " in warning]  # others name stop strings
     assert {warning.partition(" is not ")[0].strip("`") for warning in ignored} == expected
     tokens = body.get("max_tokens", body.get("max_completion_tokens"))
-    assert found.json()["usage"]["completion_tokens"] == tokens
+    assert result.json()["usage"]["completion_tokens"] == tokens
 
 
-@pytest.mark.parametrize(("seed", "told"), [(-2, 2**53 - 2), (2**62 + 5, 5), (2**53, 2**53), (0, 0)])
-def test_any_seed_is_told_as_one_that_writes_the_same_text(guard: Guard, seed: int, told: int) -> None:
+@pytest.mark.parametrize(("seed", "reduced"), [(-2, 2**53 - 2), (2**62 + 5, 5), (2**53, 2**53), (0, 0)])
+def test_response_has_a_seed_that_repeats_the_text(guard: Guard, seed: int, reduced: int) -> None:
     first, second = (
-        call(guard, "POST", COMPLETIONS, json={"prompt": "In", "seed": one}).json()["choices"] for one in (seed, told)
+        call(guard, "POST", COMPLETIONS, json={"prompt": "In", "seed": value}).json()["choices"]
+        for value in (seed, reduced)
     )
-    assert first[0]["seed"] == told
+    assert first[0]["seed"] == reduced
     assert first == second
 
 
-def test_logprobs_true_is_one_unless_top_logprobs_says_more(model: LanguageModel) -> None:
+def test_logprobs_true_means_top_logprobs_or_one(model: LanguageModel) -> None:
     for body, count in (
         ({"logprobs": True}, 1),
         ({"logprobs": True, "top_logprobs": None}, 1),
@@ -125,12 +126,12 @@ def test_logprobs_true_is_one_unless_top_logprobs_says_more(model: LanguageModel
         ({"prompt": ["the", "in"], "logprobs": True, "echo": True}, (limits.MAX_LOGPROB_ENTRIES - 5) // 2),
     ],
 )
-def test_as_many_tokens_as_there_may_be(model: LanguageModel, body: dict[str, Any], most: int) -> None:
+def test_minus_one_requests_as_many_tokens_as_allowed(model: LanguageModel, body: dict[str, Any], most: int) -> None:
     for name in ("max_tokens", "max_completion_tokens"):
-        asked = CompletionRequest.model_validate({name: -1, **body})
-        assert validate(asked, model.vocabulary).config.max_new_tokens == most
+        request = CompletionRequest.model_validate({name: -1, **body})
+        assert validate(request, model.vocabulary).config.max_new_tokens == most
     if most < limits.MAX_TOKENS:
-        with pytest.raises(HTTPError, match=r"together may|may be"):
+        with pytest.raises(HTTPError, match=r"[\d,]+ .*, at most [\d,]+\.$"):
             validate(CompletionRequest.model_validate({"max_tokens": most + 1, **body}), model.vocabulary)
 
 
@@ -141,39 +142,39 @@ def test_as_many_tokens_as_there_may_be(model: LanguageModel, body: dict[str, An
         ({"stop": ["x" * 65]}, "`stop`: String should have at most 64 characters."),
         ({"prompt": []}, "`prompt`: List should have at least 1 item after validation, not 0."),
         ({"suffix": "x"}, "`suffix`: Input should be ''."),
-        ({"messages": [{"role": "user", "content": "Hi"}]}, "`messages`: this route continues a `prompt`; these"),
+        ({"messages": [{"role": "user", "content": "Hi"}]}, "`messages`: the models do not chat: send a `prompt`, "),
     ],
 )
-def test_what_is_refused_is_named_by_its_true_reason(guard: Guard, body: dict[str, Any], words: str) -> None:
-    found = call(guard, "POST", COMPLETIONS, json=body)
-    assert found.status_code == 422
-    assert words in found.json()["error"]["message"]
+def test_error_states_the_field_and_the_reason(guard: Guard, body: dict[str, Any], words: str) -> None:
+    result = call(guard, "POST", COMPLETIONS, json=body)
+    assert result.status_code == 422
+    assert words in result.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions", "/v1/embeddings", "/completions"])
-def test_a_route_that_is_not_there_names_those_that_are(guard: Guard, path: str) -> None:
-    found = call(guard, "POST", path, json={"messages": []})
-    assert found.status_code == 404
-    message = found.json()["error"]["message"]
+def test_unknown_route_lists_the_routes(guard: Guard, path: str) -> None:
+    result = call(guard, "POST", path, json={"messages": []})
+    assert result.status_code == 404
+    message = result.json()["error"]["message"]
     assert "/v1/completions" in message
     assert "/v1/models" in message
     assert ("do not chat" in message) == ("chat" in path)
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/models", "/v1/models/small", "/openapi.json", "/nothing"])
-def test_head_is_answered_as_get_without_a_body(guard: Guard, path: str) -> None:
+def test_head_equals_get_without_a_body(guard: Guard, path: str) -> None:
     head, get = call(guard, "HEAD", path), call(guard, "GET", path)
     assert (head.status_code, head.content) == (get.status_code, b"")
     assert head.headers == get.headers
 
 
-def test_head_of_what_is_posted(guard: Guard) -> None:
+def test_head_of_a_post_route_is_status_405(guard: Guard) -> None:
     assert call(guard, "HEAD", COMPLETIONS).status_code == 405
 
 
-def test_the_schema_allows_what_is_accepted(guard: Guard) -> None:
-    told = call(guard, "GET", "/openapi.json").json()["components"]["schemas"]
+def test_schema_allows_unknown_fields_of_completions(guard: Guard) -> None:
+    schemas = call(guard, "GET", "/openapi.json").json()["components"]["schemas"]
     for name in ("CompletionRequest", "StreamOptions"):
-        assert (told[name]["additionalProperties"], told[name]["maxProperties"]) == (True, 64)
-    assert {"max_completion_tokens", "ignore_eos", "top_logprobs"} < set(told["CompletionRequest"]["properties"])
-    assert told["ScoreRequest"]["additionalProperties"] is False
+        assert (schemas[name]["additionalProperties"], schemas[name]["maxProperties"]) == (True, 64)
+    assert {"max_completion_tokens", "ignore_eos", "top_logprobs"} < set(schemas["CompletionRequest"]["properties"])
+    assert schemas["ScoreRequest"]["additionalProperties"] is False

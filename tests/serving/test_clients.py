@@ -1,4 +1,4 @@
-"""Clients that others wrote, unmodified: OpenAI's package, and the forms in which an evaluation harness asks."""
+"""Unmodified clients: OpenAI's package, and the requests of an evaluation harness."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JSON = "Content-Type: application/json\r\n"
 
 @pytest.fixture(scope="module")
 def official(running: Running) -> Iterator[openai.OpenAI]:
-    """OpenAI's client; without a key of ours any will do."""
+    """OpenAI's client; the server has no key, so that any key is accepted."""
     with openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0) as one:
         yield one
 
@@ -37,18 +37,18 @@ def test_the_official_client_lists_models(official: openai.OpenAI) -> None:
     assert official.models.retrieve("small").owned_by == "recurra"
 
 
-def test_the_official_client_completes(official: openai.OpenAI, model: LanguageModel) -> None:
-    found = official.completions.create(
+def test_the_official_client_gets_the_text_of_sample(official: openai.OpenAI, model: LanguageModel) -> None:
+    result = official.completions.create(
         model="small", prompt="In the", max_tokens=50, seed=3, temperature=0.8, extra_body={"top_k": 8, "min_p": 0.01}
     )
     expected = model.sample("In the", max_new_tokens=50, seed=3, temperature=0.8, top_k=8, min_p=0.01)
-    assert found.choices[0].text == expected
-    assert found.choices[0].finish_reason == "length"
-    assert found.usage is not None
-    assert found.usage.total_tokens == 56
+    assert result.choices[0].text == expected
+    assert result.choices[0].finish_reason == "length"
+    assert result.usage is not None
+    assert result.usage.total_tokens == 56
 
 
-def test_the_official_client_streams(official: openai.OpenAI, model: LanguageModel) -> None:
+def test_the_official_client_gets_a_stream(official: openai.OpenAI, model: LanguageModel) -> None:
     chunks = list(
         official.completions.create(
             model="small", prompt="In", max_tokens=200, n=2, seed=3, stop=["wb"], logprobs=2, stream=True,
@@ -66,17 +66,17 @@ def test_the_official_client_streams(official: openai.OpenAI, model: LanguageMod
     assert chunks[-1].usage.prompt_tokens == 2
 
 
-def test_the_official_client_echoes(official: openai.OpenAI, model: LanguageModel) -> None:
-    found = official.completions.create(model="small", prompt="In the word", max_tokens=0, echo=True, logprobs=1)
-    logs = found.choices[0].logprobs
+def test_the_official_client_gets_an_echo_with_its_score(official: openai.OpenAI, model: LanguageModel) -> None:
+    result = official.completions.create(model="small", prompt="In the word", max_tokens=0, echo=True, logprobs=1)
+    logs = result.choices[0].logprobs
     assert logs is not None
     assert logs.token_logprobs is not None
     total = math.log(len(model.vocabulary)) - math.fsum(log for log in logs.token_logprobs if log is not None)
     assert total == pytest.approx(model.score("In the word").nats, abs=1e-6)
 
 
-def test_the_official_client_is_told_what_is_wrong(official: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="there is no model of that name") as missing:
+def test_the_official_client_raises_its_own_exceptions(official: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="`model` is not the name of a served model") as missing:
         official.completions.create(model="none", prompt="")
     assert missing.value.code == "model_not_found"
     with pytest.raises(openai.UnprocessableEntityError, match="`temperature`") as wrong:
@@ -88,7 +88,7 @@ def test_the_official_client_is_told_what_is_wrong(official: openai.OpenAI) -> N
         official.chat.completions.create(model="small", messages=[{"role": "user", "content": "x"}])
 
 
-def test_the_official_client_leaves_a_stream(official: openai.OpenAI) -> None:
+def test_the_official_client_closes_a_stream_early(official: openai.OpenAI) -> None:
     with official.completions.create(model="small", prompt="", max_tokens=65_536, n=16, stream=True) as stream:
         next(iter(stream))
     assert official.completions.create(model="small", prompt="", max_tokens=1).choices
@@ -102,14 +102,14 @@ HARNESS = [
 
 
 @pytest.mark.parametrize("form", HARNESS)
-def test_a_harness_gets_the_likelihood_of_a_continuation(
+def test_evaluation_harness_gets_log_p_of_a_continuation(
     running: Running, model: LanguageModel, form: dict[str, object]
 ) -> None:
-    """Its sums, as it makes them: after the context, without the token that was written; and whether all is greedy."""
+    """Compute the sum of log p as the harness does: after the context, without the generated token; and `is_greedy`."""
     pairs = [("In the", " word"), ("a", " beginning"), ("the", "x")]
     body = {"model": "small", "prompt": [context + rest for context, rest in pairs]} | form
-    found = httpx.post(f"{running.url}/v1/completions", json=body, timeout=PATIENCE).json()
-    for choice, (context, rest) in zip(sorted(found["choices"], key=lambda one: one["index"]), pairs, strict=True):
+    result = httpx.post(f"{running.url}/v1/completions", json=body, timeout=PATIENCE).json()
+    for choice, (context, rest) in zip(sorted(result["choices"], key=lambda one: one["index"]), pairs, strict=True):
         end = -1 if form["max_tokens"] else None
         logs = choice["logprobs"]["token_logprobs"][len(context) : end]
         tops = choice["logprobs"]["top_logprobs"][len(context) : end]
@@ -129,12 +129,12 @@ def locked(start: Callable[..., Running]) -> Running:
     return start(**{VARIABLE: KEY})
 
 
-def test_the_key(locked: Running) -> None:
+def test_only_a_client_with_the_key_is_served(locked: Running) -> None:
     with openai.OpenAI(base_url=f"{locked.url}/v1", api_key=KEY, max_retries=0) as one:
         assert one.completions.create(model="small", prompt="", max_tokens=3).choices
     with (
         openai.OpenAI(base_url=f"{locked.url}/v1", api_key="none", max_retries=0) as one,
-        pytest.raises(openai.AuthenticationError, match="this server wants its key"),
+        pytest.raises(openai.AuthenticationError, match="lacks the key of this server"),
     ):
         one.models.list()
     assert httpx.get(f"{locked.url}/health").status_code == 200
@@ -147,7 +147,7 @@ def completion(running: Running, body: dict[str, object]) -> bytes:
     return request(running.host, "/v1/completions", method="POST", extra=head) + data
 
 
-def test_a_signal_ends_streams_soon_and_says_why(start: Callable[..., Running]) -> None:
+def test_signal_ends_streams_with_an_error(start: Callable[..., Running]) -> None:
     running = start()
     with (
         running.connect() as stream,
@@ -155,7 +155,9 @@ def test_a_signal_ends_streams_soon_and_says_why(start: Callable[..., Running]) 
         running.connect() as mute,
         running.connect() as read,
     ):
-        mute.sendall(completion(running, {"max_tokens": 60_000, "n": 16, "stream": True}))  # whose answer nobody takes
+        mute.sendall(
+            completion(running, {"max_tokens": 60_000, "n": 16, "stream": True})
+        )  # the client never reads the response
         data = json.dumps({"input": "In the word " * 5_000}).encode()
         head = f"{JSON}Content-Length: {len(data)}\r\n"
         read.sendall(request(running.host, "/v1/score", method="POST", extra=head) + data)
@@ -163,16 +165,16 @@ def test_a_signal_ends_streams_soon_and_says_why(start: Callable[..., Running]) 
         waiting.sendall(completion(running, {"max_tokens": 65_536, "n": 16, "temperature": 0.1}))
         assert stream.recv(1) == b"H"
         running.process.terminate()
-        told, answered = rest_of(stream), rest_of(waiting)
-    code, said = running.ended()
+        events, response = rest_of(stream), rest_of(waiting)
+    code, log = running.ended()
     assert code == 143
-    assert b"[DONE]" in told or b"the server is about to stop" in told
-    assert answered.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 "))
-    assert said.splitlines()[-1] == "stopped by SIGTERM."
-    assert "Traceback" not in said
+    assert b"[DONE]" in events or b"the server is shutting down" in events
+    assert response.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 "))
+    assert log.splitlines()[-1] == "stopped by SIGTERM."
+    assert "Traceback" not in log
 
 
-def test_slow_readers_and_half_requests_keep_nobody_out(running: Running) -> None:
+def test_slow_clients_do_not_block_others(running: Running) -> None:
     with contextlib.ExitStack() as held:
         slow = [held.enter_context(running.connect()) for _ in range(20)]
         half = [held.enter_context(running.connect()) for _ in range(40)]
@@ -182,12 +184,12 @@ def test_slow_readers_and_half_requests_keep_nobody_out(running: Running) -> Non
             connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost:")
         for _ in range(3):
             assert httpx.get(f"{running.url}/health", timeout=PATIENCE).status_code == 200
-            found = httpx.post(f"{running.url}/v1/completions", json={"max_tokens": 5}, timeout=PATIENCE)
-            assert found.status_code == 200
+            result = httpx.post(f"{running.url}/v1/completions", json={"max_tokens": 5}, timeout=PATIENCE)
+            assert result.status_code == 200
 
 
-def test_a_long_text_keeps_no_stream_waiting(running: Running) -> None:
-    """All is answered while long texts are read; that it is soon is for the benchmark to say."""
+def test_scoring_long_texts_does_not_block_completions(running: Running) -> None:
+    """The server completes requests while it scores long texts; benchmarks/serving_load.py measures how soon."""
     long = {"input": "In the word " * 5_000}
     with httpx.Client(base_url=running.url, timeout=PATIENCE) as one:
         connections = [running.connect() for _ in range(5)]

@@ -1,4 +1,4 @@
-"""`/v1/completions` in this process: the texts of the command line, in OpenAI's shape."""
+"""`/v1/completions` in this process: the texts of the command line, in OpenAI's format."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ def ask(guard: Guard, **body: Any) -> httpx.Response:
 
 
 def choices(guard: Guard, **body: Any) -> list[Any]:
-    found = ask(guard, **body)
-    assert found.status_code == 200, found.text
-    got: list[Any] = found.json()["choices"]
+    result = ask(guard, **body)
+    assert result.status_code == 200, result.text
+    got: list[Any] = result.json()["choices"]
     return got
 
 
 def streamed(guard: Guard, **body: Any) -> list[Any]:
-    """The objects of a stream, which ends with [DONE]."""
-    found = ask(guard, stream=True, **body)
-    assert found.headers["content-type"].startswith("text/event-stream")
-    lines = [line.removeprefix("data: ") for line in found.text.split("\n\n") if line]
+    """Return the JSON objects of a stream, which must end with [DONE]."""
+    result = ask(guard, stream=True, **body)
+    assert result.headers["content-type"].startswith("text/event-stream")
+    lines = [line.removeprefix("data: ") for line in result.text.split("\n\n") if line]
     assert lines[-1] == "[DONE]"
     return [json.loads(line) for line in lines[:-1]]
 
 
-def together(chunks: list[Any], index: int = 0) -> tuple[str, dict[str, list[Any]], str | None]:
-    """Text, log-probabilities and end of a choice that came in chunks."""
-    own = [choice for chunk in chunks for choice in chunk["choices"] if choice["index"] == index]
+def joined(chunks: list[Any], index: int = 0) -> tuple[str, dict[str, list[Any]], str | None]:
+    """Join the chunks of one choice: return its text, log-probabilities and finish reason."""
+    reference = [choice for chunk in chunks for choice in chunk["choices"] if choice["index"] == index]
     logs: dict[str, list[Any]] = {}
-    for choice in own:
+    for choice in reference:
         for name, values in (choice["logprobs"] or {}).items():
             logs.setdefault(name, []).extend(values or [])
-    assert all(choice["finish_reason"] is None for choice in own[:-1])
-    return "".join(choice["text"] for choice in own), logs, own[-1]["finish_reason"]
+    assert all(choice["finish_reason"] is None for choice in reference[:-1])
+    return "".join(choice["text"] for choice in reference), logs, reference[-1]["finish_reason"]
 
 
 SETTINGS: list[dict[str, Any]] = [
@@ -59,53 +59,53 @@ SETTINGS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("name", ["small", "bytes"])
-def test_the_text_is_that_of_sample(
+def test_text_equals_sample(
     guard: Guard, model: LanguageModel, bytes_model: LanguageModel, settings: dict[str, Any], name: str
 ) -> None:
-    own = {"small": model, "bytes": bytes_model}[name]
-    expected = own.sample("In the", max_new_tokens=90, seed=7, **settings)
-    found = choices(guard, model=name, prompt="In the", max_tokens=90, seed=7, **settings)
-    assert [one["text"] for one in found] == [expected]
-    text, _, ended = together(streamed(guard, model=name, prompt="In the", max_tokens=90, seed=7, **settings))
-    assert (text, ended) == (expected, found[0]["finish_reason"])
+    reference = {"small": model, "bytes": bytes_model}[name]
+    expected = reference.sample("In the", max_new_tokens=90, seed=7, **settings)
+    result = choices(guard, model=name, prompt="In the", max_tokens=90, seed=7, **settings)
+    assert [one["text"] for one in result] == [expected]
+    text, _, ended = joined(streamed(guard, model=name, prompt="In the", max_tokens=90, seed=7, **settings))
+    assert (text, ended) == (expected, result[0]["finish_reason"])
 
 
-def test_several_choices_have_the_seeds_that_follow(guard: Guard, model: LanguageModel) -> None:
-    found = choices(guard, prompt=["In", "the"], n=3, max_tokens=20, seed=5)
+def test_choices_have_consecutive_seeds(guard: Guard, model: LanguageModel) -> None:
+    result = choices(guard, prompt=["In", "the"], n=3, max_tokens=20, seed=5)
     expected = [model.sample(prompt, max_new_tokens=20, seed=5 + i) for prompt in ("In", "the") for i in range(3)]
-    assert [one["text"] for one in found] == expected
-    assert [one["index"] for one in found] == list(range(6))
-    assert [one["seed"] for one in found] == [5, 6, 7, 5, 6, 7]
+    assert [one["text"] for one in result] == expected
+    assert [one["index"] for one in result] == list(range(6))
+    assert [one["seed"] for one in result] == [5, 6, 7, 5, 6, 7]
     chunks = streamed(guard, prompt=["In", "the"], n=3, max_tokens=20, seed=5)
-    assert [together(chunks, index)[0] for index in range(6)] == expected
+    assert [joined(chunks, index)[0] for index in range(6)] == expected
 
 
-def test_best_of(guard: Guard, model: LanguageModel) -> None:
+def test_best_of_equals_sample_and_rejects_streams(guard: Guard, model: LanguageModel) -> None:
     expected = [model.sample(one, max_new_tokens=20, seed=1, best_of=9) for one in ("In", "at")]
     assert [one["text"] for one in choices(guard, prompt=["In", "at"], best_of=9, max_tokens=20, seed=1)] == expected
     assert expected[0] != model.sample("In", max_new_tokens=20, seed=1)
     for wrong in ({"n": 2, "best_of": 3}, {"best_of": 2, "stream": True}):
-        found = ask(guard, **wrong)
-        assert (found.status_code, found.json()["error"]["param"]) == (422, "best_of")
+        result = ask(guard, **wrong)
+        assert (result.status_code, result.json()["error"]["param"]) == (422, "best_of")
 
 
-def test_ids_are_those_of_the_vocabulary(guard: Guard, model: LanguageModel) -> None:
+def test_prompt_ids_equal_the_prompt_text(guard: Guard, model: LanguageModel) -> None:
     ids = model.vocabulary.encode("In the").tolist()
     expected = choices(guard, prompt=["In the"], max_tokens=30, seed=3)
     assert choices(guard, prompt=ids, max_tokens=30, seed=3) == expected
     assert choices(guard, prompt=[ids], max_tokens=30, seed=3) == expected
-    found = ask(guard, prompt=[len(model.vocabulary)])
-    assert found.status_code == 422
-    assert "the model's ids are 0 to" in found.json()["error"]["message"]
+    result = ask(guard, prompt=[len(model.vocabulary)])
+    assert result.status_code == 422
+    assert "the model's vocabulary, which has ids 0 to" in result.json()["error"]["message"]
 
 
-def test_without_a_seed_the_one_that_was_drawn_is_told(guard: Guard) -> None:
+def test_response_has_the_drawn_seed(guard: Guard) -> None:
     first = choices(guard, max_tokens=50)[0]
     assert first["text"] == choices(guard, max_tokens=50, seed=first["seed"])[0]["text"]
     assert first["text"] != choices(guard, max_tokens=50)[0]["text"]
 
 
-def test_nulls_are_the_defaults(guard: Guard) -> None:
+def test_null_selects_the_default(guard: Guard) -> None:
     names = [
         "max_tokens",
         "temperature",
@@ -129,28 +129,28 @@ def test_nulls_are_the_defaults(guard: Guard) -> None:
         "model",
     ]
     nulls = dict.fromkeys([*names, "logit_bias"])
-    found = choices(guard, prompt="In", seed=1, **nulls)
-    assert found == choices(guard, prompt="In", seed=1)
-    assert len(found[0]["text"]) == 16
+    result = choices(guard, prompt="In", seed=1, **nulls)
+    assert result == choices(guard, prompt="In", seed=1)
+    assert len(result[0]["text"]) == 16
 
 
-def test_a_whole_number_may_be_written_with_a_point(guard: Guard) -> None:
+def test_float_without_fraction_is_an_integer(guard: Guard) -> None:
     expected = choices(guard, prompt=[1, 2], max_tokens=20, seed=3)
     body = '{"prompt": [1.0, 2.0], "max_tokens": 20.0, "seed": 3e0}'
-    found = call(guard, "POST", "/v1/completions", content=body, headers={"Content-Type": "application/json"})
-    assert found.json()["choices"] == expected
+    result = call(guard, "POST", "/v1/completions", content=body, headers={"Content-Type": "application/json"})
+    assert result.json()["choices"] == expected
 
 
-def test_the_shape(guard: Guard) -> None:
-    found = ask(guard, prompt="In the", max_tokens=4, seed=0, user="someone").json()
-    assert set(found) == {"id", "object", "created", "model", "choices", "usage", "warnings"}
-    assert (found["object"], found["model"], found["warnings"]) == ("text_completion", "small", [])
-    assert found["usage"] == {"prompt_tokens": 6, "completion_tokens": 4, "total_tokens": 10}
-    assert found["choices"][0]["logprobs"] is None
-    assert found["choices"][0]["finish_reason"] == "length"
+def test_response_has_the_fields_of_openai(guard: Guard) -> None:
+    result = ask(guard, prompt="In the", max_tokens=4, seed=0, user="someone").json()
+    assert set(result) == {"id", "object", "created", "model", "choices", "usage", "warnings"}
+    assert (result["object"], result["model"], result["warnings"]) == ("text_completion", "small", [])
+    assert result["usage"] == {"prompt_tokens": 6, "completion_tokens": 4, "total_tokens": 10}
+    assert result["choices"][0]["logprobs"] is None
+    assert result["choices"][0]["finish_reason"] == "length"
 
 
-def test_usage_of_a_stream(guard: Guard) -> None:
+def test_last_event_of_a_stream_has_the_usage(guard: Guard) -> None:
     chunks = streamed(guard, prompt="In the", max_tokens=40, stream_options={"include_usage": True})
     assert chunks[-1]["choices"] == []
     assert chunks[-1]["usage"] == {"prompt_tokens": 6, "completion_tokens": 40, "total_tokens": 46}
@@ -161,21 +161,21 @@ def test_usage_of_a_stream(guard: Guard) -> None:
 
 @pytest.mark.parametrize("likeliest", [0, 1, 3, 20])
 @pytest.mark.parametrize("name", ["small", "bytes"])
-def test_logprobs_of_what_is_written(
+def test_logprobs_equal_those_of_samples(
     guard: Guard, model: LanguageModel, bytes_model: LanguageModel, likeliest: int, name: str
 ) -> None:
-    own = {"small": model, "bytes": bytes_model}[name]
-    asked: dict[str, Any] = {"model": name, "prompt": "In the", "max_tokens": 60, "seed": 2, "logprobs": likeliest}
-    found = choices(guard, **asked)[0]
-    sample = own.samples("In the", max_new_tokens=60, seed=2)[0]
-    logs = found["logprobs"]
+    reference = {"small": model, "bytes": bytes_model}[name]
+    fields: dict[str, Any] = {"model": name, "prompt": "In the", "max_tokens": 60, "seed": 2, "logprobs": likeliest}
+    result = choices(guard, **fields)[0]
+    sample = reference.samples("In the", max_new_tokens=60, seed=2)[0]
+    logs = result["logprobs"]
     assert logs["token_logprobs"] == pytest.approx(sample.log_probabilities.tolist(), abs=1e-6)
     assert len(logs["tokens"]) == len(logs["text_offset"]) == 60
-    if not own.vocabulary.is_bytes:
-        assert "".join(logs["tokens"]) == found["text"] == sample.symbols
+    if not reference.vocabulary.is_bytes:
+        assert "".join(logs["tokens"]) == result["text"] == sample.symbols
         assert logs["text_offset"] == list(range(60))
-    assert together(streamed(guard, **asked))[:2] == (
-        found["text"],
+    assert joined(streamed(guard, **fields))[:2] == (
+        result["text"],
         logs | {"top_logprobs": logs["top_logprobs"] or []},
     )
     if not likeliest:
@@ -183,39 +183,41 @@ def test_logprobs_of_what_is_written(
         return
     for token, log, top in zip(logs["tokens"], logs["token_logprobs"], logs["top_logprobs"], strict=True):
         assert top[token] == log
-        assert len(top) in (min(likeliest, len(own.vocabulary)), likeliest + 1)
+        assert len(top) in (min(likeliest, len(reference.vocabulary)), likeliest + 1)
         assert max(top.values()) == next(iter(top.values()))
 
 
-def test_the_likeliest_are_the_models(guard: Guard, model: LanguageModel) -> None:
-    """All K probabilities at a place are the reference's, after an unshown newline."""
-    found = choices(guard, prompt="In", max_tokens=1, logprobs=20)[0]["logprobs"]["top_logprobs"][0]
+def test_top_logprobs_equal_the_model(guard: Guard, model: LanguageModel) -> None:
+    """Compare all probabilities at one position with the model, which reads a newline before the prompt."""
+    result = choices(guard, prompt="In", max_tokens=1, logprobs=20)[0]["logprobs"]["top_logprobs"][0]
     ids = model.vocabulary.encode("\nIn")
     logs, _ = model.reader.log_probabilities(ids, model.zero_state())
     expected = {model.vocabulary.symbols[k]: float(logs[-1][k]) for k in range(len(model.vocabulary))}
-    for token, log in found.items():
+    for token, log in result.items():
         assert log == pytest.approx(expected[token], abs=1e-6)
-    assert sum(map(math.exp, found.values())) <= 1 + 1e-6
+    assert sum(map(math.exp, result.values())) <= 1 + 1e-6
 
 
 @pytest.mark.parametrize("text", ["In the beginning", "I", "ßIn the ß日 word", "ß", "the\nword\n" * 300])
 @pytest.mark.parametrize("name", ["small", "bytes"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_echo_adds_up_to_the_score(
+def test_log_probabilities_of_an_echo_sum_to_the_score(
     guard: Guard, model: LanguageModel, bytes_model: LanguageModel, text: str, name: str, stream: bool
 ) -> None:
-    own = {"small": model, "bytes": bytes_model}[name]
-    asked: dict[str, Any] = {"model": name, "prompt": text, "max_tokens": 0, "echo": True, "logprobs": 1}
+    reference = {"small": model, "bytes": bytes_model}[name]
+    fields: dict[str, Any] = {"model": name, "prompt": text, "max_tokens": 0, "echo": True, "logprobs": 1}
     if stream:
-        echoed, logs, ended = together(streamed(guard, **asked))
+        echoed, logs, ended = joined(streamed(guard, **fields))
     else:
-        found = choices(guard, **asked)[0]
-        echoed, logs, ended = found["text"], found["logprobs"], found["finish_reason"]
+        result = choices(guard, **fields)[0]
+        echoed, logs, ended = result["text"], result["logprobs"], result["finish_reason"]
     assert (echoed, ended) == (text, "length")
-    score = own.score(text)
+    score = reference.score(text)
     known = score.characters > score.unknown_characters
     assert logs["token_logprobs"].count(None) == known
-    nats = known * math.log(len(own.vocabulary)) - math.fsum(log for log in logs["token_logprobs"] if log is not None)
+    nats = known * math.log(len(reference.vocabulary)) - math.fsum(
+        log for log in logs["token_logprobs"] if log is not None
+    )
     assert nats == pytest.approx(score.nats, abs=1e-6)
     assert len(logs["tokens"]) == score.characters
     if text.isascii():
@@ -227,10 +229,10 @@ def test_an_echo_adds_up_to_the_score(
         )
 
 
-def test_what_was_expected_in_place_of_an_unknown_character(guard: Guard) -> None:
-    asked: dict[str, Any] = {"max_tokens": 0, "echo": True, "logprobs": 3}
-    logs = choices(guard, prompt="ßInßß th日", **asked)[0]["logprobs"]
-    plain = choices(guard, prompt="In the", **asked)[0]["logprobs"]
+def test_top_logprobs_at_an_unknown_character(guard: Guard) -> None:
+    fields: dict[str, Any] = {"max_tokens": 0, "echo": True, "logprobs": 3}
+    logs = choices(guard, prompt="ßInßß th日", **fields)[0]["logprobs"]
+    plain = choices(guard, prompt="In the", **fields)[0]["logprobs"]
     assert logs["top_logprobs"][:2] == [None, None]
     assert [log is None for log in logs["token_logprobs"]] == [False, True] + [False] * 7
     for place in (3, 4):
@@ -238,25 +240,27 @@ def test_what_was_expected_in_place_of_an_unknown_character(guard: Guard) -> Non
         assert list(logs["top_logprobs"][place].items()) == [*expected, ("ß", logs["token_logprobs"][place])]
     assert list(logs["top_logprobs"][8].items())[:3] == list(plain["top_logprobs"][5].items())[:3]
     assert logs["token_logprobs"][8] == pytest.approx(-(24 + 3 * 8) * math.log(2))
-    assert choices(guard, prompt="ß", **asked)[0]["logprobs"]["top_logprobs"] == [None]
+    assert choices(guard, prompt="ß", **fields)[0]["logprobs"]["top_logprobs"] == [None]
 
 
-def test_an_echo_of_ids(guard: Guard, model: LanguageModel) -> None:
+def test_echo_of_ids_equals_echo_of_text(guard: Guard, model: LanguageModel) -> None:
     ids = model.vocabulary.encode("In the").tolist()
-    asked: dict[str, Any] = {"max_tokens": 0, "echo": True, "logprobs": 2}
-    assert choices(guard, prompt=ids, **asked)[0]["logprobs"] == choices(guard, prompt="In the", **asked)[0]["logprobs"]
+    fields: dict[str, Any] = {"max_tokens": 0, "echo": True, "logprobs": 2}
+    assert (
+        choices(guard, prompt=ids, **fields)[0]["logprobs"] == choices(guard, prompt="In the", **fields)[0]["logprobs"]
+    )
 
 
-def test_an_echo_and_what_follows(guard: Guard, model: LanguageModel) -> None:
-    """The form in which an evaluation harness asks: a prompt, one token more, greedily."""
-    asked: dict[str, Any] = {
+def test_echo_with_one_generated_token(guard: Guard, model: LanguageModel) -> None:
+    """Send the request of an evaluation harness: echo a prompt and generate one token greedily."""
+    fields: dict[str, Any] = {
         "prompt": ["In the", "a word"],
         "temperature": 0,
         "max_tokens": 1,
         "logprobs": 1,
         "echo": True,
     }
-    for one, prompt in zip(choices(guard, **asked, seed=1234), asked["prompt"], strict=True):
+    for one, prompt in zip(choices(guard, **fields, seed=1234), fields["prompt"], strict=True):
         logs = one["logprobs"]
         assert one["text"] == prompt + model.sample(prompt, max_new_tokens=1, temperature=0)
         assert {len(values) for values in logs.values()} == {7}
@@ -268,29 +272,36 @@ def test_an_echo_and_what_follows(guard: Guard, model: LanguageModel) -> None:
 
 
 def test_bytes_are_streamed_as_whole_characters(guard: Guard, bytes_model: LanguageModel) -> None:
-    asked: dict[str, Any] = {"model": "bytes", "prompt": "é", "max_tokens": 400, "seed": 4, "echo": True, "logprobs": 0}
-    chunks = streamed(guard, **asked)
-    text, logs, _ = together(chunks)
+    fields: dict[str, Any] = {
+        "model": "bytes",
+        "prompt": "é",
+        "max_tokens": 400,
+        "seed": 4,
+        "echo": True,
+        "logprobs": 0,
+    }
+    chunks = streamed(guard, **fields)
+    text, logs, _ = joined(chunks)
     assert text == "é" + bytes_model.sample("é", max_new_tokens=400, seed=4)
-    assert text == choices(guard, **asked)[0]["text"]
+    assert text == choices(guard, **fields)[0]["text"]
     assert logs["tokens"][:2] == ["bytes:\\xc3", "bytes:\\xa9"]
     assert logs["text_offset"][:2] == [0, 0]
     assert logs["text_offset"] == sorted(logs["text_offset"])
     assert len(logs["tokens"]) == 402
 
 
-def test_unknown_characters_are_left_out_and_told(guard: Guard, model: LanguageModel) -> None:
-    found = ask(guard, prompt="Inß the", max_tokens=20, seed=1).json()
-    assert found["choices"][0]["text"] == model.sample("In the", max_new_tokens=20, seed=1)
-    assert found["warnings"] == ["prompt 0: the model does not know 'ß' (U+00DF): left out."]
-    assert found["usage"]["prompt_tokens"] == 6
+def test_unknown_characters_are_omitted_with_a_warning(guard: Guard, model: LanguageModel) -> None:
+    result = ask(guard, prompt="Inß the", max_tokens=20, seed=1).json()
+    assert result["choices"][0]["text"] == model.sample("In the", max_new_tokens=20, seed=1)
+    assert result["warnings"] == ["prompt 0: characters outside the model's vocabulary are omitted: 'ß' (U+00DF)."]
+    assert result["usage"]["prompt_tokens"] == 6
 
 
-def test_nothing_to_write(guard: Guard) -> None:
-    for asked in ({"max_tokens": 0}, {"max_tokens": 0, "n": 2, "prompt": ["a", ""]}):
-        found = choices(guard, **asked)
-        assert {(one["text"], one["finish_reason"]) for one in found} == {("", "length")}
-    assert together(streamed(guard, max_tokens=0)) == ("", {}, "length")
+def test_zero_tokens_give_an_empty_text(guard: Guard) -> None:
+    for fields in ({"max_tokens": 0}, {"max_tokens": 0, "n": 2, "prompt": ["a", ""]}):
+        result = choices(guard, **fields)
+        assert {(one["text"], one["finish_reason"]) for one in result} == {("", "length")}
+    assert joined(streamed(guard, max_tokens=0)) == ("", {}, "length")
     assert choices(guard, prompt="", max_tokens=0, echo=True, logprobs=1)[0]["logprobs"]["tokens"] == []
 
 
@@ -311,29 +322,43 @@ WRONG: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda value: repr(value)[:30])
-def test_what_is_out_of_range(guard: Guard, name: str, value: Any) -> None:
+def test_value_out_of_range_is_an_error(guard: Guard, name: str, value: Any) -> None:
     body = json.dumps({name: value})
-    found = call(guard, "POST", "/v1/completions", content=body, headers={"Content-Type": "application/json"})
-    error = found.json()["error"]
-    assert (found.status_code, error["param"], error["type"]) == (422, name, "invalid_request_error")
-    assert len(found.content) < 500
+    result = call(guard, "POST", "/v1/completions", content=body, headers={"Content-Type": "application/json"})
+    error = result.json()["error"]
+    assert (result.status_code, error["param"], error["type"]) == (422, name, "invalid_request_error")
+    assert len(result.content) < 500
 
 
 @pytest.mark.parametrize(
     ("body", "param", "words"),
     [
-        ({"prompt": ["a"] * 100, "n": 3}, "n", "prompts times choices may be 256, and are 300"),
-        ({"prompt": ["a"] * 10, "best_of": 26}, "n", "prompts times choices may be 256, and are 260"),
-        ({"n": 17, "max_tokens": 65_536}, "max_tokens", "all choices together may read and write 1,048,576 tokens"),
-        ({"prompt": "x" * 65_536, "n": 16}, "max_tokens", "may read and write 1,048,576 tokens"),
-        ({"max_tokens": 65_536, "logprobs": 3}, "logprobs", "tokens times logprobs may be 131,072"),
+        ({"prompt": ["a"] * 100, "n": 3}, "n", "300 choices (prompts times `n` or `best_of`), at most 256"),
+        ({"prompt": ["a"] * 10, "best_of": 26}, "n", "260 choices (prompts times `n` or `best_of`), at most 256"),
+        (
+            {"n": 17, "max_tokens": 65_536},
+            "max_tokens",
+            "1,114,112 tokens to read and generate in all choices, at most 1,048,576",
+        ),
+        (
+            {"prompt": "x" * 65_536, "n": 16},
+            "max_tokens",
+            "tokens to read and generate in all choices, at most 1,048,576",
+        ),
+        (
+            {"max_tokens": 65_536, "logprobs": 3},
+            "logprobs",
+            "196,608 log-probabilities (tokens times `logprobs`), at most 131,072",
+        ),
         ({"prompt": "x" * 60_000, "n": 3, "max_tokens": 0, "echo": True, "logprobs": 1}, "logprobs", "131,072"),
     ],
 )
-def test_what_is_too_much_together(guard: Guard, body: dict[str, Any], param: str, words: str) -> None:
-    found = ask(guard, **body)
-    assert (found.status_code, found.json()["error"]["param"]) == (422, param)
-    assert words in found.json()["error"]["message"]
+def test_fields_that_together_exceed_a_limit_are_an_error(
+    guard: Guard, body: dict[str, Any], param: str, words: str
+) -> None:
+    result = ask(guard, **body)
+    assert (result.status_code, result.json()["error"]["param"]) == (422, param)
+    assert words in result.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -346,17 +371,17 @@ def test_what_is_too_much_together(guard: Guard, body: dict[str, Any], param: st
     ],
     ids=["fields", "strings", "lists", "nothing"],
 )
-def test_a_body_of_nothing_but_errors_has_few(body: dict[str, Any]) -> None:
-    """An error for each of its parts would take a second, in which nobody is answered."""
+def test_huge_invalid_body_has_few_errors(body: dict[str, Any]) -> None:
+    """One error for each invalid part would block the event loop for a second."""
     with pytest.raises(ValidationError) as caught:
         CompletionRequest.model_validate(body)
     assert caught.value.error_count() < 5
 
 
-def test_what_is_not_supported_is_named(guard: Guard) -> None:
+def test_unsupported_suffix_is_an_error(guard: Guard) -> None:
     assert "`suffix`: " in ask(guard, suffix="x").json()["error"]["message"]
 
 
-def test_an_unknown_model(guard: Guard) -> None:
-    found = ask(guard, model="gpt-3.5-turbo-instruct")
-    assert (found.status_code, found.json()["error"]["code"]) == (404, "model_not_found")
+def test_unknown_model_is_status_404(guard: Guard) -> None:
+    result = ask(guard, model="gpt-3.5-turbo-instruct")
+    assert (result.status_code, result.json()["error"]["code"]) == (404, "model_not_found")

@@ -1,4 +1,4 @@
-"""The generation queue: what it accepts, the texts of its worker thread, and what ends a job."""
+"""The generation queue: its capacity, the texts of its worker thread, and the end of a job."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_texts_generated_together_equal_each_generated_alone(model: LanguageMode
             queue.submit(job)
         return list(await asyncio.gather(*map(texts, jobs)))
 
-    for found, lengths in zip(with_queue(model, work), ([40, 300, 5], [700], [30] * 60), strict=True):
-        assert found == [model.sample("In", max_new_tokens=n, seed=k) for k, n in enumerate(lengths)]
+    for result, lengths in zip(with_queue(model, work), ([40, 300, 5], [700], [30] * 60), strict=True):
+        assert result == [model.sample("In", max_new_tokens=n, seed=k) for k, n in enumerate(lengths)]
 
 
 def test_a_full_queue_rejects_a_job(model: LanguageModel) -> None:
     async def work(queue: GenerationQueue) -> None:
-        with pytest.raises(HTTPError, match="texts wait to be written; try again soon") as caught:
+        with pytest.raises(HTTPError, match="0 texts wait for this model, at most 100; try again soon") as caught:
             queue.submit(job_of(model, *[10] * 101))
         assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "1"})
         job = job_of(model, *[10] * 100)
@@ -101,9 +101,9 @@ def test_closing_the_queue_breaks_off_its_jobs(model: LanguageModel) -> None:
         job = job_of(model, FOREVER)
         queue.submit(job)
         queue.close()
-        with pytest.raises(HTTPError, match="the server is about to stop"):
+        with pytest.raises(HTTPError, match="the server is shutting down"):
             await texts(job)
-        with pytest.raises(HTTPError, match="the server is about to stop"):
+        with pytest.raises(HTTPError, match="the server is shutting down"):
             queue.submit(job_of(model, 1))
 
     with_queue(model, work)
@@ -113,7 +113,7 @@ def test_a_job_has_a_deadline(model: LanguageModel) -> None:
     async def work(queue: GenerationQueue) -> None:
         job = job_of(model, FOREVER, seconds=0.2)
         queue.submit(job)
-        with pytest.raises(HTTPError, match="it takes too long; ask for less at once") as caught:
+        with pytest.raises(HTTPError, match="not complete in time; request fewer tokens or fewer choices") as caught:
             await texts(job)
         assert caught.value.status == 504
 
@@ -136,7 +136,7 @@ def test_after_a_failure_the_next_job_is_generated(
     async def work(queue: GenerationQueue) -> None:
         job, other = job_of(model, 10, 20), job_of(model, 10)
         queue.submit(job)
-        with pytest.raises(HTTPError, match="writing has failed; the server's log says more") as caught:
+        with pytest.raises(HTTPError, match="text generation has failed; the server's log has the cause") as caught:
             await texts(job)
         assert caught.value.status == 500
         queue.submit(other)
@@ -144,7 +144,7 @@ def test_after_a_failure_the_next_job_is_generated(
 
     with caplog.at_level(logging.ERROR):
         with_queue(model, work)
-    assert "writing has failed" in caplog.text
+    assert "text generation has failed" in caplog.text
 
 
 def busy(guard: Guard) -> bool:
@@ -161,7 +161,7 @@ def test_a_client_that_disconnects_cancels_its_job(registry: Registry, stream: b
     async def work() -> None:
         async with client(guard):
             sent = [("Host", HOST), ("Content-Type", "application/json")]
-            await ask(guard, "POST", "/v1/completions", sent, body)  # who leaves as soon as the body is sent
+            await ask(guard, "POST", "/v1/completions", sent, body)  # the client disconnects after the body
             assert not busy(guard)
 
     run(work())
@@ -188,9 +188,9 @@ def test_a_missed_deadline_is_status_504(registry: Registry) -> None:
 
     async def work() -> None:
         async with client(guard) as one:
-            asked = {"max_tokens": 65_536, "n": 16}
-            assert (await one.post("/v1/completions", json=asked)).status_code == 504
-            broken = await one.post("/v1/completions", json=asked | {"stream": True})
+            fields = {"max_tokens": 65_536, "n": 16}
+            assert (await one.post("/v1/completions", json=fields)).status_code == 504
+            broken = await one.post("/v1/completions", json=fields | {"stream": True})
             last = json.loads(broken.text.strip().rpartition("data: ")[2])
             assert last["error"]["code"] == "timeout"
             assert not busy(guard)
@@ -207,9 +207,9 @@ def test_events_are_delivered_in_turns_and_in_sequence(model: LanguageModel) -> 
         while job._events.qsize() < 9:
             turns += 1
             await asyncio.sleep(0)
-        found = [job._events.get_nowait() for _ in range(9)]
-        return [event.task for event in found if isinstance(event, GeneratedChunk)], turns
+        result = [job._events.get_nowait() for _ in range(9)]
+        return [event.task for event in result if isinstance(event, GeneratedChunk)], turns
 
-    found, turns = with_queue(model, work)
-    assert found == list(range(9))
+    result, turns = with_queue(model, work)
+    assert result == list(range(9))
     assert turns == -(-9 // EVENTS_PER_TURN) - 1

@@ -1,4 +1,4 @@
-"""Errors become responses in one place, whatever raised them and wherever they are sent."""
+"""One format for all error responses, of every exception and from every layer."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from serving_client import HOST, call
 ERRORS: list[tuple[Exception, int, str, str | None]] = [
     (out_of_range("n", "it is 0"), 422, "`n`: it is 0.", "out_of_range"),
     (queue_full("9 texts wait."), 429, "9 texts wait.", "busy"),
-    (stopping(), 503, "the server is about to stop.", "unavailable"),
+    (stopping(), 503, "the server is shutting down; send the request again when it has restarted.", "unavailable"),
     (ModelError("the model is \x1b[31m."), 422, r"the model is \x1b[31m.", "invalid"),
     (HTTPException(405, "Method Not Allowed"), 405, "method not allowed.", None),
-    (ValueError("secret words"), 500, "the server has failed; its log says more.", "internal"),
+    (ValueError("secret words"), 500, "the server has failed; its log has the cause.", "internal"),
 ]
 
 
 @pytest.mark.parametrize(("error", "status", "message", "code"), ERRORS, ids=lambda value: type(value).__name__)
-def test_an_exception_of_a_handler(error: Exception, status: int, message: str, code: str | None) -> None:
+def test_exception_of_a_handler_becomes_an_error_response(
+    error: Exception, status: int, message: str, code: str | None
+) -> None:
     router = APIRouter()
 
     @router.get("/broken")
@@ -35,15 +37,15 @@ def test_an_exception_of_a_handler(error: Exception, status: int, message: str, 
         raise error
 
     guard = create_application(Registry([]), Access(frozenset({HOST})), routers=[router])
-    found = call(guard, "GET", "/broken")
-    assert found.status_code == status
-    body: dict[str, Any] = found.json()["error"]
+    result = call(guard, "GET", "/broken")
+    assert result.status_code == status
+    body: dict[str, Any] = result.json()["error"]
     assert (body["message"], body["code"]) == (message, code)
     if isinstance(error, HTTPError):
-        assert {name.lower(): value for name, value in error.headers.items()}.items() <= dict(found.headers).items()
+        assert {name.lower(): value for name, value in error.headers.items()}.items() <= dict(result.headers).items()
 
 
-def test_the_guard_sends_the_body_that_a_handler_sends() -> None:
+def test_closing_response_has_the_body_of_a_handler() -> None:
     error = queue_full("the word ß waits.", 7)
     headers, body = error.closing_response()
     assert body == error.response().body

@@ -1,4 +1,4 @@
-"""The server does what its own schema says, for whatever schemathesis thinks of."""
+"""The OpenAPI schema: responses to the random requests of schemathesis agree with the schema."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from serving_client import Running, call
 HERE = Path(__file__).parents[1] / "helpers"
 
 
-def test_schemathesis_finds_nothing(running: Running, model: LanguageModel, tmp_path: Path) -> None:
-    pytest.importorskip("schemathesis", reason="CI installs schemathesis for this test alone: it brings many packages")
+def test_schemathesis_finds_no_error(running: Running, model: LanguageModel, tmp_path: Path) -> None:
+    pytest.importorskip("schemathesis", reason="CI alone installs schemathesis, which has many dependencies")
     line = [str(Path(sys.executable).parent / "st"), "--config-file", str(HERE / "schemathesis.toml")]
     line += ["run", f"{running.url}/openapi.json", "--no-color", "--max-examples", "20", "--seed", "1"]
     checks = {"SCHEMATHESIS_HOOKS": str(HERE / "schema_checks.py"), "SYMBOLS": str(len(model.vocabulary))}
@@ -39,24 +39,24 @@ def test_the_schema_has_every_route(guard: Guard) -> None:
     assert set(schema(guard)["paths"]) == expected
 
 
-def test_the_schema_says_in_words_what_fields_may_come_to_together(guard: Guard) -> None:
-    told = schema(guard)["components"]["schemas"]
+def test_descriptions_state_the_limits_across_fields(guard: Guard) -> None:
+    schemas = schema(guard)["components"]["schemas"]
     for number in (
         limits.MAX_PROMPT_CHARACTERS,
         limits.MAX_CHOICES,
         limits.MAX_TOTAL_TOKENS,
         limits.MAX_LOGPROB_ENTRIES,
     ):
-        assert f"more than {number:,} " in " ".join(told["CompletionRequest"]["description"].split())
-    assert f"more than {limits.MAX_PROMPT_CHARACTERS:,} " in told["ScoreRequest"]["description"]
+        assert f"more than {number:,} " in " ".join(schemas["CompletionRequest"]["description"].split())
+    assert f"more than {limits.MAX_PROMPT_CHARACTERS:,} " in schemas["ScoreRequest"]["description"]
 
 
-def test_the_schema_has_every_refusal_in_our_shape(guard: Guard) -> None:
-    found = schema(guard)
-    for path, methods in found["paths"].items():
+def test_schema_has_the_error_format_for_every_status(guard: Guard) -> None:
+    document = schema(guard)
+    for path, methods in document["paths"].items():
         for method in methods.values():
-            for status, told in method["responses"].items():
+            for status, response in method["responses"].items():
                 if status[0] in "45":
-                    content = told["content"]["application/json"]["schema"]
+                    content = response["content"]["application/json"]["schema"]
                     assert content == {"$ref": "#/components/schemas/ErrorReply"}, (path, status)
-    assert "HTTPValidationError" not in found["components"]["schemas"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]

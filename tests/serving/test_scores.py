@@ -1,4 +1,4 @@
-"""`/v1/score`: what `LanguageModel.score` returns."""
+"""`/v1/score`: the numbers of `LanguageModel.score`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,13 @@ TEXTS = ["In the beginning", "I", "a wordß 日", "the\nword\n" * 1000]
 
 
 @pytest.mark.parametrize("name", ["small", "bytes"])
-def test_scores_are_those_of_the_model(
-    guard: Guard, model: LanguageModel, bytes_model: LanguageModel, name: str
-) -> None:
-    own = {"small": model, "bytes": bytes_model}[name]
-    found = call(guard, "POST", "/v1/score", json={"model": name, "input": TEXTS}).json()
-    assert (found["object"], found["model"]) == ("list", name)
-    for index, (text, told) in enumerate(zip(TEXTS, found["data"], strict=True)):
-        score = own.score(text)
-        assert told == {
+def test_scores_equal_the_model(guard: Guard, model: LanguageModel, bytes_model: LanguageModel, name: str) -> None:
+    reference = {"small": model, "bytes": bytes_model}[name]
+    response = call(guard, "POST", "/v1/score", json={"model": name, "input": TEXTS}).json()
+    assert (response["object"], response["model"]) == ("list", name)
+    for index, (text, expected) in enumerate(zip(TEXTS, response["data"], strict=True)):
+        score = reference.score(text)
+        assert expected == {
             "index": index,
             "characters": score.characters,
             "unknown_characters": score.unknown_characters,
@@ -40,27 +38,29 @@ def test_scores_are_those_of_the_model(
         }
 
 
-def test_log_probabilities(guard: Guard, model: LanguageModel) -> None:
-    found = call(guard, "POST", "/v1/score", json={"input": TEXTS[0], "logprobs": True}).json()["data"]
+def test_log_probabilities_equal_the_losses_of_score(guard: Guard, model: LanguageModel) -> None:
+    response = call(guard, "POST", "/v1/score", json={"input": TEXTS[0], "logprobs": True}).json()["data"]
     losses = model.score(TEXTS[0]).losses
     assert losses is not None
-    assert found[0]["log_probabilities"] == (-losses).tolist()
+    assert response[0]["log_probabilities"] == (-losses).tolist()
 
 
-def test_a_model_of_lines_is_served_as_it_was_trained(model: LanguageModel) -> None:
-    own = LanguageModel(model.config, model.vocabulary, model.parameters, "lines")
-    guard = create_application(Registry([ServedModel("own", own, own.sha256, 0, None)]), Access(frozenset({HOST})))
+def test_model_trained_on_lines_reads_each_line_from_zero(model: LanguageModel) -> None:
+    reference = LanguageModel(model.config, model.vocabulary, model.parameters, "lines")
+    guard = create_application(
+        Registry([ServedModel("lines", reference, reference.sha256, 0, None)]), Access(frozenset({HOST}))
+    )
     text = "the word\n\nat the end\nin the beginning"
-    found = call(guard, "POST", "/v1/score", json={"input": text, "logprobs": True}).json()["data"][0]
-    losses = own.score(text).losses
+    response = call(guard, "POST", "/v1/score", json={"input": text, "logprobs": True}).json()["data"][0]
+    losses = reference.score(text).losses
     assert losses is not None
-    assert found["log_probabilities"] == (-losses).tolist()
+    assert response["log_probabilities"] == (-losses).tolist()
 
     echoed = {"prompt": text, "echo": True, "logprobs": 2, "max_tokens": 40, "seed": 3}
     (choice,) = call(guard, "POST", "/v1/completions", json=echoed).json()["choices"]
-    assert choice["text"] == text + own.sample(text, max_new_tokens=40, seed=3)
+    assert choice["text"] == text + reference.sample(text, max_new_tokens=40, seed=3)
     assert "\n" in choice["text"][len(text) :]
-    expected = own.score(choice["text"]).losses
+    expected = reference.score(choice["text"]).losses
     assert expected is not None
     np.testing.assert_allclose(choice["logprobs"]["token_logprobs"], -expected, rtol=1e-6)
     assert all(len(top) >= 2 for top in choice["logprobs"]["top_logprobs"])
@@ -73,26 +73,26 @@ WRONG: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("body", WRONG, ids=lambda body: repr(body)[:30])
-def test_what_is_out_of_range(guard: Guard, body: dict[str, Any]) -> None:
-    found = call(guard, "POST", "/v1/score", json=body)
-    assert found.status_code == 422
-    assert found.json()["error"]["param"] in ("input", "logprobs", "more")
+def test_score_request_out_of_range_is_an_error(guard: Guard, body: dict[str, Any]) -> None:
+    response = call(guard, "POST", "/v1/score", json=body)
+    assert response.status_code == 422
+    assert response.json()["error"]["param"] in ("input", "logprobs", "more")
 
 
-def test_an_unknown_model(guard: Guard) -> None:
+def test_score_by_unknown_model_is_status_404(guard: Guard) -> None:
     assert call(guard, "POST", "/v1/score", json={"model": "x", "input": "a"}).status_code == 404
 
 
-def test_a_text_in_another_canonical_form_is_scored_as_the_model_knows_it() -> None:
+def test_text_is_converted_to_the_models_canonical_form() -> None:
     vocabulary, config = Vocabulary.of("déjà vu"), ModelConfig(hidden_size=12)
     model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=0))
     registry = Registry([ServedModel("accents", model, model.sha256, 1_700_000_000, None)])
     guard = create_application(registry, Access(frozenset({HOST})))
-    found = call(guard, "POST", "/v1/score", json={"input": ["vu", "de\u0301ja\u0300"]}).json()
-    assert found["data"][1]["nats"] == model.score("déjà").nats
-    (warning,) = found["warnings"]
+    response = call(guard, "POST", "/v1/score", json={"input": ["vu", "de\u0301ja\u0300"]}).json()
+    assert response["data"][1]["nats"] == model.score("déjà").nats
+    (warning,) = response["warnings"]
     assert warning.startswith("input 1: 2 characters are read in the canonical form that the model has learned: 'é'")
-    asked = {"prompt": ["vu", "de\u0301ja\u0300"], "max_tokens": 2, "seed": 1}
-    found = call(guard, "POST", "/v1/completions", json=asked).json()
-    assert found["choices"][1]["text"] == model.sample("déjà", max_new_tokens=2, seed=1)
-    assert [words[:8] for words in found["warnings"]] == ["prompt 1"]
+    body = {"prompt": ["vu", "de\u0301ja\u0300"], "max_tokens": 2, "seed": 1}
+    response = call(guard, "POST", "/v1/completions", json=body).json()
+    assert response["choices"][1]["text"] == model.sample("déjà", max_new_tokens=2, seed=1)
+    assert [words[:8] for words in response["warnings"]] == ["prompt 1"]

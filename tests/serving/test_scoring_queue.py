@@ -45,13 +45,13 @@ def test_a_full_queue_and_a_closed_one_reject_work(model: LanguageModel) -> None
         first = asyncio.ensure_future(queue.run(going.wait, 30))
         second = asyncio.ensure_future(queue.run(len, "ab"))
         await asyncio.sleep(0)
-        with pytest.raises(HTTPError, match="2 texts wait to be read; try again soon") as caught:
+        with pytest.raises(HTTPError, match="2 texts wait for scoring, at most 2; try again soon") as caught:
             await queue.run(len, "")
         assert caught.value.status == 429
         queue.close()
-        with pytest.raises(HTTPError, match="the server is about to stop"):
+        with pytest.raises(HTTPError, match="the server is shutting down"):
             await second
-        with pytest.raises(HTTPError, match="the server is about to stop"):
+        with pytest.raises(HTTPError, match="the server is shutting down"):
             await queue.run(len, "")
         going.set()
         assert await first

@@ -1,4 +1,4 @@
-"""Nothing that a foreign page, name or form can send reaches the application."""
+"""The guard: no request from a foreign page, host name or HTML form reaches the application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 
 
 class Reached:
-    """An application that counts who reaches it, and gives back the body."""
+    """An application that counts requests and returns their body."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -38,7 +38,7 @@ def answer(
     key: str | None = None,
     **named: Any,
 ) -> tuple[Answer, int]:
-    """What the guard answers, and how often the application was reached."""
+    """Return the response of the guard, and the number of requests that reached the application."""
     reached = Reached()
     hosts = frozenset({HOST, "localhost:8000", "[::1]:8000"})
     guard = Guard(reached, Access(hosts, key), named.pop("limits", Limits()))
@@ -58,37 +58,37 @@ BAD_HOSTS = [
 
 
 @pytest.mark.parametrize("host", GOOD_HOSTS)
-def test_its_own_names_are_answered(host: str) -> None:
-    found, reached = answer([("Host", host)])
-    assert (found.status, reached) == (200, 1)
+def test_requests_to_own_host_names_reach_the_application(host: str) -> None:
+    result, reached = answer([("Host", host)])
+    assert (result.status, reached) == (200, 1)
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
 @pytest.mark.parametrize("path", ["/v1/models", "/", "/runs/kjv/events", "/health/"])
-def test_other_names_are_not_answered_on_any_path(host: str, path: str) -> None:
-    found, reached = answer([("Host", host)], path=path)
-    assert (found.status, reached) == (421, 0)
-    assert json.loads(found.body)["error"]["code"] == "host"
+def test_requests_to_foreign_host_names_are_rejected(host: str, path: str) -> None:
+    result, reached = answer([("Host", host)], path=path)
+    assert (result.status, reached) == (421, 0)
+    assert json.loads(result.body)["error"]["code"] == "host"
 
 
 @pytest.mark.parametrize("path", ["*", "", "http://127.0.0.1:8000/v1/models", "v1/models"])
-def test_a_target_that_is_no_path_is_refused(path: str) -> None:
-    found, reached = answer([("Host", HOST)], path=path)
-    assert (found.status, reached) == (400, 0)
-    assert json.loads(found.body)["error"]["code"] == "target"
+def test_target_that_is_not_a_path_is_rejected(path: str) -> None:
+    result, reached = answer([("Host", HOST)], path=path)
+    assert (result.status, reached) == (400, 0)
+    assert json.loads(result.body)["error"]["code"] == "target"
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
-def test_health_is_answered_by_any_name(host: str) -> None:
-    """A probe of a pod or a container calls it by its address."""
-    found, reached = answer([("Host", host)], path="/health")
-    assert (found.status, reached) == (200, 1)
+def test_health_accepts_any_host_name(host: str) -> None:
+    """The health probe of a container uses its address."""
+    result, reached = answer([("Host", host)], path="/health")
+    assert (result.status, reached) == (200, 1)
 
 
 @pytest.mark.parametrize("headers", [[], [("Host", HOST), ("Host", HOST)], [("Host", HOST), ("Host", "evil.example")]])
-def test_one_name_is_wanted(headers: list[tuple[str, str]]) -> None:
-    found, reached = answer(headers)
-    assert (found.status, reached) == (421, 0)
+def test_missing_or_repeated_host_is_rejected(headers: list[tuple[str, str]]) -> None:
+    result, reached = answer(headers)
+    assert (result.status, reached) == (421, 0)
 
 
 @pytest.mark.parametrize(
@@ -110,47 +110,47 @@ def test_one_name_is_wanted(headers: list[tuple[str, str]]) -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-def test_requests_on_the_wire_that_are_not_for_it(running: Running, sent: bytes) -> None:
-    found = running.raw(sent.replace(b"HOST", running.host.encode()))
-    status = found.split(b" ", 2)[1:2] or [b"none"]
-    assert status[0] in (b"400", b"421", b"none"), found
-    assert b'"status"' not in found
+def test_invalid_requests_on_a_socket_are_rejected(running: Running, sent: bytes) -> None:
+    result = running.raw(sent.replace(b"HOST", running.host.encode()))
+    status = result.split(b" ", 2)[1:2] or [b"none"]
+    assert status[0] in (b"400", b"421", b"none"), result
+    assert b'"status"' not in result
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_a_request_on_the_wire_that_is(running: Running, version: str) -> None:
-    found = running.raw(request(running.host, version=version))
-    assert found.startswith(b"HTTP/1.1 200 ")
-    assert found.endswith(b'{"status":"ok"}')
+def test_valid_request_on_a_socket_is_served(running: Running, version: str) -> None:
+    result = running.raw(request(running.host, version=version))
+    assert result.startswith(b"HTTP/1.1 200 ")
+    assert result.endswith(b'{"status":"ok"}')
     for name, value in HEADERS.items():
-        assert name + b": " + value in found
-    assert b"server:" not in found.lower()
+        assert name + b": " + value in result
+    assert b"server:" not in result.lower()
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "", "http://localhost:9000", "file://", HOST])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_pages_of_other_origins_are_refused(origin: str, method: str) -> None:
-    found, reached = answer([("Host", HOST), JSON, ("Origin", origin)], method=method)
-    assert (found.status, reached) == (403, 0)
-    assert not [name for name in found.headers if name.startswith("access-control")]
+def test_requests_from_other_origins_are_rejected(origin: str, method: str) -> None:
+    result, reached = answer([("Host", HOST), JSON, ("Origin", origin)], method=method)
+    assert (result.status, reached) == (403, 0)
+    assert not [name for name in result.headers if name.startswith("access-control")]
 
 
-def test_its_own_pages_are_answered() -> None:
+def test_requests_from_own_pages_are_served() -> None:
     own = [("Host", HOST), JSON, ("Origin", "http://localhost:8000"), ("Sec-Fetch-Site", "same-origin")]
     assert answer(own, method="POST", body=b"{}")[0].status == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/models"])
-def test_requests_across_sites_are_refused(path: str) -> None:
-    found, reached = answer([("Host", HOST), ("Sec-Fetch-Site", "Cross-Site")], path=path)
-    assert (found.status, reached) == (403, 0)
+def test_cross_site_requests_are_rejected(path: str) -> None:
+    result, reached = answer([("Host", HOST), ("Sec-Fetch-Site", "Cross-Site")], path=path)
+    assert (result.status, reached) == (403, 0)
 
 
 LINK = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
 
 
-def test_a_link_on_another_site_leads_to_the_page() -> None:
-    """A person clicks the address in a notebook; but a form, a frame or a script of another site stays refused."""
+def test_link_on_another_site_opens_the_page() -> None:
+    """A user may follow a link in a notebook; a form, a frame or a script of another site is still rejected."""
     assert answer([("Host", HOST), *LINK], path="/")[0].status == 200
     assert answer([("Host", HOST), JSON, *LINK], path="/", method="POST", body=b"{}")[0].status == 403
     for other in ("iframe", "empty", "script"):
@@ -161,17 +161,17 @@ FORMS = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_a_form_is_no_request(kind: str) -> None:
-    found, reached = answer([("Host", HOST), ("Content-Type", kind)], method="POST")
-    assert (found.status, reached) == (415, 0)
+def test_content_types_of_forms_are_rejected(kind: str) -> None:
+    result, reached = answer([("Host", HOST), ("Content-Type", kind)], method="POST")
+    assert (result.status, reached) == (415, 0)
 
 
 @pytest.mark.parametrize("headers", [[], [JSON, JSON], [JSON, ("Content-Type", "text/plain")]])
-def test_one_content_type_is_wanted(headers: list[tuple[str, str]]) -> None:
+def test_missing_or_repeated_content_type_is_rejected(headers: list[tuple[str, str]]) -> None:
     assert answer([("Host", HOST), *headers], method="POST")[0].status == 415
 
 
-def test_a_content_type_may_have_parameters() -> None:
+def test_content_type_may_have_parameters() -> None:
     sent = [("Host", HOST), ("Content-Type", "Application/JSON; charset=utf-8")]
     assert answer(sent, method="POST", body=b"[1]")[0].body == b"[1]"
 
@@ -195,50 +195,50 @@ def test_a_content_type_may_have_parameters() -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/v1/models", "/nothing", "/health/", "//health", "/openapi.json"])
-def test_without_the_key_nothing_is_answered(shown: list[tuple[str, str]], path: str) -> None:
-    found, reached = answer([("Host", HOST), *shown], path=path, key=KEY)
-    assert (found.status, reached) == (401, 0)
-    assert found.headers["www-authenticate"] == "Bearer"
-    assert KEY not in found.body.decode()
+def test_requests_without_the_key_are_rejected(shown: list[tuple[str, str]], path: str) -> None:
+    result, reached = answer([("Host", HOST), *shown], path=path, key=KEY)
+    assert (result.status, reached) == (401, 0)
+    assert result.headers["www-authenticate"] == "Bearer"
+    assert KEY not in result.body.decode()
 
 
 @pytest.mark.parametrize("path", sorted(OPEN_PATHS))
-def test_what_is_open_wants_no_key(path: str) -> None:
+def test_open_paths_need_no_key(path: str) -> None:
     assert answer([("Host", HOST)], path=path, key=KEY)[0].status == 200
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_key_opens(scheme: str) -> None:
+def test_bearer_scheme_ignores_case(scheme: str) -> None:
     assert answer([("Host", HOST), ("Authorization", f"{scheme} {KEY}")], key=KEY)[0].status == 200
 
 
-def test_the_cookie_opens() -> None:
+def test_only_the_cookie_of_this_key_is_accepted() -> None:
     cookie = f"other=1; recurra={Access(frozenset(), KEY).session}"
     assert answer([("Host", HOST), ("Cookie", cookie)], key=KEY)[0].status == 200
-    found, _ = answer([("Host", HOST), ("Cookie", f"recurra={Access(frozenset(), KEY + 'x').session}")], key=KEY)
-    assert found.status == 401
+    result, _ = answer([("Host", HOST), ("Cookie", f"recurra={Access(frozenset(), KEY + 'x').session}")], key=KEY)
+    assert result.status == 401
 
 
 @pytest.mark.parametrize("cookie", ["(=c", "a/=c", "a=b; {=1"])
-def test_a_cookie_that_is_none_opens_nothing(cookie: str) -> None:
-    found, reached = answer([("Host", HOST), ("Cookie", cookie)], key=KEY)
-    assert (found.status, reached) == (401, 0)
+def test_malformed_cookie_is_rejected(cookie: str) -> None:
+    result, reached = answer([("Host", HOST), ("Cookie", cookie)], key=KEY)
+    assert (result.status, reached) == (401, 0)
 
 
 @pytest.mark.parametrize("declared", ["11", "9" * 18, "9" * 5000])
-def test_a_body_that_says_it_is_too_large_is_not_read(declared: str) -> None:
+def test_declared_large_body_is_rejected_unread(declared: str) -> None:
     sent = [("Host", HOST), JSON, ("Content-Length", declared)]
-    found, reached = answer(sent, method="POST", limits=Limits(body_bytes=10))
-    assert (found.status, reached) == (413, 0)
+    result, reached = answer(sent, method="POST", limits=Limits(body_bytes=10))
+    assert (result.status, reached) == (413, 0)
 
 
-def test_a_body_that_is_too_large_is_refused() -> None:
+def test_large_body_is_rejected() -> None:
     sent = [("Host", HOST), JSON]
     assert answer(sent, method="POST", limits=Limits(body_bytes=10), body=b"1" * 11)[0].status == 413
     assert answer(sent, method="POST", limits=Limits(body_bytes=10), body=b"1" * 10)[0].body == b"1" * 10
 
 
-def test_a_body_without_an_end_is_dropped_at_the_limit() -> None:
+def test_endless_body_is_read_up_to_the_limit() -> None:
     read = 0
 
     async def receive() -> dict[str, Any]:
@@ -251,19 +251,19 @@ def test_a_body_without_an_end_is_dropped_at_the_limit() -> None:
     assert read == 11
 
 
-def test_requests_beyond_the_bound_are_told_to_come_again() -> None:
-    found, reached = answer([("Host", HOST), JSON], method="POST", limits=Limits(requests=0))
-    assert (found.status, reached, found.headers["retry-after"]) == (503, 0, "1")
+def test_too_many_requests_get_retry_after() -> None:
+    result, reached = answer([("Host", HOST), JSON], method="POST", limits=Limits(requests=0))
+    assert (result.status, reached, result.headers["retry-after"]) == (503, 0, "1")
 
 
-def test_every_answer_has_the_headers_and_its_own_cache_rule() -> None:
-    found, _ = answer([("Host", HOST)])
+def test_every_response_has_the_security_headers() -> None:
+    result, _ = answer([("Host", HOST)])
     expected = {name.decode(): value.decode() for name, value in HEADERS.items()} | {"cache-control": "max-age=1"}
-    assert found.headers == expected
+    assert result.headers == expected
     refused, _ = answer([("Host", "evil.example")])
     for name, value in HEADERS.items():
         assert refused.headers[name.decode()] == value.decode()
-    assert "unsafe" not in found.headers["content-security-policy"]
+    assert "unsafe" not in result.headers["content-security-policy"]
 
 
 def test_a_websocket_is_closed() -> None:
@@ -278,7 +278,7 @@ def test_a_websocket_is_closed() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_head_of_a_stream_without_an_end(fails: bool) -> None:
+def test_head_of_an_endless_stream_ends(fails: bool) -> None:
     closed = []
 
     async def endless(scope: Any, receive: Any, send: Any) -> None:
@@ -298,5 +298,5 @@ def test_head_of_a_stream_without_an_end(fails: bool) -> None:
         with pytest.raises(OSError, match="the disk"):
             run(ask(guard, "HEAD", "/", [("Host", HOST)]))
     else:
-        found = run(ask(guard, "HEAD", "/", [("Host", HOST)]))
-        assert (found.status, found.body, closed) == (200, b"", [True])
+        result = run(ask(guard, "HEAD", "/", [("Host", HOST)]))
+        assert (result.status, result.body, closed) == (200, b"", [True])

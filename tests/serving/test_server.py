@@ -1,4 +1,4 @@
-"""The server as a process: its deadlines, what a client that misbehaves costs others, and its end."""
+"""The server process: its deadlines, its isolation of slow clients, and its shutdown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POST = "Content-Type: application/json\r\nContent-Length: 100\r\n"
 
 @contextlib.contextmanager
 def in_a_thread(registry: Registry, limits: Limits, **named: object) -> Iterator[tuple[Server, int]]:
-    """A server with its own limits, and its port."""
+    """Yield a server with these limits in a thread, and its port."""
     listening = bind("127.0.0.1", 0)
     port = listening.getsockname()[1]
     access = Access(frozenset({f"127.0.0.1:{port}"}))
@@ -55,7 +55,7 @@ def in_a_thread(registry: Registry, limits: Limits, **named: object) -> Iterator
 
 @pytest.fixture
 def quick(registry: Registry) -> Iterator[int]:
-    """The port of a server that is soon out of patience."""
+    """The port of a server with short deadlines."""
     with in_a_thread(registry, QUICK) as (_, port):
         yield port
 
@@ -67,18 +67,18 @@ def connect(port: int, data: bytes = b"") -> socket.socket:
 
 
 def whole(port: int) -> bytes:
-    """A request that is as it should be, and its answer."""
+    """Send a valid request and return the response."""
     with connect(port, request(f"127.0.0.1:{port}")) as connection:
         return rest_of(connection)
 
 
 @pytest.mark.parametrize("begun", [b"", b"G", b"GET /health HTTP/1.1\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\nA: b"])
-def test_half_a_head_is_not_waited_for(quick: int, begun: bytes) -> None:
+def test_incomplete_headers_are_status_408(quick: int, begun: bytes) -> None:
     with connect(quick, begun) as connection:
         assert rest_of(connection).startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_head_that_trickles_has_no_more_time(quick: int) -> None:
+def test_slow_headers_do_not_extend_the_deadline(quick: int) -> None:
     with connect(quick, b"GET /health HTTP/1.1\r\n") as connection:
         connection.settimeout(0.05)
         answer, end = b"", time.monotonic() + PATIENCE
@@ -90,14 +90,14 @@ def test_a_head_that_trickles_has_no_more_time(quick: int) -> None:
         assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_half_a_body_is_not_waited_for(quick: int) -> None:
+def test_incomplete_body_is_status_408(quick: int) -> None:
     with connect(quick, request(f"127.0.0.1:{quick}", "/session", method="POST", extra=POST) + b"{") as connection:
-        found = rest_of(connection)
-        assert found.startswith(b"HTTP/1.1 408 ")
-        assert b"the body of the request did not come in time" in found
+        result = rest_of(connection)
+        assert result.startswith(b"HTTP/1.1 408 ")
+        assert b"the body of the request did not arrive in time" in result
 
 
-def test_a_second_head_has_a_deadline_too(quick: int) -> None:
+def test_second_request_has_a_deadline_too(quick: int) -> None:
     with connect(quick, request(f"127.0.0.1:{quick}").replace(b"Connection: close\r\n", b"")) as connection:
         connection.recv(65536)
         connection.sendall(b"GET /heal")
@@ -120,10 +120,10 @@ def test_a_connection_serves_several_requests(registry: Registry) -> None:
             while not answer.endswith(b'{"status":"ok"}'):
                 answer += connection.recv(65536)
             assert answer.startswith(b"HTTP/1.1 200 ")
-            time.sleep(0.4)  # longer than the deadline of a head, which begins anew with each
+            time.sleep(0.4)  # longer than the deadline of the headers, which starts again with each request
 
 
-def test_many_half_open_connections_keep_nobody_out(registry: Registry) -> None:
+def test_incomplete_requests_do_not_block_others(registry: Registry) -> None:
     patient = Limits(connections=20)
     with in_a_thread(registry, patient) as (server, port):
         held = [connect(port, b"GET /health HTTP/1.1\r\nHost:") for _ in range(40)]
@@ -138,7 +138,7 @@ def test_many_half_open_connections_keep_nobody_out(registry: Registry) -> None:
 
 
 def endless(router: object) -> None:
-    """Routes that stream without an end, or wait until the server stops."""
+    """Add a route with an endless stream, and a route that waits until the server stops."""
 
     @router.get("/endless")  # type: ignore[attr-defined, untyped-decorator]
     async def stream() -> StreamingResponse:
@@ -155,7 +155,7 @@ def endless(router: object) -> None:
         return "stopped"
 
 
-def test_a_reader_who_does_not_read_is_dropped(registry: Registry) -> None:
+def test_client_that_does_not_read_is_disconnected(registry: Registry) -> None:
     router = APIRouter()
     endless(router)
     with (
@@ -168,7 +168,7 @@ def test_a_reader_who_does_not_read_is_dropped(registry: Registry) -> None:
             assert not rest_of(connection).endswith(b"\r\n0\r\n\r\n")
 
 
-def test_where_all_are_busy_a_new_one_is_told(registry: Registry) -> None:
+def test_new_connection_is_status_503_if_all_are_busy(registry: Registry) -> None:
     router = APIRouter()
     endless(router)
     limits = Limits(connections=3, drain_seconds=0.2, end_seconds=PATIENCE)
@@ -176,16 +176,16 @@ def test_where_all_are_busy_a_new_one_is_told(registry: Registry) -> None:
         busy = [connect(port, request(f"127.0.0.1:{port}", "/waiting")) for _ in range(3)]
         await_until(lambda: len(server.server_state.tasks) == 3)
         with connect(port) as connection:
-            found = rest_of(connection)
-        assert found.startswith(b"HTTP/1.1 503 ")
-        assert b"Retry-After: 1" in found
+            result = rest_of(connection)
+        assert result.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 1" in result
         server.should_exit = True
         for connection in busy:
             with connection:
                 assert b"stopped" in rest_of(connection)
 
 
-def test_a_stopped_server_ends_soon_and_lets_streams_end(registry: Registry) -> None:
+def test_shutdown_lets_streams_end(registry: Registry) -> None:
     router = APIRouter()
     endless(router)
     with in_a_thread(registry, Limits(drain_seconds=0.2, end_seconds=PATIENCE), routers=[router]) as (server, port):
@@ -198,7 +198,7 @@ def test_a_stopped_server_ends_soon_and_lets_streams_end(registry: Registry) -> 
 
 
 @pytest.mark.parametrize(("signal", "code", "name"), [(15, 143, "SIGTERM"), (2, 130, "SIGINT"), (1, 129, "SIGHUP")])
-def test_a_signal_stops_it_and_it_has_not_written_what_clients_sent(
+def test_signal_stops_the_server_which_logs_no_client_input(
     start: Callable[..., Running], signal: int, code: int, name: str
 ) -> None:
     running = start()
@@ -209,12 +209,12 @@ def test_a_signal_stops_it_and_it_has_not_written_what_clients_sent(
     for path in ("/v1/completions", "/v1/completions?prompt=beginning", "/v1/score"):
         assert httpx.post(f"{running.url}{path}", json=body).status_code == 422
     running.process.send_signal(signal)
-    ended, said = running.ended()
+    ended, log = running.ended()
     assert ended == code
-    assert said.splitlines() == ["serving   small", "Ctrl-C stops it.", f"stopped by {name}."]
+    assert log.splitlines() == ["serving   small", "Ctrl-C stops it.", f"stopped by {name}."]
 
 
-def test_an_address_that_cannot_be_told_ends_it(model_file: Path) -> None:
+def test_server_stops_if_it_cannot_print_its_address(model_file: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     line = f"exec {sys.executable} -m recurra serve {model_file} --port 0 >&-"
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment, timeout=PATIENCE)
@@ -223,27 +223,27 @@ def test_an_address_that_cannot_be_told_ends_it(model_file: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_taken_port(running: Running) -> None:
+def test_port_in_use_is_an_error(running: Running) -> None:
     with pytest.raises(
         RecurraError, match=rf"cannot listen at http://127.0.0.1:{running.port}: Address already in use"
     ):
         bind("127.0.0.1", running.port)
 
 
-def test_an_address_that_is_not_ours() -> None:
+def test_foreign_or_invalid_address_is_an_error() -> None:
     with pytest.raises(RecurraError, match="cannot listen at"):
         bind("192.0.2.7", 0)
     with pytest.raises(RecurraError, match="cannot listen at `not a name`"):
         bind("not a name", 0)
 
 
-def test_urls() -> None:
+def test_url_has_brackets_around_ipv6() -> None:
     assert url("127.0.0.1", 8000) == f"http://{HOST}"
     assert url("::1", 8000) == "http://[::1]:8000"
 
 
-def test_uvicorn_has_what_is_built_on() -> None:
-    """What the connection relies on inside uvicorn: a new version without it must fail here."""
+def test_uvicorn_has_the_hooks_of_the_connection() -> None:
+    """Check the private methods of uvicorn that the connection overrides; a version without them must fail here."""
     from recurra.serving.connection import Connection
 
     for name in ("connection_made", "connection_lost", "data_received", "on_response_complete", "pause_writing"):

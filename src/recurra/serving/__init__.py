@@ -2,17 +2,17 @@
 
 Read the modules in the order in which a request passes them:
 
-access, listening    who may call the server; the socket on which it listens
-server, connection   the server process and its orderly end; one connection and its deadlines (`limits`)
-security             the guard: it checks every request before the application sees it
-application          the routes and their shared state: `services` has the queues of each model of the `registry`
+access, listening    the host names and the key that the server accepts; its listening socket
+server, connection   the server process and its graceful shutdown; one connection and its deadlines (`limits`)
+security             the guard: it checks every request before it calls the application
+application          the routes and their shared state: `services` has the queues of each model in the `registry`
 common_routes        `/health`, `/v1/models`, `/session`
 completions          `/v1/completions`, in four steps:
                      request (`schemas`) → `validation` → `generation_queue` → stream (`completion_stream`,
                      with `completion_choices` for the JSON of each choice)
 scores               `/v1/score`, by way of `scoring_queue`
-responses            how every response leaves: JSON, events, and all errors
+responses            encoding of every response: JSON, events, and all errors
 
-Two worker threads belong to each model: one generates the texts of all requests side by side, the other computes
-log-probabilities. Treat everything that a client sends as hostile; no client waits for another's slow connection.
+Each model has two worker threads: one generates the texts of all requests in parallel, the other computes
+log-probabilities. The server trusts no byte from a client, and a slow connection delays no other client.
 """

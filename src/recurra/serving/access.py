@@ -1,4 +1,4 @@
-"""Who may call the server: the host names that it accepts, and the key."""
+"""Access to the server: the host names that it accepts, and the API key."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from recurra.io import bounded_io
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - `require_guarded` accepts them only with a key and names
 VARIABLE = "RECURRA_API_KEY"
-KEY_BITS = 128
-LONGEST_KEY = 4096  # bytes
-HTTP_PORT = 80  # a browser leaves it out of the header Host
+MIN_KEY_BITS = 128
+MAX_KEY_BYTES = 4096
+HTTP_PORT = 80  # a browser omits it from the header Host
 MAKE_KEY = "make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))' > key.txt"
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may call one server.
+    """The host names and the key that one server accepts.
 
-    hosts    accepted values of the header Host, in lower case
-    key      if set, every request must have it
-    cookie   name of the cookie that holds `session` in a browser that has sent the key
-    names    host names that are accepted at any port: a forwarded port has another number on the other side
+    Attributes:
+        hosts: accepted values of the header Host, in lower case.
+        key: API key that every request must contain; None: the server needs no key.
+        cookie: name of the cookie that stores `session` in a browser that has sent the key.
+        names: host names accepted with any port, since port forwarding changes the port number.
     """
 
     hosts: frozenset[str]
@@ -40,33 +41,38 @@ class Access:
 
     @property
     def session(self) -> str:
-        """A digest of the key: this server accepts it in place of the key, which cannot be computed from it."""
+        """A digest of the key. The server accepts it in place of the key; nobody can compute the key from it."""
         return hmac.new((self.key or "").encode(), b"recurra session", hashlib.sha256).hexdigest()
 
-    def is_key(self, given: str) -> bool:
-        """Return True if `given` is the key; the time taken does not depend on how much of it is right."""
-        return self.key is not None and hmac.compare_digest(given.encode(), self.key.encode())
+    def is_key(self, candidate: str) -> bool:
+        """Return True if `candidate` is the key, in a time that does not depend on the number of equal characters."""
+        return self.key is not None and hmac.compare_digest(candidate.encode(), self.key.encode())
 
-    def is_session(self, given: str) -> bool:
-        """Return True if `given` is the cookie of a browser that has sent the key."""
-        return self.key is not None and hmac.compare_digest(given.encode(), self.session.encode())
+    def is_session(self, cookie: str) -> bool:
+        """Return True if `cookie` is the cookie of a browser that has sent the key."""
+        return self.key is not None and hmac.compare_digest(cookie.encode(), self.session.encode())
 
     def is_own_host(self, host: str) -> bool:
-        """Return True if requests to `host`, a value of the header Host, are for this server.
+        """Return True if `host`, a value of the header Host, names this server.
 
-        A name must be checked, since a foreign one can be bound to this machine's address; the port cannot be forged.
+        Check the name: an attacker's DNS server can map a foreign name to this machine. A page cannot forge the port.
         """
         host = host.lower()
         return host in self.hosts or _without_port(host) in self.names
 
     def is_own_origin(self, origin: str, host: str = "") -> bool:
-        """Return True if a page of this origin is ours: it came from `host`, to which it now sends, or from `hosts`."""
-        scheme, _, own = origin.lower().partition("://")
-        return scheme in ("http", "https") and (own in self.hosts or own == host.lower() != "")
+        """Return True if this server sent the page with this origin: the origin's host is `host` or one of `hosts`.
+
+        Args:
+            origin: value of the header Origin.
+            host: value of the header Host in the same request.
+        """
+        scheme, _, origin_host = origin.lower().partition("://")
+        return scheme in ("http", "https") and (origin_host in self.hosts or origin_host == host.lower() != "")
 
 
 def is_loopback(host: str) -> bool:
-    """Return True if only this machine reaches the address `host`."""
+    """Return True if only this machine can connect to the address `host`."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -74,21 +80,26 @@ def is_loopback(host: str) -> bool:
 
 
 def access(host: str, port: int, *, names: tuple[str, ...] = (), key: str | None = None) -> Access:
-    """Return who may call a server that listens at `host` and `port`; `names` are further names of it.
+    """Return the access rules of a server that listens at `host` and `port`.
 
-    UsageError if everyone on the network could: without a key, or by any name.
+    Args:
+        host: address on which the server listens.
+        port: port number.
+        names: further host names of the server, each with or without a port.
+        key: API key, or None.
+    Raises: UsageError if anyone on the network could call the server: without a key, or under any host name.
     """
     require_guarded(host, names, key)
-    own = [*LOOPBACK, *(() if host in WILDCARDS else (_bracketed(host),))]
-    hosts = {f"{name}:{port}" for name in own} | (set(own) if port == HTTP_PORT else set())
+    own_names = [*LOOPBACK, *(() if host in WILDCARDS else (_bracketed(host),))]
+    hosts = {f"{name}:{port}" for name in own_names} | (set(own_names) if port == HTTP_PORT else set())
     for name in names:
         hosts |= {name} if _has_port(name) else {f"{name}:{port}", name}
-    anywhere = {*own, *(name for name in names if not _has_port(name))}
-    return Access(_lower(hosts), key, f"recurra-{port}", _lower(anywhere))
+    any_port = {*own_names, *(name for name in names if not _has_port(name))}
+    return Access(_lower(hosts), key, f"recurra-{port}", _lower(any_port))
 
 
 def require_guarded(host: str, names: tuple[str, ...], key: str | None) -> None:
-    """Raise UsageError unless a server at `host` is safe from the network: see `access`."""
+    """Raise UsageError if anyone on the network could call a server at `host`; see `access`."""
     for name in names:
         if not name.isascii() or not name.isprintable() or set(name) & set("/@?# ,\\"):
             raise UsageError(
@@ -98,13 +109,13 @@ def require_guarded(host: str, names: tuple[str, ...], key: str | None) -> None:
         return
     if key is None:
         raise UsageError(
-            f"`--host {host}` lets others reach this server: it needs a key.",
+            f"`--host {host}` makes the server reachable from other machines: it needs an API key.",
             hint=f"{MAKE_KEY}; then add --api-key-file key.txt, or set {VARIABLE}.",
         )
     if host in WILDCARDS and not names:
         raise UsageError(
-            f"`--host {host}` listens at every address: by which names do clients call it?",
-            hint="name each: --allow-host gpu.example, or --allow-host 192.0.2.7",
+            f"`--host {host}` listens on every address: add each host name that clients use.",
+            hint="--allow-host gpu.example, or --allow-host 192.0.2.7",
         )
 
 
@@ -125,10 +136,13 @@ def _has_port(name: str) -> bool:
 
 
 def read_key(path: Path | None) -> str | None:
-    """Return the key in the file `path`, else in the environment, else None. UsageError if it is easy to guess."""
+    """Return the API key from the file `path`; without a path, from the environment; None if there is no key.
+
+    Raises: UsageError if the file cannot be read or the key is easy to guess.
+    """
     if path is not None:
         try:
-            text, source = bounded_io.read(path, LONGEST_KEY).decode("utf-8"), f"`{path}`"
+            text, source = bounded_io.read(path, MAX_KEY_BYTES).decode("utf-8"), f"`{path}`"
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the key in `{path}`: {getattr(error, 'strerror', None) or error}.") from None
     else:
@@ -136,15 +150,15 @@ def read_key(path: Path | None) -> str | None:
         if not text:
             return None
     key = text.strip()
-    if not (key.isascii() and key.isprintable() and " " not in key) or bits(key) < KEY_BITS:
+    if not (key.isascii() and key.isprintable() and " " not in key) or max_entropy_bits(key) < MIN_KEY_BITS:
         raise UsageError(
-            f"the key in {source} must be printable ASCII without spaces, and have {KEY_BITS} bits or more.",
+            f"the key in {source} must be printable ASCII without spaces, and have {MIN_KEY_BITS} bits or more.",
             hint=MAKE_KEY,
         )
     return key
 
 
-def bits(key: str) -> float:
+def max_entropy_bits(key: str) -> float:
     """Return an upper bound of the entropy of `key` in bits: its length times the entropy of its characters."""
     counts = Counter(key).values()
     return math.fsum(count * math.log2(len(key) / count) for count in counts)

@@ -1,7 +1,7 @@
 """The web application: its routes, and the guard in front of them.
 
-A module of routes has `router`, a `fastapi.APIRouter`, whose handlers depend on `get_services`; add it to `ROUTERS`.
-Add the paths that need no key (static files, which hold nothing secret) to `open_paths`.
+To add routes, write a module with a `fastapi.APIRouter` named `router` whose handlers depend on `get_services`, and add
+the router to `ROUTERS`. Add paths that need no key, such as static files, to `open_paths`.
 """
 
 from __future__ import annotations
@@ -42,13 +42,21 @@ def create_application(
     routers: Sequence[APIRouter] = ROUTERS,
     open_paths: frozenset[str] = OPEN_PATHS,
 ) -> Guard:
-    """Return the guarded application; `guard.application` is the FastAPI within, its services in `.state.services`."""
+    """Return the guarded application: `guard.application` is the FastAPI object; `.state.services` has its services.
+
+    Args:
+        registry: the models to serve.
+        access: the host names and the key that the server accepts.
+        limits: sizes and deadlines; None: the defaults.
+        routers: the routes.
+        open_paths: paths that need no key.
+    """
     services = Services(registry, access, limits or Limits())
     application = FastAPI(
         title="recurra",
         version=__version__,
         summary="Character-level recurrent language models.",
-        docs_url=None,  # the framework's pages load from elsewhere
+        docs_url=None,  # FastAPI's own pages load scripts from another site
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan(services),

@@ -1,7 +1,7 @@
-"""The routes that every server has: `/health`, `/v1/models` and `/session`.
+"""The routes of every server: `/health`, `/v1/models` and `/session`.
 
-A browser sends the key once, to `/session`, and receives a cookie: its event streams cannot send the header
-Authorization. The cookie is a digest of the key; scripts cannot read it, and no other site can send it.
+A browser sends the key once, to `/session`, and receives a cookie, since a browser's event streams cannot send the
+header Authorization. The cookie is a digest of the key. Scripts cannot read it, and no other site can send it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from recurra.serving.access import LONGEST_KEY
+from recurra.serving.access import MAX_KEY_BYTES
 from recurra.serving.registry import ServedModel
 from recurra.serving.responses import HTTPError, error_schemas
 from recurra.serving.schemas import RequestBody
@@ -23,13 +23,13 @@ COOKIE_SECONDS = 86_400
 
 
 class Health(BaseModel):
-    """The server answers."""
+    """The state of the server; a server that responds is ok."""
 
     status: Literal["ok"] = "ok"
 
 
 class ModelCard(BaseModel):
-    """A model in the list: OpenAI's fields, and what the network is."""
+    """One model: OpenAI's fields, and the settings and the size of the network."""
 
     id: str
     object: Literal["model"] = "model"
@@ -45,7 +45,7 @@ class ModelCard(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All that is served."""
+    """The list of the served models."""
 
     object: Literal["list"] = "list"
     data: list[ModelCard]
@@ -53,19 +53,19 @@ class ModelList(BaseModel):
 
 @router.get("/health", responses=error_schemas())
 async def health() -> Health:
-    """Whether the server answers; the one route that wants no key."""
+    """Check that the server responds. This route needs no key."""
     return Health()
 
 
 @router.get("/v1/models", responses=error_schemas())
 async def models(services: Annotated[Services, Depends(get_services)]) -> ModelList:
-    """What is served."""
+    """List the served models."""
     return ModelList(data=[card(served) for served in services.registry.values()])
 
 
 @router.get("/v1/models/{model}", responses=error_schemas(404, 422))
 async def one_model(model: str, services: Annotated[Services, Depends(get_services)]) -> ModelCard:
-    """One of them."""
+    """Return one served model."""
     return card(services.workers_of(model).served)
 
 
@@ -86,20 +86,25 @@ def card(served: ServedModel) -> ModelCard:
 
 
 class Login(RequestBody):
-    """The key."""
+    """The API key of the server."""
 
-    key: str = Field(max_length=LONGEST_KEY)
+    key: str = Field(max_length=MAX_KEY_BYTES)
 
 
 @router.post("/session", status_code=HTTPStatus.NO_CONTENT, responses=error_schemas(422))
 async def begin(login: Login, services: Annotated[Services, Depends(get_services)]) -> Response:
-    """Show the key; the answer sets the cookie, for the paths beside this one. If no key is wanted, it sets none."""
+    """Send the key and receive a cookie that replaces it. A server without a key sets no cookie."""
     access = services.access
     response = Response(status_code=HTTPStatus.NO_CONTENT)
     if access.key is None:
         return response
     if not access.is_key(login.key):
-        raise HTTPError(HTTPStatus.UNAUTHORIZED, "that is not the key.", param="key", code="invalid_api_key")
+        raise HTTPError(
+            HTTPStatus.UNAUTHORIZED,
+            "`key` is not the key of this server: send the one that it was started with (`--api-key-file`).",
+            param="key",
+            code="invalid_api_key",
+        )
     response.set_cookie(
         access.cookie, access.session, max_age=COOKIE_SECONDS, httponly=True, samesite="strict", path=None
     )

@@ -1,8 +1,8 @@
-"""The choices of a completion as JSON: the text of each chunk, and its log-probabilities in OpenAI's shape.
+"""The choices of a completion as JSON: the text of each chunk, and its log-probabilities in OpenAI's format.
 
-An echoed prompt and the generated text are scored differently, so that both agree with the command line. Generated text
-follows an unshown newline, as in `recurra sample`. The prompt's own log-probabilities are those of `recurra score`: no
-symbol precedes it, and its first symbol is given (it has no log p; `recurra score` counts ln K).
+The server scores an echoed prompt and generated text differently, so that both agree with the command line. Generated
+text follows a newline that the response omits, as in `recurra sample`. An echoed prompt has the log-probabilities of
+`recurra score`: nothing precedes its first symbol, which has no log p (`recurra score` counts ln K for it).
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from recurra.serving.validation import Prompt, ValidCompletion
     from recurra.text.vocabulary import Vocabulary
 
-INFINITE_LOG = -9999.0  # stands for a log p that is not finite, which JSON cannot hold
+INFINITE_LOG = -9999.0  # replaces a log p that is not finite: JSON has no infinite numbers
 LAST_ASCII = 0x7F
 
 TopLogprobs = list[dict[str, float] | None]
 
 
 class ChunkLogprobs(NamedTuple):
-    """Log p of each symbol of a chunk, and the likeliest tokens at its place; both empty if not requested."""
+    """Log p of each symbol of a chunk, and the likeliest tokens at each position; both are empty if not requested."""
 
     logs: list[float | None]
     top: TopLogprobs
 
 
 class PromptScorer:
-    """The log-probabilities of a prompt, computed once for all its choices."""
+    """Computes the log-probabilities of a prompt once for all its choices."""
 
     def __init__(self, queue: ScoringQueue, prompt: Prompt, logprobs: int | None) -> None:
         self.prompt = prompt
@@ -51,30 +51,30 @@ class PromptScorer:
         return self._echo
 
     async def _score(self) -> ChunkLogprobs:
-        """Score the known symbols; unknown ones cost their escape.
+        """Score the prompt; a symbol outside the vocabulary costs the code length of its escape.
 
-        The first known symbol and all before it have no likeliest tokens, unless the model is one of documents, which
-        reads a newline first.
+        The first symbol of the vocabulary and all symbols before it have no likeliest tokens, unless the model was
+        trained on documents: then it reads a newline first.
         """
         symbols, ids = self.prompt.symbols, self.prompt.ids
         if self._logprobs is None:
             return ChunkLogprobs([], [])
         _, known = self._queue.model.vocabulary.look_up(symbols)
-        # One symbol more, so that unknown symbols at the end have a row too.
+        # Score one more symbol, so that unknown symbols at the end have a row too.
         rows = await IncrementalScorer(self._queue, self._logprobs).score(np.concatenate([ids, ids[-1:]]))
-        has_given_symbol = self._queue.model.document_end is None
-        row: Any = np.cumsum(known) - known - int(has_given_symbol)  # of each symbol; negative: none
+        has_unscored_symbol = self._queue.model.document_end is None  # the first symbol has no log p
+        row: Any = np.cumsum(known) - known - int(has_unscored_symbol)  # row of each symbol; negative: no row
         has_row = row >= 0
         costs = -escapes(symbols)
         costs[known & has_row] = rows.logs[row[known & has_row]]
         logs: list[float | None] = list(map(finite_log, costs.tolist()))
-        for first in np.flatnonzero(known)[: int(has_given_symbol)].tolist():
+        for first in np.flatnonzero(known)[: int(has_unscored_symbol)].tolist():
             logs[first] = None
         if not self._logprobs:
             return ChunkLogprobs(logs, [])
-        place = row[has_row]
-        scored = ScoredSymbols(costs[has_row], rows.top_ids[place], rows.top_logs[place])
-        top: TopLogprobs = [None] * (len(symbols) - len(place))
+        scored_rows = row[has_row]
+        scored = ScoredSymbols(costs[has_row], rows.top_ids[scored_rows], rows.top_logs[scored_rows])
+        top: TopLogprobs = [None] * (len(symbols) - len(scored_rows))
         return ChunkLogprobs(logs, top + await top_logprobs(self._queue, scored, symbols[len(top) :]))
 
     async def following(self) -> IncrementalScorer:
@@ -86,7 +86,7 @@ class PromptScorer:
 
 
 class ChoiceFormatter:
-    """Formats the chunks of one choice, in order; `generated` counts the tokens so far."""
+    """Formats the chunks of one choice, in order; `generated` is the number of tokens so far."""
 
     def __init__(self, index: int, seed: int, prompt: PromptScorer, queue: ScoringQueue, logprobs: int | None) -> None:
         self.index, self.seed = index, seed
@@ -100,7 +100,7 @@ class ChoiceFormatter:
         return self._format(self._prompt.prompt.symbols, await self._prompt.echo(), None)
 
     async def chunk(self, chunk: GeneratedChunk, *, with_prompt: bool = False) -> dict[str, Any]:
-        """Format a generated chunk; `with_prompt` puts the prompt before it."""
+        """Format a generated chunk; with `with_prompt`, prepend the prompt."""
         self.generated += len(chunk.symbols)
         symbols, scored = chunk.symbols, await self._score(chunk)
         if with_prompt:
@@ -133,17 +133,17 @@ class ChoiceFormatter:
 
 
 def formatters(queue: ScoringQueue, valid: ValidCompletion) -> list[ChoiceFormatter]:
-    """Return the choices of a request: n for each prompt, in order."""
-    found: list[ChoiceFormatter] = []
+    """Return one formatter for each choice of a request: n for each prompt, in order."""
+    choices: list[ChoiceFormatter] = []
     for prompt in valid.prompts:
         scorer = PromptScorer(queue, prompt, valid.logprobs)
         for config in valid.config.texts():
-            found.append(ChoiceFormatter(len(found), config.seed, scorer, queue, valid.logprobs))
-    return found
+            choices.append(ChoiceFormatter(len(choices), config.seed, scorer, queue, valid.logprobs))
+    return choices
 
 
 class TokenDecoder:
-    """Decodes the symbols of one choice in chunks: bytes wait until their character is complete."""
+    """Decodes the symbols of one choice in chunks; it keeps the bytes of an incomplete character for the next chunk."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._is_bytes = vocabulary.is_bytes
@@ -151,7 +151,7 @@ class TokenDecoder:
         self._length = 0  # characters so far
 
     def decode(self, symbols: str, *, final: bool) -> tuple[str, list[int]]:
-        """Return the text of the symbols, and the place of each symbol in the text of the whole choice."""
+        """Return the text of the symbols, and the offset of each symbol in the text of the whole choice."""
         if not self._is_bytes:
             start = self._length
             self._length += len(symbols)
@@ -169,26 +169,26 @@ class TokenDecoder:
 
 
 def token(symbol: str, *, is_bytes: bool) -> str:
-    """Return a symbol as a token: a character; a byte beyond ASCII, which alone is no text, by its number."""
+    """Return the token of a symbol: the character; for a byte beyond ASCII its number, as in `bytes:\\xc3`."""
     return f"bytes:\\x{ord(symbol):02x}" if is_bytes and ord(symbol) > LAST_ASCII else symbol
 
 
 def finite_log(log: float) -> float:
-    """Return a log p that JSON can hold."""
+    """Return `log` if it is finite, else `INFINITE_LOG`."""
     return log if math.isfinite(log) else INFINITE_LOG
 
 
 async def top_logprobs(queue: ScoringQueue, scored: ScoredSymbols, symbols: str) -> TopLogprobs:
-    """Return the likeliest tokens at the place of each of `symbols`, and the token itself, with their log p."""
+    """Return the likeliest tokens at the position of each symbol, and the symbol's own token, with their log p."""
     return await queue.run(_top_logprobs, scored, symbols, queue.model.vocabulary)
 
 
 def _top_logprobs(scored: ScoredSymbols, symbols: str, vocabulary: Vocabulary) -> TopLogprobs:
     names = [token(symbol, is_bytes=vocabulary.is_bytes) for symbol in vocabulary.symbols]
-    found: TopLogprobs = []
+    positions: TopLogprobs = []
     for symbol, log, ids, logs in zip(
         symbols, scored.logs.tolist(), scored.top_ids.tolist(), scored.top_logs.tolist(), strict=True
     ):
         row = {names[k]: finite_log(other) for k, other in zip(ids, logs, strict=True)}
-        found.append(row | {token(symbol, is_bytes=vocabulary.is_bytes): finite_log(log)})
-    return found
+        positions.append(row | {token(symbol, is_bytes=vocabulary.is_bytes): finite_log(log)})
+    return positions

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from recurra.serving.validation import ValidCompletion
 
 DONE = b"data: [DONE]\n\n"
-NO_TEXT = GeneratedChunk(0, "", [], LENGTH)  # of a request for 0 tokens
+NO_TEXT = GeneratedChunk(0, "", [], LENGTH)  # the text of a request for 0 tokens
 
 
 class CompletionStream:
-    """The chunks of a job on their way to the client."""
+    """Formats the chunks of one generation job as one response or as a stream of events."""
 
     def __init__(self, workers: ModelWorkers, valid: ValidCompletion, job: GenerationJob) -> None:
         self._workers, self._valid, self._job = workers, valid, job
@@ -31,12 +31,12 @@ class CompletionStream:
         self._head = {"id": f"cmpl-{secrets.token_hex(12)}", "object": "text_completion", "created": int(time.time())}
 
     async def response(self) -> Response:
-        """Return the whole completion as JSON; of the candidates of a choice, the likeliest by the symbol."""
+        """Return the whole completion as JSON. Each choice is its candidate with the highest mean log p of a symbol."""
         texts, candidates = await self._job.texts(), self._valid.config.best_of
         choices = []
         for choice in self._choices:
-            own = texts[choice.index * candidates : (choice.index + 1) * candidates]
-            best = max(own, key=lambda text: text.mean, default=NO_TEXT)
+            choice_texts = texts[choice.index * candidates : (choice.index + 1) * candidates]
+            best = max(choice_texts, key=lambda text: text.mean, default=NO_TEXT)
             choices.append(await choice.chunk(best, with_prompt=self._valid.echo))
         body = self._body(choices, self._usage())
         is_small = self._valid.logprobs is None
@@ -44,7 +44,7 @@ class CompletionStream:
         return Response(encoded, media_type=JSON)
 
     async def events(self, *, with_usage: bool) -> AsyncIterator[bytes]:
-        """Yield a server-sent event for each chunk; an error after the first of them is an event too."""
+        """Yield a server-sent event for each chunk. If an error occurs, yield it as the last event."""
         try:
             async for choice in self._chunks():
                 yield event(self._body([choice], None))
@@ -55,7 +55,7 @@ class CompletionStream:
             yield event(error.body())
 
     async def _chunks(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield the chunks of all choices as they come."""
+        """Yield the chunks of all choices in the order of their generation."""
         if self._valid.echo:
             for choice in self._choices:
                 yield await choice.echo()
@@ -67,12 +67,12 @@ class CompletionStream:
                 yield await self._choices[chunk.task].chunk(chunk)
 
     def _body(self, choices: list[dict[str, Any]], usage: dict[str, int] | None) -> dict[str, Any]:
-        """Return the JSON of the completion, or of a chunk of it."""
-        own = {"model": self._workers.served.name, "choices": choices, "usage": usage, "warnings": self._valid.warnings}
-        return self._head | own
+        """Return the JSON of the completion, or of one chunk."""
+        name, warnings = self._workers.served.name, self._valid.warnings
+        return self._head | {"model": name, "choices": choices, "usage": usage, "warnings": warnings}
 
     def _usage(self) -> dict[str, int]:
-        """Return the tokens that were read and generated so far."""
+        """Return the number of tokens that the model has read and generated so far."""
         read = sum(len(prompt.ids) for prompt in self._valid.prompts)
         generated = sum(choice.generated for choice in self._choices)
         return {"prompt_tokens": read, "completion_tokens": generated, "total_tokens": read + generated}

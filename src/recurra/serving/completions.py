@@ -1,4 +1,4 @@
-"""`/v1/completions`: a request is validated, queued, and its chunks are streamed to the client."""
+"""`/v1/completions`: validate a request, queue it, and stream its chunks to the client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RESPONSES = error_schemas(404, 422, 429, 504) | {
 async def complete(
     body: CompletionRequest, request: Request, services: Annotated[Services, Depends(get_services)]
 ) -> Response:
-    """Write texts after prompts. With `stream`, server-sent events: a piece of one choice each, then [DONE]."""
+    """Continue prompts. With `stream`, send server-sent events: each is a chunk of one choice; the last is [DONE]."""
     workers = services.workers_of(body.model)
     valid = validate(body, workers.served.model.vocabulary)
     job = GenerationJob(valid.tasks(), services.limits.response_seconds)

@@ -1,7 +1,7 @@
 """HTTP/1.1 on one connection, with deadlines: a slow client delays its own connection only.
 
-uvicorn waits forever for the rest of a request and for a client that does not read. Here every wait has a deadline, and
-if there are too many connections, those without a whole request are closed first.
+uvicorn alone waits forever for the rest of a request and for a client that does not read. This module sets a deadline
+for each wait. If there are too many connections, the server first closes a connection without a complete request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT_LIMITS = Limits()
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection with the deadlines and the number of connections of `limits`."""
+    """uvicorn's connection, with the deadlines and the largest number of connections from `limits`."""
 
     limits = DEFAULT_LIMITS
 
@@ -33,34 +33,38 @@ class Connection(H11Protocol):
 
     @property
     def is_incomplete(self) -> bool:
-        """True while no whole request has arrived."""
+        """True until a complete request has arrived."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a client; if there are too many, close a connection without a whole request, else this one."""
+        """Accept a client. If there are too many, close the oldest incomplete request's connection, else this one."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
-            incomplete = next((one for one in self._others() if one.is_incomplete), None)
+            incomplete = next((other for other in self._others() if other.is_incomplete), None)
             if incomplete is None:
-                self._close_with(unavailable("there are too many connections; try again soon."))
+                self._close_with(
+                    unavailable(f"the server has {self.limits.connections} connections, its maximum; try again soon.")
+                )
                 return
             incomplete.transport.abort()
-            self.connections.discard(incomplete)  # at once: others may connect before `connection_lost` is called
+            self.connections.discard(
+                incomplete
+            )  # now: other clients may connect before uvicorn calls `connection_lost`
         self._expect("headers", self.limits.header_seconds)
 
     def _others(self) -> list[Connection]:
         """Return the other connections, the oldest first."""
-        others = [one for one in self.connections if isinstance(one, Connection) and one is not self]
-        return sorted(others, key=lambda one: one.opened_at)
+        others = [other for other in self.connections if isinstance(other, Connection) and other is not self]
+        return sorted(others, key=lambda other: other.opened_at)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadlines of a client that has left."""
+        """Cancel the deadlines of a client that has disconnected."""
         self._expect("")
         self._limit_sending(False)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read bytes and set the deadline of the next part; more bytes of the same part do not extend it."""
+        """Read bytes and set the deadline of the next part. More bytes of the same part do not extend its deadline."""
         super().data_received(data)
         self._set_deadline()
 
@@ -80,7 +84,7 @@ class Connection(H11Protocol):
             self._expect("")
 
     def _expect(self, part: str, seconds: float = 0) -> None:
-        """Set the deadline of `part`, unless it is set already; "" cancels it."""
+        """Set the deadline of `part` ("headers" or "body"), unless it is set already; "" cancels the deadline."""
         if part == self._expected:
             return
         if self._deadline is not None:
@@ -90,11 +94,11 @@ class Connection(H11Protocol):
 
     def _time_out(self) -> None:
         if not self.transport.is_closing():
-            message = f"the {self._expected} of the request did not come in time."
+            message = f"the {self._expected} of the request did not arrive in time; send the request again."
             self._close_with(HTTPError(HTTPStatus.REQUEST_TIMEOUT, message, code="timeout"))
 
     def _close_with(self, error: HTTPError) -> None:
-        """Close the connection; send the error if no response has begun."""
+        """Send the error, unless a response has begun, and close the connection."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             headers, body = error.closing_response()
             encoded = [(name.encode(), value.encode()) for name, value in headers]
@@ -105,19 +109,19 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def shutdown(self) -> None:
-        """Stop: close a connection without a whole request, let the others end."""
+        """Close a connection without a complete request; let the other requests finish."""
         if self.is_incomplete:
             self.transport.close()
         else:
             super().shutdown()
 
     def pause_writing(self) -> None:
-        """Start the deadline of a client that does not read the response."""
+        """Set the deadline of a client that does not read the response."""
         super().pause_writing()
         self._limit_sending(True)
 
     def resume_writing(self) -> None:
-        """Cancel that deadline: the client has drained the buffer."""
+        """Cancel the send deadline: the client has drained the buffer."""
         super().resume_writing()
         self._limit_sending(False)
 

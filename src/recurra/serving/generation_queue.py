@@ -1,7 +1,7 @@
-"""The queue of the texts that one model generates, and the worker thread that generates them side by side.
+"""The queue of the texts that one model generates, and the worker thread that generates them in parallel.
 
-Requests come from the event loop, and the chunks of their texts return to it; only the thread uses the generator. Its
-kernels run without the GIL, so that the event loop handles other requests meanwhile.
+The event loop submits requests and receives the chunks of their texts. Only the thread uses the generator; its kernels
+run without the GIL, so that the event loop handles other requests meanwhile.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from recurra.model import LanguageModel
 
 
-THREAD_NICENESS = 5  # from 0 (first) to 19 (last): the event loop goes first
-EVENTS_PER_TURN = 4  # that the event loop delivers before it looks for new requests
+THREAD_NICENESS = 5  # from 0 (highest priority) to 19: the event loop has priority
+EVENTS_PER_TURN = 4  # events that the event loop delivers before it handles new requests
 LOG = logging.getLogger("uvicorn.error")
 
 
 class GenerationTask(NamedTuple):
-    """One text to generate: after the ids `prompt`, with the settings `config`; `candidate` numbers its `best_of`."""
+    """One text to generate from the ids `prompt` with the settings `config`; `candidate` is its number in `best_of`."""
 
     prompt: NDArray[np.integer]
     config: SamplingConfig
@@ -43,7 +43,7 @@ class GenerationTask(NamedTuple):
 
 
 class GeneratedChunk(NamedTuple):
-    """The next symbols of one text, the log p of each in nats, and why the text has ended (None: it continues)."""
+    """The next symbols of one text, the log p of each in nats, and the finish reason (None: the text continues)."""
 
     task: int
     symbols: str
@@ -52,7 +52,7 @@ class GeneratedChunk(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """The mean log p of a symbol, as in `Sample.mean`: an empty text comes last."""
+        """The mean log p of a symbol in nats, as in `Sample.mean`; minus infinity for an empty text."""
         logs = self.log_probabilities
         return math.fsum(logs) / len(logs) if logs else -math.inf
 
@@ -61,7 +61,7 @@ Event: TypeAlias = GeneratedChunk | HTTPError
 
 
 class GenerationJob:
-    """The texts of one request, in the event loop; it may take so many seconds."""
+    """The texts of one request, as the event loop sees them; `seconds` is the deadline."""
 
     def __init__(self, tasks: Sequence[GenerationTask], seconds: float) -> None:
         self.tasks = list(tasks)
@@ -69,14 +69,17 @@ class GenerationJob:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     async def chunks(self) -> AsyncIterator[GeneratedChunk]:
-        """Yield the chunks of all texts as they come, until every text has ended; HTTPError if they are broken off."""
+        """Yield the chunks of all texts in the order of generation, until every text has ended.
+
+        Raises: HTTPError at the deadline, at a failure of the thread, and at the shutdown of the server.
+        """
         unfinished = len(self.tasks)
         while unfinished:
             try:
                 async with asyncio.timeout_at(self._end):
                     event = await self._events.get()
             except TimeoutError:
-                message = "it takes too long; ask for less at once."
+                message = "the response is not complete in time; request fewer tokens or fewer choices."
                 raise HTTPError(HTTPStatus.GATEWAY_TIMEOUT, message, code="timeout") from None
             if isinstance(event, HTTPError):
                 raise event
@@ -100,81 +103,86 @@ class GenerationJob:
 
 
 class GenerationQueue:
-    """The queue and the worker thread of one model. `submit`, `cancel` and `close` are called in the event loop."""
+    """The queue and the worker thread of one model. Call `submit`, `cancel` and `close` in the event loop."""
 
     def __init__(self, model: LanguageModel, name: str, capacity: int) -> None:
         self._model, self._capacity = model, capacity
         self._changed = threading.Condition()
         self._waiting: deque[tuple[GenerationJob, int]] = deque()
         self._jobs: set[GenerationJob] = set()
-        self._outbox: deque[tuple[GenerationJob, Event]] = deque()  # used in the event loop only
+        self._outbox: deque[tuple[GenerationJob, Event]] = deque()  # only the event loop uses it
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name=f"generation {name}", daemon=True)
         self._thread.start()
 
     def submit(self, job: GenerationJob) -> None:
-        """Queue the texts of a job; HTTPError if the queue is full or closed."""
+        """Add the texts of a job to the queue.
+
+        Raises: HTTPError if the queue is full or closed.
+        """
         with self._changed:
             if self._closed:
                 raise stopping()
             if len(self._waiting) + len(job.tasks) > self._capacity:
-                raise queue_full(f"{len(self._waiting)} texts wait to be written; try again soon.")
+                raise queue_full(
+                    f"{len(self._waiting)} texts wait for this model, at most {self._capacity}; try again soon."
+                )
             self._jobs.add(job)
             self._waiting.extend((job, task) for task in range(len(job.tasks)))
             self._changed.notify()
 
     def cancel(self, job: GenerationJob) -> None:
-        """Stop a job at the end of the block that the thread generates now."""
+        """Cancel a job; the thread stops it at the end of the current block."""
         with self._changed:
             self._jobs.discard(job)
 
     def close(self) -> None:
-        """Break off all jobs and end the thread."""
+        """Cancel all jobs and stop the thread."""
         with self._changed:
             self._closed = True
-            broken, self._jobs = self._jobs, set()
+            canceled, self._jobs = self._jobs, set()
             self._changed.notify()
-        for job in broken:
+        for job in canceled:
             job.deliver(stopping())
 
     def join(self) -> None:
-        """Wait for the thread to end, after `close`: it ends with the block that it generates."""
+        """Wait until the thread has ended. Call it after `close`; the thread finishes the current block first."""
         self._thread.join()
 
     def _work(self) -> None:
         _lower_thread_priority()
-        generator, writings = self._model.generator(), dict[TextGeneration, tuple[GenerationJob, int]]()
-        while self._take_tasks(generator, writings):
+        generator, active = self._model.generator(), dict[TextGeneration, tuple[GenerationJob, int]]()
+        while self._take_tasks(generator, active):
             try:
-                pieces = generator.step()
+                chunks = generator.step()
             except Exception:
-                LOG.exception("writing has failed")
-                self._send_to_loop([(job, _failed()) for job in {job for job, _ in writings.values()}])
-                generator, writings = self._model.generator(), {}
+                LOG.exception("text generation has failed")
+                self._send_to_loop([(job, _failed()) for job in {job for job, _ in active.values()}])
+                generator, active = self._model.generator(), {}
                 continue
             events: list[tuple[GenerationJob, Event]] = []
-            for piece in pieces:
-                job, task = writings[piece.generation]
-                ended = piece.generation.ended  # read here: the thread generates on while the event loop delivers
-                events.append((job, GeneratedChunk(task, piece.symbols, piece.log_probabilities.tolist(), ended)))
+            for chunk in chunks:
+                job, task = active[chunk.generation]
+                ended = chunk.generation.ended  # read here: the thread may generate more before the event loop delivers
+                events.append((job, GeneratedChunk(task, chunk.symbols, chunk.log_probabilities.tolist(), ended)))
                 if ended is not None:
-                    del writings[piece.generation]
+                    del active[chunk.generation]
             self._send_to_loop(events)
 
-    def _take_tasks(self, generator: Generator, writings: dict[TextGeneration, tuple[GenerationJob, int]]) -> bool:
-        """Wait for tasks and pass them to the generator; drop canceled ones. Return False when the queue is closed."""
+    def _take_tasks(self, generator: Generator, active: dict[TextGeneration, tuple[GenerationJob, int]]) -> bool:
+        """Wait for tasks and pass them to the generator; drop canceled texts. Return False if the queue is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waiting or writings)
+            self._changed.wait_for(lambda: self._closed or self._waiting or active)
             if self._closed:
                 return False
-            for writing in [writing for writing, (job, _) in writings.items() if job not in self._jobs]:
-                generator.drop(writing)
-                del writings[writing]
+            for text in [text for text, (job, _) in active.items() if job not in self._jobs]:
+                generator.drop(text)
+                del active[text]
             while self._waiting and len(generator) < MAX_PARALLEL_TEXTS:
                 job, task = self._waiting.popleft()
                 if job in self._jobs:
-                    writings[generator.add(*job.tasks[task])] = job, task
+                    active[generator.add(*job.tasks[task])] = job, task
         return True
 
     def _send_to_loop(self, events: list[tuple[GenerationJob, Event]]) -> None:
@@ -183,7 +191,7 @@ class GenerationQueue:
             self._loop.call_soon_threadsafe(self._receive, events)
 
     def _receive(self, events: list[tuple[GenerationJob, Event]]) -> None:
-        """In the event loop: deliver some events now and the others in turns, so that other requests are handled."""
+        """Deliver some events now and the others in later turns of the event loop, between other requests."""
         is_idle = not self._outbox
         self._outbox.extend(events)
         if is_idle:
@@ -198,12 +206,12 @@ class GenerationQueue:
 
 
 def _failed() -> HTTPError:
-    message = "writing has failed; the server's log says more."
+    message = "text generation has failed; the server's log has the cause."
     return HTTPError(HTTPStatus.INTERNAL_SERVER_ERROR, message, code="internal")
 
 
 def _lower_thread_priority() -> None:
-    """Let the event loop go first if cores are scarce. On Linux every thread has a priority of its own."""
+    """Give the event loop priority if cores are scarce. Only Linux has a priority for each thread."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICENESS)

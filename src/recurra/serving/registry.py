@@ -1,7 +1,4 @@
-"""The served models by name: a request names a model or a run, never a file.
-
-The names are fixed when the server starts.
-"""
+"""The served models by name. A request names a model, never a file; the names are fixed when the server starts."""
 
 from __future__ import annotations
 
@@ -23,10 +20,12 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 class ServedModel:
     """A model and its name.
 
-    model     the model as it was when the server started
-    sha256    digest of its parameters
-    created   time at which its file was written, in seconds since 1970
-    folder    the directory of its run; None if the model is a single file
+    Attributes:
+        name: name in requests.
+        model: the model as it was when the server started.
+        sha256: digest of its parameters.
+        created: modification time of its file, in seconds since 1970.
+        folder: its run directory; None if the model is a single file.
     """
 
     name: str
@@ -38,7 +37,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class LiveRun:
-    """The end of a training on its live page: the path of the report, and two commands."""
+    """The live page's links after the training: the path of the report, and the commands to resume and to serve."""
 
     report: str
     resume: str
@@ -46,10 +45,10 @@ class LiveRun:
 
 
 class Registry(Mapping[str, ServedModel]):
-    """The models by name, in the given order."""
+    """The served models by name, in the order of the arguments."""
 
-    def __init__(self, served: Iterable[ServedModel]) -> None:
-        self._served = {one.name: one for one in served}
+    def __init__(self, models: Iterable[ServedModel]) -> None:
+        self._served = {served.name: served for served in models}
 
     def __getitem__(self, name: str) -> ServedModel:
         return self._served[name]
@@ -63,35 +62,34 @@ class Registry(Mapping[str, ServedModel]):
     @property
     def runs(self) -> dict[str, Path]:
         """The run directories by name."""
-        return {name: one.folder for name, one in self.items() if one.folder is not None}
+        return {name: served.folder for name, served in self.items() if served.folder is not None}
 
     @property
     def live(self) -> LiveRun | None:
-        """The run whose training this server accompanies; None if the server is not part of a training."""
+        """The run in training, if this server is the training's live page; else None."""
         return None
 
 
 def scan(paths: Iterable[str | Path] = ()) -> Registry:
-    """Load the models of run directories and checkpoint files; without any, of every run in `runs/`.
+    """Load the models of the run directories and checkpoint files in `paths`; without paths, of every run in `runs/`.
 
-    Raises ModelError if there is none, and the errors of `load`.
+    Raises: ModelError if there is no model, and the errors of `load`.
     """
-    given = [Path(path) for path in paths] or _runs()
-    served: list[ServedModel] = []
-    for path in given:
-        served.append(_served(path, {one.name for one in served}))
-    return Registry(served)
+    models: list[ServedModel] = []
+    for path in [Path(path) for path in paths] or _runs():
+        models.append(_served(path, {served.name for served in models}))
+    return Registry(models)
 
 
 def _runs() -> list[Path]:
     """Return the directories in `runs/` that have a checkpoint."""
-    found = [folder for folder in sorted(RUNS.glob("*")) if folder.is_dir() and _has_model(folder)]
-    if not found:
+    folders = [folder for folder in sorted(RUNS.glob("*")) if folder.is_dir() and _has_model(folder)]
+    if not folders:
         raise ModelError(
             f"there is no run in `{RUNS}` to serve.",
-            hint="name one: `recurra serve MODEL`; `recurra train` makes one.",
+            hint="name a model: `recurra serve MODEL`; `recurra train` trains one.",
         )
-    return found
+    return folders
 
 
 def _has_model(folder: Path) -> bool:
@@ -109,16 +107,15 @@ def _served(path: Path, taken: set[str]) -> ServedModel:
 
 
 def name_of(path: Path) -> str:
-    """Return the name of the model at `path`: its last part, in letters, digits, dots, dashes and underscores."""
+    """Return the name of the model at `path`: the file or folder name, in letters, digits, `.`, `-` and `_` only."""
     resolved = path.resolve()
     last = resolved.name if resolved.is_dir() else resolved.stem
     return _NOT_IN_NAMES.sub("-", last).strip("-.")[:MAX_NAME_CHARACTERS] or "model"
 
 
 def unique(name: str, taken: set[str]) -> str:
-    """Return `name`, with a number appended if it is taken."""
-    number = 2
-    found = name
-    while found in taken:
-        found, number = f"{name}-{number}", number + 1
-    return found
+    """Return `name`, with a number appended if `taken` contains it."""
+    number, candidate = 2, name
+    while candidate in taken:
+        candidate, number = f"{name}-{number}", number + 1
+    return candidate

@@ -1,8 +1,8 @@
-"""Responses: JSON, server-sent events and errors. This is the one place that turns an exception into a response.
+"""Responses: JSON, server-sent events and errors. Only this module converts an exception into a response.
 
-An error has the shape that clients of OpenAI's API read: {"error": {"message", "type", "param", "code"}}. `HTTPError`
-is the only exception that handlers raise; `as_http_error` converts all others. A message never repeats the client's
-input, which may be long, secret or invalid Unicode.
+An error has OpenAI's format: {"error": {"message", "type", "param", "code"}}. Handlers raise only `HTTPError`;
+`as_http_error` converts all other exceptions. A message never repeats the client's input, which may be long, secret or
+invalid Unicode.
 """
 
 from __future__ import annotations
@@ -24,25 +24,28 @@ from recurra.errors import RecurraError
 from recurra.formatting import sanitize
 
 JSON = "application/json"
-CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has left; nobody reads it
+CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has disconnected; no client receives it
 COMPLETIONS = "/v1/completions"
-FIELD_CHARACTERS = 80  # of a field's name in an error
+MAX_FIELD_NAME_CHARACTERS = 80  # in an error
 VALIDATION_MESSAGES = {
-    "none_required": "this route continues a `prompt`; these models do not chat",
-    "missing": "it is missing",
-    "extra_forbidden": "there is no such field here",
-    "json_invalid": "the body is no JSON",
-    "string_unicode": "it has a lone surrogate, which is no character",
+    "none_required": "the models do not chat: send a `prompt`, a text to continue",
+    "missing": "this field is required",
+    "extra_forbidden": "this route has no field of this name; see /openapi.json",
+    "json_invalid": "the body is not valid JSON",
+    "string_unicode": "the text has a lone surrogate, which is not a character",
 }
 COMMON_STATUSES = (400, 401, 403, 405, 413, 415, 421, 500, 503)
 
 
 class HTTPError(Exception):
-    """An error response in place of the requested one.
+    """An exception that becomes an error response.
 
-    param     the field that is wrong
-    code      a word that programs distinguish the cases by
-    headers   of the response, such as Retry-After
+    Attributes:
+        status: HTTP status.
+        message: a sentence for people.
+        param: name of the wrong field; None if no field is wrong.
+        code: a word by which programs distinguish errors.
+        headers: further headers of the response, such as Retry-After.
     """
 
     def __init__(
@@ -64,18 +67,18 @@ class HTTPError(Exception):
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
     def response(self) -> Response:
-        """Return the response of a handler."""
+        """Return the error as the response of a handler."""
         return Response(encode(self.body()), self.status, self.headers, JSON)
 
     def closing_response(self) -> tuple[list[tuple[str, str]], bytes]:
-        """Return headers and body of a response after which the connection is closed."""
+        """Return the headers and the body of a response that closes the connection."""
         body = encode(self.body())
-        own = {"Content-Type": JSON, "Content-Length": str(len(body)), "Connection": "close"}
-        return list((own | self.headers).items()), body
+        headers = {"Content-Type": JSON, "Content-Length": str(len(body)), "Connection": "close"}
+        return list((headers | self.headers).items()), body
 
 
 def error_type(status: int) -> str:
-    """Return OpenAI's type of error for a status."""
+    """Return OpenAI's error type for an HTTP status."""
     if status == HTTPStatus.UNAUTHORIZED:
         return "authentication_error"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -84,32 +87,32 @@ def error_type(status: int) -> str:
 
 
 def queue_full(message: str, seconds: int = 1) -> HTTPError:
-    """Return the error of a full queue; the client may try again after some seconds."""
+    """Return the error of a full queue; it asks the client to retry after `seconds`."""
     return HTTPError(HTTPStatus.TOO_MANY_REQUESTS, message, code="busy", headers={"Retry-After": str(seconds)})
 
 
 def unavailable(message: str, seconds: int = 1) -> HTTPError:
-    """Return the error of a server that accepts no request now; the client may try again after some seconds."""
+    """Return the error of a server that accepts no request now; it asks the client to retry after `seconds`."""
     return HTTPError(HTTPStatus.SERVICE_UNAVAILABLE, message, code="unavailable", headers={"Retry-After": str(seconds)})
 
 
 def stopping() -> HTTPError:
-    """Return the error of a request that the end of the server breaks off."""
-    return unavailable("the server is about to stop.")
+    """Return the error of a request that the shutdown of the server cancels."""
+    return unavailable("the server is shutting down; send the request again when it has restarted.")
 
 
 def out_of_range(field: str, reason: str) -> HTTPError:
-    """Return the error of a field whose value is too large, or impossible for the model."""
+    """Return the error of a field whose value is too large, or not possible with the model."""
     return HTTPError(HTTPStatus.UNPROCESSABLE_ENTITY, f"`{field}`: {reason}.", param=field, code="out_of_range")
 
 
 async def handle_error(request: Request, error: Exception) -> Response:
-    """Handle an exception of a route: the application registers this function for every kind of exception."""
+    """Return the response to an exception. The application registers this function for every class of exception."""
     return as_http_error(request, error).response()
 
 
 def as_http_error(request: Request, error: Exception) -> HTTPError:
-    """Return the error that a client gets for an exception; an unexpected one is not described."""
+    """Return the error that the client receives for an exception. The error hides the text of unexpected exceptions."""
     if isinstance(error, HTTPError):
         return error
     if isinstance(error, RecurraError):
@@ -120,37 +123,38 @@ def as_http_error(request: Request, error: Exception) -> HTTPError:
         if error.status_code == HTTPStatus.NOT_FOUND:
             return unknown_route(request)
         return HTTPError(error.status_code, f"{error.detail}.".lower(), headers=error.headers)
-    return HTTPError(HTTPStatus.INTERNAL_SERVER_ERROR, "the server has failed; its log says more.", code="internal")
+    return HTTPError(HTTPStatus.INTERNAL_SERVER_ERROR, "the server has failed; its log has the cause.", code="internal")
 
 
 def unknown_route(request: Request) -> HTTPError:
-    """Return the error of a request for a route that does not exist; its message lists those that do."""
+    """Return the error of a request for a route that does not exist; the message lists the existing routes."""
     paths = request.app.openapi()["paths"]
-    chat = COMPLETIONS in paths and request.url.path.endswith("/chat/completions")
-    why = f"these models continue a text and do not chat: send a prompt to {COMPLETIONS}; " if chat else ""
-    message = f"{why}there is no such route; there are {', '.join(paths)}."
+    is_chat = COMPLETIONS in paths and request.url.path.endswith("/chat/completions")
+    chat = f"; the models do not chat: send a text to continue to {COMPLETIONS}" if is_chat else ""
+    message = f"the server has no route of this path{chat}. Routes: {', '.join(paths)}."
     return HTTPError(HTTPStatus.NOT_FOUND, message, code="not_found")
 
 
 def invalid_body(errors: Sequence[Any]) -> HTTPError:
-    """Return the error for the errors that pydantic found in one body; it names the field as the request does.
+    """Return one error for the list of errors of pydantic about a body.
 
-    A field of several types has an error for each of them: the error to report is that of the type which the value has.
+    If a field accepts several types, pydantic lists an error for each type. Report the error of the type that the value
+    has.
     """
-    own = [error for error in errors if error["loc"][:2] == errors[0]["loc"][:2]]
-    first = next((error for error in own if not error["type"].endswith("_type")), errors[0])
-    where = [str(part) for part in first["loc"] if part not in ("body", "path", "query")]
-    kind = first["type"]
+    field_errors = [error for error in errors if error["loc"][:2] == errors[0]["loc"][:2]]
+    error = next((error for error in field_errors if not error["type"].endswith("_type")), errors[0])
+    location = [str(part) for part in error["loc"] if part not in ("body", "path", "query")]
+    kind = error["type"]
     if kind == "json_invalid":
         return HTTPError(HTTPStatus.BAD_REQUEST, f"{VALIDATION_MESSAGES[kind]}.", code="json")
-    field = where[0][:FIELD_CHARACTERS] if where else None
-    reason = VALIDATION_MESSAGES.get(kind) or first["msg"].removeprefix("Value error, ").rstrip(".")
-    named = f"`{field}`" if field else "the body"
-    return HTTPError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{named}: {reason}.", param=field, code=kind)
+    field = location[0][:MAX_FIELD_NAME_CHARACTERS] if location else None
+    reason = VALIDATION_MESSAGES.get(kind) or error["msg"].removeprefix("Value error, ").rstrip(".")
+    subject = f"`{field}`" if field else "the body"
+    return HTTPError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{subject}: {reason}.", param=field, code=kind)
 
 
 class ErrorDetail(BaseModel):
-    """What is wrong, of which kind, in which field, and a word for programs."""
+    """An error: a message for people, OpenAI's error type, the wrong field, and a code for programs."""
 
     message: str
     type: str
@@ -159,13 +163,13 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorReply(BaseModel):
-    """A request that was not answered as it was asked."""
+    """The body of every error response."""
 
     error: ErrorDetail
 
 
 def error_schemas(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the schema of the error responses of a route: the common statuses, and `statuses` of this route."""
+    """Return the schemas of the error responses of a route: the common statuses and the route's own `statuses`."""
     return {
         status: {"model": ErrorReply, "description": HTTPStatus(status).phrase}
         for status in sorted({*COMMON_STATUSES, *statuses})
@@ -173,17 +177,17 @@ def error_schemas(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def encode(value: Any) -> bytes:
-    """Encode as JSON in ASCII."""
+    """Encode a value as JSON in ASCII."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
 
 
 def event(value: Any) -> bytes:
-    """Encode as a server-sent event."""
+    """Encode a value as a server-sent event."""
     return b"data: " + encode(value) + b"\n\n"
 
 
 class EventStream(StreamingResponse):
-    """A response of server-sent events; `on_end` is called however it ends."""
+    """A response of server-sent events; it calls `on_end` at its end, also after an error or a disconnect."""
 
     media_type = "text/event-stream"
 
@@ -200,15 +204,15 @@ class EventStream(StreamingResponse):
 
 
 async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
-    """Return the response of `work`; cancel `work` if the client disconnects before."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnection(request))
+    """Return the response of `work`; cancel `work` if the client disconnects first."""
+    working, disconnect = asyncio.ensure_future(work), asyncio.ensure_future(_disconnection(request))
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else Response(status_code=CLIENT_CLOSED_REQUEST)
     finally:
-        for task in (working, leaving):
+        for task in (working, disconnect):
             task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        await asyncio.gather(working, disconnect, return_exceptions=True)
 
 
 async def _disconnection(request: Request) -> None:

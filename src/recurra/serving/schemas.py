@@ -14,15 +14,17 @@ from recurra.inference.sampling_options import MAX_PENALTY, MIN_PENALTY
 from recurra.serving import limits
 
 MAX_ABSOLUTE_SEED = 10**20  # other servers have 64-bit seeds; the schema writes this number exactly, unlike 2^64
-DRAWN_SEED = -1  # asks the server to draw a seed
-UNLIMITED_TOKENS = -1  # asks for as many tokens as there may be
+DRAWN_SEED = -1  # requests a random seed from the server
+UNLIMITED_TOKENS = -1  # requests as many tokens as the limits allow
 MAX_BIASES = 1024
 CODE_POINTS = 0x110000
-REPEATABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")  # other names may be invalid Unicode
+REPEATABLE_NAME = re.compile(
+    r"[A-Za-z][A-Za-z0-9_.-]{0,63}"
+)  # warnings omit all other names: they may be invalid Unicode
 
 
 class RequestBody(BaseModel):
-    """JSON's own types and finite numbers; no fields but those that are named."""
+    """A body of JSON's own types and finite numbers; a field that the schema does not list is an error."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -30,24 +32,24 @@ class RequestBody(BaseModel):
     @classmethod
     def _few(cls, body: Any) -> Any:
         if isinstance(body, dict) and len(body) > limits.MAX_FIELDS:
-            raise ValueError(f"it has more than {limits.MAX_FIELDS} fields")
+            raise ValueError(f"the object has {len(body):,} fields, at most {limits.MAX_FIELDS}")
         return body
 
 
 class OpenRequestBody(RequestBody):
-    """A body that may have other fields besides, as clients of other servers send them."""
+    """A body that may have further fields, as clients of other servers send them."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"maxProperties": limits.MAX_FIELDS})
 
 
 def unknown_fields(body: BaseModel, prefix: str = "") -> list[str]:
-    """Return a warning for each unknown field of `body`: it has no effect."""
+    """Return a warning for each unknown field of `body`; unknown fields have no effect."""
     names = [f"`{prefix}{name}`" if REPEATABLE_NAME.fullmatch(name) else "a field" for name in body.model_extra or ()]
-    return [f"{name} is not known here: ignored." for name in names]
+    return [f"{name} is not a field of this route; the server ignores it." for name in names]
 
 
 def _integer(value: object) -> object:
-    """Return 16 for 16.0: JSON has one kind of number."""
+    """Return 16 for 16.0, since JSON has one type of number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -66,24 +68,25 @@ TopCount = Annotated[int, Field(ge=0, le=limits.MAX_LOGPROBS), INTEGER]
 
 
 class StreamOptions(OpenRequestBody):
-    """What a stream tells besides."""
+    """Options of a stream: `include_usage` adds a last event with the numbers of tokens."""
 
     include_usage: bool | None = None
 
 
 class CompletionRequest(OpenRequestBody):
-    """A completion as OpenAI's API has it; null is the default. A token is a character, or a byte of a model of bytes.
+    """A completion request with the fields of OpenAI's API; null selects the default.
 
-    top_k, min_p and repetition_penalty are besides, under the names of Hugging Face's `generate`. max_completion_tokens
-    stands for max_tokens where that is missing, and -1 of either is as many as there may be. A seed of -1 is drawn;
-    another one below 0 or beyond 2^53 is taken modulo 2^53. logprobs true is as many as top_logprobs, else 1.
+    A token is a character, or a byte if the model was trained on bytes. top_k, min_p and repetition_penalty have the
+    names and the meaning of Hugging Face's `generate`. max_completion_tokens replaces a missing max_tokens; -1 requests
+    as many tokens as the limits allow. With seed -1 the server draws a seed. It reduces any other seed below 0
+    or above 2^53 modulo 2^53. logprobs true requests top_logprobs likeliest tokens, or 1 without top_logprobs.
 
-    Penalties, logit_bias and fields that are not named here have no effect; the answer's `warnings` name them. Empty
-    stop strings have none either, nor has ignore_eos: a character model has no end-of-text token.
+    presence_penalty, frequency_penalty, logit_bias and unknown fields have no effect; the response's `warnings` name
+    them. Empty stop strings and ignore_eos have no effect either: a character model has no end-of-text token.
 
-    Refused with 422, code out_of_range: ids that the model has not; prompts of more than 65,536 tokens together; more
-    than 256 prompts times choices; choices that together read and write more than 1,048,576 tokens; more than 131,072
-    tokens times logprobs; best_of that is not n, where n is not 1 or stream is true.
+    The server rejects with status 422 and code out_of_range: ids outside the model's vocabulary; prompts of more than
+    65,536 tokens together; more than 256 prompts times choices; choices that together read and generate more than
+    1,048,576 tokens; more than 131,072 tokens times logprobs; best_of unequal to n, if n is not 1 or stream is true.
     """
 
     model: Annotated[str, Field(max_length=256)] | None = None
@@ -114,7 +117,7 @@ class CompletionRequest(OpenRequestBody):
 
 
 class Logprobs(BaseModel):
-    """Of each token: itself, its log p, the likeliest ones, and where it begins in `text`; the first has no log p."""
+    """For each token: the token, its log p, the likeliest tokens, and its offset in `text`; the first has no log p."""
 
     tokens: list[str]
     token_logprobs: list[float | None]
@@ -123,7 +126,7 @@ class Logprobs(BaseModel):
 
 
 class Choice(BaseModel):
-    """A text, and what ended it; `seed` writes the same text again."""
+    """A generated text and its finish reason; the same request with `seed` generates the same text again."""
 
     text: str
     index: int
@@ -133,7 +136,7 @@ class Choice(BaseModel):
 
 
 class Usage(BaseModel):
-    """Tokens that were read and written."""
+    """The number of tokens in the prompts and in the generated texts."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -141,9 +144,9 @@ class Usage(BaseModel):
 
 
 class Completion(BaseModel):
-    """The answer, or a piece of it.
+    """A completion, or one chunk of a stream.
 
-    `warnings` name fields without effect, and characters of prompts that the model does not know.
+    `warnings` name the fields without effect, and the characters of prompts outside the model's vocabulary.
     """
 
     id: str
@@ -156,9 +159,9 @@ class Completion(BaseModel):
 
 
 class ScoreRequest(RequestBody):
-    """Texts to be scored, each by itself; with `logprobs`, each of their characters.
+    """Texts to score independently; with `logprobs`, the response has the log p of each character.
 
-    Texts of more than 65,536 characters together are refused with 422, code out_of_range.
+    The server rejects more than 65,536 characters in all texts together with status 422 and code out_of_range.
     """
 
     model: Annotated[str, Field(max_length=256)] | None = None
@@ -167,11 +170,11 @@ class ScoreRequest(RequestBody):
 
 
 class TextScore(BaseModel):
-    """The score of a text, ln K of its first character counted. What is no finite number is null.
+    """The loss of a text: the sum over its characters, with ln K for the first. A number that is not finite is null.
 
-    A model that was trained on lines reads each from an empty memory and a newline, and predicts the first character.
+    A model that was trained on lines reads each line from a zero state and a newline: it predicts the first character.
 
-    Of a model of bytes, characters are bytes. `log_probabilities` are in nats.
+    If a model was trained on bytes, its characters are bytes. `log_probabilities` are in nats.
     """
 
     index: int
@@ -186,7 +189,7 @@ class TextScore(BaseModel):
 
 
 class Scores(BaseModel):
-    """The scores, in the order of the texts. `warnings` name texts that the model knows in another canonical form."""
+    """The scores, in the order of the texts. `warnings` name texts that the server read in another canonical form."""
 
     object: Literal["list"] = "list"
     model: str

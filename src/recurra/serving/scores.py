@@ -1,4 +1,4 @@
-"""`/v1/score`: how well a model predicts texts, to the last bit as `LanguageModel.score`."""
+"""`/v1/score`: the loss of a model on texts, bit for bit equal to `LanguageModel.score`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ router = APIRouter()
 
 @router.post("/v1/score", response_model=None, responses=error_schemas(404, 422, 429) | {200: {"model": Scores}})
 async def score(body: ScoreRequest, request: Request, services: Annotated[Services, Depends(get_services)]) -> Response:
-    """Score texts."""
+    """Return the loss of a model on each text."""
     workers = services.workers_of(body.model)
     texts = [body.input] if isinstance(body.input, str) else body.input
     if sum(map(len, texts)) > limits.MAX_PROMPT_CHARACTERS:
-        raise out_of_range("input", f"all texts together may have {limits.MAX_PROMPT_CHARACTERS:,} characters")
+        raise out_of_range(
+            "input",
+            f"{sum(map(len, texts)):,} characters in all texts together, at most {limits.MAX_PROMPT_CHARACTERS:,}",
+        )
     return await unless_disconnected(request, score_texts(workers, texts, with_logs=bool(body.logprobs)))
 
 
@@ -37,14 +40,13 @@ async def score_texts(workers: ModelWorkers, texts: list[str], *, with_logs: boo
         spelled, note = respell(text, vocabulary)
         warnings += [f"input {index}: {note}."] if note else []
         parts = await surprises_of(workers.scoring, vocabulary.spell(spelled))
-        own = tally(parts, is_bytes=vocabulary.is_bytes, keep=with_logs)
-        data.append({"index": index} | as_json(own))
+        data.append({"index": index} | as_json(tally(parts, is_bytes=vocabulary.is_bytes, keep=with_logs)))
     body = {"object": "list", "model": workers.served.name, "data": data, "warnings": warnings}
     return Response(await workers.scoring.run(encode, body), media_type=JSON)
 
 
 async def surprises_of(queue: ScoringQueue, symbols: str) -> list[Surprise]:
-    """Return the surprise of each block of a text; other texts have their turn between two blocks."""
+    """Return the surprise of each block of a text. The queue runs blocks of other texts in between."""
     blocks = [symbols[at : at + BLOCK_SYMBOLS] for at in range(0, len(symbols), BLOCK_SYMBOLS)]
 
     def begin() -> Any:
@@ -52,8 +54,8 @@ async def surprises_of(queue: ScoringQueue, symbols: str) -> list[Surprise]:
         predictor = StaticPredictor(model.reader, model.zero_state(), model.document_end)
         return surprises(predictor, model.vocabulary, blocks, model.document_end)
 
-    found = await queue.run(begin)
-    return [await queue.run(next, found) for _ in blocks]
+    parts = await queue.run(begin)
+    return [await queue.run(next, parts) for _ in blocks]
 
 
 def as_json(score: Score) -> dict[str, Any]:
@@ -72,5 +74,5 @@ def as_json(score: Score) -> dict[str, Any]:
 
 
 def finite_or_none(value: float) -> float | None:
-    """Return a number that JSON can hold; None for the others."""
+    """Return `value` if it is finite, else None: JSON has no infinite numbers."""
     return value if math.isfinite(value) else None

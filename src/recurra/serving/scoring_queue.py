@@ -1,7 +1,7 @@
-"""The queue and the worker thread in which a model scores: log p of each symbol of a text, a block at a time.
+"""The queue and the worker thread that compute log p of each symbol of a text, block by block.
 
-A long text waits between its blocks like every other text, so that none holds the thread, and the event loop never
-waits.
+After each block a text goes to the end of the queue, so that a long text does not block the thread for the others. The
+event loop never blocks.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
-BLOCK_SYMBOLS = 8 * CHUNK  # that the thread scores before it turns to another text
+BLOCK_SYMBOLS = 8 * CHUNK  # symbols that the thread scores before it continues with another text
 
 
 class ScoredSymbols(NamedTuple):
-    """The log-probabilities at N places, in nats.
+    """The log-probabilities at N positions of a text, in nats.
 
-    logs       (N,): log p of the symbol at the place
-    top_ids    (N, k): the likeliest symbols there, the likeliest first
-    top_logs   (N, k): their log p
+    Attributes:
+        logs: (N,), log p of the symbol at each position.
+        top_ids: (N, k), ids of the likeliest symbols at each position, the likeliest first.
+        top_logs: (N, k), their log p.
     """
 
     logs: NDArray[np.floating]
@@ -43,44 +44,47 @@ class ScoredSymbols(NamedTuple):
 
 
 class ScoringQueue:
-    """The queue and the worker thread of one model. Its methods are called in the event loop."""
+    """The queue and the worker thread of one model. Call its methods in the event loop."""
 
     def __init__(self, model: LanguageModel, name: str, capacity: int) -> None:
         self.model, self._capacity = model, capacity
         self._waiting, self._closed = 0, False
         self._pool = ThreadPoolExecutor(1, f"scoring {name}")
 
-    async def run(self, work: Callable[Arguments, Result], *given: Arguments.args, **named: Arguments.kwargs) -> Result:
-        """Run `work` in the thread and return its result; HTTPError if the queue is full or closed."""
+    async def run(self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        """Run `work` in the thread and return its result.
+
+        Raises: HTTPError if the queue is full or closed.
+        """
         if self._closed:
             raise stopping()
         if self._waiting >= self._capacity:
-            raise queue_full(f"{self._waiting} texts wait to be read; try again soon.")
+            raise queue_full(f"{self._waiting} texts wait for scoring, at most {self._capacity}; try again soon.")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*given, **named))
+            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
         except asyncio.CancelledError:
-            if self._closed:  # `close` has canceled the work, not the client
+            if self._closed:  # `close` canceled the work; the client is still connected
                 raise stopping() from None
             raise
         finally:
             self._waiting -= 1
 
     def close(self) -> None:
-        """End the thread and cancel the work that waits for it."""
+        """Stop the thread and cancel the queued work."""
         self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
-        """Wait for the thread to end, after `close`: it ends with the block that it scores."""
+        """Wait until the thread has ended. Call it after `close`; the thread finishes the current block first."""
         self._pool.shutdown()
 
 
 class IncrementalScorer:
-    """Scores one text in consecutive parts, from a zero state; `top_count` likeliest symbols are found at each place.
+    """Scores one text in consecutive parts from a zero state, with the `top_count` likeliest symbols at each position.
 
-    The first symbol of the text is given, and has no log p. A model of documents reads a newline before it; then every
-    symbol has one.
+    The first symbol of the text has no log p. A model that was trained on documents reads a newline before the text;
+    then every symbol has a log p.
     """
 
     def __init__(self, queue: ScoringQueue, top_count: int) -> None:
@@ -90,25 +94,25 @@ class IncrementalScorer:
         self._last = np.array([] if before is None else [before], np.int64)
 
     def copy(self) -> IncrementalScorer:
-        """Return another scorer that continues from the same place."""
+        """Return a copy that continues from the same position, independently of this scorer."""
         other = IncrementalScorer(self._queue, self._top_count)
         other._state, other._last = self._state, self._last
         return other
 
     async def score(self, ids: Ids) -> ScoredSymbols:
-        """Score the next part of the text, `ids` (N,); the first symbol of the text has no row."""
+        """Score the next part of the text, `ids` (N,). The result has no row for the first symbol of the text."""
         starts = range(0, len(ids), BLOCK_SYMBOLS)
         return self._joined([await self._queue.run(self._block, ids[at : at + BLOCK_SYMBOLS]) for at in starts])
 
     def _block(self, ids: Ids) -> ScoredSymbols:
-        line, parts, done = np.concatenate([self._last, ids]), [], 0
+        symbols, parts, done = np.concatenate([self._last, ids]), [], 0
         model = self._queue.model
         predictor = StaticPredictor(model.reader, self._state, model.document_end)
-        for logs in predictor.read(line[:-1], line[1:]):
-            targets = line[done + 1 : done + len(logs) + 1]
+        for logs in predictor.read(symbols[:-1], symbols[1:]):
+            targets = symbols[done + 1 : done + len(logs) + 1]
             parts.append(scored_symbols(logs, targets, self._top_count))
             done += len(logs)
-        self._state, self._last = predictor.state, line[-1:]
+        self._state, self._last = predictor.state, symbols[-1:]
         return self._joined(parts)
 
     def _joined(self, parts: list[ScoredSymbols]) -> ScoredSymbols:
@@ -118,7 +122,7 @@ class IncrementalScorer:
 
 
 def scored_symbols(logs: NDArray[np.float32], targets: Ids, top_count: int) -> ScoredSymbols:
-    """Return the scores of `targets` (N,) from `logs` (N, K); of equally likely symbols the lower id comes first."""
+    """Return the scores of `targets` (N,) from `logs` (N, K); of two equally likely symbols, the lower id is first."""
     empty = np.zeros((len(logs), 0), np.int64)
     order = np.argsort(-logs, axis=1, kind="stable")[:, :top_count] if top_count else empty
     return ScoredSymbols(logs[np.arange(len(logs)), targets], order, np.take_along_axis(logs, order, 1))

@@ -1,8 +1,8 @@
-"""The guard: the outermost layer of the server, which rejects every request that may not reach the application.
+"""The guard: the outermost layer of the server. It rejects requests from foreign pages and requests without the key.
 
-Every page that a browser on this machine shows can send requests to a server on loopback. The guard checks what such a
-page cannot forge: Host (another's DNS can bind a foreign name to 127.0.0.1), Origin and Sec-Fetch-Site (the page that
-sends), and a content type that no form can send.
+Every page in a browser on this machine can send requests to a server on loopback. The guard checks the parts that a
+page cannot forge: Host (an attacker's DNS server can map a foreign name to 127.0.0.1), Origin and Sec-Fetch-Site (the
+page that sends the request), and a content type that no HTML form can send.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ HEADERS = {
     b"cache-control": b"no-store",
 }
 HEALTH = "/health"
-OPEN_PATHS = frozenset({HEALTH, "/session"})  # they need no key
-MAX_LENGTH_DIGITS = 18  # of Content-Length
+OPEN_PATHS = frozenset({HEALTH, "/session"})  # paths that need no key
+MAX_LENGTH_DIGITS = 18  # digits of Content-Length
 
 
 class Guard:
-    """The application behind its checks. `open_paths` need no key, since they hold nothing secret."""
+    """The application behind its access checks; `open_paths` need no key, since they contain nothing secret."""
 
     def __init__(
         self, application: Application, access: Access, limits: Limits, open_paths: frozenset[str] = OPEN_PATHS
@@ -73,8 +73,8 @@ class Guard:
         body = await read_body(scope, receive, self.limits.body_bytes)
         if body is None:
             return
-        if self._bodies >= self.limits.requests:  # counted once the body is complete: half a body occupies no place
-            raise unavailable(f"{self.limits.requests} requests are under way; try again soon.")
+        if self._bodies >= self.limits.requests:  # counted from here: a request with half a body does not block others
+            raise unavailable(f"{self.limits.requests} requests are in progress, the maximum; try again soon.")
         self._bodies += 1
         try:
             await self.application(scope, replay(body, receive), send)
@@ -82,7 +82,7 @@ class Guard:
             self._bodies -= 1
 
     async def _without_body(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Handle HEAD as GET, and end when the body begins: it may be an endless stream."""
+        """Handle HEAD as GET, but stop when the body begins, since a body can be an endless stream."""
         body_begins = asyncio.Event()
 
         async def send_head(message: Message) -> None:
@@ -91,61 +91,71 @@ class Guard:
             else:
                 body_begins.set()
 
-        answering = asyncio.ensure_future(self.application({**scope, "method": "GET"}, receive, send_head))
+        handler = asyncio.ensure_future(self.application({**scope, "method": "GET"}, receive, send_head))
         waiting = asyncio.ensure_future(body_begins.wait())
         try:
-            await asyncio.wait({answering, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({handler, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if body_begins.is_set():
                 await send({"type": "http.response.body", "body": b""})
         finally:
-            answering.cancel()
+            handler.cancel()
             waiting.cancel()
-            found, _ = await asyncio.gather(answering, waiting, return_exceptions=True)
-        if isinstance(found, Exception):
-            raise found
+            result, _ = await asyncio.gather(handler, waiting, return_exceptions=True)
+        if isinstance(result, Exception):
+            raise result
 
 
 def check(scope: Any, access: Access, open_paths: frozenset[str]) -> None:
-    """Raise HTTPError unless the request may reach the application."""
+    """Raise HTTPError if the request comes from a foreign page or host name, or lacks the key."""
     host = _only(scope, b"host")
     if scope["path"] == HEALTH:
-        host = ""  # a probe of a container calls it by its address, and the response holds nothing else
+        host = ""  # a container's health probe uses any address, and the response contains nothing secret
     elif host is None or not access.is_own_host(host):
         raise HTTPError(
             HTTPStatus.MISDIRECTED_REQUEST,
-            "this server does not answer to that name; start it with --allow-host NAME if it is yours.",
+            "the header Host is not a name of this server; if it is yours, start the server with --allow-host NAME.",
             code="host",
         )
     if not scope["path"].startswith("/"):
-        raise HTTPError(HTTPStatus.BAD_REQUEST, "the target must be a path.", code="target")
+        raise HTTPError(HTTPStatus.BAD_REQUEST, "the request target must be a path that begins with /.", code="target")
     origins = list(_values(scope, b"origin"))
     if any(not access.is_own_origin(origin, host) for origin in origins):
-        raise HTTPError(HTTPStatus.FORBIDDEN, "pages of other origins may not call this server.", code="origin")
+        raise HTTPError(
+            HTTPStatus.FORBIDDEN,
+            "the header Origin is not an origin of this server: only its own pages may call it from a browser.",
+            code="origin",
+        )
     if any(site.lower() == "cross-site" for site in _values(scope, b"sec-fetch-site")) and not _is_link(scope):
-        raise HTTPError(HTTPStatus.FORBIDDEN, "other sites may not call this server.", code="origin")
+        raise HTTPError(
+            HTTPStatus.FORBIDDEN,
+            "the header Sec-Fetch-Site is cross-site: only pages of this server may call it from a browser.",
+            code="origin",
+        )
     if scope["method"] == "POST" and not _is_json(_only(scope, b"content-type")):
         raise HTTPError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must have Content-Type: application/json.", code="content_type"
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "the body must be JSON: send the header Content-Type: application/json.",
+            code="content_type",
         )
-    if access.key is not None and scope["path"] not in open_paths and not shows_key(scope, access):
+    if access.key is not None and scope["path"] not in open_paths and not has_key(scope, access):
         raise HTTPError(
             HTTPStatus.UNAUTHORIZED,
-            "this server wants its key: Authorization: Bearer KEY.",
+            "the request lacks the key of this server: send the header Authorization: Bearer KEY.",
             code="invalid_api_key",
             headers={"WWW-Authenticate": "Bearer"},
         )
 
 
 def _is_link(scope: Any) -> bool:
-    """Return True if a person follows a link to a page of ours: the linking page cannot read the response."""
+    """Return True if a user follows a link to a page of this server; the linking page cannot read the response."""
     target = _only(scope, b"sec-fetch-mode"), _only(scope, b"sec-fetch-dest")
     return scope["method"] == "GET" and target == ("navigate", "document")
 
 
-def shows_key(scope: Any, access: Access) -> bool:
-    """Return True if the request has the key, or the cookie that a browser got for it."""
-    scheme, _, given = (_only(scope, b"authorization") or "").partition(" ")
-    if scheme.lower() == "bearer" and access.is_key(given.strip()):
+def has_key(scope: Any, access: Access) -> bool:
+    """Return True if the request contains the key, or the cookie that `/session` sends for the key."""
+    scheme, _, key = (_only(scope, b"authorization") or "").partition(" ")
+    if scheme.lower() == "bearer" and access.is_key(key.strip()):
         return True
     try:
         cookies = SimpleCookie(_only(scope, b"cookie") or "")
@@ -155,11 +165,11 @@ def shows_key(scope: Any, access: Access) -> bool:
 
 
 def _values(scope: Any, name: bytes) -> Iterator[str]:
-    return (value.decode("latin-1") for own, value in scope["headers"] if own.lower() == name)
+    return (value.decode("latin-1") for header, value in scope["headers"] if header.lower() == name)
 
 
 def _only(scope: Any, name: bytes) -> str | None:
-    """Return the value of a header that occurs once; None if it is missing, or occurs twice."""
+    """Return the value of a header that occurs once; None if the header is missing or repeated."""
     values = list(_values(scope, name))
     return values[0] if len(values) == 1 else None
 
@@ -169,25 +179,29 @@ def _is_json(content_type: str | None) -> bool:
 
 
 async def read_body(scope: Any, receive: Receive, limit: int) -> bytes | None:
-    """Return the whole body, None if the client disconnects before its end. HTTPError if it exceeds `limit` bytes."""
-    too_large = HTTPError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {limit:,} bytes.", code="body")
+    """Return the whole body; None if the client disconnects before the end.
+
+    Raises: HTTPError if the body exceeds `limit` bytes.
+    """
+    message = f"the body has more than {limit:,} bytes, the maximum; send less in one request."
+    too_large = HTTPError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code="body")
     declared = _only(scope, b"content-length")
     if declared is not None and declared.isdecimal() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
         raise too_large
     body = bytearray()
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
+        part = await receive()
+        if part["type"] == "http.disconnect":
             return None
-        body += message.get("body", b"")
+        body += part.get("body", b"")
         if len(body) > limit:
             raise too_large
-        if not message.get("more_body", False):
+        if not part.get("more_body", False):
             return bytes(body)
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body, which was read already, and then what follows."""
+    """Return a `receive` that returns first the body, which was read before, and then later messages."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -197,20 +211,20 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 def with_headers(send: Send) -> Send:
-    """Return a `send` that adds the headers of every response; a header that the response has stays."""
+    """Return a `send` that adds HEADERS to every response; a header that the response already has is kept."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = list(message.get("headers", ()))
-            there = {name.lower() for name, _ in own}
-            message["headers"] = own + [(name, value) for name, value in HEADERS.items() if name not in there]
+            headers = list(message.get("headers", ()))
+            names = {name.lower() for name, _ in headers}
+            message["headers"] = headers + [(name, value) for name, value in HEADERS.items() if name not in names]
         await send(message)
 
     return send_with_headers
 
 
 async def send_error(send: Send, error: HTTPError) -> None:
-    """Send an error and close the connection: the rest of the request is not read."""
+    """Send an error and close the connection without reading the rest of the request."""
     headers, body = error.closing_response()
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
     await send({"type": "http.response.start", "status": error.status, "headers": encoded})

@@ -1,4 +1,4 @@
-"""The server process: uvicorn with the application, and an orderly end when a signal asks for it."""
+"""The server process: uvicorn with the application, and a graceful shutdown at a signal."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CANCELLED = f"{asyncio.CancelledError.__module__}.{asyncio.CancelledError.__qual
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with a callback when it listens; when it stops, `Services.stopping` ends the streams.
+    """uvicorn with a callback after it has begun to listen; at shutdown, `Services.stopping` ends the streams.
 
-    `received` holds the signals that asked it to stop; it does not wait after the second one.
+    `received` lists the stop signals so far. The second signal stops the server at once.
     """
 
     def __init__(self, guard: Guard, on_start: Callable[[], None]) -> None:
@@ -54,11 +54,11 @@ class Server(uvicorn.Server):
         try:
             if not self.should_exit:
                 self._on_start()
-        except Exception as error:  # the address cannot be printed: stop in order, then raise the error
+        except Exception as error:  # the callback could not print the address: shut down, then raise the error
             self.failure, self.should_exit = error, True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no new request; those in progress have `drain_seconds` to end."""
+        """Accept no new request; cancel the requests that are not complete after `drain_seconds`."""
         services = self.guard.application.state.services  # type: ignore[attr-defined]  # a FastAPI
         closing = asyncio.get_running_loop().call_later(self.guard.limits.drain_seconds, services.stopping.set)
         try:
@@ -68,19 +68,19 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop in order at a signal, if this is the main thread."""
+        """Shut down gracefully at a signal, if this is the main thread."""
         with handled_by(self.handle_exit):
             yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
-        """Stop in order at the first signal, at once at the second."""
+        """Shut down gracefully at the first signal, and at once at the second."""
         self.force_exit = self.should_exit
         self.should_exit = True
         self.received.append(sig)
 
 
 def serve(guard: Guard, listening: socket.socket, on_start: Callable[[], None]) -> None:
-    """Serve until a signal comes; raise Interrupted when the requests in progress have ended."""
+    """Serve until a signal arrives; raise Interrupted after the requests in progress have ended."""
     logging.getLogger("uvicorn.error").addFilter(_is_failure)
     server = Server(guard, on_start)
     server.run([listening])
@@ -92,7 +92,7 @@ def serve(guard: Guard, listening: socket.socket, on_start: Callable[[], None]) 
 
 
 def _is_failure(record: logging.LogRecord) -> bool:
-    """Return True if a log record is a failure of the server: no mistake of a client, nothing that a stop broke off."""
-    broken_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
-    is_traceback_of_stop = record.getMessage().rstrip().endswith(CANCELLED)  # the lifespan logs it as text
-    return record.levelno >= logging.ERROR and not broken_off and not is_traceback_of_stop
+    """Return True if a log record reports a failure of the server, not a client's error or a canceled request."""
+    is_canceled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    is_canceled_lifespan = record.getMessage().rstrip().endswith(CANCELLED)  # the lifespan logs its traceback as text
+    return record.levelno >= logging.ERROR and not is_canceled and not is_canceled_lifespan

@@ -1,4 +1,4 @@
-"""The state of the application: the served models with their worker threads, who may call, and the limits."""
+"""The shared state of the application: the served models with their worker threads, the access rules and the limits."""
 
 from __future__ import annotations
 
@@ -29,10 +29,14 @@ class ModelWorkers(NamedTuple):
 
 @dataclass
 class Services:
-    """The state that handlers share.
+    """The state that all handlers share.
 
-    stopping   set when the server must stop: streams end soon after
-    workers    of each model by its name; filled while the application runs
+    Attributes:
+        registry: the served models.
+        access: the host names and the key that the server accepts.
+        limits: sizes and deadlines.
+        stopping: set when the server shuts down; the streams end soon after.
+        workers: the queues of each model by its name; empty unless the application runs.
     """
 
     registry: Registry
@@ -43,7 +47,7 @@ class Services:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Run the worker threads as long as the application runs."""
+        """Start the worker threads, and stop them when the application ends."""
         self.stopping, capacity = asyncio.Event(), self.limits.queue_texts
         for name, served in self.registry.items():
             generation = GenerationQueue(served.model, name, capacity)
@@ -65,19 +69,22 @@ class Services:
             workers.scoring.close()
 
     def workers_of(self, name: str | None) -> ModelWorkers:
-        """Return the workers of a model; None is the first. HTTPError if no model has that name."""
-        wanted = next(iter(self.registry)) if name is None else name
-        if wanted not in self.workers:
+        """Return the workers of the model `name`; None selects the first model.
+
+        Raises: HTTPError if no model has this name.
+        """
+        name = next(iter(self.registry)) if name is None else name
+        if name not in self.workers:
             raise HTTPError(
                 HTTPStatus.NOT_FOUND,
-                "there is no model of that name; see /v1/models.",
+                "`model` is not the name of a served model: GET /v1/models lists the names.",
                 param="model",
                 code="model_not_found",
             )
-        return self.workers[wanted]
+        return self.workers[name]
 
 
 def get_services(request: Request) -> Services:
     """Return the services of the application that handles the request."""
-    found: Services = request.app.state.services
-    return found
+    services: Services = request.app.state.services
+    return services

@@ -1,4 +1,4 @@
-"""Validation of a completion request against one model: defaults, ids of the prompts, limits and warnings."""
+"""Validation of a completion request against one model: defaults, the ids of the prompts, limits and warnings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from recurra.inference.sampling import SamplingConfig
 from recurra.serving import limits
 from recurra.serving.generation_queue import GenerationTask
-from recurra.serving.responses import out_of_range
+from recurra.serving.responses import HTTPError, out_of_range
 from recurra.serving.schemas import DRAWN_SEED, UNLIMITED_TOKENS, unknown_fields
 from recurra.text.equivalents import respell
 from recurra.text.vocabulary import name_characters
@@ -31,10 +31,11 @@ DEFAULT_TOKENS = 16
 class Prompt(NamedTuple):
     """A prompt for one model.
 
-    symbols   all its symbols
-    ids       of the symbols in the model's vocabulary
-    unknown   the other symbols
-    note      a sentence for the client if the model reads the prompt in another canonical form
+    Attributes:
+        symbols: all symbols of the prompt.
+        ids: ids of the symbols that the model's vocabulary has.
+        unknown: the symbols that the vocabulary lacks.
+        note: a sentence for the client if the prompt was converted to another canonical form.
     """
 
     symbols: str
@@ -46,7 +47,7 @@ class Prompt(NamedTuple):
 class ValidCompletion(NamedTuple):
     """A completion request after validation: `n` choices for each prompt; choice i has the seed `config.seed` + i.
 
-    `logprobs` is the number of likeliest tokens to report at each place; None if no log-probabilities are requested.
+    `logprobs` is the number of likeliest tokens to report at each position; None if the client requests none.
     """
 
     prompts: list[Prompt]
@@ -58,13 +59,13 @@ class ValidCompletion(NamedTuple):
 
     @property
     def warnings(self) -> list[str]:
-        """Name the fields without effect, stop strings that cannot occur, and what each prompt leaves out."""
+        """The fields without effect, stop strings that cannot occur, and omitted characters of each prompt."""
         return self.notes + [
             f"prompt {number}: {words}" for number, prompt in enumerate(self.prompts) for words in _prompt_notes(prompt)
         ]
 
     def tasks(self) -> list[GenerationTask]:
-        """Return the texts to generate: the candidates of choice 0, of choice 1, and so on."""
+        """Return the texts to generate: all candidates of choice 0, then all candidates of choice 1, and so on."""
         if not self.config.max_new_tokens:
             return []
         return [
@@ -79,14 +80,17 @@ def _prompt_notes(prompt: Prompt) -> Iterator[str]:
     if prompt.note is not None:
         yield f"{prompt.note}."
     if prompt.unknown:
-        yield f"the model does not know {name_characters(prompt.unknown)}: left out."
+        yield f"characters outside the model's vocabulary are omitted: {name_characters(prompt.unknown)}."
 
 
 def validate(request: CompletionRequest, vocabulary: Vocabulary) -> ValidCompletion:
-    """Return the request for a model with this vocabulary. HTTPError (422) if it is too large, or contradictory."""
+    """Validate a request for a model with this vocabulary.
+
+    Raises: HTTPError (422) if the request is too large or contradictory.
+    """
     n, best_of = request.n or 1, request.best_of or request.n or 1
     if best_of != n and (n != 1 or request.stream):
-        raise out_of_range("best_of", "it must be `n`, or `n` must be 1 and `stream` false")
+        raise out_of_range("best_of", "the value must equal `n`, unless `n` is 1 and `stream` is false")
     prompts = [_prompt(prompt, vocabulary) for prompt in _prompt_list(request.prompt)]
     config = SamplingConfig(
         max_new_tokens=0,
@@ -117,7 +121,7 @@ def _seed(seed: int | None) -> int:
 
 
 def _logprobs(request: CompletionRequest) -> int | None:
-    """Return the number of likeliest tokens to report at each place; None if no log-probabilities are requested."""
+    """Return the number of likeliest tokens to report at each position; None if the client requests none."""
     if request.logprobs is True:
         return 1 if request.top_logprobs is None else request.top_logprobs
     return None if request.logprobs is False else request.logprobs
@@ -126,9 +130,9 @@ def _logprobs(request: CompletionRequest) -> int | None:
 def _fields_without_effect(request: CompletionRequest) -> list[str]:
     """Return a warning for each field that has no effect on the response."""
     unsupported = ("presence_penalty", "frequency_penalty", "logit_bias")
-    named = [f"`{name}` is not supported: ignored." for name in unsupported if getattr(request, name)]
+    ignored = [f"`{name}` is not supported; the server ignores it." for name in unsupported if getattr(request, name)]
     options = [] if request.stream_options is None else unknown_fields(request.stream_options, "stream_options.")
-    return [*named, *unknown_fields(request), *options]
+    return [*ignored, *unknown_fields(request), *options]
 
 
 def _most_tokens(valid: ValidCompletion) -> int:
@@ -137,8 +141,8 @@ def _most_tokens(valid: ValidCompletion) -> int:
     texts = len(lengths) * valid.n * valid.config.best_of
     most = min(limits.MAX_TOKENS, limits.MAX_TOTAL_TOKENS // texts - max(lengths))
     if valid.logprobs is not None:
-        places = limits.MAX_LOGPROB_ENTRIES // max(valid.logprobs, 1) // valid.n - valid.echo * sum(lengths)
-        most = min(most, places // len(lengths))
+        positions = limits.MAX_LOGPROB_ENTRIES // max(valid.logprobs, 1) // valid.n - valid.echo * sum(lengths)
+        most = min(most, positions // len(lengths))
     return max(most, 0)
 
 
@@ -156,7 +160,9 @@ def _prompt(prompt: str | list[int], vocabulary: Vocabulary) -> Prompt:
         symbols = vocabulary.spell(text)
         return Prompt(symbols, *vocabulary.encode_known(symbols), note)
     if max(prompt) >= len(vocabulary):
-        raise out_of_range("prompt", f"the model's ids are 0 to {len(vocabulary) - 1}")
+        raise out_of_range(
+            "prompt", f"an id is not in the model's vocabulary, which has ids 0 to {len(vocabulary) - 1}"
+        )
     ids = np.array(prompt, np.int64)
     return Prompt(vocabulary.decode(ids), ids, "")
 
@@ -165,13 +171,21 @@ def _require_within_limits(valid: ValidCompletion) -> None:
     """Raise HTTPError unless all texts of the request together are within the limits."""
     texts = len(valid.prompts) * valid.n * valid.config.best_of
     lengths = [len(prompt.symbols) for prompt in valid.prompts]
-    if max(sum(lengths), *lengths) > limits.MAX_PROMPT_CHARACTERS:
-        raise out_of_range("prompt", f"all prompts together may have {limits.MAX_PROMPT_CHARACTERS:,} tokens")
+    if sum(lengths) > limits.MAX_PROMPT_CHARACTERS:
+        raise _too_many("prompt", "tokens in all prompts together", sum(lengths), limits.MAX_PROMPT_CHARACTERS)
     if texts > limits.MAX_CHOICES:
-        raise out_of_range("n", f"prompts times choices may be {limits.MAX_CHOICES}, and are {texts}")
-    if texts * (valid.config.max_new_tokens + max(lengths)) > limits.MAX_TOTAL_TOKENS:
-        raise out_of_range("max_tokens", f"all choices together may read and write {limits.MAX_TOTAL_TOKENS:,} tokens")
+        raise _too_many("n", "choices (prompts times `n` or `best_of`)", texts, limits.MAX_CHOICES)
+    tokens = texts * (valid.config.max_new_tokens + max(lengths))
+    if tokens > limits.MAX_TOTAL_TOKENS:
+        raise _too_many("max_tokens", "tokens to read and generate in all choices", tokens, limits.MAX_TOTAL_TOKENS)
     if valid.logprobs is not None:
-        places = valid.n * (len(lengths) * valid.config.max_new_tokens + valid.echo * sum(lengths))
-        if places * max(valid.logprobs, 1) > limits.MAX_LOGPROB_ENTRIES:
-            raise out_of_range("logprobs", f"tokens times logprobs may be {limits.MAX_LOGPROB_ENTRIES:,}")
+        positions = valid.n * (len(lengths) * valid.config.max_new_tokens + valid.echo * sum(lengths))
+        entries = positions * max(valid.logprobs, 1)
+        if entries > limits.MAX_LOGPROB_ENTRIES:
+            raise _too_many(
+                "logprobs", "log-probabilities (tokens times `logprobs`)", entries, limits.MAX_LOGPROB_ENTRIES
+            )
+
+
+def _too_many(field: str, items: str, number: int, maximum: int) -> HTTPError:
+    return out_of_range(field, f"{number:,} {items}, at most {maximum:,}")
