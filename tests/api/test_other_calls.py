@@ -65,7 +65,7 @@ def test_the_text_that_was_learned_is_read_again(small_run: Path) -> None:
 
 def test_the_server_is_guarded_before_a_model_is_read() -> None:
     pytest.importorskip("uvicorn", reason="the server needs the extra `serve`")
-    with pytest.raises(UsageError, match="it needs a key"):
+    with pytest.raises(UsageError, match="it needs an API key"):
         recurra.serve("nowhere", host="192.0.2.7")
     with pytest.raises(ModelError, match="there is no model `nowhere`"):
         recurra.serve("nowhere", port=0)

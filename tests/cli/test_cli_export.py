@@ -90,8 +90,8 @@ def foreign(trained: Path) -> Path:
 def test_a_state_dict_and_its_text(call: Call, trained: Path, foreign: Path, book: Path) -> None:
     code, _, err = call("import", foreign)
     assert code == 2
-    assert "does not tell which characters its ids are.\n" in err
-    assert "\nhint: give the text that it was trained on, `recurra import theirs.s" in err
+    assert "does not contain the characters of its ids.\n" in err
+    assert "\nhint: give its training text, `recurra import theirs.s" in err
     named = ["--recurrent", "net", "--projection", "fc", "--activation", "tanh", "--encoding", "utf-8"]
     assert call("import", foreign, "--text", book, *named, "-o", "b/mine").code == 0
     assert recurra.load("b/mine").sha256 == recurra.load(trained).sha256
@@ -107,7 +107,7 @@ ERRORS = [
     ("export m", 4, "there is no model `m`."),
     ("import", 2, "FILE is missing."),
     ("import m", 4, "there is no file or folder `m`."),
-    ("import m --vocabulary a --text b", 2, "the characters are given twice, by `--vocabulary` and `--text`."),
+    ("import m --vocabulary a --text b", 2, "`--vocabulary` and `--text` both give the characters of the ids."),
     ("import m --text", 2, "`--text` needs a value."),
     ("import m --vocab x", 2, "there is no option `--vocab`."),
     ("import m -o .", 2, "`.` is there already."),

@@ -96,7 +96,7 @@ def test_a_rectified_network(tmp_path: Path) -> None:
     model = recurra.import_model(path, activation="relu")
     expected = log_probabilities(WEIGHTS, lambda a: np.maximum(a, 0))
     np.testing.assert_allclose(ours(model), expected, rtol=0, atol=1e-5)
-    with pytest.raises(UsageError, match="names of modules are for a state_dict"):
+    with pytest.raises(UsageError, match="names of modules describe a state_dict"):
         recurra.import_model(path, recurrent="rnn")
 
 
@@ -116,7 +116,7 @@ def test_square_matrices(tmp_path: Path, shape: tuple[int, ...]) -> None:
     for name in "UWVbc":
         own = name if name in "Vc" else f"layers.0.{name}"
         np.testing.assert_array_equal(model.parameters[own], weights[name].astype(np.float32))
-    told = ["W h + U x + b was taken, not h W + x U + b" in str(one.message) for one in caught]
+    told = ["recurra takes W h + U x + b, not h W + x U + b" in str(one.message) for one in caught]
     assert told == ([True] if len(shape) == 1 else [])
 
 
@@ -134,29 +134,29 @@ def test_a_state_dict_in_an_npz_file(tmp_path: Path) -> None:
 def test_an_array_of_objects_is_left_out_unread(tmp_path: Path) -> None:
     ids = {character: number for number, character in enumerate(CHARACTERS)}
     path = saved(tmp_path / "a.npz", char_to_ix=ids)
-    with pytest.raises(UsageError, match="does not tell which characters its ids are"):
+    with pytest.raises(UsageError, match="does not contain the characters of its ids"):
         recurra.import_model(path)
     (tmp_path / "ids.json").write_text(str(ids).replace("'", '"'))
     assert ours(recurra.import_model(path, vocabulary=tmp_path / "ids.json"))[0] < 0
     others: dict[str, Any] = {name: WEIGHTS[name] for name in "WVbc"}
     np.savez(tmp_path / "b.npz", U=np.array([None]), **others)
-    with pytest.raises(ModelError, match=r"has no network: it has `W`, `V`, `b`, `c`; left out unread: `U`\."):
+    with pytest.raises(ModelError, match=r"has no network: it has `W`, `V`, `b`, `c`; recurra does not read: `U`\."):
         recurra.import_model(tmp_path / "b.npz")
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     (
         {"U": WEIGHTS["U"].T},
-        r"`U` in `a.npz` must be 5 x 6, since W is m x m with m = 5 .* got 6 x 5: is `U` transposed",
+        r"`U` in `a.npz` must be 5 x 6, since W is m x m with m = 5 .* got 6 x 5; `U` may be transposed",
     ),
     ({"W": WEIGHTS["W"][:, :4]}, "`W` in `a.npz` must be 5 x 5"),
-    ({"b": WEIGHTS["b"][..., None]}, "`b` in `a.npz` is no matrix of numbers"),
-    ({"c": np.array(["x"] * K)}, "`c` in `a.npz` is no matrix of numbers"),
-    ({"c": np.zeros((0, 1))}, "`c` in `a.npz` is no matrix of numbers"),
+    ({"b": WEIGHTS["b"][..., None]}, "`b` in `a.npz` is not a matrix of numbers"),
+    ({"c": np.array(["x"] * K)}, "`c` in `a.npz` is not a matrix of numbers"),
+    ({"c": np.zeros((0, 1))}, "`c` in `a.npz` is not a matrix of numbers"),
     ({"V": WEIGHTS["V"] * np.nan}, "parameter `V` must be finite"),
     ({"chars": list(CHARACTERS[:-1])}, "the vocabulary has 5 characters, the network 6"),
-    ({"chars": list("aabcde")}, "`chars` is no vocabulary: 'a' comes twice"),
-    ({"chars": ["the", *"abcde"]}, "`chars` is no vocabulary: 'the' is no single character"),
+    ({"chars": list("aabcde")}, "`chars` is not a vocabulary: 'a' occurs twice"),
+    ({"chars": ["the", *"abcde"]}, "`chars` is not a vocabulary: 'the' is not a single character"),
 ]
 
 
@@ -178,21 +178,21 @@ def npy(header: str, data: bytes = b"", version: int = 1, length: int | None = N
 
 
 HEADERS: list[tuple[bytes, str]] = [
-    (b"", "`U` is no .npy file"),
-    (b"\x93NUMPY\x07\0", "`U` is no .npy file"),
-    (npy("{", length=20_000), "`U` has no header of an array"),
-    (npy("x" * 60_000, version=2), "`U` has no header of an array"),
+    (b"", "`U` is not an .npy file"),
+    (b"\x93NUMPY\x07\0", "`U` is not an .npy file"),
+    (npy("{", length=20_000), "`U` has an invalid header"),
+    (npy("x" * 60_000, version=2), "`U` has an invalid header"),
     (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (9, 9), }"), "more or fewer bytes than its shape"),
     (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", bytes(9)), "more or fewer bytes than its shape"),
-    (npy(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({1 << 39},), }}"), "is too large when it is unpacked"),
-    (npy(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({1 << 40},), }}"), "has a shape that no array has"),
+    (npy(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({1 << 39},), }}"), "are too large"),
+    (npy(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({1 << 40},), }}"), "has an impossible shape"),
     (npy("{'descr': '<f8', 'fortran_order': False, 'shape': True, }"), "is damaged"),
-    (npy("{'descr': '<f8', 'fortran_order': False}"), "left out unread: `U`"),
-    (npy("{'descr': __import__('os'), 'fortran_order': False, 'shape': ()}"), "left out unread: `U`"),
-    (npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': ()}"), "left out unread: `U`"),
-    (npy("{'descr': '|O', 'fortran_order': False, 'shape': ()}"), "left out unread: `U`"),
-    (npy("{'descr': '<U1', 'fortran_order': False, 'shape': ()}", b"\0\0\x11\0"), "has a number that is no character"),
-    (npy("{'descr': '<U0', 'fortran_order': False, 'shape': ()}"), "left out unread: `U`"),
+    (npy("{'descr': '<f8', 'fortran_order': False}"), "recurra does not read: `U`"),
+    (npy("{'descr': __import__('os'), 'fortran_order': False, 'shape': ()}"), "recurra does not read: `U`"),
+    (npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': ()}"), "recurra does not read: `U`"),
+    (npy("{'descr': '|O', 'fortran_order': False, 'shape': ()}"), "recurra does not read: `U`"),
+    (npy("{'descr': '<U1', 'fortran_order': False, 'shape': ()}", b"\0\0\x11\0"), "that is not a character"),
+    (npy("{'descr': '<U0', 'fortran_order': False, 'shape': ()}"), "recurra does not read: `U`"),
 ]  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def test_damage_in_the_archive(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is a zip archive that is damaged: Bad CRC-32"):
         recurra.import_model(tmp_path / "a.npz")
     (tmp_path / "a.npz").write_bytes(whole[:-30])
-    with pytest.raises(CheckpointError, match="is a zip archive that is cut off"):
+    with pytest.raises(CheckpointError, match="is a zip archive that is truncated"):
         recurra.import_model(tmp_path / "a.npz")
 
 
@@ -234,11 +234,11 @@ def test_archives_that_are_too_much(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="has more than 1,000 arrays"):
         recurra.import_model(tmp_path / "many.npz")
     np.savez_compressed(tmp_path / "bomb.npz", U=np.zeros(1 << 23))
-    with pytest.raises(ModelError, match="is too large when it is unpacked"):
+    with pytest.raises(ModelError, match="are too large"):
         recurra.import_model(tmp_path / "bomb.npz")
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("U.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", bytes(8)))
     (tmp_path / "lzma.npz").write_bytes(file.getvalue())
-    with pytest.raises(CheckpointError, match="compressed in a way that NumPy does not write"):
+    with pytest.raises(CheckpointError, match="has a compression that NumPy does not use"):
         recurra.import_model(tmp_path / "lzma.npz")

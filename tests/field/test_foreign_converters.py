@@ -271,13 +271,13 @@ def test_layers_of_keras_are_the_same_network(keras: Any, capsysbinary: Any, kin
 @pytest.mark.parametrize(
     ("kind", "config", "words"),
     [
-        ("GRU", TANH | {"reset_after": False}, "it was made with reset_after=False"),
-        ("LSTM", TANH | {"recurrent_activation": "hard_sigmoid"}, "its gates are no sigmoids"),
+        ("GRU", TANH | {"reset_after": False}, "it was created with reset_after=False"),
+        ("LSTM", TANH | {"recurrent_activation": "hard_sigmoid"}, "its gates are not sigmoids"),
         ("LSTM", TANH | {"activation": "relu"}, "its activation is relu"),
         ("SimpleRNN", TANH | {"go_backwards": True}, "it reads backwards"),
-        ("Bidirectional", {}, "it would be another network"),
-        ("Dense", {"activation": "softmax"}, "it is the second one"),
-        ("Embedding", {}, "it is the second one"),
+        ("Bidirectional", {}, "recurra has no such layer"),
+        ("Dense", {"activation": "softmax"}, "it is the second dense layer"),
+        ("Embedding", {}, "it is the second embedding"),
     ],
 )
 def test_layers_of_keras_that_would_be_another_network(

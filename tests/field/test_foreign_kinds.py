@@ -31,7 +31,7 @@ WEIGHTS: dict[str, Any] = {
     "Wxh": DRAW.normal(size=(3, 4)), "Whh": DRAW.normal(size=(3, 3)), "Why": DRAW.normal(size=(4, 3)),
     "bh": DRAW.normal(size=(3, 1)), "by": DRAW.normal(size=(4, 1)),
 }  # fmt: skip
-TORCH_SCRIPT = r"`recurra import {} --converter > convert.py`; then, where PyTorch and safetensors are installed, "
+TORCH_SCRIPT = r"`recurra import {} --converter > convert.py`; then, with PyTorch and safetensors installed, "
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02"
 
 
@@ -57,19 +57,19 @@ def text(content: Any) -> Callable[[Path], None]:
 
 
 KINDS: list[tuple[str, bytes | Callable[[Path], None], str, str]] = [
-    ("a.pt", archive("a/data.pkl", "a/data/0"), "a pickle of PyTorch, which could run any code", TORCH_SCRIPT),
+    ("a.pt", archive("a/data.pkl", "a/data/0"), "a pickle of PyTorch, which recurra does not read", TORCH_SCRIPT),
     ("a.bin", archive("archive/data.pkl", "archive/version"), "a pickle of PyTorch", TORCH_SCRIPT),
     ("model.pth.tar", LEGACY, "a pickle of PyTorch", TORCH_SCRIPT),
-    ("a.jit", archive("a/constants.pkl", "a/data.pkl"), "a program of TorchScript, which is not read", TORCH_SCRIPT),
-    ("a.pkl", pickle.dumps({"U": 1}, 0), "a pickle of Python, which could run any code", "convert.py` writes a.npz."),
+    ("a.jit", archive("a/constants.pkl", "a/data.pkl"), "a program of TorchScript, which recurra", TORCH_SCRIPT),
+    ("a.pkl", pickle.dumps({"U": 1}, 0), "a pickle of Python, which recurra", "convert.py` writes a.npz."),
     ("a b.pkl", pickle.dumps({"U": 1}, 4), "a pickle of Python", "`recurra import 'a b.pkl' --converter > convert.py`"),
     ("-a.pkl", pickle.dumps({"U": 1}, 1), "a pickle of Python", "`recurra import ./-a.pkl --converter > convert.py`"),
-    ("a.joblib", b"x\x9c" + bytes(9), "a pickle of Python", "where NumPy is installed, `python convert.py` writes"),
+    ("a.joblib", b"x\x9c" + bytes(9), "a pickle of Python", "with NumPy installed, `python convert.py` writes"),
     ("a.npy", b"\x93NUMPY\1\0v\0{'descr': '|O', 'f", "an array of objects, a pickle", "convert.py` writes a.npz."),
-    ("a.npy", b"\x93NUMPY\1\0v\0{'descr': '<f8', 'f", "one array of NumPy, and a network has five", "numpy.savez("),
-    ("a.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes it, which is not read", "where Keras is installed, "),
-    ("a.keras", archive("config.json", "model.weights.h5"), "a model of Keras", "where Keras is installed, "),
-    ("a.mat", b"MATLAB 7.3 MAT-file", "a MAT-file of level 7.3, which is not read", "save it with `-v7`."),
+    ("a.npy", b"\x93NUMPY\1\0v\0{'descr': '<f8', 'f", "a single array of NumPy, but a network", "numpy.savez("),
+    ("a.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes it", "with Keras installed, "),
+    ("a.keras", archive("config.json", "model.weights.h5"), "a model of Keras", "with Keras installed, "),
+    ("a.mat", b"MATLAB 7.3 MAT-file", "a MAT-file of level 7.3, which recurra does not read", "save it with `-v7`."),
     ("a", b"GGUF\3\0\0\0", "a GGUF file of llama.cpp", "safetensors.torch.save_file(model.state_dict(), 'a.safete"),
     ("a.onnx", b"\x08\x07\x12\x07pytorch", "an ONNX file", "save_file(model.state_dict(), 'a.safetensors')"),
     ("a", b"\x08\x08\x12\x0connx.runtime", "an ONNX file", "save_file(model.state_dict(), 'a.safetensors')"),
@@ -88,14 +88,14 @@ KINDS: list[tuple[str, bytes | Callable[[Path], None], str, str]] = [
     ("a.zip", archive("../x.mat", "b", "c"), "a zip archive", "`unzip a.zip -d a && recurra import a`"),
     ("a", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS", "`git lfs pull`"),
     ("a.pt", b"<!DOCTYPE html><html>", "a web page, not a model", "download the file itself"),
-    ("vocab.json", text({"a": 0}), "JSON, and holds no numbers of a network", "NETWORK --vocabulary vocab.json`"),
+    ("vocab.json", text({"a": 0}), "JSON without a network's weights", "NETWORK --vocabulary vocab.json`"),
     (
         "m.safetensors.index.json",
         text({"weight_map": {"a": "m-1.safetensors", "b": "m-1.safetensors", "c": "/etc/passwd"}}),
         "the index of 1 safetensors files",
         "`recurra import m-1.safetensors`",
     ),
-    ("m.index.json", text({"weight_map": [1]}), "JSON, and holds no numbers", "--vocabulary m.index.json`"),
+    ("m.index.json", text({"weight_map": [1]}), "JSON without a network's weights", "--vocabulary m.index.json`"),
 ]  # fmt: skip
 
 
@@ -124,11 +124,11 @@ def test_tar_archives_and_folders() -> None:
     with pytest.raises(ModelError, match="`saved` is a SavedModel of TensorFlow") as error:
         recurra.import_model("saved")
     assert error.value.hint is not None
-    assert error.value.hint.startswith("`recurra import saved --converter > convert.py`; then, where Keras")
+    assert error.value.hint.startswith("`recurra import saved --converter > convert.py`; then, with Keras")
     Path("hf").mkdir()
     Path("hf/config.json").write_text('{"model_type": "bert"}')
     Path("hf/pytorch_model.bin").write_bytes(LEGACY)
-    with pytest.raises(ModelError, match="is no config of an exported model") as error:
+    with pytest.raises(ModelError, match="is not the config of an exported model") as error:
         recurra.import_model("hf")
     assert error.value.hint is not None
     assert "`recurra import hf/pytorch_model.bin --vocabulary FILE.json`" in error.value.hint
@@ -147,7 +147,7 @@ def test_a_directory_that_is_too_long_is_not_read() -> None:
     long = b"PK\6\6" + bytes(36) + (1 << 40).to_bytes(8, "little") + bytes(8) + b"PK\6\7" + bytes(16)
     for tail in (end, end + bytes(1000), long + b"PK\5\6" + bytes(8) + b"\xff" * 4 + bytes(6)):
         Path("a.zip").write_bytes(b"PK\3\4" + bytes(99) + tail)
-        with pytest.raises(ModelError, match="is a zip archive of more files than are read"):
+        with pytest.raises(ModelError, match="is a zip archive of too many files"):
             recurra.import_model("a.zip")
 
 
@@ -196,7 +196,7 @@ def convert(name: str, capsysbinary: pytest.CaptureFixture[bytes], *options: str
 def test_a_pickle_is_converted_by_who_trusts_it(capsysbinary: Any, protocol: int) -> None:
     ids = {character: number for number, character in enumerate(CHARACTERS)}
     Path("it's.pkl").write_bytes(pickle.dumps({"params": WEIGHTS, "char_to_ix": ids, "epoch": 3}, protocol))
-    with pytest.raises(AssertionError, match=r"it's.pkl is a pickle: reading it runs code of whoever wrote it"):
+    with pytest.raises(AssertionError, match=r"it's.pkl is a pickle: reading it runs code from the file"):
         convert("it's.pkl", capsysbinary)
     convert("it's.pkl", capsysbinary, "--trust")
     model = recurra.import_model("it's.npz")
@@ -213,11 +213,11 @@ def test_a_saved_dict_is_converted(capsysbinary: Any) -> None:
 
 def test_what_needs_no_script() -> None:
     np.savez("a.npz", **WEIGHTS)
-    with pytest.raises(UsageError, match=r"`a.npz` needs no script") as error:
+    with pytest.raises(UsageError, match=r"`a.npz` needs no conversion") as error:
         converter.script(Path("a.npz"))
-    assert error.value.hint == "leave out `--converter`."
+    assert error.value.hint == "leave out `--converter`: `recurra import a.npz`."
     Path("a.gz").write_bytes(gzip.compress(b"x"))
-    with pytest.raises(UsageError, match="or none can convert it") as error:
+    with pytest.raises(UsageError, match="recurra has no script that converts") as error:
         converter.script(Path("a.gz"))
     assert error.value.hint == "unpack it: `gzip -dc a.gz > a && recurra import a`."
 
@@ -226,14 +226,14 @@ def test_a_script_writes_over_nothing(capsysbinary: Any) -> None:
     content: Any = WEIGHTS
     np.save("a.npy", content, allow_pickle=True)
     Path("a.npz").write_bytes(b"mine")
-    with pytest.raises(AssertionError, match=r"a.npz is there already: remove it, or give it another name"):
+    with pytest.raises(AssertionError, match=r"a.npz already exists: remove or rename it"):
         convert("a.npy", capsysbinary, "--trust")
     assert Path("a.npz").read_bytes() == b"mine"
 
 
 def test_the_folder_that_one_is_in() -> None:
     Path("saved_model.pb").write_bytes(b"\x08\1")
-    assert converter.script(Path()).startswith('"""Convert . for recurra, where Keras is installed.')
+    assert converter.script(Path()).startswith('"""Convert . for recurra; run this script with Keras installed.')
 
 
 def test_a_script_holds_any_name(capsysbinary: Any) -> None:

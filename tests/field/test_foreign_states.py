@@ -145,7 +145,7 @@ WRONG: list[tuple[dict[str, Array], Names, str]] = [
         Names(),
         "several recurrent networks: `module.rnn`, `rnn`",
     ),
-    (Theirs("rnn").state("rnn.{tensor}_l0_reverse"), Names(), "it has no recurrent layers"),
+    (Theirs("rnn").state("rnn.{tensor}_l0_reverse"), Names(), "the file has no recurrent layers"),
 ]
 
 

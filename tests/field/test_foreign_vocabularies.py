@@ -72,7 +72,7 @@ def test_spaces_and_bytes_of_tokenizers() -> None:
     byte_level = {"type": "Sequence", "pretokenizers": [{"type": "Digits"}, {"type": "ByteLevel"}]}
     ascii_only = {"model": {"vocab": {"Ġ": 1, "Ċ": 2, "a": 3, "<s>": 0}}, "pre_tokenizer": byte_level}
     assert points(ascii_only) == [0xE000, 32, 10, 97]
-    with pytest.raises(ModelError, match="its symbols are bytes, but not all 256 of them and no others"):
+    with pytest.raises(ModelError, match="its symbols are bytes, but not exactly the 256 bytes"):
         points({"model": {"vocab": {"Ã": 0, "a": 1}}, "decoder": {"type": "ByteLevel"}})
     visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [byte for byte in range(256) if byte not in visible]
@@ -84,16 +84,16 @@ def test_spaces_and_bytes_of_tokenizers() -> None:
 
 WRONG: list[tuple[Any, str]] = [
     ({"stoi": IDS, "itos": list("ab\n😀")}, "`stoi` and `itos` are different vocabularies"),
-    ({"stoi": {"the": 0, "a": 1}}, "'the' is no single character"),
-    ({"model": {"vocab": {"th": 0}}}, "'th' is no single character"),
-    ({"model": {"vocab": 3}}, "its vocabulary is no table"),
-    ({"model": {"vocab": {"a": "b"}}}, "its vocabulary is no table"),
+    ({"stoi": {"the": 0, "a": 1}}, "'the' is not a single character"),
+    ({"model": {"vocab": {"th": 0}}}, "'th' is not a single character"),
+    ({"model": {"vocab": 3}}, "its vocabulary does not map tokens to ids"),
+    ({"model": {"vocab": {"a": "b"}}}, "its vocabulary does not map tokens to ids"),
     ({"vocab": "input.txt", "epoch": 3, "x": []}, "neither ids nor one of the usual names"),
     ({"vocab": {"vocab": {"vocab": {"vocab": {"x": [], "vocab": 1}}}}}, "neither ids nor one of the usual names"),
     ({"one": {"vocab": ["a"]}, "other": {"vocab": ["b"]}}, "`vocab` and `vocab` are different vocabularies"),
     (json.loads('{"vocab":' * 700 + "1" + "}" * 700), "its vocabulary is nested too deeply"),
-    (["a", "b", "a"], "'a' comes twice"),
-    ([f"<{n}>" for n in range(6401)], "more than 6,400 symbols are no single character"),
+    (["a", "b", "a"], "'a' occurs twice"),
+    ([f"<{n}>" for n in range(6401)], "more than 6,400 symbols are not single characters"),
     ({"word_index": '{"'}, "Unterminated string"),
     ({"a": 3, "b": 4}, "the ids of 2 characters are not 0 to 1"),
     ({"a": -1, "b": 10**30}, "the ids of 2 characters are not 0 to 1"),
@@ -120,7 +120,7 @@ def test_ids_from_one(tmp_path: Path) -> None:
     """Keras's Tokenizer leaves id 0 to the padding; other programs count from 1."""
     (tmp_path / "ids.json").write_text(json.dumps(KERAS))
     assert recurra.import_model(network(tmp_path, 2), vocabulary=tmp_path / "ids.json").vocabulary.symbols == "ab"
-    with pytest.warns(UserWarning, match=r"stand for the symbols that are no single character: '<0>' U\+E000\."):
+    with pytest.warns(UserWarning, match=r"represent the symbols that are not single characters: '<0>' U\+E000\."):
         model = recurra.import_model(network(tmp_path, 3), vocabulary=tmp_path / "ids.json")
     assert model.vocabulary.symbols == "ab\ue000"
     with pytest.raises(ModelError, match="the vocabulary has 3 characters, the network 4"):
@@ -130,7 +130,7 @@ def test_ids_from_one(tmp_path: Path) -> None:
 def test_a_padded_network_keeps_every_probability(tmp_path: Path) -> None:
     path = network(tmp_path, 5)
     (tmp_path / "ids.json").write_text(json.dumps({"stoi": {"<pad>": 0, "<unk>": 1, "b": 2, "a": 3, " ": 4}}))
-    with pytest.warns(UserWarning, match="private characters of Unicode stand for the symbols"):
+    with pytest.warns(UserWarning, match="private Unicode characters represent the symbols"):
         padded = recurra.import_model(path, vocabulary=tmp_path / "ids.json")
     (tmp_path / "ids.json").write_text('"\\u0001\\u0002ba "')
     plain = recurra.import_model(path, vocabulary=tmp_path / "ids.json")
@@ -149,7 +149,9 @@ def test_the_vocabulary_in_the_metadata(tmp_path: Path) -> None:
 
 def test_a_pickled_vocabulary_is_refused_with_a_command(tmp_path: Path) -> None:
     (tmp_path / "meta.pkl").write_bytes(pickle.dumps({"stoi": IDS, "itos": dict(enumerate(ORDER))}))
-    with pytest.raises(ModelError, match=r"meta.pkl` is a pickle, which could run any code") as error:
+    with pytest.raises(
+        ModelError, match=r"meta.pkl` is a pickle, which recurra does not read, since it can run any code"
+    ) as error:
         recurra.import_model(network(tmp_path, 4), vocabulary=tmp_path / "meta.pkl")
     assert error.value.hint is not None
     _run(error.value.hint.partition("`")[2].partition("`")[0])
@@ -184,7 +186,9 @@ def test_a_text_is_read_as_the_network_s_size_shows(
     if words is None:
         model = recurra.import_model(path, sources=tmp_path / "book.txt")
     else:
-        with pytest.warns(UserWarning, match=f"the text was read {words}: so it has {len(symbols)} characters"):
+        with pytest.warns(
+            UserWarning, match=f"the text is read {words}, since the network has {len(symbols)} characters"
+        ):
             model = recurra.import_model(path, sources=tmp_path / "book.txt")
     assert model.vocabulary.symbols == symbols
 

@@ -1,4 +1,4 @@
-"""Where exports go, what they never replace, and what they need."""
+"""Exports: their paths, existing files, and the packages that they need."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
 
 
 @pytest.mark.parametrize(("format", "package"), [("onnx", "onnx"), ("matlab", "scipy")])
-def test_without_its_package_the_command_that_installs_it_is_told(
+def test_missing_package_error_has_the_install_command(
     monkeypatch: pytest.MonkeyPatch, format: str, package: str
 ) -> None:
     without(monkeypatch, package)
@@ -60,17 +60,17 @@ def test_folders_state_dicts_and_imports_need_no_package(monkeypatch: pytest.Mon
         ("日本", "torch", "日本.safetensors"),
     ],
 )
-def test_names_of_exports(name: str, format: str, expected: str) -> None:
+def test_default_path_of_an_export(name: str, format: str, expected: str) -> None:
     assert exporting.default_path(Origin(small(), name, {}), format) == Path(expected)
 
 
-def test_without_a_path_it_is_written_here() -> None:
+def test_export_without_a_path_goes_to_the_current_folder() -> None:
     assert recurra.export(small(), format="torch") == Path("model.safetensors")
     assert Path("model.safetensors").is_file()
 
 
 @pytest.mark.parametrize("format", ["folder", "torch"])
-def test_nothing_is_replaced_unless_it_is_to_be(format: str) -> None:
+def test_existing_files_are_replaced_only_with_force(format: str) -> None:
     recurra.export(small(), "out", format=format)
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     other = small()
@@ -83,14 +83,14 @@ def test_nothing_is_replaced_unless_it_is_to_be(format: str) -> None:
     assert same(recurra.import_model("out"), other)
 
 
-def test_a_folder_keeps_what_else_is_in_it() -> None:
+def test_export_to_a_folder_keeps_other_files() -> None:
     Path("out").mkdir()
     Path("out/mine.txt").write_text("mine")
     recurra.export(small(), "out")
     assert Path("out/mine.txt").read_text() == "mine"
 
 
-def test_either_file_of_matlab_s_two_is_kept() -> None:
+def test_existing_function_of_matlab_is_replaced_only_with_force() -> None:
     pytest.importorskip("scipy", reason="the export is by SciPy")
     Path("sample_a.m").write_text("mine")
     with pytest.raises(UsageError, match=r"`sample_a.m` is there already"):
@@ -100,10 +100,10 @@ def test_either_file_of_matlab_s_two_is_kept() -> None:
     assert Path("sample_a.m").read_text().startswith("function ")
 
 
-def test_what_stands_in_the_way() -> None:
+def test_unwritable_path_is_an_error() -> None:
     Path("file").write_text("mine")
     Path("folder").mkdir()
-    with pytest.raises(UsageError, match="`file` is there already, and is no folder"):
+    with pytest.raises(UsageError, match="`file` is there already, and is not a folder"):
         recurra.export(small(), "file", force=True)
     with pytest.raises(UsageError, match="`folder` is there already") as error:
         recurra.export(small(), "folder", format="torch", force=True)
@@ -124,14 +124,14 @@ def test_what_stands_in_the_way() -> None:
     assert storage.value.hint == f"name a file in it, or {OUTPUT_PLACE}"
 
 
-def test_formats_that_there_are_not() -> None:
+def test_unknown_format_is_an_error() -> None:
     with pytest.raises(UsageError, match=f"`format` must be one of {', '.join(EXPORTS)}; got 'keras'"):
         recurra.export(small(), "out", format="keras")
-    with pytest.raises(UsageError, match=re.escape("a MAT-file's name ends in .mat; got `out`.")):
+    with pytest.raises(UsageError, match=re.escape("a MAT-file's name must end in .mat; got `out`.")):
         recurra.export(small(), "out", format="matlab")
 
 
-def test_every_format_has_a_use_and_every_kind_of_file_one_reader() -> None:
+def test_every_kind_of_file_has_one_reader() -> None:
     assert all(entry.contents or entry.read for entry in FORMATS.values())
     kinds = [entry.kind for entry in FORMATS.values() if entry.kind is not None]
     assert len(set(kinds)) == len(kinds)
@@ -140,7 +140,7 @@ def test_every_format_has_a_use_and_every_kind_of_file_one_reader() -> None:
 
 
 @pytest.mark.parametrize("format", EXPORTS)
-def test_help_names_every_format_and_the_files_are_those_announced(format: str) -> None:
+def test_help_lists_each_format_and_targets_match_the_files(format: str) -> None:
     (option,) = [one for one in build()["export"].assemble_argument_collection() if "--format" in one.names]
     assert re.search(rf"\b{format}\b", str(option.parameter.help))
     if format in ("onnx", "matlab"):

@@ -1,4 +1,4 @@
-"""The model folder and the state_dict alone: there and back, and what hostile ones end in."""
+"""The model folder and the state_dict: export and import, and errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def exported(tmp_path: Path, format: str = "folder") -> Path:
 
 @pytest.mark.parametrize("format", ["folder", "torch"])
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_there_and_back_is_the_same_in_every_bit(tmp_path: Path, config: ModelConfig, format: str) -> None:
+def test_folder_export_and_import_gives_same_bits(tmp_path: Path, config: ModelConfig, format: str) -> None:
     path = recurra.export(small(config), tmp_path / "model", format=format)
     assert same(recurra.import_model(path), small(config))
 
@@ -40,12 +40,12 @@ def test_there_and_back_is_the_same_in_every_bit(tmp_path: Path, config: ModelCo
     [Vocabulary.bytes(), Vocabulary.of("\0\"\\'\u2028\x85\ufeff\U0010ffff{}"), Vocabulary.of("0123456789")],
     ids=["bytes", "odd", "digits"],
 )
-def test_any_characters_come_back(tmp_path: Path, vocabulary: Vocabulary, format: str) -> None:
+def test_export_and_import_keeps_any_characters(tmp_path: Path, vocabulary: Vocabulary, format: str) -> None:
     model = make(ModelConfig(hidden_size=3), vocabulary)
     assert same(recurra.import_model(recurra.export(model, tmp_path / "model", format=format)), model)
 
 
-def test_a_vocabulary_that_was_extended_comes_back(tmp_path: Path) -> None:
+def test_export_and_import_keeps_an_extended_vocabulary(tmp_path: Path) -> None:
     model = small(LSTM).extended(Vocabulary.of("xyz "))
     assert len(model.vocabulary) > len(small().vocabulary)
     assert same(recurra.import_model(recurra.export(model, tmp_path / "m")), model)
@@ -53,9 +53,7 @@ def test_a_vocabulary_that_was_extended_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["folder", "torch"])
 @pytest.mark.parametrize("cell", [spec.name for spec in CELLS.values() if spec.torch is None])
-def test_a_cell_without_a_module_of_pytorch_is_refused_and_nothing_is_written(
-    tmp_path: Path, cell: str, format: str
-) -> None:
+def test_export_of_cell_without_pytorch_module_writes_nothing(tmp_path: Path, cell: str, format: str) -> None:
     expected = " or ".join(spec.name for spec in CELLS.values() if spec.torch is not None)
     with pytest.raises(UsageError, match=f"PyTorch has no module for the cell `{cell}`; expected {expected}") as error:
         recurra.export(small(ModelConfig(cell=cell, hidden_size=5)), tmp_path / "m", format=format)
@@ -63,7 +61,7 @@ def test_a_cell_without_a_module_of_pytorch_is_refused_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_files(tmp_path: Path) -> None:
+def test_folder_has_weights_config_vocabulary_and_card(tmp_path: Path) -> None:
     path = exported(tmp_path)
     assert {one.name for one in path.iterdir()} == {"model.safetensors", "config.json", "vocab.json", "README.md"}
     config = json.loads((path / "config.json").read_text())
@@ -74,14 +72,14 @@ def test_the_files(tmp_path: Path) -> None:
     assert load_file(path / "model.safetensors").keys() == load_file(exported(tmp_path, "torch")).keys()
 
 
-def test_a_state_dict_alone_tells_what_it_is(tmp_path: Path) -> None:
+def test_state_dict_has_the_vocabulary_in_its_metadata(tmp_path: Path) -> None:
     _, metadata = recurra.io.tensor_file.read_foreign(exported(tmp_path, "torch"))
     assert metadata["format"] == "pt"
     assert json.loads(metadata[folder.EXPORT_KEY])["vocabulary"] == small().vocabulary.symbols
 
 
 def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    """The exported folder with its file `name`, an object, changed."""
+    """Return a function that changes the JSON object in the file `name` of an exported folder."""
 
     def build(path: Path) -> None:
         table = json.loads((path / name).read_text())
@@ -99,7 +97,7 @@ def written(name: str, data: bytes) -> Callable[[Path], None]:
 
 
 def tensors(**changes: Any) -> Callable[[Path], None]:
-    """The folder with other weights; a dot is written as two underscores."""
+    """Return a function that replaces tensors of an exported folder; two underscores in a name represent a dot."""
 
     def build(path: Path) -> None:
         found = load_file(path / "model.safetensors") | {n.replace("__", "."): a for n, a in changes.items()}
@@ -110,14 +108,14 @@ def tensors(**changes: Any) -> Callable[[Path], None]:
 
 HOSTILE = [
     ("no config", lambda path: (path / "config.json").unlink(), 4, "config.json`: No such file or directory."),
-    ("a config that is a list", written("config.json", b"[]"), 4, "is no config of an exported model of format 1."),
-    ("a config that is none", written("config.json", b"{"), 4, "is no config of an exported model: Expecting"),
+    ("a config that is a list", written("config.json", b"[]"), 4, "not the config of an exported model of format 1."),
+    ("a config that is none", written("config.json", b"{"), 4, "is not the config of an exported model: Expecting"),
     ("a config of many values", written("config.json", b"[" + b"[]," * 400_000), 4, "it has more than 300,000 values"),
     ("a config too long", written("config.json", b" " * 2**24), 4, "it has more than 8,388,608 bytes"),
     ("a config of another", written("config.json", b'{"model_type": "bert"}'), 4, "exported model: 'bytes'."),
     ("a format of the future", changed("config.json", lambda t: t.update(format=2)), 4, "of format 1."),
     ("a format that is true", changed("config.json", lambda t: t.update(format=True)), 4, "of format 1."),
-    ("another cell", changed("config.json", lambda t: t.update(cell="gru")), 4, "its config tells of ModelConfig("),
+    ("another cell", changed("config.json", lambda t: t.update(cell="gru")), 4, "its config has ModelConfig("),
     ("a cell that is none", changed("config.json", lambda t: t.update(cell="x")), 4, "`cell` must be one of"),
     ("a cell that is a list", changed("config.json", lambda t: t.update(cell=[])), 4, "`cell` must be one of"),
     ("other units", changed("config.json", lambda t: t.update(hidden_size=10**9)), 4, "`hidden_size` must be"),
@@ -148,7 +146,7 @@ def _device(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("build", "code", "words"), [case[1:] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
-def test_hostile_folders(tmp_path: Path, build: Callable[[Path], Any], code: int, words: str) -> None:
+def test_invalid_folder_is_an_error(tmp_path: Path, build: Callable[[Path], Any], code: int, words: str) -> None:
     path = exported(tmp_path)
     build(path)
     with pytest.raises(RecurraError, match=re.escape(words)) as error:
@@ -157,7 +155,7 @@ def test_hostile_folders(tmp_path: Path, build: Callable[[Path], Any], code: int
     assert len(str(error.value)) < 1000
 
 
-def test_a_folder_of_something_else(tmp_path: Path) -> None:
+def test_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecurraError, match=r"cannot read `.*config.json`: No such file or directory"):
         recurra.import_model(tmp_path)
 
@@ -165,14 +163,17 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ("[", "is no config of an exported model: Expecting value"),
-        ("{}", "is no config of an exported model: 'bytes'"),
-        ('{"bytes": false, "format": 1}', "does not tell its vocabulary"),
-        ('{"bytes": false, "format": 1, "vocabulary": "ab"}', "is no exported model: its config has no 'cell'"),
-        ('{"bytes": false, "format": 1, "vocabulary": "\\ud800"}', "is no exported model: its config has no 'cell'"),
+        ("[", "is not the config of an exported model: Expecting value"),
+        ("{}", "is not the config of an exported model: 'bytes'"),
+        ('{"bytes": false, "format": 1}', "has no vocabulary in its metadata"),
+        ('{"bytes": false, "format": 1, "vocabulary": "ab"}', "is not an exported model: its config has no 'cell'"),
+        (
+            '{"bytes": false, "format": 1, "vocabulary": "\\ud800"}',
+            "is not an exported model: its config has no 'cell'",
+        ),
     ],
 )
-def test_hostile_metadata(tmp_path: Path, told: str, words: str) -> None:
+def test_invalid_metadata_is_an_error(tmp_path: Path, told: str, words: str) -> None:
     path = exported(tmp_path, "torch")
     save_file(load_file(path), path, metadata={folder.EXPORT_KEY: told})
     with pytest.raises(RecurraError, match=re.escape(words)):

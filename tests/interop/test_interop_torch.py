@@ -1,4 +1,4 @@
-"""PyTorch reads what is exported and says what we say; what PyTorch's modules are is imported."""
+"""Exports in PyTorch compute the same numbers as recurra; imports of PyTorch modules compute the same as PyTorch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def log_probabilities(rnn: Any, output: Any, ids: Any, K: int) -> Any:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_a_state_dict_loads_strictly_and_says_the_same_of_10000_characters(config: ModelConfig, tmp_path: Path) -> None:
+def test_pytorch_computes_the_same_log_p_of_10000_characters(config: ModelConfig, tmp_path: Path) -> None:
     model = of_bible(config)
     path = recurra.export(model, tmp_path / "a.safetensors", format="torch")
     tensors = safetensors_torch.load_file(path)
@@ -54,7 +54,7 @@ def test_a_state_dict_loads_strictly_and_says_the_same_of_10000_characters(confi
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_the_ten_lines_of_the_card_run_as_they_are_printed(config: ModelConfig, tmp_path: Path) -> None:
+def test_code_of_the_model_card_runs(config: ModelConfig, tmp_path: Path) -> None:
     model = of_bible(config)
     folder = recurra.export(model, tmp_path / "model")
     printed = (folder / "README.md").read_text(encoding="utf-8").partition("```python\n")[2].partition("\n```")[0]
@@ -73,8 +73,8 @@ def test_the_ten_lines_of_the_card_run_as_they_are_printed(config: ModelConfig, 
 
 
 @pytest.mark.parametrize("is_bytes", [False, True])
-def test_the_ten_lines_print_text(is_bytes: bool, tmp_path: Path) -> None:
-    """Of a network that has learned one text by heart: what it writes is that text, whatever is drawn."""
+def test_code_of_the_model_card_prints_text(is_bytes: bool, tmp_path: Path) -> None:
+    """Use a network that has memorized one text, so that it generates this text with any random numbers."""
     vocabulary = Vocabulary.bytes() if is_bytes else Vocabulary.of("\né")
     line = "é\n".encode() if is_bytes else "é\n"
     model = make(ModelConfig(hidden_size=len(vocabulary)), vocabulary)
@@ -98,7 +98,7 @@ def test_the_ten_lines_print_text(is_bytes: bool, tmp_path: Path) -> None:
 
 
 class CharRNN(torch.nn.Module):
-    """A network as people write it: an embedding, recurrent layers, a decoder."""
+    """A usual network: an embedding, recurrent layers and a decoder."""
 
     def __init__(self, config: ModelConfig, K: int, width: int) -> None:
         super().__init__()
@@ -109,8 +109,8 @@ class CharRNN(torch.nn.Module):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_a_network_of_others_is_imported(config: ModelConfig, tmp_path: Path) -> None:
-    """With PyTorch's own start both biases are at work; the ids are in no order, as those of a set."""
+def test_network_of_another_program_is_imported(config: ModelConfig, tmp_path: Path) -> None:
+    """PyTorch's initialization sets both biases; the ids have the arbitrary order of a set."""
     torch.manual_seed(4)
     symbols = "hello wrd\n"
     alphabet = "".join(dict.fromkeys(symbols))
@@ -131,7 +131,7 @@ def test_a_network_of_others_is_imported(config: ModelConfig, tmp_path: Path) ->
     np.testing.assert_allclose(ours, found[:, order], rtol=0, atol=1e-5)
 
 
-def test_what_pytorch_has_loaded_and_saved_again_is_the_same_in_every_bit(tmp_path: Path) -> None:
+def test_load_and_save_in_pytorch_gives_same_bits(tmp_path: Path) -> None:
     config = ModelConfig(cell="gru", hidden_size=5, layers=2)
     model = small(config)
     tensors = {name: torch.from_numpy(array.copy()) for name, array in to_state(config, model.parameters).items()}
@@ -142,16 +142,16 @@ def test_what_pytorch_has_loaded_and_saved_again_is_the_same_in_every_bit(tmp_pa
     assert same(recurra.import_model(tmp_path / "a.safetensors", sources=tmp_path / "text"), model)
 
 
-def test_a_pickle_of_pytorch_is_refused(tmp_path: Path) -> None:
+def test_pickle_of_pytorch_is_rejected(tmp_path: Path) -> None:
     torch.save(torch.nn.RNN(3, 4).state_dict(), tmp_path / "a.pt")
-    with pytest.raises(recurra.ModelError, match="is a pickle of PyTorch, which could run any code"):
+    with pytest.raises(recurra.ModelError, match="is a pickle of PyTorch, which recurra does not read"):
         recurra.import_model(tmp_path / "a.pt")
     torch.save(torch.nn.RNN(3, 4).state_dict(), tmp_path / "b.pt", _use_new_zipfile_serialization=False)
-    with pytest.raises(recurra.ModelError, match="is a pickle of PyTorch, which could run any code"):
+    with pytest.raises(recurra.ModelError, match="is a pickle of PyTorch, which recurra does not read"):
         recurra.import_model(tmp_path / "b.pt")
 
 
-def test_bfloat16_is_not_read(tmp_path: Path) -> None:
+def test_bfloat16_is_an_error(tmp_path: Path) -> None:
     tensors = {name: tensor.bfloat16() for name, tensor in torch.nn.RNN(3, 4).state_dict().items()}
     safetensors_torch.save_file(tensors, tmp_path / "a.safetensors")
     with pytest.raises(recurra.ModelError, match="has numbers of an unsupported type: 'BF16'"):

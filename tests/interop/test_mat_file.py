@@ -1,4 +1,4 @@
-"""MAT-files: what is read of them, and what damaged and hostile ones end in."""
+"""MAT-files: the supported types, and errors for damaged and hostile files."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_numbers_of_other_types_in_small_elements() -> None:
 
 
 @pytest.mark.parametrize(("kind", "encoding"), [(16, "utf-8"), (17, "utf-16-le"), (18, "utf-32-le"), (4, "utf-16-le")])
-def test_characters(kind: int, encoding: str) -> None:
+def test_characters_of_each_encoding(kind: int, encoding: str) -> None:
     assert read(characters("s", "a—😀", kind, encoding))["s"] == "a—😀"
 
 
-def test_structs_and_what_lies_beside_them() -> None:
+def test_structs_and_other_variables() -> None:
     found = read(
         struct_of("RNN", {"W": numbers("", A), "s": struct_of("", {"x": characters("", "y")})}), numbers("B", A)
     )
@@ -48,13 +48,13 @@ def test_structs_and_what_lies_beside_them() -> None:
     assert found["RNN"]["s"] == {"x": "y"}
 
 
-def test_what_is_compressed_and_what_octave_gets_wrong() -> None:
+def test_compressed_elements_with_the_lengths_of_octave() -> None:
     whole = numbers("A", A)
     for part in (whole, whole[:4] + struct.pack("<I", len(whole) - 4) + whole[8:]):
         np.testing.assert_array_equal(read(element(15, zlib.compress(part)), numbers("B", A))["A"], A)
 
 
-def test_what_is_not_read_is_left_out() -> None:
+def test_unsupported_types_are_skipped() -> None:
     cell = matrix(CELL, (1, 2), "cell", numbers("", 1.0) + numbers("", 2.0))
     number = matrix(6, (1, 1), "z", element(9, bytes(8)) + element(9, bytes(8)), flags=0x800)
     several = struct_of("several", {"x": numbers("", A)}, (1, 2))
@@ -73,18 +73,18 @@ def test_big_endian_files() -> None:
 
 
 WRONG = [
-    (b"", "its header is another one"),
-    (HEAD[:100], "its header is another one"),
-    (HEAD[:124] + b"\x00\x02IM", "it is of another level"),
-    (HEAD + element(14, bytes(8), 800), "it is cut off"),
+    (b"", "its first 128 bytes are not the header of a MAT-file"),
+    (HEAD[:100], "its first 128 bytes are not the header of a MAT-file"),
+    (HEAD[:124] + b"\x00\x02IM", "its header has another version"),
+    (HEAD + element(14, bytes(8), 800), "it is truncated"),
     (HEAD + element(15, b"no zlib"), "Error -3 while decompressing data: incorrect header check"),
     (HEAD + element(15, zlib.compress(b"abc")), "unpack_from requires a buffer"),
     (HEAD + numbers("A", A, (2, 4)), "`A` has 6 numbers for its shape (2, 4)"),
-    (HEAD + numbers("A", A, (-2, -3)), "a matrix has a side below zero"),
-    (HEAD + numbers("A", A, (1,) * 9), "a matrix has 9 sides"),
+    (HEAD + numbers("A", A, (-2, -3)), "a matrix has a negative dimension"),
+    (HEAD + numbers("A", A, (1,) * 9), "a matrix has 9 dimensions"),
     (HEAD + numbers("A", A, (2**31 - 1,) * 8), "`A` has 6 numbers for its shape"),
     (HEAD + matrix(6, (1, 1), "A", b""), "`A` has no numbers"),
-    (HEAD + element(14, element(6, struct.pack("<II", 6, 0)) + element(5, bytes(8))), "a matrix is cut off"),
+    (HEAD + element(14, element(6, struct.pack("<II", 6, 0)) + element(5, bytes(8))), "a matrix is truncated"),
     (HEAD + matrix(6, (1, 1), "A", element(14, bytes(8))), "`A` has no numbers"),
     (HEAD + matrix(6, (1, 1), "A", element(9, bytes(7))), "buffer size must be a multiple of element size"),
     (HEAD + matrix(4, (1, 1), "s", element(9, bytes(8))), "`s` has no characters"),
@@ -97,14 +97,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("data", "words"), WRONG, ids=[words for _, words in WRONG])
-def test_damage_is_told(data: bytes, words: str) -> None:
+def test_damaged_file_is_an_error(data: bytes, words: str) -> None:
     with pytest.raises(ModelError, match=re.escape(words)) as error:
         mat_file.variables(data, "a.mat")
-    assert str(error.value).startswith("`a.mat` is no MAT-file of MATLAB 5 to 7.2: ")
+    assert str(error.value).startswith("`a.mat` is not a MAT-file of MATLAB 5 to 7.2: ")
     assert error.value.hint == "save it with `-v7`."
 
 
-def test_structs_within_structs_end() -> None:
+def test_deeply_nested_structs_are_an_error() -> None:
     nested = numbers("", A)
     for _ in range(9):
         nested = struct_of("", {"a": nested})
@@ -122,13 +122,11 @@ def test_structs_within_structs_end() -> None:
     ],
     ids=["cells", "structs", "zeros", "nothing"],
 )
-def test_no_size_is_believed(part: bytes) -> None:
+def test_sizes_in_a_file_do_not_allocate_memory(part: bytes) -> None:
     tracemalloc.start()
     try:
-        with (
-            pytest.raises(ModelError, match="what is compressed in it is too large") if part[0] == 15 else io.BytesIO()
-        ):
+        with pytest.raises(ModelError, match="its decompressed data are too large") if part[0] == 15 else io.BytesIO():
             assert read(part) == {}
-        assert tracemalloc.get_traced_memory()[1] < 2 * mat_file.MAX_INFLATED + 10 * len(part) + 2**20
+        assert tracemalloc.get_traced_memory()[1] < 2 * mat_file.MAX_INFLATED_BYTES + 10 * len(part) + 2**20
     finally:
         tracemalloc.stop()

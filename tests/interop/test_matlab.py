@@ -1,4 +1,4 @@
-"""The struct RNN: SciPy and GNU Octave read it and say what we say, and what they write is imported."""
+"""The struct RNN: SciPy and GNU Octave compute the same numbers from an export, and recurra imports their files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def scipy_io() -> Any:
 
 
 def file(**changes: Any) -> bytes:
-    """A MAT-file of the network `MODEL`, with other fields; it tells its characters."""
+    """Return a MAT-file of the network `MODEL` with its characters; `changes` replace fields."""
     fields = {name: numbers("", array) for name, array in (FIELDS | changes).items()}
     return HEAD + struct_of("RNN", fields) + numbers("code_points", MODEL.vocabulary.code_points[:, np.newaxis])
 
@@ -45,7 +45,7 @@ def load(tmp_path: Path, data: bytes, **named: Any) -> recurra.LanguageModel:
 @pytest.mark.parametrize(
     "vocabulary", [Vocabulary.of("\nabc"), Vocabulary.of(SYMBOLS), Vocabulary.bytes()], ids=["ASCII", "others", "bytes"]
 )
-def test_there_and_back_is_the_same_in_every_bit(tmp_path: Path, vocabulary: Vocabulary) -> None:
+def test_mat_export_and_import_gives_same_bits(tmp_path: Path, vocabulary: Vocabulary) -> None:
     scipy_io()
     model = make(ModelConfig(hidden_size=5), vocabulary)
     path = recurra.export(model, tmp_path / "a.mat", format="matlab")
@@ -53,7 +53,7 @@ def test_there_and_back_is_the_same_in_every_bit(tmp_path: Path, vocabulary: Voc
     assert path.read_bytes() == matlab.to_bytes(model)  # there is no date in it
 
 
-def test_scipy_reads_it_and_says_the_same_of_10000_characters(tmp_path: Path) -> None:
+def test_scipy_computes_the_same_log_p_of_10000_characters(tmp_path: Path) -> None:
     scipy_io()
     path = recurra.export(of_bible(COURSE), tmp_path / "a.mat", format="matlab")
     found = scipy_io().loadmat(path, simplify_cells=True)
@@ -68,7 +68,7 @@ def test_scipy_reads_it_and_says_the_same_of_10000_characters(tmp_path: Path) ->
     assert "".join(map(chr, found["code_points"].astype(int))) == of_bible(COURSE).vocabulary.symbols
 
 
-def test_the_fields_are_columns_of_doubles_and_the_course_s_characters_where_octave_knows_them(tmp_path: Path) -> None:
+def test_fields_are_double_columns_and_book_chars_are_ascii(tmp_path: Path) -> None:
     scipy_io()
     path = recurra.export(make(ModelConfig(hidden_size=5), Vocabulary.of("\nabc")), tmp_path / "a.mat", format="matlab")
     found = scipy_io().loadmat(path)
@@ -83,7 +83,7 @@ def test_the_fields_are_columns_of_doubles_and_the_course_s_characters_where_oct
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
-def test_only_the_course_s_network_fits(tmp_path: Path, cell: str, layers: int, activation: str) -> None:
+def test_only_one_elman_layer_with_tanh_is_exported(tmp_path: Path, cell: str, layers: int, activation: str) -> None:
     if (cell, layers, activation) == ("elman", 1, "tanh") or (cell != "elman" and activation == "relu"):
         return
     model = small(ModelConfig(cell=cell, activation=activation, hidden_size=5, layers=layers))
@@ -91,16 +91,16 @@ def test_only_the_course_s_network_fits(tmp_path: Path, cell: str, layers: int, 
     with pytest.raises(UsageError, match=words) as error:
         recurra.export(model, tmp_path / "a.mat", format="matlab")
     assert error.value.hint is not None
-    assert ("take every network of this cell" in error.value.hint) == (CELLS[cell].torch is not None)
+    assert ("support every network of this cell" in error.value.hint) == (CELLS[cell].torch is not None)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("changes", [{}, {"b": FIELDS["b"].T, "c": FIELDS["c"].T}], ids=["columns", "rows"])
-def test_vectors_may_lie_on_their_side(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_vectors_may_be_rows_or_columns(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert same(load(tmp_path, file(**changes)), MODEL)
 
 
-def test_other_names_and_no_struct(tmp_path: Path) -> None:
+def test_struct_may_have_another_name_or_be_missing(tmp_path: Path) -> None:
     points = numbers("code_points", MODEL.vocabulary.code_points[:, np.newaxis])
     fields = {name: numbers("", array) for name, array in FIELDS.items()}
     assert same(load(tmp_path, HEAD + struct_of("best", fields) + points), MODEL)
@@ -112,7 +112,7 @@ def test_other_names_and_no_struct(tmp_path: Path) -> None:
         load(tmp_path, HEAD + struct_of("best", fields) + struct_of("m", other) + points)
 
 
-def test_the_characters_may_be_in_any_order(tmp_path: Path) -> None:
+def test_characters_may_have_any_order(tmp_path: Path) -> None:
     order = np.random.default_rng(2).permutation(len(SYMBOLS))
     moved = FIELDS | {"U": FIELDS["U"][:, order], "V": FIELDS["V"][order], "c": FIELDS["c"][order]}
     fields = struct_of("RNN", {name: numbers("", array) for name, array in moved.items()})
@@ -122,7 +122,7 @@ def test_the_characters_may_be_in_any_order(tmp_path: Path) -> None:
     (tmp_path / "ids.json").write_text(str(list(map(ord, symbols))))
     assert same(load(tmp_path, HEAD + fields, vocabulary=tmp_path / "ids.json"), MODEL)
     assert same(load(tmp_path, file(), sources=tmp_path / "book.txt"), MODEL)
-    with pytest.raises(UsageError, match="does not tell which characters its ids are") as error:
+    with pytest.raises(UsageError, match="does not contain the characters of its ids") as error:
         load(tmp_path, HEAD + fields)
     assert error.value.hint is not None
     assert "a.mat --text TEXT`, or `--vocabulary FILE.json`." in error.value.hint
@@ -132,7 +132,7 @@ K, m = len(SYMBOLS), 5
 WRONG: list[tuple[bytes, str]] = [
     (
         file(U=FIELDS["U"].T),
-        f"must be {m} x {K}, since W is m x m with m = 5 and c K x 1 with K = 8; got 8 x 5: is `U`",
+        f"must be {m} x {K}, since W is m x m with m = 5 and c K x 1 with K = 8; got 8 x 5; `U` may be transposed",
     ),
     (
         file(V=FIELDS["V"].T),
@@ -144,15 +144,15 @@ WRONG: list[tuple[bytes, str]] = [
         file(b=FIELDS["c"]),
         "`b` in `a.mat` must be 5 x 1, since W is m x m with m = 5 and c K x 1 with K = 8; got 8 x 1.",
     ),
-    (file(b=FIELDS["b"][:, :, np.newaxis]), "`b` in `a.mat` is no matrix of numbers"),
-    (file(U=np.zeros((0, 0))), "`U` in `a.mat` is no matrix of numbers"),
+    (file(b=FIELDS["b"][:, :, np.newaxis]), "`b` in `a.mat` is not a matrix of numbers"),
+    (file(U=np.zeros((0, 0))), "`U` in `a.mat` is not a matrix of numbers"),
     (file(b=FIELDS["b"] * np.nan), "parameter `layers.0.b` must be finite; got nan"),
     (file(V=FIELDS["V"] * 1e300), "parameter `V` must be finite; got "),
     (file(W=np.zeros((5000, 1))), "the network in `a.mat`, m = 5000 and K = 8, has more than 16,777,216 parameters"),
-    (HEAD, "has no struct with the fields U, W, V, b and c; it has nothing that is read"),
+    (HEAD, "has no struct with the fields U, W, V, b and c; it has no numbers, characters or structs"),
     (HEAD + numbers("W", FIELDS["W"]), "has no struct with the fields U, W, V, b and c; it has `W`"),
-    (file() + numbers("code_points", [[97.5]]), "`code_points` are not the numbers of characters"),
-    (file() + numbers("code_points", [[np.nan]]), "`code_points` are not the numbers of characters"),
+    (file() + numbers("code_points", [[97.5]]), "`code_points` must be whole numbers"),
+    (file() + numbers("code_points", [[np.nan]]), "`code_points` must be whole numbers"),
     (file() + numbers("code_points", [range(7)]), "the vocabulary has 7 characters, the network 8."),
     (file() + numbers("code_points", [[7] * 8]), "not in ascending order, each character once"),
     (file() + numbers("code_points", [range(2**30, 2**30 + 8)]), "a number that is not a code point of Unicode"),
@@ -161,15 +161,15 @@ WRONG: list[tuple[bytes, str]] = [
 
 
 @pytest.mark.parametrize(("data", "words"), WRONG, ids=[words[-60:] for _, words in WRONG])
-def test_what_is_wrong_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, words: str) -> None:
+def test_invalid_mat_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, words: str) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.mat").write_bytes(data)
     with pytest.raises(RecurraError, match=re.escape(words)):
         recurra.import_model("a.mat")
 
 
-def test_files_that_are_known_and_not_read(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"is a MAT-file of level 7.3, which is not read") as error:
+def test_other_levels_and_formats_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"is a MAT-file of level 7.3, which recurra does not read") as error:
         load(tmp_path, b"MATLAB 7.3 MAT-file".ljust(512))
     assert error.value.hint == "save it with `-v7`."
     with pytest.raises(ModelError, match="is in Octave's own format"):
@@ -179,7 +179,7 @@ def test_files_that_are_known_and_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["kjv", "my model", "it's", "a-b.c", "日本"])
-def test_the_function_has_a_name_that_matlab_takes(name: str) -> None:
+def test_function_name_is_valid_in_matlab(name: str) -> None:
     assert re.fullmatch(r"sample_[A-Za-z0-9_]{1,50}", matlab_script.function_name(name))
     text = matlab_script.script(f"{name}.mat", "h = 0;").decode()
     assert text.startswith(f"function [text, log_p] = {matlab_script.function_name(name)}(n, prompt, temperature)\n")
@@ -187,20 +187,20 @@ def test_the_function_has_a_name_that_matlab_takes(name: str) -> None:
     assert f"load(fullfile(here, '{quoted}.mat'))" in text
 
 
-def test_a_name_that_would_end_a_line_is_refused() -> None:
+def test_file_name_with_a_line_break_is_an_error() -> None:
     with pytest.raises(UsageError, match="a MAT-file's name must be printable"):
         matlab_script.script("a\nb.mat", "h = 0;")
 
 
 def octave(folder: Path, code: str) -> str:
-    """What GNU Octave prints; it says what is wrong with its exit code."""
+    """Run code in GNU Octave and return its output; raise an error if its exit code is not 0."""
     if OCTAVE is None:
         pytest.skip("GNU Octave is not installed: what runs the .m text")
     line = [OCTAVE, "--quiet", "--norc", "--no-history", "--eval", code]
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True, encoding="utf-8").stdout
 
 
-def test_octave_says_the_same_of_10000_characters(tmp_path: Path) -> None:
+def test_octave_computes_the_same_log_p_of_10000_characters(tmp_path: Path) -> None:
     scipy_io()
     recurra.export(of_bible(COURSE), tmp_path / "kjv.mat", format="matlab")
     ids = bible_ids()
@@ -210,8 +210,8 @@ def test_octave_says_the_same_of_10000_characters(tmp_path: Path) -> None:
     np.testing.assert_allclose([float(line) for line in printed.split()], ours, rtol=0, atol=1e-5)
 
 
-def test_octave_writes_what_the_network_has_learned_by_heart(tmp_path: Path) -> None:
-    """Characters of one to four bytes, and one that the network does not know in the prompt."""
+def test_octave_samples_a_memorized_text(tmp_path: Path) -> None:
+    """Use characters of one to four bytes, and a prompt with a character outside the vocabulary."""
     scipy_io()
     vocabulary = Vocabulary.of("\né—😀a")
     text = "a\né—😀"
@@ -243,7 +243,7 @@ def test_octave_samples_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", ["-v6", "-v7"])
-def test_what_octave_saves_is_imported(tmp_path: Path, level: str) -> None:
+def test_file_from_octave_is_imported(tmp_path: Path, level: str) -> None:
     scipy_io()
     model = make(ModelConfig(hidden_size=5), Vocabulary.of("abcd\n"))
     recurra.export(model, tmp_path / "a.mat", format="matlab")
@@ -255,7 +255,7 @@ def test_what_octave_saves_is_imported(tmp_path: Path, level: str) -> None:
     assert same(recurra.import_model(tmp_path / "o.mat"), model)
 
 
-def test_what_scipy_saves_compressed_is_imported(tmp_path: Path) -> None:
+def test_compressed_file_from_scipy_is_imported(tmp_path: Path) -> None:
     points = MODEL.vocabulary.code_points.astype(float)
     saved = {"RNN": FIELDS, "code_points": points, "note": "x", "list": [1, "a"]}
     scipy_io().savemat(tmp_path / "a.mat", saved, do_compression=True)
@@ -263,7 +263,7 @@ def test_what_scipy_saves_compressed_is_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ["mingru", "mogrifier"])
-def test_a_cell_that_no_format_takes_is_refused_with_a_command_that_works(cell: str) -> None:
+def test_unsupported_cell_error_has_a_train_command(cell: str) -> None:
     with pytest.raises(UsageError, match=f"one layer with tanh; got {cell}") as error:
         matlab.update_line(ModelConfig(cell=cell))
     assert error.value.hint is not None

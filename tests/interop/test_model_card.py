@@ -1,4 +1,4 @@
-"""The model card: what it says, and that nothing in it is obeyed."""
+"""The model card: its content, and the escaping of names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recurra.text.vocabulary import Vocabulary
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_the_code_has_ten_lines_for_every_network(config: ModelConfig) -> None:
+def test_code_has_ten_lines_for_every_network(config: ModelConfig) -> None:
     text = code(small(config))
     assert len(text.splitlines()) == 10
     assert max(map(len, text.splitlines())) <= 120
@@ -34,7 +34,7 @@ def test_the_code_has_ten_lines_for_every_network(config: ModelConfig) -> None:
     ],
     ids=repr,
 )
-def test_what_is_read_first_is_written_as_python_reads_it(vocabulary: Vocabulary) -> None:
+def test_first_symbol_is_a_valid_python_literal(vocabulary: Vocabulary) -> None:
     model = make(ModelConfig(hidden_size=3), vocabulary)
     text = code(model)
     line = next(line for line in text.splitlines() if line.startswith("ids, state"))
@@ -44,7 +44,7 @@ def test_what_is_read_first_is_written_as_python_reads_it(vocabulary: Vocabulary
     ]
 
 
-def test_it_tells_where_the_model_comes_from() -> None:
+def test_card_has_the_origin_of_the_model() -> None:
     origin = Origin(small(), "kjv", {"weights": "the best checkpoint", "text": "kjv, 5 symbols"})
     text = card(origin)
     head, table = text.split("---\n")[1:3]
@@ -55,7 +55,7 @@ def test_it_tells_where_the_model_comes_from() -> None:
     assert "{" not in table.replace('{"rnn"', "")
 
 
-def test_names_are_shown_and_not_obeyed() -> None:
+def test_markdown_in_names_is_escaped() -> None:
     name = "<script>|`[x](http://x)\x1b\n# no {code} {cell}"
     text = card(Origin(small(), name, {"text": name}))
     assert "\x1b" not in text
@@ -64,7 +64,7 @@ def test_names_are_shown_and_not_obeyed() -> None:
     assert all("\\<script\\>\\|\\`\\[x\\](http://x)" in line and "\\{code\\}" in line for line in lines)
 
 
-def test_a_model_of_bytes_writes_bytes() -> None:
+def test_code_of_a_byte_model_writes_bytes() -> None:
     model: LanguageModel = make(ModelConfig(hidden_size=3), Vocabulary.bytes())
     assert "sys.stdout.buffer.write(bytes(ids.tolist()))" in code(model)
-    assert "byte, as the character of its number" in card(origin_of(model))
+    assert "byte, as the character with its number" in card(origin_of(model))

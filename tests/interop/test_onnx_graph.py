@@ -1,4 +1,4 @@
-"""onnxruntime reads what is exported and says what we say, at once or in pieces, of one text or of many."""
+"""onnxruntime computes the same numbers from an export, for whole texts and parts, for one text and many."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def zeros(config: ModelConfig, batch: int = 1) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_it_says_the_same_of_10000_characters(config: ModelConfig) -> None:
+def test_onnxruntime_computes_the_same_log_p_of_10000_characters(config: ModelConfig) -> None:
     run = session(of_bible(config))
     found, *_ = run.run(None, {"ids": bible_ids()[:-1, np.newaxis], **zeros(config)})
     ours = bible_log_probabilities(config)
@@ -39,7 +39,7 @@ def test_it_says_the_same_of_10000_characters(config: ModelConfig) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_pieces_with_the_state_carried_on_are_the_whole(config: ModelConfig) -> None:
+def test_parts_with_carried_state_equal_the_whole_text(config: ModelConfig) -> None:
     run = session(of_bible(config))
     ids = bible_ids()[:90].reshape(3, 30).T  # three texts side by side
     whole, *last = run.run(None, {"ids": ids, **zeros(config, 3)})
@@ -59,7 +59,7 @@ def test_pieces_with_the_state_carried_on_are_the_whole(config: ModelConfig) -> 
         np.testing.assert_allclose(end, field, rtol=0, atol=1e-5)
 
 
-def test_the_file_is_whole_checked_and_tells_what_it_is() -> None:
+def test_file_is_valid_and_has_metadata() -> None:
     model = small(ModelConfig(cell="gru", hidden_size=5, layers=2))
     proto = onnx.load_from_string(onnx_graph.to_bytes(model))
     onnx.checker.check_model(proto, full_check=True)
@@ -74,7 +74,7 @@ def test_the_file_is_whole_checked_and_tells_what_it_is() -> None:
     assert [side.dim_param for side in proto.graph.input[0].type.tensor_type.shape.dim] == ["T", "B"]
 
 
-def test_a_model_of_bytes() -> None:
+def test_model_of_bytes_has_256_symbols() -> None:
     model = make(ModelConfig(cell="lstm", hidden_size=5), Vocabulary.bytes())
     ids = np.arange(256)[:, np.newaxis]
     found, *_ = session(model).run(None, {"ids": ids, **zeros(model.config)})
@@ -82,11 +82,11 @@ def test_a_model_of_bytes() -> None:
     np.testing.assert_allclose(found[:, 0], ours, rtol=0, atol=1e-5)
 
 
-def test_the_same_model_is_the_same_file() -> None:
+def test_equal_models_give_equal_files() -> None:
     assert onnx_graph.to_bytes(small()) == onnx_graph.to_bytes(small())
 
 
-def test_what_no_file_can_hold_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_graph, "MOST_BYTES", 4 * 100)
+def test_model_above_2_gb_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_graph, "MAX_WEIGHT_BYTES", 4 * 100)
     with pytest.raises(UsageError, match="the model has more than 2 GB: an ONNX file cannot hold it"):
         onnx_graph.to_bytes(small())

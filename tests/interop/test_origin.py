@@ -1,4 +1,4 @@
-"""What a model's file tells of where it comes from, whoever has written the file."""
+"""The facts about a model from the metadata of its file, which may be invalid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT = "A text of a few words, read over and over.\n" * 30
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with a moving average, whose best checkpoint is not its last."""
+    """A run with a moving average; its best checkpoint is not its last."""
     named: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "updates": 60, "evaluate_every": 20}
     settings = named | {"ema": 0.9, "validation": 0.1, "learning_rate": 2.0, "log_every": 20, "seed": 3}
     run = recurra.train(
@@ -28,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.folder
 
 
-def test_the_best_checkpoint_of_a_run_and_what_it_learned(trained: Path) -> None:
+def test_origin_of_a_run_is_its_best_checkpoint(trained: Path) -> None:
     origin = origin_of(trained)
     best = recurra.load(trained / "checkpoints" / "best.safetensors")
     metadata = tensor_file.read(trained / "checkpoints" / "best.safetensors")[1]
@@ -45,7 +45,7 @@ def test_the_best_checkpoint_of_a_run_and_what_it_learned(trained: Path) -> None
     assert origin.facts["text"].startswith("text, 1,290 symbols, sha256 ")
 
 
-def test_it_is_the_average_that_is_exported(trained: Path, tmp_path: Path) -> None:
+def test_moving_average_is_exported(trained: Path, tmp_path: Path) -> None:
     tensors, _ = tensor_file.read(trained / "checkpoints" / "best.safetensors")
     path = recurra.export(trained, tmp_path / "a.safetensors", format="torch")
     exported = tensor_file.read_foreign(path)[0]["output.weight"]
@@ -54,7 +54,7 @@ def test_it_is_the_average_that_is_exported(trained: Path, tmp_path: Path) -> No
     assert not np.array_equal(exported, tensors["parameters.V"])
 
 
-def test_one_checkpoint_and_a_model_alone(trained: Path, tmp_path: Path) -> None:
+def test_origin_of_one_checkpoint_and_of_a_model_file(trained: Path, tmp_path: Path) -> None:
     last = sorted((trained / "checkpoints").glob("update-*"))[-1]
     assert origin_of(last).facts["weights"].startswith("a checkpoint, of update 60")
     small().save(tmp_path / "mine.safetensors")
@@ -76,7 +76,7 @@ def test_one_checkpoint_and_a_model_alone(trained: Path, tmp_path: Path) -> None
         {"progress": {"update": True, "validation": True}, "text": {}},
     ],
 )
-def test_metadata_of_any_kind(tmp_path: Path, table: dict[str, Any]) -> None:
+def test_invalid_metadata_is_ignored(tmp_path: Path, table: dict[str, Any]) -> None:
     path = tmp_path / "a"
     tensor_file.write(path, small().tensors(), small().metadata() | table)
     facts = origin_of(path).facts
@@ -85,7 +85,7 @@ def test_metadata_of_any_kind(tmp_path: Path, table: dict[str, Any]) -> None:
     assert len(str(facts)) < 300
 
 
-def test_a_text_s_name_is_inert_and_short(tmp_path: Path) -> None:
+def test_name_of_a_text_is_escaped_and_short(tmp_path: Path) -> None:
     text = {"name": "\x1b[2J" + "x" * 9999, "characters": 5, "sha256": "\x1b" * 999}
     tensor_file.write(tmp_path / "a", small().tensors(), small().metadata() | {"text": text})
     said = origin_of(tmp_path / "a").facts["text"]
@@ -94,6 +94,6 @@ def test_a_text_s_name_is_inert_and_short(tmp_path: Path) -> None:
     assert len(said) < 400
 
 
-def test_there_is_no_model(tmp_path: Path) -> None:
+def test_path_without_a_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no model"):
         origin_of(tmp_path / "nothing")

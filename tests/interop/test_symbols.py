@@ -1,4 +1,4 @@
-"""The characters of somebody else's ids, in every way that people write them down."""
+"""The characters of another program's ids, in every supported form."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ WAYS: list[Any] = [
 
 
 @pytest.mark.parametrize("value", WAYS, ids=str)
-def test_every_way_says_the_same(value: Any) -> None:
+def test_every_form_of_a_vocabulary_gives_the_same_symbols(value: Any) -> None:
     found = from_json(json.dumps(value).encode(), "ids.json")
     assert found.points.tolist() == [ord(character) for character in ORDER]
     assert not found.is_bytes
 
 
-def test_digits_are_characters_too() -> None:
+def test_digits_are_characters() -> None:
     assert from_json(b'{"1": 0, "0": 1}', "ids.json").points.tolist() == [ord("1"), ord("0")]
 
 
 NONE = "it has neither ids nor one of the usual names of a vocabulary"
 WRONG: list[tuple[bytes, str]] = [
-    (b"{", "`ids.json` is no vocabulary: Expecting property name"),
+    (b"{", "`ids.json` is not a vocabulary: Expecting property name"),
     (b"3", "it is a int"),
     (b"null", "it is a NoneType"),
-    (b'["a", "the"]', "'the' is no single character"),
-    (b'["a", null]', "None is no single character"),
-    (b"[1.5]", "1.5 is no single character"),
-    (b"[true]", "True is no single character"),
-    (b"[-1]", "-1 is no single character"),
-    (b"[1114112]", "1114112 is no single character"),
+    (b'["a", "the"]', "'the' is not a single character"),
+    (b'["a", null]', "None is not a single character"),
+    (b"[1.5]", "1.5 is not a single character"),
+    (b"[true]", "True is not a single character"),
+    (b"[-1]", "-1 is not a single character"),
+    (b"[1114112]", "1114112 is not a single character"),
     (b'{"a": 2, "b": 3}', "the ids of 2 characters are not 0 to 1"),
     (b'{"a": 0, "b": 0}', "the ids of 2 characters are not 0 to 1"),
     (b'{"a": true, "b": 0}', NONE),
@@ -64,7 +64,7 @@ WRONG: list[tuple[bytes, str]] = [
 
 
 @pytest.mark.parametrize(("data", "words"), WRONG, ids=[words for _, words in WRONG])
-def test_what_is_no_vocabulary_is_told(data: bytes, words: str) -> None:
+def test_invalid_vocabulary_file_is_an_error(data: bytes, words: str) -> None:
     with pytest.raises(ModelError, match=re.escape(words)) as error:
         from_json(data, "ids.json")
     assert error.value.hint == vocabulary_json.EXPECTED_VOCABULARY
@@ -91,12 +91,12 @@ def test_rows_and_columns_move_with_their_characters(order: list[int]) -> None:
         ([0xD800, 1, 2, 3, 4, 5, 6, 7], "has a surrogate, which is no character"),
     ],
 )
-def test_characters_that_do_not_fit(points: list[int], words: str) -> None:
+def test_vocabulary_of_another_size_is_an_error(points: list[int], words: str) -> None:
     with pytest.raises(ModelError, match=words):
         reorder_parameters(Symbols(np.array(points)), small().parameters)
 
 
-def test_ours_as_json_is_read_again() -> None:
+def test_vocab_json_is_read_again() -> None:
     for vocabulary in (small().vocabulary, Vocabulary.bytes()):
         data = json.dumps(to_json(vocabulary)).encode()
         found = from_json(data, "vocab.json", is_bytes=vocabulary.is_bytes)

@@ -1,4 +1,4 @@
-"""The parameters by PyTorch's names and back, and state_dicts that are no network of ours."""
+"""Conversion of parameters to PyTorch's state_dict and back, and errors for state_dicts of other networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def state(config: ModelConfig = LSTM) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_there_and_back_is_the_same_in_every_bit(config: ModelConfig) -> None:
+def test_state_dict_and_back_gives_same_bits(config: ModelConfig) -> None:
     parameters = small(config).parameters
     network = from_state(to_state(config, parameters), activation=config.activation)
     assert network.config == config
@@ -35,7 +35,7 @@ def test_there_and_back_is_the_same_in_every_bit(config: ModelConfig) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_the_tensors_are_exactly_those_of_pytorch(config: ModelConfig) -> None:
+def test_tensors_have_the_names_and_shapes_of_pytorch(config: ModelConfig) -> None:
     rows = {"elman": H, "lstm": 4 * H, "gru": 3 * H}[config.cell]
     expected: dict[str, tuple[int, ...]] = {"output.weight": (K, H), "output.bias": (K,)}
     for layer in range(config.layers):
@@ -47,7 +47,7 @@ def test_the_tensors_are_exactly_those_of_pytorch(config: ModelConfig) -> None:
     assert all(array.dtype == np.float32 for array in found.values())
 
 
-def test_the_second_bias_is_zero_but_for_the_n_of_a_gru() -> None:
+def test_second_bias_is_zero_except_gate_n_of_gru() -> None:
     assert not state()["rnn.bias_hh_l0"].any()
     config = ModelConfig(cell="gru", hidden_size=5)
     second = state(config)["rnn.bias_hh_l0"]
@@ -56,7 +56,7 @@ def test_the_second_bias_is_zero_but_for_the_n_of_a_gru() -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
-def test_two_biases_are_summed_but_for_the_n_of_a_gru(config: ModelConfig) -> None:
+def test_biases_are_summed_except_gate_n_of_gru(config: ModelConfig) -> None:
     tensors = state(config)
     draw = np.random.default_rng(3)
     first, second = (draw.normal(size=len(tensors["rnn.bias_ih_l0"])).astype(np.float32) for _ in range(2))
@@ -80,13 +80,13 @@ def test_modules_may_have_any_name(recurrent: str, projection: str) -> None:
     }
 
 
-def test_without_biases_they_are_zero() -> None:
+def test_missing_biases_are_zero() -> None:
     found = from_state({name: array for name, array in state().items() if "bias" not in name}).parameters
     assert not any(found[name].any() for name in ("layers.0.b", "layers.1.b", "c"))
     assert found["V"].any()
 
 
-def test_an_embedding_is_folded_into_the_first_layer() -> None:
+def test_embedding_is_multiplied_into_the_first_layer() -> None:
     tensors = state()
     draw = np.random.default_rng(5)
     embedding, weight = draw.normal(size=(K, 3)), draw.normal(size=(20, 3))
@@ -95,27 +95,29 @@ def test_an_embedding_is_folded_into_the_first_layer() -> None:
     np.testing.assert_array_equal(found["layers.1.U"], tensors["rnn.weight_ih_l1"])
 
 
-def test_modules_that_do_not_tell_themselves_apart_are_named() -> None:
+def test_ambiguous_modules_need_names() -> None:
     tensors = {name.replace("output", "fc"): array for name, array in state().items() if name != "output.bias"}
     tensors |= {"encoder.weight": np.eye(K, dtype=np.float32)}
-    with pytest.raises(UsageError, match=r"which module projects to the characters: `encoder`, `fc`\?") as error:
+    with pytest.raises(
+        UsageError, match=r"several modules may be the projection to the characters: `encoder`, `fc`\."
+    ) as error:
         from_state(tensors)
-    assert error.value.hint == "name it with `--projection`."
+    assert error.value.hint == "name one of them: `--projection NAME`."
     expected = small(LSTM).parameters["layers.0.U"]
     for names in (Names(output="fc"), Names(embedding="encoder")):
         np.testing.assert_array_equal(from_state(tensors, names).parameters["layers.0.U"], expected)
 
 
-def test_one_of_several_recurrent_networks_is_named() -> None:
+def test_several_recurrent_networks_need_a_name() -> None:
     tensors = state() | {name.replace("rnn", "other"): array for name, array in state().items() if "rnn" in name}
-    with pytest.raises(UsageError, match="it has several recurrent networks: `other`, `rnn`"):
+    with pytest.raises(UsageError, match="the file has several recurrent networks: `other`, `rnn`"):
         from_state(tensors)
     with pytest.raises(ModelError, match=r"`other.bias_hh_l0` has no place in a network"):
         from_state(tensors, Names(recurrent="rnn"))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_numbers_of_other_sizes_are_rounded(dtype: type) -> None:
+def test_other_float_types_are_rounded(dtype: type) -> None:
     tensors = {name: array.astype(dtype) for name, array in state().items()}
     found = from_state(tensors).parameters
     assert all(array.dtype == np.float32 for array in found.values())
@@ -127,8 +129,8 @@ def without(name: str) -> dict[str, Any]:
 
 
 WRONG = [
-    ({}, "it has no recurrent layers: `weight_ih_l0` is missing"),
-    (without("rnn.weight_ih_l0"), "it has no recurrent layers"),
+    ({}, "the file has no recurrent layers: `weight_ih_l0` is missing"),
+    (without("rnn.weight_ih_l0"), "the file has no recurrent layers"),
     (without("rnn.weight_hh_l0"), "`rnn.weight_hh_l0` is missing"),
     (without("rnn.weight_ih_l1"), "`rnn.weight_ih_l1` is missing"),
     (without("output.weight"), "`output.weight` is missing"),
@@ -154,25 +156,25 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("tensors", "words"), WRONG, ids=[words for _, words in WRONG])
-def test_what_is_no_such_network_is_told(tensors: dict[str, Any], words: str) -> None:
+def test_state_dict_of_another_network_is_an_error(tensors: dict[str, Any], words: str) -> None:
     with pytest.raises(RecurraError) as error:
         from_state(tensors)
     assert words in error.value.message
 
 
-def test_names_that_are_not_there() -> None:
-    with pytest.raises(ModelError, match=r"it has no recurrent layers: `gru.weight_ih_l0` is missing"):
+def test_unknown_module_name_is_an_error() -> None:
+    with pytest.raises(ModelError, match=r"the file has no recurrent layers: `gru.weight_ih_l0` is missing"):
         from_state(state(), Names(recurrent="gru"))
     with pytest.raises(ModelError, match=r"`fc.weight` is missing|`output.bias` has no place"):
         from_state(state(), Names(output="fc"))
 
 
-def test_relu_is_for_an_rnn() -> None:
+def test_relu_with_lstm_is_an_error() -> None:
     with pytest.raises(UsageError, match="`activation` must be tanh with cell lstm; got 'relu'"):
         from_state(state(), activation="relu")
 
 
-def test_more_layers_than_there_may_be() -> None:
+def test_too_many_layers_is_an_error() -> None:
     tensors = state()
     tensors |= {
         name.replace("l1", f"l{layer}"): array

@@ -1,7 +1,7 @@
-"""Scripts that convert a file which is not read, to be run where the other program is installed.
+"""Scripts that convert a file to a format that recurra reads; the user runs them with the other program's packages.
 
-`recurra import FILE --converter` prints one with the names of the files in it. A pickle runs code, so that a script
-unpickles all of one only with `--trust`; no script is ever run here.
+`recurra import FILE --converter` prints a script with the names of the files in it; recurra itself never runs a script.
+Since a pickle can run code, a script unpickles arbitrary objects only with `--trust`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from recurra.interop import file_kinds
 from recurra.interop.vocabulary_json import KEYS
 
 HEAD = '''\
-"""Convert {file} for recurra, {where}.
+"""Convert {file} for recurra; run this script {where}.
 
     python convert.py{trust}
     recurra import {written}
@@ -26,7 +26,7 @@ FILE = {path!r}
 WRITTEN = {output!r}
 
 if Path(WRITTEN).exists():
-    sys.exit(f"{{WRITTEN}} is there already: remove it, or give it another name.")
+    sys.exit(f"{{WRITTEN}} already exists: remove or rename it.")
 
 '''
 
@@ -43,7 +43,7 @@ NAMES = {names!r}.split()
 
 
 class StandIn(torch.nn.Module):
-    """Take the place of a class that cannot be imported here."""
+    """Replaces a class that cannot be imported here."""
 
     def __init__(self, *arguments, **named):
         super().__init__()
@@ -58,7 +58,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def load():
-    """Return what the file holds; anything but tensors, numbers and text needs --trust."""
+    """Return the content of the file; anything but tensors, numbers and text needs --trust."""
     if zipfile.is_zipfile(FILE):
         with zipfile.ZipFile(FILE) as archive:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
@@ -68,44 +68,44 @@ def load():
     except pickle.UnpicklingError:
         if "--trust" not in sys.argv:
             sys.exit(
-                f"{{FILE}} holds more than tensors, numbers and text: reading it runs code of whoever wrote it.\\n"
-                f"If you trust them: python {{sys.argv[0]}} --trust"
+                f"{{FILE}} has more than tensors, numbers and text: reading it runs code from the file.\\n"
+                f"If you trust the file: python {{sys.argv[0]}} --trust"
             )
     lenient = types.ModuleType("lenient")
     lenient.Unpickler, lenient.load = Unpickler, pickle.load
     return torch.load(FILE, map_location="cpu", weights_only=False, pickle_module=lenient)
 
 
-def is_module(found):
-    return isinstance(found, torch.nn.Module) and "_parameters" in vars(found)
+def is_module(value):
+    return isinstance(value, torch.nn.Module) and "_parameters" in vars(value)
 
 
-def inside(found):
-    """Yield what a dict or an object holds by name."""
-    if isinstance(found, dict):
-        yield from found.items()
-    elif hasattr(found, "__dict__") and not isinstance(found, type):
-        yield from vars(found).items()
+def members(value):
+    """Yield the name and the value of each member of a dict or an object."""
+    if isinstance(value, dict):
+        yield from value.items()
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        yield from vars(value).items()
 
 
-def states(found, depth=0):
-    """Yield each state_dict in what was loaded."""
-    if is_module(found):
-        found = found.state_dict()
-    if depth > 6 or torch.is_tensor(found):
+def states(value, depth=0):
+    """Yield each state_dict in the loaded value."""
+    if is_module(value):
+        value = value.state_dict()
+    if depth > 6 or torch.is_tensor(value):
         return
-    tensors = {{str(name): item for name, item in inside(found) if torch.is_tensor(item)}}
+    tensors = {{str(name): item for name, item in members(value) if torch.is_tensor(item)}}
     if tensors:
         yield tensors
-    for _, item in inside(found):
+    for _, item in members(value):
         yield from states(item, depth + 1)
 
 
-def vocabularies(found, depth=0):
-    """Yield each vocabulary, by its name, that JSON can hold."""
-    if depth > 6 or torch.is_tensor(found):
+def vocabularies(value, depth=0):
+    """Yield the name and the value of each vocabulary that JSON can represent."""
+    if depth > 6 or torch.is_tensor(value):
         return
-    for name, item in inside(found):
+    for name, item in members(value):
         if str(name).lower() in NAMES and isinstance(item, (str, list, tuple, dict)):
             try:
                 json.dumps(item)
@@ -120,12 +120,12 @@ def rank(tensors):
     return any("weight_hh" in name for name in tensors), sum(tensor.numel() for tensor in tensors.values())
 
 
-found = load()
-state = max(states(found), key=rank, default=None)
+loaded = load()
+state = max(states(loaded), key=rank, default=None)
 if state is None:
-    sys.exit(f"{{FILE}} holds no tensors by name.")
+    sys.exit(f"{{FILE}} has no named tensors, so that it has no state_dict.")
 tensors = {{name: t.detach().float().clone().contiguous() for name, t in state.items() if t.is_floating_point()}}
-vocabulary = dict(vocabularies(found))
+vocabulary = dict(vocabularies(loaded))
 metadata = {{"format": "pt"}} | ({{"vocabulary": json.dumps(vocabulary)}} if vocabulary else {{}})
 save_file(tensors, WRITTEN, metadata=metadata)
 print(f"{{WRITTEN}}: {{', '.join(tensors)}}")
@@ -141,7 +141,7 @@ except ImportError:
     from tensorflow import keras
 
 RECURRENT = {{"SimpleRNN": 1, "GRU": 3, "LSTM": 4}}
-found = {{}}
+arrays = {{}}
 count = 0
 
 
@@ -150,8 +150,8 @@ def require(condition, layer, why):
         sys.exit(f"`{{layer.name}}` ({{type(layer).__name__}}) cannot be imported: {{why}}.")
 
 
-def in_our_order(array, gates):
-    """Return the gates z, r and n of a GRU as r, z and n; an LSTM has i, f, g and o already."""
+def in_pytorch_order(array, gates):
+    """Change the gate order of a GRU from z, r, n to r, z, n; an LSTM has PyTorch's order already."""
     if gates != 3:
         return array
     z, r, n = np.split(array, 3, axis=-1)
@@ -162,7 +162,7 @@ def convert(layer):
     global count
     kind, config, weights = type(layer).__name__, layer.get_config(), layer.get_weights()
     if hasattr(layer, "get_vocabulary"):
-        found["vocab"] = np.array(layer.get_vocabulary())
+        arrays["vocab"] = np.array(layer.get_vocabulary())
     elif kind == "TimeDistributed":
         convert(layer.layer)
     elif kind in RECURRENT:
@@ -170,36 +170,36 @@ def convert(layer):
         activation = config["activation"]
         usual = activation == "tanh" or (gates == 1 and activation == "relu")
         require(usual, layer, f"its activation is {{activation}}")
-        require(config.get("recurrent_activation", "sigmoid") == "sigmoid", layer, "its gates are no sigmoids")
-        require(config.get("reset_after", True), layer, "it was made with reset_after=False")
+        require(config.get("recurrent_activation", "sigmoid") == "sigmoid", layer, "its gates are not sigmoids")
+        require(config.get("reset_after", True), layer, "it was created with reset_after=False")
         require(not config.get("go_backwards"), layer, "it reads backwards")
-        kernel, recurrent, *bias = (in_our_order(array, gates) for array in weights)
-        found[f"rnn.weight_ih_{{end}}"], found[f"rnn.weight_hh_{{end}}"] = kernel.T, recurrent.T
+        kernel, recurrent, *bias = (in_pytorch_order(array, gates) for array in weights)
+        arrays[f"rnn.weight_ih_{{end}}"], arrays[f"rnn.weight_hh_{{end}}"] = kernel.T, recurrent.T
         if bias and bias[0].ndim == 2:
-            found[f"rnn.bias_ih_{{end}}"], found[f"rnn.bias_hh_{{end}}"] = bias[0]
+            arrays[f"rnn.bias_ih_{{end}}"], arrays[f"rnn.bias_hh_{{end}}"] = bias[0]
         elif bias:
-            found[f"rnn.bias_ih_{{end}}"] = bias[0]
+            arrays[f"rnn.bias_ih_{{end}}"] = bias[0]
         count += 1
         if activation == "relu":
             print("import it with --activation relu")
     elif kind == "Embedding":
-        require("embedding.weight" not in found, layer, "it is the second one")
-        found["embedding.weight"] = weights[0]
+        require("embedding.weight" not in arrays, layer, "it is the second embedding")
+        arrays["embedding.weight"] = weights[0]
     elif kind == "Dense":
-        require("output.weight" not in found, layer, "it is the second one")
+        require("output.weight" not in arrays, layer, "it is the second dense layer")
         require(config["activation"] in ("linear", "softmax"), layer, f"its activation is {{config['activation']}}")
-        found["output.weight"] = weights[0].T
-        found.update({{"output.bias": weights[1]}} if len(weights) > 1 else {{}})
+        arrays["output.weight"] = weights[0].T
+        arrays.update({{"output.bias": weights[1]}} if len(weights) > 1 else {{}})
     elif hasattr(layer, "layers"):
         for inner in layer.layers:
             convert(inner)
     else:
-        require(not weights, layer, "it would be another network")
+        require(not weights, layer, "recurra has no such layer")
 
 
 convert(keras.models.load_model(FILE, compile=False))
-np.savez(WRITTEN, **found)
-print(f"{{WRITTEN}}: {{', '.join(found)}}")
+np.savez(WRITTEN, **arrays)
+print(f"{{WRITTEN}}: {{', '.join(arrays)}}")
 '''
 
 PICKLE = '''\
@@ -211,8 +211,8 @@ NAMES = {names!r}.split()
 
 if "--trust" not in sys.argv:
     sys.exit(
-        f"{{FILE}} is a pickle: reading it runs code of whoever wrote it.\\n"
-        f"If you trust them: python {{sys.argv[0]}} --trust"
+        f"{{FILE}} is a pickle: reading it runs code from the file.\\n"
+        f"If you trust the file: python {{sys.argv[0]}} --trust"
     )
 try:
     from joblib import load
@@ -223,11 +223,11 @@ except ImportError:
             return pickle.load(file)
 
 
-found = {{}}
+arrays = {{}}
 
 
 def in_order(vocabulary):
-    """Return the characters in the order of their ids, which are its values or its keys."""
+    """Return the characters in the order of their ids; the ids are the values or the keys of a dict."""
     if not isinstance(vocabulary, dict):
         return list(vocabulary)
     if all(isinstance(key, (int, np.integer)) for key in vocabulary):
@@ -236,15 +236,15 @@ def in_order(vocabulary):
 
 
 def collect(value, name, depth=0):
-    """Keep the arrays by name, and the first vocabulary."""
+    """Store each array under its name, and the first vocabulary."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 0:
         value = value.item()
     if name.lower() in NAMES and isinstance(value, (str, list, tuple, dict)):
-        found.setdefault("vocab", np.array(in_order(value)))
+        arrays.setdefault("vocab", np.array(in_order(value)))
     elif isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-        found.setdefault(name, value)
+        arrays.setdefault(name, value)
     elif depth < 6 and isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
             collect(item, f"arr_{{number}}", depth + 1)
@@ -254,23 +254,28 @@ def collect(value, name, depth=0):
 
 
 collect(np.load(FILE, allow_pickle=True) if FILE.endswith(".npy") else load(FILE), "")
-np.savez(WRITTEN, **found)
-print(f"{{WRITTEN}}: {{', '.join(found)}}")
+np.savez(WRITTEN, **arrays)
+print(f"{{WRITTEN}}: {{', '.join(arrays)}}")
 '''
 
 SCRIPTS = {file_kinds.PYTORCH: PYTORCH, file_kinds.KERAS: KERAS, file_kinds.PICKLE: PICKLE}
 
 
 def script(path: Path) -> str:
-    """The script that converts a file or folder. Raises UsageError if no script does."""
+    """Return the script that converts a file or folder.
+
+    Raises: UsageError if the file needs no conversion or no script converts it.
+    """
     kind = file_kinds.refused_kind(path)
-    if kind is None or kind.converter is None:
-        hint = "leave out `--converter`." if kind is None else file_kinds.hint_for(path, kind)
-        raise UsageError(f"`{path}` needs no script, or none can convert it.", hint=hint)
+    if kind is None:
+        command = f"recurra import {file_kinds.argument(path)}"
+        raise UsageError(f"`{path}` needs no conversion.", hint=f"leave out `--converter`: `{command}`.")
+    if kind.converter is None:
+        raise UsageError(f"recurra has no script that converts `{path}`.", hint=file_kinds.hint_for(path, kind))
     written = file_kinds.converted_path(path, kind.converter)
     head = HEAD.format(
         file=_inside_docstring(path.name or f"{path}"),
-        where=file_kinds.WHERE[kind.converter],
+        where=file_kinds.PACKAGES[kind.converter],
         written=_inside_docstring(file_kinds.argument(written)),
         trust=" --trust" if kind.converter == file_kinds.PICKLE else "",
         path=f"{path}",
@@ -280,5 +285,5 @@ def script(path: Path) -> str:
 
 
 def _inside_docstring(name: str) -> str:
-    """A name that cannot end the docstring around it, nor a line of it."""
+    """Escape a name so that it ends neither the docstring around it nor a line."""
     return ascii(name)[1:-1].replace('"', '\\"')

@@ -12,21 +12,27 @@ from recurra.text.words import word_characters
 
 
 def require_format(format: str) -> None:
-    """Raise UsageError unless `format` is the name of a format that is written."""
+    """Raise UsageError unless `format` is the name of an export format."""
     if not isinstance(format, str) or format not in EXPORTS:
         raise UsageError(f"`format` must be one of {', '.join(EXPORTS)}; got {format!r:.80}.")
 
 
 def default_path(origin: Origin, format: str) -> Path:
-    """The path of an export if the user gives none: in the current folder, named after the model."""
+    """Return the default path of an export: in the current folder, named after the model."""
     name = word_characters(origin.name, ".-", "_")
     return Path(f"{name}{FORMATS[format].suffix}")
 
 
 def write(origin: Origin, path: Path, format: str, *, force: bool) -> list[Path]:
-    """Write the model to `path` in that `format`; returns the files, `path` or what lies in it first.
+    """Write a model in a format.
 
-    Raises UsageError where a package is missing, a file is there already or the network does not fit the format.
+    Args:
+        origin: the model, its name and its facts.
+        path: the file, or the folder of a format that has several files.
+        format: name of the format.
+        force: replace existing files.
+    Returns: the written files.
+    Raises: UsageError if a package is missing, a file already exists or the format cannot represent the network.
     """
     require_format(format)
     files.require_absent(FORMATS[format].targets(path), force=force)

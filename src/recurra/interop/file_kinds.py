@@ -1,7 +1,7 @@
-"""Recognize a file by its first bytes; for a kind that is not read, name the command that converts it.
+"""Recognize a file by its first bytes; for a format that recurra does not read, name the command that converts it.
 
-Names of files prove little: `.pt`, `.pth`, `.bin` and `.pth.tar` are the same archive, `.h5` may be any HDF5. Where the
-format has no magic bytes (ONNX, a part of a TensorFlow checkpoint) the name helps.
+File names are not reliable: `.pt`, `.pth`, `.bin` and `.pth.tar` are the same archive, `.h5` can be any HDF5 file. Only
+if a format has no magic bytes (ONNX, a part of a TensorFlow checkpoint), use the name too.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from recurra.errors import ModelError
 from recurra.interop import files, numpy_file, zip_file
 from recurra.io.bounded_io import open_regular, parse_json
 
-HEAD_BYTES = 512  # bytes that are looked at
+HEAD_BYTES = 512  # bytes read to recognize a file
 FOLDER, SAFETENSORS, MAT, NPZ = "folder", "safetensors", "mat", "npz"
 PYTORCH, KERAS, PICKLE = "pytorch", "keras", "pickle"  # the converters
-CONVERTED_SUFFIXES = {PYTORCH: ".safetensors", KERAS: ".npz", PICKLE: ".npz"}  # by each of them
-WHERE = {
-    PYTORCH: "where PyTorch and safetensors are installed",
-    KERAS: "where Keras is installed",
-    PICKLE: "where NumPy is installed",
+CONVERTED_SUFFIXES = {PYTORCH: ".safetensors", KERAS: ".npz", PICKLE: ".npz"}  # of each converter's output
+PACKAGES = {
+    PYTORCH: "with PyTorch and safetensors installed",
+    KERAS: "with Keras installed",
+    PICKLE: "with NumPy installed",
 }
 LEGACY_PYTORCH = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 PICKLES = tuple(b"\x80%c" % protocol for protocol in range(2, 6))
@@ -35,21 +35,27 @@ TENSORFLOW_PART = re.compile(r".*\.(?:index|data-\d{5}-of-\d{5}|ckpt|meta)")
 
 
 class Unsupported(NamedTuple):
-    """A kind that is not read: what it is, what to do about a {file}, and the script that converts it."""
+    """A kind of file that recurra does not read.
+
+    Attributes:
+        what: noun phrase that describes the file in an error.
+        hint: advice for the user; {file} is the file's name.
+        converter: name of the script in `converter` that converts the file.
+    """
 
     what: str
     hint: str = ""
     converter: str | None = None
 
 
-RUNS_CODE = "which could run any code: it is not read"
-NOT_READ = "which is not read"
+RUNS_CODE = "which recurra does not read, since it can run any code"
+NOT_READ = "which recurra does not read"
 OF_PYTORCH = Unsupported(f"a pickle of PyTorch, {RUNS_CODE}", converter=PYTORCH)
 TORCHSCRIPT = Unsupported(f"a program of TorchScript, {NOT_READ}", converter=PYTORCH)
 OF_PYTHON = Unsupported(f"a pickle of Python, {RUNS_CODE}", converter=PICKLE)
 OF_KERAS = Unsupported(f"a model of Keras, {NOT_READ}", converter=KERAS)
 SAVED_MODEL = Unsupported(f"a SavedModel of TensorFlow, {NOT_READ}", converter=KERAS)
-AGAIN = "save it again in the program that has it: `safetensors.torch.save_file(model.state_dict(), {safetensors})`."
+AGAIN = "save it from the program that made it: `safetensors.torch.save_file(model.state_dict(), {safetensors})`."
 UNPACK = "unpack it: `{} && recurra import {}`."
 
 KINDS: list[tuple[bytes, int, Unsupported]] = [
@@ -58,7 +64,7 @@ KINDS: list[tuple[bytes, int, Unsupported]] = [
     (b"\x89HDF\r\n\x1a\n", 0, Unsupported(f"an HDF5 file, as Keras writes it, {NOT_READ}", converter=KERAS)),
     (b"# Created by Octave", 0, Unsupported("in Octave's own format", "save it with `save('-v7', FILE, 'RNN')`.")),
     (b"Octave-1", 0, Unsupported("in Octave's own format", "save it with `save('-v7', FILE, 'RNN')`.")),
-    (b"GGUF", 0, Unsupported("a GGUF file of llama.cpp, which holds no nn.RNN, LSTM or GRU", AGAIN)),
+    (b"GGUF", 0, Unsupported("a GGUF file of llama.cpp, which has no nn.RNN, LSTM or GRU", AGAIN)),
     (
         b"TFL3", 4,
         Unsupported(f"a model of TensorFlow Lite, {NOT_READ}", "convert the Keras model that it was made from."),
@@ -77,19 +83,22 @@ KINDS: list[tuple[bytes, int, Unsupported]] = [
 
 
 def kind_of(path: Path) -> str:
-    """The kind of a file that is read. Raises ModelError, with a way out, for one that is known and not read."""
+    """Return the kind of a file that recurra reads.
+
+    Raises: ModelError, with a hint, if the kind is one that recurra does not read.
+    """
     head = head_of(path)
     if is_safetensors(head):
         return SAFETENSORS
     if _is_npz(path, head):
         return NPZ
-    if found := _refused(path, head):
-        raise ModelError(f"`{path}` is {found.what}.", hint=hint_for(path, found))
+    if kind := _refused(path, head):
+        raise ModelError(f"`{path}` is {kind.what}.", hint=hint_for(path, kind))
     return MAT if head.startswith(b"MATLAB 5") or path.suffix == ".mat" else SAFETENSORS
 
 
 def refused_kind(path: Path) -> Unsupported | None:
-    """The kind of a file or folder that is not read; None if nothing is known against it."""
+    """Return the kind of a file or folder that recurra does not read; None if it may be readable."""
     if is_folder(path):
         return SAVED_MODEL if (path / "saved_model.pb").is_file() else None
     head = head_of(path)
@@ -97,7 +106,10 @@ def refused_kind(path: Path) -> Unsupported | None:
 
 
 def is_folder(path: Path) -> bool:
-    """Return True if `path` is a folder. Raises ModelError if the system refuses to say."""
+    """Return True if `path` is a folder.
+
+    Raises: ModelError if the operating system denies access.
+    """
     try:
         return path.is_dir()
     except OSError as error:
@@ -105,7 +117,10 @@ def is_folder(path: Path) -> bool:
 
 
 def head_of(path: Path) -> bytes:
-    """The first bytes of a regular file. Raises ModelError if it cannot be read."""
+    """Return the first bytes of a regular file.
+
+    Raises: ModelError if the file cannot be read.
+    """
     try:
         with open_regular(path) as file:
             return file.read(HEAD_BYTES)
@@ -116,7 +131,7 @@ def head_of(path: Path) -> bytes:
 
 
 def is_safetensors(head: bytes) -> bool:
-    """Return True if `head` begins with a length of fewer than 32 bits and an object of JSON."""
+    """Return True if `head` begins with a length below 2^32 and a JSON object."""
     return head[8:9] == b"{" and head[4:8] == bytes(4)
 
 
@@ -128,17 +143,16 @@ def _refused(path: Path, head: bytes) -> Unsupported | None:
     for magic, at, kind in KINDS:
         if head.startswith(magic, at):
             return kind
-    return next((found for look in (_zip, _pickle, _array, _text, _by_name) if (found := look(path, head))), None)
+    checks = (_zip, _pickle, _array, _text, _by_name)
+    return next((kind for check in checks if (kind := check(path, head))), None)
 
 
 def hint_for(path: Path, kind: Unsupported) -> str:
-    """Return the hint for a file of that kind, with a command that can be pasted."""
+    """Return the hint for a file of this kind, with a command that can be pasted."""
     if kind.converter is not None:
-        script, written = (
-            f"recurra import {argument(path)} --converter > convert.py",
-            converted_path(path, kind.converter),
-        )
-        return f"`{script}`; then, {WHERE[kind.converter]}, `python convert.py` writes {argument(written)}."
+        command = f"recurra import {argument(path)} --converter > convert.py"
+        written = argument(converted_path(path, kind.converter))
+        return f"`{command}`; then, {PACKAGES[kind.converter]}, `python convert.py` writes {written}."
     bare = path.with_suffix("") if path.suffix in (".gz", ".bz2", ".xz", ".zst") else path.with_name(f"{path.name}.out")
     return (
         kind.hint.replace("{file}", argument(path))
@@ -148,22 +162,22 @@ def hint_for(path: Path, kind: Unsupported) -> str:
 
 
 def converted_path(path: Path, converter: str) -> Path:
-    """The file that a converter writes."""
+    """Return the path of the file that a converter writes."""
     return (path if path.name else path.absolute()).with_suffix(CONVERTED_SUFFIXES[converter])
 
 
 def argument(path: Path) -> str:
-    """A path as a word of a shell's line, which is no option."""
+    """Quote a path for a shell command, so that a leading dash does not make it an option."""
     name = f"./{path}" if f"{path}".startswith("-") else f"{path}"
     return shlex.quote(name)
 
 
 def _zip(path: Path, head: bytes) -> Unsupported | None:
-    """Return the kind of a zip archive, by the names in it."""
+    """Return the kind of a zip archive from the names of its members."""
     if not head.startswith(ZIP):
         return None
-    inside = [Path(name) for name in zip_file.names(path)]
-    ends = {name.name for name in inside}
+    members = [Path(name) for name in zip_file.names(path)]
+    ends = {member.name for member in members}
     for name, kind in (
         ("constants.pkl", TORCHSCRIPT),
         ("data.pkl", OF_PYTORCH),
@@ -172,8 +186,8 @@ def _zip(path: Path, head: bytes) -> Unsupported | None:
         if name in ends:
             return kind
     folder = path.with_suffix("") if path.suffix == ".zip" else path.with_name(f"{path.name}.d")
-    named = [name for name in inside if name.name and not name.is_absolute() and ".." not in name.parts]
-    models = [name for name in named if name.suffix in (".safetensors", ".npz", ".mat")] or named
+    safe = [member for member in members if member.name and not member.is_absolute() and ".." not in member.parts]
+    models = [member for member in safe if member.suffix in (".safetensors", ".npz", ".mat")] or safe
     target = argument(folder / models[0]) if len(models) == 1 else argument(folder)
     return Unsupported("a zip archive", UNPACK.format(f"unzip {argument(path)} -d {argument(folder)}", target))
 
@@ -187,13 +201,13 @@ def _pickle(path: Path, head: bytes) -> Unsupported | None:
 
 
 def _array(_: Path, head: bytes) -> Unsupported | None:
-    """One array of NumPy, or a dict that `np.save` made a pickle of."""
+    """Return the kind of an .npy file: one array, or a pickle in which `np.save` stored a dict."""
     if not head.startswith(numpy_file.NPY_MAGIC):
         return None
     if numpy_file.is_object(head):
         return Unsupported(f"an array of objects, a pickle, {RUNS_CODE}", converter=PICKLE)
     return Unsupported(
-        "one array of NumPy, and a network has five",
+        "a single array of NumPy, but a network has five",
         'save them in one file: `numpy.savez("rnn.npz", U=U, W=W, V=V, b=b, c=c)`.',
     )
 
@@ -207,13 +221,13 @@ def _text(path: Path, head: bytes) -> Unsupported | None:
     if path.name.endswith(".index.json") and (shards := _shards(path)):
         return shards
     return Unsupported(
-        "JSON, and holds no numbers of a network",
+        "JSON without a network's weights",
         "if it is a vocabulary, name the network's file too: `recurra import NETWORK --vocabulary {file}`.",
     )
 
 
 def _shards(path: Path) -> Unsupported | None:
-    """The index of a network that was saved as several safetensors files."""
+    """Return the kind of an index of several safetensors files; None if the file is not such an index."""
     try:
         table = parse_json(files.read(path))["weight_map"]
         shards = sorted({name for name in table.values() if re.fullmatch(r"[\w.-]{1,200}\.safetensors", name)})
@@ -222,13 +236,13 @@ def _shards(path: Path) -> Unsupported | None:
     if len(shards) == 1:
         hint = f"import that file: `recurra import {argument(path.with_name(shards[0]))}`."
     else:
-        whole = path.with_name("whole.safetensors")
+        joined = path.with_name("whole.safetensors")
         code = (
             "import sys; from safetensors.numpy import load_file, save_file; "
             "save_file({name: array for file in sys.argv[2:] for name, array in load_file(file).items()}, sys.argv[1])"
         )
         parts = " ".join(argument(path.with_name(shard)) for shard in shards)
-        hint = f"join them: `python -c {shlex.quote(code)} {argument(whole)} {parts}`."
+        hint = f"join them: `python -c {shlex.quote(code)} {argument(joined)} {parts}`."
     return Unsupported(f"the index of {len(shards):,} safetensors files", hint)
 
 
@@ -236,13 +250,13 @@ def _by_name(path: Path, head: bytes) -> Unsupported | None:
     if head.startswith(LUA_TORCH):
         return Unsupported(
             f"a file of Lua Torch, as char-rnn and torch-rnn write it, {NOT_READ}",
-            "train again on its text: `recurra train input.txt --cell lstm --layers 2 --hidden-size 128`.",
+            "train a new model on the same text: `recurra train input.txt --cell lstm --layers 2 --hidden-size 128`.",
         )
     if path.suffix == ".onnx" or (ONNX.match(head) and b"onnx" in head.lower()):
         return Unsupported(f"an ONNX file, {NOT_READ}", AGAIN)
     if TENSORFLOW_PART.fullmatch(path.name):
         return Unsupported(
             f"a part of a checkpoint of TensorFlow, {NOT_READ}",
-            'load it into its model, and save that: `model.load_weights(...); model.save("model.keras")`.',
+            'load it into its model and save the model: `model.load_weights(...); model.save("model.keras")`.',
         )
     return None

@@ -1,4 +1,4 @@
-"""Write exports atomically, never over another file without `force`; read imports with a size limit."""
+"""Write exports atomically, and replace existing files only with `force`; read imports with a size limit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 
 def require_absent(paths: list[Path], *, force: bool) -> None:
-    """UsageError where one of `paths` is there already, and it is not to be replaced by `force`."""
-    there = next((path for path in paths if _is_there(path)), None)
-    if there is not None and (not force or there.is_dir()):
-        hint = "give another name with `-o`" + ("." if there.is_dir() else ", or `--force` to replace it.")
-        raise UsageError(f"`{there}` is there already.", hint=hint)
+    """Raise UsageError if one of `paths` is a folder, or is a file and `force` is False."""
+    existing = next((path for path in paths if _exists(path)), None)
+    if existing is not None and (not force or existing.is_dir()):
+        hint = "give another name with `-o`" + ("." if existing.is_dir() else ", or `--force` to replace it.")
+        raise UsageError(f"`{existing}` is there already.", hint=hint)
 
 
 def write(files: Mapping[Path, bytes]) -> list[Path]:
-    """Write each file, whole or not at all, and make its folder. Raises StorageError."""
+    """Write each file atomically and make its folder.
+
+    Raises: StorageError if a file cannot be written.
+    """
     for path, data in files.items():
         with _writing(path):
             atomic_write.write_output(path, data)
@@ -31,7 +34,10 @@ def write(files: Mapping[Path, bytes]) -> list[Path]:
 
 
 def read(path: Path, limit: int = bounded_io.MAX_TEXT_BYTES) -> bytes:
-    """All of a regular file of up to `limit` bytes. Raises ModelError."""
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Raises: ModelError if the file cannot be read or is larger.
+    """
     try:
         return bounded_io.read(path, limit)
     except OSError as error:
@@ -39,14 +45,17 @@ def read(path: Path, limit: int = bounded_io.MAX_TEXT_BYTES) -> bytes:
 
 
 def write_model(model: LanguageModel, path: Path) -> None:
-    """Write a model file of ours, and make its folder. Raises StorageError."""
+    """Write a recurra model file and make its folder.
+
+    Raises: StorageError if the file cannot be written.
+    """
     with _writing(path):
         atomic_write.make_folder(path.parent)
         tensor_file.write(path, model.tensors(), model.metadata(), atomic_write.OUTPUT_PLACE)
 
 
-def _is_there(path: Path) -> bool:
-    """Whether a file, a folder or a link has that name. StorageError where the system refuses to tell."""
+def _exists(path: Path) -> bool:
+    """Return True if a file, a folder or a link has this path. Raise StorageError if the system denies access."""
     with _writing(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         path.lstat()
         return True
@@ -55,7 +64,7 @@ def _is_there(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """StorageError, which says what to do about `-o`, where the system refuses and for a name that no file can have."""
+    """Convert errors of the operating system and invalid file names to StorageError with a hint about `-o`."""
     try:
         with atomic_write.storage_errors(path, atomic_write.OUTPUT_PLACE):
             yield

@@ -1,4 +1,4 @@
-"""A model folder in the convention of Hugging Face, out and in.
+"""Export and import of a model folder in the convention of Hugging Face.
 
 model.safetensors   the state_dict of `torch_state`
 config.json         the network's settings and sizes
@@ -31,20 +31,23 @@ if TYPE_CHECKING:
     from recurra.interop.origin import Origin
 
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
-TORCH_WEIGHTS = "pytorch_model.bin"  # of a folder that the library of Hugging Face wrote
-EXPORT_KEY = "recurra.export"  # of the metadata of a state_dict alone; `recurra` is that of a model file
+TORCH_WEIGHTS = "pytorch_model.bin"  # the weights in folders from Hugging Face's library
+EXPORT_KEY = "recurra.export"  # key in the metadata of an exported state_dict; a model file has the key `recurra`
 FOLDER_FORMAT = 1
 
 
 def targets(path: Path) -> list[Path]:
-    """The files in the folder `path`."""
+    """Return the paths of the files in the folder `path`."""
     return [path / name for name in (WEIGHTS, CONFIG, VOCABULARY, CARD)]
 
 
 def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
-    """The bytes of all `targets`. Raises UsageError if `path` is a file."""
+    """Return the bytes of all `targets`.
+
+    Raises: UsageError if `path` is a file.
+    """
     if path.exists() and not path.is_dir():
-        raise UsageError(f"`{path}` is there already, and is no folder.", hint="give another name with `-o`.")
+        raise UsageError(f"`{path}` is there already, and is not a folder.", hint="give another name with `-o`.")
     model = origin.model
     return {
         path / CONFIG: _json(config_of(model), indent=2),
@@ -55,13 +58,13 @@ def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
 
 
 def state_dict(model: LanguageModel) -> bytes:
-    """The weights alone, with config and vocabulary in the metadata, under the key `EXPORT_KEY`."""
-    about = config_of(model) | {"vocabulary": model.vocabulary.symbols}
-    return serialize(_contiguous(model), metadata={"format": "pt", EXPORT_KEY: _json(about, indent=None).decode()})
+    """Return a safetensors file of the weights, with config and vocabulary in its metadata under `EXPORT_KEY`."""
+    table = config_of(model) | {"vocabulary": model.vocabulary.symbols}
+    return serialize(_contiguous(model), metadata={"format": "pt", EXPORT_KEY: _json(table, indent=None).decode()})
 
 
 def config_of(model: LanguageModel) -> dict[str, Any]:
-    """config.json."""
+    """Return the content of config.json."""
     config = model.config
     return {
         "model_type": "recurra",
@@ -77,7 +80,10 @@ def config_of(model: LanguageModel) -> dict[str, Any]:
 
 
 def read(path: Path, options: Options) -> LanguageModel:
-    """The model in an exported folder, which leaves nothing open. Raises ModelError, UsageError or CheckpointError."""
+    """Return the model in an exported folder, which needs no options.
+
+    Raises: ModelError, UsageError or CheckpointError if the folder is not a valid export or there are options.
+    """
     if kind := file_kinds.refused_kind(path):
         raise ModelError(f"`{path}` is {kind.what}.", hint=file_kinds.hint_for(path, kind))
     require_no_options(path, options)
@@ -92,64 +98,68 @@ def read(path: Path, options: Options) -> LanguageModel:
 
 
 def require_no_options(path: Path, options: Options) -> None:
-    """Raise UsageError if `options` give what an export of ours has itself."""
+    """Raise UsageError if there are options: an export of recurra contains all that they describe."""
     if options != Options():
         raise UsageError(
-            f"`{path}` tells its characters, modules and activation itself.", hint="leave the options out."
+            f"`{path}` is an export of recurra: it contains its characters, modules and activation.",
+            hint=f"leave out the options: `recurra import {file_kinds.argument(path)}`.",
         )
 
 
 def load(folder: Path) -> LanguageModel:
-    """The model in a folder with the files of `contents`. Raises ModelError or CheckpointError."""
-    about = _about(files.read(folder / CONFIG), f"{folder / CONFIG}")
+    """Return the model in a folder with the files of `contents`.
+
+    Raises: ModelError or CheckpointError if a file is missing, damaged or does not match the others.
+    """
+    table = _config_table(files.read(folder / CONFIG), f"{folder / CONFIG}")
     tensors, _ = tensor_file.read_foreign(folder / WEIGHTS)
-    named = vocabulary_json.from_json(
-        files.read(folder / VOCABULARY), f"{folder / VOCABULARY}", is_bytes=about["bytes"]
+    characters = vocabulary_json.from_json(
+        files.read(folder / VOCABULARY), f"{folder / VOCABULARY}", is_bytes=table["bytes"]
     )
-    return _model(f"{folder}", tensors, about, named)
+    return _model(f"{folder}", tensors, table, characters)
 
 
 def from_metadata(name: str, tensors: dict[str, Any], metadata: dict[str, str]) -> LanguageModel | None:
-    """The model of a state_dict that `state_dict` has written; None where another program has."""
+    """Return the model of an exported state_dict; None if another program wrote the file."""
     if EXPORT_KEY not in metadata:
         return None
-    about = _about(metadata[EXPORT_KEY].encode("utf-8", "surrogatepass"), name)
-    vocabulary = about.get("vocabulary")
+    table = _config_table(metadata[EXPORT_KEY].encode("utf-8", "surrogatepass"), name)
+    vocabulary = table.get("vocabulary")
     if not isinstance(vocabulary, str):
-        raise ModelError(f"`{name}` does not tell its vocabulary.")
-    points = vocabulary_json.from_json(json.dumps(vocabulary).encode(), name, is_bytes=about["bytes"])
-    return _model(name, tensors, about, points)
+        raise ModelError(f"`{name}` has no vocabulary in its metadata.")
+    characters = vocabulary_json.from_json(json.dumps(vocabulary).encode(), name, is_bytes=table["bytes"])
+    return _model(name, tensors, table, characters)
 
 
-def _about(data: bytes, name: str) -> dict[str, Any]:
-    """config.json, or the same in metadata."""
+def _config_table(data: bytes, name: str) -> dict[str, Any]:
+    """Parse config.json, or the same content from metadata."""
     try:
-        about = parse_json(data)
-        good = isinstance(about, dict) and isinstance(about["bytes"], bool)
+        table = parse_json(data)
+        is_valid = isinstance(table, dict) and isinstance(table["bytes"], bool)
     except (ValueError, KeyError) as error:
-        raise ModelError(f"`{name}` is no config of an exported model: {error}.") from error
-    if not good or about.get("format") != FOLDER_FORMAT or isinstance(about["format"], bool):
-        raise ModelError(f"`{name}` is no config of an exported model of format {FOLDER_FORMAT}.")
-    return dict(about)
+        raise ModelError(f"`{name}` is not the config of an exported model: {error}.") from error
+    if not is_valid or table.get("format") != FOLDER_FORMAT or isinstance(table["format"], bool):
+        raise ModelError(f"`{name}` is not the config of an exported model of format {FOLDER_FORMAT}.")
+    return dict(table)
 
 
-def _model(name: str, tensors: dict[str, Any], about: dict[str, Any], named: symbols.Symbols) -> LanguageModel:
-    """The model, whose config must be that of its tensors."""
+def _model(name: str, tensors: dict[str, Any], table: dict[str, Any], characters: symbols.Symbols) -> LanguageModel:
+    """Build the model; raise ModelError if the config does not match the tensors."""
     try:
-        told = ModelConfig.from_table({key: about[key] for key in ModelConfig().to_table()})
-        found = from_state(tensors, activation=told.activation)
-        if found.config != told:
-            raise ModelError(f"its config tells of {told}, its tensors are {found.config}.")
-        return model_of(found, named, None if about.get("documents", NONE) == NONE else about["documents"])
+        config = ModelConfig.from_table({key: table[key] for key in ModelConfig().to_table()})
+        network = from_state(tensors, activation=config.activation)
+        if network.config != config:
+            raise ModelError(f"its config has {config}, its tensors have {network.config}.")
+        return model_of(network, characters, None if table.get("documents", NONE) == NONE else table["documents"])
     except KeyError as error:
-        raise ModelError(f"`{name}` is no exported model: its config has no {error}.") from error
+        raise ModelError(f"`{name}` is not an exported model: its config has no {error}.") from error
     except RecurraError as error:
-        raise ModelError(f"`{name}` is no exported model: {error.message}", hint=error.hint) from error
+        raise ModelError(f"`{name}` is not an exported model: {error.message}", hint=error.hint) from error
 
 
-def model_of(network: Network, named: symbols.Symbols, documents: str | None = None) -> LanguageModel:
-    """The model whose ids are those of `named`, in our order."""
-    vocabulary, parameters = symbols.reorder_parameters(named, network.parameters)
+def model_of(network: Network, characters: symbols.Symbols, documents: str | None = None) -> LanguageModel:
+    """Return the model of an imported network, with its ids in recurra's order."""
+    vocabulary, parameters = symbols.reorder_parameters(characters, network.parameters)
     return LanguageModel(network.config, vocabulary, parameters, documents)
 
 

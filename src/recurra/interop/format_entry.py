@@ -1,4 +1,4 @@
-"""The entry of a file format in `format_registry`: how a model is written in it, and how one is read."""
+"""The entry of a file format in `format_registry`: the functions that write and read a model in the format."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Facts that a file may leave open: its characters, from a JSON file or the text that was learned; the names of its
-    modules; and the activation of an nn.RNN.
+    """Facts that a file may lack.
+
+    Attributes:
+        vocabulary: JSON file with the character of each id.
+        sources: the training text, whose sorted characters are those of the ids.
+        encoding: encoding of the text.
+        names: names of the modules.
+        activation: activation of an nn.RNN.
     """
 
     vocabulary: str | Path | None = None
@@ -29,12 +35,12 @@ class Options(NamedTuple):
 
     @property
     def has_characters(self) -> bool:
-        """True if the user gives the characters."""
+        """True if the user gives the characters of the ids."""
         return self.vocabulary is not None or self.sources is not None
 
 
 class Imported(NamedTuple):
-    """A network that was read, the characters of its ids if the file has them, and how it reads documents."""
+    """An imported network, the characters of its ids if the file has them, and its treatment of documents."""
 
     network: Network
     symbols: Symbols | None = None
@@ -42,19 +48,20 @@ class Imported(NamedTuple):
 
 
 def single_path(path: Path) -> list[Path]:
-    """The files of an export that is one file."""
+    """Return the paths of a format that has a single file."""
     return [path]
 
 
 class FileFormat(NamedTuple):
     """A file format of another program.
 
-    name       the value of `recurra export --format`
-    suffix     the end of the default path of an export
-    targets    return the files that an export to a path writes; raise UsageError if the path cannot be used
-    contents   return the bytes of each of these files; None if the format is only read
-    kind       the kind of the format's files in `file_kinds`; None if the format is only written
-    read       return the model in a file, or its network alone where the user may have to give the characters
+    Attributes:
+        name: value of `recurra export --format`.
+        suffix: end of the default path of an export.
+        targets: return the paths that an export to a path writes; raise UsageError if the path is not usable.
+        contents: return the bytes of each of these files; None if the format has no export.
+        kind: kind of the format's files in `file_kinds`; None if the format has no import.
+        read: return the model in a file, or the network alone if the file may lack the characters.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The file formats of other programs by name. A new format needs its module, with an ENTRY, and a line here."""
+"""The file formats of other programs by name. To add a format, write a module with an ENTRY and list it here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the model in a file or folder of another program; its first bytes decide which format reads it."""
+"""Read the model in a file or folder of another program; the first bytes of the file select the format."""
 
 from __future__ import annotations
 
@@ -20,33 +20,38 @@ __all__ = ["Options", "load"]
 
 
 def load(path: Path, options: Options) -> LanguageModel:
-    """The model in a folder or file that another program, or `export`, has written.
+    """Return the model in a file or folder from `recurra export` or another program.
 
-    Raises ModelError where it is none or cannot be read, UsageError where it leaves open what `options` do not tell.
+    Raises: ModelError if the path has no readable model, UsageError if neither the file nor `options` has the
+        characters of the ids.
     """
     if options.vocabulary is not None and options.sources is not None:
-        raise UsageError("the characters are given twice, by `--vocabulary` and `--text`.", hint="leave out one.")
+        raise UsageError(
+            "`--vocabulary` and `--text` both give the characters of the ids.", hint="leave out one of them."
+        )
     kind = file_kinds.FOLDER if file_kinds.is_folder(path) else file_kinds.kind_of(path)
-    found = READERS[kind](path, options)
-    return found if isinstance(found, LanguageModel) else _model(path, found, options)
+    imported = READERS[kind](path, options)
+    return imported if isinstance(imported, LanguageModel) else _model(path, imported, options)
 
 
 def _model(path: Path, imported: Imported, options: Options) -> LanguageModel:
-    """The model of a network whose characters the user gives, or else the file has."""
-    network, own, documents = imported
+    """Return the model of a network with the characters from the user, or else from the file."""
+    network, file_characters, documents = imported
     text = None if options.sources is None else text_symbols.read(options.sources, options.encoding)
     K = len(network.parameters["c"])
     if text is not None:
-        found = text_symbols.symbols_of(text, K)
+        characters = text_symbols.symbols_of(text, K)
+    elif options.vocabulary is not None:
+        characters = _from_vocabulary(options.vocabulary)
     else:
-        found = _from_vocabulary(options.vocabulary) if options.vocabulary is not None else own or _missing(path)
-    found = symbols.drop_id_0(found, K)
-    model = folder.model_of(network, found, documents)
-    if found.stand_ins:
-        shown = ", ".join(f"{name!r} U+{point:04X}" for name, point in found.stand_ins[:8])
-        more = f" and {len(found.stand_ins) - 8:,} more" if len(found.stand_ins) > 8 else ""
+        characters = file_characters or _missing(path)
+    characters = symbols.drop_id_0(characters, K)
+    model = folder.model_of(network, characters, documents)
+    if characters.stand_ins:
+        listed = ", ".join(f"{name!r} U+{point:04X}" for name, point in characters.stand_ins[:8])
+        more = f" and {len(characters.stand_ins) - 8:,} more" if len(characters.stand_ins) > 8 else ""
         warnings.warn(
-            f"private characters of Unicode stand for the symbols that are no single character: {shown}{more}.",
+            f"private Unicode characters represent the symbols that are not single characters: {listed}{more}.",
             stacklevel=3,
         )
     if text is not None:
@@ -55,7 +60,10 @@ def _model(path: Path, imported: Imported, options: Options) -> LanguageModel:
 
 
 def _from_vocabulary(vocabulary: str | Path) -> Symbols:
-    """All bytes, or the symbols in a JSON file; a pickle, which many programs write, is refused with a way out."""
+    """Return all bytes, or the symbols in a JSON file.
+
+    Raises: ModelError if the file has no vocabulary; for a pickle, the hint has the command that converts it.
+    """
     if vocabulary == BYTES:
         return symbols.symbols_of(Vocabulary.bytes())
     path = Path(vocabulary)
@@ -64,13 +72,15 @@ def _from_vocabulary(vocabulary: str | Path) -> Symbols:
         written = path.with_suffix(".json")
         code = "import json, pickle, sys; json.dump(pickle.load(open(sys.argv[1], 'rb')), open(sys.argv[2], 'w'))"
         command = f"python -c {shlex.quote(code)} {file_kinds.argument(path)} {file_kinds.argument(written)}"
-        raise ModelError(f"`{path}` is a pickle, {file_kinds.RUNS_CODE}.", hint=f"if you trust it: `{command}`.")
+        raise ModelError(
+            f"`{path}` is a pickle, {file_kinds.RUNS_CODE}.", hint=f"if you trust it, convert it to JSON: `{command}`."
+        )
     return vocabulary_json.from_json(files.read(path), f"{path}")
 
 
 def _missing(path: Path) -> NoReturn:
     raise UsageError(
-        f"`{path}` does not tell which characters its ids are.",
-        hint=f"give the text that it was trained on, `recurra import {file_kinds.argument(path)} --text TEXT`, "
+        f"`{path}` does not contain the characters of its ids.",
+        hint=f"give its training text, `recurra import {file_kinds.argument(path)} --text TEXT`, "
         "or `--vocabulary FILE.json`.",
     )

@@ -1,11 +1,11 @@
-"""Bounded reads of MAT-files of MATLAB 5 to 7.2: numbers, characters, and structs of them.
+"""Bounded reads of MAT-files of MATLAB 5 to 7.2: numbers, characters, and structs of numbers and characters.
 
-SciPy's reader takes the sizes in a file for granted: 184 bytes make it fill a gigabyte. Here a size is believed only
-as far as there are bytes; what is compressed is bounded before; and what is neither a number nor a character nor a
-struct (cells, objects, functions, sparse matrices) is left out unread.
+SciPy's reader trusts the sizes in a file: 184 bytes make it allocate a gigabyte. This reader accepts a size only if the
+file has as many bytes, limits the total size after decompression, and skips all other types (cells, objects, functions,
+sparse matrices).
 
-Source: "MAT-File Format", The MathWorks, for levels 5 and 7: a header of 128 bytes, then elements of a type, a length
-and so many bytes, each on a boundary of 8.
+Source: "MAT-File Format", The MathWorks, for levels 5 and 7: a header of 128 bytes, then elements. An element has a
+type, a length in bytes and data, and begins at a multiple of 8 bytes.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ import numpy.typing as npt
 from recurra.errors import ModelError
 
 Array = npt.NDArray[Any]
-Value = Any  # an array of numbers, a str of one row of characters, or a dict of a struct's fields
+Value = Any  # an array of numbers, a str for characters, or a dict for a struct
 
 HEADER_BYTES = 128
-MAX_BYTES = 1 << 28  # of a file
-MAX_INFLATED = 1 << 25  # of all that is compressed in it, and four times the file's size besides
+MAX_BYTES = 1 << 28  # bytes of a file
+MAX_INFLATED_BYTES = 1 << 25  # decompressed bytes, in addition to four times the file's size
 MAX_DEPTH, MAX_FIELDS, MAX_VARIABLES = 4, 1000, 1000
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 MATRIX, COMPRESSED = 14, 15
 ENCODINGS = {1: "latin-1", 2: "latin-1", 3: "utf-16", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 STRUCT, CHARACTERS, NUMBERS = 2, 4, range(6, 16)
 READ_CLASSES = (STRUCT, CHARACTERS, *NUMBERS)
-COMPLEX = 0x800  # in the flags
+COMPLEX = 0x800  # bit of the flags
 
 
 class _FormatError(Exception):
-    """Not what the format allows; the words say what."""
+    """A violation of the MAT-file format; the message describes it."""
 
 
 class _Element(NamedTuple):
@@ -46,7 +46,7 @@ class _Element(NamedTuple):
 
 
 class _Matrix(NamedTuple):
-    """The beginning of a matrix, and the elements that follow it."""
+    """The type, shape and name of a matrix, and its remaining elements."""
 
     kind: int
     is_complex: bool
@@ -56,15 +56,20 @@ class _Matrix(NamedTuple):
 
 
 def variables(data: bytes, name: str) -> dict[str, Value]:
-    """The variables of a MAT-file, those that are numbers, characters or structs of one element.
+    """Return the variables of a MAT-file that are numbers, characters or structs of one element.
 
-    Numbers are arrays as the file has them, characters a str, a struct a dict. Raises ModelError where it is no such
-    file, or holds more than is read.
+    Args:
+        data: the bytes of the file.
+        name: name of the file for errors.
+    Returns: variable name → array of the file's type for numbers, str for characters, dict for a struct.
+    Raises: ModelError if the file is not a MAT-file of MATLAB 5 to 7.2, or exceeds a limit.
     """
     try:
         return _Reader(data).variables()
     except (_FormatError, ValueError, zlib.error, struct.error) as error:
-        raise ModelError(f"`{name}` is no MAT-file of MATLAB 5 to 7.2: {error}.", hint="save it with `-v7`.") from error
+        raise ModelError(
+            f"`{name}` is not a MAT-file of MATLAB 5 to 7.2: {error}.", hint="save it with `-v7`."
+        ) from error
 
 
 def without_date(data: bytes) -> bytes:
@@ -73,20 +78,20 @@ def without_date(data: bytes) -> bytes:
 
 
 class _Reader:
-    """Reads one file; `_room` is left for what was compressed."""
+    """Reads one file; `_bytes_left` is the number of bytes that decompression may still produce."""
 
     def __init__(self, data: bytes) -> None:
         version, mark = data[124:126], data[126:128]
         if len(data) < HEADER_BYTES or mark not in (b"IM", b"MI"):
-            raise _FormatError("its header is another one")
+            raise _FormatError("its first 128 bytes are not the header of a MAT-file")
         self._order = "<" if mark == b"IM" else ">"
         if struct.unpack(f"{self._order}H", version)[0] != 0x0100:
-            raise _FormatError("it is of another level")
+            raise _FormatError("its header has another version")
         self._data = memoryview(data)[HEADER_BYTES:]
-        self._room = MAX_INFLATED + 4 * len(data)
+        self._bytes_left = MAX_INFLATED_BYTES + 4 * len(data)
 
     def variables(self) -> dict[str, Value]:
-        found: dict[str, Value] = {}
+        values: dict[str, Value] = {}
         for element in self._elements(self._data):
             if element.type == COMPRESSED:
                 element = self._inflated_element(element.data)
@@ -94,37 +99,37 @@ class _Reader:
                 continue
             matrix = self._matrix(element.data)
             if (value := self._value(matrix, 0)) is not None:
-                found[matrix.name] = value
-            if len(found) > MAX_VARIABLES:
+                values[matrix.name] = value
+            if len(values) > MAX_VARIABLES:
                 raise _FormatError(f"it has more than {MAX_VARIABLES:,} variables")
-        return found
+        return values
 
     def _inflated_element(self, data: memoryview) -> _Element:
-        """The element that is compressed in `data`: all of it, since Octave writes lengths that are too great by 4."""
+        """Return the element in the compressed `data`. Ignore its length, which Octave writes 4 bytes too large."""
         inflated = self._inflate(data)
         kind = struct.unpack_from(f"{self._order}I", inflated)[0]
         return _Element(kind, inflated[8:])
 
     def _inflate(self, data: memoryview) -> memoryview:
-        inflated = zlib.decompressobj().decompress(data, self._room + 1)
-        self._room -= len(inflated)
-        if self._room < 0:
-            raise _FormatError("what is compressed in it is too large")
+        inflated = zlib.decompressobj().decompress(data, self._bytes_left + 1)
+        self._bytes_left -= len(inflated)
+        if self._bytes_left < 0:
+            raise _FormatError("its decompressed data are too large")
         return memoryview(inflated)
 
     def _elements(self, data: memoryview) -> Iterator[_Element]:
-        """The elements that lie one behind the other in `data`."""
+        """Yield the consecutive elements of `data`."""
         at = 0
         while at + 8 <= len(data):
             word, size = struct.unpack_from(f"{self._order}II", data, at)
-            if word >> 16:  # small: four bytes of data at most, in the place of the size
+            if word >> 16:  # small element: at most four bytes of data, in place of the size
                 kind, size, start, end = word & 0xFFFF, word >> 16, at + 4, at + 8
                 size = min(size, 4)
             else:
                 kind, start = word, at + 8
                 end = start + size + (-size % 8 if kind != COMPRESSED else 0)
             if start + size > len(data):
-                raise _FormatError("it is cut off")
+                raise _FormatError("it is truncated")
             yield _Element(kind, data[start : start + size])
             at = end
 
@@ -137,16 +142,16 @@ class _Reader:
             return _Matrix(kind, False, (), "", iter(()))
         dimensions, name = next(elements, None), next(elements, None)
         if dimensions is None or name is None:
-            raise _FormatError("a matrix is cut off")
+            raise _FormatError("a matrix is truncated")
         shape = tuple(int(n) for n in np.frombuffer(dimensions.data, f"{self._order}i4"))
         if len(shape) > 8 or any(n < 0 for n in shape):
             raise _FormatError(
-                f"a matrix has {len(shape)} sides" if len(shape) > 8 else "a matrix has a side below zero"
+                f"a matrix has {len(shape)} dimensions" if len(shape) > 8 else "a matrix has a negative dimension"
             )
         return _Matrix(kind, bool(word & COMPLEX), shape, _ascii(name.data), elements)
 
     def _value(self, matrix: _Matrix, depth: int) -> Value | None:
-        """What a matrix holds; None where that is not read."""
+        """Return the value of a matrix; None if its type is not supported."""
         if matrix.kind in NUMBERS and not matrix.is_complex:
             return self._numbers(matrix)
         if matrix.kind == CHARACTERS:
@@ -175,7 +180,7 @@ class _Reader:
         return bytes(element.data).decode(encoding)
 
     def _fields(self, matrix: _Matrix, depth: int) -> dict[str, Value]:
-        """A struct of one element: the length of a name, the names, and a matrix for each."""
+        """Read a struct of one element: the length of a name, the names, and one matrix for each name."""
         length, names = next(matrix.rest, None), next(matrix.rest, None)
         if depth >= MAX_DEPTH or length is None or names is None or len(length.data) < 4:
             raise _FormatError(f"`{matrix.name:.40}` is nested too deeply, or has no fields")
@@ -184,7 +189,7 @@ class _Reader:
             raise _FormatError(f"`{matrix.name:.40}` has too many fields")
         keys = [_ascii(names.data[at : at + step]) for at in range(0, len(names.data), step)]
         matrices = (self._matrix(element.data) for element in matrix.rest)
-        values = {key: self._value(one, depth + 1) for key, one in zip(keys, matrices, strict=False)}
+        values = {key: self._value(field, depth + 1) for key, field in zip(keys, matrices, strict=False)}
         return {key: value for key, value in values.items() if value is not None}
 
 

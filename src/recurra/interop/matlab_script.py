@@ -6,18 +6,20 @@ import re
 
 from recurra.errors import UsageError
 
-# Characters are code points throughout: a char of MATLAB is half of one beyond U+FFFF, one of Octave is a byte.
+# The script represents characters as code points: a MATLAB char is a UTF-16 unit, an Octave char is a byte.
 SCRIPT = """\
 function [text, log_p] = {function}(n, prompt, temperature)
-% {upper}  Text that the network in {shown} writes.
-%   {function}                        prints 200 characters
-%   {function}(n, prompt)             n characters after a prompt
-%   {function}(n, prompt, 0.7)        at a temperature: less than 1 is safer
-%   [text, log_p] = {function}(...)   the text, and ln p of every character of it
-%   [~, log_p] = {function}(0, prompt)   ln p of each character of the prompt but
-%                                     the first, by the network: n = 0 scores
-% A network of lines begins each with h = 0 and a newline, and scores the first character too.
-% A prompt is text or code points. rand('seed', 1) or rng(1) first: the same text again.
+% {upper}  Generate text with the recurrent network in {file_name}.
+%
+%   {function}                        Print 200 characters.
+%   {function}(n, prompt)             Generate n characters after a prompt.
+%   {function}(n, prompt, 0.7)        Set the temperature; below 1, likely characters become likelier.
+%   [text, log_p] = {function}(...)   Return the text, and ln p of each character.
+%   [~, log_p] = {function}(0, prompt)   Score a text: ln p of each character but the first.
+%
+% The prompt is text or an array of code points.
+% If data.documents is 1, the network starts each line with h = 0 and a newline, and scores its first character too.
+% To repeat a text, call rand('seed', 1) in Octave or rng(1) in MATLAB first.
   if nargin < 1, n = 200; end
   if nargin < 2, prompt = ''; end
   if nargin < 3, temperature = 1; end
@@ -55,24 +57,24 @@ function [text, log_p] = {function}(n, prompt, temperature)
 end
 
 function id = start_of(points)
-% What is read before a text: a newline, or the first symbol.
+% Return the id that the network reads before a text: a newline, or the first symbol.
   id = find(points == 10, 1);
   if isempty(id), id = 1; end
 end
 
 function ids = ids_of(prompt, points, is_bytes)
-% The ids of a prompt's characters; those that the network does not know are left out.
+% Return the ids of a prompt's characters without the characters outside the network's vocabulary.
   if ischar(prompt)
     prompt = double(unicode2native(prompt, 'UTF-8'));
     if ~is_bytes, prompt = code_points_of(prompt); end
   end
   [known, ids] = ismember(prompt(:), points);
-  if ~all(known), warning('the network does not know %d of the characters', sum(~known)); end
+  if ~all(known), warning('%d characters of the prompt are not in the vocabulary: omitted', sum(~known)); end
   ids = ids(known);
 end
 
 function points = code_points_of(bytes)
-% UTF-8 read: what follows a first byte has 10 as its highest bits.
+% Decode UTF-8: every byte of a character but the first has the highest bits 10.
   bytes = bytes(:);
   first = find(bytes < 128 | bytes >= 192);
   points = bytes(first);
@@ -87,7 +89,7 @@ function points = code_points_of(bytes)
 end
 
 function bytes = bytes_of(points, is_bytes)
-% UTF-8 written.
+% Encode code points as UTF-8.
   bytes = uint8([]);
   for point = points(:)'
     if is_bytes || point < 128
@@ -103,22 +105,22 @@ function bytes = bytes_of(points, is_bytes)
   end
 end
 """
-MAX_FUNCTION_NAME_CHARACTERS = 50  # of a function's name; MATLAB allows 63
+MAX_STEM_CHARACTERS = 50  # of the MAT-file's stem in the function's name; MATLAB allows names of 63 characters
 
 
 def function_name(stem: str) -> str:
-    """The function's name for a MAT-file of that `stem`: a letter, then letters, digits and underscores."""
-    return "sample_" + re.sub(r"[^A-Za-z0-9_]", "_", stem)[:MAX_FUNCTION_NAME_CHARACTERS]
+    """Return the name of the function for a MAT-file with this stem, in letters, digits and underscores."""
+    return "sample_" + re.sub(r"[^A-Za-z0-9_]", "_", stem)[:MAX_STEM_CHARACTERS]
 
 
 def script(file: str, update: str) -> bytes:
-    """Return the function for the MAT-file of that name; `update` is the line that computes the new h.
+    """Return the function for the MAT-file named `file`; `update` is the line of MATLAB that computes the new h.
 
-    Raises UsageError if the name cannot stand in a line of text.
+    Raises: UsageError if the name has a control character.
     """
     if not file.isprintable():
-        raise UsageError(f"a MAT-file's name must be printable; got {file!r:.80}.", hint="give another `-o`.")
+        raise UsageError(f"a MAT-file's name must be printable; got {file!r:.80}.", hint="give another name with `-o`.")
     quoted = "'" + file.replace("'", "''") + "'"
     function = function_name(file.rpartition(".")[0])
-    words = {"function": function, "upper": function.upper(), "shown": file, "file": quoted, "update": update}
+    words = {"function": function, "upper": function.upper(), "file_name": file, "file": quoted, "update": update}
     return re.sub(r"\{(\w+)\}", lambda match: words[match[1]], SCRIPT).encode()

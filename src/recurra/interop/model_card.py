@@ -1,7 +1,8 @@
-"""The README of a model folder: the network, its origin, and ten lines of PyTorch that use it."""
+"""The model card, README.md of a model folder: the network, its origin, and ten lines of PyTorch that use it."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from recurra.formatting import sanitize
@@ -24,7 +25,8 @@ tags:
 
 # {name}
 
-A character-level recurrent language model, trained with recurra.
+A character-level recurrent language model: it predicts a text one {kind} after the other. It was trained with recurra,
+a command-line program and Python library for such models.
 
 | | |
 |---|---|
@@ -32,7 +34,7 @@ A character-level recurrent language model, trained with recurra.
 
 ## Use
 
-With PyTorch and safetensors, in this folder:
+To generate 200 {kinds} with the Python packages torch and safetensors, run this code in this folder:
 
 ```python
 {code}
@@ -42,19 +44,19 @@ With recurra: `recurra import FOLDER -o model.safetensors`, then `recurra sample
 
 ## Files
 
-| file | what it holds |
+| file | content |
 |---|---|
-| `model.safetensors` | `rnn.*`: the state_dict of `{module}`; `output.*`: that of `{linear}`; float32 |
-| `config.json` | the sizes of the network |
+| `model.safetensors` | float32; `rnn.*`: the state_dict of `{module}`; `output.*`: the state_dict of `{linear}` |
+| `config.json` | the settings and sizes of the network |
 | `vocab.json` | {symbols} |
 
-The network reads one-hot vectors, time first. It begins with a zero state and {start}.{reset}
-`log_softmax` of what `output` gives are the log-probabilities of the next symbol.
+The network reads one-hot vectors of shape (time, vocabulary). Start a text from a zero state and {start}.{reset}
+The `log_softmax` of `output` is the log-probability of each possible next symbol.
 
 ## Limits
 
-It knows the {kinds} of its text and no others. A model remembers parts of its text, and writes what is false or
-offensive where its text did.
+The model reads and generates only the {kinds} of its training text. It may repeat parts of that text, and it may
+generate false or offensive statements.
 """
 CODE = """\
 import json, pathlib, torch{imported}
@@ -66,11 +68,11 @@ ids, state = torch.tensor([vocabulary[{first}]]), None
 for _ in range(200):
     {reset}h, state = model["rnn"](torch.nn.functional.one_hot(ids, {K}).float(), state)
     ids = torch.multinomial(model["output"](h[-1]).softmax(-1), 1)
-    {shown}"""
+    {output}"""
 
 
 def module_of(model: LanguageModel) -> str:
-    """The recurrent layers, in Python."""
+    """Return the Python expression of the recurrent layers."""
     config = model.config
     arguments = f"{len(model.vocabulary)}, {config.hidden_size}, {config.layers}"
     cell, module = cell_of(config), torch_module(config)
@@ -80,7 +82,7 @@ def module_of(model: LanguageModel) -> str:
 
 
 def code(model: LanguageModel) -> str:
-    """Some ten lines of Python that write 200 symbols, in a model folder."""
+    """Return about ten lines of Python that print 200 symbols; they run in a model folder."""
     is_bytes = model.vocabulary.is_bytes
     words = {
         "imported": ", sys" if is_bytes else "",
@@ -89,13 +91,15 @@ def code(model: LanguageModel) -> str:
         "first": ascii(_first(model)),
         "K": str(len(model.vocabulary)),
         "reset": "" if model.document_end is None else f"state = None if ids == {model.document_end} else state\n    ",
-        "shown": "sys.stdout.buffer.write(bytes(ids.tolist()))" if is_bytes else 'print(list(vocabulary)[ids], end="")',
+        "output": "sys.stdout.buffer.write(bytes(ids.tolist()))"
+        if is_bytes
+        else 'print(list(vocabulary)[ids], end="")',
     }
     return _filled(CODE, words)
 
 
 def card(origin: Origin) -> str:
-    """The README."""
+    """Return the model card in Markdown."""
     model = origin.model
     is_bytes = model.vocabulary.is_bytes
     rows = [f"| {name} | {_cell(value)} |" for name, value in origin.facts.items()]
@@ -106,9 +110,10 @@ def card(origin: Origin) -> str:
         "code": code(model),
         "module": module_of(model),
         "linear": _linear(model),
-        "symbols": "byte, as the character of its number → id" if is_bytes else "character → id, in code-point order",
-        "start": f"`{_first(model)!a}`, which is not shown" if _first(model) != "`" else "a backquote",
-        "reset": "" if model.document_end is None else " The state is zero again before each newline.",
+        "symbols": "byte, as the character with its number → id" if is_bytes else "character → id, by code point",
+        "start": f"`{_first(model)!a}`, which is not part of the text" if _first(model) != "`" else "a backquote",
+        "reset": "" if model.document_end is None else " Reset the state to zero before each newline.",
+        "kind": "byte" if is_bytes else "character",
         "kinds": "bytes" if is_bytes else "characters",
     }
     return _filled(CARD, words)
@@ -119,22 +124,16 @@ def _linear(model: LanguageModel) -> str:
 
 
 def _first(model: LanguageModel) -> str:
-    """What is read before a text."""
+    """Return the symbol that the network reads before a text."""
     return model.vocabulary.decode(start_ids(model.vocabulary))
 
 
 def _filled(template: str, words: dict[str, str]) -> str:
-    """The template with each {word}, in one pass, so that what is filled in is not filled again."""
-    parts = template.split("{")
-    return parts[0] + "".join(_one(part, words) for part in parts[1:])
-
-
-def _one(part: str, words: dict[str, str]) -> str:
-    name, closed, rest = part.partition("}")
-    return words[name] + rest if closed and name in words else "{" + part
+    """Replace each {name} of `words` in the template once; text inserted for a name is not searched again."""
+    return re.sub(rf"\{{({'|'.join(words)})\}}", lambda match: words[match[1]], template)
 
 
 def _cell(text: str) -> str:
-    """A text that Markdown shows as it is, in one line of a table."""
+    """Escape a text for one cell of a Markdown table."""
     one_line = sanitize(text).replace("\n", " ")
     return "".join(f"\\{character}" if character in "\\`*_{}[]<>|#!~&" else character for character in one_line)

@@ -1,8 +1,8 @@
 """Bounded reads, without pickle, of the arrays in an .npz file of NumPy: numbers and strings.
 
-An .npz file is a zip archive with one .npy file for each array: a magic, a version, the length of a header, the header
-(a dict of Python with the type, the order and the shape), then the numbers. A size is believed only if the archive has
-so many bytes; all that is unpacked is bounded; an array of objects, which is a pickle, is left out unread.
+An .npz file is a zip archive with one .npy file for each array: magic bytes, a version, the length of the header, the
+header (a Python dict with type, order and shape), then the numbers. The reader accepts a size only if the archive has
+as many bytes, limits the total size, and skips arrays of objects, which are pickles.
 
 Source: numpy.lib.format, "NPY format", versions 1.0 to 3.0.
 """
@@ -26,49 +26,51 @@ Array = npt.NDArray[Any]
 
 NPY_MAGIC = b"\x93NUMPY"
 MAX_ARRAYS = 1000
-MAX_ARRAY_HEADER_BYTES = 1 << 14  # bytes
-MAX_UNPACKED = 1 << 24  # bytes of all arrays, and four times the file's size besides
+MAX_ARRAY_HEADER_BYTES = 1 << 14
+MAX_UNPACKED_BYTES = 1 << 24  # of all arrays, in addition to four times the file's size
 TYPE = re.compile(r"[<>|=]?(?:f[248]|[iu][1248]|b1|[US]\d{1,4})")
 ITEM = re.compile(rb"'(descr|fortran_order|shape)':('[^']{1,20}'|True|False|\([\dL,]{0,100}\)),?")
 
 
 class Content(NamedTuple):
-    """The arrays by name, and the names of those that are left out: objects, and types that are not read."""
+    """The arrays by name, and the names of skipped arrays: objects and unsupported types."""
 
     arrays: dict[str, Array]
-    left_out: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 class _Header(NamedTuple):
-    dtype: np.dtype[Any] | None  # None of a type that is not read
+    dtype: np.dtype[Any] | None  # None if the type is not supported
     order: Literal["C", "F"]
     shape: tuple[int, ...]
 
 
 def read(path: Path) -> Content:
-    """The arrays of an .npz file. Raises ModelError if it holds more than is read, CheckpointError if it is damaged."""
+    """Return the arrays of an .npz file.
+
+    Raises: ModelError if the file exceeds a limit, CheckpointError if it is damaged.
+    """
     arrays: dict[str, Array] = {}
-    left_out = []
+    skipped = []
     with zip_file.open_zip(path) as archive:
         entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
         if len(entries) > MAX_ARRAYS:
             raise ModelError(f"`{path}` has more than {MAX_ARRAYS:,} arrays.")
-        room = MAX_UNPACKED + 4 * path.stat().st_size
+        bytes_left = MAX_UNPACKED_BYTES + 4 * path.stat().st_size
         for entry in entries:
             name = entry.filename.removesuffix(".npy")
             if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError(f"`{name:.40}` is compressed in a way that NumPy does not write")
+                raise ValueError(f"`{name:.40}` has a compression that NumPy does not use")
             with archive.open(entry) as file:
                 header = _header(file, name)
                 if header.dtype is None:
-                    left_out.append(name)
+                    skipped.append(name)
                     continue
-                size = math.prod(header.shape) * header.dtype.itemsize
-                room -= size
-                if room < 0:
-                    raise ModelError(f"`{path}` is too large when it is unpacked.")
+                bytes_left -= math.prod(header.shape) * header.dtype.itemsize
+                if bytes_left < 0:
+                    raise ModelError(f"the arrays of `{path}` are too large.")
                 arrays[name] = _array(file, header.dtype, header, name)
-    return Content(arrays, tuple(left_out))
+    return Content(arrays, tuple(skipped))
 
 
 def is_object(head: bytes) -> bool:
@@ -84,26 +86,26 @@ def _array(file: IO[bytes], dtype: np.dtype[Any], header: _Header, name: str) ->
     if dtype.kind == "U" and data:
         points = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
         if points.max() >= CODE_POINTS:
-            raise ValueError(f"`{name:.40}` has a number that is no character")
+            raise ValueError(f"`{name:.40}` has a number that is not a character")
     flat = np.frombuffer(data, dtype) if data else np.zeros(0, dtype)
     return flat.reshape(header.shape, order=header.order)
 
 
 def _header(file: IO[bytes], name: str) -> _Header:
-    """The header of an .npy file, which is a dict with exactly three known keys."""
+    """Read the header of an .npy file: a dict with exactly three known keys."""
     start = file.read(8)
     if len(start) < 8 or start[:6] != NPY_MAGIC or start[6] not in (1, 2, 3):
-        raise ValueError(f"`{name:.40}` is no .npy file")
+        raise ValueError(f"`{name:.40}` is not an .npy file")
     length = int.from_bytes(file.read(2 if start[6] == 1 else 4), "little")
     text = b"".join(file.read(min(length, MAX_ARRAY_HEADER_BYTES)).split())
     if length > MAX_ARRAY_HEADER_BYTES or not (text.startswith(b"{") and text.endswith(b"}")):
-        raise ValueError(f"`{name:.40}` has no header of an array")
+        raise ValueError(f"`{name:.40}` has an invalid header")
     items = dict(ITEM.findall(text[1:-1]))
     if len(items) != 3 or ITEM.sub(b"", text[1:-1]):
-        return _Header(None, "C", ())  # an array of records, or of what no NumPy writes
+        return _Header(None, "C", ())  # an array of records, or a file that NumPy did not write
     described = items[b"descr"][1:-1].decode("latin-1")
     shape = tuple(int(side.removesuffix(b"L")) for side in items[b"shape"][1:-1].split(b",") if side)
     if len(shape) > 8 or any(side >= 1 << 40 for side in shape):
-        raise ValueError(f"`{name:.40}` has a shape that no array has")
+        raise ValueError(f"`{name:.40}` has an impossible shape")
     known = TYPE.fullmatch(described) and b"'" not in items[b"shape"] and not described.endswith(("U0", "S0"))
     return _Header(np.dtype(described) if known else None, "F" if items[b"fortran_order"] == b"True" else "C", shape)

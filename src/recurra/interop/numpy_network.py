@@ -12,23 +12,26 @@ from recurra.interop.torch_state import Network, from_state
 
 
 def read(path: Path, options: Options) -> Imported:
-    """The network in an .npz file, and the characters that lie beside it."""
-    arrays, left_out = numpy_file.read(path)
+    """Return the network and the characters in an .npz file."""
+    arrays, skipped = numpy_file.read(path)
     symbols, name = vocabulary_arrays.symbols_in(arrays), f"{path}"
     activation = options.activation or "tanh"
     if scheme := vanilla_network.scheme_of(arrays):
         if options.names != Names():
-            raise UsageError("names of modules are for a state_dict; this file has a network of DD2424 assignment 4.")
+            raise UsageError(
+                "names of modules describe a state_dict; this file has a network of DD2424 assignment 4.",
+                hint="leave out `--recurrent`, `--projection` and `--embedding`.",
+            )
         config, parameters = vanilla_network.network(arrays, scheme, name, activation=activation, rows=True)
         return Imported(Network(config, parameters), symbols)
     numbers = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
     if any("weight_hh" in name for name in numbers):
         return Imported(from_state(numbers, options.names, activation), symbols)
-    there = ", ".join(f"`{name:.40}`" for name in list(arrays)[:10]) or "no array that is read"
-    objects = "; left out unread: " + ", ".join(f"`{name:.40}`" for name in left_out[:5]) if left_out else ""
+    listed = ", ".join(f"`{name:.40}`" for name in list(arrays)[:10]) or "no arrays of numbers or strings"
+    objects = "; recurra does not read: " + ", ".join(f"`{name:.40}`" for name in skipped[:5]) if skipped else ""
     raise ModelError(
-        f"`{path}` has no network: it has {there}{objects}.",
-        hint="save it as `numpy.savez(FILE, U=U, W=W, V=V, b=b, c=c)`, or as Wxh, Whh, Why, bh and by.",
+        f"`{path}` has no network: it has {listed}{objects}.",
+        hint="save the network as `numpy.savez(FILE, U=U, W=W, V=V, b=b, c=c)`, or as Wxh, Whh, Why, bh and by.",
     )
 
 

@@ -1,12 +1,12 @@
-"""The model as an ONNX graph, built node by node; ONNX files of others are never loaded.
+"""Export of the model as an ONNX graph, built node by node; recurra never loads ONNX files.
 
     inputs    ids (T, B) int64; h (L, B, H), and c (L, B, H) of an LSTM: float32, zeros before the first character
     outputs   log_probabilities (T, B, K) float32, ln p of the next character after each; h_out, and c_out
 
-T and B are free. What h_out and c_out give goes into the next call, so that a text may be read in pieces of any length.
-The property `documents` is "lines" where each line of text begins with h and c of zeros and a newline, as in training.
-ONNX stacks the gates of an LSTM as i o f c and those of a GRU as z r h; its GRU is ours with linear_before_reset = 1.
-A bias is two there: ours is the first, and the second is zero but for the h of a GRU, b_n.
+T and B are free. To read a text in parts of any length, pass h_out and c_out to the next call. If the property
+`documents` is "lines", set h and c to zero before each line and start the line with a newline, as in training.
+ONNX stacks the gates of an LSTM as i o f c and the gates of a GRU as z r h; linear_before_reset = 1 selects our GRU.
+ONNX has two biases: the first is our bias, the second is zero except for gate h of a GRU, where it is b_n.
 
 Source: the operators RNN, LSTM, GRU and OneHot of opset 14, https://onnx.ai/onnx/operators.
 """
@@ -33,19 +33,22 @@ if TYPE_CHECKING:
     from recurra.interop.origin import Origin
     from recurra.model import LanguageModel
 
-OPSET, IR_VERSION = 17, 8  # old enough for every runtime of the last years
-MOST_BYTES = 2**31 - 2**20  # of a protobuf message, with room for the graph itself
+OPSET, IR_VERSION = 17, 8  # from 2022, so that runtimes of recent years support them
+MAX_WEIGHT_BYTES = 2**31 - 2**20  # a protobuf message has at most 2^31 bytes; 2^20 are for the graph
 
 
 def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
-    """The file at `path`."""
+    """Return the bytes of the file at `path`."""
     return {path: to_bytes(origin.model)}
 
 
 def to_bytes(model: LanguageModel) -> bytes:
-    """The file. UsageError where the package onnx is missing, or the model is larger than such a file can be."""
+    """Return the bytes of the ONNX file.
+
+    Raises: UsageError if the package onnx is missing or the model exceeds 2 GB.
+    """
     optional_dependencies.require("onnx", "`--format onnx`")
-    if 4 * count(model.parameters) > MOST_BYTES:
+    if 4 * count(model.parameters) > MAX_WEIGHT_BYTES:
         raise UsageError("the model has more than 2 GB: an ONNX file cannot hold it.", hint="use `--format torch`.")
     import onnx
 
@@ -69,21 +72,21 @@ class _Builder:
         self._constants: list[Any] = []
 
     def proto(self) -> Any:
-        """The whole."""
+        """Build the graph and return the ONNX model."""
         x = self._one_hot()
-        starts = {name: self._layers_of(name) for name in self._states}
-        ends: dict[str, list[str]] = {name: [] for name in self._states}
+        initial_states = {name: self._split_state(name) for name in self._states}
+        final_states: dict[str, list[str]] = {name: [] for name in self._states}
         for layer in range(self._config.layers):
-            x, final = self._layer(layer, x, [starts[name][layer] for name in self._states])
-            for name, end in zip(self._states, final, strict=True):
-                ends[name].append(end)
+            x, final = self._layer(layer, x, [initial_states[name][layer] for name in self._states])
+            for name, output in zip(self._states, final, strict=True):
+                final_states[name].append(output)
         self._projection(x)
-        for name, parts in ends.items():
-            self._node("Concat", parts, [f"{name}_out"], axis=0)
+        for name, outputs in final_states.items():
+            self._node("Concat", outputs, [f"{name}_out"], axis=0)
         return self._finished()
 
     def _node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> str:
-        """A node; returns its first output."""
+        """Add a node and return the name of its first output."""
         name = f"{operator}_{len(self._nodes)}"
         self._nodes.append(self._helper.make_node(operator, inputs, outputs, name=name, **attributes))
         return outputs[0]
@@ -93,13 +96,13 @@ class _Builder:
         return name
 
     def _one_hot(self) -> str:
-        """x (T, B, K) of the ids."""
+        """Add the node that computes x (T, B, K) from the ids."""
         depth = self._constant("symbols", np.array(len(self._model.vocabulary), np.int64))
         values = self._constant("off_on", np.array([0, 1], np.float32))
         return self._node("OneHot", ["ids", depth, values], ["x"], axis=-1)
 
-    def _layers_of(self, name: str) -> list[str]:
-        """(1, B, H) of each layer's field `name` of the state."""
+    def _split_state(self, name: str) -> list[str]:
+        """Split input `name` (L, B, H), a field of the state, into (1, B, H) of each layer."""
         layers = self._config.layers
         sizes = self._constant(f"{name}_sizes", np.ones(layers, np.int64))
         outputs = [f"{name}_{layer}" for layer in range(layers)]
@@ -107,26 +110,27 @@ class _Builder:
         return outputs
 
     def _layer(self, layer: int, x: str, start: list[str]) -> tuple[str, list[str]]:
-        """What a layer gives, (T, B, H), and the fields of its last state, (1, B, H)."""
+        """Add a layer; return the names of its output (T, B, H) and of the fields of its last state (1, B, H)."""
         weights = [self._constant(f"layers.{layer}.{name}", array) for name, array in self._stacked(layer).items()]
         attributes = {"hidden_size": self._config.hidden_size, **self._operator.attributes}
         if self._operator.takes_activation:
             attributes["activations"] = [self._config.activation.capitalize()]
         final = [f"{name}_{layer}_out" for name in self._states]
-        inputs = [x, *weights, "", *start]  # the empty name: all sequences are of the same length
+        inputs = [x, *weights, "", *start]  # the empty name: all sequences have length T
         y = self._node(self._operator.name, inputs, [f"y_{layer}", *final], **attributes)
         axis = self._constant(f"direction_{layer}", np.array([1], np.int64))
         return self._node("Squeeze", [y, axis], [f"layer_{layer}"]), final
 
     def _stacked(self, layer: int) -> dict[str, Any]:
-        """ONNX's W (1, G·H, D), R (1, G·H, H) and B (1, 2·G·H) of a layer."""
-        own = layer_parameters(self._model.parameters, layer)
-        second = second_bias(self._config, own, self._operator.recurrent_biases)
-        W_in, R, first, second = (self._in_order(array) for array in (own["U"], own["W"], own["b"], second))
+        """Return ONNX's W (1, G·H, D), R (1, G·H, H) and B (1, 2·G·H) of a layer."""
+        parameters = layer_parameters(self._model.parameters, layer)
+        second = second_bias(self._config, parameters, self._operator.recurrent_biases)
+        arrays = (parameters["U"], parameters["W"], parameters["b"], second)
+        W_in, R, first, second = (self._in_onnx_order(array) for array in arrays)
         return {"W": W_in[np.newaxis], "R": R[np.newaxis], "B": np.concatenate([first, second])[np.newaxis]}
 
-    def _in_order(self, array: Any) -> Any:
-        """The gates of `array` (G·H, …) as ONNX stacks them."""
+    def _in_onnx_order(self, array: Any) -> Any:
+        """Reorder the gates of `array` (G·H, …) to the order of ONNX."""
         H = self._config.hidden_size
         return np.concatenate([array[self._cell.gate_rows(gate, H)] for gate in self._operator.gates])
 
@@ -159,7 +163,7 @@ class _Builder:
 
 
 def _properties(model: LanguageModel) -> dict[str, str]:
-    """What a runtime can read beside the graph; `vocabulary` is that of vocab.json."""
+    """Return the metadata of the ONNX model; `vocabulary` is the content of vocab.json."""
     from recurra.interop.symbols import to_json
 
     table = {name: str(value) for name, value in model.config.to_table().items()}

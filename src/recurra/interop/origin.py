@@ -17,7 +17,7 @@ from recurra.runs.saved_model import locate
 
 
 class Origin(NamedTuple):
-    """A model, its name, and facts about it for a reader: what each is called → what it is."""
+    """A model, its name, and facts about it for the model card, by their labels."""
 
     model: LanguageModel
     name: str
@@ -25,15 +25,18 @@ class Origin(NamedTuple):
 
 
 def origin_of(source: LanguageModel | str | Path) -> Origin:
-    """That of a model, of a run folder's best checkpoint, or of a checkpoint file. Raises the errors of `load`."""
+    """Return the origin of a model, of a run directory's best checkpoint, or of a checkpoint file.
+
+    Raises: the errors of `load`.
+    """
     if isinstance(source, LanguageModel):
         return Origin(source, "model", _network(source))
-    found = locate(source)
-    tensors, metadata = tensor_file.read(found)
-    model = from_tensors(found, tensors, metadata)
+    path = locate(source)
+    tensors, metadata = tensor_file.read(path)
+    model = from_tensors(path, tensors, metadata)
     averaged = average_of(named(tensors, OPTIMIZER)) is not None
-    facts = _network(model) | _weights(found, metadata, averaged=averaged) | _text(metadata)
-    return Origin(model, _name(found), facts)
+    facts = _network(model) | _weights(path, metadata, averaged=averaged) | _text(metadata)
+    return Origin(model, _name(path), facts)
 
 
 def _network(model: LanguageModel) -> dict[str, str]:
@@ -42,24 +45,24 @@ def _network(model: LanguageModel) -> dict[str, str]:
     return {
         "network": f"{kind}, {config.layers} × {config.hidden_size} units, {count(model.parameters):,} parameters",
         "symbols": f"{len(model.vocabulary):,} {'bytes' if model.vocabulary.is_bytes else 'characters'}",
-    } | ({"documents": "each line by itself, from a zero state"} if model.documents == "lines" else {})
+    } | ({"documents": "each line independently, from a zero state"} if model.documents == "lines" else {})
 
 
 def _weights(path: Path, metadata: dict[str, Any], *, averaged: bool) -> dict[str, str]:
-    """Which of a training's weights these are."""
+    """Return the source of the weights: the kind of file, the update and the held-out loss."""
     progress = _table(metadata, "progress")
     update, loss = progress.get("update"), progress.get("validation")
-    which = "the best checkpoint" if path.stem == "best" else "a checkpoint" if update is not None else "a model file"
+    kind = "the best checkpoint" if path.stem == "best" else "a checkpoint" if update is not None else "a model file"
     at = f", of update {update:,}" if _is_count(update) else ""
     average = ", the moving average of the parameters" if averaged else ""
-    facts = {"weights": f"{which}{at}{average}"}
+    facts = {"weights": f"{kind}{at}{average}"}
     if isinstance(loss, float) and math.isfinite(loss):
         facts["held-out loss"] = f"{loss:.4f} nats, {loss / math.log(2):.4f} bits a symbol"
     return facts
 
 
 def _text(metadata: dict[str, Any]) -> dict[str, str]:
-    """The text that was learned."""
+    """Return the name, the length and the digest of the training text, if the metadata has them."""
     text = _table(metadata, "text")
     name, length, sha256 = (text.get(key) for key in ("name", "characters", "sha256"))
     if not isinstance(name, str) or not _is_count(length) or not isinstance(sha256, str):
@@ -77,6 +80,6 @@ def _table(metadata: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _name(path: Path) -> str:
-    """The run's where the file is one of its checkpoints, else the file's own."""
+    """Return the name of the run if the file is one of its checkpoints, else the stem of the file."""
     folder = path.absolute().parent
     return (folder.parent.name if folder.name == CHECKPOINTS else path.stem) or "model"

@@ -1,9 +1,9 @@
-"""One elman layer with tanh as the arrays U, W, V, b and c, in the orientation of a file.
+"""One elman layer with tanh from the arrays U, W, V, b and c of a file, transposed if necessary.
 
     a_t = W h_{t-1} + U x_t + b      h_t = tanh(a_t)      o_t = V h_t + c
 
-U is (m, K), W (m, m), V (K, m), b (m,) and c (K,). A program that writes its vectors as rows, h W + x U, has the
-transposed matrices. Only where m = K do the shapes leave that open.
+U is (m, K), W (m, m), V (K, m), b (m,) and c (K,). A program with row vectors, h W + x U, has the transposed matrices.
+The shapes show which of the two a file has, unless m = K.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recurra.config import ModelConfig
 from recurra.errors import ModelError, UsageError
 
 Array = npt.NDArray[Any]
-MAX_WEIGHTS = 1 << 24  # of a network that is read: a byte of a file may become a float32
+MAX_WEIGHTS = 1 << 24  # in a file; a one-byte number of the file becomes a float32 of four bytes
 
 
 class Scheme(NamedTuple):
@@ -46,7 +46,7 @@ SCHEMES = (
 
 
 def scheme_of(names: Mapping[str, Any]) -> Scheme | None:
-    """The scheme whose five names are all there."""
+    """Return the scheme whose five names are all in `names`; None if there is none."""
     return next((scheme for scheme in SCHEMES if set(scheme) <= set(names)), None)
 
 
@@ -63,9 +63,15 @@ class Arrays(NamedTuple):
 def network(
     fields: Mapping[str, Any], scheme: Scheme, name: str, *, activation: str = "tanh", rows: bool = False
 ) -> tuple[ModelConfig, dict[str, Array]]:
-    """The settings and parameters, rounded to float32, of the fields that `scheme` names, in the file `name`.
+    """Return the settings and the parameters, rounded to float32, of a network.
 
-    If `rows`, the file may be of a program whose vectors are rows. Raises ModelError if a shape does not fit.
+    Args:
+        fields: the arrays of the file by name.
+        scheme: names of U, W, V, b and c in the file.
+        name: name of the file for errors.
+        activation: activation of the layer.
+        rows: True if the program may use row vectors; transpose the matrices if their shapes show it.
+    Raises: ModelError if an array is missing or has a wrong shape.
     """
     arrays = arrays_of(fields, scheme, name, rows=rows)
     parameters = {"layers.0.U": arrays.U, "layers.0.W": arrays.W, "layers.0.b": arrays.b, "V": arrays.V, "c": arrays.c}
@@ -73,7 +79,7 @@ def network(
         config = ModelConfig(hidden_size=len(arrays.W), activation=activation)
     except UsageError as error:
         raise ModelError(error.message) from error
-    with np.errstate(over="ignore"):  # infinity is found where the model is built
+    with np.errstate(over="ignore"):  # LanguageModel rejects infinity
         return config, {key: np.asarray(array, np.float32) for key, array in parameters.items()}
 
 
@@ -95,34 +101,34 @@ def arrays_of(fields: Mapping[str, Any], scheme: Scheme, name: str, *, rows: boo
 
 def _numbers(value: Any, field: str, name: str) -> Array:
     if not isinstance(value, np.ndarray) or value.ndim not in (1, 2) or not value.size or value.dtype.kind not in "fiu":
-        raise ModelError(f"`{field}` in `{name}` is no matrix of numbers.")
+        raise ModelError(f"`{field}` in `{name}` is not a matrix of numbers.")
     return value
 
 
 def _has_rows(arrays: Arrays, scheme: Scheme, name: str) -> bool:
-    """Return True if the vectors of the program were rows, as the shapes of the matrices, or of the biases, show."""
+    """Return True if the shapes of the matrices or of the biases show that the program uses row vectors."""
     m, K = len(arrays.W), arrays.c.size
     if m != K:
         return arrays.U.shape == (K, m) and arrays.V.shape == (m, K)
     biases = {arrays.b.shape, arrays.c.shape}
     if biases == {(m,)}:
         warnings.warn(
-            f"the matrices in `{name}` are square, so that their shapes do not show how they are multiplied: "
-            f"{scheme.W} h + {scheme.U} x + {scheme.b} was taken, not h {scheme.W} + x {scheme.U} + {scheme.b}.",
+            f"the matrices in `{name}` are square, so that their shapes do not show the order of multiplication: "
+            f"recurra takes {scheme.W} h + {scheme.U} x + {scheme.b}, not h {scheme.W} + x {scheme.U} + {scheme.b}.",
             stacklevel=7,
         )
     return biases == {(1, m)} and m > 1
 
 
 def _require_shape(field: str, array: Array, shape: tuple[int, int], scheme: Scheme, name: str, m: int, K: int) -> None:
-    """ModelError unless `array` has the shape; a vector may lie on its side, or have one side only."""
+    """Raise ModelError unless `array` has the shape; a column vector may also be a row or have one dimension."""
     rows, columns = shape
     if array.shape == shape or (columns == 1 and array.shape in ((1, rows), (rows,))):
         return
-    turned = f": is `{field}` transposed?" if array.shape == (columns, rows) else "."
+    transposed = f"; `{field}` may be transposed." if array.shape == (columns, rows) else "."
     raise ModelError(
         f"`{field}` in `{name}` must be {rows} x {columns}, since {scheme.W} is m x m with m = {m} and {scheme.c} "
-        f"K x 1 with K = {K}; got {' x '.join(map(str, array.shape))}{turned}",
-        hint=f"{scheme.U} is m x K, {scheme.W} m x m, {scheme.V} K x m, {scheme.b} m x 1 and {scheme.c} K x 1, "
-        "for m units and K characters.",
+        f"K x 1 with K = {K}; got {' x '.join(map(str, array.shape))}{transposed}",
+        hint=f"save {scheme.U} as m x K, {scheme.W} as m x m, {scheme.V} as K x m, {scheme.b} as m x 1 and "
+        f"{scheme.c} as K x 1, for m units and K characters.",
     )

@@ -1,4 +1,4 @@
-"""Characters of the ids in an .npz file: an array of strings or of code points."""
+"""The characters of the ids in an .npz file: an array of strings or of code points."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Array = npt.NDArray[Any]
 
 
 def symbols_in(arrays: Mapping[str, Array]) -> Symbols | None:
-    """The symbols of the array that has a usual name of a vocabulary, or is called code_points; None without one."""
+    """Return the symbols of the first array named code_points or like a vocabulary (`KEYS`); None if there is none."""
     for name, array in arrays.items():
         if name.lower() in KEYS or name == "code_points":
             try:
                 tokens = _tokens(array)
                 return None if tokens is None else of_tokens(tokens)
             except ValueError as error:
-                raise ModelError(f"`{name:.40}` is no vocabulary: {error}.") from error
+                raise ModelError(f"`{name:.40}` is not a vocabulary: {error}.") from error
     return None
 
 
