@@ -1,11 +1,11 @@
-"""Training in batches, thousand characters a second: ours beside PyTorch and JAX, in turn on the same cores.
+"""Training in batches, in thousand characters a second: recurra, PyTorch and JAX, in turn on the same cores.
 
     python benchmarks/batch_speed.py --shapes lstm-50-50-128-2,gru-1-50-128-1 --threads 1,2
 
-A shape is CELL-B-T-H-L: B streams, T characters of each an update, H hidden units, L layers. What is timed is whole
-updates: forward, backward, clipping by norm, Adam, with the state carried on. Every side has a process of its own for
-each number of threads, pinned to as many cores, and only one works at a time: a round times each once, in turn.
-The first losses of all, from equal weights, are compared: a peer that learns something else is no peer.
+A shape is CELL-B-T-H-L: B streams, T characters of each stream in an update, H hidden units, L layers. The benchmark
+times whole updates with carried state: forward, backward, clipping by norm, Adam. Every side has one process for each
+number of threads, pinned to as many cores. Only one process works at a time; a round times each process once, in turn.
+The benchmark also compares the first losses, from equal weights, to check that all sides train the same network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import one_core
 import side_by_side
 from side_by_side import OURS, Side, format_range, off_by, progress, quotients, spread, version
 
-# name: the package that it needs, and its module in peers
+# name: the required package, and the module in peers
 PEERS = {
     "recurra": ("recurra", "recurra_batch"),
     "torch": ("torch", "pytorch_batch"),
@@ -41,13 +41,17 @@ SHAPES = (
     "lstm-1-50-128-1",
     "gru-1-50-128-1",
 )
-USUAL = ("recurra", "torch", "jax")  # engine-torch is ours too: `--peers recurra,engine-torch` sets them side by side
-COMPARED = 3  # first losses: beyond them rounding errors have grown too large to compare
-AGREEMENT = 1e-4  # how far these may be apart
+USUAL = (
+    "recurra",
+    "torch",
+    "jax",
+)  # engine-torch is recurra with PyTorch: `--peers recurra,engine-torch` compares both
+COMPARED = 3  # number of first losses to compare; later losses differ by accumulated rounding errors
+AGREEMENT = 1e-4  # largest accepted relative difference of these losses
 
 
 class Training:
-    """A side's training of one shape, its first updates done: they compile, and their losses are compared."""
+    """One side's training of one shape, after the first updates, which compile and whose losses are compared."""
 
     def __init__(self, name: str, shape_name: str, text: str, threads: int) -> None:
         from peers import batch_setting, setting
@@ -65,7 +69,7 @@ class Training:
         return self.peer.train(*self.reader.take(self.shape.block))
 
     def rate(self, seconds: float) -> float:
-        """Characters a second of at least one block, and of `seconds`."""
+        """Train for `seconds`, at least one block; return the characters a second."""
         blocks, start = 0, time.perf_counter()
         while time.perf_counter() - start < seconds:
             self._block()
@@ -74,7 +78,7 @@ class Training:
 
 
 def work(name: str, text_path: str, threads: int, cores: list[int]) -> None:
-    """The child: opens the shape that it is asked to open; for a number of seconds, what was measured in them."""
+    """Run the child process: a shape on stdin starts a training; a number of seconds times the training."""
     one_core.pin(*cores)
     text = Path(text_path).read_bytes().decode()
     training: list[Training] = []
@@ -90,44 +94,44 @@ def work(name: str, text_path: str, threads: int, cores: list[int]) -> None:
 
 
 def start(name: str, text_path: Path, threads: int) -> Side:
-    """The process of a side for so many threads."""
+    """Start the process of a side with `threads` threads."""
     cores = one_core.cores()[-threads:]
     command = [str(Path(__file__).resolve()), "--work", name, str(text_path), str(threads), *map(str, cores)]
     return Side(name, command, text_path.with_name(f"{name}-{threads}.log"), threads)
 
 
 class Result(NamedTuple):
-    """What one shape gave: rates round by round and the first losses, by number of threads and side."""
+    """The measurements of one shape: the rate of each round and the first losses, by number of threads and side."""
 
     shape: str
     rates: dict[int, dict[str, list[float]]]
     first_losses: dict[int, dict[str, list[float]]]
 
     def peer(self, threads: int) -> str | None:
-        """The faster peer; None where there is none."""
+        """Return the faster peer; None if there is no peer."""
         rates = {name: statistics.median(v) for name, v in self.rates[threads].items() if name != OURS}
         return max(rates, key=lambda name: rates[name]) if rates else None
 
     def over_peer(self, threads: int) -> list[float]:
-        """Ours over the faster peer, round by round."""
+        """Return the speed of recurra over the faster peer's, for each round."""
         rates, peer = self.rates[threads], self.peer(threads)
         return quotients(rates[OURS], rates[peer]) if OURS in rates and peer else []
 
     def over_one_thread(self, threads: int) -> list[float]:
-        """Ours over ours with one thread, round by round."""
+        """Return the speed of recurra over its speed with one thread, for each round."""
         one, more = self.rates.get(1, {}), self.rates[threads]
         return quotients(more[OURS], one[OURS]) if threads > 1 and OURS in one and OURS in more else []
 
     def disagreement(self, threads: int) -> dict[str, float]:
-        """How far each peer's first losses are from ours, relative."""
+        """Return the largest relative difference of each peer's first losses from recurra's."""
         first = self.first_losses[threads]
         return {name: off_by(losses, first[OURS]) for name, losses in first.items() if name != OURS and OURS in first}
 
 
 def measure_shape(shape: str, sides: list[Side], *, rounds: int, seconds: float) -> Result:
-    """Open the shape on all sides, then time them in turn; only those that come through are in the result."""
+    """Start the shape on all sides, then time the sides in turn; the result omits sides that fail."""
     progress(f"{shape}: first updates")
-    if shape.split("-")[1] == "1":  # the steps of one stream follow one another: nothing is left to share
+    if shape.split("-")[1] == "1":  # a single stream is sequential, so that more threads do not help
         sides = [side for side in sides if side.threads == sides[0].threads]
     opened = {(side.threads, side.name): side.ask(shape) for side in sides}
     rates: dict[tuple[int, str], list[float]] = {key: [] for key in opened}
@@ -146,7 +150,7 @@ def measure_shape(shape: str, sides: list[Side], *, rounds: int, seconds: float)
 
 
 def measure(options: argparse.Namespace, text: str) -> tuple[list[Result], dict[str, str]]:
-    """Start every side that is installed, measure shape after shape, end them; why sides were left out."""
+    """Measure every shape on every installed side; return the results, and the reason for each omitted side."""
     left_out = {name: "not installed" for name in options.peers if version(PEERS[name][0]) is None}
     with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
         path = Path(folder, "text.txt")
@@ -163,7 +167,7 @@ def measure(options: argparse.Namespace, text: str) -> tuple[list[Result], dict[
 
 
 def row(result: Result, threads: int, names: list[str]) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     rates = result.rates[threads]
     line = f"{result.shape:20} {threads:7}"
     for name in names:
@@ -175,7 +179,7 @@ def row(result: Result, threads: int, names: list[str]) -> str:
 
 
 def show(results: list[Result], left_out: dict[str, str]) -> None:
-    """The table."""
+    """Print the table."""
     names = [name for name in PEERS if any(name in rates for result in results for rates in result.rates.values())]
     print(f"{'thousand chars/s':20} {'threads':>7}", *(f"{name:>9}" for name in names), end="")
     print(f"   {'ours / faster':>16}   {'ours / 1 thread':>16}")
@@ -186,12 +190,12 @@ def show(results: list[Result], left_out: dict[str, str]) -> None:
         print(f"{name}: {reason}")
     apart = [value for result in results for threads in result.rates for value in result.disagreement(threads).values()]
     if apart:
-        verdict = "" if max(apart) < AGREEMENT else f": more than {AGREEMENT:.0e}, a side is wrong"
-        print(f"\nlargest relative difference of the first {COMPARED} losses from ours: {max(apart):.0e}{verdict}")
+        verdict = "" if max(apart) < AGREEMENT else f": more than {AGREEMENT:.0e}, so that a side is wrong"
+        print(f"\nlargest relative difference of the first {COMPARED} losses from recurra's: {max(apart):.0e}{verdict}")
 
 
 def as_json(results: list[Result], left_out: dict[str, str]) -> dict[str, Any]:
-    """What was measured, as JSON's types."""
+    """Return the measurements as JSON types."""
     rows = [
         {
             "shape": result.shape,
@@ -213,7 +217,7 @@ def _spread_of(values: list[float]) -> dict[str, Any] | None:
 
 
 def _threads(text: str) -> list[int]:
-    """ "1,2" as numbers of threads."""
+    """Parse "1,2" as numbers of threads."""
     values = sorted({int(part) for part in text.split(",")})
     most = len(one_core.cores()) or math.inf
     if values[0] < 1 or values[-1] > most:
@@ -222,7 +226,7 @@ def _threads(text: str) -> list[int]:
 
 
 def _shapes(text: str) -> list[str]:
-    """Names of shapes, with commas."""
+    """Parse names of shapes that are separated by commas."""
     from peers.batch_setting import Shape
 
     try:
@@ -232,11 +236,11 @@ def _shapes(text: str) -> list[str]:
 
 
 def arguments() -> argparse.Namespace:
-    """The options."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     side_by_side.add_options(parser, rounds=3, seconds=0.5)
     parser.add_argument("--shapes", default=",".join(SHAPES), help="CELL-B-T-H-L, with commas (default %(default)s)")
-    parser.add_argument("--threads", help="numbers of threads, with commas (default 1,2; 1 where there is one core)")
+    parser.add_argument("--threads", help="numbers of threads, with commas (default 1,2; 1 on one core)")
     parser.add_argument(
         "--peers", default=",".join(USUAL), help=f"of {', '.join(PEERS)}, with commas (default %(default)s)"
     )
@@ -253,7 +257,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the bench, or be one of its children."""
+    """Run the benchmark, or one of its child processes."""
     options = arguments()
     if options.work:
         name, text_path, threads, *cores = options.work

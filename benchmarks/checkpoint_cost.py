@@ -1,10 +1,9 @@
-"""What a checkpoint every second costs: trainings with and without them, in turn, and the quotient of their speeds.
+"""The cost of a checkpoint every second: trainings with and without checkpoints, in turn, and the ratio of speeds.
 
     python benchmarks/checkpoint_cost.py --rounds 7 --seconds 5 --folder /where/the/disk/is
 
-Both trainings of a pair are the same updates with the same seed; only the checkpoints differ, and the one at the end is
-in the time of neither. The speed is the summary's own: updates over seconds, from the first to the last. A pair that
-meets a busy machine shows in the range.
+Both trainings of a pair have the same updates and the same seed. Neither time includes the checkpoint at the end. The
+speed is `updates_per_second` of the summary, from the first update to the last. A busy machine widens the range.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ NEVER = 1e9  # seconds
 
 
 def speed(folder: str | None, text: Any, settings: dict[str, Any], updates: int, every: float) -> float:
-    """Updates a second of one training, samples off."""
+    """Run one training without samples; return its updates a second."""
     with tempfile.TemporaryDirectory(prefix="recurra-bench-", dir=folder) as place:
         named: dict[str, Any] = {"preset": "classic", "sample_every": 0} | settings
         named |= {"updates": updates, "checkpoint_every": every}
@@ -38,7 +37,7 @@ def speed(folder: str | None, text: Any, settings: dict[str, Any], updates: int,
 
 
 def compare(name: str, text: Any, options: argparse.Namespace) -> dict[str, Any]:
-    """Pairs of trainings, first the one and then the other first."""
+    """Run pairs of trainings with and without checkpoints, in alternating order; return the speeds and their ratio."""
     settings = TRAININGS[name]
     speed(options.folder, text, settings, 20, NEVER)  # compiles
     updates = max(20, round(speed(options.folder, text, settings, 20, NEVER) * options.seconds))
@@ -47,8 +46,8 @@ def compare(name: str, text: Any, options: argparse.Namespace) -> dict[str, Any]
         for every in list(rates)[:: 1 if number % 2 else -1]:
             rates[every].append(speed(options.folder, text, settings, updates, every))
         progress(f"{name}: round {number + 1} of {options.rounds}")
-    own = spread(quotients(rates[options.every], rates[NEVER]))
-    return {"training": name, "updates": updates, "with": spread(rates[options.every]), "quotient": own}
+    quotient = spread(quotients(rates[options.every], rates[NEVER]))
+    return {"training": name, "updates": updates, "with": spread(rates[options.every]), "quotient": quotient}
 
 
 def main() -> None:
@@ -59,19 +58,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each training")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between checkpoints")
-    parser.add_argument("--folder", help="where the runs are written")
+    parser.add_argument("--folder", help="folder of the run directories")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     from recurra.text.reading import read
 
     text = read(options.text)
-    found = [compare(name.strip(), text, options) for name in options.trainings.split(",")]
+    rows = [compare(name.strip(), text, options) for name in options.trainings.split(",")]
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(rows))
         return
     print(one_core.machine())
-    print(f"a checkpoint every {options.every:g} s, beside none; {options.rounds} rounds of {options.seconds:g} s each")
-    for row in found:
+    print(f"a checkpoint every {options.every:g} s and none; {options.rounds} rounds of {options.seconds:g} s each")
+    for row in rows:
         cost = 100 * (1 - row["quotient"]["median"])
         print(
             f"{row['training']:14} {row['with']['median']:9,.1f} updates/s   cost {cost:5.2f} %   "

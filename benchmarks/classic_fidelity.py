@@ -1,9 +1,9 @@
-"""Does ours learn what the float64 NumPy program learns? Mean losses over several seeds a side.
+"""Mean losses over several seeds of recurra and of a float64 NumPy program, which must agree.
 
     python benchmarks/classic_fidelity.py --seeds 8
 
-Training with AdaGrad at 0.1 is chaotic: two correct programs part within ten updates, so one run says nothing
-about another. What must agree is the mean over seeds of the loss in updates 30,001 to 48,000.
+Training with AdaGrad at 0.1 is chaotic: two correct programs diverge within ten updates, so that single runs cannot be
+compared. The mean over the seeds of the loss in updates 30,001 to 48,000 must agree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIDES = ("recurra", "numpy")
 
 @functools.cache
 def text_of(book: str) -> str:
-    """The text, once a process."""
+    """Return the text of a book, which each process reads once."""
     from peers.setting import book_text
 
     text, name = book_text(book)
@@ -35,7 +35,7 @@ def text_of(book: str) -> str:
 
 
 def mean_loss(side: str, seed: int, book: str, first: int, last: int) -> float:
-    """The mean loss of updates `first` + 1 to `last` of one training, nats a sequence of 25 characters."""
+    """Return the mean loss of updates `first` + 1 to `last` of one training, in nats per 25 characters."""
     text = text_of(book)
     if side == "recurra":
         from peers import recurra_classic
@@ -50,7 +50,7 @@ def mean_loss(side: str, seed: int, book: str, first: int, last: int) -> float:
 
 
 def measure(seeds: int, book: str, first: int, last: int, workers: int) -> dict[str, list[float]]:
-    """The mean losses of both sides, seed by seed: the sides share `workers` processes."""
+    """Return the mean loss of both sides for each seed; `workers` processes run the trainings."""
     os.environ.update(one_core.ONE_THREAD)
     for name in one_core.REMOVED:
         os.environ.pop(name, None)
@@ -65,13 +65,13 @@ def measure(seeds: int, book: str, first: int, last: int, workers: int) -> dict[
         for job in as_completed(jobs):
             side, seed = jobs[job]
             results[side][seed] = job.result()
-            passed = time.perf_counter() - start
-            print(f"{passed:6.0f} s  {side} seed {seed}: {results[side][seed]:.4f}", file=sys.stderr, flush=True)
+            elapsed = time.perf_counter() - start
+            print(f"{elapsed:6.0f} s  {side} seed {seed}: {results[side][seed]:.4f}", file=sys.stderr, flush=True)
     return results
 
 
 def compare(results: dict[str, list[float]]) -> dict[str, float]:
-    """Means, their standard errors, and the difference in standard errors of the difference."""
+    """Return the means, their standard errors, and their difference, also in units of its standard error."""
     ours, theirs = (results[side] for side in SIDES)
     errors = [statistics.stdev(values) / math.sqrt(len(values)) for values in (ours, theirs)]
     difference = statistics.fmean(ours) - statistics.fmean(theirs)
@@ -88,11 +88,11 @@ def compare(results: dict[str, list[float]]) -> dict[str, float]:
 
 
 def arguments() -> argparse.Namespace:
-    """The options."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=8, help="trainings a side (default 8)")
-    parser.add_argument("--first", type=int, default=30_000, help="updates before the mean begins")
-    parser.add_argument("--last", type=int, default=48_000, help="updates in all")
+    parser.add_argument("--seeds", type=int, default=8, help="trainings on each side (default 8)")
+    parser.add_argument("--first", type=int, default=30_000, help="updates before the averaged ones")
+    parser.add_argument("--last", type=int, default=48_000, help="number of updates")
     parser.add_argument("--book", default="kjv", help="the text (default kjv)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")

@@ -1,10 +1,10 @@
-"""Updates a second of preset classic's training: ours beside NumPy, PyTorch and JAX, in turn on one core.
+"""Updates a second of training with preset classic: recurra, NumPy, PyTorch and JAX, in turn on one core.
 
     python benchmarks/classic_speed.py --rounds 5 --seconds 2.5
 
-Every side lives in its own process for the whole bench, all are pinned to the same core, and only one works
-at a time. A round times each side once, in turn, so that a machine that slows down slows all of them.
-The peers' first losses, from equal weights, are compared: a peer that learns something else is no peer.
+Every side has one process for the whole benchmark. All processes are pinned to the same core, and only one works at a
+time. A round times each side once, in turn, so that a slower machine slows all sides. The benchmark also compares the
+peers' first losses, from equal weights, to check that all peers train the same network.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import one_core
 import side_by_side
 from side_by_side import OURS, Side, format_range, off_by, progress, quotients, spread, version
 
-# name: the package that it needs, and updates between two looks at the clock
+# name: the required package, and the number of updates between two readings of the clock
 PEERS = {
     "recurra": ("recurra", 0),
     "numpy": ("numpy", 25),
@@ -30,12 +30,15 @@ PEERS = {
     "jax-tuned": ("jax", 1000),
     "jax-call": ("jax", 100),
 }
-COMPARED = 5  # first losses: beyond them rounding errors have grown too large to compare
+COMPARED = 5  # number of first losses to compare; later losses differ by accumulated rounding errors
 Timed = Callable[[float], tuple[int, float]]
 
 
 def open_peer(name: str, text: str) -> tuple[Timed, list[float]]:
-    """The side `name`, warmed up: what times it for some seconds (updates, updates a second); its first losses."""
+    """Start and warm up a side; return a function that times it for some seconds, and the side's first losses.
+
+    The function returns the number of updates, and updates a second.
+    """
     if name == OURS:
         from peers import recurra_classic
 
@@ -60,7 +63,7 @@ def open_peer(name: str, text: str) -> tuple[Timed, list[float]]:
 
 
 def new_peer(name: str, symbols: int) -> Any:
-    """A training of the peer `name` at its first update."""
+    """Return a new training of the peer `name`."""
     if name == "numpy":
         from peers import numpy_min_char
 
@@ -79,7 +82,7 @@ def new_peer(name: str, symbols: int) -> Any:
 
 
 def work(name: str, text_path: str, core: int | None) -> None:
-    """The child: for each number of seconds, what was measured in them."""
+    """Run the child process: a number of seconds on stdin times the training."""
     one_core.pin(core)
 
     def open_side() -> tuple[dict[str, Any], Callable[[float], dict[str, Any]]]:
@@ -95,7 +98,7 @@ def work(name: str, text_path: str, core: int | None) -> None:
 
 
 def start(name: str, text_path: Path, core: int | None) -> Side:
-    """The process of the side `name`, warmed up."""
+    """Start and warm up the process of the side `name`."""
     progress(f"starting {name}")
     command = [str(Path(__file__).resolve()), "--work", name, str(text_path)]
     command += [] if core is None else ["--core", str(core)]
@@ -103,7 +106,7 @@ def start(name: str, text_path: Path, core: int | None) -> Side:
 
 
 class Result(NamedTuple):
-    """Rates round by round and first losses of every side that came through; why the others did not."""
+    """The rates of each round and the first losses of every side, and the reason for each omitted side."""
 
     rates: dict[str, list[float]]
     first_losses: dict[str, list[float]]
@@ -111,7 +114,7 @@ class Result(NamedTuple):
 
 
 def measure(names: list[str], text: str, *, rounds: int, seconds: float, core: int | None) -> Result:
-    """Start every side that is installed, time them in turn, end them."""
+    """Start every installed side, time the sides in turn, and stop them."""
     left_out = {name: "not installed" for name in names if version(PEERS[name][0]) is None}
     rates: dict[str, list[float]] = {name: [] for name in names if name not in left_out}
     with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
@@ -131,13 +134,13 @@ def measure(names: list[str], text: str, *, rounds: int, seconds: float, core: i
 
 
 def ratios(rates: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Ours over each other side, round by round."""
+    """Return the speed of recurra over each other side's, for each round."""
     ours = rates.get(OURS, [])
     return {name: quotients(ours, others) for name, others in rates.items() if ours and name != OURS}
 
 
 def disagreement(first_losses: dict[str, list[float]]) -> dict[str, float]:
-    """The largest relative difference of each peer's first losses from NumPy's."""
+    """Return the largest relative difference of each peer's first losses from NumPy's."""
     truth = first_losses.get("numpy", [])
     return {
         name: off_by(losses, truth) for name, losses in first_losses.items() if truth and losses and name != "numpy"
@@ -145,7 +148,7 @@ def disagreement(first_losses: dict[str, list[float]]) -> dict[str, float]:
 
 
 def show(result: Result) -> None:
-    """The table."""
+    """Print the table."""
     over = ratios(result.rates)
     print(f"{'':10} {'updates/s':>10} {'min..max over rounds':>22}   {'ours / peer':>11} {'min..max':>14}")
     for name, values in result.rates.items():
@@ -163,11 +166,11 @@ def show(result: Result) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """The options."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     side_by_side.add_options(parser, rounds=5, seconds=2.5)
     parser.add_argument("--peers", default=",".join(PEERS), help="sides, with commas (default %(default)s)")
-    parser.add_argument("--core", type=int, help="the core of all sides (default: the last one allowed)")
+    parser.add_argument("--core", type=int, help="core for all sides (default: the last available core)")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     side_by_side.check_options(parser, options, PEERS)
@@ -175,7 +178,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the bench, or be one of its children."""
+    """Run the benchmark, or one of its child processes."""
     options = arguments()
     if options.work:
         work(options.work[0], options.work[1], options.core)
@@ -196,7 +199,7 @@ def main() -> None:
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """What was measured, as JSON's types."""
+    """Return the measurements as JSON types."""
     return {
         "updates_per_second": {name: spread(v) | {"rounds": v} for name, v in result.rates.items()},
         "ours_over_peer": {name: spread(v) | {"rounds": v} for name, v in ratios(result.rates).items()},

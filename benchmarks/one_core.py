@@ -1,4 +1,4 @@
-"""What makes a timing fair: as many cores as threads, no tuning of BLAS that only one side would profit from."""
+"""Equal conditions for all timings: as many cores as threads, and no tuning of BLAS."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ REMOVED = (
 
 
 def environment(threads: int = 1) -> dict[str, str]:
-    """The environment of every child: this one, with so many threads and without settings of BLAS.
+    """Return the environment of a child process: this environment with `threads` threads, without settings of BLAS.
 
-    XLA has no number of threads to set: with more than one it takes the cores that the process is pinned to.
+    XLA has no setting for the number of threads: with more than one, it uses the cores to which the process is pinned.
     """
     kept = {name: value for name, value in os.environ.items() if name not in REMOVED}
     if threads == 1:
@@ -39,19 +39,19 @@ def environment(threads: int = 1) -> dict[str, str]:
 
 
 def cores() -> list[int]:
-    """The cores that this process may use; empty where the system cannot say."""
+    """Return the cores that this process may use; an empty list if the system has no such function."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def pin(*chosen: int | None) -> None:
-    """Keep this process and its threads on these cores; nothing where there is no core to name."""
-    named = {core for core in chosen if core is not None}
-    if named and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, named)
+    """Pin this process and its threads to these cores; None is no core. Without cores, do nothing."""
+    numbers = {core for core in chosen if core is not None}
+    if numbers and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, numbers)
 
 
 def machine() -> str:
-    """The processor's name as the system gives it."""
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,9 +1,9 @@
-"""Training in several processes of this machine, updates a second: one beside two, in turn on the same cores.
+"""Updates a second of training in one process and in two processes of this machine, in turn on the same cores.
 
     python benchmarks/process_speed.py --cell lstm --hidden-size 128 --layers 2 --batch-size 64 --engine compiled
 
-Each timing is a whole training by torchrun, its start not counted; every process has one thread. With one more a single
-process could use as many cores: `threads 2` is what the exchange between two processes has to be judged by.
+Each timing is a whole training by torchrun without its start. One process with two threads (`threads 2`) uses as many
+cores as two processes with one thread each, and shows the cost of the exchange between processes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PLAIN = ["--preset=classic", "--initial-scale=none", "--optimizer=adam", "--lear
 
 
 def rate(options: argparse.Namespace, processes: int, threads: int, folder: Path) -> float:
-    """Updates a second of one training."""
+    """Run one training; return its updates a second."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "--"]
     sizes = ("cell", "hidden_size", "layers", "batch_size", "sequence_length", "engine", "updates")
     named = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in sizes]
@@ -37,7 +37,7 @@ def rate(options: argparse.Namespace, processes: int, threads: int, folder: Path
 
 
 def measure(options: argparse.Namespace) -> dict[str, list[float]]:
-    """The rates of every side, round by round."""
+    """Return the rate of every side in each round."""
     rates: dict[str, list[float]] = {name: [] for name in SIDES}
     with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
         for number in range(1, options.rounds + 1):
@@ -48,19 +48,19 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def show(rates: dict[str, list[float]]) -> None:
-    """The table."""
+    """Print the table."""
     print(f"{'':12} {'updates/s':>10}   over 1 process")
-    for name, own in rates.items():
-        over = spread(quotients(own, rates["1 process"]))
-        middle = spread(own)["median"]
+    for name, side_rates in rates.items():
+        over = spread(quotients(side_rates, rates["1 process"]))
+        middle = spread(side_rates)["median"]
         print(f"{name:12} {middle:10.1f}   {over['median']:.2f} ({format_range(over, '.2f')})")
 
 
 def arguments() -> argparse.Namespace:
-    """The options."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     side_by_side.add_options(parser, rounds=3, seconds=0)
-    parser.add_argument("--text", default="kjv", help="what is learned (default %(default)s)")
+    parser.add_argument("--text", default="kjv", help="training text (default %(default)s)")
     defaults: dict[str, Any] = {"cell": "lstm", "engine": "compiled"}
     defaults |= {"hidden-size": 128, "layers": 2, "batch-size": 64, "sequence-length": 50, "updates": 100}
     for name, value in defaults.items():
@@ -69,11 +69,11 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the bench."""
+    """Run the benchmark."""
     options = arguments()
     rates = measure(options)
     if options.json:
-        print(json.dumps({name: spread(own) | {"rounds": own} for name, own in rates.items()}))
+        print(json.dumps({name: spread(values) | {"rounds": values} for name, values in rates.items()}))
         return
     show(rates)
 

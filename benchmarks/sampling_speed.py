@@ -1,10 +1,10 @@
-"""Writing, thousand characters a second: ours beside a PyTorch loop, one text and many at once, in turn.
+"""Text generation, in thousand characters a second: recurra and a PyTorch loop, one text and many texts at once.
 
     python benchmarks/sampling_speed.py --networks elman-100-1,lstm-128-2 --streams 256
 
-A network is CELL-H-L: H hidden units, L layers, of random weights and 78 symbols. Every side has a process of its own
-on the same cores, and only one works at a time: a round times each once, in turn. What is timed is the writing of
-whole texts at temperature 1. At temperature 0 both sides must write the same text, or a peer is no peer.
+A network is CELL-H-L: H hidden units, L layers, random weights and 78 symbols. Every side has one process on the same
+cores. Only one process works at a time; a round times each side once, in turn. The benchmark times the generation of
+whole texts at temperature 1. At temperature 0 both sides must generate the same text.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ import one_core
 import side_by_side
 from side_by_side import OURS, Side, format_range, progress, quotients, spread, version
 
-# name: the package that it needs, and its module in peers
+# name: the required package, and the module in peers
 PEERS = {"recurra": ("recurra", "recurra_writer"), "torch": ("torch", "pytorch_writer")}
 NETWORKS = ("elman-100-1", "lstm-128-2")
 SYMBOLS = 78
-SCALE = 0.15  # of the random weights: no character is certain
-COMPARED = 40  # characters of the likeliest text
+SCALE = 0.15  # scale of the random weights, small enough that no character is certain
+COMPARED = 40  # characters of the text at temperature 0
 
 
 def opened(name: str, network: str, streams: int) -> Any:
-    """A side's writer of so many texts."""
+    """Return a side's generator of `streams` texts."""
     from peers import batch_setting
     from recurra.network.parameters import initialize
 
@@ -44,7 +44,7 @@ def opened(name: str, network: str, streams: int) -> Any:
 
 
 def rate(writer: Any, streams: int, seconds: float) -> float:
-    """Characters a second of all texts together, in texts that take about `seconds`."""
+    """Return the characters a second of all texts together; the texts take about `seconds`."""
     count, taken = 16, 0.0
     while taken < seconds / 2:
         count *= 2
@@ -55,7 +55,7 @@ def rate(writer: Any, streams: int, seconds: float) -> float:
 
 
 def work(name: str) -> None:
-    """The child: opens the network and number of texts that it is asked to; for a number of seconds, the rate."""
+    """Run the child process: a network and a number of texts on stdin select a generator; seconds time it."""
     now: list[Any] = []
 
     def answer(question: Any) -> dict[str, Any]:
@@ -69,7 +69,10 @@ def work(name: str) -> None:
 
 
 class Result(NamedTuple):
-    """What one network gave with so many texts: rates round by round, by side; whether all wrote the same text."""
+    """The measurements of one network and number of texts: the rate of each side in each round.
+
+    `same` is True if all sides generated the same text at temperature 0.
+    """
 
     network: str
     streams: int
@@ -77,12 +80,12 @@ class Result(NamedTuple):
     same: bool
 
     def over_peer(self) -> list[float]:
-        """Ours over PyTorch's, round by round."""
+        """Return the speed of recurra over PyTorch's, for each round."""
         return quotients(self.rates[OURS], self.rates["torch"]) if {OURS, "torch"} <= set(self.rates) else []
 
 
 def measure(options: argparse.Namespace) -> tuple[list[Result], dict[str, str]]:
-    """Time every network with one text and with many; why sides were left out."""
+    """Time every network with one text and with many; return the results, and the reason for each omitted side."""
     left_out = {name: "not installed" for name in options.peers if version(PEERS[name][0]) is None}
     with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
         names = [name for name in options.peers if name not in left_out]
@@ -100,7 +103,7 @@ def measure(options: argparse.Namespace) -> tuple[list[Result], dict[str, str]]:
 
 
 def measure_one(network: str, streams: int, sides: list[Side], options: argparse.Namespace) -> Result:
-    """Open the network on all sides, then time them in turn."""
+    """Load the network on all sides, then time the sides in turn."""
     progress(f"{network}, {streams} at once")
     texts = {side.name: (side.ask([network, streams]) or {}).get("text") for side in sides}
     rates: dict[str, list[float]] = {}
@@ -117,7 +120,7 @@ def measure_one(network: str, streams: int, sides: list[Side], options: argparse
 
 
 def over_one(results: list[Result], result: Result) -> float | None:
-    """Ours with many texts over ours with one."""
+    """Return the speed of recurra with many texts over its speed with one text; None without either."""
     one = next(other for other in results if other.network == result.network and other.streams == 1)
     if result.streams == 1 or OURS not in result.rates or OURS not in one.rates:
         return None
@@ -125,7 +128,7 @@ def over_one(results: list[Result], result: Result) -> float | None:
 
 
 def show(results: list[Result], left_out: dict[str, str]) -> None:
-    """The table."""
+    """Print the table."""
     print(f"{'thousand chars/s':16} {'at once':>8} {OURS:>9} {'torch':>9}   {'ours / torch':>18}   ours / one text")
     for result in results:
         line = f"{result.network:16} {result.streams:8}"
@@ -138,11 +141,11 @@ def show(results: list[Result], left_out: dict[str, str]) -> None:
     for name, reason in left_out.items():
         print(f"{name}: {reason}")
     if not all(result.same for result in results):
-        print("\nat temperature 0 the sides wrote different texts: a side is wrong")
+        print("\nat temperature 0 the sides generated different texts, so that a side is wrong")
 
 
 def as_json(results: list[Result], left_out: dict[str, str]) -> dict[str, Any]:
-    """What was measured, as JSON's types."""
+    """Return the measurements as JSON types."""
     rows = [
         {
             "network": result.network,
@@ -158,7 +161,7 @@ def as_json(results: list[Result], left_out: dict[str, str]) -> dict[str, Any]:
 
 
 def arguments() -> argparse.Namespace:
-    """The options."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     side_by_side.add_options(parser, rounds=3, seconds=0.5)
     parser.add_argument("--networks", default=",".join(NETWORKS), help="CELL-H-L, with commas (default %(default)s)")
@@ -179,7 +182,7 @@ def arguments() -> argparse.Namespace:
 
 
 def opened_config(network: str) -> Any:
-    """The network of that name, or an exception."""
+    """Return the settings of the network with this name; raise an exception if the name is invalid."""
     from recurra.config import ModelConfig
 
     cell, hidden, layers = network.split("-")
@@ -187,7 +190,7 @@ def opened_config(network: str) -> Any:
 
 
 def main() -> None:
-    """Run the bench, or be one of its children."""
+    """Run the benchmark, or one of its child processes."""
     options = arguments()
     if options.work:
         work(options.work)

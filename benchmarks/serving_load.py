@@ -1,10 +1,10 @@
-"""The server under load: what batching gains, and what many clients at once cost each other.
+"""The server under load: the gain from batching, and the delay that many clients cause each other.
 
     python benchmarks/serving_load.py [--cell lstm --hidden-size 256 --layers 2] [--clients 200 --seconds 60]
 
-A server process with a network of random weights, and clients in this process, on the same machine. First completions
-one at a time, then 64 at once; then many clients for a time, half of them streaming, while `/health` is asked for
-twenty times a second.
+A server process has a network of random weights; clients in this process send requests on the same machine. The
+benchmark first times completions one at a time and 64 at once. Then many clients send requests for some time, half of
+them for streams, while another process requests `/health` twenty times a second.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from recurra import LanguageModel, ModelConfig, Vocabulary
 from recurra.network.parameters import initialize
 
 AT_ONCE = 64
-PROBES = 20  # a second
+PROBES_PER_SECOND = 20
 
 
 class Client:
-    """One connection that is kept."""
+    """A client with one persistent connection."""
 
     def __init__(self, port: int) -> None:
         self.port, self.host = port, f"127.0.0.1:{port}"
@@ -48,7 +48,7 @@ class Client:
             await self.writer.wait_closed()
 
     async def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
-        """Status and body of one request."""
+        """Send one request; return the status and the body of the response."""
         data = b"" if body is None else json.dumps(body).encode()
         head = f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: {self.host}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n" * (body is not None)
@@ -66,14 +66,14 @@ class Client:
 
 
 async def completions(port: int, clients: int, requests: int, tokens: int) -> float:
-    """Characters a second, where so many clients ask for so many completions each, one after another."""
+    """Return the characters a second; each client requests its completions one after another."""
 
     async def one(number: int) -> int:
         async with Client(port) as client:
             written = 0
             for k in range(requests):
-                asked = {"prompt": "the ", "max_tokens": tokens, "seed": 1000 * number + k}
-                status, body = await client.ask("/v1/completions", asked)
+                request = {"prompt": "the ", "max_tokens": tokens, "seed": 1000 * number + k}
+                status, body = await client.ask("/v1/completions", request)
                 assert status == 200, body
                 written += len(json.loads(body)["choices"][0]["text"])
             return written
@@ -83,14 +83,14 @@ async def completions(port: int, clients: int, requests: int, tokens: int) -> fl
 
 
 async def flood(port: int, pid: int, clients: int, seconds: float, tokens: int) -> dict[str, Any]:
-    """What so many clients get in so many seconds, and what `/health` takes meanwhile."""
+    """Send requests from many clients for `seconds`; return their rate, the delay of `/health` and the memory."""
     end, statuses, sizes, first = time.monotonic() + seconds, Counter[int](), list[float](), memory(pid)
 
     async def one(number: int) -> None:
         async with Client(port) as client:
             while time.monotonic() < end:
-                asked = {"prompt": "the ", "max_tokens": tokens, "stream": number % 2 == 0}
-                status, _ = await client.ask("/v1/completions", asked)
+                request = {"prompt": "the ", "max_tokens": tokens, "stream": number % 2 == 0}
+                status, _ = await client.ask("/v1/completions", request)
                 statuses[status] += 1
 
     async def watch() -> None:
@@ -98,12 +98,12 @@ async def flood(port: int, pid: int, clients: int, seconds: float, tokens: int) 
             sizes.append(memory(pid))
             await asyncio.sleep(0.1)
 
-    # In a process of its own: here it would wait for the other clients.
+    # Measure the delay in another process: in this one, the probe would wait for the other clients.
     line = [sys.executable, __file__, "--probe", str(port), "--seconds", str(seconds)]
     probing = await asyncio.create_subprocess_exec(*line, stdout=subprocess.PIPE)
     await asyncio.gather(watch(), *map(one, range(clients)))
-    told, _ = await probing.communicate()
-    waits = json.loads(told)
+    output, _ = await probing.communicate()
+    waits = json.loads(output)
     p50, p99, most = np.percentile(waits, [50, 99, 100])
     return {
         "completions_per_second": sum(statuses.values()) / seconds,
@@ -114,7 +114,7 @@ async def flood(port: int, pid: int, clients: int, seconds: float, tokens: int) 
 
 
 async def probe(port: int, seconds: float) -> list[float]:
-    """What `/health` takes, in ms, some times a second."""
+    """Request `/health` repeatedly; return the delays in ms."""
     end, waits = time.monotonic() + seconds, []
     async with Client(port) as client:
         while time.monotonic() < end:
@@ -122,19 +122,19 @@ async def probe(port: int, seconds: float) -> list[float]:
             status, _ = await client.ask("/health")
             assert status == 200
             waits.append(1000 * (time.perf_counter() - begun))
-            await asyncio.sleep(1 / PROBES)
+            await asyncio.sleep(1 / PROBES_PER_SECOND)
     return waits
 
 
 def memory(pid: int) -> float:
-    """What a process has in memory, in MB."""
+    """Return the resident memory of a process in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 @contextlib.contextmanager
 def server(config: ModelConfig) -> Iterator[tuple[int, int]]:
-    """The port and the process id of a server of such a network."""
+    """Start a server of a network with these settings; yield its port and process id."""
     vocabulary = Vocabulary.of(string.printable[:78])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.safetensors"
@@ -149,10 +149,10 @@ def server(config: ModelConfig) -> Iterator[tuple[int, int]]:
 
 
 async def measure(port: int, pid: int, options: argparse.Namespace) -> dict[str, Any]:
-    """All figures."""
+    """Return all measurements."""
     await completions(port, 1, 3, options.tokens)
     alone, together = [], []
-    for _ in range(options.rounds):  # in turns, so that a busy moment falls on both
+    for _ in range(options.rounds):  # in turn, so that a busy moment of the machine affects both
         alone.append(await completions(port, 1, options.requests, options.tokens))
         together.append(await completions(port, AT_ONCE, max(1, options.requests // 10), options.tokens))
     return {
@@ -163,7 +163,7 @@ async def measure(port: int, pid: int, options: argparse.Namespace) -> dict[str,
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the figures as JSON."""
+    """Print the measurements as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cell", default="lstm")
     for name, value in (("hidden-size", 256), ("layers", 2), ("tokens", 200), ("requests", 40), ("clients", 200)):
@@ -177,8 +177,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     config = ModelConfig(cell=options.cell, hidden_size=options.hidden_size, layers=options.layers)
     with server(config) as (port, pid):
-        found = asyncio.run(measure(port, pid, options))
-    print(json.dumps(vars(options) | found, indent=1))
+        results = asyncio.run(measure(port, pid, options))
+    print(json.dumps(vars(options) | results, indent=1))
 
 
 if __name__ == "__main__":

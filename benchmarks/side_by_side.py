@@ -1,4 +1,4 @@
-"""Programs side by side: a process for each, questions and answers in JSON lines, rounds, medians and spreads."""
+"""Comparison of programs: one process for each, requests and responses as JSON lines, rounds, medians and ranges."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ OURS = "recurra"
 
 
 def serve(open_side: Callable[[], tuple[dict[str, Any], Callable[[Any], dict[str, Any]]]]) -> None:
-    """The child: a JSON line when ready, then one for each line read. `open_side` gives the first and what answers."""
+    """Run the child process: write a JSON line when ready, then one response for each line of stdin.
+
+    `open_side` returns the first line and the function that computes a response.
+    """
     answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+    os.dup2(2, 1)  # output of libraries must not mix with the responses
     ready, answer = open_side()
     print(json.dumps(ready), file=answers)
     for line in sys.stdin:
@@ -29,7 +32,7 @@ def serve(open_side: Callable[[], tuple[dict[str, Any], Callable[[Any], dict[str
 
 
 class Side:
-    """One side's process."""
+    """The process of one side."""
 
     def __init__(self, name: str, arguments: list[str], log: Path, threads: int = 1) -> None:
         self.name, self.threads, self.log = name, threads, log
@@ -46,7 +49,7 @@ class Side:
         self.ready = self._answer() or {}
 
     def ask(self, question: Any) -> dict[str, Any] | None:
-        """The child's answer; None if it has ended."""
+        """Send a request to the child process and return its response; None if the process has ended."""
         assert self.process.stdin is not None
         if not self.alive:
             return None
@@ -65,14 +68,14 @@ class Side:
         return json.loads(line) if line else None
 
     def close(self) -> str:
-        """End the child; why it ended before, if it did: the last line that it wrote to stderr."""
+        """Stop the child process; return the last line of its stderr, which has the reason if it failed."""
         self.process.communicate()
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"ended with status {self.process.returncode}"
 
 
 def version(package: str) -> str | None:
-    """The version of an installed package; None if it is not installed."""
+    """Return the version of a package; None if it is not installed."""
     if importlib.util.find_spec(package) is None:
         return None
     try:
@@ -82,7 +85,7 @@ def version(package: str) -> str | None:
 
 
 def head(text: str, name: str, packages: list[str]) -> dict[str, Any]:
-    """What a bench ran on: the text, the machine, the versions of installed packages."""
+    """Return the conditions of a benchmark: the text, the machine, the versions of installed packages."""
     return {
         "text": name,
         "characters": len(text),
@@ -93,46 +96,46 @@ def head(text: str, name: str, packages: list[str]) -> dict[str, Any]:
 
 
 def headline(facts: dict[str, Any]) -> str:
-    """`head` in two lines."""
+    """Format the result of `head` in two lines."""
     versions = " · ".join(f"{package} {number}" for package, number in facts["versions"].items())
     text = f"text {facts['text']}, {facts['characters']:,} characters, {facts['symbols']} symbols"
     return f"{text} · {facts['machine']}\n{versions}"
 
 
 def progress(message: str) -> None:
-    """A line to stderr."""
+    """Print a line to stderr."""
     print(message, file=sys.stderr, flush=True)
 
 
 def spread(values: list[float]) -> dict[str, Any]:
-    """Median, least and greatest."""
+    """Return the median, the minimum and the maximum."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def format_range(values: dict[str, Any], form: str) -> str:
-    """ "least..greatest"."""
+    """Format a range as "minimum..maximum"."""
     return f"{values['min']:{form}}..{values['max']:{form}}"
 
 
 def quotients(rates: list[float], others: list[float]) -> list[float]:
-    """One side's rates over another's, round by round."""
+    """Return one side's rate over another's for each round."""
     return [rate / other for rate, other in zip(rates, others, strict=True)]
 
 
 def off_by(losses: list[float], truth: list[float]) -> float:
-    """The largest relative difference of losses from the true ones."""
+    """Return the largest relative difference of losses from the reference losses."""
     return max(abs(loss / true - 1) for loss, true in zip(losses, truth, strict=True))
 
 
 def add_options(parser: Any, *, rounds: int, seconds: float) -> None:
-    """The options that every bench has."""
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"times that each side is timed (default {rounds})")
+    """Add the options of every benchmark."""
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"number of timings of each side (default {rounds})")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"wall time of one timing (default {seconds})")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
 
 
 def check_options(parser: Any, options: Any, known: dict[str, Any]) -> None:
-    """End the program, with what was expected, where the options make no sense; `known` are the sides."""
+    """Exit with an error if an option is invalid; `known` are the names of the sides."""
     unknown = sorted(set(options.peers.split(",")) - set(known))
     if unknown:
         parser.error(f"unknown peer {unknown[0]!r}; known are {', '.join(known)}")

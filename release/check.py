@@ -1,12 +1,13 @@
-"""The package as a stranger gets it: built, installed without the source tree, and used, with each extra in turn.
+"""Build the package, install it without the source tree, and use it, with each extra in turn.
 
-python release/check.py            all of it, into dist/: sdist, wheel, sbom.json
+python release/check.py            check all extras; write sdist, wheel and sbom.json to dist/
 python release/check.py --extras base onnx
 python release/check.py --pythons python3.12 /opt/python3.14/bin/python
-python release/check.py --tag v0.1.0          the tag must name the version, and CHANGELOG.md the date of its release
+python release/check.py --tag v0.1.0          check that the tag names the version, and CHANGELOG.md the release date
 
-The base is used with every Python of `--pythons` that is there (else 3.11 to 3.14 on the PATH), and trains the
-same bits with each; the extras with the Python that runs this program, whose packages with the base sbom.json lists.
+The check uses the base package with every installed Python of `--pythons` (default: 3.11 to 3.14 on the PATH); each
+must train a model with the same bits. It uses the extras with the Python that runs this program. sbom.json lists the
+packages of the base installation.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 BOOK = "In the beginning was a small book, and God said: let it be read, and read again.\n" * 60
 TRAIN = "train book.txt --preset classic --updates 60 --hidden-size 12 --run run"
-# What is run with each extra, and whether it must succeed: 0, or the exit code where the extra is missing.
+# The commands to run with each extra, with the expected exit code: 2 if the command needs another extra.
 USES: dict[str, list[tuple[str, int]]] = {
     "base": [
         ("--version", 0),
@@ -51,11 +52,11 @@ USES: dict[str, list[tuple[str, int]]] = {
     "serve": [(TRAIN, 0), ("serve run --host 192.0.2.7", 2)],
 }
 PYTHONS = [f"python3.{minor}" for minor in range(11, 15)]
-STOPPED = 143  # by SIGTERM
+SIGTERM_EXIT_CODE = 143
 
 
 def run(*line: str | Path, folder: Path = ROOT, expected: int = 0) -> None:
-    """A command; SystemExit with what it wrote where it ends otherwise than expected."""
+    """Run a command; raise SystemExit with its output if its exit code is not `expected`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     words = [str(word) for word in line]
     done = subprocess.run(words, cwd=folder, env=clean, capture_output=True, text=True, check=False)
@@ -64,7 +65,7 @@ def run(*line: str | Path, folder: Path = ROOT, expected: int = 0) -> None:
 
 
 def build() -> Path:
-    """sdist and wheel in dist/, from a clean start; the wheel's content is looked at."""
+    """Empty dist/, build sdist and wheel there, and check the content of the wheel."""
     shutil.rmtree(DIST, ignore_errors=True)
     run(sys.executable, "-m", "build", "--outdir", DIST)
     wheel = next(DIST.glob("*.whl"))
@@ -73,7 +74,7 @@ def build() -> Path:
 
 
 def require_tag(tag: str, version: str, changelog: str) -> None:
-    """Raise SystemExit unless `tag` names `version`, and the newest section of `changelog` too, with a date."""
+    """Raise SystemExit unless `tag` names `version`, and `changelog` begins with a section of `version` and a date."""
     if tag != f"v{version}":
         raise SystemExit(f"the tag {tag!r} does not name the version {version}; expected v{version}.")
     heading = next((line for line in changelog.splitlines() if line.startswith("## ")), "")
@@ -84,45 +85,45 @@ def require_tag(tag: str, version: str, changelog: str) -> None:
 
 
 def serve(recurra: Path, folder: Path) -> None:
-    """Start a server, ask it, and stop it."""
+    """Start a server, request its models, and stop it."""
     with subprocess.Popen([recurra, "serve", "run", "--port", "0"], cwd=folder, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:
             url = server.stdout.readline().decode().strip()
             with urllib.request.urlopen(f"{url}/v1/models") as answer:
-                found = answer.read()
+                models = answer.read()
         finally:
             server.terminate()
-    if server.returncode != STOPPED or b'"id":"run"' not in found:
-        raise SystemExit(f"recurra serve: exit code {server.returncode}, not {STOPPED}; it told {found!r}")
+    if server.returncode != SIGTERM_EXIT_CODE or b'"id":"run"' not in models:
+        raise SystemExit(f"recurra serve: exit code {server.returncode}, not {SIGTERM_EXIT_CODE}; models {models!r}")
 
 
 def version(python: str) -> str | None:
-    """`3.12`, of a Python that runs here; None of any other command."""
-    told = "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}')"
+    """Return the version of a Python command, such as `3.12`; None if the command does not run Python."""
+    code = "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}')"
     try:
-        done = subprocess.run([python, "-c", told], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):  # not there, or a name that a version manager keeps for it
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # not installed, or only a placeholder of a version manager
         return None
     return done.stdout.strip()
 
 
 def others(pythons: list[str]) -> dict[str, str]:
-    """Version and command of the Pythons that are not this one."""
-    found = {told: python for python in pythons if (told := version(python)) is not None}
-    found.pop(version(sys.executable) or "", None)
-    return found
+    """Return version → command of the installed Pythons with another version than this one."""
+    commands = {number: python for python in pythons if (number := version(python)) is not None}
+    commands.pop(version(sys.executable) or "", None)
+    return commands
 
 
 def use(wheel: Path, extra: str, python: str = sys.executable) -> str:
-    """Install the wheel in a fresh environment of `python`, away from the source, and use it: its model's sha256."""
-    with tempfile.TemporaryDirectory() as room:
-        folder = Path(room)
+    """Install the wheel in a new environment of `python` and run its commands; return the sha256 of the model."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         environment = folder / "environment"
         run(python, "-m", "venv", environment)
         inside, recurra = environment / "bin/python", environment / "bin/recurra"
-        wanted = str(wheel) if extra == "base" else f"{wheel}[{extra}]"
-        run(inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wanted, folder=folder)
+        package = str(wheel) if extra == "base" else f"{wheel}[{extra}]"
+        run(inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package, folder=folder)
         (folder / "book.txt").write_text(BOOK, encoding="utf-8")
         for words, expected in USES[extra]:
             run(recurra, *words.split(), folder=folder, expected=expected)
@@ -130,13 +131,13 @@ def use(wheel: Path, extra: str, python: str = sys.executable) -> str:
             serve(recurra, folder)
         if extra == "base":
             if (folder / "back.txt").read_bytes() != BOOK.encode():
-                raise SystemExit("the decompressed text is another one.")
+                raise SystemExit("the decompressed text differs from book.txt.")
             run(Path(sys.executable).with_name("cyclonedx-py"), "environment", inside, "-o", DIST / "sbom.json")
         return str(json.loads((folder / "run/summary.json").read_text(encoding="utf-8"))["model_sha256"])
 
 
 def main() -> None:
-    """Build, then use with each extra."""
+    """Build the package and check it with each extra."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extras", nargs="+", default=list(USES), choices=list(USES))
     parser.add_argument("--pythons", nargs="+", default=PYTHONS, metavar="COMMAND")
@@ -156,7 +157,7 @@ def main() -> None:
             trained[f"{version(sys.executable)}"] = bits
         print(f"works with    {extra}", flush=True)
     if len(set(trained.values())) > 1:
-        raise SystemExit(f"not the same bits: {trained}")
+        raise SystemExit(f"the Python versions train models with different bits: {trained}")
     if "base" in options.extras:
         print("inventory     dist/sbom.json")
 

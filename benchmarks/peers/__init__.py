@@ -1,1 +1,1 @@
-"""The same training, written with other tools: what `recurra` is timed and judged against."""
+"""The same training written with other libraries, to compare its speed and its losses with recurra's."""

@@ -1,7 +1,7 @@
-"""The training in batches that `recurra_batch`, `pytorch_batch` and `jax_batch` repeat: shapes, weights, text.
+"""The training in batches of `recurra_batch`, `pytorch_batch` and `jax_batch`: shapes, initial weights and text.
 
-B streams of the text, T characters of each an update, truncated backpropagation with the state carried on, the sum
-of the losses in nats, gradients clipped to the norm 5 (which cuts every update's), then Adam at 0.002.
+An update reads T characters of each of B streams, with truncated backpropagation and carried state. The loss is the sum
+in nats. Gradients are clipped to the norm 5, which every gradient exceeds; the optimizer is Adam at 0.002.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RATE = 0.002
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 CLIP_NORM = 5.0
-MANY = 5000  # characters an update from which on a block is one update
+LARGE_UPDATE_CHARACTERS = 5000  # from this size, a block is one update
 
 Parameters = dict[str, "NDArray[np.float32]"]
 Ids: TypeAlias = "NDArray[np.int64]"
@@ -37,7 +37,7 @@ class Shape(NamedTuple):
 
     @classmethod
     def of(cls, name: str) -> Shape:
-        """The shape called, say, "lstm-50-50-128-2"."""
+        """Parse a name such as "lstm-50-50-128-2"."""
         cell, *sizes = name.split("-")
         numbers = list(map(int, sizes))
         if len(numbers) != len(cls._fields) - 1 or min(numbers) < 1:
@@ -47,33 +47,33 @@ class Shape(NamedTuple):
         return shape
 
     def config(self) -> ModelConfig:
-        """The network as ours names it."""
+        """Return the settings of the network in recurra."""
         return ModelConfig(cell=self.cell, hidden_size=self.hidden, layers=self.layers)
 
     @property
     def characters(self) -> int:
-        """How many characters an update reads."""
+        """The number of characters of an update."""
         return self.batch * self.steps
 
     @property
     def block(self) -> int:
-        """Updates in one call of a peer's `train`."""
-        return 10 if self.characters < MANY else 1
+        """The number of updates in one call of a peer's `train`."""
+        return 10 if self.characters < LARGE_UPDATE_CHARACTERS else 1
 
 
 def initial(shape: Shape, symbols: int, seed: int = 0) -> Parameters:
-    """Initial weights by the names of ours: the cells' own start."""
+    """Return the initial weights of each cell's default initialization, under recurra's names."""
     return initialize(shape.config(), symbols, seed=seed, scale=None)
 
 
 class Reader:
-    """The text without end; the state is carried on where it begins again."""
+    """Reads the text repeatedly; the state is carried from the end of the text to its beginning."""
 
     def __init__(self, ids: Ids, shape: Shape) -> None:
         self.stream = SequentialStream(ids, shape.steps, shape.batch)
 
     def take(self, updates: int) -> tuple[Ids, Ids]:
-        """Ids and the ids that follow them, (updates, T, B) each."""
+        """Return the next ids and the ids that follow them, (updates, T, B) each."""
         if self.stream.cursor.position + updates > self.stream.updates_per_epoch:
             self.stream.cursor = Cursor(self.stream.cursor.epoch + 1, 0)
         return self.stream.take(updates)

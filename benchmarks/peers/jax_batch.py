@@ -1,8 +1,9 @@
 """The training in batches in JAX, float32: one compiled program for a whole update, buffers donated.
 
-What made it fast (benchmarks/README.md has the figures): U x of all steps comes before the scan over time, looked up
-for characters and one product for the layers above; the gradient goes to what is added inside the scan, so that dW is
-one product after it where the gradient of a plain scan adds to dW at each step; matrices are held transposed.
+Three changes made it fast (benchmarks/README.md has the numbers). The program computes U x of all steps before the scan
+over time, by lookup in the first layer and as one product in the layers above. It differentiates with respect to the
+sums inside the scan, so that dW is one product after the scan; a plain scan adds to dW at each step. It stores matrices
+transposed.
 """
 
 from __future__ import annotations
@@ -21,23 +22,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Tensors = dict[str, Any]
-UNROLL = 5  # steps of the scan of a single stream; with more, a step is long enough
+UNROLL = 5  # unrolled steps of the scan for a single stream; steps of several streams are long enough without
 
 
 def elman_step(_: Any, w: Any, u: Any) -> Any:
-    """h_t from w = W h and u = U x + b."""
+    """Return h_t from w = W h and u = U x + b."""
     return (jnp.tanh(w + u),)
 
 
 def lstm_step(state: Any, w: Any, u: Any) -> Any:
-    """h_t and c_t from w = W h and u = U x + b, gates i, f, g, o."""
+    """Return h_t and c_t from w = W h and u = U x + b, gates i, f, g, o."""
     i, f, g, o = jnp.split(w + u, 4, axis=-1)
     c = jax.nn.sigmoid(f) * state[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
     return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
 
 def gru_step(state: Any, w: Any, u: Any) -> Any:
-    """h_t from w = W h (+ b_n) and u = U x + b, gates r, z, n."""
+    """Return h_t from w = W h (+ b_n) and u = U x + b, gates r, z, n."""
     w_r, w_z, q = jnp.split(w, 3, axis=-1)
     u_r, u_z, u_n = jnp.split(u, 3, axis=-1)
     z = jax.nn.sigmoid(w_z + u_z)
@@ -49,7 +50,7 @@ STEPS = {"elman": elman_step, "lstm": lstm_step, "gru": gru_step}
 
 
 def through_time(cell: str, W: Any, u: Any, q: Any, state: Any) -> tuple[Any, Any]:
-    """h_1 .. h_T (T, B, H) and the last state; u (T, B, G H) is U x + b, q (T, B, H) b_n at every step or None."""
+    """Return h_1 .. h_T (T, B, H) and the last state; u (T, B, G H) is U x + b, q (T, B, H) is b_n or None."""
 
     def step(state: Any, given: Any) -> tuple[Any, Any]:
         w = state[0] @ W
@@ -64,19 +65,19 @@ def through_time(cell: str, W: Any, u: Any, q: Any, state: Any) -> tuple[Any, An
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def layer(cell: str, W: Any, b_n: Any, u: Any, state: Any) -> tuple[Any, Any]:
-    """`through_time`, whose gradients of W and b_n are one product and one sum after the scan."""
+    """Compute `through_time` with gradients of W and b_n as one product and one sum after the scan."""
     return layer_forward(cell, W, b_n, u, state)[0]
 
 
 def layer_forward(cell: str, W: Any, b_n: Any, u: Any, state: Any) -> tuple[Any, Any]:
-    """The layer, and what its backward pass needs."""
+    """Return the output of the layer, and the values that its backward pass needs."""
     q = None if b_n is None else jnp.broadcast_to(b_n, (*u.shape[:2], b_n.shape[-1]))
     (h, last), pull = jax.vjp(lambda u, q: through_time(cell, W, u, q, state), u, q)
     return (h, last), (pull, h, state)
 
 
 def layer_backward(_: str, kept: Any, d: Any) -> Any:
-    """The gradients of W, b_n and u; none for the state, which ends the sequence."""
+    """Return the gradients of W, b_n and u; the state before the sequence has no gradient."""
     pull, h, state = kept
     du, dq = pull(d)
     dw = du if dq is None else jnp.concatenate([du[..., : 2 * dq.shape[-1]], dq], axis=-1)
@@ -89,12 +90,12 @@ layer.defvjp(layer_forward, layer_backward)
 
 
 def flat(x: Any) -> Any:
-    """(T, B, n) as (T B, n)."""
+    """Reshape (T, B, n) to (T B, n)."""
     return x.reshape(-1, x.shape[-1])
 
 
 def loss_of(p: Tensors, cell: str, inputs: Any, targets: Any, states: Any) -> tuple[Any, Any]:
-    """The sum of the losses in nats, and the last states."""
+    """Return the sum of the losses in nats, and the last states."""
     h, lasts = None, []
     for number, state in enumerate(states):
         name = f"layers.{number}."
@@ -108,7 +109,7 @@ def loss_of(p: Tensors, cell: str, inputs: Any, targets: Any, states: Any) -> tu
 
 @partial(jax.jit, static_argnums=(0,), donate_argnums=(1,))
 def train_block(cell: str, carry: Any, inputs: Any, targets: Any) -> tuple[Any, Any]:
-    """One update for each of `inputs` and `targets` (n, T, B); the losses (n,)."""
+    """Run one update for each of `inputs` and `targets` (n, T, B); return the losses (n,)."""
 
     def update(carry: Any, pair: Any) -> tuple[Any, Any]:
         p, means, squares, states, t = carry
@@ -129,10 +130,10 @@ def train_block(cell: str, carry: Any, inputs: Any, targets: Any) -> tuple[Any, 
 
 
 class Peer:
-    """A training that `train` continues, all updates of a call in one program."""
+    """A training; `train` continues it, with all updates of a call in one program."""
 
     def __init__(self, shape: Shape, parameters: Parameters, threads: int) -> None:
-        del threads  # XLA goes by the cores of the process and XLA_FLAGS
+        del threads  # XLA uses the cores of the process, and XLA_FLAGS
         self.cell = shape.cell
 
         def own() -> Tensors:  # copies: donated buffers must not be shared
@@ -147,6 +148,6 @@ class Peer:
         self.carry = (own(), zeros(), zeros(), states, jnp.zeros(()))
 
     def train(self, inputs: Ids, targets: Ids) -> NDArray[np.float64]:
-        """One update for each of `inputs` and `targets` (n, T, B); the losses (n,), each a sum in nats."""
+        """Run one update for each of `inputs` and `targets` (n, T, B); return the losses (n,), each a sum in nats."""
         self.carry, losses = train_block(self.cell, self.carry, inputs.astype(np.int32), targets.astype(np.int32))
         return np.asarray(losses, np.float64)

@@ -1,6 +1,6 @@
-"""The training in JAX, float32, as one writes it: `jax.grad` through `lax.scan` over time, in `lax.scan` over updates.
+"""The training in plain JAX, float32: `jax.grad` through `lax.scan` over time, in `lax.scan` over updates.
 
-`jax_scan.py` is the same training rearranged by hand for speed.
+`jax_scan.py` is the same training, optimized by hand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Tensors = dict[str, Any]
 
 
 def loss_of(p: Tensors, inputs: Any, targets: Any, h_before: Any) -> tuple[Any, Any]:
-    """The loss of one sequence in nats, and the last hidden state."""
+    """Return the loss of one sequence in nats, and the last hidden state."""
 
     def step(h: Any, symbol: Any) -> tuple[Any, Any]:
         h = jnp.tanh(p["W"] @ h + p["U"][:, symbol] + p["b"])
@@ -36,7 +36,7 @@ def loss_of(p: Tensors, inputs: Any, targets: Any, h_before: Any) -> tuple[Any, 
 
 @partial(jax.jit, donate_argnums=0)
 def train_block(carry: Any, ids: Any, places: Any) -> tuple[Any, Any]:
-    """One update for each of `places` (n,), the position at which its sequence begins; the losses (n,)."""
+    """Run one update for each of `places` (n,), the start of its sequence in the text; return the losses (n,)."""
 
     def update(carry: Any, place: Any) -> tuple[Any, Any]:
         p, squares, h = carry
@@ -52,7 +52,7 @@ def train_block(carry: Any, ids: Any, places: Any) -> tuple[Any, Any]:
 
 
 class Peer:
-    """A training that `train` continues, 1,000 updates a call (what is left over: one a call)."""
+    """A training; `train` continues it, with 1,000 updates in each compiled call and the remainder one by one."""
 
     def __init__(self, symbols: int, *, seed: int = 0, parameters: Parameters | None = None) -> None:
         start = initial(symbols, seed) if parameters is None else parameters
@@ -61,7 +61,7 @@ class Peer:
         self.done = 0
 
     def train(self, ids: NDArray[np.int64], updates: int) -> NDArray[np.float64]:
-        """Train for `updates` more updates on the text `ids`; the loss of each, in nats a sequence."""
+        """Train for `updates` more updates on the text `ids`; return the loss of each, in nats per sequence."""
         text = jnp.asarray(ids, jnp.int32)
         losses = np.empty(updates)
         n = 0

@@ -1,14 +1,14 @@
-"""The training in JAX, float32: one compiled program for a block of updates, the strongest peer of the bench.
+"""The training in JAX, float32: one compiled program for a block of updates; the fastest peer of the benchmark.
 
-What made it fast, each measured against its alternatives on one core (benchmarks/README.md has the figures):
+Four changes made it fast, each compared with its alternatives on one core (benchmarks/README.md has the numbers):
 
 - `lax.scan` over a block of updates with donated buffers, so that Python runs once in `BLOCK` updates;
-- `lax.scan` over time, fully unrolled, on rows of U looked up beforehand; the logits in one product after it;
-- `jax.grad` with respect to a_t: dW, dU and db then are one product, one scatter and one sum, where the
-  gradient of a plain scan adds an outer product to dW at each step;
-- U, W and V held transposed; m and K padded to multiples of 8 and 16 with entries that stay exactly zero.
+- `lax.scan` over time, fully unrolled, on rows of U that are looked up before the scan, and one product for all logits;
+- `jax.grad` with respect to a_t, so that dW, dU and db are one product, one scatter and one sum; the gradient of a
+  plain scan adds an outer product to dW at each step;
+- U, W and V stored transposed, with m and K padded to multiples of 8 and 16 by entries that stay exactly zero.
 
-`Peer(..., block=1)` is the same program called once an update, as a hand-written training loop calls it.
+`Peer(..., block=1)` calls the same program for each update, as a hand-written training loop does.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 1000
-NEVER = -1e9  # the bias of a padding symbol: its probability, and so its gradient, is exactly zero
+NEVER = -1e9  # bias of a padding symbol: its probability and its gradient are exactly zero
 Tensors = dict[str, Any]
 TRANSPOSED = ("U", "W", "V")
 
 
 def padded(parameters: Parameters) -> Tensors:
-    """The weights transposed, U (K', m'), W (m', m'), V (m', K'), m' and K' multiples of 8 and 16."""
+    """Return the weights transposed, U (K', m'), W (m', m'), V (m', K'); m' and K' are multiples of 8 and 16."""
     symbols = len(parameters["c"])
     more = {HIDDEN: -HIDDEN % 8, symbols: -symbols % 16}
     result = {}
@@ -45,7 +45,7 @@ def padded(parameters: Parameters) -> Tensors:
 
 
 def loss_and_gradients(p: Tensors, inputs: Any, targets: Any, h_before: Any, unroll: int) -> tuple[Any, Any, Tensors]:
-    """The loss of one sequence in nats, the last hidden state and the gradients of the padded weights."""
+    """Return the loss of one sequence in nats, the last hidden state and the gradients of the padded weights."""
 
     def loss_of(from_a: Any, V: Any, c: Any) -> tuple[Any, Any]:
         def step(h: Any, u: Any) -> tuple[Any, Any]:
@@ -67,7 +67,7 @@ def loss_and_gradients(p: Tensors, inputs: Any, targets: Any, h_before: Any, unr
 
 @partial(jax.jit, static_argnames="unroll", donate_argnums=0)
 def train_block(carry: Any, ids: Any, places: Any, unroll: int) -> tuple[Any, Any]:
-    """One update for each of `places` (n,), the position at which its sequence begins; the losses (n,)."""
+    """Run one update for each of `places` (n,), the start of its sequence in the text; return the losses (n,)."""
 
     def update(carry: Any, place: Any) -> tuple[Any, Any]:
         p, squares, h = carry
@@ -83,7 +83,7 @@ def train_block(carry: Any, ids: Any, places: Any, unroll: int) -> tuple[Any, An
 
 
 class Peer:
-    """A training that `train` continues, `block` updates a call (what is left over: one a call)."""
+    """A training; `train` continues it, with `block` updates in each compiled call and the remainder one by one."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Peer:
         self.text: tuple[Any, Any] = (None, None)
 
     def train(self, ids: NDArray[np.int64], updates: int) -> NDArray[np.float64]:
-        """Train for `updates` more updates on the text `ids`; the loss of each, in nats a sequence."""
+        """Train for `updates` more updates on the text `ids`; return the loss of each, in nats per sequence."""
         if self.text[0] is not ids:
             self.text = (ids, jnp.asarray(ids, jnp.int32))
         losses = np.empty(updates)

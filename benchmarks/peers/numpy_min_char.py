@@ -1,7 +1,7 @@
-"""The training as a student writes it: float64 NumPy, one-hot columns, dictionaries and a loop over time.
+"""The training in plain float64 NumPy, like a student's program: one-hot columns, dictionaries and a loop over time.
 
-It is a peer for speed (the program most people start from) and the yardstick for fidelity: every rule of the
-training is followed to the letter, so that a mean loss can be held against it.
+It is a peer in speed, since many people start from such a program, and the reference for the mean loss, since it
+follows every rule of the training exactly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 def loss_and_gradients(
     parameters: Parameters, inputs: NDArray[np.int64], targets: NDArray[np.int64], h_before: Array
 ) -> tuple[float, Parameters, Array]:
-    """The loss of one sequence, its gradients and the last hidden state.
+    """Return the loss of one sequence, its gradients and the last hidden state.
 
     a_t = W h_{t-1} + U x_t + b, h_t = tanh(a_t), p_t = softmax(V h_t + c), L = -sum_t log p_t[y_t] in nats.
     `inputs` and `targets` hold the ids of a sequence; `h_before` and the state returned are columns (m, 1).
@@ -53,7 +53,7 @@ def loss_and_gradients(
 
 
 class Peer:
-    """A training that `train` continues: its weights, its sums of squares, its place in the text."""
+    """A training that `train` continues: its weights, its sums of squares and its position in the text."""
 
     def __init__(self, symbols: int, *, seed: int = 0, parameters: Parameters | None = None) -> None:
         first = initial(symbols, seed) if parameters is None else parameters
@@ -63,7 +63,7 @@ class Peer:
         self.done = 0
 
     def train(self, ids: NDArray[np.int64], updates: int) -> Array:
-        """Train for `updates` more updates on the text `ids`; the loss of each, in nats a sequence."""
+        """Train for `updates` more updates on the text `ids`; return the loss of each, in nats per sequence."""
         losses = np.empty(updates)
         epoch = updates_per_epoch(len(ids))
         for n in range(updates):

@@ -1,10 +1,10 @@
 """The training in batches in PyTorch, float32, eager: nn.LSTM, nn.GRU or nn.RNN, nn.Linear and the fused Adam.
 
-The input is rows of the identity looked up: nn.LSTM and the others have no input of ids. `foreach` is left to the
-clipping's own choice (benchmarks/README.md has the figures of what was tried).
+The modules read rows of the identity matrix, since nn.LSTM and the others accept no ids. Clipping uses PyTorch's
+default for `foreach` (benchmarks/README.md has the numbers of the alternatives).
 
-nn.LSTM and the others have two biases where one is enough; `bias_hh` stays zero, else b would learn at twice the rate.
-The GRU's n is the exception: there the second one, b_n, is inside the product with r.
+nn.LSTM and the others have two biases, although one is enough. `bias_hh` stays zero; otherwise b would have twice the
+learning rate. Gate n of a GRU is the exception: its second bias, b_n, is inside the product with r.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = {"elman": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class Peer:
-    """A training that `train` continues, an update at a time."""
+    """A training; `train` continues it."""
 
     def __init__(self, shape: Shape, parameters: Parameters, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -57,12 +57,12 @@ class Peer:
         self.output.bias.copy_(torch.from_numpy(parameters["c"]))
 
     def train(self, inputs: Ids, targets: Ids) -> NDArray[np.float64]:
-        """One update for each of `inputs` and `targets` (n, T, B); the losses (n,), each a sum in nats."""
+        """Run one update for each of `inputs` and `targets` (n, T, B); return the losses (n,), each a sum in nats."""
         pairs = zip(torch.from_numpy(inputs), torch.from_numpy(targets), strict=True)
         return np.array([self.update(x, y) for x, y in pairs])
 
     def update(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
-        """One update on ids (T, B) and the characters that follow them; its loss."""
+        """Run one update on ids (T, B) and the characters that follow them; return its loss."""
         states, state = self.rnn(nn.functional.embedding(inputs, self.one_hot), self.state)
         loss = self.criterion(self.output(states).flatten(0, 1), targets.flatten())
         self.optimizer.zero_grad()

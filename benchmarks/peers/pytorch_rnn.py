@@ -1,4 +1,4 @@
-"""The training in PyTorch, float32: nn.RNN and nn.Linear, as its documentation has a user write it.
+"""The training in PyTorch, float32, with nn.RNN and nn.Linear as in PyTorch's documentation.
 
 Fastest of what was measured on one core: one-hot rows looked up as an embedding of the identity, the fused
 AdaGrad, and `foreach=False` for the clip (benchmarks/README.md has the figures).
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Peer:
-    """A training that `train` continues, an update at a time, on one thread."""
+    """A training on one thread; `train` continues it."""
 
     def __init__(self, symbols: int, *, seed: int = 0, parameters: Parameters | None = None) -> None:
         torch.set_num_threads(1)
@@ -51,7 +51,7 @@ class Peer:
         self.done = 0
 
     def train(self, ids: NDArray[np.int64], updates: int) -> NDArray[np.float64]:
-        """Train for `updates` more updates on the text `ids`; the loss of each, in nats a sequence."""
+        """Train for `updates` more updates on the text `ids`; return the loss of each, in nats per sequence."""
         text = torch.from_numpy(ids)
         losses = np.empty(updates)
         for n in range(updates):
@@ -63,7 +63,7 @@ class Peer:
         return losses
 
     def update(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
-        """One update on ids (tau,) and the characters that follow them; its loss."""
+        """Run one update on ids (tau,) and the characters that follow them; return its loss."""
         states, h = self.rnn(nn.functional.embedding(inputs, self.one_hot), self.h)
         loss = self.criterion(self.output(states), targets)
         self.optimizer.zero_grad()

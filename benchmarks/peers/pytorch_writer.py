@@ -1,4 +1,4 @@
-"""Writing in PyTorch, float32, eager: the network of `pytorch_batch`, one step of all streams at a time.
+"""Text generation in PyTorch, float32, eager: the network of `pytorch_batch`, one step of all streams at a time.
 
 The next character is drawn by `multinomial` from the softmax, and never leaves PyTorch.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Peer:
-    """Texts of which `write` writes as many characters each as it is told."""
+    """A generator of several texts at once."""
 
     def __init__(self, shape: Shape, parameters: Parameters, threads: int) -> None:
         network = pytorch_batch.Peer(shape, parameters, threads)
@@ -33,7 +33,7 @@ class Peer:
 
     @torch.inference_mode()
     def write(self, count: int) -> torch.Tensor:
-        """`count` characters of every text, drawn at temperature 1."""
+        """Generate `count` characters of every text at temperature 1."""
         ids, state = torch.zeros(self.streams, dtype=torch.long), None
         written = torch.zeros((count, self.streams), dtype=torch.long)
         for step in range(count):
@@ -44,7 +44,7 @@ class Peer:
 
     @torch.inference_mode()
     def likeliest(self, count: int) -> NDArray[np.int64]:
-        """The ids of one text at temperature 0."""
+        """Return the ids of one text at temperature 0."""
         ids, state, found = torch.zeros(1, dtype=torch.long), None, []
         for _ in range(count):
             logits, state = self._step(ids, state)

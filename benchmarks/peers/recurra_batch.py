@@ -1,4 +1,4 @@
-"""Ours: the engine that `recurra.train` takes for these settings, called as its trainer calls it."""
+"""recurra: the engine that `recurra.train` selects for these settings, called like the trainer calls it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Peer:
-    """A training that `train` continues."""
+    """A training; `train` continues it."""
 
     engine_name = "auto"
 
@@ -37,5 +37,5 @@ class Peer:
         self.engine.warm_up()
 
     def train(self, inputs: Ids, targets: Ids) -> NDArray[np.float64]:
-        """One update for each of `inputs` and `targets` (n, T, B); the losses (n,), each a sum in nats."""
+        """Run one update for each of `inputs` and `targets` (n, T, B); return the losses (n,), each a sum in nats."""
         return self.engine.train(inputs, targets, np.full(len(inputs), RATE, np.float32)).losses

@@ -1,6 +1,6 @@
-"""Ours, through the public API: `recurra.train(preset="classic")` with every event, record and sample on.
+"""recurra through its public API: `recurra.train(preset="classic")` with all events, records and samples.
 
-What `train` does once it has trained (the gradient proof, the report) is switched off: it is no part of the speed.
+The gradient proof and the report, which follow the training, are off: they are not part of its speed.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from statistics import fmean
 
 import recurra
 
-LOG_EVERY = 500  # the preset's: a record in metrics.jsonl is about so many updates
+LOG_EVERY = 500  # updates between two records in metrics.jsonl, as in the preset
 
 
 class Peer:
-    """Trainings of preset `classic` on one text, each from its first update in a run folder of its own."""
+    """Trainings with preset `classic` on one text, each from the first update in a new run directory."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.updates_per_second = 0.0
 
     def train(self, updates: int, *, seed: int, folder: Path) -> recurra.Run:
-        """A training of `updates` in a run folder inside `folder`."""
+        """Train for `updates` in a new run directory inside `folder`."""
         return recurra.train(
             text=self.text,
             preset="classic",
@@ -35,13 +35,13 @@ class Peer:
         )
 
     def speed(self, updates: int) -> float:
-        """Updates a second of a training of `updates`, as its summary says: events in, compilation out."""
+        """Train; return the updates a second of the summary, which includes events and excludes compilation."""
         with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
             run = recurra.train(text=self.text, preset="classic", updates=updates, seed=0, run=str(Path(folder, "run")))
             return float(run.summary["updates_per_second"])
 
     def timed(self, seconds: float) -> tuple[int, float]:
-        """A training of about `seconds`: its number of updates, and updates a second."""
+        """Train for about `seconds`; return the number of updates, and updates a second."""
         if not self.updates_per_second:
             self.updates_per_second = self.speed(2 * LOG_EVERY)
         updates = max(LOG_EVERY, round(self.updates_per_second * seconds))
@@ -49,7 +49,7 @@ class Peer:
         return updates, self.updates_per_second
 
     def mean_loss(self, seed: int, first: int, last: int) -> float:
-        """The mean loss of updates `first` + 1 to `last`, multiples of 500: nats a sequence of 25."""
+        """Return the mean loss of updates `first` + 1 to `last`, both multiples of 500, in nats per 25 characters."""
         with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
             run = self.train(last, seed=seed, folder=Path(folder))
             lines = (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Ours with engine torch, on the CPU or on the GPU that it finds, called as the trainer calls it."""
+"""recurra with engine torch, on a GPU if there is one, else on the CPU, called like the trainer calls it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from peers import recurra_batch
 
 
 class Peer(recurra_batch.Peer):
-    """A training that `train` continues."""
+    """A training; `train` continues it."""
 
     engine_name = "torch"

@@ -1,4 +1,4 @@
-"""Ours: what `LanguageModel.stream` and `LanguageModel.samples` write with."""
+"""recurra: the generator of `LanguageModel.stream` and `LanguageModel.samples`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Peer:
-    """Texts of which `write` writes as many characters each as it is told."""
+    """A generator of several texts at once."""
 
-    def __init__(self, shape: Shape, parameters: Parameters, threads: int) -> None:  # noqa: ARG002 - it takes all cores
+    def __init__(self, shape: Shape, parameters: Parameters, threads: int) -> None:  # noqa: ARG002 - it uses all cores
         symbols = len(parameters["c"])
         self.streams = shape.batch
         self.model = LanguageModel(
@@ -28,7 +28,7 @@ class Peer:
         self.write(1)
 
     def write(self, count: int) -> None:
-        """`count` characters of every text, each at temperature 1 from its own seed."""
+        """Generate `count` characters of every text at temperature 1, each text with another seed."""
         generator: Generator = self.model.generator()
         for seed in range(self.streams):
             generator.add(np.zeros(0, np.int64), SamplingConfig(max_new_tokens=count, seed=seed))
@@ -36,5 +36,5 @@ class Peer:
             generator.step()
 
     def likeliest(self, count: int) -> NDArray[np.int64]:
-        """The ids of one text at temperature 0."""
+        """Return the ids of one text at temperature 0."""
         return self.model.vocabulary.encode(self.model.sample(max_new_tokens=count, temperature=0)).astype(np.int64)

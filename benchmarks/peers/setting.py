@@ -1,8 +1,8 @@
-"""The training that every peer repeats, its initial weights and its text.
+"""The classic training, which every peer repeats: its constants, its initial weights and its text.
 
-m = 100 hidden units, tau = 25 characters an update, batch 1, weights from N(0, 0.01²), biases 0,
-AdaGrad at rate 0.1 (square root of the sum of squares + 1e-8), gradients clipped to [-5, 5] first.
-An epoch is floor((N - 1) / tau) sequences; h starts each epoch at 0 and is carried through it.
+The network has m = 100 hidden units. An update reads tau = 25 characters of one stream. Weights start from N(0, 0.01²),
+biases from 0. Gradients are clipped to [-5, 5]; then AdaGrad at rate 0.1 divides by the square root of the sum of
+squares + 1e-8. An epoch is floor((N - 1) / tau) sequences; h is 0 at the start of each epoch and carried within it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Parameters = dict[str, NDArray[np.float64]]
 
 
 def initial(symbols: int, seed: int) -> Parameters:
-    """Initial weights of seed `seed`: U (m, K), W (m, m), V (K, m) normal, b (m,) and c (K,) zero."""
+    """Return the initial weights of a seed: U (m, K), W (m, m), V (K, m) normal, b (m,) and c (K,) zero."""
     draw = np.random.default_rng(seed)
     return {
         "U": draw.normal(0.0, SCALE, (HIDDEN, symbols)),
@@ -33,20 +33,20 @@ def initial(symbols: int, seed: int) -> Parameters:
 
 
 def updates_per_epoch(length: int) -> int:
-    """floor((N - 1) / tau) for a text of N = `length` characters."""
+    """Return floor((N - 1) / tau) for a text of N = `length` characters."""
     return (length - 1) // TAU
 
 
 def encode(text: str) -> tuple[NDArray[np.int64], int]:
-    """The text as positions in its sorted characters, and their number K."""
+    """Return the text as positions in its sorted characters, and their number K."""
     rank = {symbol: index for index, symbol in enumerate(sorted(set(text)))}
     return np.fromiter((rank[symbol] for symbol in text), np.int64, len(text)), len(rank)
 
 
 def synthetic_text(length: int = 1_000_000, symbols: int = 78) -> str:
-    """A text of `symbols` different characters in which each depends on the one before it.
+    """Return a random text of `symbols` different characters, in which each depends on the character before it.
 
-    It stands in for the book where the book is not installed: speed hardly depends on the text.
+    It replaces the book if the book is not installed, since the speed hardly depends on the text.
     """
     draw = np.random.default_rng(78)
     steps = draw.geometric(0.5, length) * draw.choice([1, 7], length)
@@ -54,7 +54,7 @@ def synthetic_text(length: int = 1_000_000, symbols: int = 78) -> str:
 
 
 def book_text(name: str = "kjv") -> tuple[str, str]:
-    """The text of the named book and what to call it; the synthetic text where the book is missing."""
+    """Return the text of a book and its name; a synthetic text if the book is missing."""
     try:
         from recurra.text.named_books import book
     except ImportError:

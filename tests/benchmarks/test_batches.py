@@ -1,4 +1,4 @@
-"""The bench of training in batches: all sides train the same network, and the table says what was measured."""
+"""The benchmark of training in batches: all sides train the same network, and the table has the measurements."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def drawn(parameters: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.torch
 @pytest.mark.parametrize("module", ["pytorch_batch", "recurra_torch_batch"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_trains_in_pytorch_learns_what_ours_learns(shape: str, module: str) -> None:
+def test_pytorch_peer_has_the_losses_of_recurra(shape: str, module: str) -> None:
     pytest.importorskip("torch", reason="PyTorch is an extra")
     np.testing.assert_allclose(losses_of(module, shape), losses_of("recurra_batch", shape), rtol=1e-4)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_jax_peer_learns_what_ours_learns(shape: str) -> None:
+def test_jax_peer_has_the_losses_of_recurra(shape: str) -> None:
     pytest.importorskip("jax", reason="JAX is installed for the benchmarks alone")
     np.testing.assert_allclose(losses_of("jax_batch", shape), losses_of("recurra_batch", shape), rtol=1e-4)
 
 
-def test_reader_begins_the_text_again_rather_than_give_fewer_updates() -> None:
+def test_reader_repeats_the_text() -> None:
     setting = importlib.import_module("peers.batch_setting")
     reader = setting.Reader(np.arange(31), setting.Shape.of("gru-2-5-8-1"))
     first, _ = reader.take(2)
@@ -61,7 +61,7 @@ def test_reader_begins_the_text_again_rather_than_give_fewer_updates() -> None:
     assert again.shape == (2, 5, 2)
 
 
-def test_result_compares_with_the_faster_peer_round_by_round() -> None:
+def test_result_compares_each_round_with_the_faster_peer() -> None:
     bench = importlib.import_module("batch_speed")
     one = {"recurra": [10.0, 12.0], "torch": [5.0, 4.0], "jax": [8.0, 8.0]}
     two = {"recurra": [20.0, 18.0]}
@@ -75,20 +75,20 @@ def test_result_compares_with_the_faster_peer_round_by_round() -> None:
 
 
 @pytest.mark.parametrize("shape", ["gru-2-5-8", "rnn-2-5-8-1", "gru-2-5-x-1", "gru-0-5-8-1"])
-def test_shape_that_is_none_is_refused(shape: str) -> None:
+def test_invalid_shape_is_an_error(shape: str) -> None:
     bench = importlib.import_module("batch_speed")
     with pytest.raises(argparse.ArgumentTypeError, match="a shape is CELL-B-T-H-L"):
         bench._shapes(shape)
 
 
-def test_peer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_peer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = importlib.import_module("batch_speed")
     monkeypatch.setattr(bench, "version", lambda package: None)
     options = argparse.Namespace(peers=["torch"], threads=[1], shapes=[], rounds=1, seconds=0.1)
     assert bench.measure(options, "ab") == ([], {"torch": "not installed"})
 
 
-def test_bench_measures_ours_alone() -> None:
+def test_batch_benchmark_runs_with_recurra_alone() -> None:
     command = [sys.executable, str(BENCHMARKS / "batch_speed.py"), "--peers", "recurra", "--shapes", "gru-3-7-16-2"]
     command += ["--threads", "1", "--rounds", "2", "--seconds", "0.01", "--json"]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

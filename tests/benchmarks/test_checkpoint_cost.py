@@ -1,4 +1,4 @@
-"""The bench of checkpoints: what it prints is what was measured."""
+"""The benchmark of checkpoints: the printed ratio agrees with the measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def test_it_compares(tmp_path: Path) -> None:
+def test_checkpoint_benchmark_prints_the_ratio(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("A small book, of few words, read many times over.\n" * 80)
     options = [
         "--text",

@@ -1,4 +1,4 @@
-"""The peers of the benchmarks train the network of the report: a wrong peer would make a wrong comparison."""
+"""The peers of the benchmarks: they train the classic network correctly, so that their speeds can be compared."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def drawn(seed: int) -> tuple[dict[str, Any], Any]:
 
 
 @pytest.mark.parametrize("name", ["U", "W", "b", "V", "c"])
-def test_numpy_gradient_is_the_numerical_one(name: str) -> None:
+def test_numpy_gradient_equals_the_numerical_gradient(name: str) -> None:
     numpy_min_char = module("numpy_min_char")
     parameters, ids = drawn(1)
     h = np.random.default_rng(2).normal(0.0, 0.5, (100, 1))
@@ -51,7 +51,7 @@ def test_numpy_gradient_is_the_numerical_one(name: str) -> None:
         assert (above - below) / (2 * step) == pytest.approx(gradient.reshape(-1)[place], rel=1e-6)
 
 
-def test_numpy_first_update_is_adagrad_on_the_clipped_gradient() -> None:
+def test_first_numpy_update_is_adagrad_with_clipped_gradient() -> None:
     numpy_min_char = module("numpy_min_char")
     parameters, ids = drawn(3)
     parameters["c"][0] += 4.0  # a firm wrong belief: dL/dc leaves [-5, 5]
@@ -66,7 +66,7 @@ def test_numpy_first_update_is_adagrad_on_the_clipped_gradient() -> None:
         np.testing.assert_allclose(peer.parameters[name], expected, rtol=1e-12, atol=1e-15)
 
 
-def test_numpy_peer_continues_and_starts_the_book_again_from_zero() -> None:
+def test_numpy_peer_continues_and_resets_h_at_each_epoch() -> None:
     numpy_min_char = module("numpy_min_char")
     parameters, ids = drawn(4)
     assert module("setting").updates_per_epoch(len(ids)) == 3
@@ -81,7 +81,7 @@ def test_numpy_peer_continues_and_starts_the_book_again_from_zero() -> None:
 
 
 @pytest.mark.torch
-def test_pytorch_peer_learns_what_numpy_learns() -> None:
+def test_pytorch_peer_has_the_losses_of_numpy() -> None:
     pytest.importorskip("torch", reason="PyTorch is an extra")
     _, ids = drawn(5)
     parameters = module("setting").initial(SYMBOLS, 5)

@@ -1,4 +1,4 @@
-"""The tables of what each preset reaches."""
+"""The tables with the results of each preset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 BENCHMARK = Path(__file__).parents[2] / "benchmarks/preset_numbers.py"
 
 
-def test_a_table_for_each_text(tmp_path: Path) -> None:
+def test_each_text_has_a_table(tmp_path: Path) -> None:
     book, table = tmp_path / "fable.txt", tmp_path / "table.md"
     book.write_text("The fox and the crow, a fable, read many times over.\n" * 200, encoding="utf-8")
     options = ["--presets", "classic", "--updates", "30", "-o", str(table)]

@@ -1,4 +1,4 @@
-"""The bench of the server, short: what it prints is what was measured."""
+"""A short run of the server's benchmark: it prints its measurements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads the server's memory from /proc")
-def test_it_measures() -> None:
+def test_serving_benchmark_prints_its_measurements() -> None:
     for package in ("fastapi", "uvicorn"):
         pytest.importorskip(package, reason="the server needs the extra `serve`")
     options = ["--cell", "elman", "--hidden-size", "16", "--layers", "1", "--tokens", "20", "--requests", "2"]

@@ -1,4 +1,4 @@
-"""The bench of writing: both sides write the same text at temperature 0, and the table says what was measured."""
+"""The benchmark of text generation: both sides generate the same text at temperature 0; the table has the rates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """bench(*options) is the module, its command line being these options."""
+    """Return a function that imports the benchmark with the given command-line options."""
 
     def given(*options: str) -> Any:
         monkeypatch.setattr(sys, "argv", ["sampling_speed.py", *options])
@@ -33,7 +33,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("network", ["elman-9-1", "lstm-9-2", "gru-9-2"])
-def test_pytorch_writes_what_ours_writes(network: str) -> None:
+def test_pytorch_generates_the_text_of_recurra(network: str) -> None:
     pytest.importorskip("torch", reason="PyTorch is an extra")
     bench = importlib.import_module("sampling_speed")
     ours, theirs = (bench.opened(name, network, 3) for name in ("recurra", "torch"))
@@ -41,7 +41,7 @@ def test_pytorch_writes_what_ours_writes(network: str) -> None:
     assert theirs.write(5).shape == (5, 3)
 
 
-def test_ours_alone(
+def test_sampling_benchmark_runs_with_recurra_alone(
     bench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("--peers", "recurra", "--networks", "elman-8-1", "--streams", "3", "--rounds", "1", "--seconds", "0.001")
@@ -69,7 +69,7 @@ def test_ours_alone(
         (("--peers", "jax"), "unknown peer 'jax'; known are recurra, torch"),
     ],
 )
-def test_options_that_make_no_sense(
+def test_invalid_options_are_an_error(
     bench: Callable[..., Any], options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -1,4 +1,4 @@
-"""The package's page on PyPI: the README, whose images and links work without the files beside it."""
+"""The package's page on PyPI: the README, with images and links that work without the repository."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_image_and_link_of_the_readme_is_absolute_and_exists() -> None:
     assert [name for name in files if not (ROOT / name).is_file()] == []
 
 
-def test_each_form_of_a_link_is_made_absolute(tmp_path: Path) -> None:
+def test_each_form_of_link_becomes_absolute(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(EXAMPLES, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
     text = page(tmp_path)
@@ -60,6 +60,6 @@ def test_each_form_of_a_link_is_made_absolute(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["![](docs/images/page.png)", '<img src="a.png">', "[a](b.md)"])
-def test_a_relative_target_is_found(broken: str) -> None:
+def test_relative_link_is_reported(broken: str) -> None:
     assert targets(broken)[0] in broken
     assert not targets(broken)[0].startswith("https://")

@@ -1,4 +1,4 @@
-"""The parts of other libraries that their authors may change in any release, and the bounds that allow for it.
+"""The private parts of other libraries that recurra uses, and the upper bounds of these libraries' versions.
 
 Each part is named with the module of recurra that depends on it. If a test here fails after an upgrade, adapt that
 module, then raise the library's upper bound in pyproject.toml.
@@ -24,7 +24,7 @@ INTERNAL = re.compile(r"(.*\.)?_[a-z]\w*|numba\.core\b.*|numba\.extending|uvicor
 
 
 class Part(NamedTuple):
-    """A class or a module of another library, and its names that a module of recurra needs."""
+    """A class or a module of another library, and the names in it that a module of recurra uses."""
 
     user: str  # the module of recurra, from src/recurra
     module: str
@@ -82,7 +82,7 @@ PARTS = [
 
 
 def found_in(owner: Any, name: str) -> bool:
-    """Return True if `owner` has `name`: as an attribute, a declared field, or one that its `__init__` sets."""
+    """Return True if `owner` has `name` as an attribute, as a declared field, or as a field set in `__init__`."""
     if hasattr(owner, name):
         return True
     kinds = () if isinstance(owner, ModuleType) else owner.__mro__
@@ -105,7 +105,7 @@ def test_the_installed_library_has_every_part(part: Part) -> None:
     )
 
 
-def test_a_part_that_is_gone_is_found() -> None:
+def test_missing_part_is_reported() -> None:
     class Changed:
         declared: int
 
@@ -116,7 +116,7 @@ def test_a_part_that_is_gone_is_found() -> None:
     assert not found_in(ast, "gone")
 
 
-def test_every_library_with_such_parts_has_an_upper_bound() -> None:
+def test_libraries_with_private_parts_have_upper_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
     specifiers = {needed.name: needed.specifier for needed in map(Requirement, lines)}
@@ -138,7 +138,7 @@ def imports(node: ast.AST) -> list[tuple[str, str]]:
     return [(module, name) for module, name in found if module.split(".")[0] not in ("__future__", "recurra")]
 
 
-def test_every_import_of_such_a_part_is_in_the_table() -> None:
+def test_every_import_of_a_private_part_is_in_the_table() -> None:
     imported = {
         (str(path.relative_to(SOURCE)), module, name)
         for path in SOURCE.rglob("*.py")

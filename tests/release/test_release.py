@@ -1,4 +1,4 @@
-"""The package, its changelog and its release check speak of the same things."""
+"""The package, its changelog, its README and its release check agree on versions, extras and commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def check() -> ModuleType:
-    """release/check.py as a module."""
+    """The module release/check.py."""
     spec = importlib.util.spec_from_file_location("release_check", ROOT / "release/check.py")
     assert spec is not None
     assert spec.loader is not None
@@ -28,12 +28,12 @@ def check() -> ModuleType:
     return module
 
 
-def test_the_newest_version_of_the_changelog_is_the_packages() -> None:
+def test_changelog_begins_with_the_version_of_the_package() -> None:
     versions = re.findall(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert versions[0] == recurra.__version__
 
 
-def test_every_extra_for_users_is_tried_by_the_release_check_and_told_in_the_readme(check: ModuleType) -> None:
+def test_release_check_and_readme_have_every_extra(check: ModuleType) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(project["optional-dependencies"])
     assert extras - set(check.USES) == {"all", "torch"}  # the others together, and one that is large
@@ -41,7 +41,7 @@ def test_every_extra_for_users_is_tried_by_the_release_check_and_told_in_the_rea
     assert [extra for extra in extras if f"| `{extra}` |" not in readme] == []
 
 
-def test_tools_of_developers_are_groups_and_no_published_extras() -> None:
+def test_development_tools_are_dependency_groups() -> None:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert set(table["dependency-groups"]) == {"dev", "docs", "release"}
     assert set(table["dependency-groups"]).isdisjoint(table["project"]["optional-dependencies"])
@@ -49,18 +49,18 @@ def test_tools_of_developers_are_groups_and_no_published_extras() -> None:
     assert set(groups) == set(table["dependency-groups"])
 
 
-def test_every_command_is_used_by_the_release_check(check: ModuleType) -> None:
+def test_release_check_runs_every_command(check: ModuleType) -> None:
     used = {words.split()[0] for uses in check.USES.values() for words, _ in uses}
     assert set(COMMANDS) - used <= {"books"}
 
 
-def test_a_use_that_ends_otherwise_is_told(check: ModuleType) -> None:
+def test_unexpected_exit_code_stops_the_release_check(check: ModuleType) -> None:
     with pytest.raises(SystemExit, match=r"exit code 1, not 0"):
         check.run("false")
     check.run("false", expected=1)
 
 
-def test_a_tag_names_the_version_and_the_changelog_its_date(check: ModuleType) -> None:
+def test_tag_needs_the_version_and_a_release_date(check: ModuleType) -> None:
     check.require_tag("v1.2.0", "1.2.0", "# Changelog\n\n## 1.2.0 - 2026-12-01\n\n## 1.1.0 - 2026-11-30\n")
     with pytest.raises(SystemExit, match=r"tag 'v1\.2' does not name the version 1\.2\.0; expected v1\.2\.0"):
         check.require_tag("v1.2", "1.2.0", "")
@@ -68,7 +68,7 @@ def test_a_tag_names_the_version_and_the_changelog_its_date(check: ModuleType) -
         check.require_tag("v1.2.0", "1.2.0", "# Changelog\n\n## 1.2.0 - unreleased\n")
 
 
-def test_other_pythons_are_those_that_run(check: ModuleType, tmp_path: Path) -> None:
+def test_other_pythons_are_the_installed_ones(check: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "python3.99").write_text("#!/bin/sh\necho 3.99\n", encoding="utf-8")
     (tmp_path / "kept").write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
     for path in tmp_path.iterdir():

@@ -1,4 +1,4 @@
-"""The files for GitHub and for other tools: they parse, and every command, path and version in them exists."""
+"""The files for GitHub and for other tools: they are valid, and every command, path and version in them exists."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PINNED = re.compile(r"[\w.-]+/[\w.-]+@(?:v\d+|release/v\d+|[0-9a-f]{40})")
 
 
 def read(path: Path) -> Any:
-    """Return the content of a YAML file; every scalar is a string, so the key `on` and the version 3.10 stay whole."""
+    """Return the content of a YAML file with all scalars as strings, so that `on` and 3.10 keep their spelling."""
     return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - it makes strings only
 
 
@@ -57,11 +57,11 @@ def project() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)
-def test_every_file_is_yaml(path: Path) -> None:
+def test_every_workflow_is_valid_yaml(path: Path) -> None:
     assert isinstance(read(path), dict)
 
 
-def test_the_tested_pythons_are_those_of_the_classifiers(project: dict[str, Any]) -> None:
+def test_tested_pythons_equal_the_classifiers(project: dict[str, Any]) -> None:
     prefix = "Programming Language :: Python :: 3."
     classifiers = [
         line.removeprefix(prefix[:-2]) for line in project["project"]["classifiers"] if line.startswith(prefix)
@@ -79,7 +79,7 @@ def test_the_tested_pythons_are_those_of_the_classifiers(project: dict[str, Any]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_may_only_read_and_uses_pinned_actions(path: Path) -> None:
+def test_workflows_only_read_and_use_pinned_actions(path: Path) -> None:
     workflow = read(path)
     assert workflow["permissions"] == {"contents": "read"}
     assert "concurrency" in workflow
@@ -108,7 +108,7 @@ def test_every_command_of_a_workflow_exists(path: Path) -> None:
         assert all((ROOT / name).exists() for name in names), line
 
 
-def test_the_smoke_test_needs_no_posix() -> None:
+def test_smoke_test_needs_no_posix_command() -> None:
     (line,) = (line for line in lines(ROOT / ".github/workflows/ci.yml") if "-m pytest" in line)
     paths = [ROOT / word for word in shlex.split(line) if word.startswith("tests/")]
     files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
@@ -116,7 +116,7 @@ def test_the_smoke_test_needs_no_posix() -> None:
     assert [str(file) for file in files if POSIX.search(file.read_text(encoding="utf-8"))] == []
 
 
-def test_the_commands_of_the_smoke_test_succeed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_of_the_smoke_test_succeed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (script,) = (
         step["run"] for step in steps(ROOT / ".github/workflows/ci.yml") if step.get("name", "").startswith("Train")
@@ -133,7 +133,7 @@ def test_the_commands_of_the_smoke_test_succeed(tmp_path: Path, monkeypatch: pyt
                 pytest.fail(f"unexpected command: {line}")
 
 
-def test_a_release_is_published_without_a_stored_secret() -> None:
+def test_release_uses_trusted_publishing() -> None:
     text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
     assert "secrets." not in text
     publish = read(ROOT / ".github/workflows/release.yml")["jobs"]["publish"]
@@ -142,7 +142,7 @@ def test_a_release_is_published_without_a_stored_secret() -> None:
     assert publish["steps"][-1]["uses"].startswith("pypa/gh-action-pypi-publish@")
 
 
-def test_every_hook_before_a_commit_is_a_tool_of_the_developers(project: dict[str, Any]) -> None:
+def test_pre_commit_hooks_are_development_tools(project: dict[str, Any]) -> None:
     (local,) = read(ROOT / ".pre-commit-config.yaml")["repos"]
     tools = {re.split(r"[<>=]", needed)[0] for needed in project["dependency-groups"]["dev"]}
     for hook in local["hooks"]:
@@ -152,14 +152,14 @@ def test_every_hook_before_a_commit_is_a_tool_of_the_developers(project: dict[st
         assert name in tools or (name == "python" and (ROOT / arguments[0]).is_file()), hook["entry"]
 
 
-def test_the_bug_form_asks_for_the_output_of_doctor() -> None:
+def test_bug_form_requests_the_output_of_doctor() -> None:
     fields = [field for field in read(ROOT / ".github/ISSUE_TEMPLATE/bug.yml")["body"] if "id" in field]
     (doctor,) = (field for field in fields if "`recurra doctor`" in field["attributes"]["label"])
     assert doctor["validations"]["required"] == "true"
     assert len({field["id"] for field in fields}) == len(fields)
 
 
-def test_the_citation_and_the_addresses_are_those_of_the_package(project: dict[str, Any]) -> None:
+def test_citation_and_urls_match_the_package(project: dict[str, Any]) -> None:
     citation = read(ROOT / "CITATION.cff")
     assert citation["version"] == recurra.__version__
     assert citation["license"] == project["project"]["license"]
