@@ -53,8 +53,8 @@ class PromptScorer:
     async def _score(self) -> ChunkLogprobs:
         """Score the prompt; a symbol outside the vocabulary costs the code length of its escape.
 
-        The first symbol of the vocabulary and all symbols before it have no likeliest tokens, unless the model was
-        trained on documents: then it reads a newline first.
+        The first known symbol and all symbols before it have no likeliest tokens. A model that was trained on documents
+        reads a newline first, so that all symbols have likeliest tokens.
         """
         symbols, ids = self.prompt.symbols, self.prompt.ids
         if self._logprobs is None:

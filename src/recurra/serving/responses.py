@@ -87,12 +87,12 @@ def error_type(status: int) -> str:
 
 
 def queue_full(message: str, seconds: int = 1) -> HTTPError:
-    """Return the error of a full queue; it asks the client to retry after `seconds`."""
+    """Return the error of a full queue, with the header Retry-After in seconds."""
     return HTTPError(HTTPStatus.TOO_MANY_REQUESTS, message, code="busy", headers={"Retry-After": str(seconds)})
 
 
 def unavailable(message: str, seconds: int = 1) -> HTTPError:
-    """Return the error of a server that accepts no request now; it asks the client to retry after `seconds`."""
+    """Return the error of a server that accepts no more requests, with the header Retry-After in seconds."""
     return HTTPError(HTTPStatus.SERVICE_UNAVAILABLE, message, code="unavailable", headers={"Retry-After": str(seconds)})
 
 
