@@ -52,11 +52,11 @@ STEPS = {"elman": elman_step, "lstm": lstm_step, "gru": gru_step}
 def through_time(cell: str, W: Any, u: Any, q: Any, state: Any) -> tuple[Any, Any]:
     """Return h_1 .. h_T (T, B, H) and the last state; u (T, B, G H) is U x + b, q (T, B, H) is b_n or None."""
 
-    def step(state: Any, given: Any) -> tuple[Any, Any]:
+    def step(state: Any, inputs_t: Any) -> tuple[Any, Any]:
         w = state[0] @ W
         if q is not None:
-            w = jnp.concatenate([w[:, : 2 * q.shape[-1]], w[:, 2 * q.shape[-1] :] + given[1]], axis=-1)
-        state = STEPS[cell](state, w, given[0])
+            w = jnp.concatenate([w[:, : 2 * q.shape[-1]], w[:, 2 * q.shape[-1] :] + inputs_t[1]], axis=-1)
+        state = STEPS[cell](state, w, inputs_t[0])
         return state, state[0]
 
     last, h = lax.scan(step, state, (u, q), unroll=UNROLL if u.shape[1] == 1 else 1)
@@ -136,16 +136,16 @@ class Peer:
         del threads  # XLA uses the cores of the process, and XLA_FLAGS
         self.cell = shape.cell
 
-        def own() -> Tensors:  # copies: donated buffers must not be shared
+        def copies() -> Tensors:  # donated buffers must not be shared
             return {name: jnp.array(value.T) for name, value in parameters.items()}
 
         def zeros() -> Tensors:
-            return {name: jnp.zeros_like(value) for name, value in own().items()}
+            return {name: jnp.zeros_like(value) for name, value in copies().items()}
 
         fields = 2 if shape.cell == "lstm" else 1
         size = (shape.batch, shape.hidden)
         states = [tuple(jnp.zeros(size) for _ in range(fields)) for _ in range(shape.layers)]
-        self.carry = (own(), zeros(), zeros(), states, jnp.zeros(()))
+        self.carry = (copies(), zeros(), zeros(), states, jnp.zeros(()))
 
     def train(self, inputs: Ids, targets: Ids) -> NDArray[np.float64]:
         """Run one update for each of `inputs` and `targets` (n, T, B); return the losses (n,), each a sum in nats."""

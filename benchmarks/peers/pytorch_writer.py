@@ -45,9 +45,9 @@ class Peer:
     @torch.inference_mode()
     def likeliest(self, count: int) -> NDArray[np.int64]:
         """Return the ids of one text at temperature 0."""
-        ids, state, found = torch.zeros(1, dtype=torch.long), None, []
+        ids, state, text = torch.zeros(1, dtype=torch.long), None, []
         for _ in range(count):
             logits, state = self._step(ids, state)
             ids = logits.argmax(1)
-            found.append(int(ids))
-        return np.array(found)
+            text.append(int(ids))
+        return np.array(text)

@@ -91,8 +91,8 @@ def test_missing_peer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_batch_benchmark_runs_with_recurra_alone() -> None:
     command = [sys.executable, str(BENCHMARKS / "batch_speed.py"), "--peers", "recurra", "--shapes", "gru-3-7-16-2"]
     command += ["--threads", "1", "--rounds", "2", "--seconds", "0.01", "--json"]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    [row] = found["results"]
+    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    [row] = result["results"]
     assert (row["shape"], row["threads"], row["faster_peer"]) == ("gru-3-7-16-2", 1, None)
     assert len(row["characters_per_second"]["recurra"]["rounds"]) == 2
-    assert found["left_out"] == {}
+    assert result["left_out"] == {}

@@ -20,6 +20,6 @@ def test_each_text_has_a_table(tmp_path: Path) -> None:
     assert "10,600 characters, 24 symbols; `recurra train fable.txt --preset PRESET" in text
     names = ["uniform", "gzip -9", "bzip2 -9", "xz -9e", "3-gram", "6-gram", "`--preset classic`: elman, 30 updates"]
     for name in names:
-        (found,) = re.findall(rf"\| {name} \| ([\d.]+) \| ([\d.]+) \|", text)
-        nats, bits = map(float, found)
+        (numbers,) = re.findall(rf"\| {name} \| ([\d.]+) \| ([\d.]+) \|", text)
+        nats, bits = map(float, numbers)
         assert abs(nats - bits * 0.6931) < 0.002

@@ -22,9 +22,9 @@ def test_serving_benchmark_prints_its_measurements() -> None:
     options += ["--clients", "10", "--seconds", "0.2", "--rounds", "1"]
     command = [sys.executable, str(BENCHMARKS / "serving_load.py"), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
-    found = json.loads(done.stdout)
-    assert set(found["statuses"]) == {"200"}
-    assert found["statuses"]["200"] >= 10
-    assert found["ratio"] == found["together"] / found["one_at_a_time"]
-    assert 0 < found["health_ms"]["p50"] <= found["health_ms"]["p99"] <= found["health_ms"]["max"]
-    assert 0 < found["memory_mb"]["before"] <= found["memory_mb"]["most"]
+    result = json.loads(done.stdout)
+    assert set(result["statuses"]) == {"200"}
+    assert result["statuses"]["200"] >= 10
+    assert result["ratio"] == result["together"] / result["one_at_a_time"]
+    assert 0 < result["health_ms"]["p50"] <= result["health_ms"]["p99"] <= result["health_ms"]["max"]
+    assert 0 < result["memory_mb"]["before"] <= result["memory_mb"]["most"]

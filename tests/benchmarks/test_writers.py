@@ -22,13 +22,13 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a function that imports the benchmark with the given command-line options."""
+    """Return a function that imports the benchmark with these command-line options."""
 
-    def given(*options: str) -> Any:
+    def import_bench(*options: str) -> Any:
         monkeypatch.setattr(sys, "argv", ["sampling_speed.py", *options])
         return importlib.import_module("sampling_speed")
 
-    return given
+    return import_bench
 
 
 @pytest.mark.torch

@@ -45,7 +45,7 @@ def test_missing_package_error_has_the_install_command(
 def test_folders_state_dicts_and_imports_need_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("onnx", "scipy", "torch"):
         without(monkeypatch, package)
-    monkeypatch.setattr(optional_dependencies, "require", lambda *_: pytest.fail("a package was wanted"))
+    monkeypatch.setattr(optional_dependencies, "require", lambda *_: pytest.fail("a package was required"))
     for format in ("folder", "torch"):
         assert same(recurra.import_model(recurra.export(small(), format, format=format)), small())
 

@@ -100,8 +100,8 @@ def tensors(**changes: Any) -> Callable[[Path], None]:
     """Return a function that replaces tensors of an exported folder; two underscores in a name represent a dot."""
 
     def build(path: Path) -> None:
-        found = load_file(path / "model.safetensors") | {n.replace("__", "."): a for n, a in changes.items()}
-        save_file(found, path / "model.safetensors")
+        result = load_file(path / "model.safetensors") | {n.replace("__", "."): a for n, a in changes.items()}
+        save_file(result, path / "model.safetensors")
 
     return build
 
@@ -161,7 +161,7 @@ def test_empty_folder_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("metadata", "words"),
     [
         ("[", "is not the config of an exported model: Expecting value"),
         ("{}", "is not the config of an exported model: 'bytes'"),
@@ -173,8 +173,8 @@ def test_empty_folder_is_an_error(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_invalid_metadata_is_an_error(tmp_path: Path, told: str, words: str) -> None:
+def test_invalid_metadata_is_an_error(tmp_path: Path, metadata: str, words: str) -> None:
     path = exported(tmp_path, "torch")
-    save_file(load_file(path), path, metadata={folder.EXPORT_KEY: told})
+    save_file(load_file(path), path, metadata={folder.EXPORT_KEY: metadata})
     with pytest.raises(RecurraError, match=re.escape(words)):
         recurra.import_model(path)

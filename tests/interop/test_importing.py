@@ -58,8 +58,8 @@ def test_activation_is_an_option_of_the_import(tmp_path: Path) -> None:
     config = ModelConfig(activation="relu", hidden_size=5)
     save_file(to_state(config, small(config).parameters), tmp_path / "a.safetensors")
     (tmp_path / "ids.json").write_text('"\\n abcé—😀"', encoding="utf-8")
-    found = recurra.import_model(tmp_path / "a.safetensors", vocabulary=tmp_path / "ids.json", activation="relu")
-    assert same(found, small(config))
+    imported = recurra.import_model(tmp_path / "a.safetensors", vocabulary=tmp_path / "ids.json", activation="relu")
+    assert same(imported, small(config))
     assert (
         recurra.import_model(tmp_path / "a.safetensors", vocabulary=tmp_path / "ids.json").config.activation == "tanh"
     )

@@ -44,13 +44,13 @@ def test_pytorch_computes_the_same_log_p_of_10000_characters(config: ModelConfig
     rnn, output = module_of(config, K), torch.nn.Linear(config.hidden_size, K)
     parts: dict[str, dict[str, Any]] = {"rnn": {}, "output": {}}
     for name, tensor in tensors.items():
-        module, _, own = name.partition(".")
-        parts[module][own] = tensor
+        module, _, local_name = name.partition(".")
+        parts[module][local_name] = tensor
     assert str(rnn.load_state_dict(parts["rnn"], strict=True)) == "<All keys matched successfully>"
     assert str(output.load_state_dict(parts["output"], strict=True)) == "<All keys matched successfully>"
-    found, ours = log_probabilities(rnn, output, bible_ids()[:-1], K), bible_log_probabilities(config)
-    assert found.shape == ours.shape == (10_000, K)
-    np.testing.assert_allclose(found, ours, rtol=0, atol=1e-5)
+    result, expected = log_probabilities(rnn, output, bible_ids()[:-1], K), bible_log_probabilities(config)
+    assert result.shape == expected.shape == (10_000, K)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
@@ -68,8 +68,8 @@ def test_code_of_the_model_card_runs(config: ModelConfig, tmp_path: Path) -> Non
         os.chdir(here)
     module, K = names["model"], len(model.vocabulary)
     assert list(names["vocabulary"].values()) == list(range(K))
-    found = log_probabilities(module["rnn"], module["output"], bible_ids()[:-1], K)
-    np.testing.assert_allclose(found, bible_log_probabilities(config), rtol=0, atol=1e-5)
+    result = log_probabilities(module["rnn"], module["output"], bible_ids()[:-1], K)
+    np.testing.assert_allclose(result, bible_log_probabilities(config), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("is_bytes", [False, True])
@@ -114,8 +114,8 @@ def test_network_of_another_program_is_imported(config: ModelConfig, tmp_path: P
     torch.manual_seed(4)
     symbols = "hello wrd\n"
     alphabet = "".join(dict.fromkeys(symbols))
-    theirs = CharRNN(config, len(alphabet), 6)
-    safetensors_torch.save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
+    other = CharRNN(config, len(alphabet), 6)
+    safetensors_torch.save_file(other.state_dict(), tmp_path / "theirs.safetensors")
     (tmp_path / "ids.json").write_text(f"{ {character: i for i, character in enumerate(alphabet)} }".replace("'", '"'))
     model = recurra.import_model(
         tmp_path / "theirs.safetensors", vocabulary=tmp_path / "ids.json", activation=config.activation
@@ -125,10 +125,10 @@ def test_network_of_another_program_is_imported(config: ModelConfig, tmp_path: P
     text = "held low\nwed hell" * 5
     ids = torch.tensor([alphabet.index(character) for character in text])
     with torch.no_grad():
-        found = theirs.decoder(theirs.layers(theirs.encoder(ids))[0]).log_softmax(-1).numpy()
-    ours = model.reader.log_probabilities(model.vocabulary.encode(text), model.zero_state())[0]
+        result = other.decoder(other.layers(other.encoder(ids))[0]).log_softmax(-1).numpy()
+    expected = model.reader.log_probabilities(model.vocabulary.encode(text), model.zero_state())[0]
     order = [alphabet.index(character) for character in model.vocabulary.symbols]
-    np.testing.assert_allclose(ours, found[:, order], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(expected, result[:, order], rtol=0, atol=1e-5)
 
 
 def test_load_and_save_in_pytorch_gives_same_bits(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ def test_numbers_are_read_column_by_column() -> None:
 
 
 def test_numbers_of_other_types_in_small_elements() -> None:
-    small = struct.pack("<HH", 1, 2) + bytes([255, 7, 0, 0])  # int8, two of them, in the place of the length
-    found = read(matrix(8, (2, 1), "A", small))["A"]
-    assert found.tolist() == [[-1], [7]]
+    small = struct.pack("<HH", 1, 2) + bytes([255, 7, 0, 0])  # two int8 numbers in place of the length
+    result = read(matrix(8, (2, 1), "A", small))["A"]
+    assert result.tolist() == [[-1], [7]]
 
 
 @pytest.mark.parametrize(("kind", "encoding"), [(16, "utf-8"), (17, "utf-16-le"), (18, "utf-32-le"), (4, "utf-16-le")])
@@ -40,12 +40,12 @@ def test_characters_of_each_encoding(kind: int, encoding: str) -> None:
 
 
 def test_structs_and_other_variables() -> None:
-    found = read(
+    result = read(
         struct_of("RNN", {"W": numbers("", A), "s": struct_of("", {"x": characters("", "y")})}), numbers("B", A)
     )
-    assert found.keys() == {"RNN", "B"}
-    np.testing.assert_array_equal(found["RNN"]["W"], A)
-    assert found["RNN"]["s"] == {"x": "y"}
+    assert result.keys() == {"RNN", "B"}
+    np.testing.assert_array_equal(result["RNN"]["W"], A)
+    assert result["RNN"]["s"] == {"x": "y"}
 
 
 def test_compressed_elements_with_the_lengths_of_octave() -> None:
@@ -68,8 +68,8 @@ def test_big_endian_files() -> None:
     data[124:128] = b"\x01\x00MI"
     body = struct.pack(">II", 6, 8) + struct.pack(">II", 6, 0) + struct.pack(">IIii", 5, 8, 1, 2)
     body += struct.pack(">HH", 1, 1) + b"A\0\0\0" + struct.pack(">IIdd", 9, 16, 1.5, -2.5)
-    found = mat_file.variables(bytes(data) + struct.pack(">II", 14, len(body)) + body, "a.mat")
-    assert found["A"].tolist() == [[1.5, -2.5]]
+    result = mat_file.variables(bytes(data) + struct.pack(">II", 14, len(body)) + body, "a.mat")
+    assert result["A"].tolist() == [[1.5, -2.5]]
 
 
 WRONG = [
@@ -115,7 +115,7 @@ def test_deeply_nested_structs_are_an_error() -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        matrix(CELL, (2**27, 1), "RNN", b""),  # with which SciPy fills a gigabyte
+        matrix(CELL, (2**27, 1), "RNN", b""),  # SciPy allocates a gigabyte for it
         struct_of("RNN", {"a" * i: numbers("", A) for i in range(30)}, (2**27, 1)),
         element(15, zlib.compress(matrix(6, (2**27, 1), "A", element(9, bytes(2**28))), 9)),
         element(15, zlib.compress(bytes(2**28), 9)) * 9,

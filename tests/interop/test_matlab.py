@@ -22,7 +22,7 @@ from recurra.text.vocabulary import Vocabulary
 
 COURSE = ModelConfig(hidden_size=24)
 MODEL = small()
-FIELDS = {name: MODEL.parameters[own].astype(float) for name, own in matlab.FIELDS.items()}
+FIELDS = {name: MODEL.parameters[parameter].astype(float) for name, parameter in matlab.FIELDS.items()}
 FIELDS |= {name: FIELDS[name][:, np.newaxis] for name in ("b", "c")}
 OCTAVE = shutil.which("octave-cli")
 
@@ -50,14 +50,14 @@ def test_mat_export_and_import_gives_same_bits(tmp_path: Path, vocabulary: Vocab
     model = make(ModelConfig(hidden_size=5), vocabulary)
     path = recurra.export(model, tmp_path / "a.mat", format="matlab")
     assert same(recurra.import_model(path), model)
-    assert path.read_bytes() == matlab.to_bytes(model)  # there is no date in it
+    assert path.read_bytes() == matlab.to_bytes(model)  # the file has no date
 
 
 def test_scipy_computes_the_same_log_p_of_10000_characters(tmp_path: Path) -> None:
     scipy_io()
     path = recurra.export(of_bible(COURSE), tmp_path / "a.mat", format="matlab")
-    found = scipy_io().loadmat(path, simplify_cells=True)
-    U, W, V, b, c = (found["RNN"][name] for name in "UWVbc")
+    variables = scipy_io().loadmat(path, simplify_cells=True)
+    U, W, V, b, c = (variables["RNN"][name] for name in "UWVbc")
     assert all(array.dtype == np.float64 for array in (U, W, V, b, c))
     h, logs = np.zeros(len(W)), []
     for x in bible_ids()[:-1]:
@@ -65,18 +65,18 @@ def test_scipy_computes_the_same_log_p_of_10000_characters(tmp_path: Path) -> No
         o = V @ h + c
         logs.append(o - np.log(np.exp(o).sum()))
     np.testing.assert_allclose(logs, bible_log_probabilities(COURSE), rtol=0, atol=1e-5)
-    assert "".join(map(chr, found["code_points"].astype(int))) == of_bible(COURSE).vocabulary.symbols
+    assert "".join(map(chr, variables["code_points"].astype(int))) == of_bible(COURSE).vocabulary.symbols
 
 
 def test_fields_are_double_columns_and_book_chars_are_ascii(tmp_path: Path) -> None:
     scipy_io()
     path = recurra.export(make(ModelConfig(hidden_size=5), Vocabulary.of("\nabc")), tmp_path / "a.mat", format="matlab")
-    found = scipy_io().loadmat(path)
-    struct = found["RNN"][0, 0]
+    variables = scipy_io().loadmat(path)
+    struct = variables["RNN"][0, 0]
     shapes = {name: struct[name].shape for name in "UWVbc"}
     assert shapes == {"U": (5, 4), "W": (5, 5), "V": (4, 5), "b": (5, 1), "c": (4, 1)}
-    assert found["code_points"].shape == (4, 1)
-    assert found["book_chars"][0] == "\nabc"
+    assert variables["code_points"].shape == (4, 1)
+    assert variables["book_chars"][0] == "\nabc"
     assert "book_chars" not in scipy_io().loadmat(recurra.export(MODEL, tmp_path / "b.mat", format="matlab"))
 
 
@@ -206,8 +206,8 @@ def test_octave_computes_the_same_log_p_of_10000_characters(tmp_path: Path) -> N
     ids = bible_ids()
     (tmp_path / "text").write_text(of_bible(COURSE).vocabulary.decode(ids), encoding="utf-8")
     printed = octave(tmp_path, "sample_kjv(0, fileread('text'))")
-    ours = bible_log_probabilities(COURSE)[np.arange(10_000), ids[1:]]
-    np.testing.assert_allclose([float(line) for line in printed.split()], ours, rtol=0, atol=1e-5)
+    expected = bible_log_probabilities(COURSE)[np.arange(10_000), ids[1:]]
+    np.testing.assert_allclose([float(line) for line in printed.split()], expected, rtol=0, atol=1e-5)
 
 
 def test_octave_samples_a_memorized_text(tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ def test_octave_samples_bytes(tmp_path: Path) -> None:
     text = "é and é"
     printed = octave(tmp_path, f"sample_b(0, '{text}')")
     ids = model.vocabulary.encode(model.vocabulary.spell(text)).astype(np.int64)
-    ours = model.reader.log_probabilities(ids[:-1], model.zero_state())[0][np.arange(len(ids) - 1), ids[1:]]
-    np.testing.assert_allclose([float(line) for line in printed.split()], ours, rtol=0, atol=1e-5)
+    expected = model.reader.log_probabilities(ids[:-1], model.zero_state())[0][np.arange(len(ids) - 1), ids[1:]]
+    np.testing.assert_allclose([float(line) for line in printed.split()], expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("level", ["-v6", "-v7"])

@@ -60,7 +60,7 @@ def test_markdown_in_names_is_escaped() -> None:
     text = card(Origin(small(), name, {"text": name}))
     assert "\x1b" not in text
     lines = [line for line in text.splitlines() if "script" in line]
-    assert len(lines) == 2  # the title and the row
+    assert len(lines) == 2  # the title, and the row of the table
     assert all("\\<script\\>\\|\\`\\[x\\](http://x)" in line and "\\{code\\}" in line for line in lines)
 
 

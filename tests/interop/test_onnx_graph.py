@@ -31,17 +31,17 @@ def zeros(config: ModelConfig, batch: int = 1) -> dict[str, Any]:
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_onnxruntime_computes_the_same_log_p_of_10000_characters(config: ModelConfig) -> None:
     run = session(of_bible(config))
-    found, *_ = run.run(None, {"ids": bible_ids()[:-1, np.newaxis], **zeros(config)})
-    ours = bible_log_probabilities(config)
-    assert found.shape == (10_000, 1, len(of_bible(config).vocabulary))
-    np.testing.assert_allclose(found[:, 0], ours, rtol=0, atol=1e-5)
-    assert np.ptp(ours, axis=0).min() > 0.1  # it depends on what was read
+    result, *_ = run.run(None, {"ids": bible_ids()[:-1, np.newaxis], **zeros(config)})
+    expected = bible_log_probabilities(config)
+    assert result.shape == (10_000, 1, len(of_bible(config).vocabulary))
+    np.testing.assert_allclose(result[:, 0], expected, rtol=0, atol=1e-5)
+    assert np.ptp(expected, axis=0).min() > 0.1  # the numbers depend on the text
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_parts_with_carried_state_equal_the_whole_text(config: ModelConfig) -> None:
     run = session(of_bible(config))
-    ids = bible_ids()[:90].reshape(3, 30).T  # three texts side by side
+    ids = bible_ids()[:90].reshape(3, 30).T  # three texts in parallel
     whole, *last = run.run(None, {"ids": ids, **zeros(config, 3)})
     state, parts = zeros(config, 3), []
     for start, stop in ((0, 1), (1, 2), (2, 17), (17, 30)):
@@ -52,8 +52,8 @@ def test_parts_with_carried_state_equal_the_whole_text(config: ModelConfig) -> N
     for field, end in zip(state.values(), last, strict=True):
         np.testing.assert_allclose(field, end, rtol=0, atol=1e-6)
     model = of_bible(config)
-    ours, ended = model.reader.log_probabilities(ids, model.zero_state(3))
-    np.testing.assert_allclose(whole, ours, rtol=0, atol=1e-5)
+    expected, ended = model.reader.log_probabilities(ids, model.zero_state(3))
+    np.testing.assert_allclose(whole, expected, rtol=0, atol=1e-5)
     for end, field in zip(last, ended, strict=True):
         assert end.shape == (config.layers, 3, H)
         np.testing.assert_allclose(end, field, rtol=0, atol=1e-5)
@@ -77,9 +77,9 @@ def test_file_is_valid_and_has_metadata() -> None:
 def test_model_of_bytes_has_256_symbols() -> None:
     model = make(ModelConfig(cell="lstm", hidden_size=5), Vocabulary.bytes())
     ids = np.arange(256)[:, np.newaxis]
-    found, *_ = session(model).run(None, {"ids": ids, **zeros(model.config)})
-    ours = model.reader.log_probabilities(ids[:, 0], model.zero_state())[0]
-    np.testing.assert_allclose(found[:, 0], ours, rtol=0, atol=1e-5)
+    result, *_ = session(model).run(None, {"ids": ids, **zeros(model.config)})
+    expected = model.reader.log_probabilities(ids[:, 0], model.zero_state())[0]
+    np.testing.assert_allclose(result[:, 0], expected, rtol=0, atol=1e-5)
 
 
 def test_equal_models_give_equal_files() -> None:

@@ -88,10 +88,10 @@ def test_invalid_metadata_is_ignored(tmp_path: Path, table: dict[str, Any]) -> N
 def test_name_of_a_text_is_escaped_and_short(tmp_path: Path) -> None:
     text = {"name": "\x1b[2J" + "x" * 9999, "characters": 5, "sha256": "\x1b" * 999}
     tensor_file.write(tmp_path / "a", small().tensors(), small().metadata() | {"text": text})
-    said = origin_of(tmp_path / "a").facts["text"]
-    assert said.startswith("\\x1b[2Jx")
-    assert "\x1b" not in said
-    assert len(said) < 400
+    fact = origin_of(tmp_path / "a").facts["text"]
+    assert fact.startswith("\\x1b[2Jx")
+    assert "\x1b" not in fact
+    assert len(fact) < 400
 
 
 def test_path_without_a_model_is_an_error(tmp_path: Path) -> None:

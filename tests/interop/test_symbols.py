@@ -31,9 +31,9 @@ WAYS: list[Any] = [
 
 @pytest.mark.parametrize("value", WAYS, ids=str)
 def test_every_form_of_a_vocabulary_gives_the_same_symbols(value: Any) -> None:
-    found = from_json(json.dumps(value).encode(), "ids.json")
-    assert found.points.tolist() == [ord(character) for character in ORDER]
-    assert not found.is_bytes
+    result = from_json(json.dumps(value).encode(), "ids.json")
+    assert result.points.tolist() == [ord(character) for character in ORDER]
+    assert not result.is_bytes
 
 
 def test_digits_are_characters() -> None:
@@ -99,6 +99,6 @@ def test_vocabulary_of_another_size_is_an_error(points: list[int], words: str) -
 def test_vocab_json_is_read_again() -> None:
     for vocabulary in (small().vocabulary, Vocabulary.bytes()):
         data = json.dumps(to_json(vocabulary)).encode()
-        found = from_json(data, "vocab.json", is_bytes=vocabulary.is_bytes)
-        assert found.points.tolist() == vocabulary.code_points.tolist()
-        assert found.is_bytes == vocabulary.is_bytes
+        result = from_json(data, "vocab.json", is_bytes=vocabulary.is_bytes)
+        assert result.points.tolist() == vocabulary.code_points.tolist()
+        assert result.is_bytes == vocabulary.is_bytes

@@ -29,9 +29,7 @@ def test_state_dict_and_back_gives_same_bits(config: ModelConfig) -> None:
     assert network.parameters.keys() == parameters.keys()
     for name, array in parameters.items():
         assert network.parameters[name].tobytes() == array.tobytes(), name
-    assert any(
-        np.signbit(array[array == 0]).any() for array in parameters.values()
-    )  # a zero with a sign was among them
+    assert any(np.signbit(array[array == 0]).any() for array in parameters.values())  # the test includes -0.0
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
@@ -42,9 +40,9 @@ def test_tensors_have_the_names_and_shapes_of_pytorch(config: ModelConfig) -> No
         expected[f"rnn.weight_ih_l{layer}"] = (rows, H if layer else K)
         expected[f"rnn.weight_hh_l{layer}"] = (rows, H)
         expected[f"rnn.bias_ih_l{layer}"] = expected[f"rnn.bias_hh_l{layer}"] = (rows,)
-    found = to_state(config, small(config).parameters)
-    assert {name: array.shape for name, array in found.items()} == expected
-    assert all(array.dtype == np.float32 for array in found.values())
+    result = to_state(config, small(config).parameters)
+    assert {name: array.shape for name, array in result.items()} == expected
+    assert all(array.dtype == np.float32 for array in result.values())
 
 
 def test_second_bias_is_zero_except_gate_n_of_gru() -> None:
@@ -60,12 +58,12 @@ def test_biases_are_summed_except_gate_n_of_gru(config: ModelConfig) -> None:
     tensors = state(config)
     draw = np.random.default_rng(3)
     first, second = (draw.normal(size=len(tensors["rnn.bias_ih_l0"])).astype(np.float32) for _ in range(2))
-    found = from_state(tensors | {"rnn.bias_ih_l0": first, "rnn.bias_hh_l0": second}).parameters
+    result = from_state(tensors | {"rnn.bias_ih_l0": first, "rnn.bias_hh_l0": second}).parameters
     added = first + second
     if config.cell == "gru":
         added[2 * H :] = first[2 * H :]
-        np.testing.assert_array_equal(found["layers.0.b_n"], second[2 * H :])
-    np.testing.assert_array_equal(found["layers.0.b"], added)
+        np.testing.assert_array_equal(result["layers.0.b_n"], second[2 * H :])
+    np.testing.assert_array_equal(result["layers.0.b"], added)
 
 
 @pytest.mark.parametrize(
@@ -74,25 +72,25 @@ def test_biases_are_summed_except_gate_n_of_gru(config: ModelConfig) -> None:
 )
 def test_modules_may_have_any_name(recurrent: str, projection: str) -> None:
     renamed = {n.replace("rnn.", recurrent).replace("output.", projection): t for n, t in state().items()}
-    found = from_state(renamed).parameters
-    assert {name: array.tobytes() for name, array in found.items()} == {
+    result = from_state(renamed).parameters
+    assert {name: array.tobytes() for name, array in result.items()} == {
         name: array.tobytes() for name, array in small(LSTM).parameters.items()
     }
 
 
 def test_missing_biases_are_zero() -> None:
-    found = from_state({name: array for name, array in state().items() if "bias" not in name}).parameters
-    assert not any(found[name].any() for name in ("layers.0.b", "layers.1.b", "c"))
-    assert found["V"].any()
+    result = from_state({name: array for name, array in state().items() if "bias" not in name}).parameters
+    assert not any(result[name].any() for name in ("layers.0.b", "layers.1.b", "c"))
+    assert result["V"].any()
 
 
 def test_embedding_is_multiplied_into_the_first_layer() -> None:
     tensors = state()
     draw = np.random.default_rng(5)
     embedding, weight = draw.normal(size=(K, 3)), draw.normal(size=(20, 3))
-    found = from_state(tensors | {"encoder.weight": embedding, "rnn.weight_ih_l0": weight}).parameters
-    np.testing.assert_allclose(found["layers.0.U"], weight @ embedding.T, rtol=1e-6)
-    np.testing.assert_array_equal(found["layers.1.U"], tensors["rnn.weight_ih_l1"])
+    result = from_state(tensors | {"encoder.weight": embedding, "rnn.weight_ih_l0": weight}).parameters
+    np.testing.assert_allclose(result["layers.0.U"], weight @ embedding.T, rtol=1e-6)
+    np.testing.assert_array_equal(result["layers.1.U"], tensors["rnn.weight_ih_l1"])
 
 
 def test_ambiguous_modules_need_names() -> None:
@@ -119,9 +117,9 @@ def test_several_recurrent_networks_need_a_name() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 def test_other_float_types_are_rounded(dtype: type) -> None:
     tensors = {name: array.astype(dtype) for name, array in state().items()}
-    found = from_state(tensors).parameters
-    assert all(array.dtype == np.float32 for array in found.values())
-    np.testing.assert_array_equal(found["V"], tensors["output.weight"].astype(np.float32))
+    result = from_state(tensors).parameters
+    assert all(array.dtype == np.float32 for array in result.values())
+    np.testing.assert_array_equal(result["V"], tensors["output.weight"].astype(np.float32))
 
 
 def without(name: str) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _refused(path: Path, head: bytes) -> Unsupported | None:
         if head.startswith(magic, at):
             return kind
     checks = (_zip, _pickle, _array, _text, _by_name)
-    return next((kind for check in checks if (kind := check(path, head))), None)
+    return next((unsupported for check in checks if (unsupported := check(path, head))), None)
 
 
 def hint_for(path: Path, kind: Unsupported) -> str:

@@ -50,8 +50,8 @@ With recurra: `recurra import FOLDER -o model.safetensors`, then `recurra sample
 | `config.json` | the settings and sizes of the network |
 | `vocab.json` | {symbols} |
 
-The network reads one-hot vectors of shape (time, vocabulary). Start a text from a zero state and {start}.{reset}
-The `log_softmax` of `output` is the log-probability of each possible next symbol.
+The network reads one-hot vectors of shape (time, vocabulary). To start a text, set the state to zero and read
+{start}.{reset} The `log_softmax` of `output` is the log-probability of each possible next symbol.
 
 ## Limits
 
