@@ -1,4 +1,4 @@
-"""What stands in the report of copied passages, also where a file tells nonsense."""
+"""The section of copied passages, with valid and with invalid data."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def test_long_copies_are_marked_and_listed(make_run: MakeRun) -> None:
     marked = passage(TEXT, COPIED)
     assert "And so <mark>the fox and the crow &lt;b&gt;</mark> went home" in marked
     section = copies_section(load(make_run(best_sample=TEXT, final_sample=TEXT, copied={"best_sample": COPIED})))
-    for part in ("12,345", "99", "Copied by the best model", "25%", "100%"):
+    for part in ("12,345", "99", "Longest passages copied by the best model", "25%", "100%"):
         assert part in section
     assert "final model" not in section
 
 
-def test_two_models_that_wrote_the_same_are_told_once(make_run: MakeRun) -> None:
+def test_models_with_the_same_text_have_one_table(make_run: MakeRun) -> None:
     both = {"best_sample": COPIED, "final_sample": COPIED}
     assert "final model" not in copies_section(load(make_run(best_sample=TEXT, final_sample=TEXT, copied=both)))
     assert "final model" in copies_section(load(make_run("other", best_sample=TEXT, copied=both)))
 
 
-def test_copies_that_overlap_are_marked_side_by_side() -> None:
+def test_overlapping_copies_are_marked_without_overlap() -> None:
     first, second = "abcdefghijklmnopqrstuvwxyz"[:22], "abcdefghijklmnopqrstuvwxyz"[4:26]
     rows = [{"start": 4, "text": second}, {"start": 0, "text": first}]
     marked = passage("abcdefghijklmnopqrstuvwxyz", {"passages": rows})
@@ -46,17 +46,17 @@ def test_copies_that_overlap_are_marked_side_by_side() -> None:
 @pytest.mark.parametrize(
     "copied",
     [
-        {"passages": [{"start": 3, "text": "not what stands there, by no means"}]},
+        {"passages": [{"start": 3, "text": "a passage that the text does not contain"}]},
         {"passages": [{"start": -1, "text": COPY}, {"start": 1e300, "text": COPY}, {"start": "7", "text": COPY}]},
         {"passages": [7, None, {"start": 7}, {"text": COPY}]},
         {"passages": "many"},
         {},
     ],
 )
-def test_nonsense_marks_nothing(copied: dict[str, object], make_run: MakeRun) -> None:
+def test_invalid_copies_mark_nothing(copied: dict[str, object], make_run: MakeRun) -> None:
     assert "<mark>" not in passage(TEXT, copied)
     copies_section(load(make_run(best_sample=TEXT, copied={"best_sample": copied | {"novel_ngrams": [1]}})))
 
 
-def test_a_run_that_has_not_ended_says_so(make_run: MakeRun) -> None:
-    assert "looked for when the run ends" in copies_section(load(make_run()))
+def test_unfinished_run_has_no_copies(make_run: MakeRun) -> None:
+    assert "the search for copied passages runs when the training ends" in copies_section(load(make_run()))

@@ -1,4 +1,4 @@
-"""The figures: what they draw, that they repeat to the byte, and what they refuse."""
+"""The figures: their content, equal bytes for equal runs, and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIGNATURES = {"pdf": b"%PDF", "png": b"\x89PNG", "svg": b"<?xml"}
 
 
 @pytest.mark.parametrize("kind", ["pdf", "png", "svg"])
-def test_the_same_run_gives_the_same_bytes(make_run: MakeRun, tmp_path: Path, kind: str) -> None:
+def test_same_run_gives_same_figure_bytes(make_run: MakeRun, tmp_path: Path, kind: str) -> None:
     folder = make_run()
     first = write_figures([folder], tmp_path / "a", kind)
     second = write_figures([folder], tmp_path / "b", kind)
@@ -31,7 +31,7 @@ def test_the_same_run_gives_the_same_bytes(make_run: MakeRun, tmp_path: Path, ki
         assert one.read_bytes() == other.read_bytes()
 
 
-def test_the_users_settings_neither_change_a_figure_nor_are_changed(make_run: MakeRun, tmp_path: Path) -> None:
+def test_figures_ignore_and_keep_matplotlib_settings(make_run: MakeRun, tmp_path: Path) -> None:
     folder = make_run()
     before = write_figures([folder], tmp_path / "a", "svg")[0].read_bytes()
     with mpl.rc_context({"lines.linewidth": 9.0, "font.size": 30.0}):
@@ -39,24 +39,24 @@ def test_the_users_settings_neither_change_a_figure_nor_are_changed(make_run: Ma
         assert mpl.rcParams["font.size"] == 30.0
 
 
-def test_another_format_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+def test_unknown_figure_format_is_an_error(make_run: MakeRun, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="`format` must be one of pdf, png, svg; got 'gif'"):
         write_figures([make_run()], tmp_path, "gif")
 
 
-def test_a_run_without_data_has_nothing_to_draw(make_run: MakeRun, tmp_path: Path) -> None:
+def test_figures_of_a_run_without_data_are_an_error(make_run: MakeRun, tmp_path: Path) -> None:
     folder = make_run(without=("metrics.jsonl", "summary.json"))
     with pytest.raises(ModelError, match="there is nothing to draw"):
         write_figures([folder], tmp_path)
 
 
-def test_a_place_that_cannot_be_written(make_run: MakeRun, tmp_path: Path) -> None:
+def test_unwritable_figure_path_is_an_error(make_run: MakeRun, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write `.*smooth-loss\.pdf`: "):
         write_figures([make_run()], tmp_path / "file")
 
 
-def test_axes_and_marks_of_one_run(make_run: MakeRun) -> None:
+def test_smooth_loss_figure_has_axes_and_marks(make_run: MakeRun) -> None:
     with style(PAPER, "t"):
         figure = draw_smooth_loss([load(make_run())], PAPER)
     assert figure is not None
@@ -68,7 +68,7 @@ def test_axes_and_marks_of_one_run(make_run: MakeRun) -> None:
     assert above.get_xlim() == below.get_xlim()
 
 
-def test_held_out_scores_are_drawn_in_the_units_of_the_loss(make_run: MakeRun) -> None:
+def test_held_out_losses_have_the_unit_of_the_smooth_loss(make_run: MakeRun) -> None:
     run = load(make_run())
     scored = [record._replace(validation=2.5) if record.update == 4000 else record for record in run.records]
     with style(PAPER, "t"):
@@ -78,7 +78,7 @@ def test_held_out_scores_are_drawn_in_the_units_of_the_loss(make_run: MakeRun) -
     assert np.asarray(line.get_ydata()).tolist() == [2.5 * 25]
 
 
-def test_runs_of_different_units_are_drawn_per_character(make_run: MakeRun) -> None:
+def test_runs_of_different_units_are_drawn_in_nats_per_character(make_run: MakeRun) -> None:
     small = make_run("small")
     (small / "run.toml").write_text((small / "run.toml").read_text().replace('"classic"', '"small"'))
     with style(PAPER, "t"):
@@ -90,7 +90,7 @@ def test_runs_of_different_units_are_drawn_per_character(make_run: MakeRun) -> N
     assert np.asarray(first.get_ydata())[-1] * 25 == pytest.approx(np.asarray(second.get_ydata())[-1])
 
 
-def test_a_run_of_one_record_is_drawn(make_run: MakeRun) -> None:
+def test_run_with_one_record_is_drawn(make_run: MakeRun) -> None:
     run = load(make_run(updates=100, best_update=100, smooth_loss=90.0, best_smooth_loss=90.0))
     with style(PAPER, "t"):
         figure = draw_smooth_loss([type(run)(**vars(run) | {"records": run.records[:1]})], PAPER)
@@ -98,17 +98,17 @@ def test_a_run_of_one_record_is_drawn(make_run: MakeRun) -> None:
     assert "final and lowest 90.00 nats, 5.19 bits" in {text.get_text() for text in figure.axes[0].texts}
 
 
-def test_bars_share_the_baselines_of_one_text(make_run: MakeRun) -> None:
+def test_runs_of_one_text_share_its_baselines(make_run: MakeRun) -> None:
     one, two = load(make_run("one")), load(make_run("two", validation_bits_per_character=3.0))
     labels = [bar.label for bar in bars([one, two])]
     assert labels == [
         *("uniform", "unigram", "gzip −9", "bzip2 −9", "xz −9e"),
-        *("one: last whole epoch", "two: last whole epoch", "two: held-out text"),
+        *("one: last complete epoch", "two: last complete epoch", "two: held-out text"),
     ]
     assert bars([one])[-1].bits == pytest.approx(2.0 / 0.6931471805599453)
 
 
-def test_bars_tell_texts_apart(make_run: MakeRun) -> None:
+def test_bars_of_different_texts_have_different_labels(make_run: MakeRun) -> None:
     other = make_run("other")
     settings = (other / "run.toml").read_text()
     (other / "run.toml").write_text(settings.replace("c0ffee", "decade").replace('"fable"', '"psalms"'))
@@ -117,17 +117,17 @@ def test_bars_tell_texts_apart(make_run: MakeRun) -> None:
     assert "psalms: gzip −9" in labels
 
 
-def test_a_name_of_dollars_and_foreign_letters_is_a_name(make_run: MakeRun) -> None:
+def test_dollar_signs_and_chinese_in_a_name_are_drawn(make_run: MakeRun) -> None:
     runs = [load(make_run("$\\frac$ 漢 <b>")), load(make_run("$"))]
     with style(STAND_IN, "t"):
         figure = draw_bits(runs, STAND_IN)
         assert figure is not None
         drawn = inline(figure, "t", 'a "quoted" <description>')
-    assert "$\\frac$ 漢 &lt;b&gt;: last whole epoch" in drawn
+    assert "$\\frac$ 漢 &lt;b&gt;: last complete epoch" in drawn
     assert 'aria-label="a &quot;quoted&quot; &lt;description&gt;"' in drawn
 
 
-def test_an_inline_figure_takes_its_colors_from_the_page(make_run: MakeRun) -> None:
+def test_inline_figure_uses_colors_of_the_page(make_run: MakeRun) -> None:
     with style(STAND_IN, "t"):
         figure = draw_smooth_loss([load(make_run())], STAND_IN)
         assert figure is not None
@@ -145,7 +145,7 @@ def _record(update: int, smooth: float) -> MetricsLine:
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=300), st.sampled_from([8, 20, 50]))
-def test_decimation_keeps_the_extremes_the_ends_and_the_order(losses: list[float], limit: int) -> None:
+def test_decimation_keeps_extremes_ends_and_order(losses: list[float], limit: int) -> None:
     records = [_record(update, loss) for update, loss in enumerate(losses)]
     kept = decimate(records, limit)
     assert len(kept) <= limit

@@ -1,4 +1,4 @@
-"""Nothing that is not ours becomes markup, and nothing hides."""
+"""Plain strings never become markup, and invisible characters become visible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.formatting import sanitize
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, visible, whole
 
 
-def test_plain_text_is_escaped_and_markup_passes() -> None:
+def test_plain_text_is_escaped_and_markup_is_not() -> None:
     assert tag("p", "a < b", tag("b", "&")) == "<p>a &lt; b<b>&amp;</b></p>"
     assert tag("p", title='"><script>') == '<p title="&quot;&gt;&lt;script&gt;"></p>'
     assert join(["<", Html("<br>")], " ") == "&lt; <br>"
@@ -23,7 +23,7 @@ def test_attribute_names() -> None:
     assert tag("svg", class_="a", aria_label="b") == '<svg class="a" aria-label="b"></svg>'
 
 
-def test_a_table_names_its_columns_and_rows() -> None:
+def test_table_has_header_cells_for_columns_and_rows() -> None:
     made = table("Caption", ["Name", "Value"], [["a", "1"]])
     assert "<caption>Caption</caption>" in made
     assert '<th scope="col">Value</th>' in made
@@ -41,30 +41,30 @@ def test_a_table_names_its_columns_and_rows() -> None:
         ("\udc80", "\\udc80"),
     ],
 )
-def test_an_unsafe_character_is_shown_by_its_code(character: str, sign: str) -> None:
+def test_unsafe_character_becomes_its_code(character: str, sign: str) -> None:
     assert visible(character) == f'<span class="control" title="U+{ord(character):04X}">{sign}</span>'
 
 
-def test_layout_and_letters_stay() -> None:
+def test_white_space_and_letters_are_unchanged() -> None:
     text = "a\n\tb  c é 漢 \u05d0 \u200c"
     assert visible(text) == text
 
 
 @given(st.text())
-def test_what_is_visible_holds_no_live_character(text: str) -> None:
-    shown = visible(text)
-    bare = re.sub(r'<span class="control" title="U\+[0-9A-F]{4,6}">(.*?)</span>', r"\1", shown)
+def test_visible_text_has_no_unsafe_character(text: str) -> None:
+    content = visible(text)
+    bare = re.sub(r'<span class="control" title="U\+[0-9A-F]{4,6}">(.*?)</span>', r"\1", content)
     assert "<" not in bare
     assert sanitize(bare) == bare
-    shown.encode("utf-8")
+    content.encode("utf-8")
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
-def test_what_is_visible_can_be_read_back(text: str) -> None:
+def test_visible_text_unescapes_to_the_original(text: str) -> None:
     assert html.unescape(visible(text)) == text
 
 
-def test_numbers_in_words() -> None:
+def test_format_of_numbers() -> None:
     assert whole(660000) == "660,000"
     assert whole(None) == fixed(None) == power(None) == duration(None) == "–"
     assert fixed(-1.25, 2) == "−1.25"

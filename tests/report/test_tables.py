@@ -1,4 +1,4 @@
-"""The tables and passages of a run as LaTeX and Markdown."""
+"""The tables and texts of a run as LaTeX and Markdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECK = {"cells": {"elman": {"W": {"max_abs_central": 3.1e-9, "max_rel_central":
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run directory with two records and three samples, written by hand."""
+    """A run directory with two records and three samples."""
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "run.toml").write_text('[training]\npreset = "seed"\nsequence_length = 25\n', encoding="utf-8")
@@ -40,13 +40,13 @@ def contents(paths: list[Path]) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in paths}
 
 
-def test_every_part_is_a_file_in_either_format(run: Path, tmp_path: Path) -> None:
+def test_every_part_is_a_file_in_both_formats(run: Path, tmp_path: Path) -> None:
     parts = ["gradients", "losses", "models", "samples", "best"]
     for format, suffix in tables.TABLE_FORMATS.items():
         assert list(contents(tables.write_tables(run, tmp_path / "t", format))) == [f"{part}{suffix}" for part in parts]
 
 
-def test_latex_has_the_numbers_and_every_sign_escaped(run: Path, tmp_path: Path) -> None:
+def test_latex_has_the_numbers_and_escapes_special_characters(run: Path, tmp_path: Path) -> None:
     found = contents(tables.write_tables(run, tmp_path / "t"))
     assert r"W & $3.1 \times 10^{-9}$ & 0 & $2.0 \times 10^{-15}$ \\" in found["gradients.tex"]
     assert r"1,000 & 1.00 & 50.000 & 2.885 \\" in found["losses.tex"]
@@ -63,7 +63,7 @@ def test_latex_has_the_numbers_and_every_sign_escaped(run: Path, tmp_path: Path)
     assert found["samples.tex"].count(r"\begin{quote}") == found["samples.tex"].count(r"\end{quote}") == 3
 
 
-def test_markdown_keeps_the_text_in_a_fence_that_it_cannot_close(run: Path, tmp_path: Path) -> None:
+def test_markdown_fence_is_longer_than_backticks_of_the_text(run: Path, tmp_path: Path) -> None:
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     summary["best_sample"] = "a\n````\nb"
     (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
@@ -74,16 +74,16 @@ def test_markdown_keeps_the_text_in_a_fence_that_it_cannot_close(run: Path, tmp_
     assert widths == {5}
 
 
-def test_an_absent_part_is_left_out(run: Path, tmp_path: Path) -> None:
+def test_part_without_data_is_left_out(run: Path, tmp_path: Path) -> None:
     (run / "summary.json").unlink()
     (run / "samples.jsonl").unlink()
     assert list(contents(tables.write_tables(run, tmp_path / "t"))) == ["losses.tex", "models.tex"]
     (run / "metrics.jsonl").unlink()
-    with pytest.raises(ModelError, match="nothing for a table"):
+    with pytest.raises(ModelError, match="there is no data for a table"):
         tables.write_tables(run, tmp_path / "t")
 
 
-def test_write_report_writes_them_too(run: Path, tmp_path: Path) -> None:
+def test_write_report_writes_tables(run: Path, tmp_path: Path) -> None:
     paths = recurra.write_report(run, tables=tmp_path / "t", table_format="markdown")
     assert [path.name for path in paths] == [
         "report.html",
@@ -103,6 +103,6 @@ def test_write_report_writes_them_too(run: Path, tmp_path: Path) -> None:
         ({"runs": ["a", "b"], "tables": "t"}, "`--tables` writes the tables of one run; got 2 runs"),
     ],
 )
-def test_options_that_make_no_sense(named: dict[str, Any], message: str) -> None:
+def test_contradictory_table_options_are_errors(named: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         recurra.write_report(**{"runs": "nowhere", **named})

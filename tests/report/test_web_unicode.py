@@ -1,4 +1,4 @@
-"""The page's JavaScript and Python read Unicode alike: the same examples by both, in Node.js or in Chromium."""
+"""JavaScript and Python agree on Unicode: both read the same examples, in Node.js or in Chromium."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recurra.text.words import pattern
 from recurra.web.assets import script
 from unicode_examples import EQUIVALENTS, WORDS
 
-_NEW = ("Cn", "Cs")  # no characters, or not yet
+UNASSIGNED = ("Cn", "Cs")  # no characters, or none in this version of Unicode
 Ask = Callable[[str, Any], Any]
 ENTRIES = ["probes.js", "vocabulary.js"]
 MODULES = "\n".join(["globalThis.all = {};", *(f"{{\n{script(e)}\nObject.assign(all, modules);\n}}" for e in ENTRIES)])
@@ -24,7 +24,7 @@ MODULES = "\n".join(["globalThis.all = {};", *(f"{{\n{script(e)}\nObject.assign(
 
 @pytest.fixture(params=["node", pytest.param("chromium", marks=pytest.mark.browser)], scope="module")
 def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    """Return the result of the body of a JavaScript function, which has `all` modules and the argument `rows`."""
+    """Return a function that runs a JavaScript function body, with the modules in `all` and the argument `rows`."""
     if request.param == "node":
         node = shutil.which("node")
         if node is None:
@@ -61,27 +61,29 @@ def test_words(ask: Ask) -> None:
     assert ask(body, [text for text, _ in WORDS]) == [words for _, words in WORDS]
 
 
-def test_every_character_is_part_of_a_word_in_both_or_in_none(ask: Ask) -> None:
-    """Of the characters that both versions of Unicode know, each by itself and after a letter."""
-    texts = [f"{chr(point)} a{chr(point)}" for point in range(0x20000) if unicodedata.category(chr(point)) not in _NEW]
+def test_both_languages_put_the_same_characters_in_words(ask: Ask) -> None:
+    """Compare each character that both versions of Unicode define, alone and after a letter."""
+    texts = [
+        f"{chr(point)} a{chr(point)}" for point in range(0x20000) if unicodedata.category(chr(point)) not in UNASSIGNED
+    ]
     body = """const known = /^[^\\p{Cn}]+$/u;
         return rows.map((text) => (known.test(text) ? all.unicode.wordsOf(text) : null));"""
-    found = ask(body, texts)
-    assert found.count(None) < 100
-    for text, words in zip(texts, found, strict=True):
-        own = [[match.start(), len(match[0])] for match in pattern().finditer(text)]
-        assert words is None or words == own, ascii(text)
+    spans = ask(body, texts)
+    assert spans.count(None) < 100
+    for text, words in zip(texts, spans, strict=True):
+        expected = [[match.start(), len(match[0])] for match in pattern().finditer(text)]
+        assert words is None or words == expected, ascii(text)
 
 
-def test_a_beginning_ends_between_characters(ask: Ask) -> None:
+def test_beginning_ends_between_characters(ask: Ask) -> None:
     rows = [["abc", 2], ["abc", 9], ["ae\u0301x", 2], ["a😀b", 2], ["हिन्दी", 3], ["", 5], ["\u0301", 0]]
-    found = ask("return rows.map(([text, count]) => all.unicode.beginningOf(text, count));", rows)
-    assert found == ["ab", "abc", "a", "a😀", "हि", "", ""]
+    beginnings = ask("return rows.map(([text, count]) => all.unicode.beginningOf(text, count));", rows)
+    assert beginnings == ["ab", "abc", "a", "a😀", "हि", "", ""]
 
 
-def test_the_place_in_the_word_is_known_for_scripts_with_marks(ask: Ask) -> None:
+def test_place_in_the_word_works_for_scripts_with_marks(ask: Ask) -> None:
     body = """const probe = all.probes.probesOf([...rows]).find(({ name }) => name === "the place in the word");
         return probe ? Array.from(probe.values) : null;"""
     values = ask(body, "हिन्दी में")
     assert sorted(values[:6]) == values[:6] != sorted(values)[:6]
-    assert ask(body, "人之初,性本善。") is None, "in no word: nothing to follow"
+    assert ask(body, "人之初,性本善。") is None, "a text without words has no place in a word"

@@ -1,4 +1,4 @@
-"""Which models lie in a report, and what is said where none does."""
+"""The models that a report contains, and the reason if it contains none."""
 
 from __future__ import annotations
 
@@ -24,33 +24,31 @@ def with_model(folder: Path, units: int) -> LanguageModel:
     return model
 
 
-def test_a_small_model_lies_in_the_report(make_run: MakeRun) -> None:
+def test_report_contains_a_small_model(make_run: MakeRun) -> None:
     folder = make_run()
     model = with_model(folder, 20)
     assert inline_model(folder, with_model=False) == (pack(model, None, "model file"), "", "model file")
 
 
-def test_a_large_one_only_where_it_is_asked_for(make_run: MakeRun, tmp_path: Path) -> None:
+def test_report_contains_a_large_model_only_on_request(make_run: MakeRun, tmp_path: Path) -> None:
     folder = make_run()
     model = with_model(folder, 300)
-    words = "Absent: the model has 92,704 parameters, 0.4 MB, and was left out. recurra report with --with-model"
+    words = "the report does not contain the model, which has 92,704 parameters (0.4 MB). To include it, run: "
     assert inline_model(folder, with_model=False).absent.startswith(words)
     assert inline_model(folder, with_model=True).data == pack(model, None, "model file")
     small = write_report([folder], tmp_path / "small.html").stat().st_size
     assert write_report([folder], tmp_path / "large.html", with_model=True).stat().st_size > small + 4 * 92_704 * 4 / 3
 
 
-def test_a_run_without_a_model_says_so(make_run: MakeRun) -> None:
+def test_run_without_a_model_has_a_reason(make_run: MakeRun) -> None:
     assert "has no checkpoint" in inline_model(make_run(), with_model=True).absent
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 100])
-def test_a_damaged_model_is_told_and_the_rest_of_the_report_written(
-    make_run: MakeRun, tmp_path: Path, damage: bytes
-) -> None:
+def test_report_with_a_damaged_model_is_written(make_run: MakeRun, tmp_path: Path, damage: bytes) -> None:
     folder = make_run()
     with_model(folder, 20)
     (folder / "checkpoints" / "best.safetensors").write_bytes(damage)
     text = write_report([folder], tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Absent: `" in text
-    assert "2. The smooth loss" in text
+    assert "Not available: `" in text
+    assert "2. Smooth loss" in text

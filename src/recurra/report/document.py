@@ -1,7 +1,7 @@
-"""The report: one HTML file that holds everything and loads nothing, with one script of ours.
+"""The report: one HTML file that contains everything, with one script, and loads nothing.
 
-One run gives the full report. Several give an overview, with their smooth losses in one figure, and then the
-full report of each. The same folders give the same bytes.
+The report of one run has every section. The report of several runs begins with an overview, which plots their smooth
+losses in one figure; the full report of each run follows. The same run directories give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from recurra.errors import UsageError
 from recurra.io.atomic_write import write_output
 from recurra.network.cells import CELLS
 from recurra.report import interactive
-from recurra.report.figures import draw_bits, draw_smooth_loss, run_bits, text_key
+from recurra.report.figures import HELD_OUT, LAST_EPOCH, draw_bits, draw_smooth_loss, held_out_bits, run_bits, text_key
 from recurra.report.markup import Html, duration, fixed, join, power, table, tag, whole
 from recurra.report.page_parts import drawing, section
 from recurra.report.sections.comparison import comparison_section
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """A section before it is written: its place in the address, its title and its content."""
+    """A section before it is rendered: its anchor, its title and its content."""
 
     anchor: str
     title: str
@@ -44,29 +44,29 @@ class Part(NamedTuple):
 
 
 def write_report(folders: Sequence[Path], output: Path, *, with_model: bool = False) -> Path:
-    """Make the report of one or several run folders and write it to `output`, whole or not at all.
+    """Write the report of one or several run directories to `output`, completely or not at all.
 
-    Small models lie in it, so that it writes by itself; large ones only `with_model`.
+    The report contains a small model, so that it generates text in the browser; a large model only if `with_model`.
 
-    Raises UsageError without any folder, ModelError where a folder is no run or a file in it is broken, and
-    StorageError where `output` cannot be written.
+    Raises UsageError without any directory, ModelError if a directory contains no run or a damaged file, and
+    StorageError if `output` cannot be written.
     """
     if not folders:
-        raise UsageError("a report needs at least one run folder.")
+        raise UsageError("a report needs at least one run directory.")
     runs = [load(folder) for folder in folders]
     models = [inline_model(folder, with_model=with_model) for folder in folders]
     return write_output(Path(output), render(runs, models).encode("utf-8"))
 
 
 def render(runs: Sequence[RunData], models: Sequence[InlinedModel]) -> str:
-    """The page of the runs, with the model of each."""
+    """Return the HTML of the report, with the model of each run."""
     title, body = _single(runs[0], models[0]) if len(runs) == 1 else _several(runs, models)
-    room = files("recurra.report")
-    template = Template((room / "template.html").read_text(encoding="utf-8"))
-    style = asset("palette.css") + (room / "style.css").read_text(encoding="utf-8") + asset("panels.css")
+    directory = files("recurra.report")
+    template = Template((directory / "template.html").read_text(encoding="utf-8"))
+    style = asset("palette.css") + (directory / "style.css").read_text(encoding="utf-8") + asset("panels.css")
     code = script(interactive.ENTRY_SCRIPT)
     page = template.substitute(title=tag("title", title), style=style, body=body, script=code, policy=policy_hash(code))
-    # Characters that UTF-8 has not can only come from names; the passages show theirs as signs.
+    # Only a name can contain a character that UTF-8 cannot encode; passages show it by its code.
     return page.encode("utf-8", "replace").decode()
 
 
@@ -91,7 +91,7 @@ def _single(run: RunData, model: InlinedModel) -> tuple[str, Html]:
 
 
 def _several(runs: Sequence[RunData], models: Sequence[InlinedModel]) -> tuple[str, Html]:
-    title = f"{len(runs)} runs side by side"
+    title = f"Comparison of {len(runs)} runs"
     lead = tag("p", *_several_words(runs), class_="lead")
     links = [
         ("overview", "Overview"),
@@ -124,25 +124,25 @@ def _parts(run: RunData, model: InlinedModel, anchor: str, level: int) -> list[P
         return interactive.panel(name, level + 1)
 
     loss = loss_section(run, f"{anchor}-loss-figure")
-    samples, page = samples_section(run), held_out_section(run)
+    samples, held_out = samples_section(run), held_out_section(run)
     gradients = gradient_section(run)
     if model.data is not None:
-        page = join([panel("surprise"), interactive.print_only(page)])
+        held_out = join([panel("surprise"), interactive.print_only(held_out)])
         gradients = join([gradients, panel("math")])
     parts = [
-        ("ask", "Ask it yourself", interactive.generation_section(model, level + 1)),
-        ("gradients", "1. The gradients", gradients),
+        ("ask", "Try the network", interactive.generation_section(model, level + 1)),
+        ("gradients", "1. Gradient check", gradients),
         (
             "loss",
-            "2. The smooth loss",
+            "2. Smooth loss",
             join([panel("learning"), interactive.print_only(loss)]) if run.records else loss,
         ),
-        ("samples", "3. What it wrote as it learned", join([panel("writes"), samples]) if run.samples else samples),
-        ("models", "4. The final and the best model", models_section(run)),
-        ("copies", "What it has copied", copies_section(run)),
-        ("held-out", "A page that it had not seen", page),
-        ("inside", "Look inside", interactive.neuron_section(model, level + 1)),
-        ("honest", "The honest figures", comparison_section(run, f"{anchor}-bits-figure")),
+        ("samples", "3. Samples during training", join([panel("writes"), samples]) if run.samples else samples),
+        ("models", "4. Final and best model", models_section(run)),
+        ("copies", "Passages copied from the text", copies_section(run)),
+        ("held-out", "Held-out text, character by character", held_out),
+        ("inside", "Inside the network", interactive.neuron_section(model, level + 1)),
+        ("honest", "Comparison with baselines", comparison_section(run, f"{anchor}-bits-figure")),
         ("settings", "Settings, text and machine", settings_section(run)),
     ]
     return [Part(f"{anchor}-{name}", title, content) for name, title, content in parts]
@@ -154,16 +154,16 @@ def _contents(links: Sequence[tuple[str, str]]) -> Html:
 
 
 def heading(run: RunData) -> str:
-    """The title of a run's report."""
-    return f"A network that reads {run.text_name}"
+    """Return the title of the report of a run."""
+    return f"A network trained on {run.text_name}"
 
 
 def _lead(run: RunData) -> list[Html]:
-    """The result in words, the figures to remember, and what is absent."""
-    told = [tag("p", *_words(run), class_="lead")]
+    """Return the result in words, the key figures, and a list of the missing data."""
+    parts = [tag("p", *_words(run), class_="lead")]
     cards = _cards(run)
     if cards:
-        told.append(
+        parts.append(
             tag(
                 "dl",
                 *(tag("div", tag("dt", name), tag("dd", value)) for name, value in cards),
@@ -172,8 +172,8 @@ def _lead(run: RunData) -> list[Html]:
         )
     if run.notes:
         items = (tag("li", note) for note in run.notes)
-        told.append(tag("aside", tag("p", tag("b", "What is absent")), tag("ul", *items), class_="notes"))
-    return told
+        parts.append(tag("aside", tag("p", tag("b", "Missing data")), tag("ul", *items), class_="notes"))
+    return parts
 
 
 def _words(run: RunData) -> list[str]:
@@ -183,19 +183,26 @@ def _words(run: RunData) -> list[str]:
     size = f" of {units} units" if units is not None else ""
     layers = f" in each of {model['layers']} layers" if model.get("layers", 1) != 1 else ""
     length, symbols = number(text, "characters"), number(text, "symbols")
-    about = f" ({whole(length)} characters, {whole(symbols)} different ones)" if length and symbols else ""
-    words: list[str] = [f"A {cell} network{size}{layers} read ", tag("b", run.text_name), about]
-    words.append(" one character at a time and learned to predict the next. ")
+    about = f" ({whole(length)} characters, {whole(symbols)} symbols in the vocabulary)" if length and symbols else ""
+    words: list[str] = [f"This {cell} network{size}{layers} was trained on ", tag("b", run.text_name), about]
+    words.append(" to predict the next character of the text. ")
     if run.final is None:
         return [*words, "No loss has been recorded yet."]
     words += [
-        f"After {whole(run.updates)} updates its smooth loss is ",
+        f"After {whole(run.updates)} updates the smooth loss, a moving average of the training loss, is ",
         tag("b", f"{fixed(run.final.loss, 2)} {run.unit}"),
         f", which is {fixed(run.bits(run.final.loss))} bits per character",
     ]
     if run.lowest is not None and run.lowest.update != run.final.update:
-        words.append(f"; the lowest on the way was {fixed(run.lowest.loss, 2)} at update {whole(run.lowest.update)}")
-    return [*words, ". ", *_verdict_words(run), *_speed_words(run)]
+        words.append(f"; its lowest value was {fixed(run.lowest.loss, 2)} at update {whole(run.lowest.update)}")
+    return [*words, ". ", *_held_out_words(run), *_verdict_words(run), *_speed_words(run)]
+
+
+def _held_out_words(run: RunData) -> list[str]:
+    bits = held_out_bits(run)
+    if bits is None:
+        return []
+    return ["On held-out text the best model needs ", tag("b", f"{fixed(bits)} bits per character"), ". "]
 
 
 def _verdict_words(run: RunData) -> list[str]:
@@ -206,16 +213,16 @@ def _verdict_words(run: RunData) -> list[str]:
     rows = [row for cell in cells.values() if isinstance(cell, dict) for row in cell.values() if isinstance(row, dict)]
     errors = [error for row in rows if (error := number(row, "max_rel_complex")) is not None]
     if check.get("passed") is not True:
-        return ["Its gradients do not all agree with numerical ones. "]
-    within = [" to within a relative error of ", power(max(errors))] if errors else []
-    return ["Its gradients, written by hand, agree with numerical ones", *within, ". "]
+        return ["Not all gradients agree with numerical ones. "]
+    within = ["; the largest relative error is ", power(max(errors))] if errors else []
+    return ["The gradients, derived by hand, agree with numerical ones", *within, ". "]
 
 
 def _speed_words(run: RunData) -> list[str]:
     seconds, rate = number(run.summary, "seconds"), number(run.summary, "updates_per_second")
     if seconds is None or rate is None:
         return []
-    return [f"The training took {duration(seconds)}, {whole(rate)} updates a second."]
+    return [f"The training took {duration(seconds)}, at {whole(rate)} updates per second."]
 
 
 def _cards(run: RunData) -> list[tuple[str, str]]:
@@ -229,13 +236,13 @@ def _cards(run: RunData) -> list[tuple[str, str]]:
 
 
 def _several_words(runs: Sequence[RunData]) -> list[str]:
-    """The run with the lowest figure, where there is one figure that all have: of the same kind, of one text."""
-    measures = [dict(run_bits(run)) for run in runs]
-    shared = [name for name in ("held-out text", "last whole epoch") if all(name in found for found in measures)]
+    """Name the run with the lowest loss, if all runs have a loss of the same kind on the same text."""
+    losses = [dict(run_bits(run)) for run in runs]
+    shared = [label for label in (HELD_OUT, LAST_EPOCH) if all(label in bits for bits in losses)]
     if not shared or len({text_key(run) for run in runs}) > 1:
-        return ["These runs have no measure in common on one text; the table tells what each of them reached."]
-    bits, winner = min((found[shared[0]], run.name) for found, run in zip(measures, runs, strict=True))
-    return ["By the ", shared[0], " the best is ", tag("b", winner), f" with {fixed(bits)} bits per character."]
+        return ["No measure on the same text is common to these runs; the table lists the results of each run."]
+    lowest, best = min((bits[shared[0]], run.name) for bits, run in zip(losses, runs, strict=True))
+    return ["The best run is ", tag("b", best), f": {fixed(lowest)} bits per character ({shared[0]})."]
 
 
 def _overview(runs: Sequence[RunData]) -> list[Html]:
@@ -244,32 +251,33 @@ def _overview(runs: Sequence[RunData]) -> list[Html]:
         "Text",
         "Updates",
         "Final smooth loss",
-        "Lowest",
-        "Last whole epoch, bits",
-        "Held-out, bits",
+        "Lowest smooth loss",
+        "Last complete epoch, bits per character",
+        "Held-out text, bits per character",
     ]
     parts = [table("The runs", header, (_overview_row(run) for run in runs), kind="wide")]
     parts.append(
         tag(
             "p",
-            "Smooth losses are in each run's own unit: nats per 25 characters for preset classic.",
+            "The smooth loss of a run with preset classic is in nats per 25 characters; of another run, in nats per "
+            "character.",
             class_="note",
         )
     )
     names = ", ".join(run.name for run in runs)
     loss = drawing(
-        draw_smooth_loss, runs, "all-loss-figure", f"The smooth losses of {names} over their updates.",
-        tag("b", "Smooth losses. "), "All runs, in full above and from nearer below.",
+        draw_smooth_loss, runs, "all-loss-figure", f"The smooth losses of {names} over the updates.",
+        tag("b", "Smooth losses. "), "Above: the whole range of the losses. Below: the lower part, enlarged.",
     )  # fmt: skip
     bits = drawing(
         draw_bits, runs, "all-bits-figure", f"Bits per character of {names} and of the baselines.",
-        tag("b", "Bits per character. "), "Shorter is better.",
+        tag("b", "Bits per character. "), "A shorter bar is better. Gray bars are baselines without a network.",
     )  # fmt: skip
     return [*parts, *(figure for figure in (loss, bits) if figure is not None)]
 
 
 def _overview_row(run: RunData) -> list[str]:
-    found = dict(run_bits(run))
+    bits = dict(run_bits(run))
     final, lowest = run.final, run.lowest
     return [
         run.name,
@@ -277,6 +285,6 @@ def _overview_row(run: RunData) -> list[str]:
         whole(run.updates),
         fixed(final.loss if final else None, 2),
         fixed(lowest.loss if lowest else None, 2),
-        fixed(found.get("last whole epoch")),
-        fixed(found.get("held-out text")),
+        fixed(bits.get(LAST_EPOCH)),
+        fixed(bits.get(HELD_OUT)),
     ]

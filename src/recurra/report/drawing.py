@@ -1,8 +1,8 @@
 """Draw a figure to bytes: the same bytes for the same data, in colors for paper or for the screen.
 
-In a file the colors are the light palette's. In a page they are variables of its style sheet, so that one
-drawing serves light, dark and print: the drawing is made with stand-in colors, and each is then replaced by
-its variable.
+A file has the colors of the light palette. In a page the colors are variables of the style sheet, so that one drawing
+serves the light page, the dark page and print: the drawing is made with placeholder colors, and then `inline` replaces
+each placeholder with its variable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIGURE_FORMATS = ("pdf", "png", "svg")
 
 
 class Palette(NamedTuple):
-    """Colors by what they are for; `series` tells runs apart, also for color-blind eyes."""
+    """Colors by purpose; color-blind readers can distinguish those in `series`, one for each run."""
 
     ink: str
     muted: str
@@ -45,11 +45,11 @@ PAPER = Palette(
     final="#b3410e",
     series=("#1d5b9e", "#b3410e", "#0f766e", "#7a3fb0", "#8a6a00", "#b02a63"),
 )
-VARIABLES = (  # of the page's style sheet, in the order of `Palette`
+VARIABLES = (  # of the style sheet of the page, in the order of `Palette`
     "--ink", "--muted", "--rule", "--paper", "--lowest", "--final",
     *(f"--series-{number}" for number in range(1, 1 + len(PAPER.series))),
 )  # fmt: skip
-# Colors that nothing else draws with: 0a0b01, 0a0b02, ...
+# Placeholder colors that nothing else uses: 0a0b01, 0a0b02, ...
 _COLORS = tuple(f"#0a0b{number:02x}" for number in range(1, 1 + len(VARIABLES)))
 _SINGLE = len(Palette._fields) - 1
 _DRAWING = threading.RLock()  # Matplotlib's settings and Python's warning filters belong to the whole process
@@ -58,10 +58,10 @@ STAND_IN = Palette._make([*_COLORS[:_SINGLE], _COLORS[_SINGLE:]])
 
 @contextmanager
 def style(palette: Palette, salt: str) -> Iterator[None]:
-    """Matplotlib's own defaults and ours upon them, whatever the user's matplotlibrc says; undone at the end.
-    One thread draws at a time.
+    """Apply the style of the figures to Matplotlib's defaults, without the user's matplotlibrc; restore it at the end.
 
-    `salt` keeps the identifiers of two drawings in one page apart, and makes them the same in every process.
+    One thread draws at a time. `salt` makes the identifiers of each drawing unique in a page, and equal in every
+    process.
     """
     from matplotlib import style as styles
 
@@ -89,18 +89,18 @@ def style(palette: Palette, salt: str) -> Iterator[None]:
         "svg.fonttype": "none",
         "svg.hashsalt": salt,
         "text.color": palette.ink,
-        "text.parse_math": False,  # a run's name may hold dollar signs
+        "text.parse_math": False,  # the name of a run may contain dollar signs
         "xtick.color": palette.muted,
         "ytick.color": palette.muted,
     }
     with _DRAWING, styles.context(["default", settings]), warnings.catch_warnings():
-        # A name in letters that the measuring font lacks: the page shows them in its own font.
+        # Matplotlib's font may lack letters of a name; the page shows them in its own font.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
 
 def as_file(figure: Figure, kind: str) -> bytes:
-    """The figure in one of `FIGURE_FORMATS`, without a date."""
+    """Return the file of a figure in one of `FIGURE_FORMATS`, without a date."""
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[kind]
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
@@ -108,15 +108,15 @@ def as_file(figure: Figure, kind: str) -> bytes:
 
 
 def inline(figure: Figure, salt: str, description: str) -> Html:
-    """The figure, drawn with `STAND_IN`, as an <svg> element with the page's colors and letters."""
+    """Return a figure that was drawn with `STAND_IN` as an <svg> element with the colors and fonts of the page."""
     buffer = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
+    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=no_metadata, transparent=True)
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :]
     for color, variable in zip(_COLORS, VARIABLES, strict=True):
         drawing = drawing.replace(color, f"var({variable})")
-    # The page's own letters; matplotlib measured with DejaVu Sans, which is as wide as any of them or wider.
+    # The fonts of the page; Matplotlib measured the text in DejaVu Sans, which is at least as wide.
     drawing = re.sub(r"font: ([0-9.]+px) [^;\"]*", r"font-size: \1", drawing)
     drawing = _private_names(drawing, salt)
     size = re.search(r'viewBox="[^"]*"', drawing)
@@ -127,7 +127,7 @@ def inline(figure: Figure, salt: str, description: str) -> Html:
 
 
 def _private_names(drawing: str, salt: str) -> str:
-    """Identifiers that are referred to get the drawing's name in front; the others go."""
+    """Prefix the identifiers that a reference uses with `salt`, and remove the others."""
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', drawing))
 
     def renamed(match: re.Match[str]) -> str:

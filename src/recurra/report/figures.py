@@ -1,7 +1,7 @@
 """The figures of a report: the smooth loss over the updates, and bits per character beside the baselines.
 
-Both take any number of runs. Losses stand on the left in nats, as the run sums them (over 25 characters
-for preset classic), and on the right in bits per character: bits = nats / (span · ln 2).
+Both take any number of runs. The left axis has the loss in nats, as the run sums it (over 25 characters for preset
+classic); the right axis has bits per character: bits = nats / (span · ln 2).
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# A run this short has no level part to look at from nearer.
-LONG_RUN = 20
+LONG_RUN_RECORDS = 20  # a run with fewer records has no level part to enlarge
 MAX_EPOCH_LINES = 12
-FIGURE_WIDTH_INCHES = 7.6  # inches
+FIGURE_WIDTH_INCHES = 7.6
+LAST_EPOCH, HELD_OUT = "last complete epoch", "held-out text"  # labels of losses in bits per character
 
 
 def write_figures(folders: Sequence[Path], directory: Path, format: str = "pdf") -> tuple[Path, ...]:
     """Draw "smooth-loss" and "bits-per-character" of the runs into `directory` as "pdf", "png" or "svg".
 
-    A figure whose data is absent is left out. Returns the files written. Raises UsageError for another
-    format, ModelError where a folder is no run or there is nothing to draw, StorageError where nothing can
-    be written.
+    Leave out a figure without data; return the files. Raises UsageError for another format, ModelError if a
+    directory contains no run or no run has data for a figure, StorageError if a file cannot be written.
     """
     if format not in FIGURE_FORMATS:
         raise UsageError(f"`format` must be one of {', '.join(FIGURE_FORMATS)}; got {format!r}.")
@@ -50,10 +49,11 @@ def write_figures(folders: Sequence[Path], directory: Path, format: str = "pdf")
 
 
 def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None:
-    """The loss over the updates: above in full, below the level part nearer. None without any record.
+    """Draw the loss over the updates: above the whole range, below the level part enlarged. None without any record.
 
-    One run shows its single sequences too (band from the lowest to the highest, thin line the mean), its
-    epochs, held-out scores, and the final and the lowest smooth loss; several show smooth losses alone.
+    The figure of one run also marks the epochs, the held-out losses, and the final and the lowest smooth loss. A band
+    shows the range of the losses between two records, and a thin line their mean. The figure of several runs shows
+    their smooth and held-out losses.
     """
     from matplotlib.figure import Figure
 
@@ -61,7 +61,7 @@ def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None
     if not runs:
         return None
     span = runs[0].span if len({run.span for run in runs}) == 1 else 1
-    near = any(len(run.records) >= LONG_RUN for run in runs)
+    near = any(len(run.records) >= LONG_RUN_RECORDS for run in runs)
     figure = Figure(figsize=(FIGURE_WIDTH_INCHES, 5.6 if near else 3.4))
     panels = figure.subplots(2 if near else 1, sharex=True, squeeze=False, height_ratios=[2, 3] if near else None)
     axes: list[Axes] = list(panels[:, 0])
@@ -70,8 +70,7 @@ def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None
         for index, run in enumerate(runs):
             _curve(panel, run, span, _color(palette, index), alone=len(runs) == 1)
         if len(runs) == 1:
-            _singles(panel, runs[0], _color(palette, 0), band=panel is axes[0])
-        if len(runs) == 1:
+            _losses_between_records(panel, runs[0], _color(palette, 0), band=panel is axes[0])
             _epoch_lines(panel, runs[0], palette, labeled=panel is axes[0])
     if near:
         axes[1].set_ylim(*_near(runs, span))
@@ -87,7 +86,7 @@ def _color(palette: Palette, index: int) -> str:
 
 
 def _scale(axes: Axes, span: int, palette: Palette) -> None:
-    """Nats on the left, bits per character on the right, the updates with their thousands."""
+    """Label the axes: nats on the left, bits per character on the right, updates below with thousands separators."""
     import numpy as np
 
     axes.margins(x=0.01)
@@ -97,7 +96,7 @@ def _scale(axes: Axes, span: int, palette: Palette) -> None:
     to_bits, to_nats = (lambda nats: np.asarray(nats) / unit), (lambda bits: np.asarray(bits) * unit)
     right = axes.secondary_yaxis("right", functions=(to_bits, to_nats))
     right.tick_params(width=0.6)
-    # The same place in both panels, whatever the width of their numbers.
+    # At the same place in both panels, even if their numbers differ in width.
     axes.yaxis.set_label_coords(-0.075, 0.5)
     axes.annotate(
         "bits per character",
@@ -112,28 +111,28 @@ def _scale(axes: Axes, span: int, palette: Palette) -> None:
 
 
 def _curve(axes: Axes, run: RunData, span: int, color: str, *, alone: bool) -> None:
-    """The smooth loss, and the held-out text's where there is one."""
+    """Draw the smooth loss, and the held-out loss if the run has one."""
     records = decimate(run.records)
     smooth = [record.smooth * span / run.span for record in records]
     label = "smooth loss" if alone else run.name
     axes.plot([record.update for record in records], smooth, color=color, lw=1.7, label=label, zorder=3)
     scored = [(record.update, record.validation) for record in run.records if record.validation is not None]
     if scored:
-        label = "held-out text" if alone else f"{run.name}, held-out text"
+        label = HELD_OUT if alone else f"{run.name}, {HELD_OUT}"
         updates, losses = [update for update, _ in scored], [loss * span for _, loss in scored]
         axes.plot(updates, losses, "D", color=color, ms=3.6, mfc="none", label=label, zorder=4)
 
 
-def _singles(axes: Axes, run: RunData, color: str, *, band: bool) -> None:
-    """The losses of single sequences between two records, faint: their mean, and from the lowest to the highest."""
+def _losses_between_records(axes: Axes, run: RunData, color: str, *, band: bool) -> None:
+    """Draw faintly the mean of the losses between two records, and the band from the lowest to the highest."""
     records = decimate(run.records)
     updates = [record.update for record in records]
     if band:
         lows, highs = [record.low for record in records], [record.high for record in records]
-        label = "lowest to highest single loss between two records"
+        label = "range of the losses between two records"
         axes.fill_between(updates, lows, highs, color=color, alpha=0.13, linewidth=0, label=label)
     means = [record.mean for record in records]
-    axes.plot(updates, means, color=color, alpha=0.5, lw=0.7, label="mean of the single losses")
+    axes.plot(updates, means, color=color, alpha=0.5, lw=0.7, label="mean of the losses between two records")
 
 
 def _epoch_lines(axes: Axes, run: RunData, palette: Palette, *, labeled: bool) -> None:
@@ -161,7 +160,7 @@ def _epoch_lines(axes: Axes, run: RunData, palette: Palette, *, labeled: bool) -
 
 
 def _near(runs: Sequence[RunData], span: int) -> tuple[float, float]:
-    """The range of the smooth losses after the first tenth of each run, with room for the marks."""
+    """Return the range of the smooth losses after the first tenth of each run, with space for the marks."""
     level = [
         record.smooth * span / run.span
         for run in runs
@@ -170,13 +169,12 @@ def _near(runs: Sequence[RunData], span: int) -> tuple[float, float]:
     ]
     held_out = [r.validation * span for run in runs for r in run.records[1:] if r.validation is not None]
     low, high = min(level + held_out[-1:]), max(level)
-    # Below and above the curve there is a strip for the marks' words.
-    room = 0.17 * (high - low) or 1.0
-    return low - room, high + room
+    space = 0.17 * (high - low) or 1.0  # below and above the curve, for the text of the marks
+    return low - space, high + space
 
 
 def _marks(axes: Axes, run: RunData, palette: Palette) -> None:
-    """The final smooth loss, told above the curve, and the lowest, told below it, in both units."""
+    """Mark the final smooth loss above the curve and the lowest one below it, in both units."""
     lowest, final = run.lowest, run.final
     if lowest is None or final is None:
         return
@@ -218,7 +216,7 @@ def _legend(axes: Sequence[Axes], palette: Palette, *, columns: int) -> None:
 
 
 class Bar(NamedTuple):
-    """A row of the second figure; `series` is the run's index, None a baseline."""
+    """A row of `draw_bits`; `series` is the index of the run, or None for a baseline."""
 
     label: str
     bits: float
@@ -226,7 +224,7 @@ class Bar(NamedTuple):
 
 
 def draw_bits(runs: Sequence[RunData], palette: Palette) -> Figure | None:
-    """Bits per character of every baseline and run, as horizontal bars. None without a figure of either."""
+    """Draw the bits per character of every baseline and run as horizontal bars. None if there is no bar."""
     from matplotlib.figure import Figure
 
     rows = bars(runs)
@@ -235,7 +233,7 @@ def draw_bits(runs: Sequence[RunData], palette: Palette) -> Figure | None:
     figure = Figure(figsize=(FIGURE_WIDTH_INCHES, 0.5 + 0.27 * len(rows)))
     axes = figure.subplots()
     colors = [palette.muted if row.series is None else _color(palette, row.series) for row in rows]
-    places = range(len(rows))  # and not the labels: two runs may have one name
+    places = range(len(rows))  # not the labels, since two runs may have the same name
     drawn = axes.barh(places, [row.bits for row in rows], color=colors, height=0.62)
     axes.set_yticks(places, [row.label for row in rows])
     for patch, row in zip(drawn, rows, strict=True):
@@ -251,7 +249,7 @@ def draw_bits(runs: Sequence[RunData], palette: Palette) -> Figure | None:
 
 
 def bars(runs: Sequence[RunData]) -> list[Bar]:
-    """The rows of `draw_bits`: each text's baselines once, and the runs; labels tell them apart."""
+    """Return the rows of `draw_bits`: the baselines of each text once, and the runs, with different labels."""
     rows: list[Bar] = []
     texts: set[str] = set()
     several_texts = len({text_key(run) for run in runs}) > 1
@@ -259,33 +257,36 @@ def bars(runs: Sequence[RunData]) -> list[Bar]:
         about = f"{run.text_name}: " if several_texts else ""
         if text_key(run) not in texts:
             texts.add(text_key(run))
-            found = mapping(run.summary.get("baselines"))
-            figures = ((label, number(found, name)) for name, label in BASELINES.items())
-            rows += [Bar(about + label, bits, None) for label, bits in figures if bits is not None]
+            baselines = mapping(run.summary.get("baselines"))
+            losses = ((label, number(baselines, name)) for name, label in BASELINES.items())
+            rows += [Bar(about + label, bits, None) for label, bits in losses if bits is not None]
         about = f"{run.name}: " if len(runs) > 1 else ""
         rows += [Bar(about + label, bits, index) for label, bits in run_bits(run)]
     return rows
 
 
 def run_bits(run: RunData) -> list[tuple[str, float]]:
-    """What a run reached in bits per character: its last whole epoch, else its final smooth loss; held-out."""
-    found = []
+    """Return the losses of a run in bits per character, with labels.
+
+    The first is the mean of the last complete epoch, or else the final smooth loss; the second is the held-out loss.
+    """
+    losses = []
     mean = number(run.summary, "epoch_mean_nats_per_character")
     if mean is not None:
-        found.append(("last whole epoch", mean / math.log(2)))
+        losses.append((LAST_EPOCH, mean / math.log(2)))
     elif run.final is not None:
-        found.append(("final smooth loss", run.bits(run.final.loss)))
+        losses.append(("final smooth loss", run.bits(run.final.loss)))
     held_out = held_out_bits(run)
-    return found if held_out is None else [*found, ("held-out text", held_out)]
+    return losses if held_out is None else [*losses, (HELD_OUT, held_out)]
 
 
 def held_out_bits(run: RunData) -> float | None:
-    """Bits per character of the held-out text; None without one."""
+    """Return the held-out loss in bits per character, or None if no text was held out."""
     bits = number(run.summary, "validation_bits_per_character")
     nats = number(run.summary, "validation_nats_per_character")
     return bits if bits is not None or nats is None else nats / math.log(2)
 
 
 def text_key(run: RunData) -> str:
-    """What tells one text from another: its hash, else its name."""
+    """Return an identifier of the text: its hash, or else its name."""
     return str(run.table("text").get("sha256") or run.text_name)

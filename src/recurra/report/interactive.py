@@ -1,6 +1,7 @@
-"""The interactive part of a report: places for the panels of web/static, and the data that they show.
+"""The interactive part of a report: elements for the panels of web/static, and the data that the panels show.
 
-The data of a run and its model lie in blocks that are no script: the page's policy names its one script by its hash.
+The data of a run and its model are in <script> elements of a data type, which no browser runs. The security policy of
+the page allows only the script with the right hash.
 """
 
 from __future__ import annotations
@@ -20,40 +21,41 @@ ENTRY_SCRIPT = "report.js"
 
 
 def generation_section(inlined: InlinedModel, level: int) -> Html:
-    """The box in which the network writes on."""
+    """Return the panel in which the network continues the text of the reader."""
     if inlined.data is None:
         return missing_note(inlined.absent)
     words = (
-        f"The network itself lies in this page ({inlined.name}). Type a beginning: it says what it would write "
-        "next, and writes on. Nothing is sent anywhere, and no connection is needed."
+        f"This page contains the trained network ({inlined.name}). Type the beginning of a text: the panel shows the "
+        "probability of each next character, and the network continues the text. It runs in your browser, without an "
+        "internet connection; the page sends nothing."
     )
     return join([tag("p", words, class_="intro"), panel("next", level)])
 
 
 def neuron_section(inlined: InlinedModel, level: int) -> Html:
-    """What can be seen inside of the network."""
+    """Return the panels that show the units of the network and how far back its memory reaches."""
     if inlined.data is None:
         return missing_note(inlined.absent)
     return join([panel(name, level) for name in ("neuron", "memory")])
 
 
 def print_only(*content: Html) -> Html:
-    """What a panel shows better on a screen: it remains for paper, and where there is no JavaScript."""
+    """Wrap content for print and for browsers without JavaScript; on a screen a panel replaces it."""
     return tag("div", *content, class_="paper")
 
 
 def panel(name: str, level: int) -> Html:
-    """Where the script puts a panel."""
-    reader = tag("noscript", tag("p", "This part needs JavaScript, which is switched off.", class_="absent"))
-    return tag("div", reader, data_panel=name, data_level=str(level))
+    """Return the element that the script fills with a panel."""
+    fallback = tag("noscript", missing_note("this part needs JavaScript, and this browser has it switched off."))
+    return tag("div", fallback, data_panel=name, data_level=str(level))
 
 
 def data_blocks(run: RunData, inlined: InlinedModel) -> list[Html]:
-    """The data of the panels, and the model."""
-    found = [_block("data", "application/json", _json(_data(run)))]
+    """Return the elements with the data of the panels and with the model."""
+    blocks = [_block("data", "application/json", _json(_data(run)))]
     if inlined.data is not None:
-        found.append(_block("weights", "text/plain", base64.b64encode(inlined.data).decode()))
-    return found
+        blocks.append(_block("weights", "text/plain", base64.b64encode(inlined.data).decode()))
+    return blocks
 
 
 def _block(name: str, kind: str, content: str) -> Html:
@@ -61,7 +63,7 @@ def _block(name: str, kind: str, content: str) -> Html:
 
 
 def _json(value: Any) -> str:
-    """JSON in which no markup and no control character stands as itself."""
+    """Return JSON without `<` and control characters, so that it contains no markup."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 

@@ -1,4 +1,4 @@
-"""Parts of a section: a heading with its content, a figure, a passage that a network wrote."""
+"""Parts of a section: a heading with content, a figure, a text that a network generated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def section(identifier: str, title: str, *content: Html, level: int) -> Html:
-    """A section with its heading, to which the table of contents points."""
+    """Return a section; the table of contents links to its heading."""
     heading = tag(f"h{level}", title, id=identifier)
     return tag("section", heading, *content, aria_labelledby=identifier)
 
@@ -31,7 +31,7 @@ def drawing(
     description: str,
     *caption: str,
 ) -> Html | None:
-    """A figure with its caption, or None where there is nothing to draw."""
+    """Return a figure with its caption, or None if there is nothing to draw."""
     with style(STAND_IN, salt):
         figure = draw(runs, STAND_IN)
         if figure is None:
@@ -41,32 +41,35 @@ def drawing(
 
 
 def passage(text: str, copied: Mapping[str, Any] | None = None) -> Html:
-    """Text of a network: any language, any direction, escaped, its hidden characters visible; long copies marked."""
-    parts, at = [], 0
+    """Return a text of a network in any language and direction, escaped, with long copied passages marked."""
+    parts, end = [], 0
     for start, stop in _marks(text, copied or {}):
-        parts += [visible(text[at:start]), tag("mark", visible(text[start:stop]))]
-        at = stop
-    return tag("blockquote", *parts, visible(text[at:]), dir="auto", lang="", translate="no")
+        parts += [visible(text[end:start]), tag("mark", visible(text[start:stop]))]
+        end = stop
+    return tag("blockquote", *parts, visible(text[end:]), dir="auto", lang="", translate="no")
 
 
 def _marks(text: str, copied: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Where copies of `COPIED` characters or more begin and end, in order; of two that overlap the later goes on."""
-    found: list[tuple[int, int]] = []
-    spans = ((row["start"], row["start"] + len(row["text"])) for row in copied_rows(copied) if _stands_in(text, row))
+    """Return the start and the end of each copied passage of at least `COPIED` characters, in order.
+
+    If two passages overlap, the second one begins at the end of the first.
+    """
+    marks: list[tuple[int, int]] = []
+    spans = ((row["start"], row["start"] + len(row["text"])) for row in copied_rows(copied) if _is_in(text, row))
     for start, stop in sorted(span for span in spans if span[1] - span[0] >= COPIED):
-        start = max(start, found[-1][1] if found else 0)
+        start = max(start, marks[-1][1] if marks else 0)
         if start < stop:
-            found.append((start, stop))
-    return found
+            marks.append((start, stop))
+    return marks
 
 
-def _stands_in(text: str, row: Mapping[str, Any]) -> bool:
+def _is_in(text: str, row: Mapping[str, Any]) -> bool:
     start = number(row, "start")
     return start is not None and start >= 0 and text.startswith(row["text"], int(start))
 
 
 def copied_rows(copied: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The rows of a table of copies that are what they should be."""
-    listed = copied.get("passages")
-    rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
+    """Return the valid rows of a table of copied passages."""
+    passages = copied.get("passages")
+    rows = [mapping(row) for row in passages] if isinstance(passages, list) else []
     return [row for row in rows if isinstance(row.get("text"), str) and isinstance(row.get("start"), int)]

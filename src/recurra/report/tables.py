@@ -1,12 +1,14 @@
-"""The tables and passages of a run as LaTeX or Markdown, for a document that somebody writes.
+"""The tables and texts of a run as LaTeX or Markdown, for a document of the user.
 
-gradients    the gradients derived by hand beside numerical ones
-losses       the smooth loss at the updates of the samples
-models       the final and the best model
-samples      the samples of the training
-best         the passage of the best model
+A document can include each part, which is one file: `\\input{tables/losses}` in LaTeX. A part without data is left out.
 
-Each is a file, which a document includes: `\\input{tables/losses}` in LaTeX. A part whose data is absent is left out.
+The names of the parts:
+
+    gradients    the gradients derived by hand, compared with numerical ones
+    losses       the smooth loss at the updates that have a sample
+    models       the final and the best model
+    samples      the samples generated during training
+    best         the passage that the best model generated
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ from recurra.io.atomic_write import write_output
 from recurra.runs.records import Point, RunData, load, mapping, number
 
 TABLE_FORMATS: Final = {"latex": ".tex", "markdown": ".md"}
-ROWS: Final = 12  # of losses, if the run has no samples
+LOSS_ROWS: Final = 12  # about, if the run has no samples
 
 
 class Table(NamedTuple):
-    """A table; every column after the first holds numbers."""
+    """A table; every column after the first contains numbers."""
 
     caption: str
     header: Sequence[str]
@@ -34,7 +36,7 @@ class Table(NamedTuple):
 
 
 class TextBlock(NamedTuple):
-    """A text that the network wrote, and its heading."""
+    """A text that the network generated, with a heading."""
 
     heading: str
     text: str
@@ -44,9 +46,9 @@ Part = Sequence[Table | TextBlock]
 
 
 def write_tables(folder: Path, directory: Path, format: str = "latex") -> list[Path]:
-    """Write the parts of a run into `directory`, each as a file; return the files.
+    """Write each part of a run to a file in `directory`; return the files.
 
-    Raises ModelError if `folder` is no run or has no data for any part, StorageError if nothing can be written.
+    Raises ModelError if `folder` contains no run or has no data for any part, StorageError if a file cannot be written.
     """
     run = load(folder)
     written = []
@@ -55,18 +57,23 @@ def write_tables(folder: Path, directory: Path, format: str = "latex") -> list[P
             text = RENDERERS[format](name, part)
             written.append(write_output(directory / f"{name}{TABLE_FORMATS[format]}", text.encode("utf-8")))
     if not written:
-        raise ModelError("there is nothing for a table: the run has no records and no samples yet.")
+        raise ModelError("there is no data for a table: the run has no records and no samples yet.")
     return written
 
 
 def gradients(run: RunData) -> Part:
-    """The largest differences of the gradients from numerical ones."""
+    """Return the largest differences between the gradients and numerical ones."""
     cells = mapping(mapping(run.summary.get("gradient_check")).get("cells"))
-    header = ("Parameter", "Largest difference", "Relative, central differences", "Relative, complex step")
+    header = (
+        "Parameter",
+        "Largest absolute difference",
+        "Relative error, central differences",
+        "Relative error, complex step",
+    )
     kinds = ("max_abs_central", "max_rel_central", "max_rel_complex")
     return [
         Table(
-            f"Gradients derived by hand beside numerical ones ({cell})",
+            f"Gradients derived by hand, compared with numerical gradients ({cell})",
             header,
             [
                 (letter, *(_power(number(mapping(row), kind)) for kind in kinds))
@@ -78,15 +85,15 @@ def gradients(run: RunData) -> Part:
 
 
 def losses(run: RunData) -> Part:
-    """The smooth loss at each update at which there is a sample, or at some of the records."""
-    wanted = {sample.update for sample in run.samples}
-    records = [record for record in run.records if record.update in wanted]
+    """Return the smooth loss at each update that has a sample, or at about `LOSS_ROWS` records."""
+    sampled = {sample.update for sample in run.samples}
+    records = [record for record in run.records if record.update in sampled]
     if not records:
-        records = list(run.records[:: max(1, len(run.records) // ROWS)])
+        records = list(run.records[:: max(1, len(run.records) // LOSS_ROWS)])
     if not records:
         return []
     has_validation = any(record.validation is not None for record in records)
-    header = ["Updates", "Epoch", f"Smooth loss, {run.unit}", "Bits per character"]
+    header = ["Updates", "Epoch", f"Smooth loss, {run.unit}", "Smooth loss, bits per character"]
     rows = []
     for record in records:
         row = [
@@ -96,14 +103,14 @@ def losses(run: RunData) -> Part:
             _fixed(run.bits(record.smooth), 3),
         ]
         rows.append(row + [_fixed(record.validation, 3)] * has_validation)
-    return [Table("Smooth loss during training", header + ["Held-out, nats per character"] * has_validation, rows)]
+    return [Table("Smooth loss during training", header + ["Held-out loss, nats per character"] * has_validation, rows)]
 
 
 def models(run: RunData) -> Part:
-    """The final and the best model."""
+    """Return the smooth loss of the final and of the best model."""
     if run.final is None or run.best is None:
         return []
-    header = ("Model", "Updates", f"Smooth loss, {run.unit}", "Bits per character")
+    header = ("Model", "Updates", f"Smooth loss, {run.unit}", "Smooth loss, bits per character")
     return [
         Table("The final and the best model", header, [_model("Final", run, run.final), _model("Best", run, run.best)])
     ]
@@ -114,19 +121,19 @@ def _model(label: str, run: RunData, point: Point) -> tuple[str, ...]:
 
 
 def samples(run: RunData) -> Part:
-    """The samples of the training."""
+    """Return the samples generated during training."""
     return [
-        TextBlock("Before the first update" if not one.update else f"After {one.update:,} updates", one.text)
-        for one in run.samples
+        TextBlock(f"After {sample.update:,} updates" if sample.update else "Before the first update", sample.text)
+        for sample in run.samples
     ]
 
 
 def best(run: RunData) -> Part:
-    """The passage of the best model."""
+    """Return the passage that the best model generated."""
     text = run.summary.get("best_sample")
     if not isinstance(text, str) or not text or run.best is None:
         return []
-    return [TextBlock(f"The best model, after {run.best.update:,} updates", text)]
+    return [TextBlock(f"Text of the best model, after {run.best.update:,} updates", text)]
 
 
 PARTS: Final[dict[str, Callable[[RunData], Part]]] = {
@@ -155,16 +162,15 @@ LATEX: Final = {
 
 
 def latex_text(text: str) -> str:
-    """Return one line of text with every sign of LaTeX escaped and no ligature."""
-    found = "".join(LATEX.get(character, character) for character in sanitize(text))
-    return re.sub(r"(?<=[-',])(?=[-',])", "{}", found)
+    """Return one line of text with every special character of LaTeX escaped and without ligatures."""
+    escaped = "".join(LATEX.get(character, character) for character in sanitize(text))
+    return re.sub(r"(?<=[-',])(?=[-',])", "{}", escaped)
 
 
 def _latex(name: str, part: Part) -> str:
-    blocks = [
-        _latex_table(f"tab:{name}", one) if isinstance(one, Table) else _latex_text_block(one) for one in part
-    ]  # fmt: skip
-    return "\n".join(blocks)
+    return "\n".join(
+        _latex_table(f"tab:{name}", block) if isinstance(block, Table) else _latex_text_block(block) for block in part
+    )
 
 
 def _latex_table(label: str, table: Table) -> str:
@@ -194,11 +200,11 @@ def _latex_row(cells: Iterable[str]) -> str:
 
 
 def _latex_number(cell: str) -> str:
-    found = POWER.fullmatch(cell)
-    if found is None:
+    match = POWER.fullmatch(cell)
+    if match is None:
         return latex_text(cell)
-    sign = "-" if found[2] == "-" else ""
-    return rf"${found[1]} \times 10^{{{sign}{int(found[3])}}}$"
+    sign = "-" if match[2] == "-" else ""
+    return rf"${match[1]} \times 10^{{{sign}{int(match[3])}}}$"
 
 
 def _latex_text_block(passage: TextBlock) -> str:
@@ -210,17 +216,17 @@ def _latex_text_block(passage: TextBlock) -> str:
 
 
 def _latex_line(line: str) -> str:
-    """Return a line: `~` for spaces that LaTeX would drop, no empty line, no bracket or star after the line break."""
+    """Return a line with `~` for spaces that LaTeX would drop, not empty, and without `[` or `*` at its start."""
     if not line.strip():
         return r"\mbox{}"
-    found = latex_text(line)
-    found = re.sub(r"^ +| {2,}", lambda spaces: "~" * len(spaces[0]), found.rstrip(" "))
-    return f"{{}}{found}" if found[0] in "[*" else found
+    escaped = re.sub(r"^ +| {2,}", lambda spaces: "~" * len(spaces[0]), latex_text(line).rstrip(" "))
+    return f"{{}}{escaped}" if escaped[0] in "[*" else escaped
 
 
 def _markdown(_name: str, part: Part) -> str:
-    blocks = [_markdown_table(one) if isinstance(one, Table) else _markdown_text_block(one) for one in part]
-    return "\n".join(blocks)
+    return "\n".join(
+        _markdown_table(block) if isinstance(block, Table) else _markdown_text_block(block) for block in part
+    )
 
 
 def _markdown_table(table: Table) -> str:

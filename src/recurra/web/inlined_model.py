@@ -1,4 +1,4 @@
-"""The model inside a report, with which the report generates text; if it is absent, the reason."""
+"""The model inside a report, which generates text in the browser, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_PARAMETERS = 50_000  # of a model that a report contains by default: 200 kB
 
 
 class InlinedModel(NamedTuple):
-    """The bytes of `packed_model.pack` and the model's name, or None and the reason as a sentence."""
+    """The bytes of `packed_model.pack` and the name of the model, or None and the reason why there is none."""
 
     data: bytes | None
     absent: str = ""
@@ -33,13 +33,13 @@ def inline_model(folder: Path, *, with_model: bool) -> InlinedModel:
         tensors, metadata = tensor_file.read(path)
         model = from_tensors(path, tensors, metadata)
     except RecurraError as error:
-        return InlinedModel(None, f"Absent: {error.message}")
+        return InlinedModel(None, error.message)
     size = count(model.parameters)
     if size > MAX_PARAMETERS and not with_model:
         return InlinedModel(
             None,
-            f"Absent: the model has {size:,} parameters, {4 * size / 1e6:.1f} MB, and was left out. "
-            "recurra report with --with-model puts it in, and the page writes by itself.",
+            f"the report does not contain the model, which has {size:,} parameters ({4 * size / 1e6:.1f} MB). "
+            "To include it, run: recurra report RUN_DIRECTORY --with-model",
         )
     name = checkpoint_name(path, metadata)
     return InlinedModel(pack(model, update_of(metadata), name), name=name)

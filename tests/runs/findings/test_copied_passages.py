@@ -27,7 +27,7 @@ def test_summary_has_copied_passages(tmp_path: Path) -> None:
     longest = {str(sample.update): novelty(sample.text, BOOK).longest for sample in saved.samples}
     assert saved.summary["longest_copies"] == longest
     assert set(longest) == {"0", "20", "40", "60"}
-    assert "What it has copied" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "Passages copied from the text" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_copied_passages_of_byte_model_are_in_characters(tmp_path: Path) -> None:

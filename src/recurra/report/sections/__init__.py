@@ -1,1 +1,1 @@
-"""The sections of the report of one run, a module each. A section names the data that are absent."""
+"""The sections of the report of one run, one module each. A section without data states the reason."""

@@ -1,11 +1,11 @@
-"""Whole-epoch means and the held-out loss, beside the baselines that need no learning."""
+"""The means of complete epochs and the held-out loss, compared with baselines without a network."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from recurra.report.figures import draw_bits, held_out_bits
+from recurra.report.figures import HELD_OUT, draw_bits, held_out_bits
 from recurra.report.markup import Html, fixed, join, missing_note, table, tag, whole
 from recurra.report.page_parts import drawing
 from recurra.runs.curves import BASELINES
@@ -20,15 +20,15 @@ MAX_EPOCH_ROWS = 12
 
 
 def comparison_section(run: RunData, salt: str) -> Html:
-    """Whole-epoch means and held-out text, beside what needs no learning."""
-    return join([*_comparison(run, salt), *_as_a_file(run), *_epochs(run), _easiest_chapter(run)])
+    """Return the tables and the figure that compare the network with baselines."""
+    return join([*_comparison(run, salt), *_compression(run), *_epochs(run), _note_on_lowest_loss(run)])
 
 
 def _comparison(run: RunData, salt: str) -> Iterator[Html]:
     training, held_out = (mapping(run.summary.get(key)) for key in ("baselines", "held_out_baselines"))
     mean = number(run.summary, "epoch_mean_nats_per_character")
-    own = [None if mean is None else mean / math.log(2), held_out_bits(run)]
-    columns = 2 if held_out or own[1] is not None else 1
+    network = [None if mean is None else mean / math.log(2), held_out_bits(run)]
+    columns = 2 if held_out or network[1] is not None else 1
     rows = [
         [label, *(fixed(number(text, name)) for text in (training, held_out)[:columns])]
         for name, label in BASELINES.items()
@@ -37,49 +37,53 @@ def _comparison(run: RunData, salt: str) -> Iterator[Html]:
     ngrams = mapping(run.summary.get("held_out_ngrams"))
     rows += [[f"{order}-gram", "\u2013", fixed(number(ngrams, order))] for order in list(ngrams)[1:]]
     if not rows:
-        yield missing_note("Absent: the comparison with compressors is made when the run ends.")
-    if any(value is not None for value in own):
-        rows.append(
-            [
-                tag("b", "this network, last whole epoch" if own[0] is not None else "this network"),
-                *(tag("b", fixed(value)) for value in own[:columns]),
-            ]
-        )
+        yield missing_note("the comparison with baselines is computed when the training ends.")
+    if any(value is not None for value in network):
+        rows.append([tag("b", "this network"), *(tag("b", fixed(value)) for value in network[:columns])])
     if rows:
         yield tag("p", _comparison_words(run, mean, training))
-        header = ["", "Training text", "Held-out text"]
-        yield table("Bits per character", header[: columns + 1], rows)
+        header = ["Method", "Training text", "Held-out text"]
+        yield table("Bits per character; lower is better", header[: columns + 1], rows)
         if limit := number(run.summary, "baseline_limit"):
-            yield tag("p", f"The baselines are those of the first {limit:,.0f} characters of each text, or of all.")
+            words = f"The baselines use the first {limit:,.0f} characters of each text, or all if it is shorter."
+            yield tag("p", words, class_="note")
     figure = drawing(
-        draw_bits, [run], salt, "Bits per character: the same figures as in the table, as bars.",
-        tag("b", "Bits per character. "), "Shorter is better.",
+        draw_bits, [run], salt, "Bits per character of the network and of the baselines, as in the table.",
+        tag("b", "Bits per character. "), _figure_caption(columns),
     )  # fmt: skip
     if rows and figure is not None:
         yield figure
 
 
-def _as_a_file(run: RunData) -> Iterator[Html]:
-    """The size of the held-out text, compressed by the network and by the compressors that everyone has."""
+def _figure_caption(columns: int) -> str:
+    caption = "A shorter bar is better. Gray bars are the baselines on the training text."
+    if columns == 1:
+        return caption
+    return (
+        f"{caption} The bar “{HELD_OUT}” is of another text: compare it with the column “Held-out text” of the table."
+    )
+
+
+def _compression(run: RunData) -> Iterator[Html]:
+    """Yield the table of the sizes of the held-out text, compressed by the network and by common compressors."""
     sizes = mapping(run.summary.get("held_out_compressed"))
-    whole_size = number(sizes, "bytes")
-    if not whole_size:
+    size = number(sizes, "bytes")
+    if not size:
         return
-    names = {"bytes": "as it is"} | {name: label for name, label in BASELINES.items() if name in sizes}
-    rows = [_size_row(label, number(sizes, name), whole_size) for name, label in names.items()]
-    rows.append(
-        [tag("b", cell) for cell in _size_row("recurra compress, this network", number(sizes, "model"), whole_size)]
-    )
+    names = {"bytes": "uncompressed"} | {name: label for name, label in BASELINES.items() if name in sizes}
+    rows = [_size_row(label, number(sizes, name), size) for name, label in names.items()]
+    rows.append([tag("b", cell) for cell in _size_row("recurra compress, this network", number(sizes, "model"), size)])
     words = (
-        "Of the held-out text, or of its first 262,144 characters. The network's size is that of the file which "
-        "recurra compress writes, and which recurra decompress makes the text of again with the same model."
+        "The sizes are of the held-out text, or of its first 262,144 characters if it is longer. The last row is the "
+        "file that recurra compress writes; recurra decompress restores the text from it with the same model."
     )
-    yield table("The held-out text, compressed", ["", "Bytes", "Of the file", "Bits per byte"], rows)
+    header = ["Method", "Bytes", "Share of the original size", "Bits per byte"]
+    yield table("Size of the held-out text after compression", header, rows)
     yield tag("p", words, class_="note")
 
 
-def _size_row(label: str, size: float | None, of: float) -> list[str]:
-    share = None if size is None else size / of
+def _size_row(label: str, size: float | None, original: float) -> list[str]:
+    share = None if size is None else size / original
     return [
         label,
         whole(size),
@@ -90,28 +94,32 @@ def _size_row(label: str, size: float | None, of: float) -> list[str]:
 
 def _comparison_words(run: RunData, mean: float | None, training: Mapping[str, Any]) -> str:
     words = (
-        "Uniform gives every symbol the same probability; unigram knows how often each occurs; "
-        "the compressors' figures count everything that is needed to read the text again. "
+        "Uniform gives every symbol the same probability. Unigram gives every symbol its frequency in the text. "
+        "The values of gzip, bzip2 and xz are compressed sizes. The network's value for the training text is the mean "
+        "over its last complete epoch. "
     )
     if mapping(run.summary.get("held_out_ngrams")):
         words += (
-            "The n-grams have counted the network's own training text, or its last 4,194,304 symbols, and predict the "
-            "last of n symbols from those before it (interpolated Kneser-Ney). "
+            "An n-gram model predicts a symbol from the n − 1 symbols before it (interpolated Kneser-Ney). Its counts "
+            "come from the training text of the network, or the last 4,194,304 symbols of that text. "
         )
     parameters, characters = number(run.summary, "parameters"), number(run.table("text"), "characters")
     if parameters and characters:
         cost = 32 * parameters / characters
         words += (
-            f"The network's figures leave out its {whole(parameters)} parameters, which stored as they are "
-            f"would add {fixed(cost)} bits to every character of this text. "
+            f"The network's values do not include the size of its {whole(parameters)} parameters: stored as float32, "
+            f"they would add {fixed(cost)} bits per character of the text. "
         )
     xz = number(training, "xz")
     if mean is not None and xz is not None:
         side = "fewer" if mean / math.log(2) < xz else "more"
-        words += f"On the training text the network needs {side} bits than xz. "
+        words += f"On the training text the network needs {side} bits per character than xz. "
     tested = number(run.summary, "test_bits_per_character")
     if tested is not None:
-        words += f"On the test part, which chose nothing, the best model needs {fixed(tested)} bits."
+        words += (
+            "On the test part of the text, which did not influence the choice of the model, the best model needs "
+            f"{fixed(tested)} bits per character."
+        )
     return words
 
 
@@ -119,18 +127,20 @@ def _epochs(run: RunData) -> Iterator[Html]:
     listed = run.summary.get("epoch_means")
     means = [mapping(row) for row in listed] if isinstance(listed, list) else []
     if not means:
-        yield missing_note("Absent: no epoch was completed, so there is no mean over the whole text.")
+        yield missing_note("no epoch is complete, so there is no mean over the whole text.")
         return
     rows = [_epoch_row(row) for row in means]
     if len(rows) > MAX_EPOCH_ROWS:
-        count = number(means[-1], "epoch") or len(rows)  # of a very long run not all means are kept
-        gap = f"… {count - MAX_EPOCH_ROWS:,.0f} more …"
+        count = number(means[-1], "epoch") or len(rows)  # a very long run does not store all means
+        gap = f"… {count - MAX_EPOCH_ROWS:,.0f} more epochs …"
         rows = [*rows[:3], [gap, "", ""], *rows[3 - MAX_EPOCH_ROWS :]]
-    yield table("Means over whole epochs", ["Epoch", "Nats per character", "Bits per character"], rows)
+    yield table(
+        "Mean training loss of each complete epoch", ["Epoch", "Nats per character", "Bits per character"], rows
+    )
     yield tag(
         "p",
-        "In its first epoch the network meets every character for the first time, so that mean is a fair "
-        "opponent of the compressors; in later epochs it reads what it has read before.",
+        "In the first epoch the network reads every character for the first time, so only that mean is a fair "
+        "comparison with the compressors. In later epochs the network has already been trained on the text.",
         class_="note",
     )
 
@@ -140,16 +150,16 @@ def _epoch_row(row: Mapping[str, Any]) -> list[str]:
     return [whole(number(row, "epoch")), fixed(nats), fixed(None if nats is None else nats / math.log(2))]
 
 
-def _easiest_chapter(run: RunData) -> Html:
+def _note_on_lowest_loss(run: RunData) -> Html:
     place, length = "", run.updates_per_epoch
     if run.lowest is not None and length is not None:
-        begun, through = divmod(run.lowest.update / length, 1)
-        place = f" Here it lies {through:.0%} of the way through the text, in epoch {int(begun) + 1}."
+        complete, share = divmod(run.lowest.update / length, 1)
+        place = f" In this run the minimum is in epoch {int(complete) + 1}, after {share:.0%} of the text."
     return tag(
         "p",
-        tag("b", "Why not simply the lowest smooth loss? "),
-        "The smooth loss remembers about the last thousand losses, so it rises and falls with the place "
-        "in the text: its minimum marks the easiest chapter rather than the best network."
-        f"{place} A mean over a whole epoch weighs every page alike, and text that was held out cannot have "
-        "been learned by heart.",
+        tag("b", "Why not compare the lowest smooth loss? "),
+        "The smooth loss averages about the last thousand updates, so it depends on how difficult that part of the "
+        "text is. Its minimum can mark an easy part of the text instead of the best network."
+        f"{place} A mean over a complete epoch gives every character the same weight, and the network cannot have "
+        "memorized a held-out text.",
     )

@@ -1,4 +1,4 @@
-"""The hand-derived gradients beside numerical ones."""
+"""The gradients derived by hand, compared with numerical gradients."""
 
 from __future__ import annotations
 
@@ -16,51 +16,53 @@ if TYPE_CHECKING:
 
 
 def gradient_section(run: RunData) -> Html:
-    """The hand-written gradients beside numerical ones, a row for every parameter."""
+    """Return the tables that compare the gradients with numerical ones, with a row for every parameter."""
     check = mapping(run.summary.get("gradient_check"))
     cells = mapping(check.get("cells"))
     if not cells:
         return missing_note(
-            "Absent: this run was not checked at its end, as large networks are not; "
-            "recurra check and the run's folder does it, and recurra check --every proves every kind of network."
+            "the gradients of this run were not checked, which is usual for a large network or an interrupted run. "
+            "To check them, run: recurra check RUN_DIRECTORY"
         )
     passed = check.get("passed") is True
     words = (
-        f"The gradients are derived by hand. On the first sequence of the text {_extent(check)} compared with "
-        "two numerical ones. Central differences, taken at the initial weights, repeat the report's experiment; their "
-        "own rounding and truncation limit them. The complex step, Im f(x + ih) / h, subtracts nothing and so shows "
-        "the formulas' own error: here the larger of that at the initial weights and that where the training led."
+        "The gradients come from formulas that were derived by hand. On the first sequence of the text "
+        f"{_extent(check)} compared with two numerical gradients. Central differences at the initial weights repeat "
+        "the experiment of the DD2424 report; rounding and truncation limit their accuracy. The complex step, "
+        "Im f(x + ih) / h, has no subtraction and so no such limit: its column shows the error of the formulas, the "
+        "larger one of the errors at the initial and at the trained weights."
     )
-    verdict = "All agree." if passed else "They do not all agree: see the last column."
+    verdict = "All gradients agree." if passed else "Not all gradients agree: see the last column."
     tables = (_gradient_table(cell, mapping(rows), several=len(cells) > 1) for cell, rows in cells.items())
     return join([tag("p", words + " ", tag("strong", verdict)), *tables])
 
 
 def _extent(check: Mapping[str, Any]) -> str:
-    """Which elements were compared; an older summary, which does not say, has all of them."""
+    """Return the compared elements in words; a summary of an older version is of all elements."""
     checked, elements = number(check, "checked"), number(check, "elements")
     if checked is None or elements is None or not 0 < checked < elements:
-        return "every one of them was"
-    return f"a random sample of them, {describe_share(int(checked), int(elements))}, was"
+        return "all their elements were"
+    return f"a random sample of {describe_share(int(checked), int(elements))} was"
 
 
 def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Html:
     header = [
         "Parameter",
-        "Largest difference",
-        "The report (DD2424)",
-        "Relative error, central",
+        "Largest difference, central differences",
+        "Largest difference in the DD2424 report",
+        "Relative error, central differences",
         "Relative error, complex step",
-        "Verdict",
+        "Result",
     ]
-    caption = "Gradients by hand against gradients by number" + (f": {cell}" if several else "")
+    caption = "Gradients derived by hand, compared with numerical gradients" + (f": {cell}" if several else "")
     body = (_gradient_row(name, mapping(row)) for name, row in rows.items())
     note = tag(
         "p",
-        "Differences are the largest over all entries of the parameter that were compared; relative errors are that "
-        "difference over the parameter's largest gradient. A row agrees when the complex step's error is at most ",
+        "A difference is the largest one over the compared elements of a parameter. A relative error is a largest "
+        "difference divided by the largest gradient of the parameter. The result is “agrees” if the relative error of "
+        "the complex step is at most ",
         power(COMPLEX_TOLERANCE, 0),
-        " and, where the report (DD2424) prints a figure, the difference is no larger than that.",
+        " and the largest difference is not above the one in the DD2424 report, if that report has one.",
         class_="note",
     )
     return join([table(caption, header, body, kind="wide"), note])
@@ -69,6 +71,6 @@ def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Htm
 def _gradient_row(name: str, row: Mapping[str, Any]) -> list[str]:
     central, relative, exact = (number(row, f"max_{kind}") for kind in ("abs_central", "rel_central", "rel_complex"))
     agrees = row.get("passed") is True
-    verdict = tag("span", "✓ agrees", class_="good") if agrees else tag("span", "✗ differs", class_="bad")
-    figure = power(number(row, "seed_tolerance"), 0)
-    return [tag("code", name), power(central), figure, power(relative), power(exact), verdict]
+    result = tag("span", "✓ agrees", class_="good") if agrees else tag("span", "✗ differs", class_="bad")
+    published = power(number(row, "seed_tolerance"), 0)
+    return [tag("code", name), power(central), published, power(relative), power(exact), result]

@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 def loss_section(run: RunData, salt: str) -> Html:
-    """The plot of the smooth loss."""
+    """Return the plot of the smooth loss."""
     final, lowest = run.final, run.lowest
     if not run.records or final is None or lowest is None:
-        return missing_note("Absent: the run has no records of its loss yet.")
+        return missing_note("the run has no records of its loss yet.")
     first = run.records[0]
-    unit = run.unit
     description = (
-        f"The smooth loss over {whole(run.records[-1].update)} updates: {fixed(first.smooth, 1)} {unit} "
+        f"The smooth loss over {whole(run.records[-1].update)} updates: {fixed(first.smooth, 1)} {run.unit} "
         f"at update {whole(first.update)}, {fixed(final.loss, 2)} at the end, "
         f"lowest {fixed(lowest.loss, 2)} at update {whole(lowest.update)}."
     )
     caption = (
-        "The loss over the updates, in full above and from nearer below. The first smooth loss is the first "
-        "loss; each further one is 0.999 of the last and 0.001 of the new. "
-        "Where a new epoch begins, the network's memory is set to zero and the text starts again."
+        "Above: the whole range of the loss. Below: the lower part, enlarged. The smooth loss is a moving average: "
+        "after each update it is 0.999 times its old value plus 0.001 times the new loss. It starts at the first loss, "
+        "so during the first few thousand updates it can be well above the loss itself. "
+        "At the start of each epoch the network begins the text again, from a zero state."
     )
     figure = drawing(draw_smooth_loss, [run], salt, description, tag("b", "Smooth loss. "), caption)
-    return figure if figure is not None else missing_note("Absent: nothing to draw.")
+    return figure if figure is not None else missing_note("the run has no data for this figure.")

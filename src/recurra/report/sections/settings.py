@@ -1,10 +1,10 @@
-"""Settings, text and machine: everything that is needed to repeat the run."""
+"""The settings, the text and the machine: everything needed to repeat the run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recurra.config import TIMES
+from recurra.config.keywords import SETTINGS, TIMES
 from recurra.report.markup import Html, duration, join, missing_note, table, tag, visible, whole
 from recurra.runs.records import number
 
@@ -13,27 +13,36 @@ if TYPE_CHECKING:
 
     from recurra.runs.records import RunData
 
-DEEPEST = 4  # lists and tables in one another that are shown
+MAX_DEPTH = 4  # of nested lists and tables
+# Settings whose value 0 has a meaning other than zero.
+ZERO = {
+    **dict.fromkeys(("max_epochs", "patience"), "no limit"),
+    **dict.fromkeys(("plateau", "sample_every", "ema", "dropout", "warm_up", "validation", "test"), "off"),
+    "evaluate_every": "each epoch",
+    "schedule_updates": "all updates",
+    "shards": "chosen by batch size",
+    "threads": "one per CPU",
+}
 
 
 def settings_section(run: RunData) -> Html:
-    """Everything that is needed to run it again, in small tables."""
+    """Return the settings, the text, the versions, the machine and the costs of a run in small tables."""
     names = ("model", "training", "text", "engine", "versions", "machine")
     tables = [_pairs(name.capitalize(), run.table(name)) for name in names if run.table(name)]
     measured = {**run.timings, **run.summary}
     memory = number(measured, "peak_memory_bytes")
     costs = {
         "wall time": duration(number(measured, "seconds")),
-        "updates a second": whole(number(measured, "updates_per_second")),
-        "characters a second": whole(number(measured, "characters_per_second")),
+        "updates per second": whole(number(measured, "updates_per_second")),
+        "characters per second": whole(number(measured, "characters_per_second")),
         "peak memory": "\u2013" if memory is None else f"{memory / 2**20:,.0f} MiB",
     }
-    told = {name: value for name, value in costs.items() if value != "\u2013"}
-    if told:
-        tables.append(_pairs("Time and memory", told))
-    return (
-        tag("div", *tables, class_="columns") if tables else missing_note("Absent: run.toml, which holds the settings.")
-    )
+    costs = {name: value for name, value in costs.items() if value != "\u2013"}
+    if costs:
+        tables.append(_pairs("Time and memory", costs))
+    if not tables:
+        return missing_note("the run directory has no run.toml, the file with the settings.")
+    return tag("div", *tables, class_="columns")
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> Html:
@@ -43,15 +52,24 @@ def _pairs(title: str, values: Mapping[str, Any]) -> Html:
 
 
 def _setting(name: str, value: object) -> Html:
-    """Show a setting; one that is a time with its unit."""
-    is_time = name in TIMES and isinstance(value, (int, float)) and not isinstance(value, bool)
-    return visible(duration(number({name: value}, name))) if is_time else _plain(value)
+    """Return the value of a setting with its unit, or the meaning of 0."""
+    amount = number({name: value}, name)
+    if amount is None or name not in SETTINGS:
+        return _plain(value)
+    if amount == 0 and name in ZERO:
+        return visible(ZERO[name])
+    if name in TIMES:
+        return visible(duration(amount))
+    unit = SETTINGS[name].unit
+    if not unit or unit in name:
+        return _plain(value)
+    return join([_plain(value), f" {unit.removesuffix('s') if amount == 1 else unit}"])
 
 
 def _plain(value: object, depth: int = 0) -> Html:
     if isinstance(value, bool):
         return Html("yes" if value else "no")
-    if isinstance(value, (list, dict)) and depth == DEEPEST:
+    if isinstance(value, (list, dict)) and depth == MAX_DEPTH:
         return Html("…")
     if isinstance(value, list):
         return join((_plain(item, depth + 1) for item in value), "; ") or Html("none")
