@@ -81,9 +81,9 @@ def test_beginning_ends_between_characters(ask: Ask) -> None:
     assert beginnings == ["ab", "abc", "a", "a😀", "हि", "", ""]
 
 
-def test_place_in_the_word_works_for_scripts_with_marks(ask: Ask) -> None:
-    body = """const probe = all.probes.probesOf([...rows]).find(({ name }) => name === "the place in the word");
+def test_position_in_the_word_works_for_scripts_with_marks(ask: Ask) -> None:
+    body = """const probe = all.probes.probesOf([...rows]).find(({ name }) => name === "position in the word");
         return probe ? Array.from(probe.values) : null;"""
     values = ask(body, "हिन्दी में")
     assert sorted(values[:6]) == values[:6] != sorted(values)[:6]
-    assert ask(body, "人之初,性本善。") is None, "a text without words has no place in a word"
+    assert ask(body, "人之初,性本善。") is None, "a text without words has no position in a word"

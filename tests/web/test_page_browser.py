@@ -1,4 +1,4 @@
-"""The live page in headless Chromium, on a run that goes on: every panel, inertness, a server that comes and goes."""
+"""The live page in headless Chromium during a training: every panel, no active content, a lost connection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AXE = find_spec("axe_core_python")
 
 
 def begin(folder: Path, text: str, *settings: str) -> AbstractContextManager[subprocess.Popen[str]]:
-    """A training that goes on until the end of the block."""
+    """Return a training that runs until the end of the block."""
     book = folder / "book.txt"
     book.write_text(text, encoding="utf-8")
     line = [sys.executable, "-m", "recurra", "train", str(book), "--run", str(folder / "run"), "--preset", "classic"]
@@ -37,12 +37,12 @@ def begin(folder: Path, text: str, *settings: str) -> AbstractContextManager[sub
 
 
 class Server:
-    """The page's server, which can be killed and started again at the same port."""
+    """The server of the page; a test can kill it and start it again at the same port."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         line = [sys.executable, "-m", "recurra.web.live_process", str(folder), str(port)]
-        self._held = ExitStack()
-        self.process = self._held.enter_context(started(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        self._stack = ExitStack()
+        self.process = self._stack.enter_context(started(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
 
@@ -51,17 +51,17 @@ class Server:
         return int(self.url.rpartition(":")[2])
 
     def kill(self) -> None:
-        self._held.close()
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a training on markup and control characters, in progress."""
-    room = tmp_path_factory.mktemp("live")
+    """The run directory of a training in progress, on a text of markup and control characters."""
+    directory = tmp_path_factory.mktemp("live")
     settings = ["--hidden-size", "24", "--validation", "0.1", "--evaluate-every", "5000"]
-    with begin(room, HOSTILE * 400, *settings):
-        wait((room / "run" / "checkpoints" / "latest.json").exists, "the first checkpoint")
-        yield room / "run"
+    with begin(directory, HOSTILE * 400, *settings):
+        wait((directory / "run" / "checkpoints" / "latest.json").exists, "the first checkpoint")
+        yield directory / "run"
 
 
 @pytest.fixture(scope="module")
@@ -82,50 +82,52 @@ def panel(browser: Any, name: str) -> Any:
 
 
 def words(browser: Any, name: str) -> str:
-    """All that a panel says."""
+    """Return the text of a panel."""
     script = "return document.querySelector(arguments[0])?.textContent ?? ''"
     return str(browser.execute_script(script, f".panel-{name}"))
 
 
-def says(browser: Any, name: str, told: str) -> bool:
-    """Return True if the text of a panel contains `told`."""
-    return told in words(browser, name)
+def has_words(browser: Any, name: str, part: str) -> bool:
+    """Return True if the text of a panel contains `part`."""
+    return part in words(browser, name)
 
 
-def each(browser: Any, selector: str, what: str = "textContent") -> list[str]:
-    """The text of every element there, or another property: asked at once, since the page goes on changing."""
+def each(browser: Any, selector: str, name: str = "textContent") -> list[str]:
+    """Return the text, or another property, of all elements of `selector`, in one call since the page changes."""
     script = "return [...document.querySelectorAll(arguments[0])].map((one) => one[arguments[1]])"
-    return list(browser.execute_script(script, selector, what))
+    return list(browser.execute_script(script, selector, name))
 
 
 def places(browser: Any, selector: str) -> list[str]:
-    """Where in the text the elements stand."""
+    """Return the positions of the elements in the text."""
     script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.dataset.at)"
     return list(browser.execute_script(script, selector))
 
 
 ANSWERS = {
-    "learning": "bits a character",
-    "writes": "of its words",
-    "next": "Most likely",
-    "surprise": "bits a character",
-    "neuron": "follows",
-    "memory": "Half of what counts",
-    "math": "✓ This page computes what Python does",
+    "learning": "bits per character",
+    "writes": "of the words",
+    "next": "Most probable",
+    "surprise": "bits per character",
+    "neuron": "correlates most with",
+    "memory": "Half of the influence",
+    "math": "✓ This page agrees with Python",
     "health": "Training: update",
 }
 
 
 def opened(browser: Any, url: str) -> None:
-    """The page, once every panel has something to say."""
+    """Open the page and wait for the answer of every panel."""
     browser.get(url)
-    for name, told in ANSWERS.items():
-        wait(partial(says, browser, name, told), f"{name}: {told}")
+    for name, answer in ANSWERS.items():
+        wait(partial(has_words, browser, name, answer), f"{name}: {answer}")
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_it_fits_the_screen(browser: Any, server: Server, tmp_path: Path, width: int, height: int, dark: bool) -> None:
+def test_page_fits_the_screen(
+    browser: Any, server: Server, tmp_path: Path, width: int, height: int, dark: bool
+) -> None:
     size(browser, width, height, dark=dark)
     opened(browser, server.url)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
@@ -135,11 +137,11 @@ def test_it_fits_the_screen(browser: Any, server: Server, tmp_path: Path, width:
             assert bottom <= height, f"{name} ends below the fold"
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, background[4:-1].split(","))) < 300) is dark
-    kept = Path(os.environ.get("SCREENSHOTS", tmp_path)) / f"page-{width}-{'dark' if dark else 'light'}.png"
-    assert browser.save_screenshot(str(kept))
+    screenshot = Path(os.environ.get("SCREENSHOTS", tmp_path)) / f"page-{width}-{'dark' if dark else 'light'}.png"
+    assert browser.save_screenshot(str(screenshot))
 
 
-def test_nothing_is_alive_and_nothing_comes_from_elsewhere(browser: Any, server: Server) -> None:
+def test_page_has_no_active_content_and_no_external_request(browser: Any, server: Server) -> None:
     size(browser, 1366, 768)
     complaints(browser)
     requests(browser)
@@ -149,27 +151,27 @@ def test_nothing_is_alive_and_nothing_comes_from_elsewhere(browser: Any, server:
         box.clear()
         box.send_keys(text)
         browser.find_element("css selector", ".panel-next .main").click()
-        wait(lambda: len(words(browser, "next")) > 500, "what it writes")
-    alive = "return document.querySelectorAll('img, iframe, main script, [onerror], [onclick]').length"
-    assert browser.execute_script(alive) == 0
+        wait(lambda: len(words(browser, "next")) > 500, "the generated text")
+    active = "return document.querySelectorAll('img, iframe, main script, [onerror], [onclick]').length"
+    assert browser.execute_script(active) == 0
     assert "<" in words(browser, "writes")
     assert "\x1b" not in browser.find_element("css selector", "body").get_attribute("textContent")
     assert browser.find_elements("css selector", ".control")
     assert complaints(browser) == []
-    elsewhere = [address for address in requests(browser) if not address.startswith((server.url, "data:"))]
-    assert elsewhere == []
+    external = [address for address in requests(browser) if not address.startswith((server.url, "data:"))]
+    assert external == []
 
 
-def test_a_policy_that_is_broken_would_be_seen(browser: Any, server: Server) -> None:
-    """The test above can fail: what the policy forbids reaches the console."""
+def test_violation_of_the_policy_reaches_the_console(browser: Any, server: Server) -> None:
+    """Show that the test above can fail."""
     opened(browser, server.url)
     browser.execute_script(
         "document.body.append(Object.assign(document.createElement('style'), {textContent: 'b {}'}))"
     )
-    wait(lambda: any("Content Security Policy" in said for said in complaints(browser)), "a complaint")
+    wait(lambda: any("Content Security Policy" in line for line in complaints(browser)), "a complaint")
 
 
-def test_every_panel_can_be_used(browser: Any, server: Server) -> None:
+def test_reader_can_use_every_panel(browser: Any, server: Server) -> None:
     size(browser, 1366, 768)
     opened(browser, server.url)
 
@@ -179,97 +181,86 @@ def test_every_panel_can_be_used(browser: Any, server: Server) -> None:
     before = first_shares()
     slider = browser.find_element("css selector", ".panel-next input[type=range]")
     slider.send_keys("\ue011")  # Home: temperature 0
-    wait(lambda: first_shares()[:2] == ["100 %", "0 %"] != before[:2], "the likeliest alone")
-    slider.send_keys("\ue010")  # End: the hottest
+    wait(lambda: first_shares()[:2] == ["100 %", "0 %"] != before[:2], "the most probable character alone")
+    slider.send_keys("\ue010")  # End: the highest temperature
     box = browser.find_element("css selector", ".panel-next textarea")
     typed = len(box.get_property("value"))
     browser.find_elements("css selector", ".bars .choice")[0].click()
     assert len(box.get_property("value")) == typed + 1
 
     page = browser.find_element("css selector", ".panel-surprise .page")
-    told = each(browser, ".panel-surprise .readout")
-    page.send_keys("\ue014")  # the next character is chosen, in all three panels
-    wait(lambda: each(browser, ".panel-surprise .readout") != told, "the next character")
+    readout = each(browser, ".panel-surprise .readout")
+    page.send_keys("\ue014")  # choose the next character, in all three panels
+    wait(lambda: each(browser, ".panel-surprise .readout") != readout, "the next character")
     wait(lambda: len(places(browser, ".page .chosen")) == 3, "a character chosen in three panels")
     assert len(set(places(browser, ".page .chosen"))) == 1
 
     units = browser.find_element("css selector", ".panel-neuron select")
-    told = each(browser, ".panel-neuron .answer b")
+    unit = each(browser, ".panel-neuron .answer b")
     units.send_keys("\ue015")  # the next unit
-    wait(lambda: each(browser, ".panel-neuron .answer b") != told, "another unit")
+    wait(lambda: each(browser, ".panel-neuron .answer b") != unit, "another unit")
 
     source = browser.find_element("css selector", ".panel-writes select")
     source.send_keys("\ue015")
-    wait(lambda: "After" in words(browser, "writes"), "what the page itself wrote")
+    wait(lambda: "After" in words(browser, "writes"), "a text that the page generated")
     browser.find_element("css selector", ".panel-surprise summary").click()
     browser.find_element("css selector", ".panel-surprise details textarea").send_keys("A fine day. A day.")
     browser.find_element("css selector", ".panel-surprise details button").click()
-    wait(lambda: page.get_attribute("textContent") == "A fine day. A day.", "the reader's own text")
+    wait(lambda: page.get_attribute("textContent") == "A fine day. A day.", "the text of the reader")
 
     browser.find_element("css selector", ".panel-math button").click()
     wait(lambda: "✓ agrees" in words(browser, "math"), "the check of the gradients")
     assert "✗" not in words(browser, "math")
 
 
-def test_the_loss_is_zoomed_with_more_points(browser: Any, server: Server) -> None:
+def test_zoom_loads_more_points_of_the_loss(browser: Any, server: Server) -> None:
     size(browser, 1366, 768)
     opened(browser, server.url)
     plot = browser.find_element("css selector", ".panel-learning .plot")
     requests(browser)
     plot.send_keys("+")
-    wait(lambda: any("/points?" in address for address in requests(browser)), "the points from nearer")
+    wait(lambda: any("/points?" in address for address in requests(browser)), "the points of the zoomed range")
     assert browser.find_element("css selector", ".panel-learning .tools button").is_displayed()
     plot.send_keys("0")
     box = browser.find_element("css selector", ".panel-learning .check input")
     box.click()
-    wait(lambda: plot.find_elements("css selector", ".line.first"), "a line over the logarithm")
+    wait(lambda: plot.find_elements("css selector", ".line.first"), "a line over logarithmic updates")
     assert complaints(browser) == []
 
 
-def test_the_page_recovers_from_a_server_that_was_killed(browser: Any, training: Path) -> None:
+def test_page_recovers_from_a_killed_server(browser: Any, training: Path) -> None:
     size(browser, 1366, 768)
     first = Server(training)
     opened(browser, first.url)
     banner = browser.find_element("css selector", "#banner")
     assert not banner.is_displayed()
     first.kill()
-    wait(banner.is_displayed, "the page to tell")
-    assert "The line to the server is cut" in banner.text
-    browser.find_element("css selector", ".panel-next .main").click()  # the network is in the page
-    wait(lambda: len(words(browser, "next")) > 400, "what it writes without a server")
-    told = panel(browser, "health").text
+    wait(banner.is_displayed, "the banner")
+    assert "The connection to the server is lost." in banner.text
+    browser.find_element("css selector", ".panel-next .main").click()  # the page contains the network
+    wait(lambda: len(words(browser, "next")) > 400, "the text generated without a server")
+    health = panel(browser, "health").text
     again = Server(training, first.port)
     try:
-        wait(lambda: not banner.is_displayed(), "the line to stand again")
-        wait(lambda: panel(browser, "health").text != told, "news")
+        wait(lambda: not banner.is_displayed(), "the connection")
+        wait(lambda: panel(browser, "health").text != health, "new data")
     finally:
         again.kill()
 
 
-def test_the_end_of_a_training_is_no_error(browser: Any, tmp_path: Path) -> None:
+def test_end_of_a_training_is_not_an_error(browser: Any, tmp_path: Path) -> None:
     book = tmp_path / "book.txt"
     book.write_text(HOSTILE * 40, encoding="utf-8")
-    line = [
-        sys.executable,
-        "-m",
-        "recurra",
-        "train",
-        str(book),
-        "--run",
-        str(tmp_path / "run"),
-        "--live",
-        "--port",
-        "0",
-    ]
+    command = [sys.executable, "-m", "recurra", "train", str(book), "--run", str(tmp_path / "run")]
     settings = ["--preset", "classic", "--hidden-size", "8", "--updates", "100_000_000", "--no-proof"]
-    with started([*line, *settings], stderr=subprocess.PIPE) as process:
+    with started([*command, *settings, "--live", "--port", "0"], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        browser.get(next(said.split()[1] for said in process.stderr if said.startswith("live")))
+        browser.get(next(line.split()[1] for line in process.stderr if line.startswith("live")))
         wait(lambda: "Training: update" in words(browser, "health"), "the training")
         process.send_signal(signal.SIGINT)
         banner = browser.find_element("css selector", "#banner")
-        wait(banner.is_displayed, "the farewell")
-    assert banner.text.startswith("Stopped and saved at update ")
+        wait(banner.is_displayed, "the banner")
+    assert banner.text.startswith("The training stopped and was saved at update ")
     assert "recurra train --resume --run" in banner.text
     assert banner.get_attribute("class") == "calm"
 
@@ -283,6 +274,6 @@ def test_axe_finds_nothing(browser: Any, server: Server, dark: bool) -> None:
     assert AXE.origin is not None
     code = (Path(AXE.origin).parent / "axe.min.js").read_text(encoding="utf-8")
     browser.execute_script(code)
-    found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done)")
-    told = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]]
-    assert told == [], json.dumps(told, indent=1)
+    result = browser.execute_async_script("const done = arguments[0]; axe.run().then(done)")
+    violations = [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in result["violations"]]
+    assert violations == [], json.dumps(violations, indent=1)

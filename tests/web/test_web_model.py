@@ -1,4 +1,4 @@
-"""The network in the browser is the network: probabilities, influence and rules of sampling, in headless Chromium."""
+"""The network in the browser equals the one in Python: probabilities, influence, sampling, in headless Chromium."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def make_model(cell: str, activation: str, layers: int, *, is_bytes: bool = False) -> LanguageModel:
-    """One with weights large enough that gates close and units saturate, and no bias that is zero."""
+    """Return a model with weights so large that gates close and units saturate, and without zero biases."""
     config = ModelConfig(cell=cell, activation=activation, layers=layers, hidden_size=17)
     vocabulary = Vocabulary.bytes() if is_bytes else Vocabulary.of(TEXT)
     parameters = initialize(config, len(vocabulary), seed=5, scale=0.15 if activation == "relu" else 0.5)
@@ -65,7 +65,7 @@ def call(driver: Any, model: LanguageModel, body: str, *arguments: Any) -> Any:
 
 @pytest.mark.parametrize("layers", LAYERS)
 @pytest.mark.parametrize(("cell", "activation"), KINDS)
-def test_log_probabilities_are_pythons(browser: Any, cell: str, activation: str, layers: int) -> None:
+def test_log_probabilities_equal_those_of_python(browser: Any, cell: str, activation: str, layers: int) -> None:
     model = make_model(cell, activation, layers)
     body = """const { ids } = model.vocabulary.encode(rest[0]);
         return model.readAll(ids).slice(1).map((state) => Array.from(model.logProbabilities(state)));"""
@@ -73,7 +73,7 @@ def test_log_probabilities_are_pythons(browser: Any, cell: str, activation: str,
     ids = model.vocabulary.encode(TEXT).astype(np.int64)[:, np.newaxis]
     by_reference = network.forward(model.config, model.parameters, ids, model.zero_state()).log_probabilities[:, 0]
     assert np.abs(found - by_reference).max() < 1e-10
-    # What Python's score says, in float32 by the kernels, of each character but the first.
+    # `score` computes the loss of each character but the first in float32 with the kernels.
     losses = model.score(TEXT).losses
     assert losses is not None
     costs = losses[1:]
@@ -82,7 +82,7 @@ def test_log_probabilities_are_pythons(browser: Any, cell: str, activation: str,
 
 @pytest.mark.parametrize("layers", LAYERS)
 @pytest.mark.parametrize(("cell", "activation"), KINDS)
-def test_influence_is_the_gradient_of_the_inputs(browser: Any, cell: str, activation: str, layers: int) -> None:
+def test_influence_is_the_norm_of_the_input_gradient(browser: Any, cell: str, activation: str, layers: int) -> None:
     model = make_model(cell, activation, layers)
     ids = model.vocabulary.encode(TEXT[:30]).astype(np.int64)[:, np.newaxis]
     body = "return model.influence(model.readAll(rest[0]), rest[1], rest[2]);"
@@ -99,7 +99,7 @@ def test_influence_is_the_gradient_of_the_inputs(browser: Any, cell: str, activa
 
 @pytest.mark.parametrize("layers", LAYERS)
 @pytest.mark.parametrize(("cell", "activation"), KINDS)
-def test_a_model_of_lines_begins_each_anew(browser: Any, cell: str, activation: str, layers: int) -> None:
+def test_model_of_lines_resets_its_state_at_each_line(browser: Any, cell: str, activation: str, layers: int) -> None:
     plain = make_model(cell, activation, layers)
     model = LanguageModel(plain.config, plain.vocabulary, plain.parameters, "lines")
     ids = model.vocabulary.encode(TEXT).tolist()
@@ -110,7 +110,7 @@ def test_a_model_of_lines_begins_each_anew(browser: Any, cell: str, activation: 
     assert costs is not None
     assert np.abs(np.array(call(browser, model, body, ids)) - costs).max() < 1e-5
 
-    line = TEXT.rindex("\n")  # what stands before the last line counts nothing
+    line = TEXT.rindex("\n")  # characters before the last line have no influence
     body = "return model.influence(model.readAll(rest[0]), rest[1], 100, rest[0]);"
     found = call(browser, model, body, ids, 4)
     alone = call(browser, plain, body, ids[line:], 4)
@@ -130,7 +130,7 @@ def test_a_model_of_lines_begins_each_anew(browser: Any, cell: str, activation: 
         (0, 3, 0.5, 0.1),
     ],
 )
-def test_what_the_rules_leave_is_what_the_kernel_leaves(
+def test_sampling_filters_equal_those_of_the_kernel(
     browser: Any, temperature: float, top_k: int, top_p: float, min_p: float
 ) -> None:
     logs = np.log(np.array([0.3, 0.02, 0.2, 0.02, 0.1, 0.1, 0.05, 0.05, 0.06, 0.1]))
@@ -150,13 +150,13 @@ def test_what_the_rules_leave_is_what_the_kernel_leaves(
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_model_of_bytes_reads_utf8(browser: Any) -> None:
+def test_model_of_bytes_reads_utf8(browser: Any) -> None:
     model = make_model("elman", "tanh", 1, is_bytes=True)
     body = "const v = model.vocabulary; const { ids } = v.encode(rest[0]); return [ids, v.decode(ids), v.shown(0xc3)];"
     assert call(browser, model, body, "é😀") == [list("é😀".encode()), "é😀", "\\xc3"]
 
 
-def test_unknown_characters_are_told(browser: Any) -> None:
+def test_encode_returns_unknown_characters(browser: Any) -> None:
     body = "return model.vocabulary.encode(rest[0]);"
     found = call(browser, make_model("gru", "tanh", 1), body, "aXbYX")
     assert found["unknown"] == ["X", "Y"]
@@ -165,7 +165,7 @@ def test_unknown_characters_are_told(browser: Any) -> None:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[LanguageModel, Path]:
-    """The report of a run whose model has learned markup, or might have."""
+    """The report of a run whose model can generate markup."""
     folder = write_run(tmp_path_factory.mktemp("report") / "fable")
     config, vocabulary = (
         ModelConfig(hidden_size=12),
@@ -177,9 +177,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[LanguageModel, Pat
     return model, write_report([folder], folder / "report.html")
 
 
-def test_the_report_writes_offline_and_what_it_writes_is_inert(
-    browser: Any, report: tuple[LanguageModel, Path]
-) -> None:
+def test_report_generates_text_offline_without_active_content(browser: Any, report: tuple[LanguageModel, Path]) -> None:
     model, path = report
     size(browser, 1366, 768)
     requests(browser)
@@ -187,13 +185,13 @@ def test_the_report_writes_offline_and_what_it_writes_is_inert(
     box = wait(lambda: browser.find_elements("css selector", ".panel-next textarea"), "the box")[0]
     box.clear()
     box.send_keys("<img src=x onerror=alert(1)>")
-    expected = likeliest(model, "<img src=x onerror=alert(1)>")
+    expected = most_probable(model, "<img src=x onerror=alert(1)>")
     first = ".bars li:first-child .choice"
     wait(lambda: expected in browser.find_element("css selector", first).get_attribute("aria-label"), expected)
     elements = browser.execute_script("return document.querySelectorAll('img, iframe, main script[src]').length")
     browser.find_element("css selector", ".panel-next .main").click()
     written = browser.find_element("css selector", ".written")
-    wait(lambda: len(written.get_attribute("textContent")) > 400, "what it writes")
+    wait(lambda: len(written.get_attribute("textContent")) > 400, "the generated text")
     assert (
         browser.execute_script("return document.querySelectorAll('img, iframe, main script[src]').length")
         == elements
@@ -206,8 +204,8 @@ def test_the_report_writes_offline_and_what_it_writes_is_inert(
     assert {address for address in requests(browser) if not address.startswith("data:")} == {path.as_uri()}
 
 
-def likeliest(model: LanguageModel, text: str) -> str:
-    """What the label of the first bar begins with, by Python."""
+def most_probable(model: LanguageModel, text: str) -> str:
+    """Return the beginning of the label of the first bar, computed in Python."""
     ids = model.vocabulary.encode("\n" + text).astype(np.int64)[:, np.newaxis]
     shares = np.exp(network.forward(model.config, model.parameters, ids, model.zero_state()).log_probabilities[-1, 0])
     symbol = model.vocabulary.symbols[int(shares.argmax())]
@@ -215,7 +213,7 @@ def likeliest(model: LanguageModel, text: str) -> str:
     return f"{names.get(symbol, f'“{symbol}”')}: {round(100 * shares.max())} %"
 
 
-def test_the_weights_in_the_report_are_those_of_the_model(report: tuple[LanguageModel, Path]) -> None:
+def test_report_contains_the_weights_of_the_model(report: tuple[LanguageModel, Path]) -> None:
     model, path = report
     text = path.read_text(encoding="utf-8")
     weights = text.split('class="weights">')[1].split("<")[0]
@@ -223,7 +221,7 @@ def test_the_weights_in_the_report_are_those_of_the_model(report: tuple[Language
     json.loads(text.split('class="data">')[1].split("<")[0])
 
 
-def test_every_panel_of_a_report_answers(browser: Any, report: tuple[LanguageModel, Path]) -> None:
+def test_every_panel_of_a_report_has_an_answer(browser: Any, report: tuple[LanguageModel, Path]) -> None:
     model, path = report
     size(browser, 1366, 768)
     browser.get(path.as_uri())
@@ -233,40 +231,40 @@ def test_every_panel_of_a_report_answers(browser: Any, report: tuple[LanguageMod
     known = {symbol for symbol in "The best passage <i>of all</i>" if symbol in model.vocabulary.symbols}
     assert set(text[0].replace("¶\n", "\n")) <= known
     answers = {
-        "next": "Most likely",
-        "math": "This page agrees with Python; the gradients are above.",
-        "learning": "3.03 bits a character",
+        "next": "Most probable",
+        "math": "compares them with those from Python. The table of the gradients is above.",
+        "learning": "3.03 bits per character",
         "writes": "After 4,000 updates",
-        "surprise": "bits a character",
-        "neuron": "follows",
-        "memory": "Half of what counts",
+        "surprise": "bits per character",
+        "neuron": "correlates most with",
+        "memory": "Half of the influence",
     }
 
-    def says(name: str, words: str) -> bool:
+    def has_words(name: str, words: str) -> bool:
         return words in browser.find_element("css selector", f".panel-{name}").get_attribute("textContent")
 
     for name, words in answers.items():
-        wait(partial(says, name, words), f"{name}: {words}")
-    cost = model.score("".join(symbol for symbol in "The best passage <i>of all</i>" if symbol in known))
-    told = browser.find_element("css selector", ".panel-surprise .answer b").text
-    assert told == f"{cost.bits_per_character:.2f} bits a character"
-    assert "✓ This page computes what Python does" in browser.find_element("css selector", ".badge").text
+        wait(partial(has_words, name, words), f"{name}: {words}")
+    score = model.score("".join(symbol for symbol in "The best passage <i>of all</i>" if symbol in known))
+    answer = browser.find_element("css selector", ".panel-surprise .answer b").text
+    assert answer == f"{score.bits_per_character:.2f} bits per character"
+    assert "✓ This page agrees with Python" in browser.find_element("css selector", ".badge").text
     assert complaints(browser) == []
 
 
-def test_charts_zoom_and_are_read_by_keyboard(browser: Any, report: tuple[LanguageModel, Path]) -> None:
+def test_keyboard_zooms_and_reads_charts(browser: Any, report: tuple[LanguageModel, Path]) -> None:
     browser.get(report[1].as_uri())
     plot = wait(lambda: browser.find_elements("css selector", ".panel-learning .plot .line.first"), "the line") and (
         browser.find_element("css selector", ".panel-learning .plot")
     )
-    shown = browser.find_element("css selector", ".panel-learning .readout")
+    readout = browser.find_element("css selector", ".panel-learning .readout")
     plot.send_keys("\ue014")  # arrow right
-    wait(lambda: shown.text.startswith("updates "), "the values at the pointer")
+    wait(lambda: readout.text.startswith("updates "), "the values at the pointer")
     labels = [tick.text for tick in plot.find_elements("css selector", ".tick.middle")]
     plot.send_keys("+")
     button = browser.find_element("css selector", ".panel-learning .tools button")
     wait(lambda: [t.text for t in plot.find_elements("css selector", ".tick.middle")] != labels, "a narrower range")
     assert button.is_displayed()
     plot.send_keys("0")
-    wait(lambda: [t.text for t in plot.find_elements("css selector", ".tick.middle")] == labels, "all again")
+    wait(lambda: [t.text for t in plot.find_elements("css selector", ".tick.middle")] == labels, "the whole range")
     assert not button.is_displayed()

@@ -1,10 +1,10 @@
-// The cells: one step forward, and one step of the gradient backward. The equations are those of network/cells.
-// A matrix is a Float32Array, row after row; sums are in double precision.
+// The cells: one forward step, and one backward step of the gradient, with the equations of network/cells.
+// A matrix is a Float32Array in row-major order; sums are in double precision.
 //
 //   forward(layer, x, past)             the state after x: h, c and the values that backward needs; x is the id of a
-//                                       character in the first layer, else h of the layer below
-//   backward(layer, step, past, dh, dc) dx, the gradient of x (in the first layer of the one-hot vector), and those of
-//                                       h and c before the step
+//                                       character in the first layer, otherwise h of the layer below
+//   backward(layer, step, past, dh, dc) the gradients dx, dh and dc with respect to x (the one-hot vector in the first
+//                                       layer) and to h and c before the step
 
 /** y += A x, A (rows, x.length). */
 export function addProduct(y, A, x) {
@@ -25,7 +25,7 @@ export function addTransposed(y, A, x) {
   }
 }
 
-/** b + U x, where the first layer has U as columns, one after the other. */
+/** b + U x; the first layer reads U in column-major order. */
 function inputSum(layer, x) {
   const u = Float64Array.from(layer.b);
   const rows = u.length;
@@ -42,7 +42,7 @@ function inputGradient(layer, du) {
   return dx;
 }
 
-/** The value of unit j that a reader is shown, of most cells h. */
+/** The value of unit j that the page shows: h for most cells, tanh(c) for cells with a cell state. */
 const output = (step, j) => step.h[j];
 const memory = (step, j) => Math.tanh(step.c[j]);
 
@@ -84,7 +84,7 @@ function lstmStep(u, past) {
   return { h, c, u };
 }
 
-/** The gradient du of u before `lstmStep`, and that of c. */
+/** The gradients with respect to u and to c before `lstmStep`. */
 function lstmStepBackward(step, past, dh, dc) {
   const H = dh.length;
   const [du, dcPast] = [new Float64Array(4 * H), new Float64Array(H)];
@@ -182,7 +182,7 @@ const mingru = {
   },
 };
 
-/** The factors of each round's matrix, in the order in which they multiply: Q1, R2, Q3, ... or two of each. */
+/** The factors of the matrix of each round, in the order of multiplication: Q1, R2, Q3, ..., or two factors of each. */
 function roundsOf(layer) {
   const rounds = [];
   for (;;) {
@@ -193,7 +193,7 @@ function roundsOf(layer) {
   }
 }
 
-/** x^i = 2 sigmoid(Q^i h^{i-1}) x^{i-2} for odd i, h^i = 2 sigmoid(R^i x^{i-1}) h^{i-2} for even i, then the LSTM's step. */
+/** x^i = 2 sigmoid(Q^i h^{i-1}) x^{i-2} for odd i, h^i = 2 sigmoid(R^i x^{i-1}) h^{i-2} for even i, then the step of the LSTM. */
 const mogrifier = {
   bounded: true,
   shown: memory,
@@ -230,23 +230,23 @@ const mogrifier = {
     addTransposed(dhPast, layer.W, du);
     for (let number = step.rounds.length - 1; number >= 0; number -= 1) {
       const { factors, before, sources, scale } = step.rounds[number];
-      const [own, other] = number % 2 ? [dhPast, dx] : [dx, dhPast];
-      let dq = own.map((value, j) => value * before[j] * scale[j] * (1 - scale[j] / 2));
+      const [target, source] = number % 2 ? [dhPast, dx] : [dx, dhPast];
+      let dq = target.map((value, j) => value * before[j] * scale[j] * (1 - scale[j] / 2));
       for (let place = factors.length - 1; place >= 0; place -= 1) {
         const product = new Float64Array(sources[place].length);
         addTransposed(product, factors[place], dq);
         dq = product;
       }
-      dq.forEach((value, j) => (other[j] += value));
-      scale.forEach((value, j) => (own[j] *= value));
+      dq.forEach((value, j) => (source[j] += value));
+      scale.forEach((value, j) => (target[j] *= value));
     }
     return { dx, dh: dhPast, dc: dcPast };
   },
 };
 
 /**
- * The cells by name, with the activation behind it if that is not the usual one. `bounded` is true if h lies between
- * -1 and 1, and `shown(step, j)` is the value of unit j that a reader is shown.
+ * The cells by name; an activation other than the default follows the name. `bounded` is true if h is between -1 and 1,
+ * and `shown(step, j)` is the value of unit j that the page shows.
  */
 export const CELLS = {
   elman: elman(Math.tanh, (h) => 1 - h * h, true),

@@ -1,11 +1,11 @@
-// A chart of lines over one axis: drag or + and − to zoom, the arrow keys read values, 0 shows all.
+// A line chart. Drag, or press + and −, to zoom; press the arrow keys to read values, and 0 to show everything.
 import { element, newId, once } from "./dom.js";
 import { decimated, firstAtLeast, linearTicks, logTicks, makeScale } from "./scale.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { top: 20, right: 10, bottom: 20, left: 44 };
-const FEW = 60; // points that are each marked
-const LINE_HEIGHT = 12; // pixels between two labels
+const MAX_DOTS = 60; // a line with more points has no dots
+const LABEL_HEIGHT = 12; // pixels
 
 function shape(name, attributes, ...children) {
   const made = document.createElementNS(SVG, name);
@@ -16,9 +16,10 @@ function shape(name, attributes, ...children) {
 
 export class Chart {
   /**
-   * label, xName, yName   words; xShown, yShown   numbers as words
-   * height   pixels; logY   the vertical axis; xLeast   the least x that a logarithmic axis can have
-   * canLogX   whether the reader may choose it
+   * label, xName, yName   texts; xShown, yShown   functions from a number to a text
+   * height                in pixels
+   * logY                  true for a logarithmic vertical axis
+   * canLogX               true if the reader can choose a logarithmic horizontal axis, which begins at `xLeast` or later
    */
   constructor(options) {
     this.options = { height: 230, xShown: String, yShown: String, logY: false, canLogX: false, xLeast: 1, ...options };
@@ -33,7 +34,7 @@ export class Chart {
     this.#build();
   }
 
-  /** What to draw: series {name, x, y, look} with ascending x, rules {name, value}. */
+  /** Draw series {name, x, y, look} with ascending x, and rules {name, value} as horizontal lines. */
   set(series, rules = []) {
     this.series = series.filter((one) => one.x.length > 0);
     this.rules = rules.filter((rule) => Number.isFinite(rule.value)).sort((a, b) => b.value - a.value);
@@ -42,11 +43,11 @@ export class Chart {
 
   #build() {
     const { label, height, canLogX } = this.options;
-    const keys = "Arrow keys read values, plus and minus zoom, 0 shows all.";
+    const keys = "Arrow keys: read values. Plus and minus: zoom. 0: show everything.";
     this.svg = shape("svg", { role: "application", tabindex: 0, "aria-label": `${label}. ${keys}`, height, class: "plot" });
     this.readout = element("p", { class: "readout", "aria-live": "polite" });
     this.legend = element("ul", { class: "keys" });
-    this.reset = element("button", { type: "button", class: "small", onclick: () => this.zoomTo(null), hidden: true }, "Show all");
+    this.reset = element("button", { type: "button", class: "small", onclick: () => this.zoomTo(null), hidden: true }, "Show everything");
     const tools = element("div", { class: "tools" }, this.legend, this.reset);
     if (canLogX) tools.append(this.#logBox());
     this.root = element("div", { class: "chart" }, tools, this.svg, this.readout);
@@ -64,10 +65,10 @@ export class Chart {
       this.draw();
     };
     const box = element("input", { type: "checkbox", id, onchange: toggle });
-    return element("span", { class: "check" }, box, element("label", { for: id }, `log ${this.options.xName}`));
+    return element("span", { class: "check" }, box, element("label", { for: id }, `logarithmic ${this.options.xName}`));
   }
 
-  /** The range of x that is shown; null for all. */
+  /** Show a range of x; null for the whole range. */
   zoomTo(range) {
     const [low, high] = this.#all();
     const good = range && range[1] - range[0] > (high - low) * 1e-6;
@@ -126,7 +127,7 @@ export class Chart {
     action();
   }
 
-  /** Move the pointer; where it leaves what is shown, the view follows. */
+  /** Move the cursor; if it leaves the visible range, scroll the range. */
   #walk(place) {
     const [left, right] = this.#sides();
     const x = this.x.invert(place);
@@ -143,7 +144,7 @@ export class Chart {
     return [MARGIN.left, this.width - MARGIN.right];
   }
 
-  /** Read the values at x. */
+  /** Show the values at x below the chart. */
   #point(x) {
     this.cursor = x ?? null;
     const { xName, xShown, yShown } = this.options;
@@ -181,7 +182,7 @@ export class Chart {
     this.svg.replaceChildren(definition, ...this.#axes(range), inner, ...this.#rules(), ...this.#marks());
   }
 
-  /** The range of y: of what is shown, and where all is shown of the rules too; what is only faint may leave it. */
+  /** The range of y of the visible points, without faint lines; with the rules if the chart is not zoomed. */
   #heights(range) {
     const strong = this.series.filter((one) => one.look !== "faint");
     const values = (strong.length ? strong : this.series).flatMap((one) => {
@@ -207,7 +208,7 @@ export class Chart {
       .filter((index) => Number.isFinite(one.y[index]))
       .map((index) => [this.x(Math.max(one.x[index], this.isLogX ? range[0] : -Infinity)), this.y(one.y[index])].map((place) => place.toFixed(1)));
     const line = shape("polyline", { points: places.map((place) => place.join(",")).join(" "), class: `line ${one.look}` });
-    const dots = one.look === "second" && places.length <= FEW ? places : [];
+    const dots = one.look === "second" && places.length <= MAX_DOTS ? places : [];
     return [line, ...dots.map(([cx, cy]) => shape("circle", { cx, cy, r: 2.5, class: `dot ${one.look}` }))];
   }
 
@@ -231,31 +232,31 @@ export class Chart {
   #rules() {
     const [left, right] = this.#sides();
     const [top, bottom] = [MARGIN.top, this.options.height - MARGIN.bottom];
-    let free = -Infinity; // from where on a label fits
+    let free = -Infinity; // the first y with space for a label
     return this.rules.flatMap(({ name, value }) => {
       const y = this.y(value);
       if (y < top || y > bottom) return [];
       const line = shape("line", { x1: left, x2: right, y1: y, y2: y, class: "rule" });
       if (y - 3 < free) return [line];
-      free = y - 3 + LINE_HEIGHT;
+      free = y - 3 + LABEL_HEIGHT;
       return [line, shape("text", { x: right - 2, y: y - 3, class: "tick end rule-name" }, name)];
     });
   }
 
   #marks() {
     const bottom = this.options.height - MARGIN.bottom;
-    const found = [];
+    const marks = [];
     if (this.brush) {
       const [from, to] = [...this.brush].sort((a, b) => a - b);
-      found.push(shape("rect", { x: from, y: MARGIN.top, width: to - from, height: bottom - MARGIN.top, class: "brush" }));
+      marks.push(shape("rect", { x: from, y: MARGIN.top, width: to - from, height: bottom - MARGIN.top, class: "brush" }));
     }
-    if (this.cursor === null) return found;
+    if (this.cursor === null) return marks;
     const x = this.x(this.cursor);
     const dots = this.series.map((one) => {
       const at = this.#nearest(one, this.cursor);
       return shape("circle", { cx: this.x(one.x[at]), cy: this.y(one.y[at]), r: 3.5, class: `dot ${one.look}` });
     });
-    return [...found, shape("line", { x1: x, x2: x, y1: MARGIN.top, y2: bottom, class: "cursor" }), ...dots.filter((dot) => dot.getAttribute("cy") !== "NaN")];
+    return [...marks, shape("line", { x1: x, x2: x, y1: MARGIN.top, y2: bottom, class: "cursor" }), ...dots.filter((dot) => dot.getAttribute("cy") !== "NaN")];
   }
 }
 

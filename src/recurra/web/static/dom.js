@@ -1,6 +1,6 @@
-// The page is made of elements and text nodes: nothing that a network wrote is ever parsed as markup.
+// Build the page from elements and text nodes: the browser never parses the text of a network as markup.
 
-/** An element with attributes (`onclick` and the like are listeners), and children; strings become text. */
+/** An element with attributes (`onclick` and other names with `on` are listeners) and children; strings become text. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -12,7 +12,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// The ranges are those of recurra/formatting.py, which has the reason for each.
+// The same ranges as in recurra/formatting.py, which has the reason for each.
 const UNSAFE =
   /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u206a-\u206f\u{e0001}\ufff9-\ufffb\ud800-\udfff]/u;
 const INVISIBLE = /^[\p{C}\p{Zl}\p{Zp}]$/u;
@@ -22,14 +22,14 @@ export function isUnsafe(character) {
   return UNSAFE.test(character);
 }
 
-/** A character as its escape. */
+/** The escape sequence of a character. */
 export function escaped(character) {
   const point = character.codePointAt(0);
   if (point < 0x100) return `\\x${point.toString(16).padStart(2, "0")}`;
   return point < 0x10000 ? `\\u${point.toString(16).padStart(4, "0")}` : `\\U${point.toString(16).padStart(8, "0")}`;
 }
 
-/** The text as nodes: unsafe characters as escapes, all else as it is. */
+/** The nodes of a text: unsafe characters as escape sequences, all others unchanged. */
 export function visible(text) {
   const nodes = [];
   let plain = "";
@@ -45,17 +45,17 @@ export function visible(text) {
 const SIGNS = { " ": "␣", "\n": "↵", "\t": "⇥" };
 const NAMES = { " ": "space", "\n": "new line", "\t": "tab" };
 
-/** One character so that it can be seen. */
+/** A visible form of a character. */
 export function sign(character) {
   return SIGNS[character] ?? (INVISIBLE.test(character) ? escaped(character) : character);
 }
 
-/** One character so that it can be said. */
+/** A readable name of a character. */
 export function spoken(character) {
   return NAMES[character] ?? `“${sign(character)}”`;
 }
 
-/** Call `action` once in the next frame, however often the result is called before. */
+/** Return a function that calls `action` once in the next frame, even if it is called several times before. */
 export function once(action) {
   let waiting = false;
   return () => {
@@ -68,7 +68,7 @@ export function once(action) {
   };
 }
 
-/** Work in slices of a few milliseconds, so that the page stays alive: `next` does one piece, false ends it. */
+/** Call `next` until it returns false, in slices of `budget` milliseconds, so that the page remains responsive. */
 export function inSlices(next, done = () => {}, budget = 12) {
   let stopped = false;
   const slice = () => {
@@ -88,7 +88,7 @@ export function inSlices(next, done = () => {}, budget = 12) {
 
 let count = 0;
 
-/** An id that the page has not yet. */
+/** An id that is new in the page. */
 export function newId() {
   count += 1;
   return `part-${count}`;

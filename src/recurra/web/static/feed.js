@@ -1,19 +1,22 @@
-// What the server tells of a run, as it happens: put together here, asked for again when the line is cut.
+// Receive the events of a run from the server and combine them; connect again if the connection is lost.
 import { unpack } from "./model.js";
 import { decimated } from "./scale.js";
 
-const MOST = 6000; // points that are kept; then half of that
-const RETRY_MILLISECONDS = [500, 1000, 2000, 5000]; // until the next try
+const MAX_POINTS = 6000; // with more, the feed keeps half of them
+const RETRY_MILLISECONDS = [500, 1000, 2000, 5000]; // before each attempt to connect
 const RECORDS = ["update", "mean", "smooth", "norm"];
 const SCORES = ["scoredAt", "scored"];
 
-/** The columns of a run of which nothing is known. */
-export const NOTHING = Object.fromEntries([...RECORDS, ...SCORES].map((name) => [name, []]));
+/** The columns of a run without records. */
+export const NO_RECORDS = Object.fromEntries([...RECORDS, ...SCORES].map((name) => [name, []]));
 
 export class Feed {
-  /** `context` has the signals of the panels; `told(isConnected)` returns whether to connect again once the line is cut. */
-  constructor(name, context, told) {
-    Object.assign(this, { base: `runs/${encodeURIComponent(name)}`, context, told });
+  /**
+   * `context` has the signals of the panels. `onConnection(isConnected)` is called at each change; it returns true if
+   * the feed must connect again after the connection is lost.
+   */
+  constructor(name, context, onConnection) {
+    Object.assign(this, { base: `runs/${encodeURIComponent(name)}`, context, onConnection });
     this.after = "";
     this.tries = 0;
     this.model = null;
@@ -25,7 +28,7 @@ export class Feed {
     this.source = new EventSource(`${this.base}/events?after=${encodeURIComponent(this.after)}`);
     this.source.addEventListener("open", () => {
       this.tries = 0;
-      this.told(true);
+      this.onConnection(true);
     });
     this.source.addEventListener("message", (event) => {
       this.after = event.lastEventId;
@@ -39,18 +42,18 @@ export class Feed {
     clearTimeout(this.waiting);
   }
 
-  /** The browser's own new tries end for good at some errors: ours do not. */
+  /** Connect again later. The browser itself stops trying after some errors. */
   again() {
     this.source.close();
-    if (!this.told(false)) return;
+    if (!this.onConnection(false)) return;
     this.waiting = setTimeout(() => this.open(), RETRY_MILLISECONDS[Math.min(this.tries, RETRY_MILLISECONDS.length - 1)]);
     this.tries += 1;
   }
 
-  /** A message: what is new of the records and samples, and the rest as it stands. */
+  /** Add the new records and samples of a message, and replace the other data. */
   take(message) {
     const { context } = this;
-    if (message.metrics.update.length || message.anew) context.metrics.set(joined(message.anew ? NOTHING : context.metrics.value, message.metrics));
+    if (message.metrics.update.length || message.anew) context.metrics.set(joined(message.anew ? NO_RECORDS : context.metrics.value, message.metrics));
     if (message.rules) context.rules.set(message.rules);
     if (message.check !== undefined) context.check.set(message.check ?? context.check.value);
     this.text = message.passage ?? this.text;
@@ -69,7 +72,7 @@ export class Feed {
     return Boolean(marks?.length);
   }
 
-  /** Fetch the model of the run, its best checkpoint, when it is a new one. */
+  /** Fetch the model of the run, its best checkpoint, if it is new. */
   async follow(model) {
     if (model === null || model === this.model || this.fetching) return;
     this.fetching = true;
@@ -80,30 +83,30 @@ export class Feed {
         this.model = model;
       }
     } catch {
-      // The next message asks again.
+      // The next message tries again.
     }
     this.fetching = false;
   }
 
-  /** The records of a part of the run, from nearer. */
+  /** Fetch more records of a part of the run. */
   async detail([first, last]) {
     const answer = await fetch(`${this.base}/points?first=${first}&last=${last}`);
     return answer.ok ? answer.json() : null;
   }
 
-  /** Have the gradients checked; the error says why not. */
+  /** Let the server check the gradients; throw an error with the reason if it does not. */
   async check() {
     const answer = await fetch(`${this.base}/check`, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
-    const found = await answer.json();
-    if (!answer.ok) throw new Error(found.error?.message ?? answer.statusText);
-    return found;
+    const content = await answer.json();
+    if (!answer.ok) throw new Error(content.error?.message ?? answer.statusText);
+    return content;
   }
 }
 
-/** The columns one after the other, the records thinned out where they grow long. */
+/** The joined columns; too many records are thinned out. */
 function joined(before, after) {
   const all = Object.fromEntries([...RECORDS, ...SCORES].map((name) => [name, [...before[name], ...after[name]]]));
-  if (all.update.length <= MOST) return all;
-  const kept = decimated(all.smooth, 0, all.update.length, MOST / 4);
+  if (all.update.length <= MAX_POINTS) return all;
+  const kept = decimated(all.smooth, 0, all.update.length, MAX_POINTS / 4);
   return { ...all, ...Object.fromEntries(RECORDS.map((name) => [name, kept.map((index) => all[name][index])])) };
 }

@@ -1,18 +1,18 @@
-// Is it learning? The loss over the updates, beside what needs no network.
+// The loss over the updates, compared with baselines without a network.
 import { Chart } from "./chart.js";
 import { makePanel } from "./panel.js";
 import { element } from "./dom.js";
 import { fixed, short } from "./words.js";
 
 /**
- * `metrics` is a signal of the records' columns in bits per character, `rules` of [{name, value}]; `detail`, where there
- * is a server, gives the records of a range from nearer; `tall` is the chart's height in pixels.
+ * `metrics` is a signal of the columns of the records in bits per character, `rules` of the baselines [{name, value}].
+ * `detail`, only with a server, fetches more records of a range; `tall` is the height of the chart in pixels.
  */
 export function learningPanel({ metrics, rules, detail, tall }, level) {
-  const panel = makePanel("learning", "Is it learning?", level);
-  let near = null; // what is shown from nearer
+  const panel = makePanel("learning", "Is the network learning?", level);
+  let near = null; // the records of the zoomed range
   const chart = new Chart({
-    label: "Bits per character over the updates",
+    label: "Loss in bits per character over the updates",
     xName: "updates",
     yName: "bits per character",
     xShown: short,
@@ -35,7 +35,7 @@ export function learningPanel({ metrics, rules, detail, tall }, level) {
   return panel.root;
 }
 
-/** All the points, those of the part that is looked at from nearer in place of the few that were there. */
+/** All records; inside the zoomed range, the detailed ones replace the few that were there. */
 function around(columns, near) {
   const joined = (x, names) => {
     const [first, last] = [near[x][0], near[x][near[x].length - 1]];
@@ -53,32 +53,32 @@ function seriesOf({ update, mean, smooth, scoredAt, scored }) {
   return [
     { name: "smooth loss", x: update, y: smooth, look: "first" },
     { name: "held-out text", x: scoredAt, y: scored, look: "second" },
-    { name: "loss", x: update, y: mean, look: "faint" },
+    { name: "mean loss between records", x: update, y: mean, look: "faint" },
   ];
 }
 
 function answerOf({ update, smooth, scored }, rules) {
-  if (!update.length) return ["Waiting for the first record of the training."];
+  if (!update.length) return ["Waiting for the first training record."];
   const last = smooth[smooth.length - 1];
-  const words = [element("b", {}, `${fixed(last)} bits a character`), change(update, smooth)];
-  if (scored.length) words.push(`; held out ${fixed(scored[scored.length - 1])}`);
-  return [...words, beside(last, rules), "."];
+  const words = ["Smooth loss ", element("b", {}, `${fixed(last)} bits per character`), change(update, smooth)];
+  if (scored.length) words.push(`; held-out loss ${fixed(scored[scored.length - 1])}`);
+  return [...words, comparison(last, rules), "."];
 }
 
-/** How much it changed over the last tenth. */
+/** The change of the smooth loss over the last tenth of the updates. */
 function change(update, smooth) {
   const end = update[update.length - 1];
   const before = update.findLastIndex((at) => at <= 0.9 * end);
   if (before < 0) return "";
   const difference = smooth[smooth.length - 1] - smooth[before];
   const sign = difference > 0 ? "+" : "";
-  return `, ${sign}${fixed(difference)} in the last ${short(end - update[before])} updates`;
+  return ` (${sign}${fixed(difference)} over the last ${short(end - update[before])} updates)`;
 }
 
-/** The best that needs no network and is worse, or else the next that is better. */
-function beside(last, rules) {
+/** The nearest baseline that is better than the loss, or else the nearest one that is worse. */
+function comparison(last, rules) {
   const worse = rules.filter((rule) => rule.value > last).sort((a, b) => a.value - b.value)[0];
   const better = rules.filter((rule) => rule.value <= last).sort((a, b) => b.value - a.value)[0];
-  if (better) return `; ${better.name} needs ${fixed(better.value)}`;
-  return worse ? `; better than ${worse.name} with ${fixed(worse.value)}` : "";
+  if (better) return `; the baseline ${better.name} needs ${fixed(better.value)}`;
+  return worse ? `; better than the baseline ${worse.name}, ${fixed(worse.value)}` : "";
 }

@@ -1,8 +1,8 @@
-// A trained network as the browser runs it: its weights, a step forward, and how much each earlier character counted.
+// A trained network in the browser: its weights, a forward step, and the influence of each earlier character.
 import { CELLS, addProduct, addTransposed } from "./cells.js";
 import { Vocabulary } from "./vocabulary.js";
 
-/** The model in an ArrayBuffer: the length of a header of JSON (uint32), the header, float32 after float32 (packed_model.py). */
+/** Read a model from an ArrayBuffer in the format of packed_model.py: the header length (uint32), a JSON header, float32s. */
 export function unpack(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
@@ -16,17 +16,17 @@ export function unpack(buffer) {
   return new Model(header, tensors);
 }
 
-/** The bytes of base64. */
+/** Decode base64 to bytes. */
 export function fromBase64(text) {
   return Uint8Array.from(atob(text.trim()), (character) => character.charCodeAt(0)).buffer;
 }
 
 function transposed(A, rows, columns) {
-  const turned = new Float32Array(A.length);
+  const result = new Float32Array(A.length);
   for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) turned[column * rows + row] = A[row * columns + column];
+    for (let column = 0; column < columns; column += 1) result[column * rows + row] = A[row * columns + column];
   }
-  return turned;
+  return result;
 }
 
 export class Model {
@@ -38,21 +38,21 @@ export class Model {
     this.parameters = Object.values(tensors).reduce((sum, tensor) => sum + tensor.length, 0);
     this.layers = Array.from({ length: header.layers }, () => ({}));
     for (const [name, tensor] of Object.entries(tensors)) {
-      const [place, layer, own] = name.split(".");
-      if (place === "layers") this.layers[layer][own] = tensor;
+      const [group, layer, parameter] = name.split(".");
+      if (group === "layers") this.layers[layer][parameter] = tensor;
     }
-    // The first layer reads a column of U: in the transpose it lies in one piece.
+    // The first layer reads a column of U, which is contiguous in the transpose.
     const first = this.layers[0];
     first.columns = transposed(first.U, first.b.length, this.vocabulary.size);
     Object.assign(this, { V: tensors.V, c: tensors.c });
   }
 
-  /** The state before the first character: for each layer h and c, and what the step kept for the way back. */
+  /** The state before the first character: h and c of each layer. */
   zeroState() {
     return this.layers.map(() => ({ h: new Float64Array(this.hidden), c: new Float64Array(this.hidden) }));
   }
 
-  /** The state after the character `id`, from that before it; each document begins anew at the end of the one before. */
+  /** The state after the character `id`; the end of a document first resets the state to zero. */
   read(before, id) {
     const state = id === this.documentEnd ? this.zeroState() : before;
     const next = [];
@@ -62,7 +62,7 @@ export class Model {
     return next;
   }
 
-  /** log p of every next character (K), in nats: o = V h + c, less log sum exp o. */
+  /** log p of every next character (K), in nats: o - log sum exp o, with o = V h + c. */
   logProbabilities(state) {
     const o = Float64Array.from(this.c);
     addProduct(o, this.V, state[state.length - 1].h);
@@ -71,28 +71,28 @@ export class Model {
     return o.map((value) => value - total);
   }
 
-  /** The states before and after each of `ids`: one more than there are ids. */
+  /** The state before the first of `ids` and the state after each of them. */
   readAll(ids, state = this.zeroState()) {
     const states = [state];
     for (const id of ids) states.push(this.read(states[states.length - 1], id));
     return states;
   }
 
-  /** The state in which a text begins: a model of documents has read the end of one. */
+  /** The state before a text; a model of documents has first read the end of a document. */
   beginning() {
     const state = this.zeroState();
     return this.documentEnd === null ? state : this.read(state, this.documentEnd);
   }
 
-  /** What the first character of a text costs, in nats: ln K, unless something stands before it. */
+  /** The loss of the first character of a text, in nats: ln K, except for a model of documents. */
   firstCost(id) {
     return this.documentEnd === null ? Math.log(this.vocabulary.size) : -this.logProbabilities(this.beginning())[id];
   }
 
   /**
-   * How much the log p of `target`, next after the last of `states` (from `readAll`), depends on each id that was
-   * read: the norm of the gradient of its one-hot vector, for the last `lags` of them, the last first. What stands
-   * before the document of the target counts nothing: `ids` were read.
+   * The influence of each of the last `lags` ids on log p of `target`, the id after the last of `states` (from
+   * `readAll`), the nearest first: the norm of the gradient with respect to the one-hot vector of the id. `ids` are the
+   * ids that were read; those before the document of the target have influence 0.
    */
   influence(states, target, lags, ids = []) {
     const top = this.layers.length - 1;

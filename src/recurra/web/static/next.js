@@ -1,22 +1,22 @@
-// What would it say next? The reader's beginning, the next character's probabilities, and the model writing on.
+// The probabilities of the next character after a text of the reader, and the continuation that the model generates.
 import { element, inSlices, newId, once, sign, spoken, visible } from "./dom.js";
 import { AWAITED, makePanel, slider } from "./panel.js";
 import { Reader } from "./reader.js";
-import { AS_LEARNED, draw, shaped } from "./sampling.js";
+import { UNCHANGED, draw, shaped } from "./sampling.js";
 import { bits, fixed, percent, whole } from "./words.js";
 
-const SHOWN = 8; // bars
-const LENGTH = 400; // characters that are written at once
+const BARS = 8;
+const CONTINUATION_CHARACTERS = 400; // generated at once
 
 export function nextPanel({ model, passage }, level) {
-  const panel = makePanel("next", "What would it say next?", level);
-  const settings = { ...AS_LEARNED };
+  const panel = makePanel("next", "Which character comes next?", level);
+  const settings = { ...UNCHANGED };
   const id = newId();
   const box = element("textarea", { id, rows: 2, spellcheck: "false", autocapitalize: "off" });
-  const written = element("blockquote", { class: "written", lang: "", dir: "auto", translate: "no", role: "group", tabindex: 0, "aria-label": "What it writes on" });
+  const written = element("blockquote", { class: "written", lang: "", dir: "auto", translate: "no", role: "group", tabindex: 0, "aria-label": "The generated text" });
   const note = element("p", { class: "note", role: "status" });
-  const button = element("button", { type: "button", class: "main" }, "Write on");
-  let [reader, stop, isOwn] = [null, null, false];
+  const button = element("button", { type: "button", class: "main" }, "Continue the text");
+  let [reader, stop, isEdited] = [null, null, false];
 
   const distribution = (state) => {
     const logs = reader.model.logProbabilities(state);
@@ -26,12 +26,12 @@ export function nextPanel({ model, passage }, level) {
     if (!reader) return;
     const { ids, unknown } = reader.prompt(box.value);
     const { logs, shares } = distribution(reader.after(ids));
-    note.replaceChildren(unknown.length ? `It does not know ${unknown.slice(0, 5).map(spoken).join(", ")}: left out.` : "");
+    note.replaceChildren(unknown.length ? `Not in the vocabulary, so ignored: ${unknown.slice(0, 5).map(spoken).join(", ")}.` : "");
     panel.answer(...answer(reader.model.vocabulary, shares));
     bars.fill(reader.model.vocabulary, logs, shares);
   });
   const accept = (symbol) => {
-    isOwn = true;
+    isEdited = true;
     box.value += symbol;
     show();
   };
@@ -39,7 +39,7 @@ export function nextPanel({ model, passage }, level) {
   const end = () => {
     stop?.();
     stop = null;
-    button.replaceChildren("Write on");
+    button.replaceChildren("Continue the text");
   };
   const write = () => {
     const first = reader.prompt(box.value).ids;
@@ -48,7 +48,7 @@ export function nextPanel({ model, passage }, level) {
     const { model: writer } = reader;
     button.replaceChildren("Stop");
     const text = element("span");
-    written.replaceChildren(element("span", { class: "told" }, ...visible(box.value)), text);
+    written.replaceChildren(element("span", { class: "prompt" }, ...visible(box.value)), text);
     const fill = () => text.replaceChildren(...visible(writer.vocabulary.decode(ids)));
     const refill = once(fill);
     const step = () => {
@@ -56,7 +56,7 @@ export function nextPanel({ model, passage }, level) {
       ids.push(id);
       state = writer.read(state, id);
       refill();
-      return ids.length < LENGTH;
+      return ids.length < CONTINUATION_CHARACTERS;
     };
     stop = inSlices(step, () => {
       fill();
@@ -65,13 +65,14 @@ export function nextPanel({ model, passage }, level) {
   };
   button.addEventListener("click", () => (stop ? end() : reader && write()));
   box.addEventListener("input", () => {
-    isOwn = true;
+    isEdited = true;
     show();
   });
   panel.body.append(
-    element("label", { for: id, class: "quiet" }, "Type a beginning"),
+    element("label", { for: id, class: "quiet" }, "Type the beginning of a text"),
     box,
     element("div", { class: "sliders" }, ...sliders(settings, show)),
+    element("p", { class: "quiet" }, "Probability of each next character with these sliders; the orange line is the probability of the model. Click a character to add it."),
     bars.root,
     element("p", { class: "row" }, button, note),
     written,
@@ -83,8 +84,8 @@ export function nextPanel({ model, passage }, level) {
     if (value) show();
     else panel.answer(AWAITED);
   });
-  passage.found.watch(() => {
-    if (isOwn) return;
+  passage.reading.watch(() => {
+    if (isEdited) return;
     box.value = passage.beginning;
     show();
   });
@@ -98,10 +99,10 @@ function sliders(settings, changed) {
       changed();
     }).root;
   return [
-    make("temperature", "temperature", { min: 0, max: 2, step: 0.05, shown: (t) => fixed(t), title: "1: as learned; less: safer; 0: always the likeliest" }),
-    make("top-k", "topK", { min: 0, max: 40, step: 1, shown: (k) => (k ? whole(k) : "all"), title: "only the k likeliest" }),
-    make("top-p", "topP", { min: 0.05, max: 1, step: 0.05, shown: (p) => fixed(p), title: "the likeliest that together have this share" }),
-    make("min-p", "minP", { min: 0, max: 0.5, step: 0.01, shown: (p) => fixed(p), title: "those at least so many times as likely as the likeliest" }),
+    make("temperature", "temperature", { min: 0, max: 2, step: 0.05, shown: (t) => fixed(t), title: "1: the probabilities of the model; below 1: more probable characters more often; 0: always the most probable character" }),
+    make("top-k", "topK", { min: 0, max: 40, step: 1, shown: (k) => (k ? whole(k) : "all"), title: "Choose among the k most probable characters" }),
+    make("top-p", "topP", { min: 0.05, max: 1, step: 0.05, shown: (p) => fixed(p), title: "Choose among the most probable characters that together have this probability" }),
+    make("min-p", "minP", { min: 0, max: 0.5, step: 0.01, shown: (p) => fixed(p), title: "Choose among characters with at least this fraction of the highest probability" }),
   ];
 }
 
@@ -110,16 +111,16 @@ function answer(vocabulary, shares) {
   const entropy = bits(shares.reduce((sum, p) => (p > 0 ? sum - p * Math.log(p) : sum), 0));
   const left = shares.filter((p) => p > 0).length;
   return [
-    "Most likely ",
+    "Most probable: ",
     element("b", {}, spoken(vocabulary.shown(best))),
-    ` with ${percent(shares[best])}; ${left} of ${vocabulary.size} characters can follow, ${fixed(entropy, 1)} bits of doubt.`,
+    `: ${percent(shares[best])}. ${left} of ${vocabulary.size} characters are possible; the entropy is ${fixed(entropy, 1)} bits.`,
   ];
 }
 
-/** Buttons for the likeliest, which stay as they are filled anew, so that none loses the keyboard. */
+/** Buttons for the most probable characters; the same buttons remain when their content changes, to keep the focus. */
 function makeBars(accept) {
-  const rows = Array.from({ length: SHOWN }, () => makeBar(accept));
-  const root = element("ol", { class: "bars", "aria-label": "The likeliest next characters" }, ...rows.map((row) => row.item));
+  const rows = Array.from({ length: BARS }, () => makeBar(accept));
+  const root = element("ol", { class: "bars", "aria-label": "The most probable next characters" }, ...rows.map((row) => row.item));
   const fill = (vocabulary, logs, shares) => {
     const order = [...logs.keys()].sort((x, y) => logs[y] - logs[x]);
     rows.forEach((row, place) => {
@@ -130,7 +131,7 @@ function makeBars(accept) {
   return { root, fill };
 }
 
-/** One of them: the full bar is after the sliders, the line marks the model's own share. */
+/** A button: its bar is the probability with the sliders, its line the probability of the model. */
 function makeBar(accept) {
   const [sym, bar, line, share] = ["symbol", "bar", "before", "share"].map((name) => element("span", { class: name }));
   let symbol = "";
@@ -143,8 +144,8 @@ function makeBar(accept) {
     share.replaceChildren(percent(after));
     bar.style.width = `${100 * after}%`;
     line.style.left = `${100 * before}%`;
-    button.disabled = character.length > 2; // a byte that is no character by itself
-    button.setAttribute("aria-label", `${spoken(character)}: ${percent(after)}, as learned ${percent(before)}. Add it to the text`);
+    button.disabled = character.length > 2; // part of the bytes of a character
+    button.setAttribute("aria-label", `${spoken(character)}: ${percent(after)}, without the sliders ${percent(before)}. Add it to the text`);
   };
   return { item: element("li", {}, button), fill };
 }

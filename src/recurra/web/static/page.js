@@ -1,18 +1,18 @@
-// The live page of a run: its panels, and the line to the server that fills them.
+// The live page of a run: its panels, and the connection to the server.
 import { element, inSlices } from "./dom.js";
-import { Feed, NOTHING } from "./feed.js";
+import { Feed, NO_RECORDS } from "./feed.js";
 import { mountPanels } from "./panels.js";
 import { Passage } from "./passage.js";
 import { draw, shaped, uniforms } from "./sampling.js";
 import { Signal } from "./signal.js";
 import { duration, percent, plural, whole } from "./words.js";
 
-const LOST = "The line to the server is cut; trying again. What you see stays, and the panels still answer.";
+const LOST = "The connection to the server is lost. The page tries to connect again; its panels remain usable.";
 const FRAME = { length: 200, seed: 1, settings: { temperature: 0.7, topK: 0, topP: 1, minP: 0 } };
-const NARROW = 740; // pixels: one panel beside the other no longer
+const NARROW_PIXELS = 740; // up to this width the page has one column
 const at = (id) => document.getElementById(id);
 let feed = null;
-let live = null; // of the page of a training: what is shown at its end
+let live = null; // the commands to show when the training ends, on the live page of a training
 
 function show(name) {
   feed?.close();
@@ -20,7 +20,7 @@ function show(name) {
   context.detail = (range) => feed.detail(range);
   context.checkNow = () => feed.check();
   mountPanels(at("panels"), context);
-  context.health.watch(tell);
+  context.health.watch(showState);
   context.model.watch((model) => {
     at("model").replaceChildren(model ? `Model: ${model.name}` : "");
     if (model) addFrame(model, context.frames);
@@ -34,32 +34,32 @@ function show(name) {
   });
 }
 
-/** The last words of a page whose training has ended, and its server with it; null while it should still be there. */
+/** The message when the server ends with its training; null while the server should still run. */
 function farewellOf(health) {
   if (!live || !["Finished", "Stopped"].includes(health?.state)) return null;
   const next =
     health.state === "Finished"
-      ? ["Finished — open the report: ", live.report, live.serve, " shows this page again."]
-      : [`Stopped and saved at update ${whole(health.update)}. To go on: `, live.resume, live.serve, " shows this page again."];
-  return [next[0], element("code", {}, next[1]), ". ", element("code", {}, next[2]), next[3]];
+      ? ["The training is complete. Report: ", live.report, "To show this page again: ", live.serve]
+      : [`The training stopped and was saved at update ${whole(health.update)}. To resume it: `, live.resume, "To show this page again: ", live.serve];
+  return [next[0], element("code", {}, next[1]), ". ", next[2], element("code", {}, next[3])];
 }
 
 function contextOf() {
   const model = new Signal(null);
   return {
     model,
-    metrics: new Signal(NOTHING),
+    metrics: new Signal(NO_RECORDS),
     rules: new Signal([]),
     samples: new Signal([]),
     frames: new Signal([]),
     passage: new Passage(model, ""),
     check: new Signal(null),
     health: new Signal(null),
-    tall: window.innerWidth > NARROW ? 480 : 260,
+    tall: window.innerWidth > NARROW_PIXELS ? 480 : 260,
   };
 }
 
-/** What each checkpoint writes from the same start with the same numbers: only the network differs. */
+/** Generate a text with each checkpoint, from the same start and random numbers: only the network differs. */
 function addFrame(model, frames) {
   const next = uniforms(FRAME.seed);
   const ids = [];
@@ -73,7 +73,7 @@ function addFrame(model, frames) {
   inSlices(step, () => frames.set([...frames.value, { update: model.update, temperature: FRAME.settings.temperature, text: model.vocabulary.decode(ids) }]));
 }
 
-function tell(health) {
+function showState(health) {
   if (!health) return;
   const { text, cell, parameters, state, update, updates, checkpoint, checkpointEvery } = health;
   at("what").replaceChildren(text, element("span", {}, [cell, parameters && plural(parameters, "parameter")].filter(Boolean).map((word) => ` · ${word}`).join("")));
@@ -81,7 +81,7 @@ function tell(health) {
   const share = updates ? Math.min(1, update / updates) : 0;
   at("progress").hidden = !updates;
   at("progress").value = share;
-  const first = checkpoint == null && checkpointEvery ? `; the first checkpoint comes after ${duration(checkpointEvery)}` : "";
+  const first = checkpoint == null && checkpointEvery ? `; first checkpoint after ${duration(checkpointEvery)}` : "";
   at("state").replaceChildren(state === "Training" && updates ? `Training, ${percent(share)}${first}` : state);
 }
 
@@ -92,10 +92,10 @@ function choose(names) {
     at("choice").replaceChildren(select);
   }
   if (names.length) show(names[0]);
-  else at("state").replaceChildren("There is no run to look at: recurra serve RUN");
+  else at("state").replaceChildren("This server has no run. Start it with: recurra serve RUN_DIRECTORY");
 }
 
-/** Where the server wants its key: it is shown once, and the browser keeps a cookie. */
+/** Ask for the key of the server; the browser then keeps it as a cookie. */
 function askForKey() {
   const input = element("input", { type: "password", "aria-label": "Key of this server", autocomplete: "off" });
   const note = element("span", { role: "status" });
@@ -103,9 +103,9 @@ function askForKey() {
     event.preventDefault();
     const answer = await fetch("session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key: input.value }) });
     if (answer.ok) start();
-    else note.replaceChildren("That is not the key.");
+    else note.replaceChildren("This key is not valid.");
   };
-  const form = element("form", { class: "login", onsubmit: log }, element("span", {}, "This server wants its key."), input, element("button", {}, "Show it"), note);
+  const form = element("form", { class: "login", onsubmit: log }, element("span", {}, "This server requires a key."), input, element("button", {}, "Log in"), note);
   at("choice").replaceChildren(form);
   at("state").replaceChildren("");
 }
@@ -115,9 +115,9 @@ async function start() {
     const answer = await fetch("runs");
     if (answer.status === 401) askForKey();
     else {
-      const found = await answer.json();
-      live = found.live;
-      choose(found.runs);
+      const list = await answer.json();
+      live = list.live;
+      choose(list.runs);
     }
   } catch {
     setTimeout(start, 1000);

@@ -1,10 +1,10 @@
-// The frame of a panel: its title is a question, the line below it the answer as it stands.
+// The frame of a panel: its heading is a question, and the line below the heading is the current answer.
 import { element, newId } from "./dom.js";
 
-/** What a panel without a network says. */
-export const AWAITED = "Waiting for the first checkpoint of the training: it brings the network that answers here.";
+/** The answer of a panel that has no network yet. */
+export const AWAITED = "Waiting for the first checkpoint of the training, which contains the network for this panel.";
 
-/** A section with `question` as its heading; `answer` sets the line below, `body` takes what the panel shows. */
+/** A section with the heading `question`; `answer` sets the line below it, `body` is the element for the content. */
 export function makePanel(name, question, level = 2) {
   const id = newId();
   const answer = element("p", { class: "answer" });
@@ -14,19 +14,19 @@ export function makePanel(name, question, level = 2) {
   return { root, body, answer: (...words) => answer.replaceChildren(...words) };
 }
 
-/** A slider with its name and its value. */
+/** A slider with its name and its value; `refresh` updates the value after `input` was set. */
 export function slider(name, { min, max, step, value, shown = String, title }, onchange) {
   const id = newId();
   const output = element("output", { for: id }, shown(value));
   const input = element("input", { type: "range", id, min, max, step, value, title });
-  const tell = () => {
+  const refresh = () => {
     output.replaceChildren(shown(Number(input.value)));
     input.setAttribute("aria-valuetext", shown(Number(input.value)));
   };
   input.addEventListener("input", () => {
-    tell();
+    refresh();
     onchange(Number(input.value));
   });
   const root = element("div", { class: "slider" }, element("label", { for: id }, name), input, output);
-  return { root, input, tell };
+  return { root, input, refresh };
 }

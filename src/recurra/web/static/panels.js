@@ -1,4 +1,4 @@
-// The panels by name, put where the page has a place for them: <div data-panel="next">.
+// Mount the panels in the elements of a page that name them, such as <div data-panel="next">.
 import { healthPanel } from "./health.js";
 import { learningPanel } from "./learning.js";
 import { mathPanel } from "./math.js";
@@ -19,7 +19,7 @@ const PANELS = {
   writes: writesPanel,
 };
 
-/** Fill every place in `root`; `context` is what the panels know of the run. */
+/** Mount a panel in every element of `root` that names one; `context` has the data and the signals of the run. */
 export function mountPanels(root, context) {
   for (const place of root.querySelectorAll("[data-panel]")) {
     place.replaceChildren(PANELS[place.dataset.panel](context, Number(place.dataset.level ?? 2)));

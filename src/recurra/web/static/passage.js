@@ -1,57 +1,57 @@
-// A text that three panels look at: what each character cost, the states behind it, and the one that is chosen.
+// The text that three panels share: the loss and the state at each character, and the chosen character.
 import { inSlices } from "./dom.js";
 import { Signal } from "./signal.js";
 import { beginningOf } from "./unicode.js";
 
-const LONGEST = 1500; // characters
-const BEGINNING = 24; // characters of a beginning
+const MAX_CHARACTERS = 1500;
+const BEGINNING_CHARACTERS = 24;
 export const NONE = -1;
 
 export class Passage {
-  /** `model` is a signal; `text` the passage to begin with. */
+  /** `model` is a signal, `text` the first text. */
   constructor(model, text) {
     this.model = model;
     this.text = text;
-    this.found = new Signal(null);
+    this.reading = new Signal(null); // {model, ids, symbols, states, costs, unknown} after the model has read the text
     this.chosen = new Signal(NONE);
     this.stop = () => {};
     model.watch(() => this.#read());
   }
 
-  /** The reader's own text: nothing offered replaces it. */
+  /** Set a text of the reader; `offer` does not replace it. */
   setText(text) {
-    this.isOwn = true;
+    this.isChosenByReader = true;
     this.text = text;
     this.#read();
   }
 
-  /** A text to look at, unless the reader has chosen one. */
+  /** Set a text, unless the reader has set one. */
   offer(text) {
-    if (this.isOwn || !text || text === this.text) return;
+    if (this.isChosenByReader || !text || text === this.text) return;
     this.text = text;
     this.#read();
   }
 
-  /** The first words, to go on from. */
+  /** The first words of the text, as a prompt. */
   get beginning() {
     const line = this.text.trim().split("\n")[0];
-    const cut = beginningOf(line, BEGINNING);
+    const cut = beginningOf(line, BEGINNING_CHARACTERS);
     return cut === line ? line : cut.slice(0, cut.lastIndexOf(" ")).trim() || cut;
   }
 
-  /** The probabilities (K) before the character at `index`. */
+  /** log p (K) before the character at `index`. */
   before(index) {
-    const { model, states } = this.found.value;
+    const { model, states } = this.reading.value;
     return model.logProbabilities(states[index]);
   }
 
-  /** The first symbol costs ln K, each next one -log p, as in `recurra score`; a model of documents expects the first. */
+  /** Compute the loss of each symbol as in `recurra score`: ln K for the first one, -log p for the others. */
   #read() {
     this.stop();
     const model = this.model.value;
     if (!model || !this.text) return;
     const encoded = model.vocabulary.encode(this.text);
-    const [ids, symbols] = [encoded.ids.slice(0, LONGEST), encoded.symbols.slice(0, LONGEST)];
+    const [ids, symbols] = [encoded.ids.slice(0, MAX_CHARACTERS), encoded.symbols.slice(0, MAX_CHARACTERS)];
     const states = [model.beginning()];
     const costs = [];
     const step = () => {
@@ -63,7 +63,7 @@ export class Passage {
     };
     this.stop = inSlices(step, () => {
       if (this.chosen.value >= ids.length) this.chosen.value = NONE;
-      this.found.set({ model, ids, symbols, states, costs, unknown: encoded.unknown });
+      this.reading.set({ model, ids, symbols, states, costs, unknown: encoded.unknown });
       if (this.chosen.value === NONE && ids.length) this.chosen.set(Math.min(ids.length - 1, Math.floor(ids.length / 2)));
       else this.chosen.set(this.chosen.value);
     });

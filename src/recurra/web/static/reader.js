@@ -1,6 +1,6 @@
-// What a model makes of a text that is being typed: only what is new is read again.
+// The state of a model after a text that changes as the reader types; the model reads only the changed end again.
 
-const LONGEST = 2000; // characters that are remembered
+const MAX_PROMPT_CHARACTERS = 2000;
 
 export class Reader {
   constructor(model) {
@@ -22,9 +22,9 @@ export class Reader {
     return this.states[this.states.length - 1];
   }
 
-  /** The ids of a text to go on from: the unshown start, and at most the last `LONGEST` characters. */
+  /** The ids of a prompt: the hidden start symbol and at most the last `MAX_PROMPT_CHARACTERS` of the text. */
   prompt(text) {
     const { ids, unknown } = this.model.vocabulary.encode(text);
-    return { ids: [this.model.vocabulary.start, ...ids.slice(-LONGEST)], unknown };
+    return { ids: [this.model.vocabulary.start, ...ids.slice(-MAX_PROMPT_CHARACTERS)], unknown };
   }
 }

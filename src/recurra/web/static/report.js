@@ -1,4 +1,4 @@
-// The panels of a report: each run's data lies in the page, its model too where it is small enough.
+// The panels of a report: the page contains the data of each run, and its model if the model is small enough.
 import { mountPanels } from "./panels.js";
 import { fromBase64, unpack } from "./model.js";
 import { Passage } from "./passage.js";

@@ -1,8 +1,9 @@
-// Which character comes next: temperature, top-k, top-p and min-p as in inference/sampling.py, then a draw.
+// Sample the next character: temperature, top-k, top-p and min-p as in inference/sampling.py, then a random draw.
 
-export const AS_LEARNED = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+/** Settings that leave the probabilities of the model unchanged. */
+export const UNCHANGED = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 
-/** The probabilities (K) that the settings leave of log p (K); temperature 0 leaves the likeliest alone. */
+/** The probabilities (K) after the settings are applied to log p (K); temperature 0 keeps only the most probable. */
 export function shaped(logs, { temperature, topK, topP, minP }) {
   const most = logs.reduce((a, b) => Math.max(a, b));
   if (temperature < 1e-3) {
@@ -16,20 +17,20 @@ export function shaped(logs, { temperature, topK, topP, minP }) {
   return kept.map((weight) => weight / total);
 }
 
-/** The least weight that the filters leave; equal weights share one fate. */
+/** The smallest weight that the filters keep; they keep or drop equal weights together. */
 function leastWeight(weights, topK, topP, minP) {
   const ordered = [...weights].sort((a, b) => b - a);
   let least = topK > 0 ? ordered[Math.min(topK, ordered.length) - 1] : 0;
   if (topP < 1) {
-    const left = ordered.filter((weight) => weight >= least);
-    const wanted = topP * left.reduce((a, b) => a + b);
-    let part = 0;
-    least = Math.max(least, left.find((weight) => (part += weight) >= wanted) ?? 0);
+    const kept = ordered.filter((weight) => weight >= least);
+    const target = topP * kept.reduce((a, b) => a + b);
+    let sum = 0;
+    least = Math.max(least, kept.find((weight) => (sum += weight) >= target) ?? 0);
   }
   return Math.max(least, minP * ordered[0]);
 }
 
-/** The k on which `uniform` in [0, 1) falls. */
+/** The index k whose interval of the cumulative distribution contains `uniform`, a number in [0, 1). */
 export function draw(probabilities, uniform) {
   let [sum, last] = [0, 0];
   for (let k = 0; k < probabilities.length; k += 1) {
@@ -42,7 +43,7 @@ export function draw(probabilities, uniform) {
   return last;
 }
 
-/** Numbers in [0, 1) from a seed, the same ones each time (G. Marsaglia, "Xorshift RNGs", 2003). */
+/** A generator of numbers in [0, 1), equal for equal seeds (G. Marsaglia, "Xorshift RNGs", 2003). */
 export function uniforms(seed) {
   let x = ((seed + 0x9e3779b9) | 0) || 1;
   return () => {

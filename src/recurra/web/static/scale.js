@@ -1,6 +1,6 @@
-// Axes: from a value to its place, the values that are marked, and which points a picture needs.
+// Axes: the position of a value, the ticks, and the points that a line needs.
 
-/** Places from `low`..`high` to `from`..`to`, by logarithms if `isLog`. */
+/** A function that maps `low`..`high` to `from`..`to`, logarithmically if `isLog`; `invert` is its inverse. */
 export function makeScale(low, high, from, to, isLog) {
   const f = isLog ? (value) => Math.log10(Math.max(value, Number.MIN_VALUE)) : (value) => value;
   const back = isLog ? (value) => 10 ** value : (value) => value;
@@ -21,16 +21,16 @@ export function linearTicks(low, high, count) {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => (first + index) * step);
 }
 
-/** Powers of ten from `low` to `high`, in a short range 2 and 5 of each too, and at most some `count`. */
+/** About `count` powers of ten from `low` to `high`, with 2 and 5 times each power in a short range. */
 export function logTicks(low, high, count) {
   const decades = Math.log10(high / low);
   if (decades < 0.7) return linearTicks(low, high, count);
   const every = Math.max(1, Math.ceil(decades / count));
-  const found = [];
+  const ticks = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high) + 1; power += every) {
-    for (const unit of decades < 2.5 ? [1, 2, 5] : [1]) found.push(unit * 10 ** power);
+    for (const unit of decades < 2.5 ? [1, 2, 5] : [1]) ticks.push(unit * 10 ** power);
   }
-  return found.filter((value) => value >= low * 0.999 && value <= high * 1.001);
+  return ticks.filter((value) => value >= low * 0.999 && value <= high * 1.001);
 }
 
 /** The first index of ascending `xs` whose value is at least `x`. */
@@ -44,7 +44,7 @@ export function firstAtLeast(xs, x) {
   return low;
 }
 
-/** Of the points with indices `from` up to `to` those that draw the same picture: of `columns` parts the least and the greatest. */
+/** The indices between `from` and `to` that draw the same line: the minimum and the maximum of each of `columns` parts. */
 export function decimated(ys, from, to, columns) {
   const count = to - from;
   if (count <= 2 * columns) return Array.from({ length: count }, (_, index) => from + index);

@@ -1,4 +1,4 @@
-// A value that is watched.
+// A value that calls its watchers when it changes.
 
 export class Signal {
   constructor(value) {
@@ -11,7 +11,7 @@ export class Signal {
     this.watchers.forEach((watcher) => watcher(value));
   }
 
-  /** Tell `watcher` the value, now and whenever it is set. */
+  /** Call `watcher` with the value now and each time that the value is set. */
   watch(watcher) {
     this.watchers.push(watcher);
     watcher(this.value);

@@ -1,4 +1,4 @@
-// Where is it surprised? A text, each character shaded by the bits that it cost.
+// The loss of each character of a text, in bits, as a shade.
 import { element, newId, spoken } from "./dom.js";
 import { NONE } from "./passage.js";
 import { AWAITED, makePanel } from "./panel.js";
@@ -6,48 +6,49 @@ import { TextView } from "./textview.js";
 import { bits, fixed, percent, whole } from "./words.js";
 
 const LIMITS = [1, 2, 3, 5, 8]; // bits at which the next shade begins
-const GUESSES = 5;
+const PREDICTIONS = 5; // listed for the chosen character
 
 export function surprisePanel({ passage }, level) {
-  const panel = makePanel("surprise", "Where is it surprised?", level);
+  const panel = makePanel("surprise", "Which characters surprise the network?", level);
   const view = new TextView("The text, shaded by surprise", (at) => passage.chosen.set(at));
-  const told = element("p", { class: "readout", "aria-live": "polite" });
-  panel.body.append(legendOf(), view.root, told, otherText(passage));
-  passage.found.watch((found) => {
-    if (!found) return panel.answer(AWAITED);
-    const costs = found.costs.map(bits);
-    view.set(found.symbols, (at) => `s${LIMITS.filter((limit) => costs[at] >= limit).length}`);
-    return panel.answer(...answerOf(costs, found));
+  const sentence = element("p", { class: "readout", "aria-live": "polite" });
+  panel.body.append(legendOf(), view.root, sentence, otherText(passage));
+  passage.reading.watch((reading) => {
+    if (!reading) return panel.answer(AWAITED);
+    const costs = reading.costs.map(bits);
+    view.set(reading.symbols, (at) => `s${LIMITS.filter((limit) => costs[at] >= limit).length}`);
+    return panel.answer(...answerOf(costs, reading));
   });
   passage.chosen.watch((at) => {
     view.select(at);
-    told.replaceChildren(...(at === NONE || !passage.found.value ? [] : toldOf(passage, at)));
+    sentence.replaceChildren(...(at === NONE || !passage.reading.value ? [] : sentencesOf(passage, at)));
   });
   return panel.root;
 }
 
 function answerOf(costs, { symbols, unknown }) {
-  if (!symbols.length) return ["The text has no character that the model knows."];
+  if (!symbols.length) return ["The text has no character of the vocabulary."];
   const total = costs.reduce((a, b) => a + b);
-  const words = unknown.length ? ` ${unknown.slice(0, 5).map(spoken).join(", ")}: unknown to it, left out.` : "";
+  const words = unknown.length ? ` Not in the vocabulary, so ignored: ${unknown.slice(0, 5).map(spoken).join(", ")}.` : "";
   const bytes = new TextEncoder().encode(symbols.join("")).length;
   return [
-    element("b", {}, `${fixed(total / costs.length)} bits a character`),
-    `: these ${whole(bytes)} bytes could be ${whole(total / 8)}.${words}`,
+    "Mean loss: ",
+    element("b", {}, `${fixed(total / costs.length)} bits per character`),
+    `. With this model the text of ${whole(bytes)} bytes compresses to about ${whole(total / 8)} bytes.${words}`,
   ];
 }
 
-function toldOf(passage, at) {
-  const { symbols, costs, model } = passage.found.value;
-  const cost = `${spoken(symbols[at])} cost ${fixed(bits(costs[at]), 1)} bits`;
-  if (at === 0 && model.documentEnd === null) return [`${cost}: before the first character it knows nothing.`];
+function sentencesOf(passage, at) {
+  const { symbols, costs, model } = passage.reading.value;
+  const loss = `Loss of ${spoken(symbols[at])}: ${fixed(bits(costs[at]), 1)} bits.`;
+  if (at === 0 && model.documentEnd === null) return [`${loss} The model has no context before the first character.`];
   const logs = passage.before(at);
-  const order = [...logs.keys()].sort((a, b) => logs[b] - logs[a]).slice(0, GUESSES);
-  const guesses = order.map((k) => `${spoken(model.vocabulary.shown(k))} ${percent(Math.exp(logs[k]))}`);
-  return [`${cost}. It expected ${guesses.join(", ")}.`];
+  const order = [...logs.keys()].sort((a, b) => logs[b] - logs[a]).slice(0, PREDICTIONS);
+  const predictions = order.map((k) => `${spoken(model.vocabulary.shown(k))} ${percent(Math.exp(logs[k]))}`);
+  return [`${loss} Most probable here: ${predictions.join(", ")}.`];
 }
 
-/** Where the reader puts a text of their own. */
+/** A box for a text of the reader. */
 function otherText(passage) {
   const id = newId();
   const box = element("textarea", { id, rows: 4, spellcheck: "false" });
@@ -55,10 +56,10 @@ function otherText(passage) {
   return element(
     "details",
     {},
-    element("summary", {}, "Another text"),
-    element("label", { for: id }, "Paste a text; the panels below read it too"),
+    element("summary", {}, "Use another text"),
+    element("label", { for: id }, "Paste a text. The panels about units and memory use it too."),
     box,
-    element("button", { type: "button", onclick: read }, "Read it"),
+    element("button", { type: "button", onclick: read }, "Use this text"),
   );
 }
 

@@ -1,4 +1,4 @@
-// A text of which each character has a look, and one is chosen: by pointer, or by the arrow keys.
+// A text with a style for each character; the reader chooses a character with the pointer or the arrow keys.
 import { element, isUnsafe, escaped } from "./dom.js";
 
 export class TextView {
@@ -6,7 +6,7 @@ export class TextView {
     this.choose = choose;
     this.spans = [];
     this.chosen = -1;
-    const attributes = { class: "page", role: "group", tabindex: 0, "aria-label": `${label}. Arrow keys choose a character.` };
+    const attributes = { class: "page", role: "group", tabindex: 0, "aria-label": `${label}. Choose a character with the arrow keys.` };
     this.root = element("blockquote", { ...attributes, lang: "", dir: "auto", translate: "no" });
     this.root.addEventListener("click", (event) => {
       const at = this.spans.indexOf(event.target.closest("[data-at]"));
@@ -15,7 +15,7 @@ export class TextView {
     this.root.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** The characters, and the look (a class) of each. */
+  /** Set the characters and the style class of each. */
   set(symbols, lookOf) {
     if (symbols !== this.symbols) {
       this.symbols = symbols;
@@ -26,7 +26,7 @@ export class TextView {
     this.spans.forEach((span, at) => this.#dress(span, at));
   }
 
-  /** Show which character is chosen. */
+  /** Mark the chosen character. */
   select(at) {
     const before = this.chosen;
     this.chosen = at;
@@ -47,7 +47,7 @@ export class TextView {
     this.choose(Math.min(Math.max(this.chosen + step, 0), this.spans.length - 1));
   }
 
-  /** Scroll the text, and not the page. */
+  /** Scroll the text instead of the page. */
   #keepInView(span) {
     const [box, place] = [this.root.getBoundingClientRect(), span.getBoundingClientRect()];
     if (place.top < box.top) this.root.scrollTop -= box.top - place.top + 8;
@@ -56,6 +56,6 @@ export class TextView {
 }
 
 function spanOf(symbol, at) {
-  const shown = isUnsafe(symbol) ? escaped(symbol) : symbol;
-  return element("span", { "data-at": at }, symbol === "\n" ? "¶\n" : shown);
+  const content = isUnsafe(symbol) ? escaped(symbol) : symbol;
+  return element("span", { "data-at": at }, symbol === "\n" ? "¶\n" : content);
 }

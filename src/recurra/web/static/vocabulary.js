@@ -1,4 +1,4 @@
-// Characters and ids: the id of a character is its place in the model's list. A model of bytes reads UTF-8.
+// Characters and ids: an id is the position of a character in the vocabulary. A model of bytes reads UTF-8.
 
 const CLUSTER = /[^\p{M}\u1160-\u11ff][\p{M}\u1160-\u11ff]*|[\p{M}\u1160-\u11ff]+/gu;
 
@@ -13,18 +13,18 @@ export class Vocabulary {
     return this.symbols.length;
   }
 
-  /** The symbol of an id; a byte that is no character by itself as its escape. */
+  /** The symbol of an id; an escape sequence for a byte above 127, which is part of a character. */
   shown(id) {
     return this.isBytes && id > 0x7f ? `\\x${id.toString(16)}` : this.symbols[id];
   }
 
-  /** The text in the model's own symbols: of a model of bytes one for each byte. */
+  /** The text as symbols of the model; a model of bytes has a symbol for each byte. */
   spell(text) {
     const bytes = this.isBytes ? [...new TextEncoder().encode(text)] : null;
     return bytes ? bytes.map((byte) => String.fromCharCode(byte)) : [...text.replace(CLUSTER, (part) => this.#equivalent(part))];
   }
 
-  /** The canonical equivalent with the fewest unknown symbols, as text/equivalents.py has it: `cluster` unless another is better. */
+  /** The canonical equivalent of `cluster` with the fewest unknown symbols, as in text/equivalents.py. */
   #equivalent(cluster) {
     const unknown = (form) => [...form].filter((symbol) => !this.ids.has(symbol)).length;
     if (unknown(cluster) === 0) return cluster;
@@ -33,22 +33,22 @@ export class Vocabulary {
     return forms.reduce((best, form) => (unknown(form) < unknown(best) ? form : best));
   }
 
-  /** The text with the longest parts that are the NFD of a known symbol as that symbol. */
+  /** Compose the longest parts of a decomposed text that are the NFD of a known symbol. */
   #composed(decomposed) {
     this.byDecomposition ??= new Map(this.symbols.map((symbol) => [symbol.normalize("NFD"), symbol]).filter(([form, symbol]) => form !== symbol));
     const symbols = [...decomposed];
-    let found = "";
+    let composed = "";
     for (let at = 0; at < symbols.length; ) {
       let end = symbols.length;
       while (end > at + 1 && !this.byDecomposition.has(symbols.slice(at, end).join(""))) end -= 1;
       const part = symbols.slice(at, end).join("");
-      found += this.byDecomposition.get(part) ?? part;
+      composed += this.byDecomposition.get(part) ?? part;
       at = end;
     }
-    return found;
+    return composed;
   }
 
-  /** The ids of what the model knows, those symbols, and the others, each once. */
+  /** The ids and symbols of the known characters of a text, and the set of its unknown characters. */
   encode(text) {
     const symbols = this.spell(text);
     const known = symbols.filter((symbol) => this.ids.has(symbol));
@@ -56,13 +56,13 @@ export class Vocabulary {
     return { ids: known.map((symbol) => this.ids.get(symbol)), symbols: known, unknown };
   }
 
-  /** The text of ids; bytes that are no UTF-8 become U+FFFD. */
+  /** The text of ids; bytes that are not UTF-8 become U+FFFD. */
   decode(ids) {
     if (this.isBytes) return new TextDecoder().decode(new Uint8Array(ids));
     return ids.map((id) => this.symbols[id]).join("");
   }
 
-  /** What stands, unshown, before a text that is written: a newline, else the first symbol. */
+  /** The hidden id before a generated text: a newline, or else the first symbol. */
   get start() {
     return this.ids.get("\n") ?? 0;
   }

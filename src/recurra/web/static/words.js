@@ -1,4 +1,4 @@
-// Numbers as a person reads them.
+// Format numbers for readers.
 
 export const whole = (value) => Math.round(value).toLocaleString("en");
 export const fixed = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–");
@@ -7,7 +7,7 @@ export const bits = (nats) => nats / Math.LN2;
 
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
-/** 3.1e-8 as 3.1 × 10⁻⁸; without digits 1e-8 as 10⁻⁸. */
+/** Format 3.1e-8 as 3.1 × 10⁻⁸, and 1e-8 without digits as 10⁻⁸. */
 export function power(value, digits = 1) {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
@@ -16,7 +16,7 @@ export function power(value, digits = 1) {
   return mantissa === "1" ? `10${raised}` : `${mantissa} × 10${raised}`;
 }
 
-/** Seconds in the largest unit that fits. */
+/** Format seconds in s, min or h. */
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   if (seconds < 120) return `${Math.round(seconds)} s`;
@@ -27,7 +27,7 @@ export function duration(seconds) {
 /** "1 update", "2 updates". */
 export const plural = (count, word) => `${whole(count)} ${word}${count === 1 ? "" : "s"}`;
 
-/** 12,000 as 12k. */
+/** Format 12,000 as 12k. */
 export function short(value) {
   if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
   return value >= 1e4 ? `${Number((value / 1e3).toPrecision(4))}k` : whole(value);

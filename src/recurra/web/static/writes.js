@@ -1,18 +1,18 @@
-// What does it write now? A strip of what it wrote on the way: words of the book, and what it has copied, are marked.
+// The samples of a training one after another, with marks for words of the text and for copied passages.
 import { element, newId, visible } from "./dom.js";
 import { makePanel, slider } from "./panel.js";
 import { percent, plural, whole } from "./words.js";
 
-const FRAME = 700; // milliseconds that a sample stands while the strip plays
+const FRAME_MILLISECONDS = 700; // for each sample during playback
 
 /**
- * `samples` is a signal of [{update, temperature, text, words, copied}]: spans [start, length] of the text; `frames`, where
- * the page follows a training, of what each checkpoint writes in the page itself, from the same start and seed.
+ * `samples` is a signal of [{update, temperature, text, words, copied}]; `words` and `copied` are spans [start, length] of
+ * the text. `frames`, only on a live page, has the texts that the page generates with each checkpoint.
  */
 export function writesPanel({ samples: recorded, frames }, level) {
   let samples = recorded;
-  const panel = makePanel("writes", "What does it write now?", level);
-  const text = element("blockquote", { class: "strip", lang: "", dir: "auto", translate: "no", role: "group", tabindex: 0, "aria-label": "What it wrote" });
+  const panel = makePanel("writes", "What does the network write?", level);
+  const text = element("blockquote", { class: "strip", lang: "", dir: "auto", translate: "no", role: "group", tabindex: 0, "aria-label": "A generated text" });
   const play = element("button", { type: "button" }, "Play");
   const pick = slider("update", { min: 0, max: 0, step: 1, value: 0, shown: (index) => when(samples.value[index]) }, (index) => {
     follows = index === samples.value.length - 1;
@@ -23,13 +23,13 @@ export function writesPanel({ samples: recorded, frames }, level) {
 
   const show = (index) => {
     const sample = samples.value[index];
-    if (!sample) return panel.answer("Waiting for the first sample that the training writes, or for its first checkpoint.");
+    if (!sample) return panel.answer("Waiting for the first sample or the first checkpoint of the training.");
     text.replaceChildren(...marked(sample));
     return panel.answer(...answerOf(sample));
   };
   const goTo = (index) => {
     pick.input.value = index;
-    pick.tell();
+    pick.refresh();
     show(index);
   };
   const stop = () => {
@@ -47,7 +47,7 @@ export function writesPanel({ samples: recorded, frames }, level) {
     if (timer) return stop();
     goTo(0);
     play.replaceChildren("Stop");
-    timer = setInterval(step, FRAME);
+    timer = setInterval(step, FRAME_MILLISECONDS);
     return undefined;
   });
   const [key, known] = legend();
@@ -69,17 +69,17 @@ export function writesPanel({ samples: recorded, frames }, level) {
   return panel.root;
 }
 
-/** Which texts: those that the training recorded, each with a seed of its own, or the page's own. */
+/** A choice between the samples of the training, each with a different seed, and the texts that this page generates. */
 function sourceChoice(first, second) {
   const id = newId();
   const change = (event) => (event.target.selectedIndex === 0 ? first() : second());
-  const options = ["recorded by the training", "same start and seed, by this page"].map((name) => element("option", {}, name));
+  const options = ["samples of the training", "generated here, with the same start and seed"].map((name) => element("option", {}, name));
   return element("p", { class: "row" }, element("label", { for: id }, "Texts"), element("select", { id, onchange: change }, ...options));
 }
 
 const when = (sample) => (sample ? whole(sample.update) : "–");
 
-/** The text, its known words and its copied passages marked; a passage may hold words. */
+/** The text with marks for its known words and its copied passages; a passage may contain words. */
 function marked({ text, words, copied }) {
   const symbols = [...text];
   const kinds = symbols.map(() => "");
@@ -102,16 +102,16 @@ function marked({ text, words, copied }) {
 }
 
 function answerOf({ update, text, words, copied, total }) {
-  const found = [`After ${plural(update, "update")}`];
-  if (words && total) found.push(`: `, element("b", {}, `${percent(words.length / total)} of its words`), " stand in the text it learned");
+  const sentence = [`After ${plural(update, "update")}`];
+  if (words && total) sentence.push(": ", element("b", {}, `${percent(words.length / total)} of the words`), " occur in the training text");
   const longest = Math.max(0, ...(copied ?? []).map(([, length]) => length));
-  if (copied) found.push(longest ? `; the longest copied passage has ${longest} of ${[...text].length} characters` : "; no long passage is copied");
-  return [...found, "."];
+  if (copied) sentence.push(longest ? `; the longest copied passage has ${longest} of ${[...text].length} characters` : "; no passage of 20 characters is copied");
+  return [...sentence, "."];
 }
 
-/** The list of marks, and its item for words, which not every script has. */
+/** The legend of the marks, and its item for words; some scripts have no words. */
 function legend() {
   const item = (name, words) => element("li", {}, element("span", { class: name }, "abc"), ` ${words}`);
-  const known = item("known", "a word of the text");
-  return [element("ul", { class: "legend small" }, known, item("copied", "copied, 20 characters or more")), known];
+  const known = item("known", "word of the training text");
+  return [element("ul", { class: "legend small" }, known, item("copied", "copied passage of 20 or more characters")), known];
 }
