@@ -24,8 +24,8 @@ def test_duration_has_at_most_two_units(seconds: float, words: str) -> None:
 
 
 def test_loss_is_in_nats_and_bits() -> None:
-    assert describe_loss(0.6931472) == "0.693 nats, 1.000 bits a character"
-    assert describe_loss(17.32868, 25, "byte") == "17.33 nats per 25 bytes, 1.000 bits a byte"
+    assert describe_loss(0.6931472) == "0.693 nats/character (1.000 bits)"
+    assert describe_loss(17.32868, 25, "byte") == "17.33 nats per 25 bytes (1.000 bits/byte)"
 
 
 def test_low_rate_has_one_decimal() -> None:

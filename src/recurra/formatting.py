@@ -50,8 +50,9 @@ def describe_loss(loss: float, span: float = 1, unit: str = "character") -> str:
     `loss` is a sum in nats over `span` characters, or over another `unit`, such as bytes.
     """
     bits = loss / span / math.log(2)
-    nats = f"{loss:.3f} nats" if span == 1 else f"{loss:.2f} nats per {span:g} {unit}s"
-    return f"{nats}, {bits:.3f} bits a {unit}"
+    if span == 1:
+        return f"{loss:.3f} nats/{unit} ({bits:.3f} bits)"
+    return f"{loss:.2f} nats per {span:g} {unit}s ({bits:.3f} bits/{unit})"
 
 
 def duration(seconds: float) -> str:

@@ -27,7 +27,7 @@ def test_a_file_there_and_back(small_run: Path) -> None:
     assert (done.bytes_read, done.bytes_written) == (len(TEXT), done.path.stat().st_size) == seen[-1]
     assert done.escapes is not None
     assert not done.escapes.counts
-    with pytest.raises(UsageError, match=r"`book\.txt` is there already"):
+    with pytest.raises(UsageError, match=r"`book\.txt` already exists"):
         recurra.decompress(done.path, model=small_run)
     Path("book.txt").unlink()
     back = recurra.decompress(done.path, model=recurra.load(small_run))

@@ -33,7 +33,7 @@ def test_the_table(call: Call, book: Path) -> None:
     assert code == 0
     assert err.startswith("checking the gradients")
     rows = out.splitlines()
-    assert re.fullmatch(r"gradients of elman, \d+ parameters, beside numerical ones:", rows[0])
+    assert re.fullmatch(r"gradients of elman, \d+ parameters, compared with numerical gradients:", rows[0])
     assert rows[1].split("  ")[-1] == "verdict"
     assert [row.split()[0] for row in rows[2:-1]] == LETTERS
     assert all(row.endswith("  right") for row in rows[2:-1])
@@ -108,4 +108,7 @@ def test_every_kind_of_network(call: Call, monkeypatch: pytest.MonkeyPatch) -> N
     assert found["passed"] is True
     code, out, _ = call("check", "--every")
     assert code == 0
-    assert "gradients of gru, 1 to 3 layers, with and without dropout, 1 and 3 streams, beside numerical ones:\n" in out
+    assert (
+        "gradients of gru, 1 to 3 layers, with and without dropout, 1 and 3 streams, compared with numerical "
+        "gradients:\n" in out
+    )

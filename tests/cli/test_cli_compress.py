@@ -33,7 +33,7 @@ def test_there_and_back(call: Call, trained: Path, adaptively: bool) -> None:
     code, out, err = call("compress", *model, "book.txt")
     assert (code, out) == (0, "")
     size = Path("book.txt.rcra").stat().st_size
-    assert f"book.txt.rcra: {len(TEXT):,} bytes became {size:,} ({size / len(TEXT):.1%})" in err
+    assert f"book.txt.rcra: {len(TEXT):,} bytes read, {size:,} bytes written ({size / len(TEXT):.1%})" in err
     Path("book.txt").unlink()
     code, out, err = call("decompress", *model, "book.txt.rcra", "--quiet")
     assert (code, out, err) == (0, "", "")
@@ -56,10 +56,13 @@ def test_from_standard_input_to_standard_output(
     standard_input(monkeypatch, TEXT)
     code, _, err = call("compress", trained, "-", "-o", "small")
     small = Path("small").stat().st_size
-    assert (code, err.split(" in ")[0]) == (0, f"small: {len(TEXT):,} bytes became {small:,} ({small / len(TEXT):.1%})")
+    assert (code, err.split(" in ")[0]) == (
+        0,
+        f"small: {len(TEXT):,} bytes read, {small:,} bytes written ({small / len(TEXT):.1%})",
+    )
     standard_input(monkeypatch, Path("small").read_bytes())
     code, _, err = call("decompress", trained, "-", "-o", "large")
-    assert (code, err.split(" in ")[0]) == (0, f"large: {small:,} bytes became {len(TEXT):,}")
+    assert (code, err.split(" in ")[0]) == (0, f"large: {small:,} bytes read, {len(TEXT):,} bytes written")
     assert Path("large").read_bytes() == TEXT
 
 
@@ -73,7 +76,7 @@ def test_a_file_that_is_there_stays_unless_forced(call: Call, trained: Path) -> 
     Path("small").write_text("mine")
     code, _, err = call("compress", trained, "book.txt", "-o", "small")
     assert code == 2
-    assert "`small` is there already.\nhint: give another `-o`, or `--force` to replace it." in err
+    assert "`small` already exists.\nhint: give another `-o`, or `--force` to replace it." in err
     assert Path("small").read_text() == "mine"
     assert call("compress", trained, "book.txt", "-o", "small", "--force").code == 0
     assert Path("small").read_bytes().startswith(container.RCRA_MAGIC)
@@ -107,14 +110,14 @@ def test_salvage_writes_what_is_whole(call: Call, trained: Path, monkeypatch: py
     ("arguments", "code", "message"),
     [
         (["compress"], 2, "FILE is missing."),
-        (["compress", "book.txt"], 2, "a model and a file are wanted; got only `book.txt`."),
+        (["compress", "book.txt"], 2, "a model and a file are expected; got only `book.txt`."),
         (["compress", "--adaptive", "a", "b"], 2, "`b` is one argument too many."),
         (["compress", "no model", "book.txt"], 4, "there is no model `no model`."),
         (["compress", "--adaptive", "nothing"], 3, "cannot read `nothing`: No such file or directory."),
         (["compress", "--adaptive", "."], 3, "`.` is a folder; a file is expected."),
         (["compress", "--adaptive", "book.txt", "-o", "no/folder"], 7, "`no/folder`: the folder `no` does not exist"),
-        (["compress", "--adaptive", "book.txt", "-o", "-", "--json"], 2, "both go to standard output"),
-        (["decompress", "--adaptive", "book.txt"], 2, "`book.txt` does not end in .rcra: its own name is not known."),
+        (["compress", "--adaptive", "book.txt", "-o", "-", "--json"], 2, "would both go to standard output"),
+        (["decompress", "--adaptive", "book.txt"], 2, "`book.txt` does not end in .rcra, so the output has no"),
         (["decompress", "--adaptive", "book.txt", "-o", "x"], 6, "this is not a file written by `recurra compress`."),
     ],
 )  # fmt: skip

@@ -47,7 +47,7 @@ def test_what_is_bad_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("no such thing")
 
     monkeypatch.setattr(metadata, "version", version)
-    monkeypatch.setattr(doctor, "LOOKS", (("disk", fail),))
+    monkeypatch.setattr(doctor, "EXAMINATIONS", (("disk", fail),))
     code, out, _ = call("doctor")
     assert code == 1
     assert re.search(r"^✗ bad   rich +not installed\n +hint: pip install rich$", out, re.MULTILINE)
@@ -68,7 +68,7 @@ def test_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", missing)
     found = doctor._torch()
     assert (found.verdict, found.hint) == (OK, "pip install 'recurra[torch]'")
-    assert found.value == "not installed; `--engine torch` and several processes need it"
+    assert found.value == "not installed; needed for `--engine torch` and for several processes"
 
 
 def test_a_forced_blas_kernel_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_the_cache_of_long_texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert doctor._texts() == Finding("text cache", f"{tmp_path / 'texts'}, empty")
     with (tmp_path / "texts" / "a.ids").open("wb") as file:
         file.truncate(3 << 29)  # a file with a hole takes no room
-    assert doctor._texts().value.endswith("texts, 1.5 GiB, of the long texts used last")
+    assert doctor._texts().value.endswith("texts, 1.5 GiB of recently used long texts")
 
 
 def test_processor_and_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_disk(monkeypatch: pytest.MonkeyPatch, free: int, verdict: str) -> None:
 
 def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
-    assert doctor._disk().value.endswith("cannot be written")
+    assert doctor._disk().value.endswith("is not writable")
 
 
 def test_a_missing_book_is_a_warning_and_a_hint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

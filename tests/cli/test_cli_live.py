@@ -120,9 +120,9 @@ def test_ports_and_names(line: list[str], call: Call) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--port", "9000"], "`--port` is for a live page."),
-        (["--allow-host", "hub.example"], "`--allow-host` is for a live page."),
-        (["--live", "--port", "65536"], "`--port` must be from 0 to 65535; got 65536."),
+        (["--port", "9000"], "`--port` requires `--live`."),
+        (["--allow-host", "hub.example"], "`--allow-host` requires `--live`."),
+        (["--live", "--port", "65536"], "`--port` must be a whole number from 0 to 65535; got 65536."),
         pytest.param(["--live", "--allow-host", "a b"], "`--allow-host` must be a name", marks=NEEDS),
     ],
     ids=lambda case: " ".join(case) if isinstance(case, list) else "",
@@ -150,7 +150,7 @@ def test_a_server_that_does_not_come_up_keeps_nobody_from_training(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     code, _, said = call(*line, "--updates", "20")
     assert code == 0
-    assert "live      no page: its server did not start; the training goes on without it" in said
+    assert "live      no page: its server did not start; training continues without it" in said
 
 
 def test_the_server_is_this_python_with_a_module_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,16 +13,16 @@ from recurra.errors import TextError
 from recurra.runs.layout import BEST, CHECKPOINTS, SETTINGS
 
 LINES: list[tuple[list[str], str]] = [
-    (["score", "RUN", "GIVEN"], "score with several models: `recurra score RUN --also GIVEN`"),
+    (["score", "RUN", "GIVEN"], "to score with several models: `recurra score RUN --also GIVEN`"),
     (["score", "RUN", "BOOK", "GIVEN", "--also", "RUN"], "`recurra score RUN BOOK --also RUN --also GIVEN`"),
-    (["train", "GIVEN", "--updates", "1"], "`recurra train TEXT --from GIVEN` learns a text with its model"),
+    (["train", "GIVEN", "--updates", "1"], "`recurra train TEXT --from GIVEN` trains its model on a text"),
     (["train", "BOOK", "GIVEN", "--updates", "1"], "`recurra train TEXT --from GIVEN`"),
-    (["check", "--text", "GIVEN"], "`recurra check GIVEN` checks a trained network"),
+    (["check", "--text", "GIVEN"], "to check a trained network: `recurra check GIVEN`"),
     (
         ["import", "FILE", "--text", "GIVEN"],
-        "give the text that the network was trained on",
+        "give the training text of the network",
     ),
-    (["sample", "RUN", "--novelty", "--training-text", "GIVEN"], "give the text that the model was trained on"),
+    (["sample", "RUN", "--novelty", "--training-text", "GIVEN"], "give the training text of the model"),
 ]
 
 
@@ -51,7 +51,7 @@ def test_the_hint_of_score_works_when_pasted(call: Call, trained: Path, book: Pa
 
 
 def test_a_run_directory_says_how_it_goes_on(call: Call, trained: Path) -> None:
-    assert f"`recurra train --resume --run {trained}` goes on with its training" in call("train", trained).err
+    assert f"`recurra train --resume --run {trained}` resumes its training" in call("train", trained).err
 
 
 @pytest.mark.parametrize(("command", "more"), [("compress", ["-o", "out"]), ("decompress", ["-o", "out"])])
@@ -62,7 +62,7 @@ def test_a_folder_is_not_compressed(call: Call, trained: Path, tmp_path: Path, c
 
 def test_as_bytes_a_model_file_is_a_file_like_any(call: Call, trained: Path) -> None:
     found = call("score", trained, trained / CHECKPOINTS / BEST, "--encoding", "bytes")
-    assert "the text is read as bytes, and a model reads characters" in found.err
+    assert "the text is read as bytes, but a model reads characters" in found.err
 
 
 def test_a_folder_of_texts_may_have_a_file_of_that_name(call: Call, trained: Path, tmp_path: Path) -> None:

@@ -82,13 +82,15 @@ def test_a_prompt_may_begin_with_a_dash(call: Call, trained: Path, prompt: str) 
     code, out, err = call("sample", trained, "--prompt", prompt, "--max-new-tokens", 5, "--json")
     assert code == 0
     assert json.loads(out)["prompt"] == prompt
-    assert err.startswith("warning: the model does not know '-' (U+002D)")
+    assert err.startswith("warning: the model's vocabulary does not have '-' (U+002D)")
 
 
 def test_unknown_characters_are_named_and_left_out(call: Call, trained: Path) -> None:
     code, out, err = call("sample", trained, "--prompt", "A ß日smallß", "--max-new-tokens", 12)
     assert code == 0
-    assert err == ("warning: the model does not know 'ß' (U+00DF), '日' (U+65E5): left out of the prompt.\n")
+    assert (
+        err == "warning: the model's vocabulary does not have 'ß' (U+00DF), '日' (U+65E5); removed from the prompt.\n"
+    )
     assert out == call("sample", trained, "--prompt", "A small", "--max-new-tokens", 12).out
 
 
@@ -203,7 +205,7 @@ def test_what_is_copied(call: Call, trained: Path, book: Path) -> None:
     assert table == to_table(found)
     (nothing,) = json.loads(call("sample", trained, "--novelty", "--max-new-tokens", 0, "--json").out)["novelty"]
     assert nothing is None
-    assert "nothing is copied" in call("sample", trained, "--novelty", "--max-new-tokens", 0).err
+    assert "no passage is copied" in call("sample", trained, "--novelty", "--max-new-tokens", 0).err
 
 
 def test_a_text_that_is_given(call: Call, trained: Path, tmp_path: Path) -> None:
@@ -212,7 +214,7 @@ def test_a_text_that_is_given(call: Call, trained: Path, tmp_path: Path) -> None
     (tmp_path / "other.txt").write_text("xyzzy " * 50)
     code, _, err = call("sample", checkpoint, "--novelty")
     assert (code, err.count("is not known")) == (3, 1)
-    assert "hint: name the text with `--training-text`." in err
+    assert "hint: add `--training-text` with the training text." in err
     found = json.loads(call("sample", checkpoint, "--novelty", "--training-text", "other.txt", "--json").out)
     assert found["novelty"][0]["longest"] <= 2
 

@@ -73,7 +73,14 @@ def test_the_table(call: Call, trained: Path, text: Path) -> None:
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == f"words, all of it: {len(TEXT)} characters"
-    assert lines[1].split() == ["bits/character", "nats/character", "bits/byte", "perplexity", "unknown", "speed"]
+    assert lines[1].split() == [
+        "bits/character",
+        "nats/character",
+        "bits/byte",
+        "perplexity",
+        "unknown",
+        "characters/s",
+    ]
     score = load(trained).score(TEXT)
     row = lines[-1].split()
     assert row[:5] == [
@@ -81,7 +88,7 @@ def test_the_table(call: Call, trained: Path, text: Path) -> None:
         f"{score.bits_per_byte:.4f}", f"{score.perplexity:.3f}",
     ]  # fmt: skip
     assert [line.split()[0] for line in lines[2:-1]] == [
-        "uniform:", "unigram", *(f"{n}-gram," for n in range(1, 7)), "gzip", "bzip2", "xz",
+        "uniform", "unigram", *(f"{n}-gram," for n in range(1, 7)), "gzip", "bzip2", "xz",
     ]  # fmt: skip
 
 
@@ -93,7 +100,7 @@ def test_without_a_text_what_the_run_held_out(call: Call, held: Path, book: Path
     assert found["part"] == "the part that was held out"
     assert found["baselines"]["ngram"]["6"] < found["baselines"]["ngram"]["1"] < found["baselines"]["uniform"]
     noted = json.loads(call("score", held, book, "--json").out)["notes"]
-    assert noted == ["this text was learned from: without TEXT the part alone is scored that was held out"]
+    assert noted == ["the model was trained on this text; without TEXT only its held-out part is scored"]
 
 
 def test_a_run_that_held_nothing_out(call: Call, trained: Path) -> None:
@@ -122,7 +129,7 @@ def test_several_models_side_by_side(call: Call, trained: Path, held: Path, byte
     assert (found["characters"], found["unknown_characters"], found["bytes"]) == (13, 1, 14)
     assert found["also"][0]["nats"] == load(held).score("A small böok.").nats
     assert (found["also"][1]["characters"], found["also"][1]["bytes"]) == (14, 14)
-    assert found["notes"] == ["to a model of bytes each byte is a character: compare by bits/byte"]
+    assert found["notes"] == ["a model of bytes counts each byte as a character; compare models by bits/byte"]
 
 
 def test_dynamic_stands_beside_static(call: Call, trained: Path, text: Path) -> None:
@@ -135,7 +142,7 @@ def test_dynamic_stands_beside_static(call: Call, trained: Path, text: Path) -> 
     given = json.loads(call("score", trained, text, "--dynamic", "--dynamic-rate", 0, "--json").out)
     assert given["dynamic"]["nats"] == given["nats"] == model.score(TEXT * 5).nats
     sgd = call("score", trained, text, "--dynamic", "--dynamic-method", "sgd", "--dynamic-rate", 0.1)
-    assert "  dynamic, sgd at rate 0.1 " in sgd.out
+    assert "  dynamic, sgd, learning rate 0.1 " in sgd.out
     assert model.sha256 == before
 
 
@@ -186,8 +193,8 @@ def test_documents(call: Call, trained: Path, held: Path, text: Path) -> None:
         assert row["model"] == names[row["nats_by_model"].index(min(row["nats_by_model"]))]
         assert row["nats"] == min(row["nats_by_model"])
     out = call("score", trained, text, "--documents", "lines", "--also", held).out
-    assert f"{trained} predicts " in out
-    assert "the oddest lines:" in out
+    assert f"{trained} gives " in out
+    assert "the least likely lines:" in out
 
 
 def test_lines_of_bytes_are_shown_as_text(call: Call, bytes_model: Path, tmp_path: Path) -> None:
@@ -213,7 +220,7 @@ def test_no_text_and_wrong_texts(call: Call, trained: Path, tmp_path: Path) -> N
     (tmp_path / "some.txt").write_text("some")
     code, _, err = call("score", trained, "some.txt", "--encoding", "bytes")
     assert code == 3
-    assert "the text is read as bytes, and a model reads characters." in err
+    assert "the text is read as bytes, but a model reads characters." in err
 
 
 def test_a_model_of_lines_scores_lines(call: Call, book: Path, tmp_path: Path) -> None:
@@ -224,15 +231,13 @@ def test_a_model_of_lines_scores_lines(call: Call, book: Path, tmp_path: Path) -
         for options in ([], ["--documents", "lines"], ["--documents", "none"])
     )
     assert own["notes"] == [
-        "the model was trained on lines, and scores each by itself: `--documents none` scores the text as one"
+        "the model was trained on separate lines and scores each alone; `--documents none` scores all as one text"
     ]
     assert lines["notes"] == []
     assert own["nats"] == lines["nats"] == math.fsum(row["nats"] for row in own["documents"])
     summary = json.loads((tmp_path / "lines" / "summary.json").read_text())
     assert own["nats_per_character"] == pytest.approx(summary["validation_nats_per_character"], rel=1e-12)
-    assert none["notes"] == [
-        "a model was trained on lines, and reads here what it never learned: one line after another"
-    ]
+    assert none["notes"] == ["a model was trained on separate lines, but reads the text as a whole here"]
     assert "documents" not in none
     assert none["nats"] != own["nats"]
 
@@ -264,7 +269,7 @@ def test_the_baselines_of_a_long_text_are_those_of_its_beginning(
 ) -> None:
     monkeypatch.setattr("recurra.inference.baselines.MAX_BASELINE_CHARACTERS", 20)
     found = json.loads(call("score", trained, text, "--baselines", "--json").out)
-    assert found["notes"] == ["the baselines are those of the first 20 characters"]
+    assert found["notes"] == ["the baselines use only the first 20 characters"]
     assert found["baselines"]["uniform"] == math.log2(len(set(TEXT[:20])))
 
 

@@ -40,7 +40,7 @@ def test_without_the_extra(call: Call, monkeypatch: pytest.MonkeyPatch, missing:
 def test_what_is_no_port(call: Call, port: object) -> None:
     code, _, err = call("serve", "--port", port)
     assert code == 2
-    assert "`--port` must be from 0 to 65535" in err
+    assert "`--port` must be a whole number from 0 to 65535" in err
 
 
 def test_no_model(call: Call) -> None:

@@ -45,7 +45,7 @@ def test_shades_grow_with_surprise() -> None:
 
 def test_the_legend_says_what_the_marks_mean() -> None:
     assert "\x1b" not in legend(colors=False)
-    assert "8 and more" in legend(colors=True)
+    assert "8 or more" in legend(colors=True)
 
 
 @pytest.mark.parametrize("colors", [True, False])

@@ -53,7 +53,7 @@ def test_a_terminal_gets_a_live_display(training: list[str], environment: dict[s
     assert b"\x1b[2K" in shown, "lines are drawn anew"
     assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1, "the cursor comes back"
     assert b"400 of 400 updates" in shown
-    assert re.search(rb"after \d+ updates it writes:", shown)
+    assert re.search(rb"sample after \d+ updates:", shown)
     assert b"next      " in shown.replace(b"\x1b[0m", b"").replace(b"\x1b[1m", b"")
 
 
@@ -82,7 +82,7 @@ def test_a_prompt_is_shown_with_its_text_and_controls_are_escaped(
     assert code == 0
     text = call(*line[3:]).out
     warning, written = shown.decode().replace("\r\n", "\n").split("prompt.\n", 1)
-    assert warning.startswith("warning: the model does not know '\\x1b' (U+001B), ")
+    assert warning.startswith("warning: the model's vocabulary does not have '\\x1b' (U+001B), ")
     assert written == "A small m" + text
 
 
@@ -92,7 +92,9 @@ def test_a_conversation(trained: Path, command: list[str], environment: dict[str
     code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"}, answers)
     assert code == 0
     said = shown.decode().replace("\r\n", "\n")
-    assert said.startswith("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.\n> A small\nA small")
+    assert said.startswith(
+        "Type a prompt and press Enter. Ctrl-C stops a text, Ctrl-D ends the session.\n> A small\nA small"
+    )
     for seed, prompt in enumerate(("A small", "of few")):
         text = call("sample", trained, "--prompt", prompt, "--seed", seed, "--max-new-tokens", 20).out
         assert f"> {prompt}\n{prompt}{text}> " in said
@@ -179,7 +181,7 @@ def test_write_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageError, match="cannot write to standard output: No space left"):
         terminal.write(b"x")
     monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(StorageError, match="standard output is closed: there is nowhere to write"):
+    with pytest.raises(StorageError, match="standard output is closed"):
         terminal.write(b"x")
 
 

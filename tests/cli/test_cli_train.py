@@ -35,15 +35,15 @@ def test_it_says_what_it_learns_and_what_came_of_it(call: Call, book: Path) -> N
         r"^text      small: 4,000 characters, 22 symbols, sha256 [0-9a-f]{12}$",
         r"^network   elman, 8 units, [\d,]+ parameters; engine compiled$",
         r"^training  200 updates of 25 characters: 1\.26 epochs of 159 updates; seed 0$",
-        r"^          adagrad, rate 0\.1; gradients within ±5$",
+        r"^          adagrad, learning rate 0\.1; gradients clipped to ±5$",
         r"^run       runs/small$",
-        r"^100 %  200 of 200 updates  smooth loss \d\d\.\d\d nats per 25 characters, \d\.\d{3} bits a character  ",
+        r"^100 %  200 of 200 updates  smooth loss \d\d\.\d\d nats per 25 characters \(\d\.\d{3} bits/character\)  ",
         r"^trained   200 updates in .* s: [\d,]+ updates/s, [\d,]+ characters/s$",
-        r"^final     smooth loss .* nats per 25 characters, .* bits a character at update 200$",
-        r"^lowest    smooth loss .* nats per 25 characters, .* bits a character at update 200$",
-        r"^epochs    1 whole: mean \d\.\d{3} bits a character; the last \d\.\d{3} nats$",
-        r"^gradients right: within \de-1\d of numerical ones",
-        r"^text      by the best model, that of update 200:\n          \|",
+        r"^smooth    .* nats per 25 characters .* at update 200: a moving average of the training loss$",
+        r"^          lowest smooth loss: .* nats per 25 characters \(.* bits/character\) at update 200$",
+        r"^epochs    1 complete; mean training loss \d\.\d{3} bits/character \(last: \d\.\d{3} nats\)$",
+        r"^gradients right: relative difference to the numerical gradients \(complex step\) at most \de-1\d",
+        r"^sample    from the best model \(update 200\):\n          \|",
         r"^report    runs/small/report.html$",
         r"^next      recurra sample runs/small$",
     ):
@@ -83,7 +83,11 @@ def test_options_given_override_the_preset_and_others_stay(call: Call, book: Pat
     assert settings["training"] == TrainingConfig(**options).to_table()
     assert settings["model"]["hidden_size"] == 5
     assert "held out  the last 10 % of the text" in err
-    assert re.search(r"^held out  \d\.\d{3} nats, \d\.\d{3} bits a character, the lowest, at update \d+$", err, re.M)
+    assert re.search(
+        r"^best      \d\.\d{3} nats/character \(\d\.\d{3} bits\) on the held-out text, at update \d+: quote this loss$",
+        err,
+        re.M,
+    )
 
 
 def test_every_setting_is_an_option_and_arrives(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +113,9 @@ def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: 
     assert {name: settings[name.replace("-", "_")] for name in options} == options
     for line in (
         r"^network   lstm, 2 layers of 8 units, dropout 0\.25, 1,734 parameters; engine compiled$",
-        r"^          4 streams of 10, shuffled order, adamw, rate 0\.002, cosine, halved on each plateau of 3; "
-        r"their norm at most 7\.5; the model is a moving average, 0\.9$",
+        r"^          4 streams of 10 characters, shuffled order, adamw, learning rate 0\.002, cosine schedule, "
+        r"halved after 3 evaluations without improvement; gradient norm clipped to 7\.5; moving average of the "
+        r"parameters with decay 0\.9$",
         r"^held out  the last 20 % of the text; patience 9 evaluations$",
     ):
         assert re.search(line, err, re.MULTILINE), err
@@ -120,7 +125,7 @@ def test_hyperparameters_of_an_optimizer_arrive_and_stay(call: Call, book: Path)
     options = ["--optimizer", "nesterov", "--learning-rate", "0.0001"]
     code, _, err = call("train", book, *SMALL, *options, "--momentum", 0.5)
     assert code == 0
-    assert "          nesterov, momentum 0.5, rate 0.0001; gradients within ±5" in err
+    assert "          nesterov, momentum 0.5, learning rate 0.0001; gradients clipped to ±5" in err
     table = tomllib.loads(Path("runs/small/run.toml").read_text())["training"]
     assert (table["momentum"], table["beta1"]) == (0.5, "none")
     code, _, err = call("train", "--resume", "--run", "runs/small", "--momentum", 0.9)
@@ -136,7 +141,7 @@ def test_documents(call: Call, book: Path) -> None:
     code, out, err = call("train", book, *SMALL, *options, "--json")
     assert code == 0
     assert tomllib.loads(Path("runs/small/run.toml").read_text())["training"]["documents"] == "lines"
-    assert "          4 streams of 60, each of the lines by itself, adagrad, rate 0.1" in err
+    assert "          4 streams of 60 characters, lines as separate documents, adagrad, learning rate 0.1" in err
     assert "nats per" not in err, "the losses are means a character"
     found = json.loads(out)
     assert 1 < found["characters_per_update"] <= 240
@@ -157,7 +162,7 @@ def test_the_end_of_patience_is_told(call: Call, book: Path) -> None:
         "--evaluate-every", "10", "--patience", "2", "--no-proof",
     )  # fmt: skip
     assert code == 0
-    assert "          ended early: the held-out loss got no better\n" in err
+    assert "          stopped early: the held-out loss stopped improving\n" in err
     assert json.loads(Path("runs/small/summary.json").read_text())["out_of_patience"] is True
 
 
@@ -174,8 +179,8 @@ def test_the_default_book_is_said_to_be_it(call: Call, monkeypatch: pytest.Monke
     assert code == 0
     assert err.startswith("text      kjv (the default book): 162 characters")
     assert "\n          note: a hint\n" in err
-    assert "\nepochs    none is whole: 0 % of the text was read\n" in err
-    assert "final" not in err
+    assert "\nepochs    0 complete (0 % of the text read)\n" in err
+    assert "smooth" not in err
 
 
 def test_standard_input_and_notes(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -197,7 +202,7 @@ def test_bytes(call: Call, tmp_path: Path) -> None:
     assert code == 0
     assert "data: 1,280 bytes, 256 symbols" in err
     assert "nats per 25 bytes" in err
-    assert "bits a byte" in err
+    assert "bits/byte" in err
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", err), "control characters are escaped"
 
 
@@ -265,7 +270,7 @@ def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monke
     assert err.endswith(" To compute it: recurra train --resume --run r\n")
     monkeypatch.setattr("recurra.api.model_training.train_run", stop)
     code, _, err = call("train", book, *SMALL)
-    assert (code, err) == (130, "stopped by SIGINT; before the first checkpoint: nothing new is saved.\n")
+    assert (code, err) == (130, "stopped by SIGINT; there is no checkpoint yet, so nothing is saved.\n")
 
 
 def test_a_terminal_is_told_that_it_is_read(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +278,7 @@ def test_a_terminal_is_told_that_it_is_read(call: Call, book: Path, monkeypatch:
         monkeypatch.setattr("sys.stdin", stdin)
         monkeypatch.setattr("recurra.cli.terminal.is_terminal", lambda stream: stream is stdin)
         _, _, err = call("train", "-", *SMALL)
-    assert err.startswith("reading the text from the terminal; Ctrl-D ends it.\n")
+    assert err.startswith("reading the text from the terminal; press Ctrl-D at the end.\n")
 
 
 def test_the_same_command_the_same_model(book: Path, tmp_path: Path) -> None:
@@ -289,26 +294,26 @@ def test_without_a_preset_settings_are_chosen_for_text_and_time(call: Call, book
     assert (code, out) == (0, "")
     for line in (
         r"^network   gru, 8 units, ",
-        r"^chosen    by preset auto for 4,000 characters and 30 s; a larger one wants more text$",
+        r"^chosen    by preset auto for 4,000 characters and 30 s; a larger network needs more text$",
         r"^training  204 updates of 192 characters within 30 s: 12 epochs of 17 updates; seed 0$",
-        r"^held out  10 % of the text, and 5 % after it$",
-        r"^test      \d\.\d{3} nats, .* by the best model$",
+        r"^held out  10 % of the text for validation, then the last 5 % as the test text$",
+        r"^test      \d\.\d{3} nats/character .*, the best model on the test text: quote this loss$",
     ):
         assert re.search(line, err, re.MULTILINE), line
-    assert "to expect" not in err, "of a network of 8 units nothing is known"
+    assert "expected" not in err, "of a network of 8 units nothing is known"
     settings = tomllib.loads(Path("runs/small/run.toml").read_text(encoding="utf-8"))["training"]
     assert (settings["preset"], settings["time_limit"], settings["updates"]) == ("auto", 30.0, 204)
 
 
 def test_a_network_that_can_learn_its_text_by_heart_is_told(call: Call, book: Path) -> None:
     _, _, err = call("train", book, "--updates", "1", "--sample-every", "0", "--no-proof")
-    assert "note: 60,950 parameters can learn 4,000 characters by heart\n" in err
-    assert "chosen    by preset auto for 4,000 characters; a larger one wants more text\n" in err
-    expected = "to expect: about 2.040 nats, 2.943 bits a character, if the text is like Shakespeare's plays\n"
+    assert "note: a network of 60,950 parameters can memorize 4,000 characters\n" in err
+    assert "chosen    by preset auto for 4,000 characters; a larger network needs more text\n" in err
+    expected = "expected held-out loss for English like Shakespeare's: 2.040 nats/character (2.943 bits)\n"
     assert f"          {expected}" in err
     _, _, err = call("train", book, "--from", "runs/small", "--updates", "1", "--sample-every", "0", "--no-proof")
     assert "chosen    by preset auto" in err
-    assert "to expect" not in err, "a model that learns on has what it had already"
+    assert "expected" not in err, "a model that learns on has what it had already"
 
 
 def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
@@ -357,7 +362,7 @@ def test_resume(call: Call, book: Path) -> None:
     assert call("train", book, *SMALL, "--run", "r", "--quiet").code == 0
     code, _, err = call("train", "--resume", "--run", "r", "--no-proof")
     assert code == 0
-    assert "resumed   at update 200, done: all of them; `--updates N` goes on\n" in err
+    assert "resumed   at update 200: all updates are done; give `--updates N` to train longer\n" in err
     code, out, err = call("train", "--resume", "--run", "r", "--no-proof", "--updates", "400", "--json")
     assert code == 0
     assert err.startswith("text      small: 4,000 characters")
@@ -368,7 +373,7 @@ def test_resume(call: Call, book: Path) -> None:
     assert resumed["model_sha256"] == whole["model_sha256"]
     assert resumed["smooth_loss"] == whole["smooth_loss"]
     assert Path("r/metrics.jsonl").read_bytes() == Path("w/metrics.jsonl").read_bytes()
-    lowest = re.search(r"^lowest .*", err, re.MULTILINE)
+    lowest = re.search(r"^ +lowest smooth loss: .*", err, re.MULTILINE)
     assert lowest
     assert lowest[0].endswith(f"at update {resumed['best_update']:,}")
 
@@ -417,10 +422,18 @@ def test_a_damaged_checkpoint_is_warned_of(call: Call, book: Path) -> None:
         (
             ["--resume"],
             2,
-            "error: which run is to be resumed?\nhint: name its folder, for example `recurra train --res",
+            "error: `--resume` needs `--run`.\nhint: name the run directory: `recurra train --resume --r",
         ),
-        (["--resume", "--run", "r", "--force"], 2, "error: give either `--resume` or `--force`: a resumed run goes on"),
-        (["--resume", "--run", "r", "--from", "r"], 2, "error: give either `--resume` or `--from`: a resumed run goes"),
+        (
+            ["--resume", "--run", "r", "--force"],
+            2,
+            "error: `--resume` cannot be combined with `--force`.\nhint: remove",
+        ),
+        (
+            ["--resume", "--run", "r", "--from", "r"],
+            2,
+            "error: `--resume` cannot be combined with `--from`.\nhint: remove",
+        ),
         (
             ["--resume", "--run", "none"],
             4,

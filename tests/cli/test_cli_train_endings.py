@@ -13,7 +13,9 @@ from calling import Call
 from recurra.training.trainer import Trainer
 
 SMALL = ["--preset", "classic", "--hidden-size", "8", "--sequence-length", "5", "--no-proof", "--sample-every", "0"]
-DIVERGED = r"^warning: the loss of the last updates, [\d,.]+ bits a character, is worse than that of a uniform guess, "
+DIVERGED = (
+    r"^warning: the training diverged: its latest loss, [\d,.]+ bits/character, is above the loss of a uniform guess, "
+)
 
 
 def hint(err: str) -> list[str]:
@@ -66,12 +68,10 @@ def test_a_time_limit_that_ends_the_training(call: Call, book: Path, monkeypatch
     code, _, err = call("train", book, *SMALL, "--time-limit", "60s", "--max-epochs", 3, "--run", "here")
     assert code == 0
     lines = err.splitlines()
-    assert lines[0] == "timing a few updates, for about 0.6 s, to plan for 60 s"
-    assert re.search(
-        r"^ +ended by the time limit; [\d,]+ updates were planned, and run\.toml has the number done$", err, re.M
-    )
+    assert lines[0] == "measuring the speed for about 0.6 s, to plan the updates for a time limit of 60 s"
+    assert re.search(r"^ +stopped at the time limit, after [\d,]+ of [\d,]+ updates planned$", err, re.M)
     assert re.search(r"^100 %  ([\d,]+) of \1 updates ", err, re.M)
-    assert "training has ended; computing what the report shows" in err
+    assert "training has ended; computing the report" in err
 
 
 def test_a_text_that_is_too_short_to_hold_out_a_part(call: Call) -> None:
@@ -79,7 +79,7 @@ def test_a_text_that_is_too_short_to_hold_out_a_part(call: Call) -> None:
     arguments = ["--hidden-size", 8, "--updates", 2, "--no-proof", "--sample-every", 0]
     code, _, err = call("train", "tiny.txt", *arguments)
     assert code == 0
-    assert "by heart, and will: a text of fewer than 100 has no part that can be held out" in err
+    assert "; a text of fewer than 100 characters has no held-out part to show it" in err
     Path("short.txt").write_text("a short text, of some words, that a network learns by heart\n" * 3)
     assert "held out  the last 13.9 % of the text" in call("train", "short.txt", *arguments).err
 

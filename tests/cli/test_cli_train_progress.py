@@ -57,8 +57,8 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1] == train_progress.FINISHING
     assert lines[:-1] == [
-        f"{tenth * 10:3} %  {tenth * 100:,} of 1,000 updates  smooth loss 50.00 nats per 25 characters, "
-        f"2.885 bits a character  100 updates/s  {10 - tenth:.1f} s left"
+        f"{tenth * 10:3} %  {tenth * 100:,} of 1,000 updates  smooth loss 50.00 nats per 25 characters "
+        f"(2.885 bits/character)  100 updates/s  {10 - tenth:.1f} s left"
         for tenth in range(1, 11)
     ]
 
@@ -77,7 +77,7 @@ def test_held_out_and_means_in_their_units(capsys: pytest.CaptureFixture[str]) -
     watch(events.Evaluated(10, 2.0, best=True))
     watch(at(10, 10, smooth=1.5))
     line = capsys.readouterr().err
-    assert "smooth loss 1.500 nats, 2.164 bits a byte  held out 2.000 nats, 2.885 bits a byte" in line
+    assert "smooth loss 1.500 nats/byte (2.164 bits)  held-out loss 2.000 nats/byte (2.885 bits)" in line
 
 
 def test_it_remembers_the_last_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,9 +110,9 @@ def test_the_drawing() -> None:
     lines = shown(LatestEvents(25, "character", at(500), sample))
     assert "50 %" in lines[0]
     assert lines[0].endswith("500 of 1,000 updates  250 updates/s  2.0 s left")
-    assert lines[1] == "smooth loss 50.00 nats per 25 characters, 2.885 bits a character"
+    assert lines[1] == "smooth loss 50.00 nats per 25 characters (2.885 bits/character)"
     assert lines[2:6] == [
-        "after 500 updates it writes:",
+        "sample after 500 updates:",
         "  One line",
         "  \\x1b[31mred\\r",
         "  " + ("long " * 50)[:77] + "…",
@@ -120,7 +120,7 @@ def test_the_drawing() -> None:
     assert len(lines) == 3 + train_progress.SAMPLE_LINES
     assert len(shown(LatestEvents(25, "character", at(500)))) == 2
     held_out = shown(LatestEvents(25, "character", at(500), None, events.Evaluated(400, 2.0, best=True)))
-    assert held_out[2:] == ["held out 2.000 nats, 2.885 bits a character"]
+    assert held_out[2:] == ["held-out loss 2.000 nats/character (2.885 bits)"]
 
 
 class Clock:
@@ -149,7 +149,7 @@ def test_it_redraws_seldom_enough(monkeypatch: pytest.MonkeyPatch) -> None:
             watch(at(update, 100_000))
     assert (
         min(later - earlier for later, earlier in zip(drawn[1:], drawn, strict=False))
-        >= train_progress.CHART_REDRAW_SECONDS
+        >= train_progress.MIN_REDRAW_SECONDS
     )
     assert 0.002 * len(drawn) < 0.01 * 60
     assert len(drawn) > 60

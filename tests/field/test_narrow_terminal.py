@@ -15,9 +15,9 @@ from recurra.cli.terminal import columns, redraw, wrap
 from recurra.cli.train_progress import LatestEvents, draw_progress
 from recurra.training import events
 
-HEADER = ["", "bits/character", "nats/character", "bits/byte", "perplexity", "unknown", "speed"]
-HEADINGS = ["bits", "nats", "character", "byte", "perplexity", "unknown", "speed"]
-FIGURES = ["2.1028", "1.4576", "2.1028", "4.295", "0", "1,030,519/s"]
+HEADER = ["", "bits/character", "nats/character", "bits/byte", "perplexity", "unknown", "characters/s"]
+HEADINGS = ["bits", "nats", "character", "byte", "perplexity", "unknown", "characters/s"]
+FIGURES = ["2.1028", "1.4576", "2.1028", "4.295", "0", "1,030,519"]
 
 
 @pytest.fixture(params=[40, 60, 80, 120])

@@ -122,7 +122,7 @@ def test_the_training_text_of_a_model_of_bytes_is_read_as_bytes(call: Call, runs
 def test_an_encoding_without_anything_to_read_is_refused(call: Call, runs: dict[str, Path]) -> None:
     code, _, err = call("sample", runs["utf-8"], "--prompt", "a", "--encoding", "latin-1")
     assert code == 2
-    assert "`--encoding` is for `--prompt-file`, `--prompt -` and `--training-text`; none of them is given" in err
+    assert "`--encoding` requires `--prompt-file`, `--prompt -` or `--training-text`." in err
     code, _, err = call("sample", runs["utf-8"], "--prompt", "-", "--encoding", "latin", stdin=b"a")
     assert code == 0
     assert call("sample", runs["utf-8"], "--prompt", "-", "--encoding", "rot13", stdin=b"a").code == 2

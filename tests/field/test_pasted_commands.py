@@ -41,7 +41,7 @@ def test_the_next_command_and_the_suggested_ones(
     assert main([*following[1:], "--max-new-tokens", "5"]) == 0
     assert main(["sample", name]) == (2 if name.startswith("-") else 0)
     if name.startswith("-"):
-        assert capsys.readouterr().err.endswith("A file of that name is `./-dash`.\n")
+        assert capsys.readouterr().err.endswith("Write a file of that name as `./-dash`.\n")
 
 
 def commands(code: int, said: str) -> list[list[str]]:

@@ -100,11 +100,11 @@ def test_the_command_warns_and_names_the_switch(file: str, capsys: pytest.Captur
         "warning: `--stop` contains '\\' (U+005C), which the model's vocabulary does not have; it can never be "
         "generated.\n"
         "hint: add `--escapes` to read \\n as one character, or type $'\\n' in bash.\n"
-        "warning: the model does not know '\\' (U+005C), 't' (U+0074): left out of the prompt.\n"
+        "warning: the model's vocabulary does not have '\\' (U+005C), 't' (U+0074); removed from the prompt.\n"
         "hint: add `--escapes` to read \\t as one character, or type $'\\t' in bash.\n"
     )
     assert main(["sample", file, "--stop", ".", "--ban", "."]) == 0
-    assert "hint: leave it out of `--ban`, or add it to `--allow`." in capsys.readouterr().err
+    assert "hint: remove it from `--ban`, or add it to `--allow`." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("switch", ["--escapes", "-e"])

@@ -1,4 +1,4 @@
-"""The results of an evaluation: a text, the scores of each model, and the codes that need no network."""
+"""The results of an evaluation: the text, the scores of each model, and the baselines."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from recurra.model import LanguageModel
 from recurra.text.equivalents import Respeller
 from recurra.text.text import Text
 
-CHUNK_SYMBOLS = 1 << 12  # symbols that are read between two looks at the clock
+CHUNK_SYMBOLS = 1 << 12  # symbols between two progress reports
 
 
 class ScoredText(NamedTuple):
-    """The symbols `start` to `stop` of a text, and which part of the text they are, in words."""
+    """The symbols `start` to `stop` of a text, and a description of this part."""
 
     text: Text
     start: int
@@ -29,13 +29,28 @@ class ScoredText(NamedTuple):
         return self.stop - self.start
 
     def pieces(self, reading: Respeller | None = None) -> Iterator[str]:
-        """Yield the symbols in pieces, in the canonical form of `reading` if it is given."""
+        """Yield the symbols in chunks.
+
+        Args:
+            reading: converts the symbols to the canonical form of a vocabulary; None: leave them unchanged.
+
+        Returns:
+            an iterator over strings.
+        """
         starts = range(self.start, self.stop, CHUNK_SYMBOLS)
         pieces = (self.text.part(start, min(start + CHUNK_SYMBOLS, self.stop)) for start in starts)
         return pieces if reading is None else reading.pieces(pieces)
 
     def spelled(self, model: LanguageModel, notes: list[str]) -> Iterator[str]:
-        """Yield the symbols as `model` spells them, in the canonical form in its vocabulary; a change adds a note."""
+        """Yield the symbols in chunks, in the spelling and the canonical form of the vocabulary of `model`.
+
+        Args:
+            model: the model that reads the symbols.
+            notes: a note is appended if the canonical form differs from the text.
+
+        Returns:
+            an iterator over strings.
+        """
         if self.text.is_bytes:
             yield from self.pieces()
             return
@@ -46,12 +61,19 @@ class ScoredText(NamedTuple):
             notes.append(reading.note)
 
     def beginning(self, limit: int) -> str:
-        """Return the first symbols, at most `limit`."""
+        """Return the first symbols.
+
+        Args:
+            limit: the largest number of symbols.
+
+        Returns:
+            the symbols as one string.
+        """
         return self.text.part(self.start, min(self.start + limit, self.stop))
 
 
 class TimedScore(NamedTuple):
-    """A score and the seconds that it took."""
+    """A score and the duration of its computation in seconds."""
 
     score: Score
     seconds: float
@@ -73,10 +95,10 @@ class TimedScore(NamedTuple):
 
 
 class ModelResult(NamedTuple):
-    """The score of one model, by the name that it was given.
+    """The score of one model, with the name of the model.
 
-    dynamic   the score of dynamic evaluation with the settings `how`, if it was asked for
-    lines     the score of each line, if lines were scored by themselves
+    dynamic   the score of dynamic evaluation with the settings `how`; None without dynamic evaluation
+    lines     the score of each line; None if the text was scored as a whole
     """
 
     name: str
@@ -86,7 +108,7 @@ class ModelResult(NamedTuple):
     lines: list[Line] | None = None
 
     def to_table(self) -> dict[str, Any]:
-        """Return the figures by name; those of dynamic evaluation under "dynamic", else None."""
+        """Return the figures by name; "dynamic" has the figures of dynamic evaluation, or None."""
         dynamic = None
         if self.dynamic is not None and self.how is not None:
             how = self.how
@@ -98,8 +120,8 @@ class ModelResult(NamedTuple):
 class Evaluation(NamedTuple):
     """A text and the results of every model, in the order of the models.
 
-    baselines   bits per character by name, if they were asked for: see `recurra.baselines`
-    notes       remarks for a person: how the text was read, what is missing and why
+    baselines   bits per character by name, see `recurra.baselines`; None without baselines
+    notes       remarks on the reading of the text and on missing results
     """
 
     text: ScoredText
@@ -108,19 +130,19 @@ class Evaluation(NamedTuple):
     notes: list[str]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return each line that was scored by itself: its best score, and the scores of all models in their order."""
-        found = []
-        for same in zip(*(result.lines or [] for result in self.results), strict=True):
-            nats = [line.score.nats for line in same]
+        """Return a row for each separately scored line: its best score, and the nats of all models in their order."""
+        rows = []
+        for scores in zip(*(result.lines or [] for result in self.results), strict=True):
+            nats = [line.score.nats for line in scores]
             best = nats.index(min(nats))
-            score = same[best].score
-            row = {"line": same[0].number, "text": same[0].text, "characters": score.characters, "nats": score.nats}
+            score = scores[best].score
+            row = {"line": scores[0].number, "text": scores[0].text, "characters": score.characters, "nats": score.nats}
             row |= {"nats_per_character": score.nats_per_character, "unknown_characters": score.unknown_characters}
-            found.append(row | {"model": self.results[best].name, "nats_by_model": nats})
-        return found
+            rows.append(row | {"model": self.results[best].name, "nats_by_model": nats})
+        return rows
 
     def to_table(self) -> dict[str, Any]:
-        """Return the keys of `score --json`: the first model's figures, the baselines, the other models' figures."""
+        """Return the object of `score --json`: the figures of the first model, the baselines and the other models."""
         first, *others = self.results
         table = {"text": self.text.text.name, "part": self.text.part, **first.to_table()}
         if self.baselines is not None:

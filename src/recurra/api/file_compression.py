@@ -1,4 +1,4 @@
-"""Files made small by a model, or by a network that learns as it goes, and back without loss."""
+"""Lossless compression of files, with a model or with a network that learns during compression."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recurra.runs.saved_model import load
 from recurra.system.shell import path_argument
 from recurra.text.model_files import require_texts
 
-COMPRESSED_SUFFIX = ".rcra"  # of a compressed file
+COMPRESSED_SUFFIX = ".rcra"
 Model = LanguageModel | str | Path
 Progress = Callable[[int, int], None]
 
@@ -31,11 +31,12 @@ Progress = Callable[[int, int], None]
 class FileConversion:
     """The result of `compress` or `decompress`.
 
-    path           the file that was written; None for a file object
-    bytes_read     the size of the source, `bytes_written` that of the target
-    seconds        the time that it took
-    escapes        the characters that the model does not know; None without a model and after `decompress`
-    damaged        the damaged parts that `salvage` left out
+    path           the written file; None for a file object
+    bytes_read     the size of the source
+    bytes_written  the size of the target
+    seconds        the duration
+    escapes        the characters outside the model's vocabulary; None without a model and after `decompress`
+    damaged        an error for each damaged part that `salvage` left out
     """
 
     path: Path | None
@@ -56,31 +57,36 @@ def compress(
 ) -> FileConversion:
     """Compress a file without loss.
 
-    source
-        any file, best a text like the one that the model has learned; a path or a binary file object
-    target
-        the file to write (default: the source's name and .rcra), or a binary file object
-    model
-        a model, a run's folder (its best checkpoint) or a checkpoint file: only the same model gives the file back;
-        None: a small network learns the file as it is compressed
-    force
-        replace a file that is there
-    progress
-        a function that is called with the numbers of bytes read and written so far
+    The target file appears only when it is complete.
 
-    A file appears when all of it is written. Raises TextError if the source cannot be read, UsageError, StorageError,
-    and the errors of `load`.
+    Args:
+        source: a path or a binary file object. A text like the training text of the model compresses best.
+        target: a path or a binary file object; None: the path of the source with the suffix .rcra.
+        model: a model, a run directory (its best checkpoint) or a checkpoint file. The same model is needed to
+            decompress the file. None: a small network learns the file during compression.
+        force: replace an existing target file.
+        progress: a function, called with the numbers of bytes read and written.
+
+    Returns:
+        the sizes, the duration and the characters outside the model's vocabulary.
+
+    Raises:
+        TextError: if the source cannot be read.
+        UsageError: if the target exists and `force` is False.
+        StorageError: if the target cannot be written.
+        ModelError, CheckpointError: if the model cannot be loaded.
     """
-    place = _path_of("source", source)
-    there = f"{place}{COMPRESSED_SUFFIX}" if target is None and place is not None else target
+    source_path = _path_of("source", source)
+    if target is None and source_path is not None:
+        target = f"{source_path}{COMPRESSED_SUFFIX}"
 
-    def write(loaded: LanguageModel | None, own: BinaryIO, other: Target, count: _Count) -> Escapes | None:
+    def write(loaded: LanguageModel | None, data: BinaryIO, compressed: Target, count: _Count) -> Escapes | None:
         if loaded is None:
-            adaptive_compression.compress(own, other, count)
+            adaptive_compression.compress(data, compressed, count)
             return None
-        return model_codec.compress(loaded, own, other, count)
+        return model_codec.compress(loaded, data, compressed, count)
 
-    return _converted(source, there, model, write, force=force, progress=progress)
+    return _converted(source, target, model, write, force=force, progress=progress)
 
 
 def decompress(
@@ -94,42 +100,47 @@ def decompress(
 ) -> FileConversion:
     """Decompress a file that `compress` wrote.
 
-    source
-        the compressed file: a path or a binary file object
-    target
-        the file to write (default: the source's name without .rcra), or a binary file object
-    model
-        the model that it was compressed with; None: it was compressed without one
-    salvage
-        leave out damaged parts, with a UserWarning for each, and write the others
-    force, progress
-        as in `compress`
+    Each block is verified before it is written. A target file appears only when all blocks are right; a file object
+    gets each block as soon as it is verified.
 
-    Nothing is written that is not proved to be as it was: a file appears when all of it is right, a file object gets
-    block after block. Raises CompressedFileError if the file is damaged, ModelError if the model is another one, and
-    the errors of `compress`.
+    Args:
+        source: the compressed file, as a path or a binary file object.
+        target: a path or a binary file object; None: the path of the source without the suffix .rcra.
+        model: the model that compressed the file; None if the file was compressed without a model.
+        salvage: leave out damaged parts, with a UserWarning for each, and write the others.
+        force: replace an existing target file.
+        progress: a function, called with the numbers of bytes read and written.
+
+    Returns:
+        the sizes, the duration and the damaged parts.
+
+    Raises:
+        CompressedFileError: if the file is damaged.
+        ModelError: if another model compressed the file.
+        TextError, UsageError, StorageError, CheckpointError: as in `compress`.
     """
-    place, found = _path_of("source", source), list[CompressedFileError]()
-    there = _without_suffix(place) if target is None and place is not None else target
+    source_path, errors = _path_of("source", source), list[CompressedFileError]()
+    if target is None and source_path is not None:
+        target = _without_suffix(source_path)
     salvage = arguments.flag("salvage", salvage)
 
     def damaged(error: CompressedFileError) -> None:
-        found.append(error)
+        errors.append(error)
         warnings.warn(f"{error.message} It is left out.", stacklevel=2)
 
-    def write(loaded: LanguageModel | None, own: BinaryIO, other: Target, count: _Count) -> None:
-        told = damaged if salvage else None
+    def write(loaded: LanguageModel | None, compressed: BinaryIO, data: Target, count: _Count) -> None:
+        on_damage = damaged if salvage else None
         if loaded is None:
-            adaptive_compression.decompress(own, other, count, told)
+            adaptive_compression.decompress(compressed, data, count, on_damage)
         else:
-            model_codec.decompress(loaded, own, other, count, told)
+            model_codec.decompress(loaded, compressed, data, count, on_damage)
 
-    done = _converted(source, there, model, write, force=force, progress=progress)
-    return FileConversion(done.path, done.bytes_read, done.bytes_written, done.seconds, damaged=tuple(found))
+    done = _converted(source, target, model, write, force=force, progress=progress)
+    return FileConversion(done.path, done.bytes_read, done.bytes_written, done.seconds, damaged=tuple(errors))
 
 
 class _Count:
-    """The numbers of bytes read and written; every change is passed on."""
+    """The numbers of bytes read and written; passes every change to `progress`."""
 
     def __init__(self, progress: Progress | None) -> None:
         self.read = self.written = 0
@@ -150,16 +161,16 @@ def _converted(
     force: bool,
     progress: Progress | None,
 ) -> FileConversion:
-    """Open both files, `write`, and count."""
+    """Open both files, call `write`, and return the sizes and the duration."""
     if target is None:
-        raise UsageError("`target` is missing: a file object has no name.", hint="give a path or a file object.")
-    place, force = _path_of("target", target), arguments.flag("force", force)
+        raise UsageError("`target` is missing: a file object has no name.", hint="give a path or a binary file object.")
+    path, force = _path_of("target", target), arguments.flag("force", force)
     arguments.function("progress", progress)
     loaded = model if isinstance(model, LanguageModel) or model is None else load(arguments.path("model", model))
     count, started = _Count(progress), time.perf_counter()
-    with _opened(source) as own, _written(target, force=force) as other:
-        escapes = write(loaded, own, other, count)
-    return FileConversion(place, count.read, count.written, time.perf_counter() - started, escapes)
+    with _opened(source) as reader, _written(target, force=force) as writer:
+        escapes = write(loaded, reader, writer, count)
+    return FileConversion(path, count.read, count.written, time.perf_counter() - started, escapes)
 
 
 def _path_of(name: str, file: Any) -> Path | None:
@@ -175,16 +186,18 @@ def _path_of(name: str, file: Any) -> Path | None:
 
 @contextlib.contextmanager
 def _opened(source: Any) -> Iterator[BinaryIO]:
-    """Open the source, to be read once."""
+    """Open the source for reading."""
     path = _path_of("source", source)
     if path is None:
         yield source
         return
     if path.is_dir():
         require_texts(
-            [path], lambda given: f"`recurra export {path_argument(given)}` writes its model for other programs."
+            [path], lambda model: f"`recurra export {path_argument(model)}` writes its model for other programs."
         )
-        raise TextError(f"`{path}` is a folder; a file is expected.", hint="`tar` makes one file of a folder.")
+        raise TextError(
+            f"`{path}` is a folder; a file is expected.", hint="pack the folder into one file with `tar` first."
+        )
     try:
         file = path.open("rb")
     except OSError as error:
@@ -195,21 +208,21 @@ def _opened(source: Any) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _written(target: Any, *, force: bool) -> Iterator[Target]:
-    """Open the target: a file that appears when all of it is there, or a file object."""
+    """Open the target for writing: a file that appears when it is complete, or the given file object."""
     path = _path_of("target", target)
     if path is None:
         yield target
         return
     if path.exists() and not force:
-        raise UsageError(f"`{path}` is there already.", hint="give another `-o`, or `--force` to replace it.")
+        raise UsageError(f"`{path}` already exists.", hint="give another `-o`, or `--force` to replace it.")
     with atomic_write.open_output(path) as file:
         yield file
 
 
 def _without_suffix(path: Path) -> Path:
-    """Return the name without .rcra; UsageError if the name has another ending."""
+    """Return the path without .rcra; UsageError if it has another suffix."""
     if path.suffix != COMPRESSED_SUFFIX:
         raise UsageError(
-            f"`{path}` does not end in {COMPRESSED_SUFFIX}: its own name is not known.", hint="give `-o FILE`."
+            f"`{path}` does not end in {COMPRESSED_SUFFIX}, so the output has no default name.", hint="add `-o FILE`."
         )
     return path.with_suffix("")

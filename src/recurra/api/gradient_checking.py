@@ -1,4 +1,4 @@
-"""The proof that the hand-written gradients are right: of a new network, of a saved model, of every kind of network."""
+"""Comparison of the hand-derived gradients with numerical gradients, for new networks and for saved models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recurra.text.text import Text
 
 
 class CheckSettings(ModelSettings, total=False):
-    """The settings of `check` as keyword arguments: those of the network, and these of its training."""
+    """The keyword arguments of `check`: the settings of the network, a preset, the sequence length and the seed."""
 
     preset: str
     sequence_length: int
@@ -39,36 +39,37 @@ def check(
     progress: Progress | None = None,
     **settings: Unpack[CheckSettings],
 ) -> dict[str, Any]:
-    """Prove the gradients element by element; returns the keys of `recurra check --json`, "passed" among them.
+    """Compare each element of the gradients with central differences and with the complex step.
 
-    model
-        a run's folder or a checkpoint file; None: a new network, at its initial weights and after 1,000 updates
-    sources
-        of a new network: a book's name, files or folders to check on, in `encoding`; none: the default book
-    text
-        the text itself, in place of sources
-    every
-        check small networks of every kind
-    complete
-        check every element, however long that takes; else of a large network a random sample
-    announce
-        a function that is called once, when the settings have proved right and the check begins
-    progress
-        a function that is called with the numbers of elements that are checked and of all
-    settings
-        cell, activation, hidden_size, layers, preset, sequence_length, seed
+    The gradient of a parameter is right if it agrees with the complex step to a relative difference of 1e-12.
 
-    A parameter is right if the complex step confirms it to 1e-12. Raises UsageError for settings that do not go
-    together, and the errors of `load` and `train` for a model and a text.
+    Args:
+        model: a run directory or a checkpoint file; None: a new network, checked at its initial weights and after
+            1,000 updates.
+        sources: for a new network: book names, files or folders; empty: the default book.
+        text: for a new network: the text itself, instead of `sources`.
+        encoding: the encoding of the files, or "bytes" (default: utf-8).
+        every: check small networks of every kind.
+        complete: check every element; False: check a random sample of the elements of a large network.
+        announce: a function, called once when the arguments are valid and the check begins.
+        progress: a function, called with the numbers of elements checked and in all.
+        **settings: cell, activation, hidden_size, layers, preset, sequence_length, seed and other network settings.
+
+    Returns:
+        the keys of `recurra check --json`, among them "passed".
+
+    Raises:
+        UsageError: if arguments cannot be combined.
+        TextError, ModelError, CheckpointError: if the text or the model cannot be read.
     """
     arguments.require_known(settings, CheckSettings.__annotations__)
     config, training = configs(settings)
-    of_network: dict[str, Any] = {
+    network_settings: dict[str, Any] = {
         name: value for name, value in settings.items() if name in ModelSettings.__annotations__
     }
     listed, path = list_sources(sources), None if model is None else arguments.path("model", model)
     encoding = arguments.text_or_none("encoding", encoding)
-    of_text: dict[str, Any] = {"text": listed or text, "encoding": encoding}
+    text_arguments: dict[str, Any] = {"text": listed or text, "encoding": encoding}
     every, complete = arguments.flag("every", every), arguments.flag("complete", complete)
     for name, function in (("announce", announce), ("progress", progress)):
         arguments.function(name, function)
@@ -78,11 +79,13 @@ def check(
             "preset": settings.get("preset"),
             "sequence_length": settings.get("sequence_length"),
         }
-        message = "`--every` has its own networks and texts; got {} besides."
-        arguments.refuse_besides(message, **others, **of_network, **of_text)
+        message = "`--every` cannot be combined with {}; it has its own networks and texts."
+        arguments.refuse_besides(message, **others, **network_settings, **text_arguments)
     if path is not None:
-        arguments.refuse_besides("MODEL has its own network and text; got {} besides.", **of_network, **of_text)
-    require_texts(listed, lambda given: f"`recurra check {path_argument(given)}` checks a trained network.", encoding)
+        arguments.refuse_besides(
+            "MODEL cannot be combined with {}; it has its own network and text.", **network_settings, **text_arguments
+        )
+    require_texts(listed, lambda path: f"to check a trained network: `recurra check {path_argument(path)}`.", encoding)
     if announce is not None:
         announce()
     work, show = None if complete else MAX_MULTIPLICATIONS, progress or ignore_progress
@@ -90,10 +93,10 @@ def check(
         return gradient_proof.prove_every(training.seed)
     if path is not None:
         return gradient_proof.prove_model(path, training, work, show)
-    given = None if text is None else read_text(listed, text, encoding)
+    loaded_text = None if text is None else read_text(listed, text, encoding)
     return gradient_proof.prove(
         listed,
-        text=given,
+        text=loaded_text,
         encoding=encoding or "utf-8",
         model=config,
         training=training,

@@ -1,4 +1,4 @@
-"""Models for other programs, and the models of other programs."""
+"""Export of models for other programs, and import of the models of other programs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from recurra.text.reading import Source, list_sources
 def export(
     model: LanguageModel | str | Path, path: str | Path | None = None, *, format: str = "folder", force: bool = False
 ) -> Path:
-    """Write a model for another program; returns the path of the file or folder.
+    """Write a model for another program.
 
-    model
-        a model, a run's folder (its best checkpoint) or a checkpoint file; of the last two a model card tells where
-        they come from
-    path
-        the file or folder to write (default: here, named after the run)
-    format
-        folder, torch, onnx or matlab
-    force
-        replace files that are there
+    Args:
+        model: a model, a run directory (its best checkpoint) or a checkpoint file. For the last two, the model card
+            names the run and its training text.
+        path: the file or folder to write; None: named after the run, in the working directory.
+        format: "folder", "torch", "onnx" or "matlab".
+        force: replace existing files.
 
-    Raises UsageError where the network does not fit the format or a package is missing, StorageError.
+    Returns:
+        the path of the file or folder.
+
+    Raises:
+        UsageError: if the format cannot represent the network, if a package is missing, or if a file exists.
+        StorageError: if a file cannot be written.
     """
     return export_files(model, path, format=format, force=force)[1]
 
@@ -37,7 +39,17 @@ def export(
 def export_files(
     model: LanguageModel | str | Path, path: str | Path | None, *, format: str, force: bool
 ) -> tuple[Origin, Path, list[Path]]:
-    """Do the work of `export`; returns the model with the facts about it, the path, and the files in it."""
+    """Write a model for another program and return details for the command `recurra export`.
+
+    Args:
+        model: as in `export`.
+        path: as in `export`.
+        format: as in `export`.
+        force: as in `export`.
+
+    Returns:
+        the model with the facts about it, the path of the file or folder, and the paths of the written files.
+    """
     exporting.require_format(format)
     force = arguments.flag("force", force)
     path = None if path is None else arguments.path("path", path)
@@ -59,25 +71,31 @@ def import_model(
     output: str | Path | None = None,
     force: bool = False,
 ) -> LanguageModel:
-    """Load the model that another program has written, or `export`, but for ONNX.
+    """Load a model that another program or `export` wrote, in any format except ONNX.
 
-    path
-        an exported folder, a state_dict as safetensors or .npz, or U, W, V, b and c in a MAT-file or .npz
-    vocabulary
-        a JSON file with the character of each id, or "bytes"
-    sources
-        in its place a book's name, files or folders, in `encoding`, whose characters, sorted, are the network's
-    activation
-        of an nn.RNN: tanh, unless given, or relu
-    recurrent
-        the name of the nn.RNN, LSTM or GRU, where it does not tell itself; `projection` that of the nn.Linear,
-        `embedding` that of an nn.Embedding before it
-    output
-        the model file to write; `force` replaces a file that is there (default: `LanguageModel.save` writes it later)
+    The weights are rounded to float32. A UserWarning reports each assumption: how the text was read, and which
+    characters replace symbols of more than one character.
 
-    Numbers are rounded to float32. A UserWarning says what was assumed: how the text was read, and which characters
-    stand for symbols that are no single character. Raises ModelError if the file is no such network, CheckpointError
-    if it is damaged, and UsageError if it leaves something open that is not given.
+    Args:
+        path: an exported folder, a state_dict as safetensors or .npz, or U, W, V, b and c in a MAT-file or .npz.
+        vocabulary: a JSON file with the character of each id, or "bytes".
+        sources: instead of `vocabulary`: book names, files or folders with exactly the network's characters, whose
+            sorted order gives the ids.
+        encoding: the encoding of the sources, or "bytes".
+        activation: the activation of an nn.RNN: "tanh" (default) or "relu".
+        recurrent: the name of the nn.RNN, LSTM or GRU, if the file has several candidates.
+        projection: the name of the nn.Linear, if the file has several candidates.
+        embedding: the name of an nn.Embedding before the recurrent module.
+        output: the model file to write; None: write nothing (see `LanguageModel.save`).
+        force: replace an existing output file.
+
+    Returns:
+        the model.
+
+    Raises:
+        ModelError: if the file has no network that recurra can run.
+        CheckpointError: if the file is damaged.
+        UsageError: if the file does not determine the network and an argument is missing.
     """
     path, force = arguments.path("path", path), arguments.flag("force", force)
     if vocabulary is not None:
@@ -90,7 +108,7 @@ def import_model(
     if target is not None:
         files.require_absent([target], force=force)
     listed, names = None if sources is None else list_sources(sources), Names(recurrent, projection, embedding)
-    require_texts(listed or (), lambda _: "give the text that the network was trained on.", encoding)
+    require_texts(listed or (), lambda _: "give the training text of the network.", encoding)
     model = importing.load(path, importing.Options(vocabulary, listed, encoding, names, activation))
     if target is not None:
         files.write_model(model, target)

@@ -1,4 +1,4 @@
-"""Models and runs over HTTP."""
+"""A server of models and runs over HTTP."""
 
 from __future__ import annotations
 
@@ -24,24 +24,23 @@ def serve(
     api_key_file: str | Path | None = None,
     announce: Announcement | None = None,
 ) -> None:
-    """Serve models until a signal stops the server: an API that OpenAI's clients talk to.
+    """Serve models over HTTP until a signal stops the server.
 
-    models
-        run folders (their best checkpoints) or checkpoint files; none: every run in runs/
-    host
-        the address to listen at; any but this machine's own needs a key
-    port
-        0: any that is free
-    allow_hosts
-        names that clients call this server by
-    api_key_file
-        a file with the key that clients must show (default: the variable RECURRA_API_KEY, if set)
-    announce
-        a function that is called with the server's address and the models' names once it listens
+    The server offers the completions API of OpenAI and a web page. Call this function in the main thread, because
+    SIGINT and SIGTERM stop the server there.
 
-    SIGINT and SIGTERM reach the server in the main thread; it then ends, within some seconds, with `Interrupted`.
-    Raises UsageError if the extra `serve` is not installed or others could reach the server without a key, and
-    RecurraError if the port is taken.
+    Args:
+        models: run directories (their best checkpoints) or checkpoint files; empty: every run in runs/.
+        host: the address to listen on. An address that other machines can reach needs an API key.
+        port: the port; 0: any free port.
+        allow_hosts: host names under which clients reach this server.
+        api_key_file: a file with the API key that clients must send; None: the variable RECURRA_API_KEY, if set.
+        announce: a function, called with the server's address and the models' names when the server is ready.
+
+    Raises:
+        Interrupted: a few seconds after a signal.
+        UsageError: if the extra `serve` is not installed, or if other machines could reach the server without a key.
+        RecurraError: if the port is in use.
     """
     paths = [arguments.path("models", model) for model in arguments.as_list(models)]
     host, port = arguments.text("host", host), arguments.whole_number("port", port, 0, LAST_PORT)
@@ -51,7 +50,7 @@ def serve(
     key_file = None if api_key_file is None else arguments.path("api_key_file", api_key_file)
     arguments.function("announce", announce)
     optional_dependencies.require("serve", "`recurra serve`")
-    from recurra.serving import server  # needs the extra
+    from recurra.serving import server  # importable only with the extra
     from recurra.web.site import create_site
 
     key = read_key(key_file)
@@ -59,7 +58,7 @@ def serve(
     registry = scan(paths)
     with bind(host, port) as listening:
         bound = listening.getsockname()[1]
-        for served in registry.values():  # compile the kernels before a client waits for them
+        for served in registry.values():  # compile the kernels before the first request
             served.model.samples(max_new_tokens=1, num_return_sequences=2)
             served.model.score(served.model.vocabulary.unspell(served.model.vocabulary.symbols[:2]))
         guard = create_site(registry, access(host, bound, names=names, key=key))

@@ -1,4 +1,4 @@
-"""Training by name: a text and settings to a trained model, the directory of its run and its report."""
+"""Training from a text and settings to a model, a run directory and a report."""
 
 from __future__ import annotations
 
@@ -41,29 +41,34 @@ def train(
     announce: Announce | None = None,
     **settings: Unpack[Settings],
 ) -> Run:
-    """Train a model; returns the Run: its best `model`, its `folder` and `summary`.
+    """Train a model on a text.
 
-    sources
-        a book's name, files or folders; none: the default book
-    text
-        the text itself, in place of sources
-    start
-        a run's folder or a checkpoint whose model learns on: its network and its characters are kept, and with
-        `extend_vocabulary` the text's other characters are added to them
-    run
-        the run's folder (default: runs/ and the text's name); `force` replaces an old run there
-    resume
-        go on with the training in `run`: its text is read again, unless another of its characters is given (with
-        `extend_vocabulary`, of any); `settings` change its own, those that may change
-    encoding
-        of files: any codec (utf-8, unless given), or `bytes`
-    proof
-        check the gradients at the end; `report` writes report.html
-    listeners
-        functions called with every event of training; `announce` once before them
-    settings
-        the fields of `ModelConfig` and `TrainingConfig`, such as time_limit="2m", seed=0, hidden_size=100;
-        preset="auto", which holds unless another is named, chooses for the text and the time
+    If torchrun started several processes, they train together. `train` returns in the leader process only; in the
+    worker processes it ends the process when the training ends. After a restart by torchrun, the processes resume
+    their run.
+
+    Args:
+        sources: book names, files or folders; empty: the default book.
+        text: the text itself, instead of `sources`.
+        start: a run directory or a checkpoint file from whose model training starts, with its network and vocabulary.
+        extend_vocabulary: with `start` or `resume`: add the new characters of the text to the vocabulary.
+        run: the run directory; None: runs/ and the name of the text.
+        force: replace an existing run in the run directory.
+        resume: resume the training in `run` on the same text, or on the given text. `settings` replace the settings
+            of the run that may change.
+        encoding: the encoding of the files, or "bytes" (default: utf-8).
+        proof: check the gradients at the end.
+        report: write report.html at the end.
+        listeners: functions, each called with every training event.
+        announce: a function, called once before the first event.
+        **settings: the fields of `ModelConfig` and `TrainingConfig`, such as time_limit="2m", seed=0, hidden_size=100.
+            The default preset="auto" chooses a network for the text and the time.
+
+    Returns:
+        the run, with its best `model`, its `folder` and its `summary`.
+
+    Raises:
+        RecurraError: one of its subclasses in `recurra.errors`.
 
     ::
 
@@ -71,11 +76,6 @@ def train(
         run = recurra.train("book.txt", preset="classic", updates=100_000, seed=0)
         run = recurra.train(run="runs/book", resume=True, updates=200_000)
         print(run.model.sample("In the beginning", temperature=0.7))
-
-    Where torchrun has started several processes they train together: the first does all that is said here, and in the
-    others `train` ends the process when the training ends. After a restart it goes on with the run that it began.
-
-    Raises the errors of `recurra.errors`.
     """
     sources = list_sources(sources)
     start = None if start is None else arguments.path("start", start)
@@ -89,13 +89,13 @@ def train(
     ranks = current()
     if ranks is not None and not ranks.is_leader:
         raise SystemExit(run_worker(ranks, text))
-    watched: TrainingHooks = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
+    hooks: TrainingHooks = {"with_proof": proof, "listeners": listeners, "announce": announce, "ranks": ranks}
     with end_workers(ranks):
         _refuse_standard_input(sources, ranks)
         require_texts(sources, _with_model, encoding)
-        begun = None if resume else find_launched_run(run, force=force)
-        if begun is not None and begun.has_checkpoint:
-            trained = resume_run(begun.folder, text=text, **watched)
+        interrupted = None if resume else find_launched_run(run, force=force)
+        if interrupted is not None and interrupted.has_checkpoint:
+            trained = resume_run(interrupted.folder, text=text, **hooks)
         elif resume:
             folder = _resumable(run, force=force, start=start)
             trained = resume_run(
@@ -105,7 +105,7 @@ def train(
                 settings=settings,
                 extend_vocabulary=extend_vocabulary,
                 encoding=encoding,
-                **watched,
+                **hooks,
             )
         else:
             trained = _train_anew(
@@ -115,9 +115,9 @@ def train(
                 settings,
                 encoding,
                 extend_vocabulary=extend_vocabulary,
-                run=run if begun is None else begun.folder,
-                force=force or begun is not None,
-                **watched,
+                run=run if interrupted is None else interrupted.folder,
+                force=force or interrupted is not None,
+                **hooks,
             )
     if report:
         write_report([trained.folder], trained.folder / REPORT)
@@ -125,7 +125,7 @@ def train(
 
 
 def _require_functions(listeners: Sequence[Listener], announce: Announce | None) -> None:
-    """UsageError unless `listeners` are functions, and `announce` is one or None."""
+    """Raise UsageError if an element of `listeners` or `announce` is not a function."""
     if not isinstance(listeners, (list, tuple)) or not all(map(callable, listeners)):
         hint = "put the function into a list: `listeners=[function]`." if callable(listeners) else None
         raise arguments.invalid_argument("listeners", "a list of functions", listeners, hint)
@@ -133,29 +133,30 @@ def _require_functions(listeners: Sequence[Listener], announce: Announce | None)
 
 
 def _with_model(path: Path) -> str:
-    """The hint if a model was given as a text: what to do with it, or with the run if it is a run's folder."""
-    given = path_argument(path)
-    resuming = f"`recurra train --resume --run {given}` goes on with its training; " if path.is_dir() else ""
-    return f"{resuming}`recurra train TEXT --from {given}` learns a text with its model."
+    """Return the hint for a model or a run directory that was given as a text."""
+    name = path_argument(path)
+    resuming = f"`recurra train --resume --run {name}` resumes its training; " if path.is_dir() else ""
+    return f"{resuming}`recurra train TEXT --from {name}` trains its model on a text."
 
 
 def _refuse_standard_input(sources: Sequence[Source], ranks: Ranks | None) -> None:
-    """UsageError where several processes would each have to read it."""
+    """Raise UsageError if several processes would have to read standard input."""
     if ranks is not None and "-" in map(str, sources):
         raise UsageError(
-            f"{ranks.size} processes cannot all read standard input.", hint="write the text to a file, and name that."
+            f"{ranks.size} processes cannot all read standard input.",
+            hint="write the text to a file and name the file.",
         )
 
 
 def _resumable(run: str | Path | None, *, force: bool, start: str | Path | None) -> str | Path:
-    """The folder of the run to resume; UsageError where none is given, or what a resumed run cannot do."""
+    """Return the run directory to resume; UsageError if it is missing or an argument cannot be combined with it."""
     if run is None:
         raise UsageError(
-            "which run is to be resumed?", hint="name its folder, for example `recurra train --resume --run runs/kjv`."
+            "`--resume` needs `--run`.", hint="name the run directory: `recurra train --resume --run runs/kjv`."
         )
-    for name, given in (("--force", force), ("--from", start is not None)):
-        if given:
-            raise UsageError(f"give either `--resume` or `{name}`: a resumed run goes on with what it has.")
+    for name, is_given in (("--force", force), ("--from", start is not None)):
+        if is_given:
+            raise UsageError(f"`--resume` cannot be combined with `{name}`.", hint=f"remove `--resume` or `{name}`.")
     return run
 
 
@@ -163,32 +164,32 @@ def _train_anew(
     sources: Source | Sequence[Source],
     text: str | Text | None,
     start: str | Path | None,
-    given: Settings,
+    changes: Settings,
     encoding: str | None,
     *,
     extend_vocabulary: bool,
     run: str | Path | None,
     force: bool,
-    **watched: Unpack[TrainingHooks],
+    **hooks: Unpack[TrainingHooks],
 ) -> Run:
-    settings: dict[str, Any] = {"preset": "auto", **given}
+    settings: dict[str, Any] = {"preset": "auto", **changes}
     model = None if start is None else load(start)
     if model is not None:
         settings |= _network_of(model, settings)
-    configs(settings)  # what makes no sense is told before a long text is read
-    found = read_text(sources, text, encoding)
-    config, training = configs(settings, len(found))
-    found = found if model is None else found.respell(model.vocabulary)
-    if model is not None and extend_vocabulary and model.vocabulary.is_bytes == found.is_bytes:
-        model = model.extended(found.vocabulary, seed=training.seed)
-    return train_run(found, start=model, model=config, training=training, run=run, force=force, **watched)
+    configs(settings)  # raise errors before a long text is read
+    prepared = read_text(sources, text, encoding)
+    config, training = configs(settings, len(prepared))
+    prepared = prepared if model is None else prepared.respell(model.vocabulary)
+    if model is not None and extend_vocabulary and model.vocabulary.is_bytes == prepared.is_bytes:
+        model = model.extended(prepared.vocabulary, seed=training.seed)
+    return train_run(prepared, start=model, model=config, training=training, run=run, force=force, **hooks)
 
 
 def _network_of(model: LanguageModel, settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of the network that learns on; UsageError where others were given."""
-    own = model.config.to_table()
-    for name, value in own.items():
-        given = arguments.unwrap_numpy(settings.get(name, value))
-        if type(given) is not type(value) or given != value:
-            raise UsageError(f"`{name}` of the model to start from is {value!r}; got {arguments.short_repr(given)}.")
-    return own
+    """Return the network settings of `model`; UsageError if `settings` differ from them."""
+    network = model.config.to_table()
+    for name, value in network.items():
+        setting = arguments.unwrap_numpy(settings.get(name, value))
+        if type(setting) is not type(value) or setting != value:
+            raise UsageError(f"`{name}` of the model to start from is {value!r}; got {arguments.short_repr(setting)}.")
+    return network

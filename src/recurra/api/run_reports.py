@@ -1,4 +1,4 @@
-"""The report of runs, as one HTML page and as figures."""
+"""Reports of runs, as one HTML page and as figures."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ def write_report(
     tables: str | Path | None = None,
     table_format: str | None = None,
 ) -> list[Path]:
-    """Write the report of one run, or of several side by side; returns the files, the page first.
+    """Write the report of one run, or of several side by side.
 
-    runs
-        the folder of a run, or a list of them
-    output
-        the page to write (default: report.html in the run's folder; of several runs: report.html, here)
-    with_model
-        put the model into the page, so that it writes, however large; one of 200 kB lies in it anyway
-    figures
-        a folder to write the figures to, too, in the `format` pdf (unless given), png or svg
-    tables
-        of one run: a folder to write its tables, samples and best passage to, too, in the `table_format` latex (unless
-        given) or markdown
+    Args:
+        runs: a run directory, or a list of run directories.
+        output: the HTML file to write; None: report.html in the run directory, or in the working directory for
+            several runs.
+        with_model: include the model, so that the page can write text; a model of up to 200 kB is always included.
+        figures: a folder for the figures; None: write no figures.
+        format: the format of the figures: "pdf" (default), "png" or "svg".
+        tables: a folder for the tables, the samples and the best passage of one run; None: write none.
+        table_format: the format of the tables: "latex" (default) or "markdown".
 
-    Raises UsageError for a format without its folder and for tables of several runs, ModelError if a folder is no run,
-    StorageError.
+    Returns:
+        the paths of the written files, the page first.
+
+    Raises:
+        UsageError: if a format is given without its folder, or `tables` with several runs.
+        ModelError: if a directory is not a run directory.
+        StorageError: if a file cannot be written.
     """
     folders = [arguments.path("runs", run) for run in arguments.as_list(runs)]
     with_model = arguments.flag("with_model", with_model)
-    place = None if output is None else arguments.path("output", output)
+    page = None if output is None else arguments.path("output", output)
     directory = None if figures is None else arguments.path("figures", figures)
     if format is not None and directory is None:
-        raise UsageError(
-            "`--format` is the figures' format, and no figures are asked for.", hint="add `--figures DIR`."
-        )
+        raise UsageError("`--format` requires `--figures`.", hint="add `--figures DIR`.")
     if format is not None and (not isinstance(format, str) or format not in FIGURE_FORMATS):
         raise UsageError(f"`--format` must be one of {', '.join(FIGURE_FORMATS)}; got {arguments.short_repr(format)}.")
     table_folder = None if tables is None else arguments.path("tables", tables)
@@ -63,9 +64,9 @@ def write_report(
         raise UsageError(
             f"`--tables` writes the tables of one run; got {len(folders)} runs.", hint="give one run at a time."
         )
-    if place is None:
-        place = folders[0] / REPORT if len(folders) == 1 else Path(REPORT)
-    written = [document.write_report(folders, place, with_model=with_model)]
+    if page is None:
+        page = folders[0] / REPORT if len(folders) == 1 else Path(REPORT)
+    written = [document.write_report(folders, page, with_model=with_model)]
     if directory is not None:
         written += write_figures(folders, directory, format or FIGURE_FORMATS[0])
     if table_folder is not None:

@@ -1,4 +1,4 @@
-"""Scores of a text: by one model, by several models side by side, and by codes that need no network."""
+"""Scores of a text by one or several models, and by baselines that need no network."""
 
 from __future__ import annotations
 
@@ -48,13 +48,25 @@ def score(
     documents: str | None = None,
     per_character: bool = False,
 ) -> Score:
-    """Score a text by one model: how many nats, or bits, the model needs for each of its characters.
+    """Score a text by one model: the nats and bits that the model needs for its characters.
 
-    per_character
-        keep the nats of each character in `losses`; a model of lines then reads the text as one
+    Args:
+        model: a model, a run directory (its best checkpoint) or a checkpoint file.
+        sources: book names, files or folders; empty: the held-out text of the run of the model.
+        text: the text itself, instead of `sources`.
+        encoding: the encoding of the files, or "bytes" (default: utf-8; bytes for models of bytes).
+        dynamic: also score with a copy of each model that learns while it reads: True, "sgd", "rms" or a
+            DynamicConfig. True is "rms" if the training text can be read again, else "sgd".
+        dynamic_rate: the learning rate of dynamic evaluation; None: the default of the method.
+        documents: "lines" scores each line separately, "none" scores the text as a whole; None: as in
+            training.
+        per_character: store the nats of each character in `losses`; the text is then scored as a whole.
 
-    Everything else is as in `evaluate`, whose notes become warnings. With `dynamic` the score is that of dynamic
-    evaluation.
+    Returns:
+        the score; with `dynamic`, the score of dynamic evaluation.
+
+    Raises:
+        TextError, UsageError, ModelError, CheckpointError: as in `evaluate`, whose notes become warnings here.
     """
     kept: list[Any] = []
 
@@ -99,31 +111,30 @@ def evaluate(
 ) -> Evaluation:
     """Score a text by one or several models.
 
-    models
-        a model, a run's folder (its best checkpoint) or a checkpoint file, or a list of them
-    sources
-        a book's name, files or folders; none: what the run of the first model held out
-    text
-        the text itself, in place of sources
-    encoding
-        of files: any codec, or `bytes` (default: utf-8; of models of bytes: bytes)
-    dynamic
-        let a copy of each model go on learning while it reads, besides: True, "sgd", "rms" or a DynamicConfig. True is
-        "rms" if the text that the model has learned can be read again, else "sgd"
-    dynamic_rate
-        the learning rate of dynamic evaluation (default: by method)
-    documents
-        "lines" scores each line by itself, "none" the text as one (default: as the first model was trained)
-    baselines
-        compute the codes of `baselines` too
-    watch
-        a function that is given the iterator of what each symbol costs and the model, and yields the same again: in
-        dynamic evaluation if that is asked for. A model of lines then reads the text as one
-    progress
-        a function that is called with the name of the model, the number of symbols read, and that of all
+    Every character counts; the first costs ln K nats for a vocabulary of K, see `LanguageModel.score`.
 
-    Every character counts, and the first costs ln K: see `LanguageModel.score`. Raises UsageError, the errors of
-    `load`, and TextError for a text that is empty or cannot be read.
+    Args:
+        models: a model, a run directory (its best checkpoint) or a checkpoint file, or a list of them.
+        sources: book names, files or folders; empty: the held-out text of the run of the first model.
+        text: the text itself, instead of `sources`.
+        encoding: the encoding of the files, or "bytes" (default: utf-8; bytes for models of bytes).
+        dynamic: also score with a copy of each model that learns while it reads: True, "sgd", "rms" or a
+            DynamicConfig. True is "rms" if the training text can be read again, else "sgd".
+        dynamic_rate: the learning rate of dynamic evaluation; None: the default of the method.
+        documents: "lines" scores each line separately, "none" scores the text as a whole; None: as the first model was
+            trained.
+        baselines: also compute `baselines`.
+        watch: a function of the iterator of surprises and the model that yields the same surprises, with
+            `dynamic` those of dynamic evaluation. The text is then scored as a whole.
+        progress: a function, called with the name of the model and the numbers of symbols read and in all.
+
+    Returns:
+        the text and the results of all models.
+
+    Raises:
+        TextError: if the text is empty or cannot be read.
+        UsageError: if arguments cannot be combined, or if the first model has no held-out text.
+        ModelError, CheckpointError: if a model cannot be loaded.
     """
     how = _dynamic_settings(dynamic, dynamic_rate)
     _require_documents(documents, is_dynamic=how is not None, is_watched=watch is not None)
@@ -134,12 +145,12 @@ def evaluate(
     if not readers:
         raise arguments.invalid_argument("models", "a model, a path, or a list of them", models)
     scored = _scored_text(readers, list_sources(sources), text, encoding)
-    wanted = _Wanted(scored, how, documents, watch, progress)
-    by_lines = wanted.is_by_lines(readers[0].model)
+    request = _Request(scored, how, documents, watch, progress)
+    by_lines = request.is_by_lines(readers[0].model)
     is_given = bool(sources) or text is not None
-    notes = [*scored.text.notes, *_notes(readers, wanted, by_lines=by_lines, is_given=is_given)]
+    notes = [*scored.text.notes, *_notes(readers, request, by_lines=by_lines, is_given=is_given)]
     _warm_up(readers, is_dynamic=how is not None)
-    results = [_by_lines(reader, scored, notes) if by_lines else _read(reader, wanted, notes) for reader in readers]
+    results = [_by_lines(reader, scored, notes) if by_lines else _read(reader, request, notes) for reader in readers]
     found = _baselines(scored, readers[0], notes) if baselines else None
     return Evaluation(scored, results, found, notes)
 
@@ -151,18 +162,22 @@ def baselines(
     encoding: str | None = None,
     model: Model | None = None,
 ) -> dict[str, Any]:
-    """Compute what a model must beat: bits per character of a text by codes that need no network.
+    """Compute the bits per character of a text by methods that need no network.
 
-    "uniform", "unigram" (the entropy of the text's characters), "gzip", "bzip2" and "xz"; with a `model`, "ngram" has
-    n-grams of the text that the model has learned, by order. "bytes_per_character" is of UTF-8.
+    Only the first 8,388,608 characters of the text are used.
 
-    sources
-        a book's name, files or folders; none: what the run of `model` held out, else the default book
-    text
-        the text itself, in place of sources; `encoding` as in `evaluate`
+    Args:
+        sources: book names, files or folders; empty: the held-out text of the run of `model`, else the default book.
+        text: the text itself, instead of `sources`.
+        encoding: the encoding of the files, or "bytes" (default: utf-8; bytes for a model of bytes).
+        model: a model whose training text gives n-grams; None: compute no n-grams.
 
-    Of a long text its first 8,388,608 characters are read. Raises ModelError or TextError if the text that the model
-    has learned is not known, or cannot be read again.
+    Returns:
+        bits per character by name: "uniform", "unigram" (the entropy of the text's characters), "gzip", "bzip2" and
+        "xz"; with a `model` also "ngram", by order; and "bytes_per_character" in UTF-8.
+
+    Raises:
+        ModelError, TextError: if the training text of the model is unknown or cannot be read again.
     """
     listed, encoding = list_sources(sources), arguments.text_or_none("encoding", encoding)
     if model is not None:
@@ -176,7 +191,7 @@ def baselines(
 
 
 class _Reader(NamedTuple):
-    """A model, the name that it was given by, and the text of its training."""
+    """A model, its name, and the provenance of its training text."""
 
     name: str
     model: LanguageModel
@@ -184,18 +199,21 @@ class _Reader(NamedTuple):
 
     @property
     def provenance(self) -> Provenance:
-        """The text of its training; ModelError for a model that was not given by its path."""
+        """The provenance of the training text; ModelError for a model that was not loaded from a path."""
         if self.origin is None:
-            raise ModelError("the model does not say which text it has learned: it is no file.", hint=TEXT_HINT)
+            raise ModelError(
+                "the training text of the model is unknown, because the model was not loaded from a file.",
+                hint=TEXT_HINT,
+            )
         return self.origin
 
     def training_ids(self) -> Ids:
-        """Return the ids that it has learned; TextError or ModelError if they are not known."""
+        """Return the ids of the training text; TextError or ModelError if the text is unknown or unreadable."""
         return self.provenance.prepared_text.parts[0]
 
 
-class _Wanted(NamedTuple):
-    """The way to score a text; `how` has the given settings of dynamic evaluation, None without it."""
+class _Request(NamedTuple):
+    """A text and the arguments of `evaluate`; `how` has the settings of dynamic evaluation, None without it."""
 
     scored: ScoredText
     how: dict[str, Any] | None
@@ -204,7 +222,7 @@ class _Wanted(NamedTuple):
     progress: Progress | None
 
     def is_by_lines(self, model: LanguageModel) -> bool:
-        """Return True if each line gets a score of its own."""
+        """Return True if each line is scored separately."""
         if self.documents is None:
             return model.documents is not None and self.how is None and self.watch is None
         return self.documents != NONE
@@ -218,34 +236,34 @@ def _reader(model: Model) -> _Reader:
 
 
 def _dynamic_settings(dynamic: Any, rate: float | None) -> dict[str, Any] | None:
-    """Return the settings of `DynamicConfig` that were given; None without dynamic evaluation."""
+    """Return the settings of `DynamicConfig` that the caller set; None without dynamic evaluation."""
     dynamic = arguments.unwrap_numpy(dynamic)
     if not isinstance(dynamic, (bool, str, DynamicConfig)):
         raise arguments.invalid_argument("dynamic", 'True, False, "sgd", "rms" or a DynamicConfig', dynamic)
     if rate is not None and (dynamic is False or isinstance(dynamic, DynamicConfig)):
-        raise UsageError('`dynamic_rate` goes with `dynamic` True, "sgd" or "rms" alone.', hint="leave it out.")
+        raise UsageError('`dynamic_rate` requires `dynamic` to be True, "sgd" or "rms".', hint="remove `dynamic_rate`.")
     if dynamic is False:
         return None
     if isinstance(dynamic, DynamicConfig):
         return vars(dynamic)
-    found: dict[str, Any] = {"method": dynamic} if isinstance(dynamic, str) else {}
-    found |= {} if rate is None else {"rate": rate}
-    DynamicConfig(**found)  # raises what is wrong with them before anything is read
-    return found
+    settings: dict[str, Any] = {"method": dynamic} if isinstance(dynamic, str) else {}
+    settings |= {} if rate is None else {"rate": rate}
+    DynamicConfig(**settings)  # raise errors before the text is read
+    return settings
 
 
 def _require_documents(documents: Any, *, is_dynamic: bool, is_watched: bool) -> None:
     if documents is not None and (not isinstance(documents, str) or documents not in DOCUMENTS):
         raise UsageError(f"`--documents` must be one of {', '.join(DOCUMENTS)}; got {arguments.short_repr(documents)}.")
     if documents == "lines":
-        message = "`--documents lines` does not go with {}."
+        message = "`--documents lines` cannot be combined with {}."
         arguments.refuse_besides(message, dynamic=is_dynamic, per_character=is_watched)
 
 
 def _scored_text(
     readers: Sequence[_Reader], sources: list[Source], text: str | Text | None, encoding: str | None
 ) -> ScoredText:
-    """Return the text that was named, else what the first model's run held out."""
+    """Return the given text, else the held-out text of the run of the first model."""
     all_bytes = all(reader.model.vocabulary.is_bytes for reader in readers)
     encoding = arguments.text_or_none("encoding", encoding)
     if not sources and text is None:
@@ -255,7 +273,7 @@ def _scored_text(
         found = read_text(sources, text, encoding or (BYTES if all_bytes else "utf-8"))
         scored = ScoredText(found, 0, len(found), "all of it")
     if scored.text.is_bytes and not all_bytes:
-        raise TextError("the text is read as bytes, and a model reads characters.", hint="give another `--encoding`.")
+        raise TextError("the text is read as bytes, but a model reads characters.", hint="remove `--encoding bytes`.")
     _require_characters(scored.length)
     return scored
 
@@ -266,53 +284,56 @@ def _require_characters(length: int) -> None:
 
 
 def _with_models(readers: Sequence[_Reader], sources: Sequence[Source], model: Path) -> str:
-    """The hint if `model` was given as a text: the command that scores with it too."""
+    """Return the hint for a `model` that was given as a text: the command that also scores with it."""
     first, *others = (path_argument(reader.name) for reader in readers)
     texts = [str(text) if text == "-" else path_argument(text) for text in sources if Path(text) != model]
     also = [f"--also {other}" for other in (*others, path_argument(model))]
-    return f"score with several models: `{' '.join(['recurra score', first, *texts, *also])}`."
+    return f"to score with several models: `{' '.join(['recurra score', first, *texts, *also])}`."
 
 
 def _held_out(reader: _Reader) -> ScoredText:
     learned = reader.provenance.prepared_text
     start, stop = learned.held_out
     if start == stop:
-        raise UsageError(f"`{reader.name}` held nothing out of its text: there is nothing to score.", hint=TEXT_HINT)
+        raise UsageError(f"`{reader.name}` has no held-out text.", hint=TEXT_HINT)
     return ScoredText(learned.text, start, stop, "the part that was held out")
 
 
-def _notes(readers: Sequence[_Reader], wanted: _Wanted, *, by_lines: bool, is_given: bool) -> Iterator[str]:
-    """Yield hints at what a person may have meant instead."""
-    text, documents = wanted.scored.text, wanted.documents
+def _notes(readers: Sequence[_Reader], request: _Request, *, by_lines: bool, is_given: bool) -> Iterator[str]:
+    """Yield notes on arguments that may not do what the user expects."""
+    text, documents = request.scored.text, request.documents
     origins = [reader.origin for reader in readers if reader.origin is not None]
     if is_given and any(origin.sha256 == text.sha256 for origin in origins):
-        yield "this text was learned from: without TEXT the part alone is scored that was held out"
+        yield "the model was trained on this text; without TEXT only its held-out part is scored"
     if documents is None and by_lines:
-        yield "the model was trained on lines, and scores each by itself: `--documents none` scores the text as one"
+        yield "the model was trained on separate lines and scores each alone; `--documents none` scores all as one text"
     elif documents == NONE and any(reader.model.documents for reader in readers):
-        yield "a model was trained on lines, and reads here what it never learned: one line after another"
+        yield "a model was trained on separate lines, but reads the text as a whole here"
     if not text.is_bytes and any(reader.model.vocabulary.is_bytes for reader in readers):
-        yield "to a model of bytes each byte is a character: compare by bits/byte"
+        yield "a model of bytes counts each byte as a character; compare models by bits/byte"
 
 
 def _warm_up(readers: Sequence[_Reader], *, is_dynamic: bool) -> None:
-    """Compile the kernels before any clock runs."""
+    """Compile the kernels before the time is measured."""
     for reader in readers:
         symbol = reader.model.vocabulary.symbols[0]
         for settings in (None, DynamicConfig(segment=1)) if is_dynamic else (None,):
             tally(reader.model.surprises([symbol * 3], settings))
 
 
-def _read(reader: _Reader, wanted: _Wanted, notes: list[str]) -> ModelResult:
-    if wanted.how is None:
-        return ModelResult(reader.name, _timed(reader, wanted, None, None, wanted.watch, notes))
-    how, ids = _method(wanted.how, reader, notes)
-    still = _timed(reader, wanted, None, None, None, notes)
-    return ModelResult(reader.name, still, _timed(reader, wanted, how, ids, wanted.watch, notes), how)
+def _read(reader: _Reader, request: _Request, notes: list[str]) -> ModelResult:
+    if request.how is None:
+        return ModelResult(reader.name, _timed(reader, request, None, None, request.watch, notes))
+    how, ids = _method(request.how, reader, notes)
+    still = _timed(reader, request, None, None, None, notes)
+    return ModelResult(reader.name, still, _timed(reader, request, how, ids, request.watch, notes), how)
 
 
 def _method(given: dict[str, Any], reader: _Reader, notes: list[str]) -> tuple[DynamicConfig, Ids | None]:
-    """Return the settings of dynamic evaluation and the text for it: rms if that can be read again, else sgd."""
+    """Return the settings of dynamic evaluation and the ids of the training text that the method rms needs.
+
+    Without a given method, use rms if the training text can be read again, else sgd.
+    """
     if given.get("method", "rms") != "rms":
         return DynamicConfig(**given), None
     try:
@@ -326,29 +347,29 @@ def _method(given: dict[str, Any], reader: _Reader, notes: list[str]) -> tuple[D
 
 def _timed(
     reader: _Reader,
-    wanted: _Wanted,
+    request: _Request,
     how: DynamicConfig | None,
     ids: Ids | None,
     watch: Watch | None,
     notes: list[str],
 ) -> TimedScore:
     model, name = reader.model, reader.name if how is None else f"{reader.name}, dynamic"
-    found = model.surprises(wanted.scored.spelled(model, notes), how, ids, wanted.documents)
+    found = model.surprises(request.scored.spelled(model, notes), how, ids, request.documents)
     started = time.perf_counter()
     if watch is not None:
         found = watch(found, model)
-    elif wanted.progress is not None:
-        found = _counted(found, partial(wanted.progress, name), wanted.scored.length)
+    elif request.progress is not None:
+        found = _counted(found, partial(request.progress, name), request.scored.length)
     score = tally(found, is_bytes=model.vocabulary.is_bytes)
     return TimedScore(score, time.perf_counter() - started)
 
 
 def _counted(found: Iterator[Surprise], progress: Callable[[int, int], None], length: int) -> Iterator[Surprise]:
-    """Yield the same; `progress` is called with the number of symbols after each piece, at most `length`."""
+    """Yield the chunks unchanged; call `progress` after each with the number of symbols read, at most `length`."""
     done = 0
     for piece in found:
         yield piece
-        done += len(piece.symbols)  # of a model of bytes there are more than the text has characters
+        done += len(piece.symbols)  # a model of bytes reads more symbols than the text has characters
         progress(min(done, length), length)
 
 
@@ -368,9 +389,9 @@ def _by_lines(reader: _Reader, scored: ScoredText, notes: list[str]) -> ModelRes
 
 
 def _baselines(scored: ScoredText, reader: _Reader, notes: list[str]) -> dict[str, Any]:
-    """Return the codes of the text, and n-grams of what the first model has learned or a note why there are none."""
+    """Return the baselines of the text; add a note if the n-grams of the training text are missing."""
     if scored.length > codes.MAX_BASELINE_CHARACTERS:
-        notes.append(f"the baselines are those of the first {plural(codes.MAX_BASELINE_CHARACTERS, 'character')}")
+        notes.append(f"the baselines use only the first {plural(codes.MAX_BASELINE_CHARACTERS, 'character')}")
     found = _codes(scored)
     try:
         return found | {"ngram": _ngrams(scored, reader)}
@@ -386,12 +407,12 @@ def _codes(scored: ScoredText) -> dict[str, Any]:
 
 
 def _ngrams(scored: ScoredText, reader: _Reader) -> dict[str, float]:
-    """Return the bits per character of the text by n-grams of what the model has learned, by order."""
+    """Return the bits per character of the text by n-grams of the training text of the model, by order."""
     training, text, vocabulary = (
         reader.training_ids(),
         scored.beginning(codes.MAX_BASELINE_CHARACTERS),
         reader.model.vocabulary,
     )
     spelled = text if scored.text.is_bytes else vocabulary.spell(respell(text, vocabulary)[0])
-    share = len(spelled) / len(text)  # of a model of bytes: bytes a character; of another canonical form: its length
+    share = len(spelled) / len(text)  # the ratio differs from 1 for bytes and for another canonical form
     return {order: bits * share for order, bits in codes.ngram_bits(training, vocabulary, spelled).items()}

@@ -1,7 +1,7 @@
-"""The command `recurra`: thin commands that parse, call and print. Data goes to stdout, all else to stderr.
+"""The command `recurra`. Data goes to stdout, and messages go to stderr.
 
-`command_line` finds a command in `commands/`, a module each. A command parses options, calls `recurra.api` and prints
-what that returns; the other modules here are what several commands share, and what one of them prints.
+`command_line` finds a command in `commands/`, which has one module per command. A command parses its options, calls
+`recurra.api` and prints the result. The other modules here print the results or serve several commands.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line `arguments` (None: that of this process); return the exit code and raise nothing."""
+    """Run the command line `arguments` (None: `sys.argv`); return the exit code and raise nothing."""
     from recurra.system.signals import Interrupts
 
     interrupts = Interrupts()
@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run(sys.argv[1:] if arguments is None else list(arguments))
     except BaseException as error:
-        interrupts.action = interrupts.ignore  # before anything is called: a second Ctrl-C would cut the report short
+        interrupts.action = (
+            interrupts.ignore
+        )  # first of all, or a second Ctrl-C could interrupt the report of the error
         from recurra.cli.failures import report_error
 
         return report_error(error)

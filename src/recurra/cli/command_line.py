@@ -1,4 +1,4 @@
-"""The commands by name, and the way from a command line to one of them."""
+"""The application: find the command that a command line names, parse its arguments and run it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter
 
 from recurra import __version__
+from recurra.cli.options import examples
 from recurra.cli.parser_errors import explain, suggestion
 from recurra.errors import UsageError
 from recurra.system.shell import path_argument
@@ -19,21 +20,21 @@ COMMANDS = (
     "train", "sample", "score", "check", "compress", "decompress", "report", "export", "import", "serve", "books",
     "doctor",
 )  # fmt: skip
-EXAMPLES = """\
-Examples:
-  recurra train                         a network learns the King James Bible
-  recurra sample runs/kjv               what it writes
-  recurra train mybook.txt              your own book
-  recurra check                         the proof of its gradients"""
+EXAMPLES = examples(
+    "recurra train                         train on the King James Bible",
+    "recurra sample runs/kjv               write text with the model",
+    "recurra train mybook.txt              train on a text of your own",
+    "recurra check                         check the gradients",
+)
 
 
 def build() -> App:
-    """The application. A command's module is imported for its help, what its body needs only when it runs."""
+    """Return the application. A command imports the libraries that it needs only when it runs, so that help is fast."""
     app = App(
         name="recurra",
-        help="Character-level recurrent language models of your own text.",
+        help="Train character-level recurrent language models on your own text.",
         usage="Usage: recurra COMMAND [OPTIONS]",
-        help_epilogue=f"{EXAMPLES}\n\n`recurra COMMAND --help` says more of a command.",
+        help_epilogue=f"{EXAMPLES}\n\n`recurra COMMAND --help` lists the options of a command.",
         help_format="plaintext",
         version=f"recurra {__version__}",
         version_flags=["--version"],
@@ -50,7 +51,7 @@ def build() -> App:
 
 
 def run(arguments: list[str]) -> int:
-    """Parse, call, and give back the command's exit code. UsageError for what makes no sense."""
+    """Parse `arguments`, call the command and return its exit code; UsageError if the arguments are wrong."""
     app = build()
     command, bound = parse(app, arguments)
     from recurra.cli.terminal import notices
@@ -62,7 +63,7 @@ def run(arguments: list[str]) -> int:
 
 
 def parse(app: App, arguments: list[str]) -> tuple[Callable[..., Any], BoundArguments]:
-    """The command's function, and its arguments, converted."""
+    """Return the function of the command and its converted arguments."""
     try:
         command, bound, _ = app.parse_args(arguments, print_error=False, exit_on_error=False)
     except CycloptsError as error:
@@ -72,12 +73,15 @@ def parse(app: App, arguments: list[str]) -> tuple[Callable[..., Any], BoundArgu
 
 
 def _name(app: App, arguments: list[str]) -> str:
-    """What was called: `recurra`, or `recurra train`."""
+    """Return the program and the command that `arguments` name: `recurra`, or `recurra train`."""
     return " ".join([app.name[0], *app.parse_commands(arguments)[0]])
 
 
 def _refuse_options(app: App, arguments: list[str], texts: list[str] | tuple[str, ...]) -> None:
-    """UsageError for a text that is a misspelled option: texts may be a lone `-`, which leaves the parser no choice."""
+    """Raise UsageError if a text is a misspelled option.
+
+    The parser accepts words that begin with a hyphen as texts, because `-` is standard input.
+    """
     forced = arguments[arguments.index("--") + 1 :] if "--" in arguments else []
     for text in texts:
         if text == "-" or not text.startswith("-") or text in forced:
@@ -87,11 +91,11 @@ def _refuse_options(app: App, arguments: list[str], texts: list[str] | tuple[str
         )
         name = text.partition("=")[0]
         if name in known:
-            raise UsageError(f"a text is missing before `{name}`.", hint=f"see `{_name(app, arguments)} --help`.")
-        meant = suggestion(name, [one for one in known if one.startswith("-")])
-        hint = f"did you mean {meant}?" if meant else f"`{_name(app, arguments)} --help` lists the options."
+            raise UsageError(f"a text is expected before `{name}`.", hint=f"see `{_name(app, arguments)} --help`.")
+        meant = suggestion(name, [option for option in known if option.startswith("-")])
+        hint = f"did you mean {meant}?" if meant else f"see `{_name(app, arguments)} --help`."
         raise UsageError(
-            f"there is no option `{name}`.", hint=f"{hint} A file of that name is `{path_argument(text)}`."
+            f"there is no option `{name}`.", hint=f"{hint} Write a file of that name as `{path_argument(text)}`."
         )
 
 

@@ -21,81 +21,83 @@ if TYPE_CHECKING:
     from recurra.compression.model_codec import Escapes
 
 STDIO = "-"
-RETURN, MARK = "\r", "\ufeff"
-CHARACTER_NAMES = {RETURN: "carriage return", MARK: "byte order mark"}
-HOW_GROUP = Group("How", sort_key=1)
-FORCE = flag("Replace a file that is there.", OUTPUT)
+RETURN, BYTE_ORDER_MARK = "\r", "\ufeff"
+CHARACTER_NAMES = {RETURN: "carriage return", BYTE_ORDER_MARK: "byte order mark"}
+METHOD_GROUP = Group("Method", sort_key=1)
+FORCE = flag("Replace an existing file.", OUTPUT)
 
 
 def files(help: str) -> Parameter:
-    """The model, where there is one, and the file."""
+    """Return the parameter of the model (absent with `--adaptive`) and the file."""
     return Parameter(name="MODEL", allow_leading_hyphen=True, converter=text, help=help)
 
 
-def written(default: str) -> Parameter:
-    """The file to write, by default that which is named so."""
-    help = "The file to write, or - for standard output."
-    return output(help, default, converter=text, allow_leading_hyphen=True)
+def output_file(default: str) -> Parameter:
+    """Return the parameter of the file to write; the help shows the words `default` as its default."""
+    return output("File to write; - is standard output.", default, converter=text, allow_leading_hyphen=True)
 
 
 def model_and_file(arguments: Sequence[str], *, adaptive: bool) -> tuple[str | None, str]:
-    """The model, None with `adaptive`, and the file; UsageError for any other number of arguments."""
-    wanted = 1 if adaptive else 2
-    if len(arguments) > wanted:
-        hint = "with `--adaptive` there is no model." if adaptive else None
-        raise UsageError(f"`{arguments[wanted]}` is one argument too many.", hint=hint)
+    """Return the model (None with `adaptive`) and the file; UsageError for a wrong number of arguments."""
+    count = 1 if adaptive else 2
+    if len(arguments) > count:
+        hint = "with `--adaptive` give a file and no model." if adaptive else "give a model and one file."
+        raise UsageError(f"`{arguments[count]}` is one argument too many.", hint=hint)
     if not arguments:
-        raise UsageError("FILE is missing.", hint="give a file, or - for standard input.")
-    if len(arguments) < wanted:
+        raise UsageError("FILE is missing.", hint="name a file, or - for standard input.")
+    if len(arguments) < count:
         raise UsageError(
-            f"a model and a file are wanted; got only `{arguments[0]}`.", hint="`--adaptive` does without a model."
+            f"a model and a file are expected; got only `{arguments[0]}`.",
+            hint=f"to compress without a model, use `--adaptive {path_argument(arguments[0])}`.",
         )
     return (None, arguments[0]) if adaptive else (arguments[0], arguments[1])
 
 
 def source(name: str) -> Any:
-    """Return the file `name` as the API takes it: its path, or for - the file object of standard input."""
+    """Return the source for the API: the path `name`, or for - the file object of standard input."""
     if name != STDIO:
         return name
     if sys.stdin is None or sys.stdin.closed:
-        raise TextError("standard input is closed: there is nothing to read.")
+        raise TextError("standard input is closed.")
     return sys.stdin.buffer
 
 
 def target(name: str | None, source: str) -> Any:
-    """Return the file to write as the API takes it; standard output if `source` is standard input, unless named."""
+    """Return the target for the API; without a `name`, standard output if `source` is standard input."""
     is_output = name == STDIO or (name is None and source == STDIO)
     return _StandardOutput() if is_output else name
 
 
 def warn_of_line_ends(escapes: Escapes, model: str, name: str, there: str | None) -> None:
-    """Warn if carriage returns or a byte order mark took much space because the model does not know them."""
-    found = [character for character in (RETURN, MARK) if escapes.counts[character]]
-    if not found:
+    """Warn if the vocabulary lacks the carriage returns or the byte order mark of the text, which cost many bytes."""
+    unknown = [character for character in (RETURN, BYTE_ORDER_MARK) if escapes.counts[character]]
+    if not unknown:
         return
     from recurra.cli.terminal import warn
 
     text = "standard input" if name == STDIO else f"`{name}`"
-    parts = [f"{plural(escapes.counts[one], CHARACTER_NAMES[one])} ({escapes.bytes_of(one):,} bytes)" for one in found]
+    parts = [
+        f"{plural(escapes.counts[one], CHARACTER_NAMES[one])} ({escapes.bytes_of(one):,} bytes)" for one in unknown
+    ]
     into = "" if there is None else f" -o {path_argument(there)}"
     read = "" if name == STDIO else f" < {path_argument(name)}"
-    replaced = f"sed '{'; '.join(_sed(one, escapes) for one in found)}'{read}"
+    replaced = f"sed '{'; '.join(_sed(one, escapes) for one in unknown)}'{read}"
     warn(
-        f"{text} has {' and '.join(parts)}, which the model's vocabulary does not have: each takes "
-        f"{' or '.join(str(escapes.bytes_of(one) // escapes.counts[one]) for one in found)} bytes.",
-        f"to keep the text without them: `{replaced} | recurra compress {path_argument(model)} -{into} --force`.",
+        f"{text} has {' and '.join(parts)}, which are not in the model's vocabulary; each takes "
+        f"{' or '.join(str(escapes.bytes_of(one) // escapes.counts[one]) for one in unknown)} bytes.",
+        f"to compress the text without them: `{replaced} | recurra compress {path_argument(model)} -{into} --force`.",
     )
 
 
 def _sed(character: str, escapes: Escapes) -> str:
-    """The command of sed that takes out a mark, or the CR of CRLF, or makes of each CR a line end."""
-    if character == MARK:
+    """Return the sed command that removes the byte order mark or the CR of CRLF, or replaces each CR by a line end."""
+    if character == BYTE_ORDER_MARK:
         return r"1s/^\xEF\xBB\xBF//"
     return r"s/\r$//" if 2 * escapes.crlf > escapes.counts[RETURN] else r"s/\r/\n/g"
 
 
 class _StandardOutput(io.RawIOBase):
-    """Standard output, as a file that is only written to."""
+    """Standard output as a write-only binary file."""
 
     def write(self, data: Any, /) -> int:
         from recurra.cli.terminal import write
@@ -106,21 +108,21 @@ class _StandardOutput(io.RawIOBase):
 
 @contextlib.contextmanager
 def progress(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show the bytes that were read and written, in place on a terminal; nothing of it stays."""
+    """Yield a function that shows the numbers of bytes read and written; remove the line at the end."""
     from recurra.cli.terminal import can_move, redraw
 
-    shown, started = not quiet and can_move(sys.stderr), time.perf_counter()
+    visible, started = not quiet and can_move(sys.stderr), time.perf_counter()
 
     def show(read: int, written: int) -> None:
         seconds = time.perf_counter() - started
         rate = read / seconds / 1000 if seconds else 0.0
-        if shown:
+        if visible:
             redraw(f"{read:,} bytes read, {written:,} written, {rate:,.0f} kB/s")
 
     try:
         yield show
     finally:
-        if shown:
+        if visible:
             redraw("")
 
 
@@ -137,7 +139,7 @@ def figures(done: FileConversion) -> dict[str, Any]:
 
 
 def line(done: FileConversion, *, with_share: bool = True) -> str:
-    """Return the sizes and the time in a line, with the share that is left of each byte that was compressed."""
+    """Return a line with both sizes, the compression ratio if `with_share`, and the time."""
     read, written = done.bytes_read, done.bytes_written
     share = f" ({written / read:.1%})" if read and with_share else ""
-    return f"{sanitize(str(done.path))}: {read:,} bytes became {written:,}{share} in {done.seconds:.1f} s"
+    return f"{sanitize(str(done.path))}: {read:,} bytes read, {written:,} bytes written{share} in {done.seconds:.1f} s"

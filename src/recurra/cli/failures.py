@@ -1,4 +1,4 @@
-"""What went wrong → words on stderr and an exit code."""
+"""Print errors to stderr and choose the exit code."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from recurra.system.executable import program, runnable
 from recurra.system.system_info import is_silent
 
 INTERRUPTED = 130
-READER_GONE = 141  # as if SIGPIPE had ended the process
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+BROKEN_PIPE = 141  # the exit code of a process that SIGPIPE ended
+NO_SPACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def report_error(error: BaseException) -> int:
-    """Say what happened; returns the exit code."""
+    """Print `error` and return the exit code."""
     if isinstance(error, RecurraError) and is_silent():
-        return error.exit_code  # the first process says it
+        return error.exit_code  # the leader process prints it
     if isinstance(error, Interrupted):
         print_stderr(sanitize(error.message))
         return error.exit_code
@@ -29,16 +29,24 @@ def report_error(error: BaseException) -> int:
         return _failure(error)
     if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
         return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, BrokenPipeError | SystemExit):  # the library that prints help turns the one into the other
+    if isinstance(
+        error, BrokenPipeError | SystemExit
+    ):  # the library that prints help raises SystemExit for BrokenPipeError
         _discard_stdout()
-        return READER_GONE
+        return BROKEN_PIPE
     if isinstance(error, KeyboardInterrupt):
         print_stderr("interrupted.")
         return INTERRUPTED
     if isinstance(error, MemoryError):
-        return _failure(RecurraError("there is not enough memory.", hint="a smaller network or text needs less."))
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return _failure(StorageError(f"cannot write: {error.strerror}.", hint="free some space."))
+        return _failure(
+            RecurraError(
+                "there is not enough memory.", hint="use a smaller network, a smaller batch or a shorter text."
+            )
+        )
+    if isinstance(error, OSError) and error.errno in NO_SPACE_ERRORS:
+        return _failure(
+            StorageError(f"cannot write: {error.strerror}.", hint="free some disk space, or write to another disk.")
+        )
     return _bug(error)
 
 
@@ -52,18 +60,18 @@ def _failure(error: RecurraError) -> int:
 def _bug(error: BaseException) -> int:
     print_stderr(sanitize("".join(traceback.format_exception(error)).rstrip()))
     print_stderr(
-        f"{paint('error:', 'red')} internal: {type(error).__name__}. This is a bug in recurra, not a mistake of yours.",
-        f"{paint('hint:', 'bold')} please report it to the project, "
-        f"with the lines above, the command, and what `{program()} doctor` prints.",
+        f"{paint('error:', 'red')} internal: {type(error).__name__}. This is a bug in recurra.",
+        f"{paint('hint:', 'bold')} please report it to the project "
+        f"with the lines above, the command, and the output of `{program()} doctor`.",
     )
     return RecurraError.exit_code
 
 
 def _discard_stdout() -> None:
-    """Let what Python still holds for stdout go nowhere, or its own end would complain."""
+    """Redirect stdout to the null device, so that Python does not fail when it flushes stdout at exit."""
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, sys.stdout.fileno())
+        os.close(null_device)
     except (OSError, ValueError, AttributeError):
         sys.stdout = None

@@ -1,4 +1,4 @@
-"""How options are read: numbers that are exact, ranges left to the settings themselves, and shared parameters."""
+"""Parameters and converters that several commands share; the settings themselves check their ranges."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from recurra.errors import UsageError
 from recurra.formatting import quote_text
 
 LAST_PORT = 65535
-MAX_DIGITS = 100  # of the longest whole number that is read; settings have smaller bounds of their own
+MAX_DIGITS = 100  # of a whole number; settings have smaller limits
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-WHAT = Group("What is learned", sort_key=1)
+TEXT_GROUP = Group("Text and model", sort_key=1)
 SETTING_GROUPS = {
     name: Group(name, sort_key=2 + place) for place, name in enumerate((NETWORK, TRAINING, HELD_OUT, RECORDS))
 }
@@ -28,7 +28,7 @@ OUTPUT = Group("Output", sort_key=6)
 
 
 def whole(_type: Any, tokens: Sequence[Token]) -> int:
-    """A whole number: 100000, 100_000 or 1e5; its range is checked where it is used."""
+    """Convert a whole number, such as 100000, 100_000 or 1e5; the caller checks its range."""
     value = tokens[0].value
     try:
         number = Decimal(value)
@@ -44,7 +44,7 @@ def whole(_type: Any, tokens: Sequence[Token]) -> int:
 
 
 def real(_type: Any, tokens: Sequence[Token]) -> float:
-    """A number; nan and infinity too, since the settings say better than the parser what is wrong with them."""
+    """Convert a number. Accept nan and infinity too: the settings reject them with a better message."""
     value = tokens[0].value
     try:
         return float(value)
@@ -53,45 +53,50 @@ def real(_type: Any, tokens: Sequence[Token]) -> float:
 
 
 def real_or_none(_type: Any, tokens: Sequence[Token]) -> float | str:
-    """A number, or the word `none`."""
+    """Convert a number or the word `none`."""
     return NONE if tokens[0].value.lower() == NONE else real(_type, tokens)
 
 
 def text(_type: Any, tokens: Sequence[Token]) -> str:
-    """The value as it stands; never empty."""
+    """Return the value unchanged; UsageError if it is empty."""
     if not tokens[0].value:
         raise UsageError(f"`{_name(tokens)}` must not be empty.")
     return tokens[0].value
 
 
 def path(_type: Any, tokens: Sequence[Token]) -> Path:
-    """A path; never empty."""
+    """Convert a path; UsageError if it is empty."""
     return Path(text(_type, tokens))
 
 
 def require_port(port: int | None) -> None:
-    """Raise UsageError unless `port` is a port, 0 for any free one, or not given."""
+    """Raise UsageError if `port` is neither None nor a port number, including 0 for any free port."""
     if port is not None and not 0 <= port <= LAST_PORT:
-        raise UsageError(f"`--port` must be from 0 to {LAST_PORT}; got {port}.")
+        raise UsageError(f"`--port` must be a whole number from 0 to {LAST_PORT}; got {port}.")
 
 
-MODEL = Parameter(name="MODEL", converter=text, help="A run's folder (its best checkpoint) or a checkpoint file.")
+MODEL = Parameter(name="MODEL", converter=text, help="A run directory (its best checkpoint) or a checkpoint file.")
 
 
 def with_settings(
     *, before: str, names: Iterable[str] = SETTINGS, defaults: Mapping[str, str] | None = None, grouped: bool = True
 ) -> Callable[[Command], Command]:
-    """Give a command an option for each of the settings `names`; its `**settings` has those that a user gives.
+    """Return a decorator that adds an option for each of the settings `names` to a command with `**settings`.
 
-    In the help they come before the option of the parameter `before`, and those of `defaults` have another default.
+    The help lists these options before the option of the parameter `before`. `defaults` replaces the default values
+    that the help shows.
     """
 
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command)
-        own = [of for of in signature.parameters.values() if of.kind is not inspect.Parameter.VAR_KEYWORD]
-        place = [of.name for of in own].index(before)
+        others = [
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        place = [parameter.name for parameter in others].index(before)
         options = [_parameter(SETTINGS[name], (defaults or {}).get(name), grouped=grouped) for name in names]
-        parameters = [*own[:place], *options, *own[place:]]
+        parameters = [*others[:place], *options, *others[place:]]
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         return command
 
@@ -99,14 +104,14 @@ def with_settings(
 
 
 def _parameter(setting: Setting, default: str | None, *, grouped: bool) -> inspect.Parameter:
-    """Return the keyword parameter of a command for a setting; None if the setting is not given."""
+    """Return the keyword parameter of a command for a setting; its default value is None."""
     kind, reader = _reader(setting)
     option = Parameter(
         name=setting.option,
         converter=reader,
         help=setting_help(setting),
         show_default=default or _default(setting),
-        allow_leading_hyphen=isinstance(setting.values, Duration | Characters),  # a duration below zero is an error
+        allow_leading_hyphen=isinstance(setting.values, Duration | Characters),  # the setting itself rejects -1s
         **given(
             group=SETTING_GROUPS[setting.group] if grouped else None,
             metavar="FLOAT" if reader is real_or_none else None,
@@ -129,18 +134,18 @@ def _reader(setting: Setting) -> tuple[Any, Callable[[Any, Sequence[Token]], Any
 
 
 def setting_help(setting: Setting) -> str:
-    """Return the help of a setting: what it is, and what may be given."""
+    """Return the help text of a setting, with its allowed values."""
     match setting.values:
         case OneOf(names):
             return f"{setting.help}: {', '.join(names)}."
-        case Duration():  # the help has examples
+        case Duration():  # its help text has examples
             return f"{setting.help}."
         case values:
             return f"{setting.help}. [{values.shown}{f', or {NONE}' if setting.takes_none else ''}]"
 
 
 def _default(setting: Setting) -> str:
-    """Return the default of a setting in the help."""
+    """Return the default of a setting as the help shows it."""
     if setting.name in PRESET_SETTINGS:
         return "by preset"
     if setting.default_words:
@@ -151,31 +156,38 @@ def _default(setting: Setting) -> str:
 
 
 def flag(help: str, group: Group | None = None) -> Parameter:
-    """An option without a value: given or not."""
-    return Parameter(help=help, show_default=False, **given(group=group))  # a group of None would hide it
+    """Return the parameter of an option without a value."""
+    return Parameter(
+        help=help, show_default=False, **given(group=group)
+    )  # cyclopts would hide an option whose group is None
+
+
+def examples(*lines: str) -> str:
+    """Return the examples at the end of a help page."""
+    return "\n  ".join(["Examples:", *lines])
 
 
 def output(help: str, default: str, group: Group | None = OUTPUT, **named: Any) -> Parameter:
-    """The option for what is to be written; `default` says in words where, unless it is given."""
+    """Return the parameter of `--output`; the help shows the words `default` as its default."""
     return Parameter(
         name=["--output", "-o"], help=help, show_default=default, **{"converter": path} | given(group=group) | named
     )
 
 
 def add_options(command: Any, options: Mapping[str, Any]) -> None:
-    """Give `command`, whose last parameter is `**settings`, an option of each name, with its annotation."""
+    """Add the `options`, annotations by name, to `command`, whose last parameter is `**settings`."""
     signature = inspect.signature(command)
-    *own, _ = signature.parameters.values()
-    positional = [parameter for parameter in own if parameter.kind is not inspect.Parameter.KEYWORD_ONLY]
+    *others, _ = signature.parameters.values()
+    positional = [parameter for parameter in others if parameter.kind is not inspect.Parameter.KEYWORD_ONLY]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         for name, annotation in options.items()
     ]
-    command.__signature__ = signature.replace(parameters=[*positional, *added, *own[len(positional) :]])
+    command.__signature__ = signature.replace(parameters=[*positional, *added, *others[len(positional) :]])
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
+    """Return the options that are not None."""
     return {name: value for name, value in options.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""The parser's errors in our words: what is wrong in one line, and what to do about it in another."""
+"""Turn the errors of the command-line parser into UsageErrors with a hint."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from cyclopts import (
 from recurra.errors import UsageError
 from recurra.system.shell import path_argument
 
-CUTOFF = 0.6
-MAX_SUGGESTIONS = 3  # names that one suggestion has
+MIN_SIMILARITY = 0.6
+MAX_SUGGESTIONS = 3
 
 
 def explain(error: CycloptsError, called: str) -> UsageError:
-    """The UsageError for a command line that `called` (`recurra train`) does not understand."""
-    if isinstance(error.__cause__, UsageError):  # from a converter of ours
+    """Return the UsageError for `error`, which the parser raised for the command `called`, such as `recurra train`."""
+    if isinstance(error.__cause__, UsageError):  # raised by one of our converters
         return error.__cause__
     help_hint = f"see `{called} --help`."
     match error:
@@ -35,7 +35,7 @@ def explain(error: CycloptsError, called: str) -> UsageError:
         case UnknownOptionError():
             return _unknown_option(error, help_hint)
         case MissingArgumentError():
-            assert error.argument is not None  # noqa: S101 - the parser always names it
+            assert error.argument is not None  # noqa: S101 - the parser always sets it
             name = error.keyword or error.argument.name
             message = f"`{name}` needs a value." if name.startswith("-") else f"{name} is missing."
             return UsageError(message, hint=help_hint)
@@ -51,17 +51,18 @@ def explain(error: CycloptsError, called: str) -> UsageError:
 
 
 def suggestion(name: str, known: Iterable[str], before: str = "") -> str | None:
-    """Return the names that may have been meant, each after `before`; None without any.
+    """Return the known names that resemble `name`, each after the words `before`; None if there is none.
 
-    They begin with `name` (up to three), have it as a part between hyphens (up to three), or one is spelled alike.
+    Names that begin with `name` come first, then names with `name` between hyphens (up to three of either), then the
+    most similar spelling.
     """
     typed = name.lower().lstrip("-").replace("_", "-")
-    names = {one.lstrip("-"): one for one in known if len(one.lstrip("-")) > 1}
-    begin = [one for one in names if typed and one.startswith(typed)]
-    part = [one for one in names if typed and f"-{typed}-" in f"-{one}-"]
-    close = difflib.get_close_matches(typed, names, n=1, cutoff=CUTOFF)
-    likely = next((found for found in (begin, part) if 0 < len(found) <= MAX_SUGGESTIONS), close)
-    return " or ".join(f"`{before}{names[one]}`" for one in sorted(likely)) or None
+    names = {option.lstrip("-"): option for option in known if len(option.lstrip("-")) > 1}
+    beginning = [option for option in names if typed and option.startswith(typed)]
+    containing = [option for option in names if typed and f"-{typed}-" in f"-{option}-"]
+    close = difflib.get_close_matches(typed, names, n=1, cutoff=MIN_SIMILARITY)
+    likely = next((matches for matches in (beginning, containing) if 0 < len(matches) <= MAX_SUGGESTIONS), close)
+    return " or ".join(f"`{before}{names[option]}`" for option in sorted(likely)) or None
 
 
 def _unknown_command(error: UnknownCommandError) -> UsageError:
@@ -73,7 +74,7 @@ def _unknown_command(error: UnknownCommandError) -> UsageError:
         return UsageError(f"`{token}` must come after a command.", hint=f"the commands are {', '.join(names)}.")
     meant = suggestion(token, names, "recurra ")
     if token in NAMES or os.path.lexists(token) or "." in token:
-        hint = f"to learn a text: `recurra train {path_argument(token)}`."
+        hint = f"to train on a text: `recurra train {path_argument(token)}`."
     else:
         hint = f"did you mean {meant}?" if meant else f"the commands are {', '.join(names)}."
     return UsageError(f"there is no command `{token}`.", hint=hint)
@@ -82,9 +83,9 @@ def _unknown_command(error: UnknownCommandError) -> UsageError:
 def _unknown_option(error: UnknownOptionError, help_hint: str) -> UsageError:
     name = (error.token.keyword or error.token.value).partition("=")[0]
     if name == "-":
-        return UsageError("there is nothing here that standard input, `-`, could be.", hint=help_hint)
+        return UsageError("this command does not read standard input, `-`, here.", hint=help_hint)
     known = list(chain.from_iterable(argument.names for argument in error.argument_collection))
-    meant = suggestion(name, [one for one in known if one.startswith("-")])
+    meant = suggestion(name, [option for option in known if option.startswith("-")])
     hint = f"did you mean {meant}?" if meant else help_hint
-    there = f" A file of that name is `{path_argument(name)}`." if os.path.lexists(name) else ""
+    there = f" Write a file of that name as `{path_argument(name)}`." if os.path.lexists(name) else ""
     return UsageError(f"there is no option `{name}`.", hint=hint + there)

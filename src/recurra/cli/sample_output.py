@@ -1,4 +1,4 @@
-"""What `recurra sample` writes, and where: texts as they grow, a conversation, one JSON object."""
+"""The output of `recurra sample`: texts, an interactive session, or one JSON object."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
     from recurra.model import LanguageModel
     from recurra.text.text import Text
 
-MARK = b"> "
-COPIED_EXCERPT_CHARACTERS = 60  # characters of a copied passage that are shown
+INPUT_MARK = b"> "
+COPIED_EXCERPT_CHARACTERS = 60
 
 
 def drop_unknown(model: LanguageModel, prompt: str) -> str:
-    """The prompt without the characters that the model does not know, which are named in a warning.
+    """Remove the characters that are not in the vocabulary of the model from the prompt, with a warning.
 
-    If the model knows a canonical equivalent of a character, that takes its place, and a note says so.
+    Replace a character by its canonical equivalent if the vocabulary has that, and print a note.
     """
     prompt, note = respell(prompt, model.vocabulary)
     if note is not None:
-        print_stderr(f"note: of the prompt {note}.")
+        print_stderr(f"note: in the prompt, {note}.")
     ids, unknown = model.vocabulary.encode_known(model.vocabulary.spell(prompt))
     if not unknown:
         return prompt
     warn(
-        f"the model does not know {name_characters(unknown)}: left out of the prompt.",
+        f"the model's vocabulary does not have {name_characters(unknown)}; removed from the prompt.",
         escape_hint(first_escape(prompt)) if "\\" in unknown else None,
     )
     return model.vocabulary.decode(ids)
 
 
 def read_prompt(source: str | Path, encoding: str) -> str:
-    """Return the prompt in a file or, for `-`, on standard input.
+    """Return the prompt from a file or, for `-`, from standard input.
 
-    A file is read as every text is: strictly decoded, without a byte order mark, with LF as its line end.
+    Decode strictly, remove a byte order mark and convert line ends to LF, as for every text.
     """
     text = read(source, encoding)
     for note in text.notes:
@@ -60,16 +60,16 @@ def read_prompt(source: str | Path, encoding: str) -> str:
 
 
 def adapt_config(model: LanguageModel, config: SamplingConfig) -> SamplingConfig:
-    """The settings that the model can follow; a warning names what it can never write."""
+    """Return the settings adapted to the vocabulary of the model; warn of text that it can never write."""
     config, unwritable = config.adapt(model.vocabulary)
-    for one in unwritable:
-        excluded = "leave it out of `--ban`, or add it to `--allow`." if one.is_known else None
-        warn(one.message(f"--{one.setting}"), escape_hint(one.escape) or excluded)
+    for text in unwritable:
+        excluded = "remove it from `--ban`, or add it to `--allow`." if text.is_known else None
+        warn(text.message(f"--{text.setting}"), escape_hint(text.escape) or excluded)
     return config
 
 
 def escape_hint(escape: str | None) -> str | None:
-    """The remedy for an escape that was read as it stands."""
+    """Return the hint for an escape sequence that was read literally; None without one."""
     return (
         None if escape is None else f"add `--escapes` to read {escape} as one character, or type $'{escape}' in bash."
     )
@@ -78,11 +78,11 @@ def escape_hint(escape: str | None) -> str | None:
 def write_object(
     model: LanguageModel, prompt: str, config: SamplingConfig, learned: Text | None, *, with_logs: bool
 ) -> None:
-    """One JSON object with all texts; `learned` is what they may be copied from."""
+    """Write one JSON object with all texts, and with the passages that they copy from `learned` if it is given."""
     started = time.perf_counter()
     samples = model.samples(drop_unknown(model, prompt), **vars(config))
     seconds = time.perf_counter() - started
-    found: dict[str, Any] = {
+    table: dict[str, Any] = {
         "prompt": prompt,
         "seed": config.seed,
         "texts": [model.vocabulary.unspell(sample.symbols) for sample in samples],
@@ -90,14 +90,14 @@ def write_object(
         "characters_per_second": sum(len(sample.symbols) for sample in samples) / seconds,
     }
     if with_logs:
-        found["log_probabilities"] = [sample.log_probabilities.tolist() for sample in samples]
+        table["log_probabilities"] = [sample.log_probabilities.tolist() for sample in samples]
     if learned is not None:
-        found["novelty"] = [copied_table(sample.symbols, learned) for sample in samples]
-    write_json(found)
+        table["novelty"] = [copied_table(sample.symbols, learned) for sample in samples]
+    write_json(table)
 
 
 def write_texts(model: LanguageModel, prompt: str, config: SamplingConfig, learned: Text | None) -> None:
-    """The texts one after another, on a terminal with the prompt before each; what they have copied on stderr."""
+    """Write the texts, on a terminal after the prompt; list the passages copied from `learned` on stderr."""
     beginning = drop_unknown(model, prompt)
     for number, pieces in enumerate(_texts(model, beginning, config)):
         symbols = _write_one(model, beginning, pieces, after=number > 0, keep=learned is not None)
@@ -106,14 +106,14 @@ def write_texts(model: LanguageModel, prompt: str, config: SamplingConfig, learn
 
 
 def _texts(model: LanguageModel, prompt: str, config: SamplingConfig) -> Iterator[Iterable[str]]:
-    """The symbols of each text: as they are written where a person looks on, else of many texts side by side."""
+    """Yield the symbols of each text: one by one for a terminal or a single text, else from a batch of texts."""
     if is_terminal(sys.stdout) or config.num_return_sequences == 1:
         return (model.pieces(prompt, one) for one in config.texts())
     return ([sample.symbols] for sample in model.write([prompt], config))
 
 
 def _write_one(model: LanguageModel, prompt: str, pieces: Iterable[str], *, after: bool, keep: bool = False) -> str:
-    """Write a text, with an empty line before it where it comes `after` another; its symbols, to `keep`."""
+    """Write a text, after an empty line if it comes `after` another; return its symbols if `keep`."""
     terminal, kept = is_terminal(sys.stdout), []
     write(b"\n" * after + (encode_for_stdout(paint(sanitize(prompt), "bold", sys.stdout)) if terminal else b""))
 
@@ -129,13 +129,13 @@ def _write_one(model: LanguageModel, prompt: str, pieces: Iterable[str], *, afte
 
 
 def raw_text(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
-    """The symbols as a file gets them."""
+    """Encode the symbols for a file or a pipe: UTF-8, or the bytes of a model of bytes."""
     encoding = "latin-1" if model.vocabulary.is_bytes else "utf-8"
     return (piece.encode(encoding) for piece in pieces)
 
 
 def terminal_text(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
-    """The symbols as a terminal gets them: whole characters, and none that it would obey."""
+    """Encode the symbols for a terminal: whole characters, with control characters escaped."""
     if model.vocabulary.is_bytes:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         ends = itertools.chain(((piece, False) for piece in pieces), [("", True)])
@@ -144,16 +144,16 @@ def terminal_text(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes
 
 
 def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> None:
-    """A text after each line that is typed or piped in; number i (from 0) has the seed `seed` + i.
+    """Write a text after each line of standard input; text i (from 0) has the seed `seed` + i.
 
-    With `escapes`, those in a line are read as their characters.
+    With `escapes`, decode the escape sequences of a line.
 
-    At a terminal an interrupt stops the text, or what is being typed, and the end of input leaves; a wrong escape is
-    reported, and another line may follow.
+    At a terminal, Ctrl-C stops the text or clears the line, and the end of input ends the session. A wrong escape
+    sequence prints a warning, and the session continues.
     """
     at_terminal = is_terminal(sys.stdin) and is_terminal(sys.stdout)
     if at_terminal:
-        print_stderr("Type a beginning and Enter. Ctrl-C stops a text, Ctrl-D leaves.")
+        print_stderr("Type a prompt and press Enter. Ctrl-C stops a text, Ctrl-D ends the session.")
     for number, line in enumerate(_lines(at_terminal)):
         try:
             typed = unescape(line, "the line") if escapes else line
@@ -173,10 +173,10 @@ def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> 
 
 
 def _lines(at_terminal: bool) -> Iterator[str]:
-    """The lines of standard input, each asked for at a terminal."""
+    """Yield the lines of standard input; at a terminal print a prompt mark before each."""
     while True:
         try:
-            write(MARK * at_terminal)
+            write(INPUT_MARK * at_terminal)
             line = sys.stdin.buffer.readline()
         except KeyboardInterrupt:
             if not at_terminal:
@@ -190,31 +190,29 @@ def _lines(at_terminal: bool) -> Iterator[str]:
 
 
 def copied_table(symbols: str, learned: Text) -> dict[str, Any] | None:
-    """Return the copied passages as JSON's types; None for an empty text."""
+    """Return the copied passages for JSON; None for an empty text."""
     return to_table(novelty(symbols, learned)) if symbols else None
 
 
 def copied_lines(symbols: str, learned: Text) -> list[str]:
     """Return the lines that list the copied passages."""
     if not symbols:
-        return ["the text is empty: nothing is copied"]
+        return ["the text is empty: no passage is copied"]
     found = novelty(symbols, learned)
-    rows = [["characters", "at", "line", "passage"]]
+    rows = [["characters", "offset", "line", "passage"]]
     rows += [[f"{p.length}", f"{p.offset:,}", f"{p.line:,}", _excerpt(p.text)] for p in found.passages]
     lengths = [n for n in SHOWN_NGRAM_LENGTHS if n <= len(found.novel)]
     shares = [["n"] + [str(n) for n in lengths], ["new"] + [f"{100 * found.novel[n - 1]:.0f} %" for n in lengths]]
-    head = (
-        f"the longest passages that stand in {learned.name} too; the longest has {plural(found.longest, 'character')}"
-    )
+    head = f"longest passages copied from {learned.name}; the longest has {plural(found.longest, 'character')}"
     return [
         paint(head, "bold"),
         *columns(rows, indent="  "),
-        paint(f"the share of sequences of n characters that {learned.name} has not", "bold"),
+        paint(f"share of the sequences of n characters that are not in {learned.name}", "bold"),
         *columns(shares, indent="  "),
     ]
 
 
 def _excerpt(passage: str) -> str:
-    """The beginning of a passage in one line."""
+    """Return the beginning of a passage in one line."""
     line = one_line(passage)
     return line if len(line) <= COPIED_EXCERPT_CHARACTERS else line[: COPIED_EXCERPT_CHARACTERS - 1] + "…"

@@ -1,4 +1,4 @@
-"""What `recurra score` prints: a table for a person, one object for a program."""
+"""The output of `recurra score`: a table, lines of JSON, or the shaded text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from recurra.api.evaluation import Evaluation, ModelResult, TimedScore
 from recurra.cli import surprise_view
 from recurra.cli.terminal import (
-    LINE_REDRAW_SECONDS,
+    MIN_LINE_REDRAW_SECONDS,
     columns,
     encode_for_stdout,
     has_color,
@@ -27,29 +27,29 @@ from recurra.formatting import duration, plural, sanitize
 from recurra.inference.surprise import NO_GUESS, Surprise
 from recurra.model import LanguageModel
 
-ODDEST, LIKELIEST = 10, 5  # lines that are shown
-LINE_CHARACTERS = 60  # characters of a line
-WAIT_SECONDS = 1.0  # before progress is first shown
+UNLIKELY_LINES, LIKELY_LINES = 10, 5  # lines of the text that the table lists
+LINE_CHARACTERS = 60
+PROGRESS_DELAY_SECONDS = 1.0
 SCORE_NAMES = {
-    "uniform": "uniform: all alike",
+    "uniform": "uniform guess",
     "unigram": "unigram of this text",
     "ngram": "n-grams",
     "gzip": "gzip -9",
     "bzip2": "bzip2 -9",
     "xz": "xz -9e",
 }
-SCORE_COLUMNS = ["", "bits", "nats", "bits/byte", "perplexity", "unknown", "speed"]
 
 
 def lines(found: Evaluation) -> Iterator[str]:
-    """The text, the notes and the table; of documents, the lines that are odd."""
+    """Yield the name of the text, the notes, the table and, for scored lines, the least and the most likely lines."""
     scored = found.text
     unit = "byte" if scored.text.is_bytes else "character"
     yield f"{sanitize(scored.text.name)}, {scored.part}: {plural(scored.length, unit)}"
     yield from (wrap(sanitize(note), sys.stdout, label="note: ") for note in found.notes)
     rows = [*_baseline_rows(found.baselines or {}), *(row for result in found.results for row in _rows(result))]
-    table = [[SCORE_COLUMNS[0], f"bits/{unit}", f"nats/{unit}", *SCORE_COLUMNS[3:]], *rows]
-    if scored.text.is_bytes:  # bits/byte stand there already
+    header = ["", f"bits/{unit}", f"nats/{unit}", "bits/byte", "perplexity", "unknown", f"{unit}s/s"]
+    table = [header, *rows]
+    if scored.text.is_bytes:  # the first column has bits/byte
         table = [[*row[:3], *row[4:]] for row in table]
     yield from columns(table, indent="  ")
     if found.results[0].lines is not None:
@@ -59,7 +59,7 @@ def lines(found: Evaluation) -> Iterator[str]:
 def _rows(result: ModelResult) -> Iterator[list[str]]:
     yield _row(sanitize(result.name), result.reading)
     if result.dynamic is not None and result.how is not None:
-        yield _row(f"  dynamic, {result.how.method} at rate {result.how.rate:g}", result.dynamic)
+        yield _row(f"  dynamic, {result.how.method}, learning rate {result.how.rate:g}", result.dynamic)
 
 
 def _row(name: str, reading: TimedScore) -> list[str]:
@@ -71,18 +71,18 @@ def _row(name: str, reading: TimedScore) -> list[str]:
         f"{score.bits_per_byte:.4f}",
         f"{score.perplexity:.3f}",
         f"{score.unknown_characters:,}",
-        f"{score.characters / max(reading.seconds, 1e-9):,.0f}/s",
+        f"{score.characters / max(reading.seconds, 1e-9):,.0f}",
     ]
 
 
 def _baseline_rows(found: dict[str, Any]) -> Iterator[list[str]]:
     for name, label in SCORE_NAMES.items():
         figures = found.get(name, {})
-        several = figures.items() if isinstance(figures, dict) else [("", figures)]
-        for order, bits in several:
+        by_order = figures if isinstance(figures, dict) else {"": figures}
+        for order, bits in by_order.items():
             nats = bits * math.log(2)
             yield [
-                f"{order}-gram, learned" if order else label,
+                f"{order}-gram, training text" if order else label,
                 f"{bits:.4f}",
                 f"{nats:.4f}",
                 f"{bits / found['bytes_per_character']:.4f}",
@@ -98,12 +98,12 @@ def _documents(found: Evaluation) -> Iterator[str]:
     if several:
         for result in results:
             count = sum(row["model"] == result.name for row in rows)
-            yield f"{sanitize(result.name)} predicts {plural(count, 'line')} of {len(rows):,} best"
-    distinct = {row["text"]: row for row in reversed(rows)}.values()  # of equal lines the first
+            yield f"{sanitize(result.name)} gives {plural(count, 'line')} of {len(rows):,} the highest probability"
+    distinct = {row["text"]: row for row in reversed(rows)}.values()  # the first of equal lines
     order = sorted(distinct, key=lambda row: -row["nats_per_character"])
-    for title, part in (("oddest", order[:ODDEST]), ("likeliest", order[ODDEST:][-LIKELIEST:][::-1])):
+    for title, part in (("least", order[:UNLIKELY_LINES]), ("most", order[UNLIKELY_LINES:][-LIKELY_LINES:][::-1])):
         if part:
-            yield f"the {title} lines:"
+            yield f"the {title} likely lines:"
             yield from columns(
                 [["line", "bits/character", *["model"] * several, ""], *(_line(row, several) for row in part)],
                 indent="  ",
@@ -124,20 +124,20 @@ def _line(row: dict[str, Any], several: bool) -> list[str]:
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how much of the text a model has read, in place on a terminal, if it takes long; nothing of it stays."""
+    """Yield a function that shows how much of the text a model has read; remove the line at the end."""
     reader, first, last, started, due = "", 0, 0, 0.0, 0.0
 
     def show(name: str, done: int, length: int) -> None:
         nonlocal reader, first, last, started, due
         now = time.perf_counter()
-        if name != reader or done <= last:  # the first piece of a model is read: its clock starts
-            reader, first, started, due = name, done, now, now + WAIT_SECONDS
+        if name != reader or done <= last:  # the first chunk of a model starts its clock
+            reader, first, started, due = name, done, now, now + PROGRESS_DELAY_SECONDS
         elif now >= due:
             rate = (done - first) / (now - started)
             redraw(
                 f"{name}: {100 * done // length} %, {rate:,.0f} characters/s, {duration((length - done) / rate)} left"
             )
-            due = now + LINE_REDRAW_SECONDS
+            due = now + MIN_LINE_REDRAW_SECONDS
         last = done
 
     try:
@@ -147,36 +147,41 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def json_lines(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
-    """The same pieces; each symbol goes to stdout as a line of JSON."""
+    """Yield the chunks unchanged; write each symbol to stdout as a line of JSON."""
     import json
 
     symbols, is_bytes = model.vocabulary.symbols, model.vocabulary.is_bytes
-    name, shown = "byte" if is_bytes else "character", is_terminal(sys.stdout)  # which would obey what it is sent
+    name, escaped = (
+        "byte" if is_bytes else "character",
+        is_terminal(sys.stdout),
+    )  # a terminal would act on control characters
     for piece in found:
         rows = []
         for symbol, nats, rank, guess in zip(piece.symbols, *(array.tolist() for array in piece[1:4]), strict=True):
             likeliest = None if guess == NO_GUESS else guess if is_bytes else symbols[guess]
             row = {name: ord(symbol) if is_bytes else symbol, "nats": nats, "rank": rank or None, "guess": likeliest}
-            rows.append(json.dumps(row, ensure_ascii=shown))
+            rows.append(json.dumps(row, ensure_ascii=escaped))
         write("".join(f"{row}\n" for row in rows).encode("utf-8"))
         yield piece
 
 
 def view(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
-    """The same pieces; the text goes to the terminal, each character marked by its surprise."""
+    """Yield the chunks unchanged; print the text to the terminal, each character shaded by its surprise."""
     colors, width = has_color(sys.stdout), shutil.get_terminal_size().columns
     write_text(surprise_view.legend(colors=colors) + "\n\n")
-    passed: list[Surprise] = []
+    pending: list[Surprise] = []
 
     def kept() -> Iterator[Surprise]:
         for piece in found:
-            passed.append(piece)
+            pending.append(piece)
             yield piece
 
-    shown = surprise_view.lines(surprise_view.glyphs(kept(), is_bytes=model.vocabulary.is_bytes), width, colors=colors)
-    for line in shown:
+    view_lines = surprise_view.lines(
+        surprise_view.glyphs(kept(), is_bytes=model.vocabulary.is_bytes), width, colors=colors
+    )
+    for line in view_lines:
         write(encode_for_stdout(line) + b"\n")
-        while passed:
-            yield passed.pop(0)
-    yield from passed
+        while pending:
+            yield pending.pop(0)
+    yield from pending
     write_text("\n")

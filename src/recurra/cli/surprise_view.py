@@ -1,4 +1,4 @@
-"""A text on a terminal, each character marked by its surprise: by shades, or where there are none by figures below."""
+"""A text on a terminal, each character marked by its surprise: by a color, or by a figure below it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recurra.formatting import sanitize
 from recurra.inference.surprise import SHADE_LIMITS_NATS, Surprise, characters, shade
 
 SHADES = ("", "48;5;230;38;5;16", "48;5;222;38;5;16", "48;5;215;38;5;16", "48;5;202;38;5;16", "48;5;124;38;5;231;1")
-VISIBLE_SIGNS = {"\n": "¶", "\t": "\\t"}  # what would move the cursor
-FIGURES = "below each character its surprise in nats, rounded: nothing below 0.5, 9 for more than 9"
+VISIBLE_SIGNS = {"\n": "¶", "\t": "\\t"}  # characters that would move the cursor
+LEGEND_OF_FIGURES = "The figure below a character is its surprise in nats, rounded; blank: below 0.5, 9: 9 or more."
 
 
 class Glyph(NamedTuple):
-    """A whole character as a terminal may show it, and its nats."""
+    """A character, escaped for a terminal, and its surprise in nats."""
 
     shown: str
     nats: float
@@ -25,13 +25,13 @@ class Glyph(NamedTuple):
 
 
 def glyphs(found: Iterable[Surprise], *, is_bytes: bool) -> Iterator[Glyph]:
-    """The characters of the pieces."""
+    """Yield the characters of the chunks."""
     for character, nats in characters(((piece.symbols, piece.nats) for piece in found), is_bytes=is_bytes):
         yield Glyph(VISIBLE_SIGNS.get(character) or sanitize(character), nats, character == "\n")
 
 
 def lines(found: Iterable[Glyph], width: int, *, colors: bool) -> Iterator[str]:
-    """The text in lines of `width` cells at most, where there are no `colors` each with its figures below."""
+    """Yield lines of at most `width` columns; without `colors` a line of figures follows each."""
     line: list[Glyph] = []
     used = 0
     for glyph in found:
@@ -49,11 +49,11 @@ def lines(found: Iterable[Glyph], width: int, *, colors: bool) -> Iterator[str]:
 
 
 def legend(*, colors: bool) -> str:
-    """What the marks mean."""
+    """Return the legend of the marks."""
     if not colors:
-        return FIGURES
-    names = [f"under {SHADE_LIMITS_NATS[0]:g}", *(f"{limit:g} and more" for limit in SHADE_LIMITS_NATS)]
-    return "nats: " + "  ".join(_shaded(f" {name} ", level) for level, name in enumerate(names))
+        return LEGEND_OF_FIGURES
+    names = [f"under {SHADE_LIMITS_NATS[0]:g}", *(f"{limit:g} or more" for limit in SHADE_LIMITS_NATS)]
+    return "surprise in nats: " + "  ".join(_shaded(f" {name} ", level) for level, name in enumerate(names))
 
 
 def _drawn(line: list[Glyph], *, colors: bool) -> Iterator[str]:

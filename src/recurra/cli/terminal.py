@@ -1,4 +1,4 @@
-"""What is printed where: data on stdout, words on stderr, colors and escapes only where a terminal shows them."""
+"""Print data to stdout and messages to stderr; use colors and cursor movement only on a terminal."""
 
 from __future__ import annotations
 
@@ -20,58 +20,58 @@ from recurra.errors import StorageError
 from recurra.formatting import is_unsafe, sanitize
 from recurra.system.executable import runnable
 
-LINE_REDRAW_SECONDS = 0.25  # seconds, at least, between two showings of progress
+MIN_LINE_REDRAW_SECONDS = 0.25
 GAP = "  "  # between two columns
-NARROWEST = 12  # cells of a first column that is folded
+MIN_FOLDED_WIDTH = 12  # terminal columns of a first column that is folded
 _RATIO = re.compile(r"[a-z]+/[a-z]+")
 _WORD = re.compile(r"(?:[^\s`]*`[^`]*`[^\s`]*|\S+)\s*")
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Whether a person looks at `stream`; it may be closed, or absent."""
+    """Return True if `stream` is an open terminal; it may also be closed or None."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def can_move(stream: IO[str] | None) -> bool:
-    """Whether `stream` is a terminal that understands more than plain lines."""
+    """Return True if `stream` is a terminal that can move its cursor."""
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
 def has_color(stream: IO[str] | None) -> bool:
-    """Whether colors are welcome on `stream`: a terminal, and NO_COLOR (no-color.org) is unset or empty."""
+    """Return True if `stream` is a terminal with colors, and NO_COLOR (no-color.org) is unset or empty."""
     return can_move(stream) and not os.environ.get("NO_COLOR")
 
 
 def paint(text: str, style: str, stream: IO[str] | None = None) -> str:
-    """`text` in one of `STYLES` if `stream` (else stderr) shows colors."""
+    """Return `text` in one of the `STYLES` if `stream` (default: stderr) has colors."""
     if not has_color(sys.stderr if stream is None else stream):
         return text
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
 
 
 def print_stderr(*lines: str) -> None:
-    """Lines for the person, on stderr. A reader who has gone away must not stop a training: nothing is raised."""
-    if sys.stderr is None:  # closed before Python began; `print` would take stdout
+    """Print lines to stderr. Raise nothing, so that a closed terminal does not stop a training."""
+    if sys.stderr is None:  # stderr was closed before Python started; `print` would use stdout
         return
     with contextlib.suppress(OSError, ValueError):
         print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def warn(message: str, hint: str | None = None) -> None:
-    """A warning for the person, on stderr, and what to do about it."""
+    """Print a warning and a hint to stderr."""
     print_labeled("warning: ", message, "yellow")
     if hint is not None:
         print_labeled("hint: ", runnable(hint), "bold")
 
 
 def print_labeled(label: str, message: str, style: str) -> None:
-    """A message for the person, on stderr, after a label in a style."""
+    """Print a message to stderr after a label in a style."""
     print_stderr(wrap(sanitize(message), sys.stderr, label=label, style=style))
 
 
 class _Notices(logging.Handler):
-    """Prints each record of a logger as a line."""
+    """A log handler that prints each record as a line."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print_stderr(sanitize(record.getMessage()))
@@ -79,9 +79,9 @@ class _Notices(logging.Handler):
 
 @contextlib.contextmanager
 def notices(*, quiet: bool) -> Iterator[None]:
-    """Print each warning, and each message that this package logs, in one line; none if `quiet`.
+    """Print each warning and each log message of this package in one line; print none if `quiet`.
 
-    Of Matplotlib's messages only errors are printed: it reports where its own cache lies in every process.
+    Print only the errors of Matplotlib: every process would otherwise log the path of its font cache.
     """
     logger, handler = logging.getLogger("recurra"), _Notices()
     drawing = logging.getLogger("matplotlib")
@@ -101,9 +101,12 @@ def notices(*, quiet: bool) -> Iterator[None]:
 
 
 def write(data: bytes) -> None:
-    """Data, on stdout, at once. BrokenPipeError where the reader has gone, StorageError where there is no room."""
+    """Write data to stdout without buffering.
+
+    BrokenPipeError if the reader closed the pipe, StorageError if stdout is closed or the disk is full.
+    """
     if sys.stdout is None or sys.stdout.closed:
-        raise StorageError("standard output is closed: there is nowhere to write.")
+        raise StorageError("standard output is closed.")
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -115,27 +118,27 @@ def write(data: bytes) -> None:
 
 
 def encode_for_stdout(text: str) -> bytes:
-    """`text` as stdout takes it: in a terminal's own encoding, for a program always UTF-8."""
+    """Encode `text` for stdout: in the encoding of the terminal, or in UTF-8 for a file or a pipe."""
     encoding = sys.stdout.encoding if is_terminal(sys.stdout) else "utf-8"
     return text.encode(encoding, "backslashreplace")
 
 
 def write_text(text: str) -> None:
-    """`text` on stdout."""
+    """Write `text` to stdout."""
     write(encode_for_stdout(text))
 
 
 def escape_for_stdout(text: str) -> str:
-    """A name as stdout takes it: inert on a terminal, for a program as it is."""
+    """Escape the control characters of `text` if stdout is a terminal."""
     return sanitize(text) if is_terminal(sys.stdout) else text
 
 
 def write_json(value: Any) -> None:
-    """One JSON object on stdout, UTF-8. What is no finite number is null, since JSON has no NaN."""
+    """Write one JSON object to stdout in UTF-8, with null for NaN and infinity, which JSON does not have."""
     text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
-    if is_terminal(sys.stdout):  # which would obey some of the characters that JSON does not escape
+    if is_terminal(sys.stdout):  # it would act on control characters that JSON does not escape
         text = "".join(json.dumps(character)[1:-1] if is_unsafe(character) else character for character in text)
-    # In a JSON string the escape of a lone surrogate (from a path that is no UTF-8) is valid as it stands.
+    # JSON allows the escape of a lone surrogate, which a path that is not UTF-8 contains.
     write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
@@ -148,10 +151,10 @@ def _finite(value: Any) -> Any:
 
 
 def columns(rows: list[list[str]], *, indent: str = "", stream: IO[str] | None = None) -> list[str]:
-    """The rows as lines, each column as wide as its widest cell; the last one is left as it is.
+    """Format rows as lines with aligned columns.
 
-    On a terminal (`stream`, else stdout) that is narrower, the units in the first row get a line of their own, then
-    first cells are folded, and at last the lines are cut.
+    If the terminal (`stream`, default: stdout) is too narrow, move the units of the header into a second line, then
+    fold the cells of the first column, and at last cut the lines.
     """
     limit = width_of(sys.stdout if stream is None else stream)
     lines = _aligned(rows, indent)
@@ -159,7 +162,7 @@ def columns(rows: list[list[str]], *, indent: str = "", stream: IO[str] | None =
         return lines
     rows = [*_in_two_lines(rows[0]), *rows[1:]]
     others = max(map(_cells, _aligned([row[1:] for row in rows], "")))
-    folded = [_folded_row(row, max(limit - others - len(indent) - len(GAP), NARROWEST)) for row in rows]
+    folded = [_folded_row(row, max(limit - others - len(indent) - len(GAP), MIN_FOLDED_WIDTH)) for row in rows]
     return [_cut(line, limit) for line in _aligned(list(itertools.chain.from_iterable(folded)), indent)]
 
 
@@ -170,14 +173,14 @@ def _aligned(rows: list[list[str]], indent: str) -> list[str]:
 
 
 def _in_two_lines(header: list[str]) -> list[list[str]]:
-    """The header with bits/character and the like in two lines, if it has such a cell."""
+    """Split header cells such as bits/character into two lines, if there are any."""
     parts = [cell.partition("/") if _RATIO.fullmatch(cell) else ("", "", cell) for cell in header]
     first = [name + slash for name, slash, _ in parts]
     return [first, [rest for *_, rest in parts]] if any(first) else [header]
 
 
 def _folded_row(row: list[str], width: int) -> list[list[str]]:
-    """The row with its first cell in as many lines as it needs."""
+    """Fold the first cell of a row into lines of `width` terminal columns."""
     name = row[0].lstrip()
     margin = " " * (len(row[0]) - len(name))
     first, *more = [margin + line for line in _lines(name, width - len(margin), chopped=True)]
@@ -185,7 +188,7 @@ def _folded_row(row: list[str], width: int) -> list[list[str]]:
 
 
 def _lines(text: str, width: int, *, chopped: bool = False) -> list[str]:
-    """The text in lines of `width` cells, cut between words; longer words are too long, or are `chopped`."""
+    """Fold text between words into lines of `width` terminal columns; if `chopped`, break longer words too."""
     lines = [""]
     for word in _WORD.findall(text):
         if lines[-1] and _cells(lines[-1] + word.rstrip()) > width:
@@ -198,7 +201,7 @@ def _lines(text: str, width: int, *, chopped: bool = False) -> list[str]:
 
 
 def _cut(line: str, width: int) -> str:
-    """The line in `width` cells, with a sign where it was cut."""
+    """Cut a line to `width` terminal columns and mark the cut with an ellipsis."""
     if _cells(line) <= width:
         return line
     while _cells(line) >= width:
@@ -210,20 +213,20 @@ def _cells(text: str) -> int:
     """Return the number of terminal columns that `text` takes."""
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len  # not needed for help, which must be quick
+    from rich.cells import cell_len  # imported late, so that help is fast
 
     return cell_len(text)
 
 
 def width_of(stream: IO[str] | None) -> int | None:
-    """The columns of the terminal that `stream` is; None where it is none."""
+    """Return the width of `stream` in columns; None if it is not a terminal."""
     return shutil.get_terminal_size().columns if is_terminal(stream) else None
 
 
 def wrap(text: str, stream: IO[str] | None, *, label: str = "", style: str | None = None) -> str:
-    """`text` after a `label` in a `style`, in lines that fit the terminal that `stream` is, cut between words.
+    """Return `text` after a `label` in a `style`, folded between words to the width of the terminal `stream`.
 
-    Later lines are indented as far as the label. What stands in backquotes is left whole: it may be a command.
+    Indent later lines by the width of the label. Never break text in backquotes, because it may be a command.
     """
     name = label.rstrip()
     shown = label if style is None else paint(name, style, stream) + label[len(name) :]
@@ -235,9 +238,9 @@ def wrap(text: str, stream: IO[str] | None, *, label: str = "", style: str | Non
 
 
 def redraw(words: str) -> None:
-    """Put `words` in place of the last line on stderr, cut to its width, if stderr is a terminal that can move.
+    """Replace the last line of stderr by `words`, cut to the width of the terminal; do nothing for a file or a pipe.
 
-    Nothing is raised if the terminal has gone: the work goes on.
+    Raise nothing if the terminal is closed, so that the work continues.
     """
     if can_move(sys.stderr):
         limit = width_of(sys.stderr)
@@ -247,15 +250,15 @@ def redraw(words: str) -> None:
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function that shows how many of all things are done, in place on a terminal; nothing of it stays."""
+def progress(noun: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that shows the numbers of things done and in all in place; remove the line at the end."""
     due = 0.0
 
-    def show(done: int, all_of_them: int) -> None:
+    def show(done: int, total: int) -> None:
         nonlocal due
         if (now := time.monotonic()) >= due:
-            redraw(f"{what}: {100 * done // max(all_of_them, 1)} % of {all_of_them:,}")
-            due = now + LINE_REDRAW_SECONDS
+            redraw(f"{100 * done // max(total, 1)} % of {total:,} {noun}")
+            due = now + MIN_LINE_REDRAW_SECONDS
 
     try:
         yield show
@@ -263,7 +266,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         redraw("")
 
 
-def await_input(what: str) -> None:
-    """Tell the person at a terminal that `what` is to be typed."""
+def await_input(noun: str) -> None:
+    """Print that the command reads `noun` from the terminal, if standard input is one."""
     if is_terminal(sys.stdin):
-        print_stderr(f"reading {what} from the terminal; Ctrl-D ends it.")
+        print_stderr(f"reading {noun} from the terminal; press Ctrl-D at the end.")

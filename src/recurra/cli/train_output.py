@@ -1,4 +1,4 @@
-"""What `recurra train` says before the first update and after the last."""
+"""The start block and the end block that `recurra train` prints around the training."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from recurra.text.text import Text
 from recurra.text.vocabulary import Vocabulary
 from recurra.training.trainer import Trainer
 
-LABEL = 10  # the width of the column of labels
-BEGINNING = 8  # lines, and
-SHOWN_CHARACTERS = 500  # characters, of the best model's text
-FEW = 4  # parameters a character: a network that has more of them can learn its text by heart
-SHOWN_EPOCHS = 5  # of which means are told; the report has all
-MANY = ("TEXT",)  # stands for the files of a text that are too many for run.toml
+LABEL_WIDTH = 10  # terminal columns
+SAMPLE_LINES = 8
+SAMPLE_CHARACTERS = 500
+MEMORIZING_RATIO = 4  # parameters per character; a network with more of them can memorize its text
+SHOWN_EPOCHS = 5  # epochs whose mean loss is printed; the report lists all of them
+PLACEHOLDER_TEXTS = ("TEXT",)  # for a text of more files than run.toml lists
 OPTIONS = {"encoding": "--encoding", "start": "--from", "run": "--run"} | {
     name: setting.option for name, setting in SETTINGS.items()
-}  # those of `recurra train` that take one value, by the names of `recurra.train`
+}  # the options of `recurra train` that take one value, by their names in `recurra.train`
 
 
 def start_lines(
     text: Text, vocabulary: Vocabulary, trainer: Trainer, folder: Path, *, is_default: bool
 ) -> Iterator[str]:
-    """The text, the network, the training and the folder: what is about to happen."""
+    """Yield the lines that describe the text, the network, the training and the run directory."""
     training, unit = trainer.training, "byte" if text.is_bytes else "character"
     default = " (the default book)" if is_default else ""
     length = plural(len(text), unit)
@@ -55,9 +55,10 @@ def start_lines(
     )
     if training.preset == "auto" and not trainer.is_resumed:
         yield from _choice(len(text), trainer)
-    if count(trainer.initial) > FEW * len(text):
-        few = f"{plural(len(text), unit)} by heart"
-        yield _line("", f"note: {plural(count(trainer.initial), 'parameter')} can learn {few}{_no_split(trainer)}")
+    if count(trainer.initial) > MEMORIZING_RATIO * len(text):
+        parameters = plural(count(trainer.initial), "parameter")
+        memorized = f"a network of {parameters} can memorize {plural(len(text), unit)}"
+        yield _line("", f"note: {memorized}{_no_split(trainer)}")
     epochs = training.updates / trainer.stream.updates_per_epoch
     limit = f" within {duration(training.time_limit)}" if training.time_limit and not trainer.is_resumed else ""
     yield _line(
@@ -65,47 +66,46 @@ def start_lines(
         f"{plural(training.updates, 'update')} of {plural(trainer.characters_per_update, unit)}{limit}: "
         f"{epochs:.3g} epochs of {plural(trainer.stream.updates_per_epoch, 'update')}; seed {training.seed}",
     )
-    yield _line("", _optimizer(training))
+    yield _line("", _optimizer(training, unit))
     if trainer.has_validation:
         patience = f"; patience {plural(training.patience, 'evaluation')}" if training.patience else ""
-        test = f", and {100 * training.test:.3g} % after it" if training.test else ""
-        where = f"{100 * training.validation:.3g} % of the text"
-        yield _line("held out", f"{'the last ' if not test else ''}{where}{test}{patience}")
+        validation = f"{100 * training.validation:.3g} % of the text"
+        split = f"the last {validation}"
+        if training.test:
+            split = f"{validation} for validation, then the last {100 * training.test:.3g} % as the test text"
+        yield _line("held out", split + patience)
     yield _whole("run", _shown(folder))
     if trainer.is_resumed:
         yield _line("resumed", _resumed(trainer))
 
 
 def _no_split(trainer: Trainer) -> str:
-    """Return the words on a text of which preset auto holds out no part, because it is too short."""
+    """Return the end of the note if preset auto holds out no part of the text, because the text is too short."""
     if trainer.has_validation or trainer.training.preset != "auto":
         return ""
-    least = MIN_SPLIT_CHARACTERS
-    return f", and will: a text of fewer than {least} has no part that can be held out to choose a model before"
+    return f"; a text of fewer than {MIN_SPLIT_CHARACTERS} characters has no held-out part to show it"
 
 
 def _resumed(trainer: Trainer) -> str:
-    """Where a run goes on, or that nothing is left of it."""
+    """Return the update at which a run resumes, or the reason why no update is left."""
     if trainer.has_updates_left:
-        anew = trainer.update > 0 and trainer.stream.cursor == (0, 0)
-        return f"at update {trainer.update:,}{', at the beginning of another text' if anew else ''}"
-    why = "the held-out loss got no better" if trainer.out_of_patience else "all of them"
-    return f"at update {trainer.update:,}, done: {why}; `--updates N` goes on"
+        is_new_text = trainer.update > 0 and trainer.stream.cursor == (0, 0)
+        return f"at update {trainer.update:,}{', at the beginning of another text' if is_new_text else ''}"
+    reason = "the held-out loss stopped improving" if trainer.out_of_patience else "all updates are done"
+    return f"at update {trainer.update:,}: {reason}; give `--updates N` to train longer"
 
 
 def _choice(characters: int, trainer: Trainer) -> Iterator[str]:
-    """What preset auto chose, why, and what to expect of it."""
+    """Yield the lines on the choice of preset auto: its reason, and the loss to expect."""
     limit = trainer.training.time_limit
     choice = choose_settings(characters, PRESETS["auto"]["time_limit"] if limit is None else limit)
     time = f" and {duration(limit)}" if limit else ""
-    wanting = f"; a larger one wants more {' and more '.join(choice.limited_by)}" if choice.limited_by else ""
-    yield _line("chosen", f"by preset auto for {plural(characters, 'character')}{time}{wanting}")
+    limits = f"; a larger network needs more {' and more '.join(choice.limited_by)}" if choice.limited_by else ""
+    yield _line("chosen", f"by preset auto for {plural(characters, 'character')}{time}{limits}")
     network, _ = configs(choice.settings)
-    if (
-        trainer.is_new and trainer.config == network
-    ):  # what another one reaches, or one that learns on, was not measured
+    if trainer.is_new and trainer.config == network:  # the measured losses hold for new networks of the presets only
         nats = expected_loss(choice.network, trainer.training.updates * trainer.characters_per_update)
-        yield _line("", f"to expect: about {describe_loss(nats)}, if the text is like Shakespeare's plays")
+        yield _line("", f"expected held-out loss for English like Shakespeare's: {describe_loss(nats)}")
 
 
 def _engine(trainer: Trainer) -> str:
@@ -124,72 +124,86 @@ def _network(trainer: Trainer) -> str:
     return f"{cell}, {layers}{plural(config.hidden_size, 'unit')}{dropped}"
 
 
-def _optimizer(training: TrainingConfig) -> str:
-    """How the text is read, the optimizer, its rate and what bounds its gradients."""
-    sizes = f"{training.batch_size} streams of {training.sequence_length}, " if training.batch_size > 1 else ""
+def _optimizer(training: TrainingConfig, unit: str) -> str:
+    """Describe the batch, the optimizer, its learning rate and the clipping of the gradients."""
+    sizes = (
+        f"{training.batch_size} streams of {plural(training.sequence_length, unit)}, "
+        if training.batch_size > 1
+        else ""
+    )
     order = "" if training.order == "sequential" else f"{training.order} order, "
-    documents = "" if training.documents is None else f"each of the {training.documents} by itself, "
-    schedule = "" if training.schedule == "constant" else f", {training.schedule}"
-    plateau = f", halved on each plateau of {training.plateau}" if training.plateau else ""
-    value = f"; gradients within ±{training.clip_value:g}" if training.clip_value is not None else ""
-    norm = f"; their norm at most {training.clip_norm:g}" if training.clip_norm is not None else ""
-    average = f"; the model is a moving average, {training.ema:g}" if training.ema else ""
-    rate = f"rate {training.learning_rate:g}{schedule}{plateau}"
-    usual = HYPERPARAMETERS[training.optimizer]
-    others = "".join(f", {name} {own:g}" for name, own in training.hyperparameters.items() if own != usual[name])
+    documents = "" if training.documents is None else f"{training.documents} as separate documents, "
+    schedule = "" if training.schedule == "constant" else f", {training.schedule} schedule"
+    plateau = f", halved after {plural(training.plateau, 'evaluation')} without improvement" if training.plateau else ""
+    value = f"; gradients clipped to ±{training.clip_value:g}" if training.clip_value is not None else ""
+    norm = f"; gradient norm clipped to {training.clip_norm:g}" if training.clip_norm is not None else ""
+    average = f"; moving average of the parameters with decay {training.ema:g}" if training.ema else ""
+    rate = f"learning rate {training.learning_rate:g}{schedule}{plateau}"
+    defaults = HYPERPARAMETERS[training.optimizer]
+    changed = [(name, value) for name, value in training.hyperparameters.items() if value != defaults[name]]
+    others = "".join(f", {name} {value:g}" for name, value in changed)
     return f"{sizes}{order}{documents}{training.optimizer}{others.replace('_', ' ')}, {rate}{value}{norm}{average}"
 
 
 def end_lines(run: Run, seen: SilentProgress) -> Iterator[str]:
-    """Speed, losses, means of epochs, held-out loss, the verdict on the gradients, and the best model's text."""
-    summary, span, unit = run.summary, seen.seen.span, seen.seen.unit
+    """Yield the lines on speed, losses, epochs and gradients, and a sample from the best model."""
+    summary, unit = run.summary, seen.seen.unit
     yield _line(
         "trained",
         f"{plural(summary['updates'], 'update')} in {duration(summary['seconds'])}: "
         f"{rate(summary['updates_per_second'], 'updates')}, {rate(summary['characters_per_second'], f'{unit}s')}",
     )
     if summary["out_of_patience"]:
-        yield _line("", "ended early: the held-out loss got no better")
+        yield _line("", "stopped early: the held-out loss stopped improving")
     if summary["out_of_time"]:
         planned = plural(summary["planned_updates"], "update")
-        yield _line("", f"ended by the time limit; {planned} were planned, and run.toml has the number done")
-    if summary["smooth_loss"] is not None:
-        yield _line(
-            "final", f"smooth loss {describe_loss(summary['smooth_loss'], span, unit)} at update {summary['updates']:,}"
-        )
-    if (lowest := seen.lowest) is not None:
-        yield _line("lowest", f"smooth loss {describe_loss(lowest.loss, span, unit)} at update {lowest.update:,}")
+        yield _line("", f"stopped at the time limit, after {summary['updates']:,} of {planned} planned")
+    yield from _losses(summary, seen, unit)
     yield _line("epochs", _epochs(summary, unit))
-    if summary["validation_nats_per_character"] is not None:
-        held_out = describe_loss(summary["validation_nats_per_character"], 1, unit)
-        yield _line("held out", f"{held_out}, the lowest, at update {summary['best_update']:,}")
-    if summary["test_nats_per_character"] is not None:
-        yield _line("test", f"{describe_loss(summary['test_nats_per_character'], 1, unit)}, by the best model")
     if summary["gradient_check"] is not None:
         yield _line("gradients", describe_gradient_check(summary["gradient_check"]))
-    yield _line("text", f"by the best model, that of update {summary['best_update']:,}:")
+    yield _line("sample", f"from the best model (update {summary['best_update']:,}):")
     yield from _beginning(summary["best_sample"])
 
 
+def _losses(summary: dict[str, Any], seen: SilentProgress, unit: str) -> Iterator[str]:
+    """Yield the test loss and the held-out loss, if measured, and the smooth loss."""
+    test, validation = summary["test_nats_per_character"], summary["validation_nats_per_character"]
+    if test is not None:
+        yield _line("test", f"{describe_loss(test, 1, unit)}, the best model on the test text: quote this loss")
+    if validation is not None:
+        quote = ": quote this loss" if test is None else ""
+        yield _line(
+            "best",
+            f"{describe_loss(validation, 1, unit)} on the held-out text, at update {summary['best_update']:,}{quote}",
+        )
+    if summary["smooth_loss"] is not None:
+        final = f"{describe_loss(summary['smooth_loss'], seen.seen.span, unit)} at update {summary['updates']:,}"
+        yield _line("smooth", f"{final}: a moving average of the training loss")
+    if (lowest := seen.lowest) is not None:
+        loss = describe_loss(lowest.loss, seen.seen.span, unit)
+        yield _line("", f"lowest smooth loss: {loss} at update {lowest.update:,}")
+
+
 def divergence(summary: Mapping[str, Any], unit: str, command: str) -> Iterator[str]:
-    """The last losses, if they are worse than those of a uniform guess, and the `command` to try."""
+    """Yield a warning that the latest loss is above the loss of a uniform guess, and the `command` to try."""
     recent, uniform = (summary[f"{name}_nats_per_character"] / math.log(2) for name in ("recent", "uniform"))
     yield (
-        f"{paint('warning:', 'yellow')} the loss of the last updates, {recent:,.3f} bits a {unit}, is worse than "
-        f"that of a uniform guess, {uniform:.3f} bits: the training has diverged."
+        f"{paint('warning:', 'yellow')} the training diverged: its latest loss, {recent:,.3f} bits/{unit}, is above "
+        f"the loss of a uniform guess, {uniform:.3f} bits/{unit}."
     )
-    yield f"{paint('hint:', 'bold')} train at a lower rate: {sanitize(command)}"
+    yield f"{paint('hint:', 'bold')} use a lower learning rate: {sanitize(command)}"
 
 
 def slower_hint(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: Path) -> str:
-    """Return the command that trains `texts` from the beginning with the options `named`, at learning rate `rate`.
+    """Return the command that trains `texts` anew with the options `named`, but with the learning rate `rate`.
 
-    A resumed training takes its text and its preset from `folder`, and leaves its run as it is.
+    For a resumed training the command has the text and the preset of `folder` and writes to another run directory.
     """
     options = {name: value for name, value in named.items() if value is not None}
     if options.get("resume"):
         tables = records.load(folder).tables
-        texts = texts or tables["text"].get("source") or MANY
+        texts = texts or tables["text"].get("source") or PLACEHOLDER_TEXTS
         options = {"preset": current_preset(tables["training"]["preset"])} | options | {"run": None}
     words = ["train", *texts]
     for name, option in OPTIONS.items():
@@ -202,54 +216,53 @@ def slower_hint(texts: Sequence[str], named: Mapping[str, Any], rate: float, fol
 
 
 def page(address: str | None) -> Iterator[str]:
-    """Where the live page is."""
-    yield _line("live", address or "no page: its server did not start; the training goes on without it")
+    """Yield the line with the address of the live page."""
+    yield _line("live", address or "no page: its server did not start; training continues without it")
 
 
 def next_steps(run: Run, report: Path) -> Iterator[str]:
-    """Where the report is, and the command to try."""
+    """Yield the path of the report and the command to run next."""
     yield _whole("report", _shown(report))
     yield _whole("next", f"{program()} sample {path_argument(run.folder)}")
 
 
 def describe_gradient_check(check: dict[str, Any]) -> str:
-    """The verdict of a gradient check in one sentence."""
+    """Return the verdict of a gradient check in one sentence."""
     figures = [figure for cell in check["cells"].values() for figure in cell.values()]
     if not check["passed"]:
-        return paint("WRONG: they do not all agree with numerical ones; the report shows which", "red")
+        return paint("WRONG: some differ from the numerical gradients; the report lists them", "red")
     worst = max(figure["max_rel_complex"] for figure in figures)
     sample = ""
     if check.get("checked", 0) < check.get("elements", 0):
-        sample = f"; a random sample, {describe_share(check['checked'], check['elements'])}"
-    return f"right: within {worst:.0e} of numerical ones (complex step, relative to the largest){sample}"
+        sample = f"; checked: {describe_share(check['checked'], check['elements'])}"
+    return f"right: relative difference to the numerical gradients (complex step) at most {worst:.0e}{sample}"
 
 
 def _epochs(summary: dict[str, Any], unit: str) -> str:
     means = [mean["nats_per_character"] for mean in summary["epoch_means"]]
     if not means:
-        return f"none is whole: {100 * summary['epochs']:.3g} % of the text was read"
+        return f"0 complete ({100 * summary['epochs']:.3g} % of the text read)"
     bits = [f"{mean / math.log(2):.3f}" for mean in means]
     shown = bits if len(bits) <= SHOWN_EPOCHS else [bits[0], "…", *bits[1 - SHOWN_EPOCHS :]]
-    said = f"mean {shown[0]}" if len(bits) == 1 else f"means {', '.join(shown)}"
-    count = summary["epoch_means"][-1]["epoch"]  # of a very long run not all means are kept
-    return f"{count:,} whole: {said} bits a {unit}; the last {means[-1]:.3f} nats"
+    count = summary["epoch_means"][-1]["epoch"]  # a very long run keeps only some of the means
+    return f"{count:,} complete; mean training loss {', '.join(shown)} bits/{unit} (last: {means[-1]:.3f} nats)"
 
 
 def _beginning(text: str) -> Iterator[str]:
-    width = max(20, shutil.get_terminal_size().columns - LABEL - 3)
-    lines = sanitize(text[:SHOWN_CHARACTERS]).expandtabs(4).split("\n")
+    width = max(20, shutil.get_terminal_size().columns - LABEL_WIDTH - 3)
+    lines = sanitize(text[:SAMPLE_CHARACTERS]).expandtabs(4).split("\n")
     wrapped = itertools.chain.from_iterable(textwrap.wrap(line, width) or [""] for line in lines)
-    for line in itertools.islice(wrapped, BEGINNING):
-        yield f"{' ' * LABEL}{paint('|', 'dim')} {line}".rstrip()
+    for line in itertools.islice(wrapped, SAMPLE_LINES):
+        yield f"{' ' * LABEL_WIDTH}{paint('|', 'dim')} {line}".rstrip()
 
 
 def _line(label: str, words: str) -> str:
-    return wrap(words, sys.stderr, label=label.ljust(LABEL), style="bold")
+    return wrap(words, sys.stderr, label=label.ljust(LABEL_WIDTH), style="bold")
 
 
 def _whole(label: str, words: str) -> str:
-    """A line that is not folded: a path or a command, which may be copied."""
-    return paint(label.ljust(LABEL), "bold") + words
+    """Return a line that is never wrapped, because a user may copy its path or command."""
+    return paint(label.ljust(LABEL_WIDTH), "bold") + words
 
 
 def _shown(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""What a person sees while a network learns: a live display on a terminal, a few plain lines elsewhere.
+"""The progress display of a training: redrawn in place on a terminal, a few plain lines elsewhere.
 
-Both are listeners of the trainer's events, of which some fifty come a second. Drawing costs a millisecond, so that
-the display redraws at most eight times a second, and so seldom that it takes less than 1 % of the time.
+Both displays listen to the events of the trainer, about fifty per second. Drawing takes about a millisecond.
+Therefore the terminal display redraws at most eight times per second and uses less than 1 % of the time.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from recurra.training.snapshot import LowestLoss
     from recurra.training.trainer import Trainer
 
-FINISHING = "training has ended; computing what the report shows: samples, baselines, the check of the gradients"
-CHART_REDRAW_SECONDS = 0.125  # seconds, at least, between two drawings
-MAX_DRAWING_SHARE = 0.007  # of the time, at most, that drawing may take
-SLOWEST = 2.0  # seconds, at most, between two drawings; the first takes longer than all others
+FINISHING = "training has ended; computing the report: samples, baselines, gradient check"
+MIN_REDRAW_SECONDS = 0.125
+MAX_REDRAW_SECONDS = 2.0  # the first drawing is slow and must not delay the second for long
+MAX_DRAWING_SHARE = 0.007  # of the training time
 SAMPLE_LINES = 6
-BAR, SHORTEST_BAR = 30, 5
+MAX_BAR_WIDTH, MIN_BAR_WIDTH = 30, 5  # terminal columns
 
 
 class LatestEvents(NamedTuple):
-    """The newest of each kind of event, and what a loss is a sum over: `span` of the `unit`."""
+    """The newest event of each kind; a training loss is a sum over `span` symbols, each a `unit`."""
 
     span: float = 1
     unit: str = "character"
@@ -42,14 +42,14 @@ class LatestEvents(NamedTuple):
 
 
 def create_progress(*, quiet: bool) -> SilentProgress:
-    """The way to watch that suits stderr; it must be told by `begin` before the first event."""
+    """Return the progress display that suits stderr; call its `begin` before the first event."""
     if quiet:
         return SilentProgress()
     return LiveProgress() if can_move(sys.stderr) else PlainProgress()
 
 
 class SilentProgress:
-    """Listens, shows nothing, and remembers the newest of each event and the last checkpoint."""
+    """A listener that prints nothing and stores the newest event of each kind and the last checkpoint."""
 
     def __init__(self) -> None:
         self.seen = LatestEvents()
@@ -57,14 +57,14 @@ class SilentProgress:
         self._trainer: Trainer | None = None
 
     def begin(self, trainer: Trainer) -> None:
-        """`trainer` is about to train."""
+        """Prepare for the events of `trainer`."""
         unit = "byte" if trainer.vocabulary.is_bytes else "character"
         self.seen = LatestEvents(trainer.loss_span, unit)
         self._trainer = trainer
 
     @property
     def lowest(self) -> LowestLoss | None:
-        """The lowest smooth loss of all records, those before a run was resumed too."""
+        """The lowest smooth loss of all records, including the records from before a resume."""
         return None if self._trainer is None else self._trainer.lowest
 
     def __enter__(self) -> Self:
@@ -96,27 +96,28 @@ class SilentProgress:
                 pass
 
     def advance(self, progress: events.Progress) -> None:
-        """A block of updates is done."""
+        """Show the progress after a block of updates."""
 
     def calibrating(self, event: events.Calibrating) -> None:
-        """A few updates are about to be timed."""
+        """Announce that the trainer is about to time a few updates."""
 
     def finishing(self) -> None:
-        """Training has ended; the rest of the work begins."""
+        """Announce that training has ended and the computation of the report begins."""
 
     def gathering(self, gathered: events.Gathering) -> None:
-        """Some of what the report shows is found."""
+        """Show the progress of the computation of the report."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Remove the display."""
 
 
 class AnnouncedProgress(SilentProgress):
-    """Announces what takes long before training and after it."""
+    """A listener that announces the long steps before and after training."""
 
     def calibrating(self, event: events.Calibrating) -> None:
         print_stderr(
-            f"timing a few updates, for about {duration(event.seconds)}, to plan for {duration(event.time_limit)}"
+            f"measuring the speed for about {duration(event.seconds)}, "
+            f"to plan the updates for a time limit of {duration(event.time_limit)}"
         )
 
     def finishing(self) -> None:
@@ -125,7 +126,7 @@ class AnnouncedProgress(SilentProgress):
 
 
 class PlainProgress(AnnouncedProgress):
-    """A line at each power of ten and at each tenth of the run: no more than some twenty lines."""
+    """A listener that prints a line at each power of ten and at each tenth of the run: about twenty lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,11 +145,11 @@ class PlainProgress(AnnouncedProgress):
 
 
 class LiveProgress(AnnouncedProgress):
-    """A bar, the speed, the smooth loss and the newest sample, drawn in place."""
+    """A listener that draws a bar, the speed, the losses and the newest sample in place."""
 
     def __init__(self) -> None:
         super().__init__()
-        from rich import progress_bar, table  # noqa: F401 - or the first drawing would seem slow
+        from rich import progress_bar, table  # noqa: F401 - imported now, or the first drawing would be slow
         from rich.console import Console
         from rich.live import Live as Display
 
@@ -161,7 +162,7 @@ class LiveProgress(AnnouncedProgress):
         if ended or now >= self._due:
             words = f"{gathered.part}: {100 * gathered.done // max(gathered.total, 1)} % of {gathered.total:,} elements"
             redraw("" if ended else words)
-            self._due = now + CHART_REDRAW_SECONDS
+            self._due = now + MIN_REDRAW_SECONDS
 
     def advance(self, progress: events.Progress) -> None:
         now = time.perf_counter()
@@ -171,8 +172,8 @@ class LiveProgress(AnnouncedProgress):
             self._display.start()
             self._display.update(draw_progress(self.seen), refresh=True)
             done = time.perf_counter()
-            self._due = done + min(max(CHART_REDRAW_SECONDS, (done - now) / MAX_DRAWING_SHARE), SLOWEST)
-        except OSError:  # the terminal is gone; the training goes on
+            self._due = done + min(max(MIN_REDRAW_SECONDS, (done - now) / MAX_DRAWING_SHARE), MAX_REDRAW_SECONDS)
+        except OSError:  # the terminal is gone; the training continues
             self._due = float("inf")
 
     def close(self) -> None:
@@ -184,57 +185,57 @@ class LiveProgress(AnnouncedProgress):
 
 
 def milestones(updates: int) -> list[int]:
-    """The updates after which a plain line is due: powers of ten, tenths of the run, and the last."""
+    """Return the updates after which a plain line is printed: powers of ten, tenths of the run, and the last."""
     powers = [10**power for power in range(2, 20) if 10**power < updates / 10]
     tenths = [updates * tenth // 10 for tenth in range(1, 11)]
     return sorted({*powers, *(tenth for tenth in tenths if tenth > 0)})
 
 
 def draw_progress(seen: LatestEvents) -> RenderableType:
-    """The picture that `LiveProgress` draws."""
+    """Return the display that `LiveProgress` draws."""
     from rich.console import Group
     from rich.text import Text
 
     progress = seen.progress
-    assert progress is not None  # noqa: S101 - drawn only then
+    assert progress is not None  # noqa: S101 - nothing is drawn before the first event
     share, count, loss, *held_out, speed, left = _figures(seen)
     parts: list[Any] = [
         ProgressHeader(progress.update / progress.updates, (share, count, speed, left)),
         *(Text(line, style="bold", no_wrap=True, overflow="ellipsis") for line in (loss, *held_out)),
     ]
     if seen.sample is not None:
-        parts.append(Text(f"after {seen.sample.update:,} updates it writes:", style="dim"))
+        parts.append(Text(f"sample after {seen.sample.update:,} updates:", style="dim"))
         lines = sanitize(seen.sample.text).expandtabs(4).split("\n")[:SAMPLE_LINES]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines]
     return Group(*parts)
 
 
 class ProgressHeader(NamedTuple):
-    """The first line: a bar, as long as the terminal has space for it, and figures."""
+    """The first line of the display: a bar, if the terminal is wide enough, and figures."""
 
     share: float
     figures: tuple[str, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The line, as rich asks for it."""
+        """Yield the line to rich."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        width = min(BAR, options.max_width - sum(len(figure) + len(GAP) for figure in self.figures))
-        bar = [ProgressBar(total=1, completed=self.share, width=width)] if width >= SHORTEST_BAR else []
+        width = min(MAX_BAR_WIDTH, options.max_width - sum(len(figure) + len(GAP) for figure in self.figures))
+        bar = [ProgressBar(total=1, completed=self.share, width=width)] if width >= MIN_BAR_WIDTH else []
         top = Table.grid(padding=(0, len(GAP)))
         top.add_row(*bar, *(Text(figure, no_wrap=True, overflow="ellipsis") for figure in self.figures))
         yield top
 
 
 def _figures(seen: LatestEvents) -> list[str]:
-    """Share, count, loss, (the held-out loss,) speed and the time that is left."""
+    """Return share, count, smooth loss, held-out loss (if measured), speed and remaining time, each as text."""
     progress = seen.progress
-    assert progress is not None  # noqa: S101 - shown only then
+    assert progress is not None  # noqa: S101 - nothing is printed before the first event
     speed = progress.update / progress.seconds if progress.seconds else 0.0
     left = (progress.updates - progress.update) / speed if speed else 0.0
-    held_out = [f"held out {describe_loss(seen.evaluated.validation, 1, seen.unit)}"] if seen.evaluated else []
+    held_out = [f"held-out loss {describe_loss(seen.evaluated.validation, 1, seen.unit)}"] if seen.evaluated else []
     return [
         f"{100 * progress.update // progress.updates:3} %",
         f"{progress.update:,} of {progress.updates:,} updates",

@@ -1,1 +1,1 @@
-"""One module a command, of its name: what it takes, what its help says, and whom it calls."""
+"""The commands, one module each: options, help and the call of `recurra.api`."""

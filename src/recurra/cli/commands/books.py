@@ -1,15 +1,15 @@
-"""`recurra books`: the texts that have a name."""
+"""`recurra books`: the texts that `recurra train` finds by name."""
 
 from typing import Annotated
 
 from cyclopts import App
 
-from recurra.cli.options import OUTPUT, flag
+from recurra.cli.options import OUTPUT, examples, flag
 
-EXAMPLES = """\
-Examples:
-  recurra books
-  recurra train python-docs             a book by its name"""
+EXAMPLES = examples(
+    "recurra books",
+    "recurra train python-docs             train on a book by its name",
+)
 
 app = App(name="books", usage="Usage: recurra books [--json]", help_epilogue=EXAMPLES)
 
@@ -17,19 +17,19 @@ app = App(name="books", usage="Usage: recurra books [--json]", help_epilogue=EXA
 @app.default
 def books(
     *,
-    json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
+    json: Annotated[bool, flag("Write one JSON object to stdout instead of the table.", OUTPUT)] = False,
 ) -> int:
-    """List the books that `recurra train` knows by name.
+    """List the books that `recurra train` finds by name.
 
-    They come inside installed packages; nothing is downloaded.
+    The books are parts of installed packages; nothing is downloaded.
     """
     from recurra.cli.terminal import columns, print_stderr, write_json, write_text
     from recurra.system.executable import runnable
-    from recurra.text import named_books as shelf
+    from recurra.text import named_books
 
-    found = shelf.books()
+    books = named_books.books()
     if json:
-        write_json({"books": [book._asdict() for book in found]})
+        write_json({"books": [book._asdict() for book in books]})
         return 0
     rows = [
         [
@@ -37,9 +37,9 @@ def books(
             f"{book.length:,} characters" if book.length else "not installed",
             f"{book.title}; from {book.source}",
         ]
-        for book in found
+        for book in books
     ]
     write_text("\n".join(columns(rows)) + "\n")
-    if not all(book.available for book in found):
-        print_stderr(f"hint: {runnable(shelf.INSTALL_HINT)}")
+    if not all(book.available for book in books):
+        print_stderr(f"hint: {runnable(named_books.INSTALL_HINT)}")
     return 0

@@ -1,4 +1,4 @@
-"""`recurra check`: the proof that the hand-written gradients are right."""
+"""`recurra check`: compare the hand-derived gradients with numerical gradients."""
 
 import math
 import sys
@@ -8,23 +8,23 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import OUTPUT, flag, given, path, text, with_settings
+from recurra.cli.options import OUTPUT, examples, flag, given, path, text, with_settings
 from recurra.config.arguments import refuse_besides
 
-EXAMPLES = """\
-Examples:
-  recurra check                         a new network on the King James Bible
-  recurra check --text mybook.txt --hidden-size 50
-  recurra check --cell lstm --layers 2 --hidden-size 30
-  recurra check runs/mybook             a trained network
-  recurra check --every                 every kind of network, small
-  recurra check --write mine.npz --hidden-size 5
-  recurra check --against mine.npz      gradients that your own code added"""
-CHECKING = "checking the gradients: up to a minute"
-COMPLETE = "checking every element of every gradient: hours where there are many"
-CHECK_COLUMNS = ["", "largest difference", "limit", "relative", "complex step", "verdict", "checked"]
+EXAMPLES = examples(
+    "recurra check                         check a new network",
+    "recurra check --text mybook.txt --hidden-size 50",
+    "recurra check --cell lstm --layers 2 --hidden-size 30",
+    "recurra check runs/mybook             check a trained network",
+    "recurra check --every                 check every kind of network",
+    "recurra check --write mine.npz        write a network for your own code",
+    "recurra check --against mine.npz      check the gradients of your own code",
+)
+CHECKING = "checking the gradients; this takes up to a minute"
+COMPLETE = "checking every element of every gradient; this takes hours for a large network"
+CHECK_COLUMNS = ["", "largest difference", "limit", "relative", "complex step", "verdict", "elements checked"]
 
-OTHER = Group("Gradients of your own code", sort_key=1)
+OWN_GRADIENTS = Group("Gradients of your own code", sort_key=1)
 AGAINST_HEADER = ["", "largest difference", "relative", "limit", "verdict"]
 
 app = App(name="check", usage="Usage: recurra check [MODEL] [OPTIONS]", help_epilogue=EXAMPLES)
@@ -49,7 +49,7 @@ app = App(name="check", usage="Usage: recurra check [MODEL] [OPTIONS]", help_epi
 def check(
     model: Annotated[
         str | None,
-        Parameter(name="MODEL", converter=text, help="A run's folder or a checkpoint file; else a new network."),
+        Parameter(name="MODEL", converter=text, help="A run directory or a checkpoint file. Default: a new network."),
     ] = None,
     /,
     *,
@@ -58,53 +58,55 @@ def check(
         Parameter(
             name="--text",
             allow_leading_hyphen=True,
-            help="The text to check on (may be repeated); - is standard input.",
+            help="Text for a new network (may be repeated); - is standard input. Default: the King James Bible.",
         ),
     ] = None,
     encoding: Annotated[
-        str | None, Parameter(converter=text, help="The text's encoding, or `bytes`.", show_default="utf-8")
+        str | None, Parameter(converter=text, help="Encoding of the text, or `bytes`.", show_default="utf-8")
     ] = None,
-    every: Annotated[bool, flag("Check every cell, depth, dropout and batch, on small networks.")] = False,
-    complete: Annotated[bool, flag("Check every element, however long that takes.")] = False,
+    every: Annotated[bool, flag("Check small networks with every cell, depth, dropout and batch size.")] = False,
+    complete: Annotated[bool, flag("Check every element, even if that takes hours.")] = False,
     write: Annotated[
         Path | None,
         Parameter(
             converter=path,
-            group=OTHER,
-            help="Write a network and a sequence to this .npz or .mat file, without gradients, and check nothing.",
+            group=OWN_GRADIENTS,
+            help="Write a network and a sequence to this .npz or .mat file for your own code.",
         ),
     ] = None,
-    force: Annotated[bool, flag("With --write: replace a file that is there.", OTHER)] = False,
+    force: Annotated[bool, flag("With --write: replace an existing file.", OWN_GRADIENTS)] = False,
     against: Annotated[
         Path | None,
         Parameter(
             converter=path,
-            group=OTHER,
-            help="Compare the gradients in this .npz or .mat file with ours, element by element.",
+            group=OWN_GRADIENTS,
+            help="Compare the gradients in this .npz or .mat file with those of recurra.",
         ),
     ] = None,
-    json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
+    json: Annotated[bool, flag("Write one JSON object to stdout instead of the table.", OUTPUT)] = False,
     **settings: Any,
 ) -> int:
-    """Prove the gradients, element by element.
+    """Compare every hand-derived gradient with numerical gradients.
 
-    Of a large network, or a long sequence, a random sample of the elements of
-    each parameter is checked, and the table says how many; --complete checks
-    all of them. Without MODEL a new network is checked, at its initial weights and after
-    1,000 updates on a text; with --every every kind of network. A parameter is right when the complex step
-    confirms it to 1e-12 and, at the initial weights, central differences
-    (step 1e-4) are within the figure that the report this project reproduces
-    prints (KTH DD2424, assignment 4). The exit code is 1 where one is wrong.
+    Without MODEL, the command checks a new network at its initial weights
+    and after 1,000 updates. If the network is large, it checks a random
+    sample of the elements of each parameter; --complete checks all of them.
 
-    --against compares the gradients of your own code, and names the mistake in
-    a wrong one if it is recognized.
+    A gradient is right if it agrees with the complex step to a relative
+    difference of 1e-12. At the initial weights of the Elman network its
+    difference to central differences (step 1e-4) must also be within the
+    limit: the figure in the report on KTH DD2424, assignment 4, that this
+    project reproduces. The exit code is 1 if a gradient is wrong.
+
+    --against compares gradients that your own code computed. If one is wrong,
+    the command names the mistake, if it is a usual one.
     """
     from recurra.api import gradient_checking
     from recurra.cli.terminal import await_input, escape_for_stdout, print_stderr, progress, write_json, write_text
 
     if against is not None:
         network = {"text": texts, "encoding": encoding, "every": every, "complete": complete, **given(**settings)}
-        message = "`--against` has its own network and sequence; got {} besides."
+        message = "`--against` cannot be combined with {}; the file has its own network and sequence."
         refuse_besides(message, MODEL=model, write=write, force=force, **network)
         compared = gradient_checking.compare_gradients(against)
         if json:
@@ -113,11 +115,13 @@ def check(
             write_text("\n".join(compared_lines(compared)) + "\n")
         return 0 if compared["passed"] else 1
     if write is None:
-        refuse_besides("`--force` is for `--write`, which is not given.", "leave it out.", force=force)
+        refuse_besides("{} needs `--write`.", "add `--write FILE`, or remove `--force`.", force=force)
     if "-" in (texts or ()):
         await_input("the text")
     if write is not None:
-        refuse_besides("`--write` checks nothing; got {} besides.", MODEL=model, every=every, complete=complete)
+        refuse_besides(
+            "`--write` cannot be combined with {}; it only writes a file.", MODEL=model, every=every, complete=complete
+        )
         written = gradient_checking.write_gradient_problem(
             write, texts or (), encoding=encoding, force=force, **given(**settings)
         )
@@ -126,8 +130,8 @@ def check(
         else:
             write_text(f"{escape_for_stdout(str(written))}\n")
         return 0
-    with progress("elements") as show:
-        found = gradient_checking.check(
+    with progress("elements checked") as show:
+        result = gradient_checking.check(
             model,
             sources=texts or (),
             encoding=encoding,
@@ -138,50 +142,50 @@ def check(
             **settings,
         )
     if json:
-        write_json(found)
+        write_json(result)
     else:
-        write_text("\n".join(lines(found)) + "\n")
-    return 0 if found["passed"] else 1
+        write_text("\n".join(lines(result)) + "\n")
+    return 0 if result["passed"] else 1
 
 
-def lines(found: dict[str, Any]) -> Iterator[str]:
-    """The table of the report, with a verdict in words for each parameter and for all."""
+def lines(result: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of differences, with a verdict for each parameter and for all."""
     from recurra.cli.terminal import columns
     from recurra.formatting import describe_share, duration
 
-    sampled = found.get("checked", 0) < found.get("elements", 0)
-    for cell, figures in found["cells"].items():
+    is_sampled = result.get("checked", 0) < result.get("elements", 0)
+    for cell, figures in result["cells"].items():
         rows = [_row(letter, figure) for letter, figure in figures.items()]
-        yield f"gradients of {cell}, {_extent(found)}, beside numerical ones:"
+        yield f"gradients of {cell}, {_extent(result)}, compared with numerical gradients:"
         table = [CHECK_COLUMNS, *rows]
-        if not sampled:  # all of each: it needs no column
+        if not is_sampled:  # every element was checked
             table = [row[:-1] for row in table]
         yield from columns(table, indent="  ")
-    yield f"{_conclusion(found['passed'], 'every gradient is right')}; checked in {duration(found['seconds'])}"
-    if sampled:
-        share = describe_share(found["checked"], found["elements"])
-        yield f"a random sample was checked: {share}; `--complete` checks all of them"
+    yield f"{_conclusion(result['passed'], 'every gradient is right')}; checked in {duration(result['seconds'])}"
+    if is_sampled:
+        share = describe_share(result["checked"], result["elements"])
+        yield f"checked a random sample: {share}; `--complete` checks all elements"
 
 
-def compared_lines(found: dict[str, Any]) -> Iterator[str]:
+def compared_lines(result: dict[str, Any]) -> Iterator[str]:
     """Yield the table of a comparison, with a sentence for each wrong gradient whose mistake is recognized."""
     from recurra.cli.terminal import columns, escape_for_stdout
 
-    sizes = f"m = {found['hidden_size']:,}, K = {found['symbols']:,}, T = {found['sequence_length']:,}"
-    yield f"gradients in {escape_for_stdout(found['file'])} beside ours: {sizes}"
+    sizes = f"m = {result['hidden_size']:,}, K = {result['symbols']:,}, T = {result['sequence_length']:,}"
+    yield f"gradients in {escape_for_stdout(result['file'])} beside ours: {sizes}"
     rows = [
         [letter, _small(one["max_abs"]), _small(one["max_rel"]), _small(one["limit"]), _verdict(one["passed"])]
-        for letter, one in found["gradients"].items()
+        for letter, one in result["gradients"].items()
     ]
     yield from columns([AGAINST_HEADER, *rows], indent="  ")
-    for letter, one in found["gradients"].items():
+    for letter, one in result["gradients"].items():
         if not one["passed"]:
             yield f"{letter}: {one['likely_mistake'] or 'the mistake is not one of those that are recognized.'}"
-    if found["their_loss"] is not None:
-        yield f"loss: {found['their_loss']:.6f} in the file, {found['loss']:.6f} nats by our code"
-    if found["absent"]:
-        yield f"not in the file: the gradients of {', '.join(found['absent'])}"
-    yield _conclusion(found["passed"], "every gradient in the file is right")
+    if result["their_loss"] is not None:
+        yield f"loss: {result['their_loss']:.6f} in the file, {result['loss']:.6f} nats by our code"
+    if result["absent"]:
+        yield f"not in the file: the gradients of {', '.join(result['absent'])}"
+    yield _conclusion(result["passed"], "every gradient in the file is right")
 
 
 def _conclusion(passed: bool, good: str) -> str:
@@ -195,9 +199,9 @@ def _verdict(passed: bool) -> str:
     return "right" if passed else "WRONG"
 
 
-def _extent(found: dict[str, Any]) -> str:
-    if "parameters" in found:
-        return f"{found['parameters']:,} parameters"
+def _extent(result: dict[str, Any]) -> str:
+    if "parameters" in result:
+        return f"{result['parameters']:,} parameters"
     return "1 to 3 layers, with and without dropout, 1 and 3 streams"
 
 

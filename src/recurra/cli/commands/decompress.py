@@ -1,16 +1,16 @@
-"""`recurra decompress`: what `recurra compress` made small, whole again."""
+"""`recurra decompress`: restore a file that `recurra compress` wrote."""
 
 from typing import Annotated
 
 from cyclopts import App
 
 from recurra.cli import compress_files
-from recurra.cli.options import OUTPUT, flag
+from recurra.cli.options import OUTPUT, examples, flag
 
-EXAMPLES = """\
-Examples:
-  recurra decompress runs/kjv book.txt.rcra     writes book.txt
-  recurra decompress --adaptive notes.tar.rcra -o - | tar x"""
+EXAMPLES = examples(
+    "recurra decompress runs/kjv book.txt.rcra     write book.txt",
+    "recurra decompress --adaptive notes.tar.rcra -o - | tar x",
+)
 
 app = App(name="decompress", usage="Usage: recurra decompress [MODEL] FILE [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -19,18 +19,21 @@ app = App(name="decompress", usage="Usage: recurra decompress [MODEL] FILE [OPTI
 def decompress(
     *texts: Annotated[
         str,
-        compress_files.files("The model that it was compressed with, and the compressed file; - reads standard input."),
+        compress_files.files("The model that compressed the file, then the compressed file; - is standard input."),
     ],
-    output: Annotated[str | None, compress_files.written("FILE without .rcra")] = None,
-    adaptive: Annotated[bool, flag("It was compressed without a model.", compress_files.HOW_GROUP)] = False,
-    salvage: Annotated[bool, flag("Leave out damaged parts, name them, and write the others.", OUTPUT)] = False,
+    output: Annotated[str | None, compress_files.output_file("FILE without .rcra")] = None,
+    adaptive: Annotated[
+        bool, flag("Use no model: the file was compressed with --adaptive.", compress_files.METHOD_GROUP)
+    ] = False,
+    salvage: Annotated[bool, flag("Skip damaged parts with a warning, and write the others.", OUTPUT)] = False,
     force: Annotated[bool, compress_files.FORCE] = False,
-    quiet: Annotated[bool, flag("Say nothing but what is damaged.", OUTPUT)] = False,
+    quiet: Annotated[bool, flag("Print errors and damaged parts only.", OUTPUT)] = False,
 ) -> int:
     """Decompress a file.
 
-    Nothing is written that is not proved to be as it was: a file appears when
-    all of it is right, and to standard output goes block after block.
+    Every block is verified by its checksum before it is written. A file
+    appears only when all blocks are right; standard output gets each block
+    as soon as it is verified.
     """
     from recurra.api import file_compression
     from recurra.cli.terminal import print_stderr

@@ -1,4 +1,4 @@
-"""`recurra doctor`: what this machine has, and what is wrong with it."""
+"""`recurra doctor`: examine this machine for problems that slow or stop a training."""
 
 import os
 import platform
@@ -11,17 +11,17 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import App
 
-from recurra.cli.options import OUTPUT, flag
+from recurra.cli.options import OUTPUT, examples, flag
 from recurra.errors import RecurraError
 from recurra.formatting import plural
 from recurra.system import optional_dependencies
 from recurra.system.executable import runnable
 from recurra.system.system_info import usable_cpus
 
-EXAMPLES = """\
-Examples:
-  recurra doctor
-  recurra doctor --json"""
+EXAMPLES = examples(
+    "recurra doctor",
+    "recurra doctor --json",
+)
 LISTED_PACKAGES = (
     "numpy", "numba", "llvmlite", "safetensors", "matplotlib", "cyclopts", "rich", "platformdirs", "threadpoolctl",
     "tomli-w",
@@ -30,13 +30,13 @@ VECTORS = ("sse2", "sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
 OK, WARN, BAD = "ok", "warn", "bad"
 VERDICT_SIGNS = {OK: "✓", WARN: "!", BAD: "✗"}
 VERDICT_STYLES = {OK: "green", WARN: "yellow", BAD: "red"}
-SCARCE, FULL = 2**30, 2**27  # bytes of free disk: the least that is comfortable, and that is enough
+LOW_DISK_BYTES, MIN_DISK_BYTES = 2**30, 2**27  # free disk space below which doctor warns, or reports an error
 
 app = App(name="doctor", usage="Usage: recurra doctor [--json]", help_epilogue=EXAMPLES)
 
 
 class Finding(NamedTuple):
-    """One line: what was looked at, what was found, the verdict, and what to do."""
+    """The result of one examination: its name, the value, the verdict and a hint."""
 
     name: str
     value: str
@@ -47,44 +47,44 @@ class Finding(NamedTuple):
 @app.default
 def doctor(
     *,
-    json: Annotated[bool, flag("One JSON object on stdout, in place of the list.", OUTPUT)] = False,
+    json: Annotated[bool, flag("Write one JSON object to stdout instead of the list.", OUTPUT)] = False,
 ) -> int:
-    """Look for what would slow or stop a training here.
+    """Examine this machine for problems that slow or stop a training.
 
-    Versions, processor, libraries, the caches of compiled kernels and of long
-    texts, the default book, extras and disk space: ok, warn or bad. The exit
-    code is 1 where one is bad.
+    The list has versions, processor, libraries, the caches of compiled
+    kernels and of long texts, the default book, extras and disk space. Each
+    is ok, warn or bad. The exit code is 1 if one is bad.
     """
     from recurra.cli.terminal import write_json, write_text
 
-    found = list(examine())
-    passed = all(finding.verdict != BAD for finding in found)
+    findings = list(examine())
+    passed = all(finding.verdict != BAD for finding in findings)
     if json:
-        write_json({"passed": passed, "findings": [finding._asdict() for finding in found]})
+        write_json({"passed": passed, "findings": [finding._asdict() for finding in findings]})
     else:
-        write_text("\n".join(lines(found)) + "\n")
+        write_text("\n".join(lines(findings)) + "\n")
     return 0 if passed else 1
 
 
 def examine() -> Iterator[Finding]:
-    """Everything that is looked at; what fails in looking is itself a finding."""
+    """Yield all findings; an examination that raises an error is a finding too."""
     yield from _versions()
-    for name, look in LOOKS:
+    for name, examination in EXAMINATIONS:
         try:
-            yield look()
+            yield examination()
         except RecurraError as error:
             yield Finding(name, error.message, BAD, error.hint or "")
         except Exception as error:
             yield Finding(name, f"{type(error).__name__}: {error}", BAD)
 
 
-def lines(found: list[Finding]) -> Iterator[str]:
-    """The findings for a person: sign, verdict, name, value, and hints below."""
+def lines(findings: list[Finding]) -> Iterator[str]:
+    """Yield the list: a sign, the verdict, the name and the value of each finding, with its hint below."""
     from recurra.cli.terminal import escape_for_stdout, paint, wrap
 
     signs = VERDICT_SIGNS if _can_show("".join(VERDICT_SIGNS.values())) else {OK: "+", WARN: "!", BAD: "x"}
-    width = max(len(finding.name) for finding in found)
-    for finding in found:
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
         sign = f"{signs[finding.verdict]} {finding.verdict:4}"
         line = wrap(escape_for_stdout(finding.value), sys.stdout, label=f"{sign}  {finding.name.ljust(width)}  ")
         yield paint(sign, VERDICT_STYLES[finding.verdict], sys.stdout) + line.removeprefix(sign)
@@ -125,7 +125,9 @@ def _processor() -> Finding:
     cores = plural(usable_cpus(), "usable core")
     value = f"{platform.machine()} {name}, {cores}, vectors: {', '.join(vectors) or 'none'}"
     if not vectors:
-        return Finding("processor", value, WARN, "training is several times slower without vector instructions.")
+        return Finding(
+            "processor", value, WARN, "training is several times slower on a processor without vector instructions."
+        )
     return Finding("processor", value)
 
 
@@ -134,22 +136,32 @@ def _numba() -> Finding:
 
     config: Any = numba.config
     if config.DISABLE_JIT:
-        return Finding("compiler", "switched off", WARN, "unset NUMBA_DISABLE_JIT: training is a hundred times slower.")
+        return Finding(
+            "compiler",
+            "switched off",
+            WARN,
+            "unset NUMBA_DISABLE_JIT; without the compiler, training is a hundred times slower.",
+        )
     return Finding("compiler", "on")
 
 
 def _blas() -> Finding:
-    import numpy as np  # noqa: F401 - loads the BLAS that is looked for
+    import numpy as np  # noqa: F401 - loads the BLAS
     from threadpoolctl import threadpool_info
 
-    found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    if not found:
-        return Finding("BLAS", "none found", WARN, "NumPy's own routines are used; they are slow.")
-    pool = found[0]
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    if not pools:
+        return Finding(
+            "BLAS",
+            "none found",
+            WARN,
+            "NumPy uses its own slow routines; install a NumPy with OpenBLAS: pip install numpy",
+        )
+    pool = pools[0]
     parts = [pool["internal_api"], pool.get("version"), pool.get("architecture")]
     value = f"{' '.join(part for part in parts if part)}, {pool['num_threads']} threads"
     if forced := os.environ.get("OPENBLAS_CORETYPE"):
-        hint = "unset OPENBLAS_CORETYPE unless it is meant: a kernel of another processor can be slow or wrong."
+        hint = "unset OPENBLAS_CORETYPE: a kernel for another processor can be slow or wrong."
         return Finding("BLAS", f"{value}; OPENBLAS_CORETYPE={forced}", WARN, hint)
     return Finding("BLAS", value)
 
@@ -162,7 +174,9 @@ def _torch() -> Finding:
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:
-        return Finding("PyTorch", "not installed; `--engine torch` and several processes need it", OK, TORCH_HINT)
+        return Finding(
+            "PyTorch", "not installed; needed for `--engine torch` and for several processes", OK, TORCH_HINT
+        )
     cuda = require_torch().cuda
     names = [cuda.get_device_name(number) for number in range(cuda.device_count())] if cuda.is_available() else []
     return Finding("PyTorch", f"{version}, engine torch computes on {', '.join(names) or 'the CPU'}")
@@ -174,16 +188,16 @@ def _cache() -> Finding:
 
     cache = kernel_cache()
     try:
-        found = cache.examine()
+        contents = cache.examine()
     except OSError as error:
-        hint = f"name a folder of yours in NUMBA_CACHE_DIR, or remove this one: {cache.removal}"
+        hint = f"set NUMBA_CACHE_DIR to a folder that you can write, or remove this one: {cache.removal}"
         return Finding("kernel cache", f"{cache.folder} cannot be used: {error.strerror or error}", WARN, hint)
-    if not found.files:
-        return Finding("kernel cache", f"{cache.folder}, empty: the first run compiles")
-    value = f"{cache.folder}, {plural(found.files, 'file')}, {found.size / 2**20:,.1f} MiB"
-    if found.damaged:
-        hint = f"a damaged file is compiled again when it is needed; to remove all: {cache.removal}"
-        return Finding("kernel cache", f"{value}, {found.damaged} damaged", WARN, hint)
+    if not contents.files:
+        return Finding("kernel cache", f"{cache.folder}, empty; the first training compiles the kernels")
+    value = f"{cache.folder}, {plural(contents.files, 'file')}, {contents.size / 2**20:,.1f} MiB"
+    if contents.damaged:
+        hint = f"recurra compiles damaged files again when it needs them; to remove all files: {cache.removal}"
+        return Finding("kernel cache", f"{value}, {contents.damaged} damaged", WARN, hint)
     return Finding("kernel cache", value)
 
 
@@ -196,10 +210,10 @@ def _texts() -> Finding:
         with tempfile.TemporaryFile(dir=folder):
             sizes = [path.stat().st_size for path in folder.glob(f"*{IDS_SUFFIX}")]
     except OSError as error:
-        hint = "name another folder for caches in XDG_CACHE_HOME; long texts need it."
+        hint = "set XDG_CACHE_HOME to a folder that you can write; long texts need the cache."
         return Finding("text cache", f"{folder} cannot be used: {error.strerror or error}", WARN, hint)
-    kept = "empty" if not sizes else f"{sum(sizes) / 2**30:,.1f} GiB, of the long texts used last"
-    return Finding("text cache", f"{folder}, {kept}")
+    content = f"{sum(sizes) / 2**30:,.1f} GiB of recently used long texts" if sizes else "empty"
+    return Finding("text cache", f"{folder}, {content}")
 
 
 def _book() -> Finding:
@@ -224,14 +238,16 @@ def _disk() -> Finding:
     free = shutil.disk_usage(here).free
     value = f"{free / 2**30:,.1f} GiB free in {here}"
     if not os.access(here, os.W_OK):
-        return Finding("disk", f"{here} cannot be written", WARN, "give `--run` another folder.")
-    if free < SCARCE:
-        hint = "checkpoints need room: give `--run` a folder on another disk."
-        return Finding("disk", value, BAD if free < FULL else WARN, hint)
+        return Finding(
+            "disk", f"{here} is not writable", WARN, "change to another folder, or give `--run` a path elsewhere."
+        )
+    if free < LOW_DISK_BYTES:
+        hint = "checkpoints need space; give `--run` a path on another disk."
+        return Finding("disk", value, BAD if free < MIN_DISK_BYTES else WARN, hint)
     return Finding("disk", value)
 
 
-LOOKS: tuple[tuple[str, Callable[[], Finding]], ...] = (
+EXAMINATIONS: tuple[tuple[str, Callable[[], Finding]], ...] = (
     ("processor", _processor),
     ("compiler", _numba),
     ("BLAS", _blas),

@@ -1,18 +1,18 @@
-"""`recurra export`: a model for other programs."""
+"""`recurra export`: write a model for other programs."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import MODEL, OUTPUT, flag, output, text
+from recurra.cli.options import MODEL, OUTPUT, examples, flag, output, text
 
-EXAMPLES = """\
-Examples:
-  recurra export runs/kjv                       the folder kjv-model, with a card
-  recurra export runs/kjv --format torch        kjv.safetensors, a state_dict
-  recurra export runs/kjv --format onnx -o kjv.onnx
-  recurra export runs/kjv --format matlab       kjv.mat and sample_kjv.m"""
+EXAMPLES = examples(
+    "recurra export runs/kjv                   write the folder kjv-model",
+    "recurra export runs/kjv --format torch    write kjv.safetensors",
+    "recurra export runs/kjv --format onnx -o kjv.onnx",
+    "recurra export runs/kjv --format matlab   write kjv.mat and sample_kjv.m",
+)
 
 app = App(name="export", usage="Usage: recurra export MODEL [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -23,19 +23,23 @@ def export(
     /,
     *,
     format: Annotated[
-        str, Parameter(converter=text, help="folder, torch, onnx or matlab.", show_default="folder", group=OUTPUT)
+        str, Parameter(converter=text, help="Format: folder, torch, onnx, matlab.", show_default="folder", group=OUTPUT)
     ] = "folder",
-    output: Annotated[Path | None, output("The file or folder to write.", "here, named after MODEL")] = None,
-    force: Annotated[bool, flag("Replace files that are there.", OUTPUT)] = False,
-    quiet: Annotated[bool, flag("Say nothing but the paths.", OUTPUT)] = False,
+    output: Annotated[
+        Path | None, output("File or folder to write.", "named after MODEL, in the working directory")
+    ] = None,
+    force: Annotated[bool, flag("Replace existing files.", OUTPUT)] = False,
+    quiet: Annotated[bool, flag("Print the paths only.", OUTPUT)] = False,
 ) -> int:
     """Write a model for PyTorch, ONNX or MATLAB.
 
-    folder: weights, config, vocabulary and a model card in the convention of
-    Hugging Face. torch: the state_dict of nn.RNN, LSTM or GRU as safetensors.
-    onnx: ids and state in, log-probabilities and state out. matlab: the struct
-    RNN, and a function that samples from it. The paths of what was written go
-    to stdout, one a line.
+    The formats:
+    folder: weights, config, vocabulary and model card, as on Hugging Face.
+    torch: the state_dict of an nn.RNN, LSTM or GRU as safetensors.
+    onnx: from ids and state to log-probabilities and the next state.
+    matlab: the struct RNN and a function that samples from it.
+
+    The paths of the written files go to stdout, one per line.
     """
     from recurra.api import model_exchange
     from recurra.cli.terminal import escape_for_stdout, print_stderr, write_text
@@ -44,5 +48,5 @@ def export(
     origin, _, written = model_exchange.export_files(model, output, format=format, force=force)
     if not quiet:
         print_stderr(*(f"{name:13}  {sanitize(value)}" for name, value in origin.facts.items()))
-    write_text("".join(f"{escape_for_stdout(str(one))}\n" for one in written))
+    write_text("".join(f"{escape_for_stdout(str(path))}\n" for path in written))
     return 0

@@ -1,68 +1,82 @@
-"""`recurra import`: a model of another program."""
+"""`recurra import`: convert a model of another program."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import OUTPUT, flag, output, path, text
+from recurra.cli.options import OUTPUT, examples, flag, output, path, text
 
-EXAMPLES = """\
-Examples:
-  recurra import kjv-model -o kjv.safetensors       an exported folder
-  recurra import lstm.safetensors --text book.txt   a state_dict of PyTorch
-  recurra import gru.safetensors --vocabulary ids.json
-  recurra import RNN.mat                            the struct RNN of DD2424 assignment 4
-  recurra import RNN.npz --text book.txt            the same, of NumPy
-  recurra import lstm.pt --converter > convert.py   a script that converts it"""
-CHARACTERS = Group("Which characters", sort_key=1)
-MODULES = Group("Which modules", sort_key=2)
+EXAMPLES = examples(
+    "recurra import kjv-model -o kjv.safetensors       read an exported folder",
+    "recurra import lstm.safetensors --text book.txt   read a PyTorch state_dict",
+    "recurra import gru.safetensors --vocabulary ids.json",
+    "recurra import RNN.mat                            read a struct of MATLAB",
+    "recurra import RNN.npz --text book.txt            read arrays of NumPy",
+    "recurra import lstm.pt --converter > convert.py   write a conversion script",
+)
+VOCABULARY_GROUP = Group("Vocabulary", sort_key=1)
+MODULE_GROUP = Group("Modules of the network", sort_key=2)
 
 app = App(name="import", usage="Usage: recurra import FILE [OPTIONS]", help_epilogue=EXAMPLES)
 
 
 def option(help: str, group: Group, default: str | None = None, names: list[str] | None = None) -> Parameter:
-    """An option with a word."""
-    shown = False if default is None else default
-    return Parameter(name=names, converter=text, help=help, show_default=shown, group=group)
+    """Return the parameter of an option with one word; the help shows `default`."""
+    return Parameter(name=names, converter=text, help=help, show_default=default or False, group=group)
 
 
 @app.default
 def import_model(
-    file: Annotated[Path, Parameter(name="FILE", converter=path, help="A folder, a .safetensors, .npz or .mat file.")],
+    file: Annotated[
+        Path, Parameter(name="FILE", converter=path, help="A folder, or a .safetensors, .npz or .mat file.")
+    ],
     /,
     *,
     vocabulary: Annotated[
         str | None,
-        option("A JSON file: a string or list of characters by id, or an object. Or: bytes.", CHARACTERS),
+        option(
+            "JSON file with the characters in the order of their ids, as a string, list or object; or `bytes`.",
+            VOCABULARY_GROUP,
+        ),
     ] = None,
     text: Annotated[
         list[str] | None,
-        Parameter(help="A text with just the network's characters: their order.", show_default=False, group=CHARACTERS),
+        Parameter(
+            help="Text with exactly the network's characters; their sorted order gives the ids (may be repeated).",
+            show_default=False,
+            group=VOCABULARY_GROUP,
+        ),
     ] = None,
     encoding: Annotated[
-        str, option("Of that text: any codec that Python knows, or `bytes`.", CHARACTERS, "utf-8")
+        str, option("Encoding of the text: any codec of Python, or `bytes`.", VOCABULARY_GROUP, "utf-8")
     ] = "utf-8",
     activation: Annotated[
-        str | None, option("Of an nn.RNN: tanh or relu; a file does not say it.", MODULES, "tanh")
+        str | None, option("Activation of an nn.RNN, which files do not contain: tanh, relu.", MODULE_GROUP, "tanh")
     ] = None,
-    recurrent: Annotated[str | None, option("The name of the nn.RNN, LSTM or GRU.", MODULES)] = None,
-    projection: Annotated[str | None, option("The name of the nn.Linear.", MODULES)] = None,
-    embedding: Annotated[str | None, option("The name of an nn.Embedding before it.", MODULES)] = None,
-    output: Annotated[Path | None, output("The model file to write.", "FILE-imported.safetensors, here")] = None,
-    force: Annotated[bool, flag("Replace a file that is there.", OUTPUT)] = False,
-    converter: Annotated[bool, flag("Print a script that converts a FILE that is not read.", OUTPUT)] = False,
-    quiet: Annotated[bool, flag("Say nothing but the path.", OUTPUT)] = False,
+    recurrent: Annotated[str | None, option("Name of the nn.RNN, LSTM or GRU.", MODULE_GROUP)] = None,
+    projection: Annotated[str | None, option("Name of the nn.Linear.", MODULE_GROUP)] = None,
+    embedding: Annotated[
+        str | None, option("Name of an nn.Embedding before the recurrent module.", MODULE_GROUP)
+    ] = None,
+    output: Annotated[Path | None, output("Model file to write.", "FILE-imported.safetensors")] = None,
+    force: Annotated[bool, flag("Replace an existing file.", OUTPUT)] = False,
+    converter: Annotated[
+        bool, flag("Print a script that converts FILE into a format that recurra reads.", OUTPUT)
+    ] = False,
+    quiet: Annotated[bool, flag("Print the path only.", OUTPUT)] = False,
 ) -> int:
-    """Make a model of what another program has written.
+    """Convert a model that another program wrote.
 
-    An nn.RNN, LSTM or GRU with an nn.Linear, perhaps after an nn.Embedding,
-    whose state_dict was saved as safetensors or as .npz; U, W, V, b and c (or
-    Wxh, Whh, Why, bh and by) of MATLAB or NumPy; and what `recurra export`
-    writes, but for ONNX. The result can be used wherever a MODEL is wanted.
-    No code in a file is run: a pickle (.pt, .pth, .pkl) and a model of Keras
-    are refused, and --converter prints the script that converts them where
-    PyTorch or Keras is installed.
+    The command reads the state_dict of an nn.RNN, LSTM or GRU with an
+    nn.Linear and perhaps an nn.Embedding, saved as safetensors or .npz;
+    the arrays U, W, V, b and c (or Wxh, Whh, Why, bh and by) of MATLAB or
+    NumPy; and the output of `recurra export`, except ONNX.
+    Every command that takes a MODEL reads the result.
+
+    The command runs no code from a file. It therefore refuses pickles (.pt,
+    .pth, .pkl) and Keras models; --converter prints a script that converts
+    them on a machine that has PyTorch or Keras.
     """
     from recurra.api import model_exchange
     from recurra.cli.terminal import escape_for_stdout, notices, print_stderr, write_text

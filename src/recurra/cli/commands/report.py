@@ -1,47 +1,47 @@
-"""`recurra report`: what runs have shown, as one HTML page and as figures."""
+"""`recurra report`: write the results of runs as one HTML page and as figures."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import flag, output, path, text
+from recurra.cli.options import examples, flag, output, path, text
 from recurra.report.drawing import FIGURE_FORMATS
 from recurra.report.tables import TABLE_FORMATS
 
-EXAMPLES = """\
-Examples:
-  recurra report runs/kjv               writes runs/kjv/report.html
-  recurra report runs/large --with-model
-                                        the page holds the model, and writes
-  recurra report runs/* -o all.html     several runs side by side
-  recurra report runs/kjv --figures figures --format svg
-  recurra report runs/kjv --tables tables --table-format markdown"""
+EXAMPLES = examples(
+    "recurra report runs/kjv               write runs/kjv/report.html",
+    "recurra report runs/large --with-model",
+    "recurra report runs/* -o all.html     compare several runs",
+    "recurra report runs/kjv --figures figures --format svg",
+    "recurra report runs/kjv --tables tables --table-format markdown",
+)
 
 app = App(name="report", usage="Usage: recurra report RUN [RUN ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
 
 @app.default
 def report(
-    run: Annotated[Path, Parameter(name="RUN", converter=path, help="The folders of the runs.")],
+    run: Annotated[Path, Parameter(name="RUN", converter=path, help="Run directories.")],
     /,
     *runs: Annotated[Path, Parameter(show=False)],
     output: Annotated[
-        Path | None, output("The page to write.", "RUN/report.html; of several runs: report.html", group=None)
+        Path | None, output("HTML file to write.", "RUN/report.html; for several runs: report.html", group=None)
     ] = None,
     with_model: Annotated[
         bool,
-        flag("Put the model into the page, so that it writes, however large; one of 200 kB lies in it anyway."),
+        flag("Include the model, so that the page can write text. Models up to 200 kB are always included."),
     ] = False,
     figures: Annotated[
-        Path | None, Parameter(name="--figures", converter=path, help="A folder to write the figures to, too.")
+        Path | None,
+        Parameter(name="--figures", converter=path, help="Folder for the figures; none are written without it."),
     ] = None,
     format: Annotated[
         str | None,
         Parameter(
             name="--format",
             converter=text,
-            help=f"Of the figures: {', '.join(FIGURE_FORMATS)}.",
+            help=f"Format of the figures: {', '.join(FIGURE_FORMATS)}.",
             show_default=FIGURE_FORMATS[0],
         ),
     ] = None,
@@ -65,8 +65,8 @@ def report(
 ) -> int:
     """Write the report of one run, or of several side by side.
 
-    It is one file, which opens without a network. The paths of what was
-    written go to stdout, one a line.
+    The report is one HTML file. It opens in a browser without an internet
+    connection. The paths of the written files go to stdout, one per line.
     """
     from recurra.api import run_reports
     from recurra.cli.terminal import escape_for_stdout, write_text

@@ -1,4 +1,4 @@
-"""`recurra sample`: a trained network writes."""
+"""`recurra sample`: write text with a trained network."""
 
 import dataclasses
 from pathlib import Path
@@ -6,31 +6,31 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import MODEL, OUTPUT, add_options, flag, given, path, real, text, whole
+from recurra.cli.options import MODEL, OUTPUT, add_options, examples, flag, given, path, real, text, whole
 from recurra.config.arguments import refuse_besides
 from recurra.errors import RecurraError, UsageError
 from recurra.inference.sampling_options import CHARACTERS, TEXTS, SamplingOptions
 
-EXAMPLES = """\
-Examples:
-  recurra sample runs/kjv
-  recurra sample runs/kjv --prompt "In the beginning " --temperature 0.7
-  recurra sample runs/kjv --top-p 0.9 --stop . --best-of 20
-  recurra sample runs/kjv --escapes --stop "\\n"
-  recurra sample runs/kjv --max-new-tokens 100000 > mine.txt
-  recurra sample runs/kjv --novelty --max-new-tokens 2000
-  recurra sample runs/kjv --interactive
-  echo -n "And God said" | recurra sample runs/kjv --prompt - --json"""
+EXAMPLES = examples(
+    "recurra sample runs/kjv",
+    'recurra sample runs/kjv --prompt "In the beginning " --temperature 0.7',
+    "recurra sample runs/kjv --top-p 0.9 --stop . --best-of 20",
+    'recurra sample runs/kjv --escapes --stop "\\n"',
+    "recurra sample runs/kjv --max-new-tokens 100000 > mine.txt",
+    "recurra sample runs/kjv --novelty --max-new-tokens 2000",
+    "recurra sample runs/kjv --interactive",
+    'echo -n "And God saw" | recurra sample runs/kjv --prompt - --json',
+)
 GROUPS = {name: Group(name, sort_key=place) for place, name in enumerate((CHARACTERS, TEXTS), start=1)}
-ESCAPED = ("stop", "allow", "ban")  # the options in which `--escapes` reads escapes
+ESCAPED = ("stop", "allow", "ban")  # the options in which `--escapes` decodes escape sequences
 HYPHEN: dict[str, Any] = {"allow_leading_hyphen": True, "show_default": False}
 
 app = App(name="sample", usage="Usage: recurra sample MODEL [OPTIONS]", help_epilogue=EXAMPLES)
 
 
 def sampling_options() -> dict[str, Any]:
-    """Return the annotation of the option for each field of `SamplingOptions`: not given, it has the default."""
-    found = {}
+    """Return the annotation of the option for each field of `SamplingOptions`."""
+    annotations = {}
     for field in dataclasses.fields(SamplingOptions):
         default, group = field.default, GROUPS[field.metadata["group"]]
         options: dict[str, Any] = {"help": field.metadata["help"], "group": group}
@@ -40,8 +40,8 @@ def sampling_options() -> dict[str, Any]:
         else:
             kind = list[str] if isinstance(default, tuple) else str
             options |= HYPHEN
-        found[field.name] = Annotated[kind | None, Parameter(**options)]
-    return found
+        annotations[field.name] = Annotated[kind | None, Parameter(**options)]
+    return annotations
 
 
 @app.default
@@ -49,51 +49,52 @@ def sample(
     model: Annotated[str, MODEL],
     /,
     *,
-    prompt: Annotated[
-        str | None, Parameter(help="What the text begins with; - reads standard input.", **HYPHEN)
-    ] = None,
+    prompt: Annotated[str | None, Parameter(help="Beginning of the text; - is standard input.", **HYPHEN)] = None,
     prompt_file: Annotated[
-        Path | None, Parameter(converter=path, help="A file that holds the prompt, all of it.", show_default=False)
+        Path | None, Parameter(converter=path, help="File whose whole content is the prompt.", show_default=False)
     ] = None,
     encoding: Annotated[
         str | None,
         Parameter(
             converter=text,
-            help="The encoding of the prompt's file, of standard input and of --training-text, or `bytes`.",
-            show_default="utf-8; of a model of bytes: bytes",
+            help="Encoding of --prompt-file, of standard input and of --training-text, or `bytes`.",
+            show_default="utf-8; bytes for a model of bytes",
         ),
     ] = None,
     escapes: Annotated[
         bool,
         Parameter(
             name=["--escapes", "-e"],
-            help=r"Read \n, \t, \r, \\ and \uXXXX in --prompt, --stop, --allow, --ban and typed lines.",
+            help=r"Decode \n, \t, \r, \\ and \uXXXX in --prompt, --stop, --allow, --ban and typed lines.",
             show_default=False,
             group=GROUPS[TEXTS],
         ),
     ] = False,
     interactive: Annotated[
-        bool, flag("Ask for one beginning after another. Ctrl-C stops a text, Ctrl-D leaves.", GROUPS[TEXTS])
+        bool, flag("Read prompts from the terminal. Ctrl-C stops a text, Ctrl-D ends the session.", GROUPS[TEXTS])
     ] = False,
-    novelty: Annotated[bool, flag("Say what is copied from the training text, and where it stands.", OUTPUT)] = False,
+    novelty: Annotated[
+        bool, flag("List the passages copied from the training text, with their places.", OUTPUT)
+    ] = False,
     training_text: Annotated[
         str | None,
         Parameter(
             converter=text,
-            help="The book, file or folder for --novelty, if not the run's own.",
+            help="With --novelty: the training text, if the run does not name it (book, file or folder).",
             group=OUTPUT,
             show_default=False,
         ),
     ] = None,
-    logprobs: Annotated[bool, flag("With --json: ln p of every character, by the model itself.", OUTPUT)] = False,
-    json: Annotated[bool, flag("One JSON object on stdout, in place of the text.", OUTPUT)] = False,
+    logprobs: Annotated[bool, flag("With --json: log-probability of each character at temperature 1.", OUTPUT)] = False,
+    json: Annotated[bool, flag("Write one JSON object to stdout instead of the text.", OUTPUT)] = False,
     **settings: Any,
 ) -> int:
     """Write text with a trained network.
 
-    On a terminal the prompt comes first, and control characters are shown
-    escaped. Into a file or a pipe goes the new text alone, as it is, in UTF-8
-    (of a model of bytes: the bytes) and a newline; an empty line between two.
+    On a terminal, the command prints the prompt and then the new text, with
+    control characters escaped. A file or a pipe gets only the new text, in
+    UTF-8, and a newline; an empty line separates several texts. A model of
+    bytes writes its bytes unchanged.
     """
     from recurra.cli import sample_output
     from recurra.cli.terminal import await_input
@@ -119,7 +120,7 @@ def sample(
     if source is not None:
         beginning = sample_output.read_prompt(source, encoding)
     learned = _learned(model, training_text, encoding) if novelty else None
-    loaded.sample(max_new_tokens=1)  # compiles the kernels before anyone waits for them
+    loaded.sample(max_new_tokens=1)  # compile the kernels before the first text
     if interactive:
         sample_output.converse(loaded, config, escapes=escapes)
     elif json:
@@ -141,29 +142,29 @@ def _refuse(
     logprobs: bool,
     json: bool,
 ) -> None:
-    """UsageError for options that do not go together."""
+    """Raise UsageError for options that cannot be combined."""
     if prompt is not None and prompt_file is not None:
-        raise UsageError("the prompt is given twice, by `--prompt` and `--prompt-file`.", hint="leave out one.")
+        raise UsageError("`--prompt` and `--prompt-file` cannot be combined.", hint="remove one of them.")
     if interactive:
         others = {"prompt": prompt, "prompt_file": prompt_file, "json": json, "novelty": novelty}
-        refuse_besides("`--interactive` asks for beginnings itself; got {} besides.", None, **others)
+        refuse_besides("`--interactive` cannot be combined with {}.", None, **others)
     if training_text is not None and not novelty:
-        raise UsageError("`--training-text` is for `--novelty`, which is not asked for.")
+        raise UsageError("`--training-text` requires `--novelty`.", hint="add `--novelty`.")
     if logprobs and not json:
-        raise UsageError("`--logprobs` is a part of the JSON object.", hint="add `--json`.")
+        raise UsageError("`--logprobs` requires `--json`.", hint="add `--json`.")
 
 
 def _refuse_useless(encoding: str | None, *, is_read: bool) -> None:
-    """UsageError for an encoding where no file or standard input is read."""
+    """Raise UsageError if an encoding is given and no file or standard input is read."""
     if encoding is not None and not is_read:
         raise UsageError(
-            "`--encoding` is for `--prompt-file`, `--prompt -` and `--training-text`; none of them is given.",
-            hint="leave it out.",
+            "`--encoding` requires `--prompt-file`, `--prompt -` or `--training-text`.",
+            hint="remove `--encoding`.",
         )
 
 
 def _unescaped(name: str, value: str | list[str]) -> str | list[str]:
-    """Return the value of an option, each escape in it as its character."""
+    """Return the value of an option with its escape sequences decoded."""
     from recurra.text.escapes import unescape
 
     if isinstance(value, str):
@@ -172,7 +173,7 @@ def _unescaped(name: str, value: str | list[str]) -> str | list[str]:
 
 
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:
-    """The text that the model has learned from, as far as it can be told."""
+    """Return `training_text`, or the training text of the model; an error of the package if that is not readable."""
     from recurra.runs.provenance import read_training_text
     from recurra.text.model_files import require_texts
     from recurra.text.reading import read
@@ -181,7 +182,7 @@ def _learned(model: str, training_text: str | None, encoding: str) -> Any:
         try:
             return read_training_text(model)
         except RecurraError as error:
-            error.hint = "name the text with `--training-text`."
+            error.hint = "add `--training-text` with the training text."
             raise
-    require_texts([training_text], lambda _: "give the text that the model was trained on.", encoding)
+    require_texts([training_text], lambda _: "give the training text of the model.", encoding)
     return read(training_text, encoding)

@@ -1,21 +1,21 @@
-"""`recurra score`: how well models predict a text."""
+"""`recurra score`: measure how well models predict a text."""
 
 import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import MODEL, OUTPUT, flag, given, real, text
+from recurra.cli.options import MODEL, OUTPUT, examples, flag, given, real, text
 from recurra.config.arguments import refuse_besides
 from recurra.errors import UsageError
 
-EXAMPLES = """\
-Examples:
-  recurra score runs/kjv                the part that the run held out
-  recurra score runs/kjv psalms.txt --baselines
-  recurra score runs/kjv mybook.txt --dynamic --also runs/mybook
-  recurra score runs/kjv psalm23.txt --per-character
-  recurra score runs/kjv verses.txt --also runs/koran --documents lines"""
+EXAMPLES = examples(
+    "recurra score runs/kjv                score the held-out part",
+    "recurra score runs/kjv psalms.txt --baselines",
+    "recurra score runs/kjv mybook.txt --dynamic --also runs/mybook",
+    "recurra score runs/kjv psalm23.txt --per-character",
+    "recurra score runs/kjv verses.txt --also runs/koran --documents lines",
+)
 
 app = App(name="score", usage="Usage: recurra score MODEL [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -29,58 +29,61 @@ def score(
         Parameter(
             name="TEXT",
             allow_leading_hyphen=True,
-            help="A book's name, files, folders, or - for standard input; several are joined. "
-            "None: what the run held out.",
+            help="Book names, files, folders, or - for standard input, joined in this order. "
+            "Default: the held-out part of the training text.",
         ),
     ],
     also: Annotated[
-        list[str] | None, Parameter(help="Another model to score the text with (may be repeated).", show_default=False)
+        list[str] | None, Parameter(help="Another model to compare (may be repeated).", show_default=False)
     ] = None,
     encoding: Annotated[
         str | None,
         Parameter(
-            converter=text, help="The text's encoding, or `bytes`.", show_default="utf-8; of a model of bytes: bytes"
+            converter=text, help="Encoding of the text, or `bytes`.", show_default="utf-8; bytes for a model of bytes"
         ),
     ] = None,
-    dynamic: Annotated[bool, flag("Also let a copy of the model go on learning while it reads.")] = False,
+    dynamic: Annotated[
+        bool, flag("Dynamic evaluation: also score with a copy of the model that learns while it reads.")
+    ] = False,
     dynamic_method: Annotated[
         str | None,
         Parameter(
             converter=text,
-            help="How: sgd, or rms, which wants the text that the model has learned.",
-            show_default="rms where that text is there, else sgd",
+            help="Method of dynamic evaluation: sgd, or rms, which needs the training text.",
+            show_default="rms if the training text is readable, else sgd",
         ),
     ] = None,
     dynamic_rate: Annotated[
-        float | None, Parameter(converter=real, help="How fast: its learning rate.", show_default="by method")
+        float | None, Parameter(converter=real, help="Learning rate of dynamic evaluation.", show_default="by method")
     ] = None,
     per_character: Annotated[
-        bool, flag("Every character with its nats: shaded on a terminal, else a line of JSON each.", OUTPUT)
+        bool, flag("Print the nats of each character: as a shade on a terminal, else as a line of JSON.", OUTPUT)
     ] = False,
     documents: Annotated[
         str | None,
         Parameter(
             converter=text,
             group=OUTPUT,
-            help="lines: score each line by itself, and show the odd ones. none: score the text as one.",
-            show_default="as the model was trained",
+            help="lines: score each line separately and list the least likely. none: score the text as a whole.",
+            show_default="as in training",
         ),
     ] = None,
-    baselines: Annotated[bool, flag("Also what needs no network: n-grams and compressors.", OUTPUT)] = False,
-    json: Annotated[bool, flag("One JSON object on stdout, in place of the table.", OUTPUT)] = False,
+    baselines: Annotated[bool, flag("Also score with n-grams and compressors.", OUTPUT)] = False,
+    json: Annotated[bool, flag("Write one JSON object to stdout instead of the table.", OUTPUT)] = False,
 ) -> int:
-    """Score a text: how many bits a model needs for each of its characters.
+    """Score a text: the bits per character that a model needs.
 
-    Every character counts, the state is carried throughout, and the first one
-    costs ln K. Characters that the model does not know cost 24 bits and 8 for
-    each of their UTF-8 bytes, and are counted. Of a model that was trained on
-    lines each line is scored by itself, as with --documents lines.
+    The model reads the text once, from beginning to end, and keeps its hidden
+    state. The first character costs ln K nats for a vocabulary of K. A
+    character outside the vocabulary costs 24 bits, plus 8 bits for each of
+    its UTF-8 bytes. A model trained with --documents lines scores each line
+    separately.
     """
     rate = given(method=dynamic_method, rate=dynamic_rate)
     if rate and not dynamic:
-        raise UsageError(f"`--dynamic-{next(iter(rate))}` is for dynamic evaluation.", hint="add `--dynamic`.")
+        raise UsageError(f"`--dynamic-{next(iter(rate))}` requires dynamic evaluation.", hint="add `--dynamic`.")
     if per_character:
-        refuse_besides("`--per-character` does not go with {}.", also=also)
+        refuse_besides("`--per-character` cannot be combined with {}.", also=also)
     from recurra.api import text_scoring
     from recurra.cli import score_output
     from recurra.cli.terminal import await_input, is_terminal, print_stderr, write_json, write_text
@@ -91,7 +94,7 @@ def score(
     if "-" in texts:
         await_input("the text")
     with score_output.progress() as progress:
-        found = text_scoring.evaluate(
+        evaluation = text_scoring.evaluate(
             [model, *(also or [])],
             texts,
             encoding=encoding,
@@ -103,9 +106,9 @@ def score(
             progress=progress,
         )
     if per_character:
-        print_stderr(*score_output.lines(found))
+        print_stderr(*score_output.lines(evaluation))
     elif json:
-        write_json(found.to_table())
+        write_json(evaluation.to_table())
     else:
-        write_text("\n".join(score_output.lines(found)) + "\n")
+        write_text("\n".join(score_output.lines(evaluation)) + "\n")
     return 0

@@ -1,19 +1,19 @@
-"""`recurra serve`: models and runs over HTTP."""
+"""`recurra serve`: serve models and runs over HTTP."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import path, require_port, text, whole
+from recurra.cli.options import examples, path, require_port, text, whole
 
-EXAMPLES = """\
-Examples:
-  recurra serve                         every run in runs/, at port 8000
-  recurra serve runs/kjv --port 0       one, at any free port
-  curl http://127.0.0.1:8000/v1/models
-  recurra serve --host 0.0.0.0 --allow-host gpu.example --api-key-file key"""
-NETWORK_GROUP = Group("From where", sort_key=1)
+EXAMPLES = examples(
+    "recurra serve                         serve every run in runs/",
+    "recurra serve runs/kjv --port 0       serve one run, at any free port",
+    "curl http://127.0.0.1:8000/v1/models",
+    "recurra serve --host 0.0.0.0 --allow-host gpu.example --api-key-file key",
+)
+NETWORK_GROUP = Group("Network", sort_key=1)
 
 app = App(name="serve", usage="Usage: recurra serve [RUN or MODEL ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -24,7 +24,7 @@ def serve(
         str,
         Parameter(
             name="MODEL",
-            help="Run folders (their best checkpoints) or checkpoint files. None: every run in runs/.",
+            help="Run directories (their best checkpoints) or checkpoint files. Default: every run in runs/.",
         ),
     ],
     host: Annotated[
@@ -32,14 +32,16 @@ def serve(
         Parameter(
             converter=text,
             group=NETWORK_GROUP,
-            help="The address to listen at; any but this machine's own needs a key.",
+            help="Address to listen on. An address that other machines can reach needs an API key.",
         ),
     ] = "127.0.0.1",
-    port: Annotated[int, Parameter(converter=whole, group=NETWORK_GROUP, help="The port; 0: any that is free.")] = 8000,
+    port: Annotated[int, Parameter(converter=whole, group=NETWORK_GROUP, help="Port; 0: any free port.")] = 8000,
     allow_host: Annotated[
         list[str] | None,
         Parameter(
-            group=NETWORK_GROUP, show_default=False, help="A name that clients call this server by (may be repeated)."
+            group=NETWORK_GROUP,
+            show_default=False,
+            help="Host name under which clients reach this server (may be repeated).",
         ),
     ] = None,
     api_key_file: Annotated[
@@ -48,21 +50,22 @@ def serve(
             converter=path,
             group=NETWORK_GROUP,
             show_default="$RECURRA_API_KEY, if set",
-            help="A file with the key that clients must show.",
+            help="File with the API key that clients must send.",
         ),
     ] = None,
 ) -> int:
-    """Serve models: an API that OpenAI's clients talk to.
+    """Serve models over HTTP, to OpenAI clients and to browsers.
 
-    The address goes to stdout once the server listens. SIGTERM or Ctrl-C
-    stops it within five seconds, and what is under way may end before.
+    The server offers the completions API of OpenAI (no chat) and a web page.
+    It prints its address to stdout when it is ready. SIGTERM or Ctrl-C stops
+    it; running requests have five seconds to end.
     """
     require_port(port)
     from recurra.api import model_serving
     from recurra.cli.terminal import print_stderr, write_text
 
     def announce(address: str, names: list[str]) -> None:
-        print_stderr(f"serving   {', '.join(names)}", "Ctrl-C stops it.")
+        print_stderr(f"serving   {', '.join(names)}", "Press Ctrl-C to stop.")
         write_text(f"{address}\n")
 
     model_serving.serve(

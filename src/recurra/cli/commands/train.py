@@ -1,4 +1,4 @@
-"""`recurra train`: a network learns a text, and its report is written."""
+"""`recurra train`: train a network on a text and write the report."""
 
 import contextlib
 import signal
@@ -7,20 +7,31 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import OUTPUT, SETTING_GROUPS, WHAT, flag, path, require_port, text, whole, with_settings
+from recurra.cli.options import (
+    OUTPUT,
+    SETTING_GROUPS,
+    TEXT_GROUP,
+    examples,
+    flag,
+    path,
+    require_port,
+    text,
+    whole,
+    with_settings,
+)
 from recurra.config.declaration import RECORDS
 from recurra.errors import Interrupted, UsageError
 
-EXAMPLES = """\
-Examples:
-  recurra train mybook.txt              the best model that ten minutes can buy
-  recurra train mybook.txt --time-limit 1h
-  recurra train mybook.txt --preset classic --updates 300000 --hidden-size 200
-  recurra train more.txt --from runs/mybook
-  recurra train --resume --run runs/mybook          go on where it stopped
-  recurra train --resume --run runs/mybook --updates 400000
-  recurra train mybook.txt --live       with a page to watch it learn
-  cat *.md | recurra train - --run runs/notes"""
+EXAMPLES = examples(
+    "recurra train mybook.txt              train for ten minutes",
+    "recurra train mybook.txt --time-limit 1h",
+    "recurra train mybook.txt --preset classic --updates 300000 --hidden-size 200",
+    "recurra train more.txt --from runs/mybook",
+    "recurra train --resume --run runs/mybook",
+    "recurra train --resume --run runs/mybook --updates 400000",
+    "recurra train mybook.txt --live       watch the training in a browser",
+    "cat *.md | recurra train - --run runs/notes",
+)
 
 RUN_GROUP = SETTING_GROUPS[RECORDS]
 LONG_SUMMARY_FIELDS = (
@@ -29,7 +40,7 @@ LONG_SUMMARY_FIELDS = (
     "held_out_passage",
     "copied",
     "sample_marks",
-)  # what the report has, and --json has not
+)  # fields that --json leaves out; the report has them
 
 app = App(name="train", usage="Usage: recurra train [TEXT ...] [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -42,17 +53,17 @@ def train(
         Parameter(
             name="TEXT",
             allow_leading_hyphen=True,
-            group=WHAT,
-            help="A book's name (see `recurra books`), files, folders, or - for standard input; "
-            "several are joined. None: the King James Bible.",
+            group=TEXT_GROUP,
+            help="Book names (see `recurra books`), files, folders, or - for standard input, joined in this order. "
+            "Default: the King James Bible.",
         ),
     ],
     encoding: Annotated[
         str | None,
         Parameter(
             converter=text,
-            group=WHAT,
-            help="The text's encoding; `bytes` learns bytes of any file.",
+            group=TEXT_GROUP,
+            help="Encoding of the text; `bytes` trains on the bytes of any file.",
             show_default="utf-8",
         ),
     ] = None,
@@ -61,33 +72,33 @@ def train(
         Parameter(
             name="--from",
             converter=text,
-            group=WHAT,
-            help="A run's folder or a checkpoint: its model learns on, and keeps its network and its characters.",
+            group=TEXT_GROUP,
+            help="Start from the model of a run directory or a checkpoint file; keep its network and vocabulary.",
         ),
     ] = None,
     extend_vocabulary: Annotated[
-        bool, flag("With --from or --resume: add the text's new characters to the model's.", WHAT)
+        bool, flag("With --from or --resume: add new characters of the text to the vocabulary.", TEXT_GROUP)
     ] = False,
     run: Annotated[
         Path | None,
-        Parameter(converter=path, group=RUN_GROUP, help="The run's folder.", show_default="runs/TEXT"),
+        Parameter(converter=path, group=RUN_GROUP, help="Run directory.", show_default="runs/TEXT"),
     ] = None,
     resume: Annotated[
         bool,
-        flag("Go on with the run in the folder: its text is read again, and settings given change its own.", RUN_GROUP),
+        flag("Resume the run in --run and read its text again; options change its settings.", RUN_GROUP),
     ] = False,
-    force: Annotated[bool, flag("Replace the run that is in the folder.", RUN_GROUP)] = False,
-    no_proof: Annotated[bool, flag("Leave out the check of the gradients.", RUN_GROUP)] = False,
+    force: Annotated[bool, flag("Replace an existing run in the run directory.", RUN_GROUP)] = False,
+    no_proof: Annotated[bool, flag("Skip the gradient check.", RUN_GROUP)] = False,
     live: Annotated[
-        bool, flag("Serve a page that shows the training as it goes on, on this machine.", RUN_GROUP)
+        bool, flag("Serve a web page on this machine that shows the training (needs the extra `serve`).", RUN_GROUP)
     ] = False,
     port: Annotated[
         int | None,
         Parameter(
             converter=whole,
             group=RUN_GROUP,
-            help="With --live: the page's port; 0: any free one.",
-            show_default="8000, or any free one if that is taken",
+            help="With --live: port of the page; 0: any free port.",
+            show_default="8000, or a free port if 8000 is taken",
         ),
     ] = None,
     allow_host: Annotated[
@@ -95,19 +106,19 @@ def train(
         Parameter(
             group=RUN_GROUP,
             show_default=False,
-            help="With --live: a name that a proxy has for this machine (may be repeated).",
+            help="With --live: host name of this machine behind a proxy (may be repeated).",
         ),
     ] = None,
-    json: Annotated[bool, flag("One JSON object on stdout at the end.", OUTPUT)] = False,
-    quiet: Annotated[bool, flag("Say nothing but errors.", OUTPUT)] = False,
+    json: Annotated[bool, flag("Write the summary as one JSON object to stdout.", OUTPUT)] = False,
+    quiet: Annotated[bool, flag("Print errors only.", OUTPUT)] = False,
     **settings: Any,
 ) -> int:
-    """Train a network on a text, and write its report.
+    """Train a network on a text and write the report.
 
-    It reads the text a character at a time and learns to predict the next.
-    The run's folder gets settings, metrics, samples, checkpoints and the
-    report, report.html. Ctrl-C saves and stops; --resume goes on, and comes
-    to the same result as a run that never stopped.
+    The network reads the text character by character and learns to predict
+    the next character. The run directory gets the settings, metrics, samples,
+    checkpoints and report.html. Ctrl-C saves a checkpoint and stops. --resume
+    continues; the result is the same as without the interruption.
     """
     named = {
         "start": start, "extend_vocabulary": extend_vocabulary, "run": run, "force": force, "resume": resume,
@@ -119,10 +130,12 @@ def train(
 
 
 def _live_page(port: int | None, names: list[str], *, is_wanted: bool) -> Any:
-    """The page of `--live`, None if there is to be none; what its server cannot have is an error before all work."""
+    """Return the live page, None without `--live`; check its options before any work begins."""
     if not is_wanted:
         if port is not None or names:
-            raise UsageError(f"`{'--allow-host' if port is None else '--port'}` is for a live page.", hint="add --live")
+            raise UsageError(
+                f"`{'--allow-host' if port is None else '--port'}` requires `--live`.", hint="add `--live`."
+            )
         return None
     require_port(port)
     from recurra.system import optional_dependencies
@@ -158,7 +171,10 @@ def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any
             print_stderr(*train_output.page(page.open(folder)))
 
     try:
-        with page or contextlib.nullcontext(), notices(quiet=quiet or is_silent()):  # the page stays for the report
+        with (
+            page or contextlib.nullcontext(),
+            notices(quiet=quiet or is_silent()),
+        ):  # keep the page open until the report is written
             with watch:
                 result = model_training.train(texts, report=False, listeners=[watch], announce=announce, **named)
             if not quiet:
@@ -180,10 +196,8 @@ def _train(texts: list[str], *, json: bool, quiet: bool, page: Any, **named: Any
 
 
 def _interrupted(saved: Any) -> Interrupted:
-    """What to say to a Ctrl-C that no training was there to catch."""
-    where = (
-        "before the first checkpoint: nothing new is saved"
-        if saved is None
-        else f"the model is saved in `{saved.path}`"
+    """Return the error for a Ctrl-C before or after the training loop."""
+    state = (
+        "there is no checkpoint yet, so nothing is saved" if saved is None else f"the model is saved in `{saved.path}`"
     )
-    return Interrupted(f"stopped by SIGINT; {where}.", signal=signal.SIGINT)
+    return Interrupted(f"stopped by SIGINT; {state}.", signal=signal.SIGINT)
