@@ -1,4 +1,4 @@
-"""A small run, for every module of the interface."""
+"""A small run for the tests of the Python interface."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEXT = "bad cab\nbed ace\ndeb abe\nabba cede\n" * 4
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a run that held a part of its text out; its text lies beside it."""
+    """The directory of a run with a held-out text; the text is the file next to it."""
     folder = tmp_path_factory.mktemp("small")
     book = folder / "book.txt"
     book.write_text(TEXT)

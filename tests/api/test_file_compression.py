@@ -1,4 +1,4 @@
-"""Compression in Python: files and file objects, there and back."""
+"""Compression in Python: round trips of files and file objects."""
 
 from __future__ import annotations
 

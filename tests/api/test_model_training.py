@@ -1,4 +1,4 @@
-"""The interface in one call: settings by name, a run with its report, and the model again."""
+"""`recurra.train`: settings by name, a run with its report, and its model."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def train(*sources: Any, **named: Any) -> recurra.Run:
     return recurra.train(*sources, **SETTINGS | {"report": False, "proof": False} | named)
 
 
-def test_settings_are_told_apart_by_name() -> None:
+def test_settings_are_assigned_by_name() -> None:
     model, training = configs({"hidden_size": 8, "layers": 2, "updates": 5, "seed": 1})
     assert model == ModelConfig(hidden_size=8, layers=2)
     assert training == TrainingConfig(updates=5, seed=1)
     assert configs({}) == (ModelConfig(), TrainingConfig())
 
 
-def test_an_unknown_setting_is_told_beside_all_that_are_known() -> None:
+def test_unknown_setting_error_lists_known_settings() -> None:
     with pytest.raises(UsageError, match=r"unknown setting `hiden_size`\.") as caught:
         train(text=TEXT, hiden_size=8)
     assert {"hidden_size", "learning_rate"} <= set(str(caught.value.hint).removesuffix(".").split(", "))
@@ -43,7 +43,7 @@ def test_an_unknown_setting_is_told_beside_all_that_are_known() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("hidden_size", 0), ("updates", -1), ("learning_rate", float("nan"))])
-def test_a_setting_that_makes_no_sense(name: str, value: object) -> None:
+def test_wrong_value_of_a_setting(name: str, value: object) -> None:
     with pytest.raises(UsageError, match=rf"`{name}` must be"):
         train(text=TEXT, **{name: value})
 
@@ -106,7 +106,7 @@ def test_an_old_run_is_replaced_only_by_force() -> None:
     assert train(text=TEXT, run="here", force=True, updates=10).summary["updates"] == 10
 
 
-def test_a_report_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_report_is_storage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object) -> None:
         raise StorageError("cannot write `report.html`: No space left on device.")
 
@@ -145,7 +145,7 @@ def test_an_extension_that_adds_nothing_changes_nothing() -> None:
     assert extended.summary["model_sha256"] == plain.summary["model_sha256"]
 
 
-def test_an_extension_wants_a_model_of_the_same_kind() -> None:
+def test_extension_needs_model_of_same_kind() -> None:
     with pytest.raises(UsageError, match="`extend_vocabulary` needs a model to start from"):
         train(text=TEXT, extend_vocabulary=True)
     train(text=TEXT, run="old")
@@ -153,7 +153,7 @@ def test_an_extension_wants_a_model_of_the_same_kind() -> None:
         train(text=TEXT, start="old", extend_vocabulary=True, encoding="bytes", run="new")
 
 
-def test_a_run_is_resumed() -> None:
+def test_resume_gives_same_model() -> None:
     Path("fable.txt").write_text(TEXT)
     train("fable.txt", run="here", preset="classic", seed=5)
     resumed = recurra.train(run="here", resume=True, updates=60, proof=False)
@@ -162,5 +162,5 @@ def test_a_run_is_resumed() -> None:
         == train("fable.txt", preset="classic", seed=5, updates=60).summary["model_sha256"]
     )
     assert "60" in (resumed.folder / "report.html").read_text(encoding="utf-8")
-    with pytest.raises(UsageError, match=r"which run is to be resumed\?"):
+    with pytest.raises(UsageError, match="`--resume` needs `--run`"):
         recurra.train(resume=True)

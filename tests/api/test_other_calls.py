@@ -1,4 +1,4 @@
-"""The rest of the interface: the check of the gradients, reports, models of other programs, and the server."""
+"""Gradient checks, reports, exchange of models and the server, called from Python."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_check_of_a_new_network_and_of_a_model(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradient_proof, "TRAINED_UPDATES", 5)
-    heard: list[str] = []
+    calls: list[str] = []
     text = "bad cab, bed ace"
     found = recurra.check(
-        text=text, hidden_size=3, sequence_length=4, announce=lambda: heard.append("begins"),
-        progress=lambda *_: heard.append("progress"),
+        text=text, hidden_size=3, sequence_length=4, announce=lambda: calls.append("begins"),
+        progress=lambda *_: calls.append("progress"),
     )  # fmt: skip
     assert found["passed"] is True
-    assert (heard[0], heard.count("begins")) == ("begins", 1)
+    assert (calls[0], calls.count("begins")) == ("begins", 1)
     assert recurra.check(small_run, sequence_length=4)["passed"] is True
-    with pytest.raises(UsageError, match="MODEL has its own network and text; got `--hidden-size` besides"):
+    with pytest.raises(UsageError, match="MODEL cannot be combined with `--hidden-size`"):
         recurra.check(small_run, hidden_size=3)
-    with pytest.raises(UsageError, match="`--every` has its own networks and texts; got MODEL besides"):
+    with pytest.raises(UsageError, match="`--every` cannot be combined with MODEL"):
         recurra.check(small_run, every=True)
     with pytest.raises(UsageError, match="unknown setting `hiden_size`"):
         recurra.check(hiden_size=3)  # type: ignore[call-arg]
 
 
-def test_the_report_of_a_run_lies_in_its_folder(small_run: Path) -> None:
+def test_report_is_in_run_directory(small_run: Path) -> None:
     copy = Path("run")
     shutil.copytree(small_run, copy)
     assert recurra.write_report(copy) == [copy / "report.html"]
     assert recurra.write_report([copy, copy]) == [Path("report.html")]
-    with pytest.raises(UsageError, match="`--format` is the figures' format, and no figures are asked for"):
+    with pytest.raises(UsageError, match="`--format` requires `--figures`"):
         recurra.write_report(copy, format="svg")
 
 
-def test_an_imported_model_is_written_unless_a_file_is_there(small_run: Path) -> None:
+def test_import_replaces_file_only_by_force(small_run: Path) -> None:
     exported = recurra.export(small_run, "model")
     model = recurra.import_model(exported, output="mine.safetensors")
     assert recurra.load("mine.safetensors").sha256 == model.sha256 == recurra.load(small_run).sha256
@@ -54,7 +54,7 @@ def test_an_imported_model_is_written_unless_a_file_is_there(small_run: Path) ->
     recurra.import_model(exported, output="mine.safetensors", force=True)
 
 
-def test_the_text_that_was_learned_is_read_again(small_run: Path) -> None:
+def test_training_text_is_read_again(small_run: Path) -> None:
     text = recurra.read_training_text(small_run)
     assert text.text == (small_run.parent / "book.txt").read_text()
     assert recurra.novelty("abba cede", text).longest == 9

@@ -1,4 +1,4 @@
-"""A small book, a run that was trained on it, and a way to call the command."""
+"""A small book, a run trained on it, and functions that call the command."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ TRAIN = ["--preset", "classic", "--hidden-size", "8", "--updates", "200", "--sam
 
 @pytest.fixture(autouse=True)
 def plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each test in a folder of its own, on no terminal, in an environment that says nothing of colors."""
+    """Run each test in an empty folder, without a terminal and without color variables."""
     monkeypatch.chdir(tmp_path)
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPENBLAS_CORETYPE"):
         monkeypatch.delenv(name, raising=False)
@@ -25,7 +25,7 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def compilation_is_announced() -> None:
-    """Have nothing said of kernels that a test is the first to compile on this machine."""
+    """Suppress the message on compiling kernels."""
     compilation.announce()
 
 
@@ -51,7 +51,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Path:
-    """The folder of a finished run."""
+    """The run directory of a finished run."""
     folder = tmp_path_factory.mktemp("runs") / "small"
     assert main(["train", str(book), *TRAIN, "--run", str(folder), "--no-proof", "--quiet"]) == 0
     return folder
@@ -59,12 +59,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def command() -> list[str]:
-    """The command as a process of its own would be started."""
+    """The command line that starts `recurra` in a new process."""
     return [sys.executable, "-m", "recurra"]
 
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """The environment of such a process."""
+    """The environment variables of the new process."""
     kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
     return kept | {"TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2] / "src")}

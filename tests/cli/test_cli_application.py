@@ -1,4 +1,4 @@
-"""Help, version, and every command line that makes no sense."""
+"""Help, version, and command lines with errors."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ def test_every_command_has_help_with_an_example(call: Call, name: str, flag: str
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
-def test_examples_of_help_are_no_longer_than_a_line(call: Call) -> None:
+def test_examples_of_help_fit_on_one_line(call: Call) -> None:
     assert all(line.startswith("  ") for line in call().out.partition("Examples:\n")[2].split("\n\n")[0].splitlines())
 
 
@@ -203,7 +203,7 @@ def test_usage_errors_are_a_line_and_a_hint(call: Call, line: str, message: str,
         assert hint in said[1]
 
 
-def test_whole_numbers_may_be_written_as_people_do(call: Call, book: Path) -> None:
+def test_notations_of_whole_numbers(call: Call, book: Path) -> None:
     for written in ("1e1", "1_0", "+10", "10"):
         assert (
             call("train", book, "--updates", written, "--hidden-size", "8", "--run", "r", "--force", "--no-proof").code
@@ -211,7 +211,7 @@ def test_whole_numbers_may_be_written_as_people_do(call: Call, book: Path) -> No
         )
 
 
-def test_what_follows_two_dashes_is_a_text(call: Call) -> None:
+def test_words_after_two_dashes_are_texts(call: Call) -> None:
     code, _, err = call("train", "--", "--updates")
     assert code == 3
     assert "--updates is neither a book nor an existing file or folder" in err

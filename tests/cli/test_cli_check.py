@@ -1,4 +1,4 @@
-"""`recurra check`: the table, the object, and an exit code that tells."""
+"""`recurra check`: the table, the JSON object and the exit code."""
 
 import json
 import re
@@ -18,7 +18,7 @@ SMALL = ["--hidden-size", "5", "--sequence-length", "7", "--seed", "3"]
 
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proof that fails, quickly."""
+    """Replace the check by one that fails quickly."""
     figure = {"max_abs_central": 1.0, "max_rel_central": float("nan"), "max_rel_complex": 0.5}
     figures = {
         "W": figure | {"seed_tolerance": 1e-9, "passed": False},
@@ -81,7 +81,7 @@ def test_the_settings_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("wrong")
-def test_what_is_wrong_is_called_wrong(call: Call) -> None:
+def test_wrong_gradient_has_verdict_wrong(call: Call) -> None:
     code, out, _ = call("check")
     assert code == 1
     assert re.search(r"^  W +1\.0e\+00 +1\.0e-09 +nan +5\.0e-01 +WRONG$", out, re.MULTILINE)

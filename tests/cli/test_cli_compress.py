@@ -1,4 +1,4 @@
-"""`recurra compress` and `recurra decompress`: the same bytes, and nothing that is not right."""
+"""`recurra compress` and `recurra decompress`: round trips, and errors that leave no file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def standard_input(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("adaptively", [False, True])
-def test_there_and_back(call: Call, trained: Path, adaptively: bool) -> None:
+def test_round_trip_gives_same_bytes(call: Call, trained: Path, adaptively: bool) -> None:
     model = ["--adaptive"] if adaptively else [trained]
     code, out, err = call("compress", *model, "book.txt")
     assert (code, out) == (0, "")
@@ -72,7 +72,7 @@ def test_standard_output_has_the_compressed_bytes_and_nothing_else(call: Call, t
     assert (code, out, err) == (0, TEXT.decode(), "")
 
 
-def test_a_file_that_is_there_stays_unless_forced(call: Call, trained: Path) -> None:
+def test_existing_file_is_replaced_only_by_force(call: Call, trained: Path) -> None:
     Path("small").write_text("mine")
     code, _, err = call("compress", trained, "book.txt", "-o", "small")
     assert code == 2
@@ -93,7 +93,7 @@ def test_a_damaged_file_leaves_nothing_behind(call: Call, trained: Path) -> None
     assert sorted(path.name for path in Path().iterdir()) == ["book.txt", "small"]
 
 
-def test_salvage_writes_what_is_whole(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_salvage_writes_undamaged_blocks(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "MAX_BLOCK_BYTES", 100)
     call("compress", trained, "book.txt", "-o", "small")
     data = bytearray(Path("small").read_bytes())

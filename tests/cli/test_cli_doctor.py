@@ -1,4 +1,4 @@
-"""`recurra doctor` and `recurra books`: what is there, and what is wrong."""
+"""`recurra doctor` and `recurra books`: the findings and their hints."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def test_json(call: Call) -> None:
     assert all(finding["hint"] for finding in found["findings"] if finding["verdict"] != OK)
 
 
-def test_what_is_bad_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_finding_gives_exit_code_1(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     def version(package: str) -> str:
         if package == "rich":
             raise metadata.PackageNotFoundError(package)
@@ -146,6 +146,6 @@ def test_books(call: Call) -> None:
     assert [book["name"] for book in found] == ["kjv", "python-docs"]
 
 
-def test_signs_where_the_encoding_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verdict_signs_in_ascii_encodings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_can_show", lambda _: False)
     assert list(doctor.lines([Finding("a", "b", BAD, "c")])) == ["x bad   a  b", "           hint: c"]

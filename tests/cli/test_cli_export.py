@@ -28,7 +28,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_the_paths_go_to_stdout_and_what_was_exported_to_stderr(call: Call, trained: Path, format: str) -> None:
+def test_export_prints_paths_to_stdout_and_facts_to_stderr(call: Call, trained: Path, format: str) -> None:
     package = {"onnx": "onnx", "matlab": "scipy"}.get(format)
     if package:
         pytest.importorskip(package, reason=f"the export is by {package}")
@@ -44,7 +44,7 @@ def test_the_paths_go_to_stdout_and_what_was_exported_to_stderr(call: Call, trai
     assert call("export", trained, "--format", format, "--force", "--quiet") == (0, "\n".join([*FILES[format], ""]), "")
 
 
-def test_folder_is_what_is_written_unless_another_is_named(call: Call, trained: Path) -> None:
+def test_default_export_format_is_folder(call: Call, trained: Path) -> None:
     assert call("export", trained, "-o", "a/b").out.splitlines()[-1] == "a/b/model.safetensors"
 
 
@@ -56,7 +56,7 @@ def test_a_model_file_without_its_run(call: Call, trained: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["folder", "torch", "matlab"])
-def test_what_was_exported_is_imported_and_writes_the_same(call: Call, trained: Path, format: str) -> None:
+def test_imported_export_writes_same_text(call: Call, trained: Path, format: str) -> None:
     if format == "matlab":
         pytest.importorskip("scipy", reason="the export is by scipy")
     call("export", trained, "--format", format)
@@ -69,7 +69,7 @@ def test_what_was_exported_is_imported_and_writes_the_same(call: Call, trained: 
     assert call("import", FILES[format][0].split("/")[0], "--force", "--quiet") == (0, f"{name}\n", "")
 
 
-def test_an_imported_model_is_scored_and_learns_on(call: Call, trained: Path, book: Path) -> None:
+def test_imported_model_can_be_scored_and_trained(call: Call, trained: Path, book: Path) -> None:
     call("export", trained, "-o", "m")
     call("import", "m", "-o", "mine")
     scores = [json.loads(call("score", model, book, "--json").out)["nats"] for model in ("mine", trained)]
@@ -80,7 +80,7 @@ def test_an_imported_model_is_scored_and_learns_on(call: Call, trained: Path, bo
 
 @pytest.fixture
 def foreign(trained: Path) -> Path:
-    """A state_dict that tells nothing but its numbers, under other names."""
+    """A state_dict under other names and without metadata."""
     tensors = load_file(recurra.export(trained, "a.safetensors", format="torch"))
     renamed = {name.replace("rnn.", "net.").replace("output.", "fc."): array for name, array in tensors.items()}
     save_file(renamed, "theirs.safetensors")
@@ -115,15 +115,13 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("line", "code", "words"), ERRORS, ids=[line for line, _, _ in ERRORS])
-def test_lines_that_make_no_sense(call: Call, line: str, code: int, words: str) -> None:
+def test_wrong_export_and_import_arguments(call: Call, line: str, code: int, words: str) -> None:
     done = call(*line.split())
     assert (done.code, done.out) == (code, "")
     assert done.err.splitlines()[0] == f"error: {words}"
 
 
-def test_a_missing_package_is_told_before_anything_is_written(
-    call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_package_is_reported_before_writing(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnx" else real(name))
     code, out, err = call("export", trained, "--format", "onnx")
@@ -135,7 +133,7 @@ def test_a_missing_package_is_told_before_anything_is_written(
     assert os.listdir() == []  # noqa: PTH208 - nothing at all
 
 
-def test_an_import_loads_no_package_of_others(command: list[str], environment: dict[str, str], trained: Path) -> None:
+def test_import_loads_no_other_framework(command: list[str], environment: dict[str, str], trained: Path) -> None:
     recurra.export(trained, "m")
     code = "import sys; from recurra.cli import main; main(['import', 'm']); print({'torch'} & set(sys.modules))"
     done = subprocess.run([command[0], "-c", code], capture_output=True, text=True, check=True, env=environment)

@@ -1,4 +1,4 @@
-"""Exit codes, and what is said with them."""
+"""Exit codes and error messages."""
 
 import errno
 import signal
@@ -36,7 +36,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("error", "code", "said"), CASES, ids=lambda case: getattr(case, "__class__", type).__name__)
-def test_each_error_has_its_code_and_words(
+def test_each_error_has_its_exit_code_and_message(
     call: Call, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, said: str
 ) -> None:
     def fail(arguments: list[str]) -> int:
@@ -46,7 +46,7 @@ def test_each_error_has_its_code_and_words(
     assert call("train") == (code, "", said)
 
 
-def test_a_bug_shows_where_it_is_and_says_whom_to_tell(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bug_prints_traceback_and_report_hint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(arguments: list[str]) -> int:
         raise ZeroDivisionError("who did that")
 
@@ -72,7 +72,7 @@ def test_a_bug_shows_where_it_is_and_says_whom_to_tell(call: Call, monkeypatch: 
     ],
     ids=lambda case: case[1] if isinstance(case, list) else "",
 )
-def test_what_cannot_be_used_is_named(call: Call, book: Path, arguments: list[str], code: int, message: str) -> None:
+def test_unusable_input_is_named(call: Call, book: Path, arguments: list[str], code: int, message: str) -> None:
     Path("short.txt").write_text("abc")
     Path("latin.txt").write_bytes("cafés".encode("latin-1") * 50)
     Path("book.txt").write_bytes(book.read_bytes())
@@ -101,7 +101,7 @@ def test_numerical_failure(call: Call, book: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["books"], ["--help"], ["--version"]], ids=" ".join)
-def test_no_room_for_stdout(command: list[str], environment: dict[str, str], arguments: list[str]) -> None:
+def test_stdout_on_full_disk(command: list[str], environment: dict[str, str], arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*command, *arguments], stdout=full, stderr=subprocess.PIPE, env=environment, text=True)
     assert done.returncode == 7
@@ -117,9 +117,7 @@ def test_a_closed_stdout_and_a_closed_stderr(command: list[str], environment: di
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_main_takes_the_process_own_arguments(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_main_uses_sys_argv_by_default(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.argv", ["recurra", "--version"])
     before = signal.getsignal(signal.SIGINT)
     try:

@@ -1,4 +1,4 @@
-"""`recurra train --live`: a page beside the training, which ends with it, and which is not needed for it."""
+"""`recurra train --live`: the page ends with the training, and the training does not need it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NEEDS = pytest.mark.skipif(find_spec("fastapi") is None, reason="the extra `serv
 
 @pytest.fixture
 def line(tmp_path: Path) -> list[str]:
-    """A training with its page, as a command without `recurra`."""
+    """The arguments of a training with its page."""
     book = tmp_path / "book.txt"
     book.write_text(BOOK, encoding="utf-8")
     return ["train", str(book), "--run", "run", "--live", *SETTINGS]
@@ -39,7 +39,7 @@ def line(tmp_path: Path) -> list[str]:
 
 @contextlib.contextmanager
 def training(line: list[str], *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A training without an end, and its page's address."""
+    """Start an endless training; yield its process and the address of its page."""
     with started([*RECURRA, *line, "--updates", ENDLESS, *more], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         found = (said.split()[1] for said in process.stderr if said.startswith("live"))
@@ -54,7 +54,7 @@ def get(url: str, host: str | None = None) -> HTTPResponse:
 
 @NEEDS
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_the_page_is_there_while_it_trains_and_gone_afterwards(line: list[str], how: signal.Signals) -> None:
+def test_live_page_ends_with_training(line: list[str], how: signal.Signals) -> None:
     with training(line, "--port", "0") as (process, url):  # the usual port may be another program's afterwards
         with get(f"{url}/runs/run/events") as page:
             assert page.readline()  # a page is looking
@@ -69,9 +69,7 @@ def test_the_page_is_there_while_it_trains_and_gone_afterwards(line: list[str], 
 
 
 @NEEDS
-def test_the_page_is_told_of_the_end_and_of_the_report(
-    line: list[str], monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
+def test_live_page_gets_end_event_and_report(line: list[str], monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     live = {"report": "run/report.html", "resume": "recurra train --resume --run run", "serve": "recurra serve run"}
     ends: list[Any] = []
 
@@ -98,7 +96,7 @@ def test_the_page_is_told_of_the_end_and_of_the_report(
 
 @NEEDS
 def test_ports_and_names(line: list[str], call: Call) -> None:
-    """The usual port may be taken; one that is wanted must be free, before anything is trained."""
+    """The default port may be in use; a port given with `--port` must be free before training starts."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):  # another program has it: that will do
@@ -127,7 +125,7 @@ def test_ports_and_names(line: list[str], call: Call) -> None:
     ],
     ids=lambda case: " ".join(case) if isinstance(case, list) else "",
 )
-def test_options_that_make_no_sense(call: Call, options: list[str], message: str) -> None:
+def test_wrong_options_of_live_page(call: Call, options: list[str], message: str) -> None:
     code, _, said = call("train", "python-docs", *options, "--updates", "1")
     assert code == 2
     assert message in said
@@ -143,7 +141,7 @@ def test_without_the_packages_nothing_is_trained(monkeypatch: pytest.MonkeyPatch
     assert list(Path().iterdir()) == []
 
 
-def test_a_server_that_does_not_come_up_keeps_nobody_from_training(
+def test_training_continues_if_live_server_fails_to_start(
     line: list[str], monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.setattr("recurra.system.optional_dependencies.require", lambda *_: None)
@@ -153,8 +151,8 @@ def test_a_server_that_does_not_come_up_keeps_nobody_from_training(
     assert "live      no page: its server did not start; training continues without it" in said
 
 
-def test_the_server_is_this_python_with_a_module_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No shell reads the name of the folder, whatever is in it."""
+def test_live_server_runs_in_same_python_without_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of the run directory never reaches a shell."""
     recorder = tmp_path / "recorder"
     recorder.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\" > arguments\necho http://127.0.0.1:1\n", encoding="utf-8")
     recorder.chmod(0o755)
@@ -167,10 +165,10 @@ def test_the_server_is_this_python_with_a_module_of_ours(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("error", [None, RecurraError("it failed."), KeyboardInterrupt()], ids=str)
-def test_a_server_that_does_not_end_is_killed_and_waited_for(
+def test_unresponsive_live_server_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
 ) -> None:
-    """As on a machine that has no time for it; the training may have failed, or Ctrl-C was pressed again."""
+    """The server ignores the request to end, after a success, an error or a second Ctrl-C."""
     deaf = tmp_path / "deaf"
     deaf.write_text("#!/bin/sh\necho http://127.0.0.1:1\nexec sleep 1000\n", encoding="utf-8")
     deaf.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A run directory or a model file where a text is expected is refused by name, with the right command."""
+"""A run directory or a model file in place of a text is refused by name, with the right command."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_hint_of_score_works_when_pasted(call: Call, trained: Path, book: Pa
     assert call(*command[1:], "--json").code == 0
 
 
-def test_a_run_directory_says_how_it_goes_on(call: Call, trained: Path) -> None:
+def test_run_directory_as_text_hints_at_resume(call: Call, trained: Path) -> None:
     assert f"`recurra train --resume --run {trained}` resumes its training" in call("train", trained).err
 
 
@@ -60,7 +60,7 @@ def test_a_folder_is_not_compressed(call: Call, trained: Path, tmp_path: Path, c
     assert f"`{tmp_path}` is a folder; a file is expected." in call(command, trained, tmp_path, *more).err
 
 
-def test_as_bytes_a_model_file_is_a_file_like_any(call: Call, trained: Path) -> None:
+def test_model_file_can_be_read_as_bytes(call: Call, trained: Path) -> None:
     found = call("score", trained, trained / CHECKPOINTS / BEST, "--encoding", "bytes")
     assert "the text is read as bytes, but a model reads characters" in found.err
 

@@ -1,4 +1,4 @@
-"""`recurra report`: where pages and figures go."""
+"""`recurra report`: the paths of pages and figures."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_output_and_the_usual_format(call: Call, trained: Path) -> None:
     assert Path("figures/smooth-loss.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_a_place_that_cannot_be_written(call: Call, trained: Path) -> None:
+def test_report_to_unwritable_path(call: Call, trained: Path) -> None:
     Path("file").touch()
     code, out, err = call("report", trained, "-o", "file/report.html")
     assert (code, out) == (7, "")

@@ -1,4 +1,4 @@
-"""`recurra sample`: exactly the text, safely shown, and the same each time."""
+"""`recurra sample`: exact output, escaped on a terminal, and equal for equal seeds."""
 
 import dataclasses
 import io
@@ -23,7 +23,7 @@ from recurra.network.parameters import initialize
 
 @pytest.fixture
 def bytes_model(tmp_path: Path) -> Path:
-    """A model of bytes that writes any of them."""
+    """A model of bytes that writes every byte."""
     config = ModelConfig(hidden_size=4)
     path = tmp_path / "bytes.safetensors"
     LanguageModel(config, Vocabulary.bytes(), initialize(config, 256, seed=0)).save(path)
@@ -85,7 +85,7 @@ def test_a_prompt_may_begin_with_a_dash(call: Call, trained: Path, prompt: str) 
     assert err.startswith("warning: the model's vocabulary does not have '-' (U+002D)")
 
 
-def test_unknown_characters_are_named_and_left_out(call: Call, trained: Path) -> None:
+def test_unknown_characters_are_removed_with_warning(call: Call, trained: Path) -> None:
     code, out, err = call("sample", trained, "--prompt", "A ß日smallß", "--max-new-tokens", 12)
     assert code == 0
     assert (
@@ -130,7 +130,7 @@ def test_bytes_are_shown_as_whole_characters_to_a_terminal() -> None:
     assert shown.decode() == "aé日\\x1b[31m\ufffd"
 
 
-def test_a_reader_who_has_enough(trained: Path, command: list[str], environment: dict[str, str]) -> None:
+def test_closed_pipe_ends_sampling_quietly(trained: Path, command: list[str], environment: dict[str, str]) -> None:
     line = " ".join([*command, "sample", str(trained), "--max-new-tokens 10000000 | head -c 10"])
     done = subprocess.run(["sh", "-c", line], capture_output=True, env=environment, check=True)
     assert len(done.stdout) == 10
@@ -191,7 +191,7 @@ def test_log_probabilities(call: Call, trained: Path) -> None:
     assert all(log < 0 for logs in found["log_probabilities"] for log in logs)
 
 
-def test_what_is_copied(call: Call, trained: Path, book: Path) -> None:
+def test_copied_passages_are_listed(call: Call, trained: Path, book: Path) -> None:
     options = ("sample", trained, "--temperature", 0, "--max-new-tokens", 30, "--novelty")
     code, out, err = call(*options)
     assert code == 0
@@ -208,7 +208,7 @@ def test_what_is_copied(call: Call, trained: Path, book: Path) -> None:
     assert "no passage is copied" in call("sample", trained, "--novelty", "--max-new-tokens", 0).err
 
 
-def test_a_text_that_is_given(call: Call, trained: Path, tmp_path: Path) -> None:
+def test_given_training_text_is_used(call: Call, trained: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "copy.safetensors"
     checkpoint.write_bytes(next((trained / "checkpoints").glob("update-*")).read_bytes())
     (tmp_path / "other.txt").write_text("xyzzy " * 50)
@@ -219,7 +219,7 @@ def test_a_text_that_is_given(call: Call, trained: Path, tmp_path: Path) -> None
     assert found["novelty"][0]["longest"] <= 2
 
 
-def test_a_text_that_has_changed_or_gone(call: Call, trained: Path, tmp_path: Path) -> None:
+def test_changed_or_missing_training_text_is_error(call: Call, trained: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained, run)
     settings, source = run / "run.toml", tmp_path / "book.txt"

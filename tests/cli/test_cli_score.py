@@ -1,4 +1,4 @@
-"""`recurra score`: the same figures in the table, in JSON and in Python, and a clear word for what cannot be known."""
+"""`recurra score`: equal figures in the table, in JSON and in Python, and errors for unknown training texts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def text(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Path:
-    """A run that held a part of its text out."""
+    """A run with a held-out text."""
     folder = tmp_path_factory.mktemp("runs") / "held"
     options = ["--preset", "classic", "--hidden-size", "8", "--updates", "100", "--validation", "0.1", "--no-proof"]
     assert main(["train", str(book), *options, "--run", str(folder), "--quiet"]) == 0
@@ -92,7 +92,7 @@ def test_the_table(call: Call, trained: Path, text: Path) -> None:
     ]  # fmt: skip
 
 
-def test_without_a_text_what_the_run_held_out(call: Call, held: Path, book: Path) -> None:
+def test_default_text_is_held_out_part(call: Call, held: Path, book: Path) -> None:
     found = json.loads(call("score", held, "--json", "--baselines").out)
     content = book.read_text(encoding="utf-8")
     part = content[int(len(content) * 0.9) :]
@@ -103,7 +103,7 @@ def test_without_a_text_what_the_run_held_out(call: Call, held: Path, book: Path
     assert noted == ["the model was trained on this text; without TEXT only its held-out part is scored"]
 
 
-def test_a_run_that_held_nothing_out(call: Call, trained: Path) -> None:
+def test_run_without_held_out_text_is_error(call: Call, trained: Path) -> None:
     code, _, err = call("score", trained)
     assert code == 2
     assert err.splitlines() == [
@@ -112,7 +112,7 @@ def test_a_run_that_held_nothing_out(call: Call, trained: Path) -> None:
     ]
 
 
-def test_a_model_alone_does_not_know_its_text(call: Call, bytes_model: Path, text: Path) -> None:
+def test_model_file_has_no_training_text(call: Call, bytes_model: Path, text: Path) -> None:
     code, _, err = call("score", bytes_model)
     assert code == 4
     assert "does not name its training text." in err
@@ -132,7 +132,7 @@ def test_several_models_side_by_side(call: Call, trained: Path, held: Path, byte
     assert found["notes"] == ["a model of bytes counts each byte as a character; compare models by bits/byte"]
 
 
-def test_dynamic_stands_beside_static(call: Call, trained: Path, text: Path) -> None:
+def test_dynamic_score_is_listed_after_static_score(call: Call, trained: Path, text: Path) -> None:
     text.write_text(TEXT * 5, encoding="utf-8")
     before = load(trained).sha256
     found = json.loads(call("score", trained, text, "--dynamic", "--json").out)
@@ -146,9 +146,7 @@ def test_dynamic_stands_beside_static(call: Call, trained: Path, text: Path) -> 
     assert model.sha256 == before
 
 
-def test_dynamic_by_sgd_where_the_learned_text_is_not_there(
-    call: Call, trained: Path, text: Path, tmp_path: Path
-) -> None:
+def test_dynamic_uses_sgd_if_training_text_is_missing(call: Call, trained: Path, text: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.safetensors"
     shutil.copy(trained / "checkpoints" / "best.safetensors", alone)
     code, out, _ = call("score", alone, text, "--dynamic")
@@ -247,7 +245,7 @@ def test_a_model_of_lines_scores_lines(call: Call, book: Path, tmp_path: Path) -
     assert dynamic["nats"] == dynamic["dynamic"]["nats"] == math.fsum(row["nats"] for row in rows)
 
 
-def test_progress_is_shown_to_a_person_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_after_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -264,7 +262,7 @@ def test_progress_is_shown_to_a_person_who_waits(monkeypatch: pytest.MonkeyPatch
     assert shown.endswith("\r\x1b[K")
 
 
-def test_the_baselines_of_a_long_text_are_those_of_its_beginning(
+def test_baselines_use_beginning_of_long_text(
     call: Call, trained: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recurra.inference.baselines.MAX_BASELINE_CHARACTERS", 20)
@@ -273,6 +271,6 @@ def test_the_baselines_of_a_long_text_are_those_of_its_beginning(
     assert found["baselines"]["uniform"] == math.log2(len(set(TEXT[:20])))
 
 
-def test_a_perplexity_beyond_all_numbers_is_null_in_json(call: Call, trained: Path, text: Path) -> None:
+def test_infinite_perplexity_is_null_in_json(call: Call, trained: Path, text: Path) -> None:
     assert Score(1, 1e6).perplexity == math.inf
     assert json.loads(call("score", trained, text, "--json").out)["perplexity"] < 1e6

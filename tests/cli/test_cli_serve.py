@@ -1,4 +1,4 @@
-"""`recurra serve`: what is refused before anything listens."""
+"""`recurra serve`: errors before the server listens."""
 
 import importlib.util
 from pathlib import Path
@@ -13,7 +13,7 @@ KEY = "k3y-0f-m0re-than-128-bits-Zq8xW2vB7nM4"
 
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key in the environment."""
+    """Remove the key from the environment."""
     monkeypatch.delenv("RECURRA_API_KEY", raising=False)
 
 
@@ -37,7 +37,7 @@ def test_without_the_extra(call: Call, monkeypatch: pytest.MonkeyPatch, missing:
 
 
 @pytest.mark.parametrize("port", [-1, 65536, "1e9"])
-def test_what_is_no_port(call: Call, port: object) -> None:
+def test_invalid_port_is_error(call: Call, port: object) -> None:
     code, _, err = call("serve", "--port", port)
     assert code == 2
     assert "`--port` must be a whole number from 0 to 65535" in err
@@ -68,7 +68,7 @@ def test_a_weak_key(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hidden" not in err
 
 
-def test_the_key_is_no_argument(call: Call) -> None:
+def test_key_is_not_accepted_on_command_line(call: Call) -> None:
     assert call("serve", "--api-key", KEY).code == 2
 
 

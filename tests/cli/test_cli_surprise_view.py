@@ -1,4 +1,4 @@
-"""The view of a text on a terminal: nothing in it is obeyed, and color is not all that tells."""
+"""The shaded view of a text on a terminal: control characters are escaped, and it works without colors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def surprise(symbols: str, nats: list[float]) -> Surprise:
     return Surprise(symbols, np.array(nats), none, none, 0)
 
 
-def test_what_would_move_the_cursor_is_shown_as_a_sign() -> None:
+def test_cursor_movements_are_shown_as_signs() -> None:
     found = list(glyphs([surprise("a\n\t\x1b\u202e", [1.0, 2.0, 3.0, 4.0, 5.0])], is_bytes=False))
     assert [glyph.shown for glyph in found] == ["a", "¶", "\\t", "\\x1b", "\\u202e"]
     assert [glyph.ends_line for glyph in found] == [False, True, False, False, False]
 
 
-def test_figures_stand_below_their_characters() -> None:
+def test_figures_are_below_their_characters() -> None:
     found = [Glyph("a", 0.4, False), Glyph("b", 0.5, False), Glyph("日", 2.5, False), Glyph("\\t", 9.9, False),
              Glyph("¶", 1.2, True), Glyph("c", 30.0, False)]  # fmt: skip
     assert list(lines(found, 80, colors=False)) == ["ab日\\t¶", " 13 9 1", "c", "9"]
@@ -43,7 +43,7 @@ def test_shades_grow_with_surprise() -> None:
     assert line == "x" + "".join(f"\x1b[{shade}mx\x1b[0m" for shade in SHADES[1:])
 
 
-def test_the_legend_says_what_the_marks_mean() -> None:
+def test_legend_explains_marks() -> None:
     assert "\x1b" not in legend(colors=False)
     assert "8 or more" in legend(colors=True)
 
@@ -60,7 +60,7 @@ def test_on_a_terminal(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatc
     assert out.count("¶") == 3
 
 
-def test_every_piece_comes_through(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_view_yields_every_chunk(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score_output, "write", lambda data: None)
     monkeypatch.setattr(score_output, "write_text", lambda text: None)
     model = load(trained)
@@ -68,7 +68,7 @@ def test_every_piece_comes_through(trained: Path, monkeypatch: pytest.MonkeyPatc
     assert [piece.symbols for piece in score_output.view(model.surprises(pieces), model)] == pieces
 
 
-def test_lines_of_json_on_a_terminal_have_nothing_that_it_would_obey(
+def test_json_lines_on_terminal_have_no_control_characters(
     call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("some.txt").write_text("A\u202e\x9b book", encoding="utf-8")

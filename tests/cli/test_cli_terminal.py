@@ -1,4 +1,4 @@
-"""Streams: colors, escapes, closed ends; and what a terminal of its own is shown."""
+"""Streams: colors, escapes, closed streams, and the output on a pseudo-terminal."""
 
 import errno
 import io
@@ -22,7 +22,7 @@ COLOR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|38|48)(?:;\d+)*m")
 
 
 class Screen(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream whose `isatty` returns True."""
 
     def isatty(self) -> bool:
         return True
@@ -57,7 +57,7 @@ def test_a_terminal_gets_a_live_display(training: list[str], environment: dict[s
     assert b"next      " in shown.replace(b"\x1b[0m", b"").replace(b"\x1b[1m", b"")
 
 
-def test_no_color_takes_the_colors_only(training: list[str], environment: dict[str, str]) -> None:
+def test_no_color_keeps_live_display(training: list[str], environment: dict[str, str]) -> None:
     code, shown = on_a_terminal(training, environment | {"NO_COLOR": "1"})
     assert code == 0
     assert not COLOR.search(shown)
@@ -112,7 +112,7 @@ def test_a_wrong_escape_does_not_end_the_conversation(
     assert "> A small\nA small" in said
 
 
-def test_an_interrupt_of_what_is_typed_begins_a_new_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_while_typing_starts_new_line(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: Iterator[KeyboardInterrupt | bytes] = iter([KeyboardInterrupt(), b"a\r\n", b""])
     written: list[bytes] = []
 
@@ -128,9 +128,7 @@ def test_an_interrupt_of_what_is_typed_begins_a_new_line(monkeypatch: pytest.Mon
     assert b"".join(written) == b"> \n> > \n"
 
 
-def test_an_interrupt_stops_the_text_and_not_the_conversation(
-    trained: Path, command: list[str], environment: dict[str, str]
-) -> None:
+def test_interrupt_stops_text_but_not_session(trained: Path, command: list[str], environment: dict[str, str]) -> None:
     line = [*command, "sample", str(trained), "--interactive", "--max-new-tokens", "100000000"]
     answers = ((b"> ", b"A small\n"), (b"A small\r\nA small", b"\x03"), (b"\n> ", b"\x04"))
     code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"}, answers)
@@ -144,7 +142,7 @@ def test_errors_are_red_on_a_terminal(command: list[str], environment: dict[str,
     assert shown.startswith(b"\x1b[31merror:\x1b[0m there is no command")
 
 
-def test_paint_looks_at_the_stream_and_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paint_depends_on_stream_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen()
     assert terminal.paint("x", "red", screen) == "\x1b[31mx\x1b[0m"
     assert terminal.paint("x", "red", io.StringIO()) == "x"
@@ -160,7 +158,7 @@ def test_paint_looks_at_the_stream_and_the_surroundings(monkeypatch: pytest.Monk
     assert not terminal.is_terminal(None)
 
 
-def test_say_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_print_stderr_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError(text)
@@ -172,7 +170,7 @@ def test_say_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         terminal.print_stderr("nobody hears")
 
 
-def test_write_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_raises_storage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.BytesIO):
         def write(self, data: object) -> int:
             raise OSError(errno.ENOSPC, "No space left", data)
@@ -197,7 +195,7 @@ def test_json_is_valid_whatever_is_in_it(capfdbinary: pytest.CaptureFixture[byte
     assert json.loads(out) == {"path": "a\udc80é", "numbers": [1.5, None, [None, None, True]], "deep": {"x": None}}
 
 
-def test_json_on_a_terminal_has_no_character_that_it_would_obey(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_on_terminal_has_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     value = {"text": "\x1b]0;x\x07\x7f\x9b\u202e\u2028é\U000e0001\udc80"}
     written: list[bytes] = []
     monkeypatch.setattr(terminal, "write", written.append)
@@ -210,7 +208,7 @@ def test_json_on_a_terminal_has_no_character_that_it_would_obey(monkeypatch: pyt
         assert "é" in text
 
 
-def test_a_name_is_inert_on_a_terminal_and_itself_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_escaped_only_on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", Screen())
     assert terminal.escape_for_stdout("a\x1b[2J") == "a\\x1b[2J"
     monkeypatch.setattr(sys, "stdout", io.StringIO())

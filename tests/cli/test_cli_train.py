@@ -1,4 +1,4 @@
-"""`recurra train`: what it says, writes and gives back; and how it is stopped."""
+"""`recurra train`: output, files, exit codes and signals."""
 
 import json
 import re
@@ -26,7 +26,7 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_it_says_what_it_learns_and_what_came_of_it(call: Call, book: Path) -> None:
+def test_start_and_end_blocks_of_train(call: Call, book: Path) -> None:
     code, out, err = call(
         "train", book, "--preset", "classic", "--hidden-size", "8", "--updates", "200", "--log-every", "50"
     )
@@ -52,7 +52,7 @@ def test_it_says_what_it_learns_and_what_came_of_it(call: Call, book: Path) -> N
     assert Path("runs/small/report.html").read_text().startswith("<!DOCTYPE html>")
 
 
-def test_json_is_one_object_and_quiet_says_nothing(call: Call, book: Path) -> None:
+def test_json_is_one_object_and_quiet_prints_nothing(call: Call, book: Path) -> None:
     code, out, err = call("train", book, *SMALL, "--json", "--quiet")
     assert (code, err) == (0, "")
     found = json.loads(out)
@@ -70,7 +70,7 @@ def test_json_with_progress_keeps_them_apart(call: Call, book: Path) -> None:
     assert "updates/s" in err
 
 
-def test_options_given_override_the_preset_and_others_stay(call: Call, book: Path) -> None:
+def test_options_override_preset_settings(call: Call, book: Path) -> None:
     options: dict[str, Any] = {
         "seed": 7, "sequence_length": 20, "learning_rate": 0.05, "clip_value": 2.5, "engine": "reference",
         "validation": 0.1, "evaluate_every": 40, "log_every": 25, "sample_every": 50, "sample_length": 30,
@@ -97,7 +97,7 @@ def test_every_setting_is_an_option_and_arrives(call: Call, monkeypatch: pytest.
     assert {name: float(found[name]) for name in SETTINGS} == dict.fromkeys(SETTINGS, 1.0)
 
 
-def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: Path) -> None:
+def test_every_network_and_training_option_is_used(call: Call, book: Path) -> None:
     options = {
         "cell": "lstm", "hidden-size": 8, "layers": 2, "dropout": 0.25, "initial-scale": "none", "updates": 12,
         "seed": 3, "sequence-length": 10, "batch-size": 4, "order": "shuffled", "optimizer": "adamw",
@@ -121,7 +121,7 @@ def test_every_option_of_the_network_and_its_training_arrives(call: Call, book: 
         assert re.search(line, err, re.MULTILINE), err
 
 
-def test_hyperparameters_of_an_optimizer_arrive_and_stay(call: Call, book: Path) -> None:
+def test_optimizer_hyperparameters_are_used_and_fixed(call: Call, book: Path) -> None:
     options = ["--optimizer", "nesterov", "--learning-rate", "0.0001"]
     code, _, err = call("train", book, *SMALL, *options, "--momentum", 0.5)
     assert code == 0
@@ -156,7 +156,7 @@ def test_an_order_that_is_none(call: Call, book: Path) -> None:
     assert "`order` must be one of sequential, shuffled, random; got 'backward'." in err
 
 
-def test_the_end_of_patience_is_told(call: Call, book: Path) -> None:
+def test_early_stop_is_reported(call: Call, book: Path) -> None:
     code, _, err = call(
         "train", book, "--hidden-size", "8", "--updates", "9000", "--learning-rate", "3", "--validation", "0.2",
         "--evaluate-every", "10", "--patience", "2", "--no-proof",
@@ -171,7 +171,7 @@ def test_no_clipping(call: Call, book: Path) -> None:
     assert tomllib.loads(Path("runs/small/run.toml").read_text())["training"]["clip_value"] == "none"
 
 
-def test_the_default_book_is_said_to_be_it(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_book_is_labeled(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "recurra.text.named_books.default_book", lambda: Text("In the beginning. " * 9, "kjv", notes=("a hint",))
     )
@@ -224,7 +224,7 @@ def test_plain_progress_is_no_flood(call: Call, book: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_stops_and_what_is_said_goes_on(
+def test_signal_saves_checkpoint_and_printed_command_resumes(
     book: Path, command: list[str], environment: dict[str, str], call: Call, number: signal.Signals
 ) -> None:
     line = [*command, "train", str(book), "--preset", "seed", "--hidden-size", "8", "--updates", str(10**9)]
@@ -250,16 +250,14 @@ def test_a_signal_saves_and_stops_and_what_is_said_goes_on(
     assert json.loads(out)["updates"] == reached + 50
 
 
-def test_a_reader_of_progress_who_goes_away_does_not_stop_training(
-    book: Path, command: list[str], environment: dict[str, str]
-) -> None:
+def test_closed_stderr_pipe_does_not_stop_training(book: Path, command: list[str], environment: dict[str, str]) -> None:
     line = " ".join([*command, "train", str(book), *SMALL, "--run", "r", "--json", "2>&1 >out.json | head -n 1"])
     done = subprocess.run(["sh", "-c", line], capture_output=True, env=environment, text=True, check=True)
     assert done.stdout.startswith("text      small: ")
     assert json.loads(Path("out.json").read_text())["updates"] == 200
 
 
-def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_before_and_after_training_loop(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
@@ -273,7 +271,7 @@ def test_ctrl_c_where_no_training_is_to_be_stopped(call: Call, book: Path, monke
     assert (code, err) == (130, "stopped by SIGINT; there is no checkpoint yet, so nothing is saved.\n")
 
 
-def test_a_terminal_is_told_that_it_is_read(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_from_terminal_is_announced(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with book.open("r") as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         monkeypatch.setattr("recurra.cli.terminal.is_terminal", lambda stream: stream is stdin)
@@ -281,7 +279,7 @@ def test_a_terminal_is_told_that_it_is_read(call: Call, book: Path, monkeypatch:
     assert err.startswith("reading the text from the terminal; press Ctrl-D at the end.\n")
 
 
-def test_the_same_command_the_same_model(book: Path, tmp_path: Path) -> None:
+def test_same_command_gives_same_model(book: Path, tmp_path: Path) -> None:
     digests = set()
     for name in ("a", "b"):
         assert main(["train", str(book), *SMALL, "--run", name, "--quiet"]) == 0
@@ -289,7 +287,7 @@ def test_the_same_command_the_same_model(book: Path, tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
-def test_without_a_preset_settings_are_chosen_for_text_and_time(call: Call, book: Path) -> None:
+def test_preset_auto_chooses_settings_for_text_and_time(call: Call, book: Path) -> None:
     code, out, err = call("train", book, "--hidden-size", "8", "--time-limit", "30s", "--test", "0.05", "--no-proof")
     assert (code, out) == (0, "")
     for line in (
@@ -305,7 +303,7 @@ def test_without_a_preset_settings_are_chosen_for_text_and_time(call: Call, book
     assert (settings["preset"], settings["time_limit"], settings["updates"]) == ("auto", 30.0, 204)
 
 
-def test_a_network_that_can_learn_its_text_by_heart_is_told(call: Call, book: Path) -> None:
+def test_network_that_can_memorize_text_gives_note(call: Call, book: Path) -> None:
     _, _, err = call("train", book, "--updates", "1", "--sample-every", "0", "--no-proof")
     assert "note: a network of 60,950 parameters can memorize 4,000 characters\n" in err
     assert "chosen    by preset auto for 4,000 characters; a larger network needs more text\n" in err
@@ -316,7 +314,7 @@ def test_a_network_that_can_learn_its_text_by_heart_is_told(call: Call, book: Pa
     assert "expected" not in err, "a model that learns on has what it had already"
 
 
-def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
+def test_training_from_a_model(call: Call, book: Path, trained: Path) -> None:
     options = ["--from", trained, "--updates", "50", "--learning-rate", "0.001", "--no-proof", "--quiet", "--json"]
     code, out, _ = call("train", book, *options, "--validation", "0.1", "--evaluate-every", "25")
     found = json.loads(out)
@@ -352,7 +350,7 @@ def test_a_model_learns_on(call: Call, book: Path, trained: Path) -> None:
     ],
     ids=lambda case: " ".join(case) if isinstance(case, list) else "",
 )
-def test_times_and_shares_that_make_no_sense(call: Call, book: Path, options: list[str], message: str) -> None:
+def test_wrong_times_and_shares(call: Call, book: Path, options: list[str], message: str) -> None:
     code, out, err = call("train", book, *options)
     assert (code, out) == (2, "")
     assert f"error: {message}" in err
@@ -378,7 +376,7 @@ def test_resume(call: Call, book: Path) -> None:
     assert lowest[0].endswith(f"at update {resumed['best_update']:,}")
 
 
-def test_a_preset_chooses_nothing_when_resumed(call: Call, book: Path) -> None:
+def test_resume_keeps_settings_of_preset(call: Call, book: Path) -> None:
     options = ["--hidden-size", "8", "--updates", "10", "--sample-every", "0", "--no-proof", "--quiet"]
     assert call("train", book, *options, "--run", "r").code == 0
     before = tomllib.loads(Path("r/run.toml").read_text())
@@ -392,7 +390,7 @@ def test_a_preset_chooses_nothing_when_resumed(call: Call, book: Path) -> None:
     )  # fmt: skip
 
 
-def test_another_text_is_said_to_be_begun(call: Call, book: Path) -> None:
+def test_resume_on_another_text_is_reported(call: Call, book: Path) -> None:
     assert call("train", book, *SMALL, "--run", "r", "--quiet").code == 0
     Path("more.txt").write_text("many books over few words.\n" * 90)
     code, _, err = call("train", "more.txt", "--resume", "--run", "r", "--updates", "300", "--no-proof")
@@ -400,7 +398,7 @@ def test_another_text_is_said_to_be_begun(call: Call, book: Path) -> None:
     assert "\nresumed   at update 200, at the beginning of another text\n" in err
 
 
-def test_a_damaged_checkpoint_is_warned_of(call: Call, book: Path) -> None:
+def test_damaged_checkpoint_gives_warning(call: Call, book: Path) -> None:
     assert call("train", book, *SMALL, "--run", "r", "--checkpoint-every", "0", "--quiet").code == 0
     newest = Path("r/checkpoints/update-000000000200.safetensors")
     newest.write_bytes(newest.read_bytes()[:-1])
@@ -446,7 +444,7 @@ def test_a_damaged_checkpoint_is_warned_of(call: Call, book: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_resumed(call: Call, options: list[str], code: int, message: str) -> None:
+def test_resume_errors(call: Call, options: list[str], code: int, message: str) -> None:
     found, out, err = call("train", *options)
     assert (found, out) == (code, "")
     assert err.startswith(message)

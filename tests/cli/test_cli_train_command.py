@@ -1,4 +1,4 @@
-"""The command that trains again at a lower rate, which a diverged training prints."""
+"""The command with a lower learning rate that a diverged training prints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_resumed_training_is_repeated_on_its_own_text(tmp_path: Path) -> None:
 
 
 def test_a_text_of_many_files_is_named_by_the_user(tmp_path: Path) -> None:
-    """run.toml has their number alone."""
+    """For many files run.toml stores only their number."""
     (tmp_path / "run.toml").write_text(f'{SETTINGS}[text]\nsources = 95000\nsources_sha256 = "0"\n')
     command = slower_hint([], {"resume": True, "run": tmp_path}, 0.01, tmp_path)
     assert command == "recurra train TEXT --preset small --learning-rate 0.01"

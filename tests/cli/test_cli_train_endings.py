@@ -1,4 +1,4 @@
-"""What `recurra train` says of a training that diverged, of one that its time limit ended, and of a tiny text."""
+"""The end block of `recurra train` after divergence, at a time limit and for a tiny text."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DIVERGED = (
 
 
 def hint(err: str) -> list[str]:
-    """The arguments of the command in a hint."""
+    """Return the arguments of the command in the hint."""
     found = re.search(r"^hint: .*: recurra (train .+)$", err, re.M)
     assert found is not None, err
     return shlex.split(found[1])
 
 
 @pytest.mark.parametrize("rate", ["1", "1e10"])
-def test_a_training_that_diverged_names_a_command_that_does_not(call: Call, book: Path, rate: str) -> None:
+def test_diverged_training_prints_command_that_converges(call: Call, book: Path, rate: str) -> None:
     code, _, err = call("train", book, *SMALL, "--updates", 60, "--learning-rate", rate, "--run", "my run")
     assert code == 0
     assert re.search(DIVERGED, err, re.M)
@@ -57,7 +57,7 @@ def test_a_rate_that_overflows_names_a_command_that_resumes(call: Call, book: Pa
     assert call(*hint(err), "--quiet").code == 0
 
 
-def test_a_time_limit_that_ends_the_training(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_stopped_by_time_limit(call: Call, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin, seconds = Trainer.__init__, iter(range(10**6))
 
     def timed(self: Trainer, *arguments: Any, **named: Any) -> None:
@@ -74,7 +74,7 @@ def test_a_time_limit_that_ends_the_training(call: Call, book: Path, monkeypatch
     assert "training has ended; computing the report" in err
 
 
-def test_a_text_that_is_too_short_to_hold_out_a_part(call: Call) -> None:
+def test_text_too_short_for_held_out_part(call: Call) -> None:
     Path("tiny.txt").write_text("a tiny text, of few words, that a network learns by heart\n")
     arguments = ["--hidden-size", 8, "--updates", 2, "--no-proof", "--sample-every", 0]
     code, _, err = call("train", "tiny.txt", *arguments)

@@ -1,4 +1,4 @@
-"""What is shown of training, and how seldom."""
+"""The progress display of a training and its redraw rate."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_blocks_longer_than_a_tenth_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_block_prints_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     watch = PlainProgress()
     watch.begin(trainer(1000))
     for update in (450, 451, 1000):
@@ -91,7 +91,7 @@ def test_it_remembers_the_last_checkpoint(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_way_to_watch_suits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_display_depends_on_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(create_progress(quiet=True)) is SilentProgress
     assert type(create_progress(quiet=False)) is PlainProgress
     monkeypatch.setattr(train_progress, "can_move", lambda stream: stream is sys.stderr)
@@ -124,14 +124,14 @@ def test_the_drawing() -> None:
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A clock that the test advances."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         monkeypatch.setattr("time.perf_counter", lambda: self.now)
 
 
-def test_it_redraws_seldom_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redraw_rate_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, drawn = Clock(monkeypatch), []
     watch = LiveProgress()
     watch.begin(trainer(100_000))
@@ -155,7 +155,7 @@ def test_it_redraws_seldom_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(drawn) > 60
 
 
-def test_a_terminal_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_terminal_does_not_stop_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **named: object) -> None:
         raise BrokenPipeError
 

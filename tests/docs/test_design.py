@@ -27,12 +27,12 @@ WAYS = re.findall(r"^### .+$", PAGE.partition("## Four ways")[2].partition("\n##
 
 
 def located(name: str) -> Path:
-    """The file that the page calls `name`."""
+    """Return the path of the file `name` on the page."""
     return (ROOT if name.startswith(("src/", "tests/", "docs/", "benchmarks/")) else SOURCE) / name
 
 
 def definitions(node: ast.AST, prefix: str = "") -> set[str]:
-    """The names of the functions and classes in `node`, those of a class as CLASS.NAME."""
+    """Yield the names of the functions and classes in `node`; methods as CLASS.NAME."""
     found = set()
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -43,7 +43,7 @@ def definitions(node: ast.AST, prefix: str = "") -> set[str]:
 
 
 def package_path(name: str) -> str:
-    """The way in which the page's table names a package or a module at the top level."""
+    """Return the name of a package or a top-level module in the table of the page."""
     return f"{name}/" if (SOURCE / name).is_dir() else f"{name}.py"
 
 

@@ -1,4 +1,4 @@
-"""What README and documentation say is true of the code: commands parse, options and names exist, outputs come."""
+"""README and documentation agree with the code: commands parse, options and names exist, outputs match."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ PSALM = (
 )
 
 
-def test_the_pages_show_many_commands() -> None:
+def test_pages_have_many_commands() -> None:
     assert len(LINES) > 35
     assert {words[0] for page in PAGES for words in commands(page)} >= set(COMMANDS) - {"books", "doctor"}
 
 
 @pytest.mark.parametrize("words", LINES)
-def test_every_command_on_a_page_is_one(words: list[str]) -> None:
+def test_every_command_on_a_page_parses(words: list[str]) -> None:
     if words[0] in COMMANDS and "COMMAND" not in words:
         parse(build(), words)
 
@@ -62,11 +62,12 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 @pytest.mark.parametrize("name", recurra.__all__)
-def test_every_public_name_is_explained_and_the_parameters_named_exist(name: str) -> None:
+def test_docstrings_of_public_names_list_existing_parameters(name: str) -> None:
     value = getattr(recurra, name)
-    told = inspect.getdoc(value) or ""
-    assert len(told) > 20
-    terms = re.findall(r"^(\w+)\n    \S", told, flags=re.MULTILINE)
+    docstring = inspect.getdoc(value) or ""
+    assert len(docstring) > 20
+    section = re.search(r"^Args:\n((?:    .*\n?)+)", docstring, flags=re.MULTILINE)
+    terms = re.findall(r"^    \*{0,2}(\w+):", section[1], flags=re.MULTILINE) if section else []
     parameters = inspect.signature(value).parameters
     assert set(terms) <= set(parameters)
 
@@ -79,13 +80,13 @@ MORE = {
     "more.txt": "book.txt",
     "1m": "0.1s",
 }  # smaller than on the page
-NOT_RUN = {"check", "serve"}  # they take long, or have no end; each has its tests
+NOT_RUN = {"check", "serve"}  # slow or endless; tests/cli covers them
 README = [words for words in commands(ROOT / "README.md") if words[0] in COMMANDS and words[0] not in NOT_RUN]
 
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the texts and runs that the README speaks of."""
+    """A folder with the texts and runs that the commands of the README use."""
     folder = tmp_path_factory.mktemp("shelf")
     for name in ("book.txt", "mybook.txt", "names.txt", "psalm.txt"):
         (folder / name).write_text(BOOK, encoding="utf-8")
@@ -98,7 +99,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _of_others(folder: Path) -> None:
-    """What other programs have written: a state_dict, and DD2424's struct with its characters."""
+    """Write files of other programs: a state_dict, and the struct of DD2424 with its characters."""
     model = recurra.load(folder / "runs/mybook")
     save_file(to_state(model.config, model.parameters), folder / "theirs.safetensors")
     arrays = {field: model.parameters[name] for field, name in FIELDS.items()}
@@ -128,12 +129,12 @@ def test_every_command_of_the_readme_runs(words: list[str], shelf: Path, monkeyp
     assert main(words) == 0
 
 
-NOT_SHOWN = {"check", "serve", "doctor"}  # eight seconds that tests/cli takes already; no end; another machine
+NOT_SHOWN = {"check", "serve", "doctor"}  # slow, endless, or different on each machine
 
 
 @pytest.fixture(scope="module")
 def happens(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """What `recurra` writes to the terminal, in one folder for all pages; a command of two pages is run once."""
+    """Return a function that runs `recurra` in one folder for all pages, each command once, and returns its output."""
     folder = tmp_path_factory.mktemp("tour")
     (folder / "psalm.txt").write_text(PSALM, encoding="utf-8")
     (folder / "mybook.txt").write_text(PSALM * 20, encoding="utf-8")
@@ -154,8 +155,8 @@ def happens(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 
 @pytest.mark.pages
 @pytest.mark.parametrize("page", ["README.md", "docs/start.md"])
-def test_what_a_page_shows_is_what_happens(page: str, happens: Callable[..., str]) -> None:
-    """Each line that the page shows comes, in its order; `…` stands for anything."""
+def test_page_output_matches_program_output(page: str, happens: Callable[..., str]) -> None:
+    """The output has each line of the page, in order; `…` matches any text."""
     pairs = [(words_of(pair.command), pair.output) for pair in shown(ROOT / page)]
     pairs = [(words[1:], lines) for words, lines in pairs if words[0] == "recurra" and words[1] not in NOT_SHOWN]
     assert len(pairs) >= 5

@@ -1,4 +1,4 @@
-"""Every public function takes NumPy's scalars, and answers an argument of a wrong type with an error of ours."""
+"""Every public function accepts NumPy's scalars and raises an error of this package for a wrong type."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_a_value_of_any_type_gives_a_result_or_an_error_of_ours(call: str, name:
 
 
 def public_functions() -> Iterator[str]:
-    """The public functions and methods, but for those that belong to errors and results."""
+    """Return the public functions and methods, without those of errors and results."""
     for name in recurra.__all__:
         value = getattr(recurra, name)
         if inspect.isfunction(value):
@@ -279,7 +279,7 @@ def test_numpy_scalars_are_numbers_strings_and_truth_values() -> None:
     assert MODEL.evaluate(IDS.tolist()) == MODEL.evaluate(IDS)
 
 
-def test_an_unknown_keyword_is_told_with_the_nearest() -> None:
+def test_unknown_keyword_error_suggests_nearest() -> None:
     with pytest.raises(UsageError, match=r"^unknown setting `temprature`\.") as caught:
         MODEL.sample("a", temprature=0.7)  # type: ignore[call-arg]
     assert str(caught.value.hint).startswith("did you mean `temperature`? the settings are allow, ban, best_of, ")
@@ -301,7 +301,7 @@ WIDER = {"stop": "str | Sequence[str]", "time_limit": "float | str | None", "che
     [(SamplingSettings, SamplingConfig), (ModelSettings, ModelConfig), (TrainingSettings, TrainingConfig)],
 )
 def test_keywords_for_type_checkers_are_the_fields(settings: Any, config: Any) -> None:
-    """A field may be narrower than its keyword where the keyword has another way to write it."""
+    """The type of a field may be narrower than its keyword, which may accept a second notation."""
     keywords = {name: kind.__forward_arg__ for name, kind in settings.__annotations__.items()}
     fields = {field.name: field.type for field in dataclasses.fields(config)}
     words = {name: "float | str | None" for name, kind in fields.items() if kind == "float | None"}

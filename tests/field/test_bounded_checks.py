@@ -1,4 +1,4 @@
-"""Work that grows with the square of a network or a sequence is counted, and bounded by a sample of a stated share."""
+"""The gradient check of a large network or a long sequence takes a random sample of a stated share."""
 
 from __future__ import annotations
 
@@ -123,13 +123,13 @@ def test_how_many_copies_are_computed_at_once_is_bounded(monkeypatch: pytest.Mon
     assert max(sizes) == 3
 
 
-def test_the_table_says_how_many_were_checked() -> None:
+def test_table_has_number_of_checked_elements() -> None:
     figure = Figures(1e-10, 1e-9, 1e-15, 20, 400)._asdict() | {"seed_tolerance": None, "passed": True}
     found = {"cells": {"gru": {"V": figure}}, "passed": True, "parameters": 900, "seconds": 2.0}
     shown = list(lines(found | {"checked": 20, "elements": 400}))
     assert shown[1].endswith("checked")
     assert shown[2].endswith("right    20 of 400")
-    assert shown[-1] == "a random sample was checked: 20 of 400 elements (5 %); `--complete` checks all of them"
+    assert shown[-1] == "checked a random sample: 20 of 400 elements (5 %); `--complete` checks all elements"
     assert "20 of" not in "\n".join(lines(found | {"checked": 400, "elements": 400}))
 
 

@@ -119,7 +119,7 @@ def test_score_and_sample_on_the_command_line(
         assert main(["sample", model, "--prompt", prompt, "--max-new-tokens", "5"]) == 0
         texts.append(capsys.readouterr())
     assert texts[0].out == texts[1].out
-    assert texts[1].err.startswith("note: of the prompt 5 characters are read in the canonical form")
+    assert texts[1].err.startswith("note: in the prompt, 5 characters are read in the canonical form")
 
 
 @pytest.mark.parametrize("extend", [False, True])

@@ -1,4 +1,4 @@
-"""Line ends and a byte order mark that a model does not know cost space in a compressed file: a warning says so."""
+"""Compression warns if the vocabulary lacks the line ends or the byte order mark of a file, which then cost bytes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MARK = b"\xef\xbb\xbf"
 FILES = {
     "crlf": (
         LINES.replace(b"\n", b"\r\n"),
-        "has 50 carriage returns (200 bytes), which the model's vocabulary does not",
+        "has 50 carriage returns (200 bytes), which are not in the model's vocabulary",
     ),
     "cr": (LINES.replace(b"\n", b"\r"), "has 50 carriage returns (200 bytes), which"),
-    "bom": (MARK + LINES, "has 1 byte order mark (6 bytes), which the model's vocabulary does not have: each takes 6"),
+    "bom": (MARK + LINES, "has 1 byte order mark (6 bytes), which are not in the model's vocabulary; each takes 6"),
     "both": (
         MARK + LINES.replace(b"\n", b"\r\n"),
         "has 50 carriage returns (200 bytes) and 1 byte order mark (6 bytes)",

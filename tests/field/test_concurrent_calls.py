@@ -34,7 +34,7 @@ def make_model(cell: str) -> LanguageModel:
 
 
 def make_text(seed: int, length: int = 600) -> str:
-    """Characters drawn at random, with a character that the model has not learned."""
+    """Return random characters, one of them outside the vocabulary."""
     ids = (stream(seed, "text").uniform(length) * len(VOCABULARY)).astype(int)
     return VOCABULARY.decode(ids) + "é\nab"
 

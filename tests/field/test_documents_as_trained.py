@@ -46,7 +46,7 @@ MODELS = [pytest.param(make(config), id=name) for name, config in CELLS.items()]
 
 
 def names() -> LanguageModel:
-    """A network of one unit, which is 0 after the newline that begins a line, and 1 for good after any letter.
+    """A network of one unit; its state is 0 after a newline and 1 after the first letter of a line.
 
     At 0 a line begins with a in 7 of 10 cases, else with b; at 1 it ends in 1 of 4, and a and b are equally likely.
     """

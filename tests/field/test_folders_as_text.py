@@ -1,4 +1,4 @@
-"""A folder as text: what it should not include is left out, and an account says what was taken and what was not."""
+"""A folder as text: unsuitable files are skipped, and a summary lists the read and the skipped files."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_files_that_are_named_are_always_read() -> None:
     assert "site.py" in "".join(read("env").source)  # so is a folder that is named
 
 
-def test_the_account_has_as_many_lines_for_many_folders_and_kinds_as_for_few() -> None:
+def test_summary_of_skipped_files_has_bounded_length() -> None:
     for number in range(40):
         write(f"f{number}/a.{'x' * (number % 20 + 1)}{number}")
         write(f"f{number}/.hidden")
@@ -158,7 +158,7 @@ def test_shares_are_those_of_characters_without_what_was_left_out() -> None:
     assert read(".", "bytes").notes[0].startswith("taken from folders: 3 files, 81 bytes: ")
 
 
-def test_a_folder_with_nothing_to_read_says_why_and_hints_at_an_encoding_only_where_that_may_help() -> None:
+def test_folder_without_readable_files_gives_reason_and_fitting_hint() -> None:
     write("f/old.xz", lzma.compress(b"text"))
     with pytest.raises(
         TextError, match=r"holds no text \(skipped, compressed or archived: 1 \(f/old\.xz\)\)"

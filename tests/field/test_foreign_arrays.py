@@ -49,7 +49,7 @@ def ours(model: recurra.LanguageModel) -> Array:
 
 
 def saved(path: Path, names: str = "U W V b c", **changes: Any) -> Path:
-    """An .npz file of the network under five names, and of what else there is."""
+    """Write an .npz file of the network under five names, and of other arrays."""
     arrays: dict[str, Any] = dict(zip(names.split(), WEIGHTS.values(), strict=True))
     np.savez(path, **arrays, **changes)
     return path
@@ -102,7 +102,7 @@ def test_a_rectified_network(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(1, K), (K, 1), (K,)], ids=["rows", "columns", "flat"])
 def test_square_matrices(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    """Where m is K, the biases show the orientation; flat ones do not, and DD2424's is assumed."""
+    """If m equals K, the biases show the orientation; flat biases do not, so the orientation of DD2424 is assumed."""
     draw = np.random.default_rng(5)
     weights = {name: draw.normal(size=(K, K)) for name in "UWV"} | {"b": draw.normal(size=K), "c": draw.normal(size=K)}
     turned: dict[str, Any] = {

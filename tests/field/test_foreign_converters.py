@@ -1,4 +1,4 @@
-"""The scripts that convert what is not read, run where the other program is: every way that people save a network."""
+"""The conversion scripts, run with the other program installed or imitated, for every way to save a network."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Done(NamedTuple):
-    """What a script did: what it wrote, or the reason it gave for its end."""
+    """The result of a script: its output, or its error message."""
 
     refused: str
     written: str
@@ -72,7 +72,7 @@ def run(*options: str) -> Done:
 
 
 def write_script(name: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Do what the hint says."""
+    """Write the script that the hint names."""
     assert main(["import", name, "--converter"]) == 0
     Path("convert.py").write_bytes(capsysbinary.readouterr().out)
 

@@ -1,4 +1,4 @@
-"""Files of every program are recognized by their bytes, and each has a way out that works when it is pasted."""
+"""Files of other programs are recognized by their bytes, and each error has a hint that works when pasted."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_the_command_that_joins_several_files_works() -> None:
 
 
 def convert(name: str, capsysbinary: pytest.CaptureFixture[bytes], *options: str, path: str = "") -> None:
-    """Do what the hint says: write the script, and run it in another process."""
+    """Follow the hint: write the script and run it in a new process."""
     assert main(["import", name, "--converter"]) == 0
     Path("convert.py").write_bytes(capsysbinary.readouterr().out)
     line = [sys.executable, "-W", "ignore", "convert.py", *options]
@@ -193,7 +193,7 @@ def convert(name: str, capsysbinary: pytest.CaptureFixture[bytes], *options: str
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])
-def test_a_pickle_is_converted_by_who_trusts_it(capsysbinary: Any, protocol: int) -> None:
+def test_trusted_pickle_is_converted(capsysbinary: Any, protocol: int) -> None:
     ids = {character: number for number, character in enumerate(CHARACTERS)}
     Path("it's.pkl").write_bytes(pickle.dumps({"params": WEIGHTS, "char_to_ix": ids, "epoch": 3}, protocol))
     with pytest.raises(AssertionError, match=r"it's.pkl is a pickle: reading it runs code from the file"):
@@ -222,7 +222,7 @@ def test_what_needs_no_script() -> None:
     assert error.value.hint == "unpack it: `gzip -dc a.gz > a && recurra import a`."
 
 
-def test_a_script_writes_over_nothing(capsysbinary: Any) -> None:
+def test_script_replaces_no_file(capsysbinary: Any) -> None:
     content: Any = WEIGHTS
     np.save("a.npy", content, allow_pickle=True)
     Path("a.npz").write_bytes(b"mine")

@@ -1,4 +1,4 @@
-"""The characters of other programs' networks: usual names, special symbols, tokenizers, texts read in other ways."""
+"""The vocabularies of other programs' networks: usual names, special symbols, tokenizers, other decodings."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_pickled_vocabulary_is_refused_with_a_command(tmp_path: Path) -> None:
 
 
 def _run(command: str) -> None:
-    """Run a command of a hint as a shell would."""
+    """Run the command of a hint in a shell."""
     program, *arguments = shlex.split(command)
     assert program == "python"
     subprocess.run([sys.executable, *arguments], check=True)

@@ -1,4 +1,4 @@
-"""Compressed files, documents, images, databases and models that are given as text are named, with a way out."""
+"""Compressed files, documents, images, databases and models in place of a text are named, with a hint."""
 
 from __future__ import annotations
 

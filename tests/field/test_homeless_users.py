@@ -1,4 +1,4 @@
-"""Users without a home directory, such as a container's user whose number has no account."""
+"""Users without a home directory, such as the user of a container whose number has no account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOMELESS = Path(os.sep, ".cache", "recurra").absolute()
 
 @pytest.fixture(params=["an error", "a tilde"])
 def homeless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have no home directory, as the newest platformdirs reports it, and as older versions did."""
+    """Remove the home directory, as new and as old versions of platformdirs report it."""
 
     def user_cache_dir(name: str) -> str:
         if request.param == "an error":
@@ -59,5 +59,5 @@ def test_doctor_names_a_text_cache_that_cannot_be_used(monkeypatch: pytest.Monke
     assert found.value == f"{tmp_path / 'file' / 'texts'} cannot be used: Not a directory"
     assert (found.verdict, found.hint) == (
         "warn",
-        "name another folder for caches in XDG_CACHE_HOME; long texts need it.",
+        "set XDG_CACHE_HOME to a folder that you can write; long texts need the cache.",
     )

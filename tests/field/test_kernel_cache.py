@@ -1,4 +1,4 @@
-"""The cache of compiled kernels: damaged, unwritable, another user's. It is never needed, and it mends itself."""
+"""The cache of compiled kernels if it is damaged, not writable or owned by another user."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(KERNEL, "py_func"), reason="the JIT 
 
 
 def use(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have kernels kept in `cache`, as a new process would."""
+    """Store kernels in `cache`, as a new process would."""
     monkeypatch.setattr(compilation, "kernel_cache", lambda: cache)
 
 
@@ -72,9 +72,7 @@ def test_a_file_that_is_missing_is_written_again(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("error", ["No space left on device", "File too large", "Read-only file system"])
-def test_where_nothing_can_be_written_the_folder_is_named_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str
-) -> None:
+def test_unwritable_cache_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str) -> None:
     def fail(*_: object) -> None:
         raise OSError(0, error)
 
@@ -131,7 +129,7 @@ def test_another_clone_of_the_same_sources_compiles_nothing(folder: Path) -> Non
 
 
 def test_code_of_other_sources_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder's name would not change with them."""
+    """The name of the cache folder does not depend on such sources."""
     use(DiskCache(tmp_path / "kernels"), monkeypatch)
 
     @compilation.strict
@@ -173,11 +171,11 @@ def test_doctor_counts_what_is_found(folder: Path, monkeypatch: pytest.MonkeyPat
     path.write_bytes(b"")
     assert doctor._cache()[1:3] == (f"{folder}, 1 file, 0.0 MiB, 1 damaged", doctor.WARN)
     path.unlink()
-    assert doctor._cache().value == f"{folder}, empty: the first run compiles"
+    assert doctor._cache().value == f"{folder}, empty; the first training compiles the kernels"
     folder.rmdir()
     folder.touch()
     assert doctor._cache()[1:] == (
         f"{folder} cannot be used: File exists",
         doctor.WARN,
-        f"name a folder of yours in NUMBA_CACHE_DIR, or remove this one: rm -r {folder}",
+        f"set NUMBA_CACHE_DIR to a folder that you can write, or remove this one: rm -r {folder}",
     )

@@ -1,4 +1,4 @@
-"""An option that there is not: the suggestion is what was meant; and defaults in the help are those that hold."""
+"""Suggestions for misspelled options, and the defaults in the help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a terminal of 80 columns nothing breaks within a word, and a command that is shown stays whole."""
+"""On a narrow terminal no word is broken, and commands are printed whole."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from recurra.cli.train_progress import LatestEvents, draw_progress
 from recurra.training import events
 
 HEADER = ["", "bits/character", "nats/character", "bits/byte", "perplexity", "unknown", "characters/s"]
-HEADINGS = ["bits", "nats", "character", "byte", "perplexity", "unknown", "characters/s"]
+HEADINGS = ["bits", "nats", "character", "byte", "perplexity", "unknown", "characters"]
 FIGURES = ["2.1028", "1.4576", "2.1028", "4.295", "0", "1,030,519"]
 
 
 @pytest.fixture(params=[40, 60, 80, 120])
 def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The columns of the terminal that every stream is."""
+    """Make every stream a terminal of this many columns."""
     columns: int = request.param
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
     monkeypatch.setattr(terminal, "is_terminal", lambda stream: True)
@@ -31,7 +31,7 @@ def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 
 
 @pytest.mark.parametrize(
-    "name", ["runs/kjv", "runs/" + "a-long-name-" * 6, "  dynamic, rms at rate 0.0012", "runs/红楼梦" * 5]
+    "name", ["runs/kjv", "runs/" + "a-long-name-" * 6, "  dynamic, rms, learning rate 0.0012", "runs/红楼梦" * 5]
 )
 def test_a_table_fits(width: int, name: str) -> None:
     lines = columns([HEADER, [name, *FIGURES]], indent="  ")

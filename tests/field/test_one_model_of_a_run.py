@@ -1,4 +1,4 @@
-"""A run folder means one model, its best checkpoint: commands, exports, the report, the page and the server agree."""
+"""Every command, the report, the page and the server open the best checkpoint of a run directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BOOK = "A small book, of few words, read many times over.\n" * 60
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose last checkpoint is not its best: the rate is so high that the loss soon rises."""
+    """A run whose last checkpoint is not its best, because a high learning rate makes the loss rise."""
     run = tmp_path_factory.mktemp("runs") / "fable"
     settings: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "log_every": 10, "learning_rate": 3.0}
     settings |= {"updates": 60, "sample_every": 0}
@@ -55,7 +55,7 @@ def test_everything_opens_the_best_checkpoint(folder: Path) -> None:
     assert f"({name})" in write_report([folder], folder / "again.html").read_text(encoding="utf-8")
 
 
-def test_a_page_hears_of_another_best_checkpoint_alone(folder: Path) -> None:
+def test_page_gets_event_only_for_new_best_checkpoint(folder: Path) -> None:
     def model_of() -> object:
         watch = Watch(folder)
         watch.refresh()
@@ -72,6 +72,6 @@ def test_a_page_hears_of_another_best_checkpoint_alone(folder: Path) -> None:
     best = checkpoints / "best.safetensors"
     best.rename(checkpoints / "kept")
     assert model_of() != before  # without a best one the newest is the model
-    assert header(RunModel(folder).packed())["name"] == "checkpoint, update 60"  # what its content says
+    assert header(RunModel(folder).packed())["name"] == "checkpoint, update 60"  # from its content
     (checkpoints / "kept").rename(best)
     newer.unlink()

@@ -1,4 +1,4 @@
-"""Every command reads a text in the same way: the same decoding, line ends, marks and errors, and one `--encoding`."""
+"""Every command decodes texts in the same way and has the same option `--encoding`."""
 
 from __future__ import annotations
 

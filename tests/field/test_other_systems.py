@@ -1,4 +1,4 @@
-"""What Windows does not have is asked for before it is used: one unguarded call ends a command there."""
+"""Names that Windows lacks are guarded by a check before use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAMES = {
 
 
 def unguarded(source: str) -> Iterator[str]:
-    """The names that Windows lacks, used where neither the name nor the system is asked for."""
+    """Return the names that Windows lacks and that are used without a check of the name or the system."""
     tree = ast.parse(source)
     places = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     others = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
@@ -52,7 +52,7 @@ def unguarded(source: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_windows_lacks_is_guarded(path: Path) -> None:
+def test_names_missing_on_windows_are_guarded(path: Path) -> None:
     assert list(unguarded(path.read_text(encoding="utf-8"))) == []
 
 
@@ -69,5 +69,5 @@ def test_what_windows_lacks_is_guarded(path: Path) -> None:
         ("def f():\n    try:\n        import fcntl\n    except ImportError:\n        return", []),
     ],
 )
-def test_an_unguarded_name_is_found(source: str, found: list[str]) -> None:
+def test_unguarded_name_is_detected(source: str, found: list[str]) -> None:
     assert list(unguarded(source)) == found

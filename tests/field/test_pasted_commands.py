@@ -1,4 +1,4 @@
-"""A command that is printed works when it is pasted, whatever the run and the text are called."""
+"""Printed commands work when pasted, whatever the names of the run and the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that are printed run when they are pasted, whether or not PATH has `recurra`."""
+"""Printed commands run when pasted, whether or not PATH has `recurra`."""
 
 import re
 import shlex

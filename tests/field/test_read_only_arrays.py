@@ -1,4 +1,4 @@
-"""An array that a model has copied, packed or cached cannot be changed under it; `with_parameters` is the way."""
+"""Arrays that a model has copied, packed or cached are read-only; `with_parameters` replaces them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_copy_is_as_read_only_and_has_the_same_bits(model: LanguageModel, how:
         assert not array.flags.writeable
 
 
-def test_other_arrays_that_something_was_computed_from(model: LanguageModel) -> None:
+def test_arrays_with_cached_results_are_read_only(model: LanguageModel) -> None:
     losses = model.score("abc").losses
     assert losses is not None
     arrays: tuple[Any, ...] = (losses, model.vocabulary.code_points, from_string("abc").ids)

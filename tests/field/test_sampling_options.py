@@ -1,4 +1,4 @@
-"""An option of sampling is declared once: the command, Python, the kernel and the server have it by that."""
+"""Each sampling option is declared once, for the command, Python, the kernel and the server."""
 
 from __future__ import annotations
 

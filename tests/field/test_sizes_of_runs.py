@@ -1,4 +1,4 @@
-"""Whatever a run writes can be read again: many files, odd names, many symbols, long samples, very many epochs."""
+"""Every run can be read again: many files, odd names, many symbols, long samples, very many epochs."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_any_paths_are_read_as_they_were_written(paths: list[str]) -> None:
             assert len(str(table.get("source", ""))) < source_list.IN_SETTINGS * 10
 
 
-def test_a_run_toml_that_is_too_long_is_gone_round(tmp_path: Path) -> None:
+def test_long_run_toml_is_avoided(tmp_path: Path) -> None:
     book, run = tmp_path / "book.txt", tmp_path / "run"
     book.write_text(LINE * 9)
     recurra.train(book, run=run, **SMALL)
@@ -147,7 +147,7 @@ def test_very_many_epochs(epochs: int, tmp_path: Path) -> None:
     assert bounded_io.parse_json(json.dumps(summary).encode()) == summary
 
 
-def test_checkpoints_of_before_have_no_number_of_dropped_epochs() -> None:
+def test_old_checkpoints_lack_number_of_dropped_epochs() -> None:
     history: dict[str, Any] = History(smooth=1.0).to_table()
     progress = {
         "update": 1, "cursor": [0, 0], "history": history, "gradient_norm_sum": 0.0, "validation": None,
@@ -181,7 +181,7 @@ def test_a_sample_of_very_many_commas_is_one_value() -> None:
 
 
 @pytest.mark.parametrize("character", ["a", "\x01", "\U0001f600"])
-def test_the_longest_sample_is_a_line_that_every_reader_takes(character: str) -> None:
+def test_longest_sample_line_is_readable(character: str) -> None:
     line = json.dumps({"update": 1, "text": character * LONGEST_SAMPLE}, ensure_ascii=False).encode()
     assert len(line) < min(log_tail.READ_BYTES, bounded_io.MAX_TEXT_BYTES)
 

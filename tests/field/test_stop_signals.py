@@ -1,4 +1,4 @@
-"""A training that is asked to stop, in every way in which a person or a system does it, saves and ends in order."""
+"""A training saves and ends in order after every kind of stop request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def training() -> Iterator[subprocess.Popen[str]]:
-    """A training that has begun and has no end."""
+    """An endless training that has started."""
     with started([*RECURRA, "train", "book.txt", *ENDLESS], stderr=subprocess.PIPE) as process:
         wait_for_updates(process)
         yield process
@@ -42,7 +42,7 @@ def saved_update() -> int:
 
 
 def test_a_closed_terminal_saves_and_ends(training: subprocess.Popen[str]) -> None:
-    """The shell sends one hangup and the system another: the second must not break off what the first one started."""
+    """The shell and the system each send a hangup; the second must not interrupt the handling of the first."""
     for _ in range(2):
         training.send_signal(signal.SIGHUP)
     code, said = ended(training)

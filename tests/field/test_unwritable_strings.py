@@ -1,4 +1,4 @@
-"""Strings that a model can never write (stop, allow, ban, prompt), and the escapes that people type."""
+"""Strings that a model can never write (stop, allow, ban, prompt), and escape sequences that users type."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SYMBOLS = "\n\t abcn."
 
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
-    """A network that has learned nothing."""
+    """An untrained network."""
     vocabulary, config = Vocabulary.of(SYMBOLS), ModelConfig(hidden_size=8)
     return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1))
 
 
 @pytest.fixture
 def file(model: LanguageModel, tmp_path: Path) -> str:
-    """Its file."""
+    """The model file of the network."""
     model.save(tmp_path / "model.safetensors")
     return str(tmp_path / "model.safetensors")
 
@@ -88,7 +88,7 @@ def test_python_warns_once_and_writes_the_same(model: LanguageModel, settings: d
         assert "".join(model.pieces("a", SamplingConfig(max_new_tokens=30, **settings))) == text
 
 
-def test_what_can_be_written_warns_of_nothing(model: LanguageModel) -> None:
+def test_writable_strings_give_no_warning(model: LanguageModel) -> None:
     settings: dict[str, Any] = {"stop": ["\n", ". a"], "allow": "ab\n. ", "ban": "b"}
     assert SamplingConfig(**settings).adapt(model.vocabulary)[1] == []
     assert SamplingConfig(stop=("\\n", "é")).adapt(Vocabulary.bytes())[1] == []
@@ -108,7 +108,7 @@ def test_the_command_warns_and_names_the_switch(file: str, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("switch", ["--escapes", "-e"])
-def test_escapes_are_read_where_they_are_asked_for(file: str, capsys: pytest.CaptureFixture[str], switch: str) -> None:
+def test_escapes_are_decoded_only_with_option(file: str, capsys: pytest.CaptureFixture[str], switch: str) -> None:
     typed = ["--prompt", r"a\t", "--stop", r"\n", "--stop", ".", "--allow", r"ab\n\u002e", "--ban", r"\u0062"]
     real = ["--prompt", "a\t", "--stop", "\n", "--stop", ".", "--allow", "ab\n.", "--ban", "b"]
     found = []

@@ -1,4 +1,4 @@
-"""A network that learned escape sequences and markup writes them: inert where they are shown, raw where piped."""
+"""A network trained on escape sequences and markup writes them: escaped on a terminal, raw into a pipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOSTILE_NAME = "<img src=x onerror=alert(1)>\x1b]0;owned\x07\u202e"
 
 
 class Tags(HTMLParser):
-    """The names of all tags and attributes of a page."""
+    """A parser that collects the names of all tags and attributes of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def test_names_of_files_and_options_in_errors(call: Call) -> None:
         assert "\x1b" not in err
 
 
-def test_files_that_a_training_tells_of(call: Call, tmp_path: Path) -> None:
+def test_file_names_in_training_output_are_escaped(call: Call, tmp_path: Path) -> None:
     folder = tmp_path / "\x1b[2J\u202e"
     folder.mkdir()
     (folder / "a\x1b[2J.txt").write_text("some words, no line end " * 40)
