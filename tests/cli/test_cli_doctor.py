@@ -22,7 +22,9 @@ NAMES = [
 def test_every_line_has_a_sign_and_a_word(call: Call) -> None:
     code, out, err = call("doctor")
     assert (code, err) == (0, "")
-    assert all(re.match(r"[✓!] (ok  |warn)  \w|  +hint: ", line) for line in out.splitlines())
+    *lines, last = out.splitlines()
+    assert all(re.match(r"[✓!] (ok  |warn)  \w|  +hint: ", line) for line in lines)
+    assert re.fullmatch(r"no problems|0 errors, \d+ warnings?", last)
     assert all(re.search(rf"^. \w+ +{name} ", out, re.MULTILINE) for name in [*NAMES, "recurra", "Python", "numba"])
     assert "\x1b" not in out
 
@@ -52,6 +54,7 @@ def test_bad_finding_gives_exit_code_1(call: Call, monkeypatch: pytest.MonkeyPat
     assert code == 1
     assert re.search(r"^✗ bad   rich +not installed\n +hint: pip install rich$", out, re.MULTILINE)
     assert re.search(r"^✗ bad   disk +OSError: no such thing$", out, re.MULTILINE)
+    assert out.endswith("\n2 errors, 0 warnings\n")
     assert json.loads(call("doctor", "--json").out)["passed"] is False
 
 
@@ -148,4 +151,8 @@ def test_books(call: Call) -> None:
 
 def test_verdict_signs_in_ascii_encodings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_can_show", lambda _: False)
-    assert list(doctor.lines([Finding("a", "b", BAD, "c")])) == ["x bad   a  b", "           hint: c"]
+    assert list(doctor.lines([Finding("a", "b", BAD, "c")])) == [
+        "x bad   a  b",
+        "           hint: c",
+        "1 error, 0 warnings",
+    ]

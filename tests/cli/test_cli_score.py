@@ -107,7 +107,7 @@ def test_run_without_held_out_text_is_error(call: Call, trained: Path) -> None:
     code, _, err = call("score", trained)
     assert code == 2
     assert err.splitlines() == [
-        f"error: `{trained}` held nothing out of its text: there is nothing to score.",
+        f"error: `{trained}` has no held-out text.",
         "hint: give the text: `recurra score MODEL TEXT`.",
     ]
 

@@ -21,7 +21,7 @@ def surprise(symbols: str, nats: list[float]) -> Surprise:
 
 def test_cursor_movements_are_shown_as_signs() -> None:
     found = list(glyphs([surprise("a\n\t\x1b\u202e", [1.0, 2.0, 3.0, 4.0, 5.0])], is_bytes=False))
-    assert [glyph.shown for glyph in found] == ["a", "¶", "\\t", "\\x1b", "\\u202e"]
+    assert [glyph.text for glyph in found] == ["a", "¶", "\\t", "\\x1b", "\\u202e"]
     assert [glyph.ends_line for glyph in found] == [False, True, False, False, False]
 
 

@@ -1,4 +1,4 @@
-"""Settings that an editor of Windows has saved: a byte order mark in front, and CR LF as line ends."""
+"""Settings saved by an editor on Windows: with a byte order mark and CR LF line ends."""
 
 from __future__ import annotations
 

@@ -68,14 +68,14 @@ def score(
     Raises:
         TextError, UsageError, ModelError, CheckpointError: as in `evaluate`, whose notes become warnings here.
     """
-    kept: list[Any] = []
+    losses_of_chunks: list[Any] = []
 
-    def keep(found: Iterator[Surprise], _model: LanguageModel) -> Iterator[Surprise]:
-        for piece in found:
-            kept.append(piece.nats)
+    def keep(surprises: Iterator[Surprise], _model: LanguageModel) -> Iterator[Surprise]:
+        for piece in surprises:
+            losses_of_chunks.append(piece.nats)
             yield piece
 
-    found = evaluate(
+    evaluation = evaluate(
         model,
         sources,
         text=text,
@@ -85,13 +85,13 @@ def score(
         documents=documents,
         watch=keep if arguments.flag("per_character", per_character) else None,
     )
-    for note in found.notes:
+    for note in evaluation.notes:
         warnings.warn(note, stacklevel=2)
-    (result,) = found.results
+    (result,) = evaluation.results
     timed = result.dynamic or result.reading
-    if not kept:
+    if not losses_of_chunks:
         return timed.score
-    losses = np.concatenate(kept)
+    losses = np.concatenate(losses_of_chunks)
     losses.flags.writeable = False  # `nats` is their sum
     return dataclasses.replace(timed.score, losses=losses)
 
@@ -151,8 +151,8 @@ def evaluate(
     notes = [*scored.text.notes, *_notes(readers, request, by_lines=by_lines, is_given=is_given)]
     _warm_up(readers, is_dynamic=how is not None)
     results = [_by_lines(reader, scored, notes) if by_lines else _read(reader, request, notes) for reader in readers]
-    found = _baselines(scored, readers[0], notes) if baselines else None
-    return Evaluation(scored, results, found, notes)
+    codes_of_text = _baselines(scored, readers[0], notes) if baselines else None
+    return Evaluation(scored, results, codes_of_text, notes)
 
 
 def baselines(
@@ -185,9 +185,9 @@ def baselines(
         scored = _scored_text([reader], listed, text, encoding)
         return _codes(scored) | {"ngram": _ngrams(scored, reader)}
     require_texts(listed, lambda _: "give `model`, and a text.", encoding)
-    found = read_text(listed, text, encoding)
-    _require_characters(len(found))
-    return _codes(ScoredText(found, 0, len(found), "all of it"))
+    loaded = read_text(listed, text, encoding)
+    _require_characters(len(loaded))
+    return _codes(ScoredText(loaded, 0, len(loaded), "all of it"))
 
 
 class _Reader(NamedTuple):
@@ -270,8 +270,8 @@ def _scored_text(
         scored = _held_out(readers[0])
     else:
         require_texts(sources, partial(_with_models, readers, sources), encoding)
-        found = read_text(sources, text, encoding or (BYTES if all_bytes else "utf-8"))
-        scored = ScoredText(found, 0, len(found), "all of it")
+        loaded = read_text(sources, text, encoding or (BYTES if all_bytes else "utf-8"))
+        scored = ScoredText(loaded, 0, len(loaded), "all of it")
     if scored.text.is_bytes and not all_bytes:
         raise TextError("the text is read as bytes, but a model reads characters.", hint="remove `--encoding bytes`.")
     _require_characters(scored.length)
@@ -325,24 +325,24 @@ def _read(reader: _Reader, request: _Request, notes: list[str]) -> ModelResult:
     if request.how is None:
         return ModelResult(reader.name, _timed(reader, request, None, None, request.watch, notes))
     how, ids = _method(request.how, reader, notes)
-    still = _timed(reader, request, None, None, None, notes)
-    return ModelResult(reader.name, still, _timed(reader, request, how, ids, request.watch, notes), how)
+    static = _timed(reader, request, None, None, None, notes)
+    return ModelResult(reader.name, static, _timed(reader, request, how, ids, request.watch, notes), how)
 
 
-def _method(given: dict[str, Any], reader: _Reader, notes: list[str]) -> tuple[DynamicConfig, Ids | None]:
+def _method(settings: dict[str, Any], reader: _Reader, notes: list[str]) -> tuple[DynamicConfig, Ids | None]:
     """Return the settings of dynamic evaluation and the ids of the training text that the method rms needs.
 
     Without a given method, use rms if the training text can be read again, else sgd.
     """
-    if given.get("method", "rms") != "rms":
-        return DynamicConfig(**given), None
+    if settings.get("method", "rms") != "rms":
+        return DynamicConfig(**settings), None
     try:
-        return DynamicConfig(**{"method": "rms"} | given), reader.training_ids()
+        return DynamicConfig(**{"method": "rms"} | settings), reader.training_ids()
     except (TextError, ModelError) as error:
-        if "method" in given:
+        if "method" in settings:
             raise
         notes.append(f"dynamic evaluation by sgd: {error.message}")
-        return DynamicConfig(**given), None
+        return DynamicConfig(**settings), None
 
 
 def _timed(
@@ -354,20 +354,20 @@ def _timed(
     notes: list[str],
 ) -> TimedScore:
     model, name = reader.model, reader.name if how is None else f"{reader.name}, dynamic"
-    found = model.surprises(request.scored.spelled(model, notes), how, ids, request.documents)
+    surprises = model.surprises(request.scored.spelled(model, notes), how, ids, request.documents)
     started = time.perf_counter()
     if watch is not None:
-        found = watch(found, model)
+        surprises = watch(surprises, model)
     elif request.progress is not None:
-        found = _counted(found, partial(request.progress, name), request.scored.length)
-    score = tally(found, is_bytes=model.vocabulary.is_bytes)
+        surprises = _counted(surprises, partial(request.progress, name), request.scored.length)
+    score = tally(surprises, is_bytes=model.vocabulary.is_bytes)
     return TimedScore(score, time.perf_counter() - started)
 
 
-def _counted(found: Iterator[Surprise], progress: Callable[[int, int], None], length: int) -> Iterator[Surprise]:
+def _counted(surprises: Iterator[Surprise], progress: Callable[[int, int], None], length: int) -> Iterator[Surprise]:
     """Yield the chunks unchanged; call `progress` after each with the number of symbols read, at most `length`."""
     done = 0
-    for piece in found:
+    for piece in surprises:
         yield piece
         done += len(piece.symbols)  # a model of bytes reads more symbols than the text has characters
         progress(min(done, length), length)
@@ -376,8 +376,8 @@ def _counted(found: Iterator[Surprise], progress: Callable[[int, int], None], le
 def _by_lines(reader: _Reader, scored: ScoredText, notes: list[str]) -> ModelResult:
     started = time.perf_counter()
     vocabulary = reader.model.vocabulary
-    found = reader.model.score_lines("".join(scored.spelled(reader.model, notes)))
-    lines = [line._replace(text=vocabulary.unspell(line.text)) for line in found]
+    scored_lines = reader.model.score_lines("".join(scored.spelled(reader.model, notes)))
+    lines = [line._replace(text=vocabulary.unspell(line.text)) for line in scored_lines]
     scores = [line.score for line in lines]
     total = Score(
         sum(score.characters for score in scores),
@@ -392,12 +392,12 @@ def _baselines(scored: ScoredText, reader: _Reader, notes: list[str]) -> dict[st
     """Return the baselines of the text; add a note if the n-grams of the training text are missing."""
     if scored.length > codes.MAX_BASELINE_CHARACTERS:
         notes.append(f"the baselines use only the first {plural(codes.MAX_BASELINE_CHARACTERS, 'character')}")
-    found = _codes(scored)
+    table = _codes(scored)
     try:
-        return found | {"ngram": _ngrams(scored, reader)}
+        return table | {"ngram": _ngrams(scored, reader)}
     except (TextError, ModelError) as error:
         notes.append(f"no n-grams: {error.message}")
-        return found
+        return table
 
 
 def _codes(scored: ScoredText) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def target(name: str | None, source: str) -> Any:
     return _StandardOutput() if is_output else name
 
 
-def warn_of_line_ends(escapes: Escapes, model: str, name: str, there: str | None) -> None:
+def warn_of_line_ends(escapes: Escapes, model: str, name: str, output_path: str | None) -> None:
     """Warn if the vocabulary lacks the carriage returns or the byte order mark of the text, which cost many bytes."""
     unknown = [character for character in (RETURN, BYTE_ORDER_MARK) if escapes.counts[character]]
     if not unknown:
@@ -77,14 +77,15 @@ def warn_of_line_ends(escapes: Escapes, model: str, name: str, there: str | None
 
     text = "standard input" if name == STDIO else f"`{name}`"
     parts = [
-        f"{plural(escapes.counts[one], CHARACTER_NAMES[one])} ({escapes.bytes_of(one):,} bytes)" for one in unknown
+        f"{plural(escapes.counts[character], CHARACTER_NAMES[character])} ({escapes.bytes_of(character):,} bytes)"
+        for character in unknown
     ]
-    into = "" if there is None else f" -o {path_argument(there)}"
+    into = "" if output_path is None else f" -o {path_argument(output_path)}"
     read = "" if name == STDIO else f" < {path_argument(name)}"
-    replaced = f"sed '{'; '.join(_sed(one, escapes) for one in unknown)}'{read}"
+    replaced = f"sed '{'; '.join(_sed(character, escapes) for character in unknown)}'{read}"
     warn(
         f"{text} has {' and '.join(parts)}, which are not in the model's vocabulary; each takes "
-        f"{' or '.join(str(escapes.bytes_of(one) // escapes.counts[one]) for one in unknown)} bytes.",
+        f"{' or '.join(str(escapes.bytes_of(character) // escapes.counts[character]) for character in unknown)} bytes.",
         f"to compress the text without them: `{replaced} | recurra compress {path_argument(model)} -{into} --force`.",
     )
 

@@ -112,7 +112,7 @@ def _parameter(setting: Setting, default: str | None, *, grouped: bool) -> inspe
         help=setting_help(setting),
         show_default=default or _default(setting),
         allow_leading_hyphen=isinstance(setting.values, Duration | Characters),  # the setting itself rejects -1s
-        **given(
+        **without_none(
             group=SETTING_GROUPS[setting.group] if grouped else None,
             metavar="FLOAT" if reader is real_or_none else None,
         ),
@@ -158,7 +158,7 @@ def _default(setting: Setting) -> str:
 def flag(help: str, group: Group | None = None) -> Parameter:
     """Return the parameter of an option without a value."""
     return Parameter(
-        help=help, show_default=False, **given(group=group)
+        help=help, show_default=False, **without_none(group=group)
     )  # cyclopts would hide an option whose group is None
 
 
@@ -170,7 +170,10 @@ def examples(*lines: str) -> str:
 def output(help: str, default: str, group: Group | None = OUTPUT, **named: Any) -> Parameter:
     """Return the parameter of `--output`; the help shows the words `default` as its default."""
     return Parameter(
-        name=["--output", "-o"], help=help, show_default=default, **{"converter": path} | given(group=group) | named
+        name=["--output", "-o"],
+        help=help,
+        show_default=default,
+        **{"converter": path} | without_none(group=group) | named,
     )
 
 
@@ -186,7 +189,7 @@ def add_options(command: Any, options: Mapping[str, Any]) -> None:
     command.__signature__ = signature.replace(parameters=[*positional, *added, *others[len(positional) :]])
 
 
-def given(**options: Any) -> dict[str, Any]:
+def without_none(**options: Any) -> dict[str, Any]:
     """Return the options that are not None."""
     return {name: value for name, value in options.items() if value is not None}
 

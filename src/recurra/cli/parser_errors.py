@@ -66,7 +66,7 @@ def suggestion(name: str, known: Iterable[str], before: str = "") -> str | None:
 
 
 def _unknown_command(error: UnknownCommandError) -> UsageError:
-    from recurra.text.named_books import NAMES  # not needed for a page of help, which must be quick
+    from recurra.text.named_books import NAMES  # imported late, so that help is fast
 
     token = (error.unused_tokens or [""])[0]
     names = [name for name in (error.app or ()) if not name.startswith("-")]
@@ -87,5 +87,5 @@ def _unknown_option(error: UnknownOptionError, help_hint: str) -> UsageError:
     known = list(chain.from_iterable(argument.names for argument in error.argument_collection))
     meant = suggestion(name, [option for option in known if option.startswith("-")])
     hint = f"did you mean {meant}?" if meant else help_hint
-    there = f" Write a file of that name as `{path_argument(name)}`." if os.path.lexists(name) else ""
-    return UsageError(f"there is no option `{name}`.", hint=hint + there)
+    file_hint = f" Write a file of that name as `{path_argument(name)}`." if os.path.lexists(name) else ""
+    return UsageError(f"there is no option `{name}`.", hint=hint + file_hint)

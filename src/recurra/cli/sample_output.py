@@ -108,24 +108,24 @@ def write_texts(model: LanguageModel, prompt: str, config: SamplingConfig, learn
 def _texts(model: LanguageModel, prompt: str, config: SamplingConfig) -> Iterator[Iterable[str]]:
     """Yield the symbols of each text: one by one for a terminal or a single text, else from a batch of texts."""
     if is_terminal(sys.stdout) or config.num_return_sequences == 1:
-        return (model.pieces(prompt, one) for one in config.texts())
+        return (model.pieces(prompt, settings) for settings in config.texts())
     return ([sample.symbols] for sample in model.write([prompt], config))
 
 
 def _write_one(model: LanguageModel, prompt: str, pieces: Iterable[str], *, after: bool, keep: bool = False) -> str:
     """Write a text, after an empty line if it comes `after` another; return its symbols if `keep`."""
-    terminal, kept = is_terminal(sys.stdout), []
+    terminal, pieces_written = is_terminal(sys.stdout), []
     write(b"\n" * after + (encode_for_stdout(paint(sanitize(prompt), "bold", sys.stdout)) if terminal else b""))
 
     def watched() -> Iterator[str]:
         for piece in pieces:
-            kept.extend([piece] * keep)
+            pieces_written.extend([piece] * keep)
             yield piece
 
     for data in terminal_text(model, watched()) if terminal else raw_text(model, watched()):
         write(data)
     write(b"\n")
-    return "".join(kept)
+    return "".join(pieces_written)
 
 
 def raw_text(model: LanguageModel, pieces: Iterable[str]) -> Iterator[bytes]:
@@ -163,9 +163,9 @@ def converse(model: LanguageModel, config: SamplingConfig, *, escapes: bool) -> 
             warn(error.message, error.hint)
             continue
         prompt = drop_unknown(model, typed)
-        one = dataclasses.replace(config, seed=config.seed + number, num_return_sequences=1)
+        settings = dataclasses.replace(config, seed=config.seed + number, num_return_sequences=1)
         try:
-            _write_one(model, prompt, model.pieces(prompt, one), after=number > 0 and not at_terminal)
+            _write_one(model, prompt, model.pieces(prompt, settings), after=number > 0 and not at_terminal)
         except KeyboardInterrupt:
             if not at_terminal:
                 raise
@@ -198,12 +198,12 @@ def copied_lines(symbols: str, learned: Text) -> list[str]:
     """Return the lines that list the copied passages."""
     if not symbols:
         return ["the text is empty: no passage is copied"]
-    found = novelty(symbols, learned)
+    copies = novelty(symbols, learned)
     rows = [["characters", "offset", "line", "passage"]]
-    rows += [[f"{p.length}", f"{p.offset:,}", f"{p.line:,}", _excerpt(p.text)] for p in found.passages]
-    lengths = [n for n in SHOWN_NGRAM_LENGTHS if n <= len(found.novel)]
-    shares = [["n"] + [str(n) for n in lengths], ["new"] + [f"{100 * found.novel[n - 1]:.0f} %" for n in lengths]]
-    head = f"longest passages copied from {learned.name}; the longest has {plural(found.longest, 'character')}"
+    rows += [[f"{p.length}", f"{p.offset:,}", f"{p.line:,}", _excerpt(p.text)] for p in copies.passages]
+    lengths = [n for n in SHOWN_NGRAM_LENGTHS if n <= len(copies.novel)]
+    shares = [["n"] + [str(n) for n in lengths], ["new"] + [f"{100 * copies.novel[n - 1]:.0f} %" for n in lengths]]
+    head = f"longest passages copied from {learned.name}; the longest has {plural(copies.longest, 'character')}"
     return [
         paint(head, "bold"),
         *columns(rows, indent="  "),

@@ -40,20 +40,23 @@ SCORE_NAMES = {
 }
 
 
-def lines(found: Evaluation) -> Iterator[str]:
+def lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield the name of the text, the notes, the table and, for scored lines, the least and the most likely lines."""
-    scored = found.text
+    scored = evaluation.text
     unit = "byte" if scored.text.is_bytes else "character"
     yield f"{sanitize(scored.text.name)}, {scored.part}: {plural(scored.length, unit)}"
-    yield from (wrap(sanitize(note), sys.stdout, label="note: ") for note in found.notes)
-    rows = [*_baseline_rows(found.baselines or {}), *(row for result in found.results for row in _rows(result))]
+    yield from (wrap(sanitize(note), sys.stdout, label="note: ") for note in evaluation.notes)
+    rows = [
+        *_baseline_rows(evaluation.baselines or {}),
+        *(row for result in evaluation.results for row in _rows(result)),
+    ]
     header = ["", f"bits/{unit}", f"nats/{unit}", "bits/byte", "perplexity", "unknown", f"{unit}s/s"]
     table = [header, *rows]
     if scored.text.is_bytes:  # the first column has bits/byte
         table = [[*row[:3], *row[4:]] for row in table]
     yield from columns(table, indent="  ")
-    if found.results[0].lines is not None:
-        yield from _documents(found)
+    if evaluation.results[0].lines is not None:
+        yield from _documents(evaluation)
 
 
 def _rows(result: ModelResult) -> Iterator[list[str]]:
@@ -75,9 +78,9 @@ def _row(name: str, reading: TimedScore) -> list[str]:
     ]
 
 
-def _baseline_rows(found: dict[str, Any]) -> Iterator[list[str]]:
+def _baseline_rows(baselines: dict[str, Any]) -> Iterator[list[str]]:
     for name, label in SCORE_NAMES.items():
-        figures = found.get(name, {})
+        figures = baselines.get(name, {})
         by_order = figures if isinstance(figures, dict) else {"": figures}
         for order, bits in by_order.items():
             nats = bits * math.log(2)
@@ -85,15 +88,15 @@ def _baseline_rows(found: dict[str, Any]) -> Iterator[list[str]]:
                 f"{order}-gram, training text" if order else label,
                 f"{bits:.4f}",
                 f"{nats:.4f}",
-                f"{bits / found['bytes_per_character']:.4f}",
+                f"{bits / baselines['bytes_per_character']:.4f}",
                 f"{math.exp(nats):.3f}",
                 "",
                 "",
             ]
 
 
-def _documents(found: Evaluation) -> Iterator[str]:
-    rows, results = found.rows(), found.results
+def _documents(evaluation: Evaluation) -> Iterator[str]:
+    rows, results = evaluation.rows(), evaluation.results
     several = len(results) > 1
     if several:
         for result in results:
@@ -146,7 +149,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         redraw("")
 
 
-def json_lines(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
+def json_lines(surprises: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
     """Yield the chunks unchanged; write each symbol to stdout as a line of JSON."""
     import json
 
@@ -155,7 +158,7 @@ def json_lines(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surp
         "byte" if is_bytes else "character",
         is_terminal(sys.stdout),
     )  # a terminal would act on control characters
-    for piece in found:
+    for piece in surprises:
         rows = []
         for symbol, nats, rank, guess in zip(piece.symbols, *(array.tolist() for array in piece[1:4]), strict=True):
             likeliest = None if guess == NO_GUESS else guess if is_bytes else symbols[guess]
@@ -165,19 +168,19 @@ def json_lines(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surp
         yield piece
 
 
-def view(found: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
+def view(surprises: Iterable[Surprise], model: LanguageModel) -> Iterator[Surprise]:
     """Yield the chunks unchanged; print the text to the terminal, each character shaded by its surprise."""
     colors, width = has_color(sys.stdout), shutil.get_terminal_size().columns
     write_text(surprise_view.legend(colors=colors) + "\n\n")
     pending: list[Surprise] = []
 
-    def kept() -> Iterator[Surprise]:
-        for piece in found:
+    def recorded() -> Iterator[Surprise]:
+        for piece in surprises:
             pending.append(piece)
             yield piece
 
     view_lines = surprise_view.lines(
-        surprise_view.glyphs(kept(), is_bytes=model.vocabulary.is_bytes), width, colors=colors
+        surprise_view.glyphs(recorded(), is_bytes=model.vocabulary.is_bytes), width, colors=colors
     )
     for line in view_lines:
         write(encode_for_stdout(line) + b"\n")

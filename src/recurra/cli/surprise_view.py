@@ -19,23 +19,23 @@ LEGEND_OF_FIGURES = "The figure below a character is its surprise in nats, round
 class Glyph(NamedTuple):
     """A character, escaped for a terminal, and its surprise in nats."""
 
-    shown: str
+    text: str
     nats: float
     ends_line: bool
 
 
-def glyphs(found: Iterable[Surprise], *, is_bytes: bool) -> Iterator[Glyph]:
+def glyphs(surprises: Iterable[Surprise], *, is_bytes: bool) -> Iterator[Glyph]:
     """Yield the characters of the chunks."""
-    for character, nats in characters(((piece.symbols, piece.nats) for piece in found), is_bytes=is_bytes):
+    for character, nats in characters(((chunk.symbols, chunk.nats) for chunk in surprises), is_bytes=is_bytes):
         yield Glyph(VISIBLE_SIGNS.get(character) or sanitize(character), nats, character == "\n")
 
 
-def lines(found: Iterable[Glyph], width: int, *, colors: bool) -> Iterator[str]:
+def lines(glyphs: Iterable[Glyph], width: int, *, colors: bool) -> Iterator[str]:
     """Yield lines of at most `width` columns; without `colors` a line of figures follows each."""
     line: list[Glyph] = []
     used = 0
-    for glyph in found:
-        size = cell_len(glyph.shown)
+    for glyph in glyphs:
+        size = cell_len(glyph.text)
         if line and used + size > width:
             yield from _drawn(line, colors=colors)
             line, used = [], 0
@@ -58,10 +58,10 @@ def legend(*, colors: bool) -> str:
 
 def _drawn(line: list[Glyph], *, colors: bool) -> Iterator[str]:
     if colors:
-        yield "".join(_shaded(glyph.shown, shade(glyph.nats)) for glyph in line)
+        yield "".join(_shaded(glyph.text, shade(glyph.nats)) for glyph in line)
         return
-    yield "".join(glyph.shown for glyph in line)
-    yield "".join(_figure(glyph.nats).ljust(cell_len(glyph.shown)) for glyph in line if cell_len(glyph.shown)).rstrip()
+    yield "".join(glyph.text for glyph in line)
+    yield "".join(_figure(glyph.nats).ljust(cell_len(glyph.text)) for glyph in line if cell_len(glyph.text)).rstrip()
 
 
 def _figure(nats: float) -> str:

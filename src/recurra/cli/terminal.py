@@ -229,12 +229,12 @@ def wrap(text: str, stream: IO[str] | None, *, label: str = "", style: str | Non
     Indent later lines by the width of the label. Never break text in backquotes, because it may be a command.
     """
     name = label.rstrip()
-    shown = label if style is None else paint(name, style, stream) + label[len(name) :]
+    styled = label if style is None else paint(name, style, stream) + label[len(name) :]
     limit = width_of(stream)
     if limit is None or _cells(label + text) <= limit:
-        return shown + text
+        return styled + text
     margin = _cells(label)
-    return shown + f"\n{' ' * margin}".join(_lines(text, limit - margin))
+    return styled + f"\n{' ' * margin}".join(_lines(text, limit - margin))
 
 
 def redraw(words: str) -> None:

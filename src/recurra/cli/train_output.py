@@ -74,7 +74,7 @@ def start_lines(
         if training.test:
             split = f"{validation} for validation, then the last {100 * training.test:.3g} % as the test text"
         yield _line("held out", split + patience)
-    yield _whole("run", _shown(folder))
+    yield _whole("run", _escaped(folder))
     if trainer.is_resumed:
         yield _line("resumed", _resumed(trainer))
 
@@ -222,7 +222,7 @@ def page(address: str | None) -> Iterator[str]:
 
 def next_steps(run: Run, report: Path) -> Iterator[str]:
     """Yield the path of the report and the command to run next."""
-    yield _whole("report", _shown(report))
+    yield _whole("report", _escaped(report))
     yield _whole("next", f"{program()} sample {path_argument(run.folder)}")
 
 
@@ -243,9 +243,9 @@ def _epochs(summary: dict[str, Any], unit: str) -> str:
     if not means:
         return f"0 complete ({100 * summary['epochs']:.3g} % of the text read)"
     bits = [f"{mean / math.log(2):.3f}" for mean in means]
-    shown = bits if len(bits) <= SHOWN_EPOCHS else [bits[0], "…", *bits[1 - SHOWN_EPOCHS :]]
+    listed = bits if len(bits) <= SHOWN_EPOCHS else [bits[0], "…", *bits[1 - SHOWN_EPOCHS :]]
     count = summary["epoch_means"][-1]["epoch"]  # a very long run keeps only some of the means
-    return f"{count:,} complete; mean training loss {', '.join(shown)} bits/{unit} (last: {means[-1]:.3f} nats)"
+    return f"{count:,} complete; mean training loss {', '.join(listed)} bits/{unit} (last: {means[-1]:.3f} nats)"
 
 
 def _beginning(text: str) -> Iterator[str]:
@@ -265,5 +265,5 @@ def _whole(label: str, words: str) -> str:
     return paint(label.ljust(LABEL_WIDTH), "bold") + words
 
 
-def _shown(path: Path) -> str:
+def _escaped(path: Path) -> str:
     return sanitize(str(path))

@@ -90,6 +90,8 @@ def lines(findings: list[Finding]) -> Iterator[str]:
         yield paint(sign, VERDICT_STYLES[finding.verdict], sys.stdout) + line.removeprefix(sign)
         if finding.hint:
             yield wrap(escape_for_stdout(runnable(finding.hint)), sys.stdout, label=f"{' ' * (width + 10)}hint: ")
+    errors, warnings = (sum(finding.verdict == verdict for finding in findings) for verdict in (BAD, WARN))
+    yield f"{plural(errors, 'error')}, {plural(warnings, 'warning')}" if errors or warnings else "no problems"
 
 
 def _can_show(text: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import MODEL, OUTPUT, add_options, examples, flag, given, path, real, text, whole
+from recurra.cli.options import MODEL, OUTPUT, add_options, examples, flag, path, real, text, whole, without_none
 from recurra.config.arguments import refuse_besides
 from recurra.errors import RecurraError, UsageError
 from recurra.inference.sampling_options import CHARACTERS, TEXTS, SamplingOptions
@@ -105,7 +105,7 @@ def sample(
 
     _refuse(prompt, prompt_file, interactive, novelty, training_text, logprobs, json)
     _refuse_useless(encoding, is_read=prompt_file is not None or prompt == "-" or training_text is not None)
-    settings = given(**settings)
+    settings = without_none(**settings)
     beginning = prompt or ""
     if escapes:
         beginning = unescape(beginning, "`--prompt`")
@@ -169,11 +169,11 @@ def _unescaped(name: str, value: str | list[str]) -> str | list[str]:
 
     if isinstance(value, str):
         return unescape(value, f"`--{name}`")
-    return [unescape(one, f"`--{name}`") for one in value]
+    return [unescape(string, f"`--{name}`") for string in value]
 
 
 def _learned(model: str, training_text: str | None, encoding: str) -> Any:
-    """Return `training_text`, or the training text of the model; an error of the package if that is not readable."""
+    """Return `training_text`; without it, the training text of the model."""
     from recurra.runs.provenance import read_training_text
     from recurra.text.model_files import require_texts
     from recurra.text.reading import read

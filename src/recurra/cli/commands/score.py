@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from recurra.cli.options import MODEL, OUTPUT, examples, flag, given, real, text
+from recurra.cli.options import MODEL, OUTPUT, examples, flag, real, text, without_none
 from recurra.config.arguments import refuse_besides
 from recurra.errors import UsageError
 
@@ -79,9 +79,11 @@ def score(
     its UTF-8 bytes. A model trained with --documents lines scores each line
     separately.
     """
-    rate = given(method=dynamic_method, rate=dynamic_rate)
-    if rate and not dynamic:
-        raise UsageError(f"`--dynamic-{next(iter(rate))}` requires dynamic evaluation.", hint="add `--dynamic`.")
+    dynamic_options = without_none(method=dynamic_method, rate=dynamic_rate)
+    if dynamic_options and not dynamic:
+        raise UsageError(
+            f"`--dynamic-{next(iter(dynamic_options))}` requires dynamic evaluation.", hint="add `--dynamic`."
+        )
     if per_character:
         refuse_besides("`--per-character` cannot be combined with {}.", also=also)
     from recurra.api import text_scoring
