@@ -65,14 +65,14 @@ def test_a_sample_has_its_share_of_each_parameter(cell: str, streams: int) -> No
     assert told == sorted(told)
 
 
-def test_a_sample_is_the_same_again_and_another_for_another_seed() -> None:
+def test_checked_elements_depend_only_on_seed() -> None:
     p = problem("elman")
     first, again, other = (check(*p, work=work_for(200 * SAMPLE_DIVISOR, p), seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
-def test_the_work_that_is_allowed_or_no_limit_checks_all() -> None:
+def test_all_elements_are_checked_within_work_limit() -> None:
     p = problem("elman")
     elements = sum(figures.elements for figures in check(*p, work=None).values())
     assert all(figures.checked == figures.elements for figures in check(*p, work=None).values())
@@ -98,7 +98,7 @@ def test_a_wrong_formula_is_found_by_a_sample(name: str) -> None:
     assert wrong == {name}
 
 
-def test_a_gradient_of_zero_or_of_a_symbol_that_was_not_read_is_found() -> None:
+def test_sample_detects_zero_and_unread_gradients() -> None:
     p = problem("elman")
     _, gradients, _ = network.loss_and_gradients(*p)
     U = gradients["layers.0.U"]
@@ -107,7 +107,7 @@ def test_a_gradient_of_zero_or_of_a_symbol_that_was_not_read_is_found() -> None:
     assert check(*p, {"layers.0.U": U}, work=work_for(9 * SAMPLE_DIVISOR, p))["layers.0.U"].max_rel_complex > 1e-12
 
 
-def test_how_many_copies_are_computed_at_once_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_simultaneous_copies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     p = problem("elman")
     whole, sizes = check(*p), []
     slopes = gradient_check._slopes
@@ -133,9 +133,7 @@ def test_table_has_number_of_checked_elements() -> None:
     assert "20 of" not in "\n".join(lines(found | {"checked": 400, "elements": 400}))
 
 
-def test_a_training_of_long_sequences_ends_and_its_report_says_the_share(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_report_of_long_sequences_has_checked_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summary_module, "PROOF_WORK", 10_000_000)
     heard: list[Any] = []
     run = recurra.train(text=BOOK, run=tmp_path / "r", sequence_length=300, listeners=[heard.append], **SMALL)
@@ -148,9 +146,7 @@ def test_a_training_of_long_sequences_ends_and_its_report_says_the_share(
     assert f"a random sample of them, {found['checked']:,} of {found['elements']:,} elements" in page
 
 
-def test_an_interrupt_while_the_report_is_gathered_keeps_the_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupt_during_report_keeps_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(run_module, "findings", lambda *_, **__: signal.raise_signal(signal.SIGINT))
         with pytest.raises(Interrupted, match="stopped by SIGINT after the last update; the model is saved") as raised:

@@ -1,4 +1,4 @@
-"""A text in another canonical form of Unicode than the model's: é as one character, or as e and its accent."""
+"""Texts in a different canonical form of Unicode than the vocabulary: é as one character, or as e and an accent."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PAIRS = [("NFC", "NFD"), ("NFD", "NFC")]
 
 
 def model_of(text: str) -> LanguageModel:
-    """A network that has learned nothing, with the characters of `text`."""
+    """Return an untrained network with the characters of `text`."""
     vocabulary, config = Vocabulary.of(text), ModelConfig(hidden_size=8)
     return LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=1))
 
 
 @pytest.fixture(params=PAIRS, ids=" typed ".join)
 def forms(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """The line as the model has learned it, and as the user types it."""
+    """A line in the canonical form of the vocabulary, and in the form that the user types."""
     known, typed = request.param
     return FORMS[known], FORMS[typed]
 
@@ -61,8 +61,8 @@ def test_a_text_in_pieces_is_the_same_wherever_it_is_cut(forms: tuple[str, str])
     assert list(Respeller(vocabulary).pieces([])) == []
 
 
-def test_a_cluster_without_end_is_left_as_it_is() -> None:
-    """To normalize so many marks would take longer than the test may."""
+def test_very_long_cluster_is_unchanged() -> None:
+    """Normalizing this many marks would exceed the time limit of the test."""
     marks = "e" + "\u0302\u0317" * 50_000
     vocabulary = Vocabulary.of("ê")
     assert respell(marks, vocabulary) == (marks, None)
@@ -71,8 +71,8 @@ def test_a_cluster_without_end_is_left_as_it_is() -> None:
     assert respell("e" + "\u0302" * 3, vocabulary)[0] == "ê" + "\u0302" * 2
 
 
-def test_a_ban_of_what_the_model_writes_as_several_characters_is_refused() -> None:
-    """To ban e and the accent would ban every e."""
+def test_ban_of_character_written_as_several_is_refused() -> None:
+    """A ban of e and the accent would exclude every e."""
     message = r"`ban` contains 'é' .*, which this model writes as 'e' \(U\+0065\), .*U\+0301"
     with pytest.raises(UsageError, match=message):
         model_of(FORMS["NFD"]).sample(ban="é")
@@ -80,7 +80,7 @@ def test_a_ban_of_what_the_model_writes_as_several_characters_is_refused() -> No
     assert typed == model_of(FORMS["NFC"]).sample(ban="é", seed=1)
 
 
-def test_a_model_of_bytes_reads_the_bytes_that_are_there() -> None:
+def test_model_of_bytes_reads_text_unchanged() -> None:
     assert respell(FORMS["NFD"], Vocabulary.bytes()) == (FORMS["NFD"], None)
 
 
@@ -123,9 +123,7 @@ def test_score_and_sample_on_the_command_line(
 
 
 @pytest.mark.parametrize("extend", [False, True])
-def test_a_model_learns_on_and_resumes_from_the_other_form(
-    forms: tuple[str, str], tmp_path: Path, *, extend: bool
-) -> None:
+def test_training_and_resume_from_other_canonical_form(forms: tuple[str, str], tmp_path: Path, *, extend: bool) -> None:
     known, typed = forms
     book = tmp_path / "typed.txt"
     book.write_text(typed * 40 + "ß" * extend, encoding="utf-8")
@@ -141,7 +139,7 @@ def test_a_model_learns_on_and_resumes_from_the_other_form(
 
 
 def recurra_notes(folder: Path) -> list[str]:
-    """The notes on the text in run.toml."""
+    """Return the notes on the text in run.toml."""
     import tomllib
 
     return list(tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))["text"]["notes"])
@@ -157,7 +155,7 @@ def test_import_by_a_text(forms: tuple[str, str], tmp_path: Path) -> None:
     assert found.vocabulary == model.vocabulary
 
 
-def test_what_is_compressed_is_never_changed(forms: tuple[str, str]) -> None:
+def test_compression_keeps_canonical_form(forms: tuple[str, str]) -> None:
     known, typed = forms
     model, coded, back = model_of(known), io.BytesIO(), io.BytesIO()
     compress(model, io.BytesIO(typed.encode()), coded)

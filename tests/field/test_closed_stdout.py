@@ -1,4 +1,4 @@
-"""A reader that closes standard output before a command has written: exit code 141, as of any program in a pipe."""
+"""A command whose standard output is closed exits with code 141, like every program in a pipe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_a_reader_who_has_gone(folder: Path, arguments: list[str]) -> None:
+def test_closed_stdout_gives_exit_code_141(folder: Path, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:

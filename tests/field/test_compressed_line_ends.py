@@ -40,14 +40,14 @@ def saved(vocabulary: Vocabulary, path: Path) -> str:
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A model of the lines' characters, in a folder whose name a shell must quote."""
+    """A model with the characters of the lines, in a folder whose name needs quotes in a shell."""
     (tmp_path / "a b").mkdir()
     monkeypatch.chdir(tmp_path / "a b")
     return saved(Vocabulary.of(LINES.decode()), Path("the model.safetensors"))
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_the_cost_and_a_command_that_saves_it(kind: str, model: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_warning_has_cost_and_working_command(kind: str, model: str, capfd: pytest.CaptureFixture[str]) -> None:
     data, message = FILES[kind]
     Path("it's.txt").write_bytes(data)
     Path("lines.txt").write_bytes(LINES)
@@ -64,15 +64,13 @@ def test_the_cost_and_a_command_that_saves_it(kind: str, model: str, capfd: pyte
 
 
 def _cache() -> dict[str, str]:
-    """The environment in which the package and its compiled kernels are found."""
+    """Return environment variables with the paths of the package and of its compiled kernels."""
     root = str(Path(__file__).parents[2] / "src")
     kept = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR") if name in os.environ}
     return kept | {"PYTHONPATH": root}
 
 
-def test_a_model_that_knows_them_and_a_quiet_command_warn_of_nothing(
-    model: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_no_warning_if_vocabulary_has_them_or_quiet(model: str, capfd: pytest.CaptureFixture[str]) -> None:
     Path("both.txt").write_bytes(FILES["both"][0])
     knows = saved(Vocabulary.of(FILES["both"][0].decode()), Path("knows.safetensors"))
     assert main(["compress", knows, "both.txt"]) == 0

@@ -1,4 +1,4 @@
-"""One model used by several threads at once gives the bits that it gives to one."""
+"""A model used by several threads at once computes the same bits as with one thread."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def model(request: pytest.FixtureRequest) -> LanguageModel:
 
 @pytest.fixture
 def _many_switches() -> Iterator[None]:
-    """Let Python change threads as often as it can."""
+    """Make Python switch threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
 
 
-def test_a_call_in_the_midst_of_another_changes_no_bit(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another thread scores a text of the same length when the first has filled its scratch memory."""
+def test_interleaved_calls_give_same_bits(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second thread scores a text of equal length after the first thread has filled its scratch memory."""
     texts = [make_text(1), make_text(2)]
     expected = [model.score(text).nats for text in texts]
     log_softmax, interrupted = softmax.log_softmax, threading.Lock()
@@ -121,7 +121,7 @@ CALLS: dict[str, Callable[[LanguageModel, str], Any]] = {
 
 
 @pytest.mark.usefixtures("_many_switches")
-def test_every_call_at_once_has_the_bits_of_one_alone(model: LanguageModel, tmp_path: Path) -> None:
+def test_concurrent_calls_give_same_bits_as_single_calls(model: LanguageModel, tmp_path: Path) -> None:
     path = tmp_path / "model"
     model.save(path)
     jobs = [(name, make_text(seed, 300 + 7 * seed)) for seed in range(4) for name in CALLS]
@@ -143,7 +143,7 @@ def test_every_call_at_once_has_the_bits_of_one_alone(model: LanguageModel, tmp_
 
 
 def test_a_model_is_first_used_by_several_threads(tmp_path: Path) -> None:
-    """In a new process no kernel and no module is there yet."""
+    """A new process has not loaded any kernel or module yet."""
     make_model("lstm").save(tmp_path / "model")
     program = f"""
 import recurra, threading

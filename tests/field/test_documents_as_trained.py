@@ -1,4 +1,4 @@
-"""A model of documents samples, scores and is exported as it was trained: each line from a zero state and a newline."""
+"""Sampling, scoring and export of a model of lines start each line from a zero state and a newline, as in training."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_text_has_the_same_bits_alone_and_beside_others(model: LanguageModel) 
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_after_a_newline_nothing_of_the_line_before_is_left(model: LanguageModel) -> None:
+def test_state_is_reset_after_newline(model: LanguageModel) -> None:
     after = {model.sample(prompt, max_new_tokens=60, seed=2) for prompt in ("", "abba\n", "d\n", "ca\nbd\n")}
     assert len(after) == 1
 
@@ -102,7 +102,7 @@ def losses_of(score: Score) -> np.ndarray:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_text_scores_what_it_was_written_with(model: LanguageModel) -> None:
+def test_score_equals_log_probabilities_of_sample(model: LanguageModel) -> None:
     (sample,) = model.samples(max_new_tokens=300, seed=3)
     score = model.score(sample.symbols)
     np.testing.assert_allclose(losses_of(score), -sample.log_probabilities, rtol=1e-5, atol=1e-6)
@@ -126,20 +126,20 @@ def test_a_score_is_the_sum_of_the_lines(model: LanguageModel) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("how", [None, DynamicConfig(segment=3), DynamicConfig(segment=64, rate=0.5)])
-def test_how_a_text_is_cut_changes_no_bit(model: LanguageModel, how: DynamicConfig | None) -> None:
+def test_chunk_size_does_not_change_score(model: LanguageModel, how: DynamicConfig | None) -> None:
     whole = losses_of(tally(model.surprises([TEXT], how), keep=True))
     for size in (1, 4, 5):
         pieces = [TEXT[at : at + size] for at in range(0, len(TEXT), size)]
         assert np.array_equal(losses_of(tally(model.surprises(pieces, how), keep=True)), whole)
 
 
-def test_a_model_that_learns_nothing_while_it_reads_is_the_model() -> None:
+def test_dynamic_evaluation_at_rate_zero_equals_static() -> None:
     for name, config in CELLS.items():
         model, still = make(config), DynamicConfig(rate=0.0)
         assert np.array_equal(losses_of(model.score(TEXT, dynamic=still)), losses_of(model.score(TEXT))), name
 
 
-def test_the_file_records_it(tmp_path: Path) -> None:
+def test_model_file_records_documents(tmp_path: Path) -> None:
     model, path = make(CELLS["gru"]), tmp_path / "model.safetensors"
     model.save(path)
     assert load(path).documents == "lines"
@@ -159,7 +159,7 @@ def test_the_file_records_it(tmp_path: Path) -> None:
         LanguageModel(plain.config, Vocabulary.of("ab"), initialize(plain.config, 2, seed=1), "lines")
 
 
-def test_compressed_files_stay_what_they_were() -> None:
+def test_compressed_files_are_unchanged() -> None:
     model, plain = make(CELLS["elman"]), make(CELLS["elman"], None)
     coded = [BytesIO(), BytesIO()]
     for own, target in zip((model, plain), coded, strict=True):
@@ -171,7 +171,7 @@ def test_compressed_files_stay_what_they_were() -> None:
 
 
 @pytest.mark.parametrize("format", ["folder", "torch", "matlab"])
-def test_an_export_records_it(format: str, tmp_path: Path) -> None:
+def test_export_records_documents(format: str, tmp_path: Path) -> None:
     for documents in ("lines", None):
         model = make(CELLS["elman"], documents)
         suffix = {"folder": "", "torch": ".safetensors", "matlab": ".mat"}[format]
@@ -179,7 +179,7 @@ def test_an_export_records_it(format: str, tmp_path: Path) -> None:
         assert recurra.import_model(path).documents == documents
 
 
-def test_the_code_of_an_export_begins_each_line_anew(tmp_path: Path) -> None:
+def test_exported_code_resets_state_at_each_line(tmp_path: Path) -> None:
     model, plain = make(CELLS["elman"]), make(CELLS["elman"], None)
     assert "    state = None if ids == 0 else state\n" in model_card.code(model)
     assert "else state" not in model_card.code(plain)
@@ -190,7 +190,7 @@ def test_the_code_of_an_export_begins_each_line_anew(tmp_path: Path) -> None:
     assert "points(ids(t)) == 10, h(:) = 0" in (tmp_path / "sample_lines.m").read_text()
 
 
-def test_training_hands_it_to_every_model_that_it_writes(tmp_path: Path) -> None:
+def test_training_writes_documents_into_every_model(tmp_path: Path) -> None:
     text = "abba\ncad\nb\ndada\n" * 20
     settings: dict[str, Any] = {"hidden_size": 6, "batch_size": 4, "sequence_length": 8, "updates": 4}
     settings |= {"preset": "small", "documents": "lines", "sample_every": 2}

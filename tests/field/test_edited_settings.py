@@ -20,7 +20,7 @@ CONFIG, VOCABULARY = ModelConfig(hidden_size=3), Vocabulary.of("\nabé")
 
 
 def edit(path: Path) -> None:
-    """Save a text file as an editor of Windows does."""
+    """Save a text file as an editor on Windows does."""
     data = path.read_bytes()
     path.write_bytes(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))
     assert b"\r\n" in path.read_bytes()

@@ -77,7 +77,7 @@ def test_the_checkpoints_of_a_run_are_part_of_it(monkeypatch: pytest.MonkeyPatch
     assert "`recurra train TEXT --from ..`" in str(caught.value.hint)
 
 
-def test_what_is_left_out_and_why() -> None:
+def test_skipped_files_and_reasons() -> None:
     write("a.txt")
     write("src/b.py")
     write(".git/config")
@@ -126,7 +126,7 @@ def test_what_is_left_out_and_why() -> None:
     }
 
 
-def test_files_that_are_named_are_always_read() -> None:
+def test_named_files_are_always_read() -> None:
     names = ["package-lock.json", ".hidden", "env/lib/site.py", "node_modules/x.js"]
     for name in [*names, "env/pyvenv.cfg"]:
         write(name)
@@ -150,7 +150,7 @@ def test_summary_of_skipped_files_has_bounded_length() -> None:
     assert locks.startswith("skipped, lock file: 40 (")
 
 
-def test_shares_are_those_of_characters_without_what_was_left_out() -> None:
+def test_shares_count_characters_of_read_files() -> None:
     write("a.txt", "\ufeff" + "é" * 30)
     write("b.md", "x\r\n" * 5)
     write("c.txt", "\ufeff")

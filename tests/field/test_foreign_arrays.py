@@ -1,4 +1,4 @@
-"""Networks in .npz files: DD2424's, min-char-rnn's and PyTorch's names, in either orientation, without pickles."""
+"""Networks in .npz files, with the array names of DD2424, min-char-rnn or PyTorch, in either orientation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEIGHTS: dict[str, Array] = {
 
 
 def log_probabilities(weights: dict[str, Array], activation: Any = np.tanh) -> list[float]:
-    """ln p of each character of TEXT but the first, by the equations of min-char-rnn."""
+    """Return ln p of each character of TEXT except the first, by the equations of min-char-rnn."""
     h, found = np.zeros((H, 1)), []
     ids = [CHARACTERS.index(character) for character in TEXT]
     for now, then in itertools.pairwise(ids):

@@ -78,7 +78,7 @@ def write_script(name: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
 
 
 def ours(model: recurra.LanguageModel, order: str = CHARACTERS) -> Any:
-    """(T, K): ln p of every character after each of IDS, in the other program's order."""
+    """Return (T, K) ln p of every character after each of IDS, in the symbol order of the other program."""
     own = model.vocabulary.encode("".join(order[number] for number in IDS)).astype(np.int64)
     log_p = np.asarray(model.reader.log_probabilities(own, model.zero_state())[0])
     return log_p[:, model.vocabulary.encode(order)]
@@ -109,7 +109,7 @@ def theirs(module: Any) -> Any:
 
 
 def training(module: Any) -> Any:
-    """A checkpoint with an optimizer that has made a step."""
+    """A checkpoint with an optimizer after one step."""
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
     optimizer = torch.optim.Adam(module.parameters())
     module.lstm.weight_hh_l0.sum().backward()
@@ -180,7 +180,7 @@ def test_a_file_without_tensors(capsysbinary: Any) -> None:
 
 
 class Layer:
-    """A layer as Keras gives it: settings, and weights in Keras's own shapes and orders."""
+    """A layer with the settings and weights of Keras, in the shapes and orders of Keras."""
 
     def __init__(self, name: str, config: dict[str, Any], weights: list[Any]) -> None:
         self.name, self._config, self._weights = name, config, weights
@@ -214,7 +214,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def keras_step(kind: str, x: Any, h: Any, c: Any, weights: list[Any]) -> tuple[Any, Any]:
-    """One step as Keras documents it, with row vectors; a GRU's gates are z, r and the candidate."""
+    """Compute one step as Keras documents it, with row vectors; the gates of a GRU are z, r and the candidate."""
     kernel, recurrent, bias = weights
     if kind == "SimpleRNN":
         return np.tanh(x @ kernel + h @ recurrent + bias), c
@@ -244,7 +244,7 @@ def keras_log_probabilities(layers: list[tuple[str, dict[str, Any], list[Any]]])
 
 @pytest.fixture
 def keras(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[tuple[str, dict[str, Any], list[Any]]]], str]:
-    """Put a package in the place of Keras, of which the script uses one function and two methods of layers."""
+    """Replace Keras by a small package; the script uses one function of Keras and two methods of layers."""
 
     def install(layers: list[tuple[str, dict[str, Any], list[Any]]]) -> str:
         made = [type(kind, (Layer,), {})(f"layer_{n}", *rest) for n, (kind, *rest) in enumerate(layers)]
@@ -260,7 +260,7 @@ def keras(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[tuple[str, dict[str
 
 @pytest.mark.parametrize("kind", RECURRENT)
 def test_layers_of_keras_are_the_same_network(keras: Any, capsysbinary: Any, kind: str) -> None:
-    """With Keras's equations in NumPy in its place: the script moves gates and turns matrices."""
+    """The script reorders gates and transposes matrices; the equations of Keras in NumPy give the expected values."""
     layers = keras_layers(kind)
     write_script(keras(layers), capsysbinary)
     assert run().refused == ""

@@ -142,7 +142,7 @@ def test_archives_that_are_cut_off_or_empty(data: bytes) -> None:
 
 
 def test_a_directory_that_is_too_long_is_not_read() -> None:
-    """Whichever record of the end is taken, that of 64 bits included."""
+    """The limit holds for both end records, with 32 and with 64 bits."""
     end = b"PK\5\6" + bytes(8) + (1 << 21).to_bytes(4, "little") + bytes(6)
     long = b"PK\6\6" + bytes(36) + (1 << 40).to_bytes(8, "little") + bytes(8) + b"PK\6\7" + bytes(16)
     for tail in (end, end + bytes(1000), long + b"PK\5\6" + bytes(8) + b"\xff" * 4 + bytes(6)):

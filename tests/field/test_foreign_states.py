@@ -1,4 +1,4 @@
-"""state_dicts whose modules were wrapped, tied, or made of cells: the same numbers as PyTorch's equations give."""
+"""state_dicts with wrapped modules, tied weights or cells give the same values as PyTorch's equations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def step(cell: str, x: Array, h: Array, c: Array, p: dict[str, Array]) -> tuple[Array, Array]:
-    """One step as the documentation of RNNCell, LSTMCell and GRUCell has it."""
+    """Compute one step by the documented equations of RNNCell, LSTMCell and GRUCell."""
     a, b = p["weight_ih"] @ x + p["bias_ih"], p["weight_hh"] @ h + p["bias_hh"]
     if cell == "rnn":
         return np.tanh(a + b), c
@@ -42,7 +42,7 @@ def step(cell: str, x: Array, h: Array, c: Array, p: dict[str, Array]) -> tuple[
 
 
 class Theirs:
-    """A network of PyTorch's: an embedding, layers and a projection."""
+    """A network of PyTorch with an embedding, layers and a projection."""
 
     def __init__(self, cell: str, layers: int = 1) -> None:
         draw, rows = np.random.default_rng(7), ROWS[cell]
@@ -70,7 +70,7 @@ class Theirs:
         return {name: array.astype(np.float32) for name, array in (found | others).items()}
 
     def log_probabilities(self) -> Array:
-        """(T, K): ln p of every character after each of IDS."""
+        """Return (T, K) ln p of every character after each of IDS."""
         state = [(np.zeros(H), np.zeros(H)) for _ in self.layers]
         rows = []
         for number in IDS:

@@ -110,14 +110,14 @@ CONFIG = ModelConfig(hidden_size=3)
 
 
 def network(folder: Path, K: int, **metadata: str) -> Path:
-    """A state_dict of K symbols, as another program saves it."""
+    """Return a state_dict of K symbols as another program saves it."""
     path = folder / f"{K}.safetensors"
     save_file(to_state(CONFIG, initialize(CONFIG, K, seed=1)), path, metadata=metadata)
     return path
 
 
 def test_ids_from_one(tmp_path: Path) -> None:
-    """Keras's Tokenizer leaves id 0 to the padding; other programs count from 1."""
+    """The Tokenizer of Keras reserves id 0 for padding; other programs count from 1."""
     (tmp_path / "ids.json").write_text(json.dumps(KERAS))
     assert recurra.import_model(network(tmp_path, 2), vocabulary=tmp_path / "ids.json").vocabulary.symbols == "ab"
     with pytest.warns(UserWarning, match=r"represent the symbols that are not single characters: '<0>' U\+E000\."):
@@ -213,7 +213,7 @@ def test_no_reading_that_fits(tmp_path: Path) -> None:
 
 
 def test_ids_in_another_order_are_suspected(tmp_path: Path) -> None:
-    """A network that has learned the alphabet by heart, its ids in no order, and its text."""
+    """A network that has memorized the alphabet, with unsorted ids, and its text."""
     alphabet = "tesladxyogbr"
     K = len(alphabet)
     step = np.roll(np.eye(K), 1, axis=0)

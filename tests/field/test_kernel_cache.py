@@ -28,7 +28,7 @@ def use(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hits(function: Callable[..., Any] = KERNEL.py_func) -> int:
-    """Call the kernel as a new process would; return how often its code came from the cache."""
+    """Call the kernel as in a new process; return the number of cache hits."""
     kernel: Any = compilation.strict(function)
     assert kernel(STATE) == EXPECTED
     return sum(kernel.stats.cache_hits.values())
@@ -36,7 +36,7 @@ def hits(function: Callable[..., Any] = KERNEL.py_func) -> int:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a cache that holds the kernel."""
+    """The folder of a cache that contains the kernel."""
     cache = DiskCache(tmp_path / "kernels")
     use(cache, monkeypatch)
     assert [hits(), hits()] == [0, 1]

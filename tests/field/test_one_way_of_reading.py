@@ -38,7 +38,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A run of characters and a run of bytes, on the same book."""
+    """A run on the characters and a run on the bytes of the same book."""
     folder = tmp_path_factory.mktemp("runs")
     book = folder / "book.txt"
     book.write_text(BOOK, encoding="utf-8")

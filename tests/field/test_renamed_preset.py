@@ -1,4 +1,4 @@
-"""Preset `classic` had the name `seed`: scripts and run directories with the earlier name still work, with one note."""
+"""Scripts and run directories with `seed`, the earlier name of preset `classic`, still work and give one note."""
 
 from __future__ import annotations
 

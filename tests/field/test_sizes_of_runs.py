@@ -38,7 +38,7 @@ FILES = 400  # whose paths together are longer than run.toml holds
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of many files with long names, one of them no UTF-8."""
+    """A folder of many files with long names; one name is not valid UTF-8."""
     folder = tmp_path_factory.mktemp("corpus") / ("a-folder-with-a-long-name-" * 6)
     folder.mkdir()
     for number in range(FILES - 1):
