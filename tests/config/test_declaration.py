@@ -6,7 +6,7 @@ import dataclasses
 import importlib.util
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -32,10 +32,8 @@ from recurra.errors import UsageError
 class Kettle(Configuration):
     """A configuration with two settings."""
 
-    water: float = field(default=1.5, metadata=setting("Liters of water", Number(0, 2), TRAINING, unit="liters"))
-    tea: str | None = field(
-        default=None, metadata=setting("Tea", OneOf(("none", "green")), TRAINING, optional=True, fixed="pour it out.")
-    )
+    water: float = setting(1.5, "Liters of water", Number(0, 2), TRAINING, unit="liters")
+    tea: str | None = setting(None, "Tea", OneOf(("none", "green")), TRAINING, optional=True, fixed="pour it out.")
 
 
 def test_field_declares_setting() -> None:

@@ -176,6 +176,7 @@ class Setting(NamedTuple):
 
 
 def setting(
+    default: Any,
     help: str,
     values: Values,
     group: str,
@@ -184,12 +185,13 @@ def setting(
     unit: str = "",
     fixed: str = "",
     default_words: str = "",
-) -> dict[str, Any]:
-    """Return the metadata of a dataclass field that declares a setting; `Setting` describes the arguments."""
-    return {
+) -> Any:
+    """Return a dataclass field that declares a setting; `Setting` describes the arguments."""
+    metadata = {
         "help": help, "values": values, "group": group, "optional": optional, "unit": unit, "fixed": fixed,
         "default_words": default_words,
     }  # fmt: skip
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def declared(config: Any) -> dict[str, Setting]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
 from recurra.config.declaration import NETWORK, OTHER_RUN, Configuration, OneOf, Whole, require, setting
@@ -21,34 +21,23 @@ class ModelConfig(Configuration):
     `mogrifier_rank`; `to_table` leaves them out for other cells. The vocabulary determines the number of symbols K.
     """
 
-    cell: str = field(
-        default=DEFAULT_CELL, metadata=setting("Recurrent cell", OneOf(tuple(CELLS)), NETWORK, fixed=OTHER_RUN)
+    cell: str = setting(DEFAULT_CELL, "Recurrent cell", OneOf(tuple(CELLS)), NETWORK, fixed=OTHER_RUN)
+    activation: str = setting(
+        "tanh", "Activation function of the elman cell", OneOf(ACTIVATIONS), NETWORK, fixed=OTHER_RUN
     )
-    activation: str = field(
-        default="tanh",
-        metadata=setting("Activation function of the elman cell", OneOf(ACTIVATIONS), NETWORK, fixed=OTHER_RUN),
+    hidden_size: int = setting(
+        100, "Hidden units in each layer", Whole(1, 16384), NETWORK, unit="units", fixed=OTHER_RUN
     )
-    hidden_size: int = field(
-        default=100,
-        metadata=setting("Hidden units in each layer", Whole(1, 16384), NETWORK, unit="units", fixed=OTHER_RUN),
+    layers: int = setting(1, "Stacked recurrent layers", Whole(1, 64), NETWORK, unit="layers", fixed=OTHER_RUN)
+    mogrifier_rounds: int = setting(
+        5,
+        "Rounds in which input and hidden state of a mogrifier gate each other",
+        Whole(1, 20),
+        NETWORK,
+        fixed=OTHER_RUN,
     )
-    layers: int = field(
-        default=1, metadata=setting("Stacked recurrent layers", Whole(1, 64), NETWORK, unit="layers", fixed=OTHER_RUN)
-    )
-    mogrifier_rounds: int = field(
-        default=5,
-        metadata=setting(
-            "Rounds in which input and hidden state of a mogrifier gate each other",
-            Whole(1, 20),
-            NETWORK,
-            fixed=OTHER_RUN,
-        ),
-    )
-    mogrifier_rank: int = field(
-        default=0,
-        metadata=setting(
-            "Rank of the gating matrices of a mogrifier; 0: full rank", Whole(0, 16384), NETWORK, fixed=OTHER_RUN
-        ),
+    mogrifier_rank: int = setting(
+        0, "Rank of the gating matrices of a mogrifier; 0: full rank", Whole(0, 16384), NETWORK, fixed=OTHER_RUN
     )
 
     def __post_init__(self) -> None:

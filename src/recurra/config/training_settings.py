@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
 from recurra.config import arguments
@@ -46,15 +46,15 @@ _FIXED_PRESET = "leave it out, and change single settings by their options; the 
 _FIXED_TIME = "the run converted its time limit to a number of updates at its start; give `--updates` to train longer."
 
 
-def _hyperparameter(name: str, help: str, values: Number) -> dict[str, Any]:
-    """Return the metadata of a setting that only some optimizers use; the help names them and their defaults."""
+def _hyperparameter(name: str, help: str, values: Number) -> Any:
+    """Declare a setting that only some optimizers use; the help names them and their defaults."""
     users: dict[float, list[str]] = {}
     for optimizer, used in HYPERPARAMETERS.items():
         if name in used:
             users.setdefault(used[name], []).append(optimizer)
     defaults = "; ".join(f"{default:g} for {', '.join(optimizers)}" for default, optimizers in users.items())
     return setting(
-        f"{help} ({defaults})", values, TRAINING, optional=True, fixed=OTHER_RUN, default_words="by optimizer"
+        None, f"{help} ({defaults})", values, TRAINING, optional=True, fixed=OTHER_RUN, default_words="by optimizer"
     )
 
 
@@ -102,220 +102,153 @@ class TrainingConfig(Configuration):
     speed. Engine `torch` has no shards; it computes on `device`, which `auto` sets to the GPU if there is one.
     """
 
-    preset: str = field(
-        default="classic",
-        metadata=setting("Named set of default settings", OneOf(tuple(PRESETS)), TRAINING, fixed=_FIXED_PRESET),
+    preset: str = setting(
+        "classic", "Named set of default settings", OneOf(tuple(PRESETS)), TRAINING, fixed=_FIXED_PRESET
     )
-    updates: int = field(
-        default=100_000,
-        metadata=setting("Number of gradient steps; 0: save the initial model", Whole(0), TRAINING, unit="updates"),
+    updates: int = setting(
+        100_000, "Number of gradient steps; 0: save the initial model", Whole(0), TRAINING, unit="updates"
     )
-    time_limit: float | None = field(
-        default=None,
-        metadata=setting(
-            "Training time, such as 90s, 10m or 2h, instead of --updates",
-            Duration(0, is_open=True),
-            TRAINING,
-            optional=True,
-            unit="seconds",
-            fixed=_FIXED_TIME,
-        ),
+    time_limit: float | None = setting(
+        None,
+        "Training time, such as 90s, 10m or 2h, instead of --updates",
+        Duration(0, is_open=True),
+        TRAINING,
+        optional=True,
+        unit="seconds",
+        fixed=_FIXED_TIME,
     )
-    max_epochs: float = field(
-        default=0.0,
-        metadata=setting(
-            "Largest number of epochs within --time-limit; 0: no limit",
-            Number(0),
-            TRAINING,
-            unit="epochs",
-            fixed=_FIXED_TIME,
-        ),
+    max_epochs: float = setting(
+        0.0,
+        "Largest number of epochs within --time-limit; 0: no limit",
+        Number(0),
+        TRAINING,
+        unit="epochs",
+        fixed=_FIXED_TIME,
     )
-    seed: int = field(
-        default=0,
-        metadata=setting("Random seed; the same seed gives the same model", Whole(0), TRAINING, fixed=OTHER_RUN),
+    seed: int = setting(0, "Random seed; the same seed gives the same model", Whole(0), TRAINING, fixed=OTHER_RUN)
+    sequence_length: int = setting(
+        25,
+        "Time steps of backpropagation, T: characters in a training sequence",
+        Whole(1, 65536),
+        TRAINING,
+        unit="characters",
+        fixed=OTHER_RUN,
     )
-    sequence_length: int = field(
-        default=25,
-        metadata=setting(
-            "Time steps of backpropagation, T: characters in a training sequence",
-            Whole(1, 65536),
-            TRAINING,
-            unit="characters",
-            fixed=OTHER_RUN,
-        ),
+    batch_size: int = setting(
+        1, "Sequences in a batch, B", Whole(1, 65536), TRAINING, unit="sequences", fixed=OTHER_RUN
     )
-    batch_size: int = field(
-        default=1,
-        metadata=setting("Sequences in a batch, B", Whole(1, 65536), TRAINING, unit="sequences", fixed=OTHER_RUN),
+    order: str = setting(
+        "sequential", "Order in which training reads the text", OneOf(ORDERS), TRAINING, fixed=OTHER_RUN
     )
-    order: str = field(
-        default="sequential",
-        metadata=setting("Order in which training reads the text", OneOf(ORDERS), TRAINING, fixed=OTHER_RUN),
+    documents: str | None = setting(
+        None, "Split of the text into independent documents", OneOf(DOCUMENTS), TRAINING, optional=True, fixed=OTHER_RUN
     )
-    documents: str | None = field(
-        default=None,
-        metadata=setting(
-            "Split of the text into independent documents", OneOf(DOCUMENTS), TRAINING, optional=True, fixed=OTHER_RUN
-        ),
+    optimizer: str = setting("adagrad", "Optimizer", OneOf(OPTIMIZERS), TRAINING, fixed=OTHER_RUN)
+    learning_rate: float = setting(
+        0.1, "Learning rate, before the schedule lowers it", Number(0, is_open=True), TRAINING
     )
-    optimizer: str = field(
-        default="adagrad", metadata=setting("Optimizer", OneOf(OPTIMIZERS), TRAINING, fixed=OTHER_RUN)
+    momentum: float | None = _hyperparameter("momentum", "Momentum coefficient", Number(0, 1 - 1e-6))
+    beta1: float | None = _hyperparameter("beta1", "Decay of the moving average of the gradient", Number(0, 1 - 1e-6))
+    beta2: float | None = _hyperparameter(
+        "beta2", "Decay of the moving average of the squared gradient", Number(0, 1 - 1e-6)
     )
-    learning_rate: float = field(
-        default=0.1, metadata=setting("Learning rate, before the schedule lowers it", Number(0, is_open=True), TRAINING)
+    epsilon: float | None = _hyperparameter("epsilon", "Small number that prevents division by zero", Number(1e-30, 1))
+    weight_decay: float | None = _hyperparameter(
+        "weight_decay", "Weight decay, multiplied by the learning rate", Number(0)
     )
-    momentum: float | None = field(
-        default=None,
-        metadata=_hyperparameter("momentum", "Momentum coefficient", Number(0, 1 - 1e-6)),
+    schedule: str = setting("constant", "Learning-rate schedule", OneOf(SCHEDULES), TRAINING)
+    schedule_updates: int = setting(
+        0, "Updates until the end of the schedule; 0: all updates", Whole(0), TRAINING, unit="updates"
     )
-    beta1: float | None = field(
-        default=None,
-        metadata=_hyperparameter("beta1", "Decay of the moving average of the gradient", Number(0, 1 - 1e-6)),
+    warm_up: int = setting(
+        0, "Updates of linear warm-up before the cosine schedule", Whole(0), TRAINING, unit="updates"
     )
-    beta2: float | None = field(
-        default=None,
-        metadata=_hyperparameter("beta2", "Decay of the moving average of the squared gradient", Number(0, 1 - 1e-6)),
+    final_rate: float = setting(
+        0.01, "Learning rate at the end of the schedule, as a share of its maximum", Number(0, 1), TRAINING
     )
-    epsilon: float | None = field(
-        default=None,
-        metadata=_hyperparameter("epsilon", "Small number that prevents division by zero", Number(1e-30, 1)),
+    clip_value: float | None = setting(
+        5.0, "Largest absolute value of a gradient element", Number(0, is_open=True), TRAINING, optional=True
     )
-    weight_decay: float | None = field(
-        default=None,
-        metadata=_hyperparameter("weight_decay", "Weight decay, multiplied by the learning rate", Number(0)),
+    clip_norm: float | None = setting(
+        None, "Largest norm of the whole gradient", Number(0, is_open=True), TRAINING, optional=True
     )
-    schedule: str = field(default="constant", metadata=setting("Learning-rate schedule", OneOf(SCHEDULES), TRAINING))
-    schedule_updates: int = field(
-        default=0,
-        metadata=setting("Updates until the end of the schedule; 0: all updates", Whole(0), TRAINING, unit="updates"),
+    dropout: float = setting(0.0, "Dropout probability between layers", Number(0, 0.95), NETWORK)
+    initial_scale: float | None = setting(
+        0.01,
+        f"Standard deviation of the initial weights; `{NONE}`: the usual one of the cell",
+        Number(0, is_open=True),
+        NETWORK,
+        optional=True,
+        fixed=OTHER_RUN,
     )
-    warm_up: int = field(
-        default=0,
-        metadata=setting("Updates of linear warm-up before the cosine schedule", Whole(0), TRAINING, unit="updates"),
+    validation: float = setting(
+        0.0,
+        "Share of the text, at its end, held out to choose the best model",
+        Number(0, 0.9),
+        HELD_OUT,
+        fixed=OTHER_RUN,
     )
-    final_rate: float = field(
-        default=0.01,
-        metadata=setting("Learning rate at the end of the schedule, as a share of its maximum", Number(0, 1), TRAINING),
+    test: float = setting(
+        0.0,
+        "Share of the text, after the validation part, held out to test the best model",
+        Number(0, 0.9),
+        HELD_OUT,
+        fixed=OTHER_RUN,
     )
-    clip_value: float | None = field(
-        default=5.0,
-        metadata=setting(
-            "Largest absolute value of a gradient element", Number(0, is_open=True), TRAINING, optional=True
-        ),
+    patience: int = setting(
+        0,
+        "Evaluations without a lower validation loss before training stops; 0: never stop",
+        Whole(0),
+        HELD_OUT,
+        unit="evaluations",
     )
-    clip_norm: float | None = field(
-        default=None,
-        metadata=setting("Largest norm of the whole gradient", Number(0, is_open=True), TRAINING, optional=True),
+    plateau: int = setting(
+        0,
+        "Evaluations without a lower validation loss before the learning rate is halved; 0: never halve it",
+        Whole(0),
+        HELD_OUT,
+        unit="evaluations",
     )
-    dropout: float = field(
-        default=0.0,
-        metadata=setting("Dropout probability between layers", Number(0, 0.95), NETWORK),
+    ema: float = setting(
+        0.0,
+        "Decay of a moving average of the parameters, which becomes the model; 0: no average",
+        Number(0, 1 - 1e-6),
+        TRAINING,
+        fixed=OTHER_RUN,
     )
-    initial_scale: float | None = field(
-        default=0.01,
-        metadata=setting(
-            f"Standard deviation of the initial weights; `{NONE}`: the usual one of the cell",
-            Number(0, is_open=True),
-            NETWORK,
-            optional=True,
-            fixed=OTHER_RUN,
-        ),
+    log_every: int = setting(500, "Updates between records of the loss", Whole(1), RECORDS, unit="updates")
+    sample_every: int = setting(
+        10_000, "Updates between samples of generated text; 0: no samples", Whole(0), RECORDS, unit="updates"
     )
-    validation: float = field(
-        default=0.0,
-        metadata=setting(
-            "Share of the text, at its end, held out to choose the best model",
-            Number(0, 0.9),
-            HELD_OUT,
-            fixed=OTHER_RUN,
-        ),
+    sample_length: int = setting(
+        200, "Characters in each sample, at most 524,288", Whole(1), RECORDS, unit="characters"
     )
-    test: float = field(
-        default=0.0,
-        metadata=setting(
-            "Share of the text, after the validation part, held out to test the best model",
-            Number(0, 0.9),
-            HELD_OUT,
-            fixed=OTHER_RUN,
-        ),
+    sample_prompt: str = setting(
+        "",
+        "Text that every sample continues, such as one character",
+        Characters(1000),
+        RECORDS,
+        unit="characters",
+        default_words="empty",
     )
-    patience: int = field(
-        default=0,
-        metadata=setting(
-            "Evaluations without a lower validation loss before training stops; 0: never stop",
-            Whole(0),
-            HELD_OUT,
-            unit="evaluations",
-        ),
+    evaluate_every: int = setting(
+        0,
+        "Updates between evaluations on the held-out text; 0: at the end of each epoch",
+        Whole(0),
+        HELD_OUT,
+        unit="updates",
     )
-    plateau: int = field(
-        default=0,
-        metadata=setting(
-            "Evaluations without a lower validation loss before the learning rate is halved; 0: never halve it",
-            Whole(0),
-            HELD_OUT,
-            unit="evaluations",
-        ),
+    checkpoint_every: float = setting(
+        30.0, "Time between checkpoints, such as 90s, 10m or 2h", Duration(0), RECORDS, unit="seconds"
     )
-    ema: float = field(
-        default=0.0,
-        metadata=setting(
-            "Decay of a moving average of the parameters, which becomes the model; 0: no average",
-            Number(0, 1 - 1e-6),
-            TRAINING,
-            fixed=OTHER_RUN,
-        ),
+    keep: int = setting(3, "Latest checkpoints to keep, besides the best", Whole(1), RECORDS, unit="checkpoints")
+    engine: str = setting("auto", "Implementation of the computation", OneOf(ENGINES), TRAINING)
+    device: str = setting("auto", "Device of engine torch", OneOf(DEVICES), TRAINING)
+    shards: int = setting(
+        0, "Parts into which each batch is split; 0: by batch size", Whole(0, 1024), TRAINING, unit="parts"
     )
-    log_every: int = field(
-        default=500, metadata=setting("Updates between records of the loss", Whole(1), RECORDS, unit="updates")
-    )
-    sample_every: int = field(
-        default=10_000,
-        metadata=setting("Updates between samples of generated text; 0: no samples", Whole(0), RECORDS, unit="updates"),
-    )
-    sample_length: int = field(
-        default=200,
-        metadata=setting("Characters in each sample, at most 524,288", Whole(1), RECORDS, unit="characters"),
-    )
-    sample_prompt: str = field(
-        default="",
-        metadata=setting(
-            "Beginning of every sample, such as one character",
-            Characters(1000),
-            RECORDS,
-            unit="characters",
-            default_words="empty",
-        ),
-    )
-    evaluate_every: int = field(
-        default=0,
-        metadata=setting(
-            "Updates between evaluations on the held-out text; 0: at the end of each epoch",
-            Whole(0),
-            HELD_OUT,
-            unit="updates",
-        ),
-    )
-    checkpoint_every: float = field(
-        default=30.0,
-        metadata=setting("Time between checkpoints, such as 90s, 10m or 2h", Duration(0), RECORDS, unit="seconds"),
-    )
-    keep: int = field(
-        default=3,
-        metadata=setting("Latest checkpoints to keep, besides the best", Whole(1), RECORDS, unit="checkpoints"),
-    )
-    engine: str = field(default="auto", metadata=setting("Implementation of the computation", OneOf(ENGINES), TRAINING))
-    device: str = field(default="auto", metadata=setting("Device of engine torch", OneOf(DEVICES), TRAINING))
-    shards: int = field(
-        default=0,
-        metadata=setting(
-            "Parts into which each batch is split; 0: by batch size", Whole(0, 1024), TRAINING, unit="parts"
-        ),
-    )
-    threads: int = field(
-        default=0,
-        metadata=setting("Threads of the computation; 0: one for each CPU", Whole(0, 1024), TRAINING, unit="threads"),
+    threads: int = setting(
+        0, "Threads of the computation; 0: one for each CPU", Whole(0, 1024), TRAINING, unit="threads"
     )
 
     def __post_init__(self) -> None:
