@@ -39,7 +39,7 @@ def usable_cpus() -> int:
 
 @functools.cache
 def cpu_quota(root: Path, membership: Path) -> float | None:
-    """Return the CPU time that the control groups of this process allow, in CPUs; None without a limit.
+    """Return the CPU quota of this process as a number of CPUs, such as 1.5; None without a limit.
 
     Linux has control groups of version 2 in `root` or in its folder `unified`, and of version 1 in its folder `cpu`.
     The file `membership` has the group of this process in each. The parents of a group limit it, too; a container may

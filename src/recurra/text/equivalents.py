@@ -109,9 +109,9 @@ def _spelled(cluster: str, vocabulary: Vocabulary) -> str:
 
 
 def _composed(decomposed: str, vocabulary: Vocabulary) -> str:
-    """Replace each part that is the NFD of a character in the vocabulary by this character, longest parts first.
+    """Compose an NFD text into characters of the vocabulary, longest sequences first.
 
-    This composes characters that NFC decomposes: the Kelvin sign, Hebrew and Bengali letters with a dot.
+    Unlike NFC, this also composes the Kelvin sign, and Hebrew and Bengali letters with a dot.
     """
     compositions = _by_decomposition(vocabulary)
     if compositions is None:
