@@ -118,8 +118,8 @@ def test_backward_accepts_a_complex_step(layers: int, cell: str) -> None:
         U = p.parameters["layers.0.U"]
         return analytic(p._replace(parameters=p.parameters | {"layers.0.U": U + step * np.ones_like(U)}))
 
-    above, below, beside = gradients(1e-5), gradients(-1e-5), gradients(1e-30j)
-    for name, gradient in beside.items():
+    above, below, imaginary = gradients(1e-5), gradients(-1e-5), gradients(1e-30j)
+    for name, gradient in imaginary.items():
         slope = (above[name] - below[name]) / 2e-5
         np.testing.assert_allclose(gradient.imag / 1e-30, slope, rtol=1e-5, atol=1e-5, err_msg=name)
 

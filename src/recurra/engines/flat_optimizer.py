@@ -43,7 +43,7 @@ class FlatOptimizer:
         self.state = self._optimizer.init({FLAT: flat})
 
     def load(self, saved: Mapping[str, Array], layout: FlatLayout) -> None:
-        """Continue from a `saved` state, whose arrays have the names and shapes of the parameters."""
+        """Continue from a `saved` state, which has an array `KIND.NAME` for each parameter."""
         for name, array in flatten_state(self.state, saved, layout).items():
             self.state[name][...] = array
 

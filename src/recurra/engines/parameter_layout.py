@@ -35,8 +35,8 @@ def tile_width(width: int) -> tuple[int, ...]:
 class Slot(NamedTuple):
     """The place of a parameter in the flat array.
 
-    A matrix is stored transposed: (inputs, gates · size), where every gate's columns and the rows are padded. A
-    parameter with `is_table` has one row for each character and is stored as it is.
+    A matrix is stored transposed, (inputs, gates · size), with padding after the rows and after each gate's columns.
+    A parameter with `is_table` True has one row for each character and is not transposed.
     """
 
     start: int

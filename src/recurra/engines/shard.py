@@ -24,7 +24,7 @@ Ids = NDArray[np.integer]
 
 
 class _Layer:
-    """The buffers of one layer in a shard: the states before and after every time step, and those of the cell."""
+    """The buffers of one layer in a shard: the states before and after every time step, and the buffers of its cell."""
 
     def __init__(self, config: ModelConfig, number: int, steps: int, streams: int, width: int) -> None:
         n, cell = steps * streams, cell_of(config)

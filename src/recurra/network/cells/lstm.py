@@ -55,7 +55,7 @@ class Step(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """The values that `backward` needs: the inputs x (T, B, D), the initial state, and those of the T time steps."""
+    """The values that `backward` needs: the inputs x (T, B, D), the initial state, and all T steps."""
 
     x: Array
     state: State
