@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from recurra.cli.options import OUTPUT, examples, flag, given, path, text, with_settings
+from recurra.cli.options import OUTPUT, examples, flag, path, text, with_settings, without_none
 from recurra.config.arguments import refuse_besides
 
 EXAMPLES = examples(
@@ -105,7 +105,13 @@ def check(
     from recurra.cli.terminal import await_input, escape_for_stdout, print_stderr, progress, write_json, write_text
 
     if against is not None:
-        network = {"text": texts, "encoding": encoding, "every": every, "complete": complete, **given(**settings)}
+        network = {
+            "text": texts,
+            "encoding": encoding,
+            "every": every,
+            "complete": complete,
+            **without_none(**settings),
+        }
         message = "`--against` cannot be combined with {}; the file has its own network and sequence."
         refuse_besides(message, MODEL=model, write=write, force=force, **network)
         compared = gradient_checking.compare_gradients(against)
@@ -123,7 +129,7 @@ def check(
             "`--write` cannot be combined with {}; it only writes a file.", MODEL=model, every=every, complete=complete
         )
         written = gradient_checking.write_gradient_problem(
-            write, texts or (), encoding=encoding, force=force, **given(**settings)
+            write, texts or (), encoding=encoding, force=force, **without_none(**settings)
         )
         if json:
             write_json({"written": str(written)})
