@@ -1,4 +1,4 @@
-"""Settings of the whole suite."""
+"""The settings of all tests."""
 
 import os
 import sysconfig
@@ -7,10 +7,9 @@ from hypothesis import HealthCheck, Phase, settings
 
 pytest_plugins = ["run_folder", "serving_fixtures"]
 
-# The first example of a test may compile a kernel, and the machine may be slow; and the same examples every time make a
-# failure repeatable.
+# No deadline: the first example of a test may compile a kernel. Equal examples in every run: a failure can be repeated.
 settings.register_profile("recurra", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-# That there is a failure is all that a mutant is asked for: the example need not be a small one.
+# A mutant needs a failing example, not a small one.
 settings.register_profile("mutants", settings.get_profile("recurra"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "recurra"))
 

@@ -98,7 +98,7 @@ def test_write_report_writes_tables(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"table_format": "latex"}, "no tables are asked for"),
+        ({"table_format": "latex"}, "requires `--tables`"),
         ({"tables": "t", "table_format": "word"}, "`--table-format` must be one of latex, markdown; got 'word'"),
         ({"runs": ["a", "b"], "tables": "t"}, "`--tables` writes the tables of one run; got 2 runs"),
     ],

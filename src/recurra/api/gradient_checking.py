@@ -106,16 +106,21 @@ def check(
 
 
 def compare_gradients(path: str | Path) -> dict[str, Any]:
-    """Compare the gradients of another program with ours; returns the keys of `recurra check --against FILE --json`.
+    """Compare the gradients that another program computed with those of recurra.
 
-    path
-        an .npz or MAT-file with the parameters U, W, b, V and c of one elman layer with tanh, h0, the sequence as X
-        and Y (one-hot) or inputs and targets (ids), and gradients such as grads.U or dU
+    A gradient is right if its largest difference is at most 1e-6 of its largest element, or 1e-4 in single precision.
 
-    A gradient is right if its largest difference is within 1e-6 of its largest element, 1e-4 in single precision. For
-    a wrong one, "likely_mistake" names the mistake that gives exactly this gradient, if one is recognized. Raises
-    ModelError if the file lacks something, a shape does not fit or the loss is not finite, and CheckpointError if it
-    is damaged.
+    Args:
+        path: an .npz or MAT-file. It has the parameters U, W, b, V and c of one elman layer with tanh, h0, the
+            sequence as X and Y (one-hot) or as inputs and targets (ids), and gradients, such as grads.U or dU.
+
+    Returns:
+        the keys of `recurra check --against FILE --json`. For a wrong gradient, "likely_mistake" names the mistake
+        that gives exactly this gradient, or is None.
+
+    Raises:
+        ModelError: if an array is missing or has the wrong shape, or if the loss is not finite.
+        CheckpointError: if the file is damaged.
     """
     place = arguments.path("path", path)
     problem, theirs, their_loss = gradient_file.read(place)
@@ -142,22 +147,25 @@ def write_gradient_problem(
     force: bool = False,
     **settings: Unpack[CheckSettings],
 ) -> Path:
-    """Write a new network and the first sequence of a text, for another program to compute gradients; returns the path.
+    """Write a new network and the first sequence of a text, so that another program can compute gradients.
 
-    path
-        the .npz or MAT-file to write; a MAT-file needs the package scipy
-    sources
-        a book's name, files or folders, in `encoding`; none: the default book
-    text
-        the text itself, in place of sources
-    force
-        replace a file that is there
-    settings
-        hidden_size, preset, sequence_length, seed
+    The file has U, W, b, V, c, h0, and the sequence in two forms: one-hot columns X and Y, and the ids inputs and
+    targets, which count from 1 in a MAT-file and from 0 in an .npz file. Add gradients to the file, and
+    `compare_gradients` compares them.
 
-    The file has U, W, b, V, c, h0 and the sequence in two forms: X and Y, one-hot columns, and inputs and targets,
-    ids that count from 1 in a MAT-file and from 0 in an .npz file. `compare_gradients` reads it when the gradients are
-    added. Raises UsageError for another network than one elman layer with tanh.
+    Args:
+        path: the .npz or MAT-file to write; a MAT-file needs the package scipy.
+        sources: names of books, files or folders; none: the default book.
+        text: the text itself, instead of `sources`.
+        encoding: the encoding of the sources; None: UTF-8.
+        force: True replaces an existing file.
+        settings: hidden_size, preset, sequence_length and seed.
+
+    Returns:
+        the path of the file.
+
+    Raises:
+        UsageError: if the settings are not those of one elman layer with tanh.
     """
     place, force = arguments.path("path", path), arguments.flag("force", force)
     arguments.require_known(settings, CheckSettings.__annotations__)

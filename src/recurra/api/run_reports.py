@@ -54,9 +54,7 @@ def write_report(
         raise UsageError(f"`--format` must be one of {', '.join(FIGURE_FORMATS)}; got {arguments.short_repr(format)}.")
     table_folder = None if tables is None else arguments.path("tables", tables)
     if table_format is not None and table_folder is None:
-        raise UsageError(
-            "`--table-format` is the tables' format, and no tables are asked for.", hint="add `--tables DIR`."
-        )
+        raise UsageError("`--table-format` requires `--tables`.", hint="add `--tables DIR`.")
     if table_format is not None and (not isinstance(table_format, str) or table_format not in TABLE_FORMATS):
         names = ", ".join(TABLE_FORMATS)
         raise UsageError(f"`--table-format` must be one of {names}; got {arguments.short_repr(table_format)}.")
