@@ -211,7 +211,7 @@ def test_gradients_that_differ_are_marked(make_run: MakeRun, tmp_path: Path) -> 
     assert page.text.count("✗ differs") == 3
     assert page.text.count("✓ agrees") == 1
     assert "Not all gradients agree: see the last column." in page.text
-    assert "compared with numerical gradients: gru" in text
+    assert "Analytic and numerical gradients: gru" in text
 
 
 def test_middle_samples_of_a_long_run_are_folded(make_run: MakeRun, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The modules of the browser as one script: each once, in order, without names that clash."""
+"""The JavaScript modules joined into one script: each once, in order, without name clashes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENTRIES = ["report.js", "page.js"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_each_module_stands_once_after_those_that_it_imports(entry: str) -> None:
+def test_each_module_appears_once_after_its_imports(entry: str) -> None:
     names = order(entry)
     assert names[-1] == entry
     assert len(names) == len(set(names))
@@ -27,14 +27,14 @@ def test_each_module_stands_once_after_those_that_it_imports(entry: str) -> None
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_the_script_imports_nothing_and_cannot_end_its_own_element(entry: str) -> None:
+def test_script_has_no_imports_and_cannot_end_its_element(entry: str) -> None:
     code = script(entry)
     assert not re.search(r"^\s*(import|export)\b", code, re.MULTILINE)
     assert "</script" not in code.lower()
     assert "<!--" not in code
 
 
-def test_every_imported_name_is_exported_where_it_is_said_to_be() -> None:
+def test_every_imported_name_is_exported() -> None:
     for path in WEB.glob("*.js"):
         for names, source in re.findall(r'^import \{([^}]*)\} from "\./(.+?)"', path.read_text(), re.MULTILINE):
             for name in filter(None, (name.strip() for name in names.split(","))):
@@ -42,8 +42,8 @@ def test_every_imported_name_is_exported_where_it_is_said_to_be() -> None:
                 assert re.search(exported, asset(source), re.MULTILINE), f"{path.name}: {name} of {source}"
 
 
-def test_nothing_turns_text_into_markup_or_code() -> None:
-    """What a network wrote reaches a page as text nodes alone."""
+def test_no_module_turns_text_into_markup_or_code() -> None:
+    """The text of a network reaches a page only as text nodes."""
     for path in WEB.glob("*.js"):
         code = path.read_text()
         for word in (
@@ -59,11 +59,11 @@ def test_nothing_turns_text_into_markup_or_code() -> None:
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", code)
 
 
-def test_no_module_is_left_out() -> None:
+def test_every_module_is_in_a_script() -> None:
     used = {name for entry in ENTRIES for name in order(entry)}
     assert used == {path.name for path in WEB.glob("*.js")}
 
 
-def test_the_hash_is_the_one_that_browsers_compute() -> None:
+def test_policy_hash_equals_that_of_browsers() -> None:
     digest = base64.b64encode(hashlib.sha256("a¶b".encode()).digest()).decode()
     assert policy_hash("a¶b") == f"'sha256-{digest}'"

@@ -1,4 +1,4 @@
-"""A log read while it grows: every line once, and all anew where it was cut."""
+"""A log read while it grows: every line once, and all lines again after it was truncated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def updates(rows: list[dict[str, int]]) -> list[int]:
     return [one["update"] for one in rows]
 
 
-def test_every_line_comes_once_and_half_a_line_waits(tmp_path: Path) -> None:
+def test_every_complete_line_is_returned_once(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     log = LogTail(path)
     assert log.read() == ([], False)
@@ -30,7 +30,7 @@ def test_every_line_comes_once_and_half_a_line_waits(tmp_path: Path) -> None:
     assert log.read() == ([{"update": 3}], False)
 
 
-def test_a_log_that_was_cut_back_is_read_anew_even_where_it_has_grown_longer(tmp_path: Path) -> None:
+def test_truncated_log_is_read_again_even_if_it_is_longer(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     log = LogTail(path)
     path.write_text("".join(map(row, range(10, 30))))
@@ -43,7 +43,7 @@ def test_a_log_that_was_cut_back_is_read_anew_even_where_it_has_grown_longer(tmp
     assert (updates(rows), is_new) == ([10, 11, 12, *range(50, 60)], True)
 
 
-def test_a_long_log_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_log_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_tail, "READ_BYTES", 100)
     path = tmp_path / "log.jsonl"
     path.write_text("".join(map(row, range(100, 130))))
@@ -55,7 +55,7 @@ def test_a_long_log_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found == list(range(100, 130))
 
 
-def test_what_is_no_object_is_left_out(tmp_path: Path) -> None:
+def test_lines_without_an_object_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'7\nnonsense\n\xff\xfe\n[1]\n{"a": NaN}\n')
     assert LogTail(path).read() == ([{"a": None}], False)

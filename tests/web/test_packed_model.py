@@ -1,4 +1,4 @@
-"""The bytes that a browser reads: the header, then every number, each at a multiple of four."""
+"""The bytes of a packed model: the header, then the parameters, aligned to four bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recurra.web.packed_model import pack
 
 
 @pytest.mark.parametrize("update", [None, 7, 12_345])
-def test_what_was_packed_can_be_read(update: int | None) -> None:
+def test_packed_model_has_header_and_parameters(update: int | None) -> None:
     config, vocabulary = ModelConfig(cell="gru", layers=2, hidden_size=5), Vocabulary.of("ab\né😀")
     model = LanguageModel(config, vocabulary, initialize(config, len(vocabulary), seed=3, scale=0.1))
     data = pack(model, update)
@@ -37,7 +37,7 @@ def test_what_was_packed_can_be_read(update: int | None) -> None:
     assert not numbers.size
 
 
-def test_rectified_units_are_a_cell_of_their_own() -> None:
+def test_relu_network_has_a_different_cell_name() -> None:
     config, vocabulary = ModelConfig(activation="relu", hidden_size=3), Vocabulary.of("ab")
     data = pack(LanguageModel(config, vocabulary, initialize(config, 2, seed=0)))
     assert b'"cell":"elman_relu"' in data

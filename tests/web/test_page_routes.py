@@ -1,4 +1,4 @@
-"""The routes of the live page: by name alone, bounded, and the same bytes that a report holds."""
+"""The routes of the live page: access only by name, bounded, with the same bytes as a report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def guard(folder: Path) -> Guard:
 
 
 async def first_messages(guard: Guard, path: str, count: int, query: str = "") -> list[str]:
-    """The first parts of a stream; then the client leaves."""
+    """Return the first parts of a stream, then close the connection."""
     parts: list[str] = []
     enough = asyncio.Event()
     scope = {
@@ -64,17 +64,17 @@ async def first_messages(guard: Guard, path: str, count: int, query: str = "") -
     return parts
 
 
-def test_the_page_asks_for_relative_addresses() -> None:
-    """Behind a prefix, an absolute one leads out of the server."""
+def test_page_requests_relative_addresses() -> None:
+    """Check it since an absolute address leads out of a server behind a prefix."""
     code = asset("page.html") + script("page.js")
-    asked = re.findall(r"""(?:fetch|EventSource)\((["`][^"`]*)|base: (`[^`]*)|(?:href|src)=("[^"]*)""", code)
-    addresses = ["".join(found)[1:] for found in asked]
+    matches = re.findall(r"""(?:fetch|EventSource)\((["`][^"`]*)|base: (`[^`]*)|(?:href|src)=("[^"]*)""", code)
+    addresses = ["".join(groups)[1:] for groups in matches]
     assert {"page.css", "page.js", "session", "runs"} <= set(addresses)
     assert "runs/${encodeURIComponent(name)}" in addresses
     assert [address for address in addresses if address.startswith(("/", "http"))] == []
 
 
-def test_the_last_message_of_a_server_that_stops_has_the_end_of_the_run(folder: Path, tmp_path: Path) -> None:
+def test_last_message_of_a_stopping_server_has_the_final_state(folder: Path, tmp_path: Path) -> None:
     run_folder = tmp_path / "fable"
     shutil.copytree(folder, run_folder)
     (run_folder / "summary.json").unlink()
@@ -90,11 +90,11 @@ def test_the_last_message_of_a_server_that_stops_has_the_end_of_the_run(folder: 
         parts += [part async for part in stream]
         return [json.loads(part.partition("data: ")[2]) for part in parts if "data: " in part]
 
-    told = run(work())
-    assert [message["health"]["state"] for message in told] == ["Training", "Finished"]
+    messages = run(work())
+    assert [message["health"]["state"] for message in messages] == ["Training", "Finished"]
 
 
-def test_three_files_with_a_policy_and_no_markup_of_a_run(guard: Guard) -> None:
+def test_static_files_have_a_policy_and_no_data_of_a_run(guard: Guard) -> None:
     async def get() -> None:
         async with client(guard) as web:
             for path, kind in (("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "text/javascript")):
@@ -108,7 +108,7 @@ def test_three_files_with_a_policy_and_no_markup_of_a_run(guard: Guard) -> None:
     run(get())
 
 
-def test_the_page_weighs_little(guard: Guard) -> None:
+def test_page_is_small(guard: Guard) -> None:
     async def weigh() -> int:
         async with client(guard) as web:
             return sum([len((await web.get(path)).content) for path in ("/", "/page.css", "/page.js")])
@@ -116,7 +116,7 @@ def test_the_page_weighs_little(guard: Guard) -> None:
     assert run(weigh()) <= 150_000
 
 
-def test_runs_are_asked_for_by_name(guard: Guard) -> None:
+def test_only_names_give_access_to_runs(guard: Guard) -> None:
     async def get() -> None:
         async with client(guard) as web:
             assert (await web.get("/runs")).json() == {"runs": ["fable"], "live": None}
@@ -127,7 +127,7 @@ def test_runs_are_asked_for_by_name(guard: Guard) -> None:
     run(get())
 
 
-def test_the_model_is_that_of_the_report(guard: Guard, folder: Path) -> None:
+def test_page_and_report_have_the_same_model(guard: Guard, folder: Path) -> None:
     async def get() -> bytes:
         async with client(guard) as web:
             answer = await web.get("/runs/fable/model")
@@ -137,7 +137,7 @@ def test_the_model_is_that_of_the_report(guard: Guard, folder: Path) -> None:
     assert run(get()) == inline_model(folder, with_model=True).data
 
 
-def test_a_run_without_a_whole_checkpoint_has_no_model_yet(guard: Guard, folder: Path, tmp_path: Path) -> None:
+def test_run_without_a_complete_checkpoint_has_no_model(guard: Guard, folder: Path, tmp_path: Path) -> None:
     async def get() -> Any:
         async with client(guard) as web:
             assert (await web.get("/runs")).status_code == 200  # makes what is shown
@@ -152,7 +152,7 @@ def test_a_run_without_a_whole_checkpoint_has_no_model_yet(guard: Guard, folder:
         assert str(tmp_path) not in answer.text
 
 
-def test_points_are_those_between_two_updates(guard: Guard) -> None:
+def test_points_are_between_two_updates(guard: Guard) -> None:
     async def get() -> None:
         async with client(guard) as web:
             found = (await web.get("/runs/fable/points?first=15&last=30")).json()
@@ -164,7 +164,7 @@ def test_points_are_those_between_two_updates(guard: Guard) -> None:
     run(get())
 
 
-def test_a_stream_begins_with_all_and_goes_on_where_a_page_was(guard: Guard) -> None:
+def test_stream_sends_everything_and_then_continues(guard: Guard) -> None:
     async def look() -> tuple[list[str], list[str]]:
         parts = await first_messages(guard, "/runs/fable/events", 2)
         place = parts[1].partition("\n")[0].removeprefix("id: ")
@@ -173,29 +173,29 @@ def test_a_stream_begins_with_all_and_goes_on_where_a_page_was(guard: Guard) -> 
     (retry, first, *_), (_, again, *_) = run(look())
     assert retry == "retry: 1000\n\n"
     assert first.endswith("\n\n")
-    told = json.loads(first.split("data: ")[1])
-    assert told["metrics"]["update"] == [10, 20, 30, 40]
-    assert told["health"]["state"] == "Finished"
-    assert [sample["update"] for sample in told["samples"]] == [0]
-    assert told["samples"][0]["text"]
-    assert {"words", "copied"} <= set(told["marks"][0])
-    told = json.loads(again.split("data: ")[1])
-    assert (told["anew"], told["metrics"]["update"], told["samples"]) == (False, [], [])
+    message = json.loads(first.split("data: ")[1])
+    assert message["metrics"]["update"] == [10, 20, 30, 40]
+    assert message["health"]["state"] == "Finished"
+    assert [sample["update"] for sample in message["samples"]] == [0]
+    assert message["samples"][0]["text"]
+    assert {"words", "copied"} <= set(message["marks"][0])
+    message = json.loads(again.split("data: ")[1])
+    assert (message["anew"], message["metrics"]["update"], message["samples"]) == (False, [], [])
 
 
-def test_no_more_pages_than_there_is_room_for(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_open_pages_is_limited(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_routes, "MAX_STREAMS", 0)
     answer = run(ask(guard, "GET", "/runs/fable/events", [("Host", HOST)]))
     assert answer.status == 503
     assert answer.headers["retry-after"] == "5"
 
 
-def test_a_page_that_left_makes_room(guard: Guard) -> None:
+def test_closed_page_is_not_counted(guard: Guard) -> None:
     run(first_messages(guard, "/runs/fable/events", 2))
     assert guard.application.state.pages.streams == 0  # type: ignore[attr-defined]
 
 
-def test_gradients_are_checked_on_a_copy(guard: Guard, folder: Path) -> None:
+def test_gradient_check_does_not_change_the_run(guard: Guard, folder: Path) -> None:
     async def post() -> Any:
         async with client(guard) as web:
             return await web.post("/runs/fable/check", json={})
@@ -207,7 +207,7 @@ def test_gradients_are_checked_on_a_copy(guard: Guard, folder: Path) -> None:
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_a_large_network_is_not_checked_while_someone_waits(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradient_check_of_a_large_network_is_refused(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     async def post() -> Any:
         async with client(guard) as web:
             return await web.post("/runs/fable/check", json={})
@@ -215,7 +215,7 @@ def test_a_large_network_is_not_checked_while_someone_waits(guard: Guard, monkey
     monkeypatch.setattr(run_model, "PROOF_LIMIT", 10)
     answer = run(post())
     assert answer.status_code == 422
-    assert "parameters: a check takes long; `recurra check` does it in a terminal." in answer.json()["error"]["message"]
+    assert "parameters, above the limit of" in answer.json()["error"]["message"]
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def keyed(folder: Path) -> Guard:
     return create_site(scan([folder]), Access(frozenset({HOST}), KEY))
 
 
-def test_with_a_key_only_the_files_of_the_page_are_open(keyed: Guard) -> None:
+def test_only_static_files_are_open_without_the_key(keyed: Guard) -> None:
     async def get() -> None:
         async with client(keyed) as web:
             for path in ("/", "/page.css", "/page.js"):

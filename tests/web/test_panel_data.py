@@ -1,4 +1,4 @@
-"""What the panels are given: numbers in bits per character, and nothing that a file should not hold."""
+"""The data of the panels: losses in bits per character, and no invalid value of a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_losses_are_in_bits_per_character(make_run: MakeRun) -> None:
     assert found["norm"] == [None] * 40
 
 
-def test_a_long_run_has_two_thousand_points_at_most(make_run: MakeRun) -> None:
+def test_long_run_has_at_most_two_thousand_points(make_run: MakeRun) -> None:
     folder = make_run()
     rows = [record(update) | {"gradient_norm": 1.25} for update in range(1, 20_001)]
     for n in range(0, 20_000, 1000):
@@ -35,7 +35,7 @@ def test_a_long_run_has_two_thousand_points_at_most(make_run: MakeRun) -> None:
     assert found["scored"] == [float(f"{2 / math.log(2):.6g}")] * 20
 
 
-def test_baselines_are_those_of_the_held_out_text_where_there_is_one(make_run: MakeRun) -> None:
+def test_baselines_of_held_out_text_have_precedence(make_run: MakeRun) -> None:
     summary = load(make_run("one")).summary
     assert panel_data.rules(summary) == [
         {"name": "uniform", "value": 5.907}, {"name": "unigram", "value": 4.25}, {"name": "xz −9e", "value": 2.625},
@@ -46,7 +46,7 @@ def test_baselines_are_those_of_the_held_out_text_where_there_is_one(make_run: M
     assert panel_data.rules({}) == []
 
 
-def test_samples_with_marks_that_fit_them(make_run: MakeRun) -> None:
+def test_samples_have_their_marks(make_run: MakeRun) -> None:
     run = load(make_run())
     marks = [{"update": 2000, "words": [[0, 3], [90, 9], "x"], "total": 4, "copied": [[0, 7]]}, 7, {"update": "x"}]
     first, second, _ = panel_data.samples(run.samples, marks)
@@ -58,7 +58,7 @@ def test_samples_with_marks_that_fit_them(make_run: MakeRun) -> None:
     assert [sample["text"] for sample in panel_data.samples(run.samples, "nonsense")] == [s.text for s in run.samples]
 
 
-def test_the_text_to_look_at(make_run: MakeRun, tmp_path: Path) -> None:
+def test_passage_is_the_best_available_text(make_run: MakeRun, tmp_path: Path) -> None:
     assert panel_data.passage(load(make_run("one", held_out_passage={"text": "Held out.", "nats": []}))) == "Held out."
     assert panel_data.passage(load(make_run("two"))) == "The best passage <i>of all</i>"
     folder = make_run("three")
@@ -68,7 +68,7 @@ def test_the_text_to_look_at(make_run: MakeRun, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [[1], [1, 2, 3], ["a", 1], [-1, 2], [0, 0], [3, 3], [True, 1], 7, None])
-def test_spans_that_make_no_sense_are_left_out(bad: object) -> None:
+def test_invalid_spans_are_left_out(bad: object) -> None:
     marks = [{"update": 0, "words": [[0, 2], bad], "copied": bad, "total": 3}]
     (sample,) = panel_data.samples([SampleLine(0, 1.0, "12345")], marks)
     assert (sample["words"], sample["copied"]) == ([[0, 2]], [])

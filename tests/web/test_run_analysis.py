@@ -1,4 +1,4 @@
-"""What is found of a run that still goes on is what its summary will have when it has ended."""
+"""The analysis of a run in progress gives the same results as its final summary."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
     return recurra.train(room / "book.txt", run=room / "run", **settings)
 
 
-def looked(folder: Path) -> Watch:
+def analyze(folder: Path) -> Watch:
     watch = Watch(folder)
     watch.refresh()
     RunAnalysis(watch).update()
     return watch
 
 
-def test_baselines_marks_and_passage_are_those_of_the_end(run: recurra.Run) -> None:
+def test_analysis_equals_the_final_summary(run: recurra.Run) -> None:
     summary = run.folder / "summary.json"
-    told = summary.read_text()
+    text = summary.read_text()
     summary.unlink()
-    found = looked(run.folder).extra
-    summary.write_text(told)
-    assert found["rules"] == panel_data.rules(run.summary)
-    assert [rule["name"] for rule in found["rules"]] == ["uniform", "unigram", "xz −9e", "3-gram", "6-gram"]
-    assert found["marks"] == run.summary["sample_marks"]
-    assert found["passage"] == run.summary["held_out_passage"]["text"][: panel_data.PASSAGE_CHARACTERS]
+    results = analyze(run.folder).extra
+    summary.write_text(text)
+    assert results["rules"] == panel_data.rules(run.summary)
+    assert [rule["name"] for rule in results["rules"]] == ["uniform", "unigram", "xz −9e", "3-gram", "6-gram"]
+    assert results["marks"] == run.summary["sample_marks"]
+    assert results["passage"] == run.summary["held_out_passage"]["text"][: panel_data.PASSAGE_CHARACTERS]
 
 
-def test_of_a_run_that_has_ended_only_the_passage_is_looked_for(run: recurra.Run) -> None:
-    assert set(looked(run.folder).extra) == {"passage"}
+def test_analysis_of_a_complete_run_adds_only_the_passage(run: recurra.Run) -> None:
+    assert set(analyze(run.folder).extra) == {"passage"}
 
 
-def test_without_a_held_out_part_it_is_the_text_that_is_learned(tmp_path: Path) -> None:
+def test_analysis_without_held_out_text_uses_training_text(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text(BOOK, encoding="utf-8")
     named: dict[str, Any] = {"updates": 5, "hidden_size": 8, "proof": False, "preset": "classic", "encoding": "bytes"}
     run = recurra.train(tmp_path / "book.txt", run=tmp_path / "run", **named)
     (run.folder / "summary.json").unlink()
-    found = looked(run.folder).extra
-    assert found["rules"] == panel_data.rules(run.summary)
-    assert found["passage"] == BOOK.encode()[: panel_data.PASSAGE_CHARACTERS].decode("utf-8", "replace")
+    results = analyze(run.folder).extra
+    assert results["rules"] == panel_data.rules(run.summary)
+    assert results["passage"] == BOOK.encode()[: panel_data.PASSAGE_CHARACTERS].decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,17 @@ def test_without_a_held_out_part_it_is_the_text_that_is_learned(tmp_path: Path) 
         ('encoding = "utf-8"', 'encoding = "nonsense"'),
     ],
 )
-def test_a_text_that_is_not_the_same_is_not_shown(run: recurra.Run, tmp_path: Path, old: str, new: str) -> None:
+def test_changed_text_gives_no_analysis(run: recurra.Run, tmp_path: Path, old: str, new: str) -> None:
     folder = tmp_path / "copy"
     folder.mkdir()
     text = (run.folder / "run.toml").read_text()
     assert old in text
     (folder / "run.toml").write_text(text.replace(old, new))
     (folder / "samples.jsonl").write_text(json.dumps({"update": 0, "temperature": 1.0, "text": "A small book"}) + "\n")
-    assert looked(folder).extra == {}
+    assert analyze(folder).extra == {}
 
 
-def test_samples_that_come_later_are_marked_too(run: recurra.Run, tmp_path: Path) -> None:
+def test_later_samples_are_marked(run: recurra.Run, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     folder.mkdir()
     (folder / "run.toml").write_text((run.folder / "run.toml").read_text())

@@ -1,4 +1,4 @@
-"""A run that goes on, as its files tell: what is new for a page, and when a page must forget what it knew."""
+"""The watch of a run in progress: new data for a page, and when a page must discard its old data."""
 
 from __future__ import annotations
 
@@ -53,100 +53,100 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def seen(folder: Path) -> Watch:
+def refreshed(folder: Path) -> Watch:
     watch = Watch(folder)
     watch.refresh()
     return watch
 
 
-def test_a_page_that_knows_nothing_is_told_all(folder: Path) -> None:
-    watch = seen(folder)
-    told = watch.since(parse_position(None))
-    assert told["anew"] is True
-    assert told["metrics"]["update"] == [10, 20]
-    assert told["metrics"]["smooth"][0] == pytest.approx(1.5 / math.log(2), rel=1e-5)
-    assert told["metrics"]["scoredAt"] == [20]
-    assert told["metrics"]["scored"][0] == pytest.approx(1.25 / math.log(2), rel=1e-5)
-    assert told["metrics"]["norm"] == [2.5, 2.5]
-    assert told["samples"] == [{"update": 0, "temperature": 1.0, "text": "<b>"}]
-    assert told["health"] == {
+def test_new_page_receives_everything(folder: Path) -> None:
+    watch = refreshed(folder)
+    news = watch.since(parse_position(None))
+    assert news["anew"] is True
+    assert news["metrics"]["update"] == [10, 20]
+    assert news["metrics"]["smooth"][0] == pytest.approx(1.5 / math.log(2), rel=1e-5)
+    assert news["metrics"]["scoredAt"] == [20]
+    assert news["metrics"]["scored"][0] == pytest.approx(1.25 / math.log(2), rel=1e-5)
+    assert news["metrics"]["norm"] == [2.5, 2.5]
+    assert news["samples"] == [{"update": 0, "temperature": 1.0, "text": "<b>"}]
+    assert news["health"] == {
         "state": "Training", "update": 20, "updates": 1000, "seconds": 2.0, "rate": 10.0, "perUpdate": 80,
         "memory": 1000, "checkpoint": None, "model": None, "checkpointEvery": None, "learningRate": 0.01,
         "text": "fable", "cell": "gru", "parameters": 123,
     }  # fmt: skip
-    assert (told["rules"], told["check"], told["marks"]) == ([], None, [])
+    assert (news["rules"], news["check"], news["marks"]) == ([], None, [])
 
 
-def test_then_it_is_told_what_is_new(folder: Path) -> None:
-    watch = seen(folder)
+def test_page_receives_only_new_data(folder: Path) -> None:
+    watch = refreshed(folder)
     place = watch.position
     append(folder / "metrics.jsonl", record(30))
     watch.refresh()
-    told = watch.since(place)
-    assert (told["anew"], told["metrics"]["update"], told["samples"]) == (False, [30], [])
-    assert "rules" not in told
+    news = watch.since(place)
+    assert (news["anew"], news["metrics"]["update"], news["samples"]) == (False, [30], [])
+    assert "rules" not in news
     assert watch.position != place
     assert watch.since(watch.position)["metrics"]["update"] == []
 
 
-def test_a_server_that_was_started_again_goes_on_where_the_page_is(folder: Path) -> None:
-    place = parse_position(str(seen(folder).position))
+def test_restarted_server_continues_at_the_position_of_the_page(folder: Path) -> None:
+    place = parse_position(str(refreshed(folder).position))
     append(folder / "metrics.jsonl", record(30))
-    told = seen(folder).since(place)
-    assert (told["anew"], told["metrics"]["update"]) == (False, [30])
-    assert told["rules"] == []  # what else there is, it is told anew
+    news = refreshed(folder).since(place)
+    assert (news["anew"], news["metrics"]["update"]) == (False, [30])
+    assert news["rules"] == []  # the other data is sent again
 
 
-def test_a_run_that_was_cut_back_is_told_anew(folder: Path) -> None:
-    watch = seen(folder)
+def test_page_receives_a_truncated_run_again(folder: Path) -> None:
+    watch = refreshed(folder)
     place = watch.position
     (folder / "metrics.jsonl").unlink()
     append(folder / "metrics.jsonl", record(10), record(15), record(20))
     watch.refresh()
-    told = watch.since(place)
-    assert (told["anew"], told["metrics"]["update"], len(told["samples"])) == (True, [10, 15, 20], 1)
+    news = watch.since(place)
+    assert (news["anew"], news["metrics"]["update"], len(news["samples"])) == (True, [10, 15, 20], 1)
 
 
 @pytest.mark.parametrize(
     "text", ["", "nonsense", "1.2", "1.2.3.4.5.6", "1.2.x.4.5", "9" * 30, "1.1.99.0.0", "9.1.20.0.0"]
 )
-def test_a_place_that_makes_no_sense_is_the_beginning(folder: Path, text: str) -> None:
-    assert seen(folder).since(parse_position(text))["anew"] is True
+def test_invalid_position_is_the_beginning(folder: Path, text: str) -> None:
+    assert refreshed(folder).since(parse_position(text))["anew"] is True
 
 
-def test_the_speed_is_that_of_late_while_it_trains(folder: Path) -> None:
+def test_speed_during_training_is_recent(folder: Path) -> None:
     rows = [{"update": 100 * n, "seconds": float(n)} for n in range(3, 40)]
     append(folder / "timings.jsonl", *rows, {"update": 7900, "seconds": 49.0})
-    assert seen(folder).health()["rate"] == 400.0
+    assert refreshed(folder).health()["rate"] == 400.0
     (folder / "summary.json").write_text(json.dumps({"baselines": {}}))
-    assert seen(folder).health()["rate"] == 7900 / 49
-    assert seen(folder).health()["state"] == "Finished"
+    assert refreshed(folder).health()["rate"] == 7900 / 49
+    assert refreshed(folder).health()["state"] == "Finished"
     (folder / "summary.json").write_text(json.dumps({"updates": 5}))
-    assert seen(folder).health()["state"] == "Stopped"
+    assert refreshed(folder).health()["state"] == "Stopped"
 
 
-def test_what_the_summary_has_goes_before_what_others_found(folder: Path) -> None:
-    watch = seen(folder)
+def test_summary_has_precedence_over_the_analysis(folder: Path) -> None:
+    watch = refreshed(folder)
     before = watch.position
     watch.add(rules=[{"name": "xz", "value": 2.0}], marks=[{"update": 0}], passage="A page.")
     assert watch.position.stamp > before.stamp
-    told = watch.since(before)
-    assert (told["rules"], told["marks"], told["passage"]) == (
+    news = watch.since(before)
+    assert (news["rules"], news["marks"], news["passage"]) == (
         [{"name": "xz", "value": 2.0}],
         [{"update": 0}],
         "A page.",
     )
-    found = {"baselines": {"uniform": 5.0}, "sample_marks": [{"update": 1}], "gradient_check": {"passed": True}}
-    (folder / "summary.json").write_text(json.dumps(found))
+    summary = {"baselines": {"uniform": 5.0}, "sample_marks": [{"update": 1}], "gradient_check": {"passed": True}}
+    (folder / "summary.json").write_text(json.dumps(summary))
     watch.refresh()
-    told = watch.since(before)
-    assert told["rules"] == [{"name": "uniform", "value": 5.0}]
-    assert (told["marks"], told["check"]) == ([{"update": 1}], {"passed": True})
+    news = watch.since(before)
+    assert news["rules"] == [{"name": "uniform", "value": 5.0}]
+    assert (news["marks"], news["check"]) == ([{"update": 1}], {"passed": True})
 
 
-def test_a_part_from_nearer(folder: Path) -> None:
+def test_part_has_the_records_of_a_range(folder: Path) -> None:
     append(folder / "metrics.jsonl", *(record(update) for update in range(30, 50_000)))
-    watch = seen(folder)
+    watch = refreshed(folder)
     while len(watch.records) < 49_972:
         watch.refresh()
     assert watch.part(100, 1100)["update"] == list(range(100, 1101))
@@ -154,8 +154,8 @@ def test_a_part_from_nearer(folder: Path) -> None:
     assert len(watch.since(PagePosition())["metrics"]["update"]) <= 2000
 
 
-def test_broken_files_stop_nothing(folder: Path) -> None:
-    watch = seen(folder)
+def test_watch_ignores_invalid_files(folder: Path) -> None:
+    watch = refreshed(folder)
     append(folder / "metrics.jsonl", {"update": "x"}, record(30))
     (folder / "run.toml").write_text("= nonsense")
     (folder / "summary.json").write_text("[1]")
@@ -168,7 +168,7 @@ def test_broken_files_stop_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["../../secret", "update-1.safetensors/../../x", "update-x.safetensors", 7, None])
-def test_a_checkpoint_is_named_as_checkpoints_are(folder: Path, file: object) -> None:
+def test_newest_requires_the_name_of_a_checkpoint(folder: Path, file: object) -> None:
     latest = folder / "checkpoints" / "latest.json"
     latest.write_text(json.dumps({"file": file}))
     assert newest(folder) is None

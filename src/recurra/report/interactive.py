@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 ENTRY_SCRIPT = "report.js"
 
 
+def print_only(*content: Html) -> Html:
+    """Wrap content for print and for browsers without JavaScript; on a screen a panel replaces it."""
+    return tag("div", *content, class_="paper")
+
+
+SCREEN_ONLY = print_only(missing_note("this part of the report works only on a screen, with JavaScript."))
+
+
 def generation_section(inlined: InlinedModel, level: int) -> Html:
     """Return the panel in which the network continues the text of the reader."""
     if inlined.data is None:
@@ -29,25 +37,19 @@ def generation_section(inlined: InlinedModel, level: int) -> Html:
         "probability of each next character, and the network continues the text. It runs in your browser, without an "
         "internet connection; the page sends nothing."
     )
-    return join([tag("p", words, class_="intro"), panel("next", level)])
+    return join([tag("p", words, class_="intro"), panel("next", level), SCREEN_ONLY])
 
 
 def neuron_section(inlined: InlinedModel, level: int) -> Html:
     """Return the panels that show the units of the network and how far back its memory reaches."""
     if inlined.data is None:
         return missing_note(inlined.absent)
-    return join([panel(name, level) for name in ("neuron", "memory")])
-
-
-def print_only(*content: Html) -> Html:
-    """Wrap content for print and for browsers without JavaScript; on a screen a panel replaces it."""
-    return tag("div", *content, class_="paper")
+    return join([panel("neuron", level), panel("memory", level), SCREEN_ONLY])
 
 
 def panel(name: str, level: int) -> Html:
     """Return the element that the script fills with a panel."""
-    fallback = tag("noscript", missing_note("this part needs JavaScript, and this browser has it switched off."))
-    return tag("div", fallback, data_panel=name, data_level=str(level))
+    return tag("div", data_panel=name, data_level=str(level))
 
 
 def data_blocks(run: RunData, inlined: InlinedModel) -> list[Html]:

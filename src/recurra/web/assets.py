@@ -1,7 +1,8 @@
 """The files in static/ for the browser: the JavaScript modules as one script, and style sheets.
 
-In the script every module is a function that returns its exports, after the modules that it imports. A page that is
-opened from a file cannot load modules, but it can contain one script; its security policy has the script's hash.
+In the script every module becomes a function that returns its exports, after the modules that it imports. A page
+that is opened from a file cannot load modules, but it can contain one script. Its security policy has the hash of that
+script.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def asset(name: str) -> str:
 
 @cache
 def script(entry: str) -> str:
-    """Return the module `entry`, NAME.js, and all that it imports, as one script of type module."""
+    """Return the module `entry`, NAME.js, and all its imports as one script of type module."""
     return "\n".join(["const modules = {};", *map(_wrapped, order(entry))])
 
 
@@ -36,20 +37,20 @@ def _wrapped(name: str) -> str:
 
 
 def order(entry: str) -> list[str]:
-    """Return the modules that `entry` needs, each after its imports; `entry` is the last."""
-    found: dict[str, None] = {}
+    """Return the modules that `entry` imports, each after its own imports, and `entry` as the last one."""
+    ordered: dict[str, None] = {}
 
     def visit(name: str) -> None:
         for _, imported in _IMPORT.findall(asset(name)):
-            if f"{imported}.js" not in found:
+            if f"{imported}.js" not in ordered:
                 visit(f"{imported}.js")
-        found[name] = None
+        ordered[name] = None
 
     visit(entry)
-    return list(found)
+    return list(ordered)
 
 
 def policy_hash(text: str) -> str:
-    """Return the source expression of an inline script in a security policy: 'sha256-…'."""
+    """Return the source expression for an inline script in a security policy: 'sha256-…'."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-MAX_PARAMETERS = 50_000  # of a model that a report contains by default: 200 kB
+MAX_PARAMETERS = 50_000  # 200 kB: a report contains a model of this size by default
 
 
 class InlinedModel(NamedTuple):
@@ -27,7 +27,7 @@ class InlinedModel(NamedTuple):
 
 
 def inline_model(folder: Path, *, with_model: bool) -> InlinedModel:
-    """Return the best model of a run directory; a large one only if `with_model` is True."""
+    """Return the best model of a run directory; a large model only if `with_model`."""
     try:
         path = locate(folder)
         tensors, metadata = tensor_file.read(path)
@@ -46,7 +46,7 @@ def inline_model(folder: Path, *, with_model: bool) -> InlinedModel:
 
 
 def update_of(metadata: dict[str, Any]) -> int | None:
-    """Return the number of updates before a checkpoint; None if its metadata has none."""
+    """Return the number of updates before a checkpoint, or None if its metadata does not contain it."""
     progress = metadata.get("progress")
     update = progress.get("update") if isinstance(progress, dict) else None
     return update if isinstance(update, int) and not isinstance(update, bool) else None

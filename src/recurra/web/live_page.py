@@ -12,11 +12,11 @@ from typing import Self
 HOST = "127.0.0.1"
 PORTS = (8000, 0)  # the usual port, or any free one
 END_TIMEOUT_SECONDS = 5
-OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows what a new session is elsewhere
+OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # for Windows; other systems use a new session
 
 
 def require_servable(port: int | None, names: Sequence[str]) -> None:
-    """Raise UsageError unless `names` are names of a host, and RecurraError unless a server can listen at `port`."""
+    """Raise UsageError if `names` are not valid host names, RecurraError if a server cannot listen at `port`."""
     from recurra.serving.access import require_guarded
     from recurra.serving.listening import bind
 
@@ -26,10 +26,10 @@ def require_servable(port: int | None, names: Sequence[str]) -> None:
 
 
 class Page:
-    """The process that serves the page while this one trains. It ends with the block, or with this process.
+    """The process that serves the live page during a training. It ends with the block, or with this process.
 
-    port    its port; None for the usual one, or any free one if that is taken
-    names   names that browsers call it by, besides those of this machine
+    port    the port; None for port 8000, or any free port if 8000 is in use
+    names   host names that the server accepts, besides those of this machine
     """
 
     def __init__(self, port: int | None = None, names: Sequence[str] = ()) -> None:
@@ -41,13 +41,13 @@ class Page:
         return self
 
     def open(self, folder: Path) -> str | None:
-        """Serve the page of the run in `folder`; return its address, or None if no server has come up.
+        """Serve the page of the run in `folder`; return its address, or None if the server does not start.
 
-        Ctrl-C and the hangup of a terminal reach the training alone: the page stays until all is saved.
+        Ctrl-C and the hangup of a terminal reach only the training: the page runs until everything is saved.
         """
         ports = ",".join(map(str, self._ports))
         line = [sys.executable, "-m", "recurra.web.live_process", str(folder), ports, *self._names]
-        self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours, a folder, ports and names
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of the package, a directory, ports and names
             line,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -55,7 +55,7 @@ class Page:
             start_new_session=True,
             creationflags=OWN_GROUP,
         )
-        assert self._process.stdout is not None  # noqa: S101 - asked for
+        assert self._process.stdout is not None  # noqa: S101 - for the type checker
         return self._process.stdout.readline().strip() or None
 
     def __exit__(
@@ -63,9 +63,9 @@ class Page:
     ) -> None:
         if self._process is None:
             return
-        with self._process as process:  # which waits for its end, whatever happens here
+        with self._process as process:  # the block waits for the end of the process, even after an error
             try:
-                process.communicate(timeout=END_TIMEOUT_SECONDS)  # closes its standard input, which asks it to end
+                process.communicate(timeout=END_TIMEOUT_SECONDS)  # closes its standard input, which ends the process
             except subprocess.TimeoutExpired:
                 pass
             finally:

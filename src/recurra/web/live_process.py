@@ -1,8 +1,8 @@
 """The live page of one training, in a process of its own: `python -m recurra.web.live_process FOLDER PORTS [NAME …]`.
 
-The process that trains starts it (`recurra train --live`) and holds the other end of its standard input: when that
-closes, for whatever reason the training ends, the server ends too. It has a lower priority and reads the files of the
-run; the training does not wait for it.
+The training process starts it (`recurra train --live`) and holds the other end of its standard input. When that end
+closes, for any reason, the server ends too. The server has a lower priority and reads the files of the run; the
+training does not wait for it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from recurra.system.shell import path_argument
 from recurra.web import page_routes as page
 
 HOST = "127.0.0.1"
-NICENESS = 19  # the highest: the training goes first
-LIMITS = Limits(drain_seconds=0.3, end_seconds=4)  # less than the five seconds that the training waits for the end
+NICENESS = 19  # the lowest priority, so that the training runs first
+LIMITS = Limits(drain_seconds=0.3, end_seconds=4)  # in all less than `live_page.END_TIMEOUT_SECONDS`
 
 
 class LiveTraining(Registry):
-    """The registry of a live page: no models, and the run of the training."""
+    """The registry of a live page: the run of the training, and no models."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__([])
@@ -44,7 +44,7 @@ class LiveTraining(Registry):
 
     @property
     def runs(self) -> dict[str, Path]:
-        """The run directory by its name."""
+        """The run directory of the training, by name."""
         return {name_of(self._folder): self._folder}
 
     @property
@@ -75,7 +75,7 @@ def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
     threading.Thread(target=_end_with_the_training, daemon=True).start()
 
     def started() -> None:
-        """Print the address; lower the priority only then, since the training waits for the address."""
+        """Print the address, for which the training waits; then lower the priority."""
         print(url(HOST, bound), flush=True)
         _lower_priority()
 
@@ -83,15 +83,15 @@ def main(folder: Path, ports: Sequence[int], names: Sequence[str] = ()) -> None:
 
 
 def _lower_priority() -> None:
-    """Let the training go first. Windows has no `nice`: there the two processes are equals."""
+    """Give the training precedence. On Windows, which has no `nice`, the two processes have equal priority."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
 
 
 def _end_with_the_training() -> None:
-    """Stop the server when the other end of standard input is closed; end the process if that takes long.
+    """Stop the server when the other end of standard input closes; end the process if the stop takes long.
 
-    A thread that still computes baselines for a page holds nothing that could be lost.
+    No data is lost if a thread is still computing baselines for a page.
     """
     while os.read(0, 4096):
         continue

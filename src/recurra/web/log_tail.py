@@ -8,21 +8,21 @@ from typing import Any, BinaryIO
 
 from recurra.io import bounded_io
 
-READ_BYTES = 1 << 22  # at most in one call of `read`: a long log takes several
-REMEMBERED_BYTES = 64  # before the position: if they differ, the log was truncated or replaced
+READ_BYTES = 1 << 22  # at most, in one call of `read`; a long log needs several calls
+REMEMBERED_BYTES = 64  # before the position; if the file has other bytes there, it was truncated or replaced
 
 
 class LogTail:
-    """The lines of a .jsonl file, each once; all again if the file was truncated or replaced."""
+    """A reader that returns each line of a .jsonl file once, or all lines again after the file was replaced."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._position, self._last = 0, b""
 
     def read(self) -> tuple[list[dict[str, Any]], bool]:
-        """Return the objects of the new complete lines, and True if all earlier lines are void.
+        """Return the objects of the new complete lines, and True if all earlier lines are invalid.
 
-        Lines that hold no object are skipped. A file that is missing or unreadable has no new lines.
+        Skip lines without an object. A missing or unreadable file has no new lines.
         """
         try:
             with io.BufferedReader(bounded_io.open_regular(self._path)) as file:

@@ -1,6 +1,7 @@
-"""A model in bytes for the browser: a report contains them, the live page fetches them, static/model.js unpacks them.
+"""Pack a model into bytes for the browser, which static/model.js unpacks, in a report or on the live page.
 
-The length of the header (uint32), the header in JSON, and the parameters in its order, float32; all little-endian.
+Format: the length of the header (uint32), the header (JSON), the parameters in the order of the header (float32); all
+numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from recurra.network.parameters import parameter_shapes
 if TYPE_CHECKING:
     from recurra.model import LanguageModel
 
-WITNESS_CHARACTERS = 32  # few, so that rounding differences stay small in a chaotic network
+WITNESS_CHARACTERS = 32  # few, so that rounding differences remain small in a chaotic network
 WITNESS_DECIMALS = 9
-ALIGNMENT_BYTES = 4  # of the first parameter
+ALIGNMENT_BYTES = 4  # for the first parameter
 
 
 def pack(model: LanguageModel, update: int | None = None, name: str = "") -> bytes:
@@ -44,9 +45,9 @@ def pack(model: LanguageModel, update: int | None = None, name: str = "") -> byt
 
 
 def _witness(model: LanguageModel) -> dict[str, Any]:
-    """Return a text of the model's characters, and the nats of each but the first, for the page to check itself.
+    """Return a text and the losses in nats of its characters after the first, with which the page checks itself.
 
-    The float64 reference computes the nats. The page computes in float64 too, so that it differs only if it is wrong.
+    The float64 reference computes the losses. The page also uses float64, so a difference means an error in the page.
     The text of a model of documents is one document.
     """
     known = enumerate(model.vocabulary.symbols)

@@ -1,7 +1,7 @@
 """The routes of the live page: three static files, the events of a run, its model, and the check of its gradients.
 
-A message is composed when it is sent, from the position of that page in the run. So nothing waits in a queue, and a
-slow page misses nothing.
+The server builds a message when it sends it, from the position of that page in the run. No queue is needed, and a slow
+page does not miss data.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from recurra.web.run_analysis import RunAnalysis
 from recurra.web.run_model import RunModel
 from recurra.web.run_watch import Watch, parse_position
 
-router = APIRouter(include_in_schema=False)  # for the page alone
-OPEN_PAGE_PATHS = frozenset({"/", "/page.css", "/page.js"})  # they hold no data of a run
-MAX_STREAMS = 16  # pages at once
+router = APIRouter(include_in_schema=False)  # only for the page
+OPEN_PAGE_PATHS = frozenset({"/", "/page.css", "/page.js"})  # they contain no data of a run
+MAX_STREAMS = 16  # open pages
 MESSAGE_INTERVAL_SECONDS = 0.4  # at least, between two messages
-KEEPALIVE_SECONDS = 10.0  # without a message, until a comment keeps the connection open
-NO_MODEL = "there is no whole checkpoint yet."
+KEEPALIVE_SECONDS = 10.0  # after so long without a message, a comment keeps the connection open
+NO_MODEL = "the run has no complete checkpoint yet."
 RETRY_MILLISECONDS = 1000  # until a browser connects again
 
 
@@ -48,21 +48,23 @@ class PageState:
 
 
 def get_page_state(request: Request, services: Annotated[Services, Depends(get_services)]) -> PageState:
-    """Return the state of the application's pages; the first call makes it."""
+    """Return the state of the pages of the application; the first call creates it."""
     state = request.app.state
     if not hasattr(state, "pages"):
         state.pages = PageState(services.registry.runs)
-    found: PageState = state.pages
-    return found
+    pages: PageState = state.pages
+    return pages
 
 
 Pages = Annotated[PageState, Depends(get_page_state)]
 
 
 def get_watch(name: str, state: Pages) -> Watch:
-    """Return the run of that name; HTTPError if there is none."""
+    """Return the watch of the run `name`; HTTPError if there is no such run."""
     if name not in state.watches:
-        raise HTTPError(HTTPStatus.NOT_FOUND, "there is no run of that name; see /runs.", code="run_not_found")
+        raise HTTPError(
+            HTTPStatus.NOT_FOUND, "there is no run with this name. Expected a name from /runs.", code="run_not_found"
+        )
     return state.watches[name]
 
 
@@ -71,25 +73,25 @@ WatchedRun = Annotated[Watch, Depends(get_watch)]
 
 @router.get("/")
 async def page() -> Response:
-    """Return the page, the same one for every run."""
+    """Return the HTML page, which is the same for every run."""
     return Response(asset("page.html"), media_type="text/html")
 
 
 @router.get("/page.css")
 async def style() -> Response:
-    """Return its style sheet."""
+    """Return the style sheet of the page."""
     sheet = "".join(map(asset, ("palette.css", "panels.css", "page.css")))
     return Response(sheet, media_type="text/css")
 
 
 @router.get("/page.js")
 async def code() -> Response:
-    """Return its script."""
+    """Return the script of the page."""
     return Response(script("page.js"), media_type="text/javascript")
 
 
 class RunList(BaseModel):
-    """The names of the runs; for the page of a training, what it shows at the end."""
+    """The names of the runs, and the commands that the page of a training shows at its end."""
 
     runs: list[str]
     live: LiveRun | None
@@ -112,7 +114,7 @@ async def events(
 ) -> StreamingResponse:
     """Stream the events of the run; `after`, or Last-Event-ID, is the position from which a page continues."""
     if state.streams >= MAX_STREAMS:
-        raise unavailable(f"{MAX_STREAMS} pages look already.", 5)
+        raise unavailable(f"{MAX_STREAMS} pages are open, which is the limit. Close one of them.", 5)
     messages = _messages(name, watch, state, services, last_event_id or after)
     return StreamingResponse(messages, media_type="text/event-stream")
 
@@ -120,7 +122,7 @@ async def events(
 async def _messages(
     name: str, watch: Watch, state: PageState, services: Services, after: str | None
 ) -> AsyncIterator[str]:
-    """Yield the messages of one page, until it leaves or the server stops; then the last one reads the files again."""
+    """Yield the messages of one page until it closes or the server stops; then yield a last one from the files."""
     state.streams += 1
     analyzing = asyncio.create_task(_analyze(name, state))
     position, silent = parse_position(after), 0.0
@@ -146,7 +148,7 @@ async def _messages(
 
 
 async def _wait(stopping: asyncio.Event, seconds: float) -> None:
-    """Wait for so many seconds, or until the server stops."""
+    """Wait for `seconds`, or until the server stops."""
     try:
         await asyncio.wait_for(stopping.wait(), seconds)
     except TimeoutError:
@@ -167,14 +169,14 @@ async def points(
     first: Annotated[float, Query(ge=0, le=1e15)],
     last: Annotated[float, Query(ge=0, le=1e15)],
 ) -> dict[str, Any]:
-    """Return the records between two updates, at most 2,000 of them, for a chart that is zoomed in."""
+    """Return the records between two updates, at most 2,000 of them, for a zoomed chart."""
     await asyncio.to_thread(watch.refresh)
     return watch.part(first, last)
 
 
 @router.get("/runs/{name}/model")
-async def model(name: str, watch: WatchedRun, state: Pages) -> Response:  # noqa: ARG001 - it must be a run
-    """Return the model of the run, its best checkpoint so far, in the bytes of `packed_model.pack`."""
+async def model(name: str, watch: WatchedRun, state: Pages) -> Response:  # noqa: ARG001 - the parameter requires a run
+    """Return the best checkpoint of the run so far, in the bytes of `packed_model.pack`."""
     try:
         packed = await asyncio.to_thread(state.models[name].packed)
     except RecurraError as error:
@@ -188,8 +190,8 @@ class EmptyBody(RequestBody):
 
 @router.post("/runs/{name}/check")
 async def check(name: str, _: EmptyBody, watch: WatchedRun, state: Pages) -> dict[str, Any]:  # noqa: ARG001
-    """Check the gradients of the run's model, on a copy: the object of `recurra check --json`."""
+    """Check the gradients of a copy of the model; return the object of `recurra check --json`."""
     try:
         return await asyncio.to_thread(state.models[name].check)
-    except RecurraError as error:  # whose message may name a file
+    except RecurraError as error:  # its message may contain the name of a file
         raise HTTPError(HTTPStatus.NOT_FOUND, NO_MODEL, code="model_not_found") from error

@@ -1,6 +1,6 @@
-"""The data of the panels as JSON types: the loss, baselines, samples, and the text to look at.
+"""The data of the panels as JSON types: the loss, baselines, samples, and the text that the panels analyze.
 
-Losses are in bits per character. The scripts in static/ read these names.
+Losses are in bits per character. The scripts in static/ use the same names.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from recurra.runs.records import MetricsLine, RunData, SampleLine
 
-PASSAGE_CHARACTERS = 600  # of the text that the panels look at
+PASSAGE_CHARACTERS = 600  # of the text that the panels analyze
 SIGNIFICANT_DIGITS = 6
 NGRAM_ORDERS = ("3", "6")  # in the chart
 COMPRESSOR = "xz"
 
 
 def columns(records: Sequence[MetricsLine], span: int) -> dict[str, list[Any]]:
-    """Return the records by column, at most 2,000 that draw the same curve, and the held-out losses."""
+    """Return the columns of at most 2,000 records that draw the same curve, and the held-out losses."""
     kept, nats = decimate(records), span * math.log(2)
     scored = [(record.update, record.validation) for record in records if record.validation is not None]
     scored = scored[:: math.ceil(len(scored) / MAX_POINTS) or 1]
@@ -38,38 +38,38 @@ def columns(records: Sequence[MetricsLine], span: int) -> dict[str, list[Any]]:
 
 
 def short(value: float | None) -> float | None:
-    """Return a number with `SIGNIFICANT_DIGITS`."""
+    """Round a number to `SIGNIFICANT_DIGITS`."""
     return None if value is None else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
 def rules(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the losses of rules without a network on the held-out text, else on the training text."""
+    """Return the losses of the baselines on the held-out text, or else on the training text."""
     held_out = mapping(summary.get("held_out_baselines"))
     table, ngrams = held_out or mapping(summary.get("baselines")), mapping(summary.get("held_out_ngrams"))
-    found = [(BASELINES[name], number(table, name)) for name in ("uniform", "unigram", COMPRESSOR)]
+    losses = [(BASELINES[name], number(table, name)) for name in ("uniform", "unigram", COMPRESSOR)]
     if held_out:
-        found += [(f"{order}-gram", number(ngrams, order)) for order in NGRAM_ORDERS]
-    return [{"name": name, "value": short(bits)} for name, bits in found if bits is not None]
+        losses += [(f"{order}-gram", number(ngrams, order)) for order in NGRAM_ORDERS]
+    return [{"name": name, "value": short(bits)} for name, bits in losses if bits is not None]
 
 
-def samples(found: Sequence[SampleLine], marks: object) -> list[dict[str, Any]]:
-    """Return the samples; those in `marks`, made by `sample_marks.mark`, with the spans that the text contains."""
+def samples(lines: Sequence[SampleLine], marks: object) -> list[dict[str, Any]]:
+    """Return the samples, with the known words and copied passages that `marks` (of `sample_marks.mark`) lists."""
     tables = [mapping(table) for table in marks] if isinstance(marks, list) else []
     by_update = {table.get("update"): table for table in tables if type(table.get("update")) is int}
-    return [_sample(sample, by_update.get(sample.update)) for sample in found]
+    return [_sample(sample, by_update.get(sample.update)) for sample in lines]
 
 
 def _sample(sample: SampleLine, marked: Mapping[str, Any] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"update": sample.update, "temperature": sample.temperature, "text": sample.text}
+    data: dict[str, Any] = {"update": sample.update, "temperature": sample.temperature, "text": sample.text}
     if marked is None:
-        return found
+        return data
     spans = {name: _spans(marked[name], len(sample.text)) for name in ("words", "copied") if name in marked}
     total = marked.get("total")
-    return found | spans | {"total": total if type(total) is int else 0}
+    return data | spans | {"total": total if type(total) is int else 0}
 
 
 def _spans(marks: object, length: int) -> list[list[int]]:
-    """Return the valid spans of a text of `length` characters; a file may hold anything else besides."""
+    """Return the valid spans of a text of `length` characters; skip invalid values of the file."""
     return [list(span) for span in _lists(marks) if _is_span(span, length)]
 
 
@@ -84,7 +84,7 @@ def _is_span(span: object, length: int) -> bool:
 
 
 def passage(run: RunData) -> str:
-    """Return the beginning of the held-out text, else of the sample of the best model, else of the last sample."""
+    """Return the beginning of the held-out text, or of the text of the best model, or of the last sample."""
     held_out = mapping(run.summary.get("held_out_passage")).get("text")
     texts = [held_out, run.summary.get("best_sample"), *(sample.text for sample in reversed(run.samples))]
     return next((text[:PASSAGE_CHARACTERS] for text in texts if isinstance(text, str) and text), "")

@@ -1,6 +1,6 @@
 """The analysis of a run in progress: baselines, the held-out text, and marks on its samples.
 
-It takes seconds, so that it runs in a thread, once, while a page is open; new samples are marked as they come.
+The analysis takes seconds. It runs once, in a thread, while a page is open; it marks new samples when they appear.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RunAnalysis:
         self._gave_up = False
 
     def update(self) -> None:
-        """Analyze what is new; the first call takes seconds. A text that cannot be read ends the analysis."""
+        """Analyze new data; the first call takes seconds. The analysis ends if the text cannot be read."""
         watch = self._watch
         if self._gave_up or not watch.tables:
             return
@@ -49,11 +49,11 @@ class RunAnalysis:
 
     def _find_rules(self, learned: PreparedText) -> None:
         if not panel_data.rules(self._watch.summary):
-            for found in rules_of(learned):
-                self._watch.add(rules=found)
+            for rules in rules_of(learned):
+                self._watch.add(rules=rules)
 
     def _mark(self, learned: PreparedText) -> None:
-        """Mark the new samples; all of them if the log was truncated."""
+        """Mark the new samples, or all samples after the log was truncated."""
         samples = [SampleText(sample.update, sample.text) for sample in self._watch.samples]
         if samples[: len(self._marked)] != self._marked:
             self._marks, self._marked = [], []
@@ -65,21 +65,21 @@ class RunAnalysis:
 
 
 def find_training_text(folder: Path, tables: dict[str, Any]) -> PreparedText:
-    """Read the text that run.toml in `folder` names; TextError if it has changed, or cannot be read again."""
+    """Read the text that run.toml in `folder` names; TextError if it has changed or is unreadable."""
     table = tables.get("text")
     text = read_again(folder, table if isinstance(table, dict) else {})
     return prepare(text, TrainingConfig.from_table(tables.get("training", {})))
 
 
 def held_out_passage(learned: PreparedText) -> str:
-    """Return the beginning of the held-out text, else of the whole text."""
+    """Return the beginning of the held-out text, or else of the whole text."""
     start, stop = learned.held_out
     first = start if stop - start >= panel_data.PASSAGE_CHARACTERS else 0
     return learned.text.readable(first, first + panel_data.PASSAGE_CHARACTERS)
 
 
 def rules_of(learned: PreparedText) -> Iterator[list[dict[str, Any]]]:
-    """Yield the losses of rules without a network, as `panel_data.rules`: the quick ones first, then all."""
+    """Yield the losses of the baselines in the form of `panel_data.rules`: first the quick ones, then all."""
     start, stop = learned.held_out
     text, is_held_out = learned.text, stop - start >= 2
     part = (
@@ -90,15 +90,15 @@ def rules_of(learned: PreparedText) -> Iterator[list[dict[str, Any]]]:
     name = "held_out_baselines" if is_held_out else "baselines"
     quick = {"uniform": uniform(part), "unigram": unigram(part)}
     yield panel_data.rules({name: quick})
-    found: dict[str, Any] = {}
+    ngrams: dict[str, Any] = {}
     if is_held_out:
         ids = learned.parts[0]
         ids = ids[max(len(ids) - held_out_results.TRAINING_SYMBOLS, 0) :]
-        found["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out_results.HELD_OUT_SYMBOLS])
-    yield panel_data.rules(found | {name: quick | {XZ: _xz_bits(part, is_bytes=text.is_bytes)}})
+        ngrams["held_out_ngrams"] = ngram_bits(ids, text.vocabulary, part[: held_out_results.HELD_OUT_SYMBOLS])
+    yield panel_data.rules(ngrams | {name: quick | {XZ: _xz_bits(part, is_bytes=text.is_bytes)}})
 
 
 def _xz_bits(text: str, *, is_bytes: bool) -> float:
-    """Return the bits per character of one compressor: each takes seconds of the processor that training needs."""
+    """Return the bits per character of xz. The page computes one compressor, since each takes seconds of CPU time."""
     data = text.encode("latin-1" if is_bytes else "utf-8", "surrogatepass")
     return 8 * len(COMPRESSORS[XZ](data)) / len(text)

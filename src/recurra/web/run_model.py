@@ -1,4 +1,4 @@
-"""The model of a run for its live page: the best checkpoint in packed form, and the check of its gradients."""
+"""The model of a run for the live page: its best checkpoint in packed form, and the check of its gradients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recurra.web.packed_model import pack
 
 
 class RunModel:
-    """The model of one run directory; every checkpoint is read once, for any number of pages."""
+    """The model of one run directory; it reads every checkpoint once for all pages."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,7 +28,7 @@ class RunModel:
         self._packed: tuple[Path, float, bytes] | None = None
 
     def packed(self) -> bytes:
-        """Return `packed_model.pack`; ModelError if there is no checkpoint, CheckpointError of a damaged one."""
+        """Return the packed model; ModelError if there is no checkpoint, CheckpointError if it is damaged."""
         with self._reading:
             path = locate(self._folder)
             written = _written(path)
@@ -40,16 +40,17 @@ class RunModel:
             return self._packed[2]
 
     def check(self) -> dict[str, Any]:
-        """Check the gradients of the model against numerical ones; HTTPError if that would take long."""
+        """Compare the gradients of the model with numerical ones; HTTPError if the network is too large."""
         if not self._checking.acquire(blocking=False):
-            raise queue_full("a check is under way already.", 10)
+            raise queue_full("another check is running.", 10)
         try:
             path = locate(self._folder)
             size = count(from_tensors(path, *tensor_file.read(path)).parameters)
             if size > PROOF_LIMIT:
                 raise HTTPError(
                     HTTPStatus.UNPROCESSABLE_ENTITY,
-                    f"the network has {size:,} parameters: a check takes long; `recurra check` does it in a terminal.",
+                    f"the network has {size:,} parameters, above the limit of {PROOF_LIMIT:,} for this page. "
+                    "In a terminal, run: recurra check RUN_DIRECTORY",
                     code="too_large",
                 )
             return prove_model(path)
@@ -61,4 +62,4 @@ def _written(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError as error:
-        raise ModelError(f"the checkpoint `{path.name}` is gone.") from error
+        raise ModelError(f"the checkpoint `{path.name}` no longer exists.") from error

@@ -1,4 +1,4 @@
-"""The state of a run in progress, read from its files alone, without the training process."""
+"""The state of a run in progress, read only from its files, without the training process."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from recurra.web import panel_data
 from recurra.web.log_tail import LogTail
 
 REFRESH_INTERVAL_SECONDS = 0.1  # at least, between two reads of the files
-TIMING_LINES = 100  # kept in memory, one a second
-SPEED_WINDOW_SECONDS = 10  # about, over which the speed is measured
+MAX_TIMING_LINES = 100  # in memory; the training writes one per second
+SPEED_WINDOW_SECONDS = 10  # about, for the measured speed
 
 
 class PagePosition(NamedTuple):
-    """How much of a run a page has received: counts of records and samples, the last update, and two counters."""
+    """The position of a page in a run: received records and samples, the last update, and two counters."""
 
     records: int = 0
     samples: int = 0
@@ -36,17 +36,14 @@ class PagePosition(NamedTuple):
 
 
 def parse_position(text: str | None) -> PagePosition:
-    """Return the records, samples and update of a position as `str` writes it; the beginning if it is none."""
+    """Parse the records, samples and update of `str(position)`; return the beginning for invalid text."""
     parts = (text or "").split(".")
-    good = len(parts) == len(PagePosition._fields) and all(re.fullmatch(r"-?\d{1,18}", part) for part in parts)
-    return PagePosition(*map(int, parts[:3])) if good else PagePosition()
+    is_valid = len(parts) == len(PagePosition._fields) and all(re.fullmatch(r"-?\d{1,18}", part) for part in parts)
+    return PagePosition(*map(int, parts[:3])) if is_valid else PagePosition()
 
 
 class Watch:
-    """The records, samples and state of a run directory as of the last `refresh`.
-
-    One thread refreshes at a time.
-    """
+    """The records, samples and state of a run directory at the last `refresh`, which one thread runs at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,11 +64,11 @@ class Watch:
 
     @property
     def run(self) -> RunData:
-        """Settings and summary, as a report reads them, without records and samples."""
+        """The settings and the summary in the form of a report, without records and samples."""
         return RunData(self.folder.name, self.tables, (), (), {}, self.summary, ())
 
     def refresh(self, *, at_once: bool = False) -> None:
-        """Read the files, unless they were read just before; `at_once` reads them in any case."""
+        """Read the files if the last read is at least `REFRESH_INTERVAL_SECONDS` ago, or if `at_once`."""
         with self._refreshing:
             if time.monotonic() < self._refreshed_at + REFRESH_INTERVAL_SECONDS and not at_once:
                 return
@@ -99,29 +96,29 @@ class Watch:
     def _read_timings(self) -> None:
         rows, is_new = self._tails[TIMINGS].read()
         if rows:
-            self._timings = (([] if is_new else self._timings) + rows)[-TIMING_LINES:]
+            self._timings = (([] if is_new else self._timings) + rows)[-MAX_TIMING_LINES:]
             self.beat += 1
 
     def _read_tables(self) -> None:
-        """Read settings and summary if they have changed; an invalid file changes nothing."""
+        """Read the settings and the summary if they have changed; ignore an invalid file."""
         for name, read in ((SETTINGS, records.settings_of), (SUMMARY, records.summary_of)):
             changed = _changed(self.folder / name)
             if changed == self._seen.get(name):
                 continue
             try:
-                found = read(self.folder / name)
+                table = read(self.folder / name)
             except ModelError:
                 continue
             self._seen[name] = changed
             self.stamp += 1
             if name == SETTINGS:
-                self.tables = found
+                self.tables = table
             else:
-                self.summary = found
+                self.summary = table
 
-    def add(self, **found: Any) -> None:
+    def add(self, **results: Any) -> None:
         """Add results of the analysis for the pages."""
-        self.extra.update(found)
+        self.extra.update(results)
         self.stamp += 1
 
     @property
@@ -131,21 +128,21 @@ class Watch:
         return PagePosition(len(self.records), len(self.samples), update, self.stamp, self.beat)
 
     def since(self, position: PagePosition) -> dict[str, Any]:
-        """Return the news for a page at `position`; "anew" is True if the page must discard what it has."""
+        """Return the new data for a page at `position`; "anew" is True if the page must discard its old data."""
         sent = self.records[: position.records]
         continues = len(sent) == position.records > 0 and sent[-1].update == position.update
         if not continues or len(self.samples) < position.samples:
             position = PagePosition()
-        found = {
+        news = {
             "anew": position.records == 0,
             "metrics": panel_data.columns(self.records[position.records :], self.run.span),
             "samples": panel_data.samples(self.samples[position.samples :], None),
             "health": self.health(),
         }
-        return found if position.stamp == self.stamp else found | self._findings()
+        return news if position.stamp == self.stamp else news | self._findings()
 
     def _findings(self) -> dict[str, Any]:
-        """Return the findings of the summary, else those of the analysis."""
+        """Return the results in the summary, or else the results of the analysis."""
         return {
             **self.extra,
             "rules": panel_data.rules(self.summary) or self.extra.get("rules", []),
@@ -180,13 +177,13 @@ class Watch:
         }
 
     def _state(self) -> str:
-        done, wanted = records.number(self.summary, "updates"), records.number(self.run.table("training"), "updates")
-        if "baselines" in self.summary or (done is not None and wanted is not None and done >= wanted):
+        done, planned = records.number(self.summary, "updates"), records.number(self.run.table("training"), "updates")
+        if "baselines" in self.summary or (done is not None and planned is not None and done >= planned):
             return "Finished"
         return "Stopped" if self.summary else "Training"
 
     def _speed(self) -> float | None:
-        """Return the updates per second: recent ones during training, else of the whole training."""
+        """Return the updates per second: the recent speed during training, or else the mean speed."""
         rows = [(records.number(row, "update"), records.number(row, "seconds")) for row in self._timings]
         known = [(update, seconds) for update, seconds in rows if update is not None and seconds is not None]
         if not known:
@@ -200,13 +197,13 @@ class Watch:
 
 
 def _parsed(read: Any, rows: list[dict[str, Any]]) -> list[Any]:
-    found = []
+    parsed = []
     for row in rows:
         try:
-            found.append(read("a line", row))
+            parsed.append(read("a line", row))
         except ModelError:
             continue
-    return found
+    return parsed
 
 
 def _changed(path: Path) -> int:
@@ -217,7 +214,7 @@ def _changed(path: Path) -> int:
 
 
 def _model_of(folder: Path) -> str | None:
-    """Return the file name of the run's model and its time, which a page compares; None if there is no model."""
+    """Return the file name and the time of the model, which a page compares, or None if there is no model."""
     try:
         path = locate(folder)
     except ModelError:
@@ -226,12 +223,12 @@ def _model_of(folder: Path) -> str | None:
 
 
 def newest(folder: Path) -> tuple[Path, int] | None:
-    """Return the file and the update of the newest checkpoint, by latest.json; None if there is none."""
+    """Return the file and the update of the newest checkpoint in latest.json, or None if there is none."""
     path = folder / CHECKPOINTS
     try:
-        found = bounded_io.parse_json(bounded_io.read(path / LATEST, 4096))
+        latest = bounded_io.parse_json(bounded_io.read(path / LATEST, 4096))
     except (OSError, ValueError):
         return None
-    name = str(found.get("file")) if isinstance(found, dict) else ""
+    name = str(latest.get("file")) if isinstance(latest, dict) else ""
     update = updates_of(name)
     return None if update is None else (path / name, update)

@@ -134,9 +134,7 @@ def _epochs(run: RunData) -> Iterator[Html]:
         count = number(means[-1], "epoch") or len(rows)  # a very long run does not store all means
         gap = f"… {count - MAX_EPOCH_ROWS:,.0f} more epochs …"
         rows = [*rows[:3], [gap, "", ""], *rows[3 - MAX_EPOCH_ROWS :]]
-    yield table(
-        "Mean training loss of each complete epoch", ["Epoch", "Nats per character", "Bits per character"], rows
-    )
+    yield table("Mean loss of each complete epoch", ["Epoch", "Nats per character", "Bits per character"], rows)
     yield tag(
         "p",
         "In the first epoch the network reads every character for the first time, so only that mean is a fair "

@@ -26,7 +26,7 @@ def gradient_section(run: RunData) -> Html:
         )
     passed = check.get("passed") is True
     words = (
-        "The gradients come from formulas that were derived by hand. On the first sequence of the text "
+        "The analytic gradients come from formulas that were derived by hand. On the first sequence of the text "
         f"{_extent(check)} compared with two numerical gradients. Central differences at the initial weights repeat "
         "the experiment of the DD2424 report; rounding and truncation limit their accuracy. The complex step, "
         "Im f(x + ih) / h, has no subtraction and so no such limit: its column shows the error of the formulas, the "
@@ -54,7 +54,7 @@ def _gradient_table(cell: str, rows: Mapping[str, Any], *, several: bool) -> Htm
         "Relative error, complex step",
         "Result",
     ]
-    caption = "Gradients derived by hand, compared with numerical gradients" + (f": {cell}" if several else "")
+    caption = "Analytic and numerical gradients" + (f": {cell}" if several else "")
     body = (_gradient_row(name, mapping(row)) for name, row in rows.items())
     note = tag(
         "p",

@@ -65,7 +65,7 @@ export class Chart {
       this.draw();
     };
     const box = element("input", { type: "checkbox", id, onchange: toggle });
-    return element("span", { class: "check" }, box, element("label", { for: id }, `logarithmic ${this.options.xName}`));
+    return element("span", { class: "check" }, box, element("label", { for: id }, "logarithmic axis"));
   }
 
   /** Show a range of x; null for the whole range. */

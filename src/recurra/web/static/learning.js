@@ -52,7 +52,7 @@ function around(columns, near) {
 function seriesOf({ update, mean, smooth, scoredAt, scored }) {
   return [
     { name: "smooth loss", x: update, y: smooth, look: "first" },
-    { name: "held-out text", x: scoredAt, y: scored, look: "second" },
+    { name: "held-out loss", x: scoredAt, y: scored, look: "second" },
     { name: "mean loss between records", x: update, y: mean, look: "faint" },
   ];
 }

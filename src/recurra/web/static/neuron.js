@@ -39,7 +39,7 @@ export function neuronPanel({ passage }, level) {
     element("ul", { class: "legend small" }, element("li", {}, element("span", { class: "p4" }, "abc"), " positive value"), element("li", {}, element("span", { class: "n4" }, "abc"), " negative value")),
     strip,
     element("p", { class: "quiet" }, "The image has a row for each unit and a column for each character of the text. Click a row to choose its unit."),
-    element("p", { class: "quiet" }, "Places where the hidden state is most similar to the state at the chosen character, with the cosine similarity:"),
+    element("p", { class: "quiet" }, "Places where the hidden state is most similar to the state at the chosen character (cosine similarity, at most 1):"),
     alike,
   );
   passage.reading.watch((reading) => {
@@ -111,7 +111,7 @@ function similarPlaces(passage, at) {
   return chosen.map(({ place, cosine: value }) => {
     const context = symbols.slice(Math.max(0, place - 24), place + 1).join("").replace(/\n/g, "¶");
     const pick = () => passage.chosen.set(place);
-    return element("li", {}, element("button", { type: "button", class: "choice", onclick: pick }, "…", ...visible(context)), ` cosine ${fixed(value)}`);
+    return element("li", {}, element("button", { type: "button", class: "choice", onclick: pick }, "…", ...visible(context)), ` similarity ${fixed(value)}`);
   });
 }
 

@@ -113,7 +113,7 @@ function answer(vocabulary, shares) {
   return [
     "Most probable: ",
     element("b", {}, spoken(vocabulary.shown(best))),
-    `: ${percent(shares[best])}. ${left} of ${vocabulary.size} characters are possible; the entropy is ${fixed(entropy, 1)} bits.`,
+    `: ${percent(shares[best])}. With these sliders ${left} of ${vocabulary.size} characters are possible; the entropy is ${fixed(entropy, 1)} bits.`,
   ];
 }
 
