@@ -143,7 +143,7 @@ def test_report_of_long_sequences_has_checked_share(tmp_path: Path, monkeypatch:
     gathered = [event for event in heard if isinstance(event, Gathering)]
     assert (gathered[0].done, gathered[-1].done) == (0, gathered[-1].total)
     page = write_report([run.folder], tmp_path / "report.html").read_text(encoding="utf-8")
-    assert f"a random sample of them, {found['checked']:,} of {found['elements']:,} elements" in page
+    assert f"a random sample of {found['checked']:,} of {found['elements']:,} elements" in page
 
 
 def test_interrupt_during_report_keeps_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

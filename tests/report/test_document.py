@@ -249,7 +249,7 @@ def test_held_out_loss_has_its_own_baselines(make_run: MakeRun, tmp_path: Path) 
     assert "gzip −92.7503.100" in page.text
     assert "this network2.8853.246" in page.text
     assert "On held-out text the best model needs 3.246 bits per character." in page.text
-    assert "the best model has the lowest held-out loss" in page.text
+    assert "The best model has the lowest held-out loss." in page.text
 
 
 def test_limit_of_the_baselines_is_stated(whole: tuple[str, Page], make_run: MakeRun, tmp_path: Path) -> None:

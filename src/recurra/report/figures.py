@@ -49,7 +49,7 @@ def write_figures(folders: Sequence[Path], directory: Path, format: str = "pdf")
 
 
 def draw_smooth_loss(runs: Sequence[RunData], palette: Palette) -> Figure | None:
-    """Draw the loss over the updates: above the whole range, below the level part enlarged. None without any record.
+    """Draw the loss over the updates, the whole range above and the level part enlarged below; None without records.
 
     The figure of one run also marks the epochs, the held-out losses, and the final and the lowest smooth loss. A band
     shows the range of the losses between two records, and a thin line their mean. The figure of several runs shows

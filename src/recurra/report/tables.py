@@ -162,7 +162,7 @@ LATEX: Final = {
 
 
 def latex_text(text: str) -> str:
-    """Return one line of text with every special character of LaTeX escaped and without ligatures."""
+    """Return one line of text without ligatures and with every special character of LaTeX escaped."""
     escaped = "".join(LATEX.get(character, character) for character in sanitize(text))
     return re.sub(r"(?<=[-',])(?=[-',])", "{}", escaped)
 
@@ -216,7 +216,7 @@ def _latex_text_block(passage: TextBlock) -> str:
 
 
 def _latex_line(line: str) -> str:
-    """Return a line with `~` for spaces that LaTeX would drop, not empty, and without `[` or `*` at its start."""
+    """Return a line that LaTeX keeps: `~` for dropped spaces, no empty line, no `[` or `*` at the start."""
     if not line.strip():
         return r"\mbox{}"
     escaped = re.sub(r"^ +| {2,}", lambda spaces: "~" * len(spaces[0]), latex_text(line).rstrip(" "))

@@ -38,7 +38,7 @@ def gradient_section(run: RunData) -> Html:
 
 
 def _extent(check: Mapping[str, Any]) -> str:
-    """Return the compared elements in words; a summary of an older version is of all elements."""
+    """Return a phrase for the compared elements; a summary without their number is of all elements."""
     checked, elements = number(check, "checked"), number(check, "elements")
     if checked is None or elements is None or not 0 < checked < elements:
         return "all their elements were"

@@ -31,7 +31,7 @@ def held_out_section(run: RunData) -> Html:
 
 
 def _passage(value: Any) -> tuple[str, list[float]]:
-    """Return the text and its losses; neither if the value of the file is not valid."""
+    """Return the text and the losses in `value`; return both empty if `value` is not valid."""
     table = mapping(value)
     text, nats = table.get("text"), table.get("nats")
     if not isinstance(text, str) or not isinstance(nats, list) or len(text) != len(nats):

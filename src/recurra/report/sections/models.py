@@ -31,7 +31,7 @@ def models_section(run: RunData) -> Html:
         for label, point in (("Final", final), ("Best", best))
     ]
     header = ["Model", "Updates", "Epoch", f"Smooth loss, {run.unit}", "Smooth loss, bits per character"]
-    parts = [table(f"Final and best model; the best model has the lowest {criterion}", header, rows, kind="wide")]
+    parts = [table(f"Final and best model. The best model has the lowest {criterion}.", header, rows, kind="wide")]
     if is_held_out and best.loss > final.loss:
         note = (
             "Here the best model has a higher smooth loss than the final model. The smooth loss is an average over the "

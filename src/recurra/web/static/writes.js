@@ -105,7 +105,7 @@ function answerOf({ update, text, words, copied, total }) {
   const sentence = [`After ${plural(update, "update")}`];
   if (words && total) sentence.push(": ", element("b", {}, `${percent(words.length / total)} of the words`), " occur in the training text");
   const longest = Math.max(0, ...(copied ?? []).map(([, length]) => length));
-  if (copied) sentence.push(longest ? `; the longest copied passage has ${longest} of ${[...text].length} characters` : "; no passage of 20 characters is copied");
+  if (copied) sentence.push(longest ? `; the longest copied passage has ${longest} of ${[...text].length} characters` : "; no passage of 20 or more characters is copied");
   return [...sentence, "."];
 }
 
