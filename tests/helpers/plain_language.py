@@ -75,7 +75,7 @@ def sentences(text: str) -> Iterator[str]:
     """Yield the sentences of `text`, without indented blocks; each piece of code in backticks becomes one word."""
     running = "\n".join("" if line.startswith("    ") else line for line in text.splitlines())
     for paragraph in re.split(
-        r"\n\s*\n|\n(?=\s*(?:[-*|#]|\d+\.)\s|\S+ {3,}\S)", re.sub(r"``?[^`]+``?", "CODE", running)
+        r"\n\s*\n|\n(?=\s*(?:[-*|#]|\d+\.)\s|\s*\S[^\n]* {3,}\S)", re.sub(r"``?[^`]+``?", "CODE", running)
     ):
         yield from re.split(r"(?<=[.!?:;])\s+", " ".join(paragraph.split()))
 

@@ -57,7 +57,7 @@ class DynamicConfig:
     Args:
         method: "sgd" or "rms".
         rate: the learning rate; None for the method's default.
-        decay: the decay towards the saved parameters, from 0 to 1; None for the method's default.
+        decay: the decay toward the saved parameters, from 0 to 1; None for the method's default.
         segment: number of characters of a segment.
 
     Raises:

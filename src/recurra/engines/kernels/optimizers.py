@@ -212,7 +212,7 @@ def adamw(
 
 @strict
 def adapt(theta: Vector, saved: Vector, pull: Vector, step: Vector, gradient: Vector) -> None:
-    """Update parameters by dynamic evaluation: a step along the gradient, and a step towards the trained values.
+    """Update parameters by dynamic evaluation: a step along the gradient, and a step toward the trained values.
 
         theta += pull (saved - theta) - step g,  element by element
 

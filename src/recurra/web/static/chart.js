@@ -16,7 +16,8 @@ function shape(name, attributes, ...children) {
 
 export class Chart {
   /**
-   * label, xName, yName   texts; xShown, yShown   functions from a number to a text
+   * label, xName, yName   texts
+   * xShown, yShown        functions from a number to a text
    * height                in pixels
    * logY                  true for a logarithmic vertical axis
    * canLogX               true if the reader can choose a logarithmic horizontal axis, which begins at `xLeast` or later
