@@ -24,7 +24,7 @@ def write_report(
     tables: str | Path | None = None,
     table_format: str | None = None,
 ) -> list[Path]:
-    """Write the report of one run, or of several side by side.
+    """Write the report of one run, or compare several runs.
 
     Args:
         runs: a run directory, or a list of run directories.

@@ -175,7 +175,7 @@ class TrainingConfig(Configuration):
     dropout: float = setting(0.0, "Dropout probability between layers", Number(0, 0.95), NETWORK)
     initial_scale: float | None = setting(
         0.01,
-        f"Standard deviation of the initial weights; `{NONE}`: the usual one of the cell",
+        f"Standard deviation of the initial weights; `{NONE}`: the default of the cell",
         Number(0, is_open=True),
         NETWORK,
         optional=True,

@@ -74,8 +74,8 @@ class SamplingConfig(SamplingOptions):
 
     Args:
         max_new_tokens: number of characters to write (of bytes, for a model of bytes).
-        temperature: 1 samples from the model's distribution, less gives safer text, 0 the most likely character each
-            time.
+        temperature: 1 samples from the model's distribution; below 1, likely characters become more likely; 0 writes
+            the most likely character each time.
         top_k: sample only from the k most likely characters; 0 from all.
         top_p: sample only from the most likely characters that together have this probability.
         min_p: sample only from characters at least this many times as likely as the most likely one.

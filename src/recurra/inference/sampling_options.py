@@ -36,16 +36,24 @@ class SamplingOptions:
     max_new_tokens: int = _option(200, "Greatest number of characters to write.", TEXTS)
     temperature: float = _option(
         1.0,
-        "1: the model's distribution; less: safer; 0: always the most likely.",
+        "1: the model's distribution; below 1: more predictable text; 0: always the most likely character.",
         CHARACTERS,
         ("temperature", "float32"),
     )
-    top_k: int = _option(0, "Sample from the k most likely characters; 0: from all.", CHARACTERS, ("top_k", "int64"))
+    top_k: int = _option(
+        0, "Sample from the k most likely characters only; 0: from all characters.", CHARACTERS, ("top_k", "int64")
+    )
     top_p: float = _option(
-        1.0, "Sample from the most likely ones with this total probability.", CHARACTERS, ("top_p", "float64")
+        1.0,
+        "Sample from the most likely characters that together have this probability.",
+        CHARACTERS,
+        ("top_p", "float64"),
     )
     min_p: float = _option(
-        0.0, "Least probability, as a share of the most likely one's.", CHARACTERS, ("min_p", "float32")
+        0.0,
+        "Sample from characters that are at least this many times as likely as the most likely character.",
+        CHARACTERS,
+        ("min_p", "float32"),
     )
     repetition_penalty: float = _option(
         1.0, "Above 1: make characters of the prompt and text less likely.", CHARACTERS, ("penalty", "float32")
@@ -55,7 +63,7 @@ class SamplingOptions:
     ban: str = _option("", "Never write these characters.", CHARACTERS)
     seed: int = _option(0, "Random seed; the same seed gives the same text.", TEXTS)
     num_return_sequences: int = _option(1, "Number of texts; text i (from 0) has the seed SEED + i.", TEXTS)
-    best_of: int = _option(1, "Number of candidates; the one with the highest mean log p is written.", TEXTS)
+    best_of: int = _option(1, "Number of candidates; the candidate with the highest mean log p is written.", TEXTS)
 
     def __post_init__(self) -> None:
         arguments.unwrap_fields(self)

@@ -80,7 +80,7 @@ def check(
         Parameter(
             converter=path,
             group=OWN_GRADIENTS,
-            help="Compare the gradients in this .npz or .mat file with those of recurra.",
+            help="Compare the gradients in this .npz or .mat file with the gradients of recurra.",
         ),
     ] = None,
     json: Annotated[bool, flag("Write one JSON object to stdout instead of the table.", OUTPUT)] = False,
@@ -93,13 +93,14 @@ def check(
     sample of the elements of each parameter; --complete checks all of them.
 
     A gradient is right if it agrees with the complex step to a relative
-    difference of 1e-12. At the initial weights of the Elman network its
-    difference to central differences (step 1e-4) must also be within the
-    limit: the figure in the report on KTH DD2424, assignment 4, that this
-    project reproduces. The exit code is 1 if a gradient is wrong.
+    difference of 1e-12. At the initial weights of the Elman network, its
+    difference to central differences (step 1e-4) must also be within a
+    limit. The limits are the errors in a report on KTH DD2424, assignment
+    4, which this project reproduces. The exit code is 1 if a gradient is
+    wrong.
 
-    --against compares gradients that your own code computed. If one is wrong,
-    the command names the mistake, if it is a usual one.
+    --against compares gradients that your own code computed. If a common
+    mistake explains a wrong gradient, the command names the mistake.
     """
     from recurra.api import gradient_checking
     from recurra.cli.terminal import await_input, escape_for_stdout, print_stderr, progress, write_json, write_text

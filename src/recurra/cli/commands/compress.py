@@ -20,7 +20,9 @@ app = App(name="compress", usage="Usage: recurra compress [MODEL] FILE [OPTIONS]
 def compress(
     *texts: Annotated[
         str,
-        compress_files.files("A run directory or a checkpoint file, then the file to compress; - is standard input."),
+        compress_files.files(
+            "The model (a run directory or a checkpoint file), then the file to compress; - is standard input."
+        ),
     ],
     output: Annotated[str | None, compress_files.output_file("FILE.rcra")] = None,
     adaptive: Annotated[
@@ -33,7 +35,8 @@ def compress(
     """Compress a file without loss.
 
     A model compresses any file, and best a text like its training text. To
-    decompress the file, you need the same model; any machine can do it.
+    decompress the file, you need the same model. Any machine restores the
+    same bytes.
     """
     from recurra.api import file_compression
     from recurra.cli.terminal import print_stderr, write_json

@@ -53,7 +53,7 @@ def doctor(
 
     The list has versions, processor, libraries, the caches of compiled
     kernels and of long texts, the default book, extras and disk space. Each
-    is ok, warn or bad. The exit code is 1 if one is bad.
+    line has the status ok, warn or bad. The exit code is 1 if a line is bad.
     """
     from recurra.cli.terminal import write_json, write_text
 

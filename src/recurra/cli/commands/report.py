@@ -34,7 +34,7 @@ def report(
     ] = False,
     figures: Annotated[
         Path | None,
-        Parameter(name="--figures", converter=path, help="Folder for the figures; none are written without it."),
+        Parameter(name="--figures", converter=path, help="Also write the figures, to this folder."),
     ] = None,
     format: Annotated[
         str | None,
@@ -50,7 +50,7 @@ def report(
         Parameter(
             name="--tables",
             converter=path,
-            help="A folder to write the tables, the samples and the best model's passage to, too; of one run.",
+            help="Also write the tables, the samples and the best model's passage of one run, to this folder.",
         ),
     ] = None,
     table_format: Annotated[
@@ -58,12 +58,12 @@ def report(
         Parameter(
             name="--table-format",
             converter=text,
-            help=f"Of the tables: {', '.join(TABLE_FORMATS)}.",
+            help=f"Format of the tables: {', '.join(TABLE_FORMATS)}.",
             show_default=next(iter(TABLE_FORMATS)),
         ),
     ] = None,
 ) -> int:
-    """Write the report of one run, or of several side by side.
+    """Write the report of one run, or compare several runs.
 
     The report is one HTML file. It opens in a browser without an internet
     connection. The paths of the written files go to stdout, one per line.

@@ -80,7 +80,7 @@ def sample(
         str | None,
         Parameter(
             converter=text,
-            help="With --novelty: the training text, if the run does not name it (book, file or folder).",
+            help="With --novelty: the training text (book, file or folder), if the run has no path to it.",
             group=OUTPUT,
             show_default=False,
         ),

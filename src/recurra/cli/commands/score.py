@@ -64,7 +64,7 @@ def score(
         Parameter(
             converter=text,
             group=OUTPUT,
-            help="lines: score each line separately and list the least likely. none: score the text as a whole.",
+            help="lines: score each line separately and list the least likely lines. none: score the text as a whole.",
             show_default="as in training",
         ),
     ] = None,

@@ -58,7 +58,7 @@ def serve(
 
     The server offers the completions API of OpenAI (no chat) and a web page.
     It prints its address to stdout when it is ready. SIGTERM or Ctrl-C stops
-    it; running requests have five seconds to end.
+    it; requests in progress have three seconds to end.
     """
     require_port(port)
     from recurra.api import model_serving
