@@ -213,7 +213,7 @@ def test_given_training_text_is_used(call: Call, trained: Path, tmp_path: Path) 
     checkpoint.write_bytes(next((trained / "checkpoints").glob("update-*")).read_bytes())
     (tmp_path / "other.txt").write_text("xyzzy " * 50)
     code, _, err = call("sample", checkpoint, "--novelty")
-    assert (code, err.count("is not known")) == (3, 1)
+    assert (code, err.count("has no record of its files")) == (3, 1)
     assert "hint: add `--training-text` with the training text." in err
     found = json.loads(call("sample", checkpoint, "--novelty", "--training-text", "other.txt", "--json").out)
     assert found["novelty"][0]["longest"] <= 2
