@@ -255,7 +255,9 @@ def test_the_command_writes_a_problem_and_judges_the_gradients(
     saved(Path("right.npz"), arrays, grads)
     assert main(["check", "--against", "right.npz"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^gradients in right\.npz beside ours: m = 5, K = \d+, T = 9$", out, re.MULTILINE)
+    assert re.search(
+        r"^gradients in right\.npz compared with recurra's gradients: m = 5, K = \d+, T = 9$", out, re.MULTILINE
+    )
     assert re.search(r"^  W +\d\.\de-\d\d +\d\.\de-\d\d +1\.0e-06 +right$", out, re.MULTILINE)
     assert out.endswith("\nevery gradient in the file is right\n")
     saved(Path("wrong.npz"), arrays, grads | {"V": -grads["V"]})
@@ -273,11 +275,11 @@ def test_the_command_writes_a_problem_and_judges_the_gradients(
     [
         (
             ["--against", "a.npz", "--hidden-size", "5"],
-            "`--against` has its own network and sequence; got `--hidden-size`",
+            "`--against` cannot be combined with `--hidden-size`",
         ),
-        (["--against", "a.npz", "--write", "b.npz"], "got `--write` besides"),
-        (["runs/a", "--write", "b.npz"], "`--write` checks nothing; got MODEL besides"),
-        (["--force"], "`--force` is for `--write`"),
+        (["--against", "a.npz", "--write", "b.npz"], "`--against` cannot be combined with `--write`"),
+        (["runs/a", "--write", "b.npz"], "`--write` cannot be combined with MODEL"),
+        (["--force"], "`--force` needs `--write`"),
     ],
 )
 def test_options_that_do_not_go_together(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,7 +179,7 @@ def compared_lines(result: dict[str, Any]) -> Iterator[str]:
     from recurra.cli.terminal import columns, escape_for_stdout
 
     sizes = f"m = {result['hidden_size']:,}, K = {result['symbols']:,}, T = {result['sequence_length']:,}"
-    yield f"gradients in {escape_for_stdout(result['file'])} beside ours: {sizes}"
+    yield f"gradients in {escape_for_stdout(result['file'])} compared with recurra's gradients: {sizes}"
     rows = [
         [letter, _small(one["max_abs"]), _small(one["max_rel"]), _small(one["limit"]), _verdict(one["passed"])]
         for letter, one in result["gradients"].items()
