@@ -86,4 +86,4 @@ def test_text_too_short_for_held_out_part(call: Call) -> None:
 
 def test_durations_are_shown_with_their_unit(call: Call) -> None:
     words = " ".join(call("train", "--help").out.replace("│", " ").split())
-    assert "--checkpoint-every STR Time between checkpoints: 30s, 10m, 2h. [default: 30s]" in words
+    assert "--checkpoint-every STR Time between checkpoints, such as 90s, 10m or 2h. [default: 30s]" in words

@@ -185,7 +185,7 @@ def test_exported_code_resets_state_at_each_line(tmp_path: Path) -> None:
     assert "else state" not in model_card.code(plain)
     path = recurra.export(model, tmp_path / "lines")
     assert json.loads((path / "config.json").read_text())["documents"] == "lines"
-    assert "The state is zero again before each newline." in (path / "README.md").read_text()
+    assert "Reset the state to zero before each newline." in (path / "README.md").read_text()
     recurra.export(model, tmp_path / "lines.mat", format="matlab")
     assert "points(ids(t)) == 10, h(:) = 0" in (tmp_path / "sample_lines.m").read_text()
 
