@@ -53,7 +53,7 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The held-out loss after `update` updates, in nats per character; `best` is True for the lowest so far."""
+    """The held-out loss after `update` updates, in nats per character; `best` is True if it is the lowest so far."""
 
     update: int
     validation: float

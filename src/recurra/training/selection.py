@@ -33,7 +33,7 @@ class Selection:
 
     @property
     def is_compared(self) -> bool:
-        """Return True if a loss selected `best`; before the first comparison, `best` is the newest model."""
+        """Return True if `best` was selected by its loss; until the first comparison, `best` is the newest model."""
         return math.isfinite(self.loss)
 
     @property

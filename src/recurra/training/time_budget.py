@@ -1,4 +1,4 @@
-"""Measure the speed on the text, and compute the number of updates that fit in a time limit."""
+"""Measure the speed of the training, and compute the number of updates that fit in a time limit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _seconds_of_update(engine: Engine, stream: TextStream, measured_seconds: flo
 def _seconds_of_events(
     model: LanguageModel, training: TrainingConfig, stream: TextStream, validation_ids: Ids
 ) -> tuple[float, float]:
-    """Return the seconds of the last evaluation, and the seconds of all evaluations and samples per update."""
+    """Return the seconds of one evaluation, and the mean seconds that evaluations and samples add to each update."""
     model.warm_up()
     each = 0.0
     if training.sample_every:

@@ -128,12 +128,12 @@ class Trainer:
 
     @property
     def characters_per_update(self) -> int:
-        """Return T · B, the characters of an update; for a training on documents their rounded mean."""
+        """Return the number of characters of an update: T · B, or for documents the rounded mean."""
         return self.stream.characters_per_update
 
     @property
     def loss_span(self) -> int:
-        """Return the number of characters over which a loss of `history` is summed: 1 for a mean per character."""
+        """Return the number of characters whose losses are summed in `history`; 1 for a mean per character."""
         return 1 if self.history.per_character else self.characters_per_update
 
     @property
@@ -143,7 +143,7 @@ class Trainer:
 
     @property
     def best(self) -> Snapshot | None:
-        """Return the model with the lowest held-out loss so far, or without a split, with the lowest smooth loss."""
+        """Return the model with the lowest held-out loss so far; without held-out text, with the lowest smooth loss."""
         return self.selection.best
 
     @property
@@ -375,7 +375,7 @@ class Trainer:
 
 
 def _require_recordable(result: TrainResult, done: int) -> None:
-    """Raise NumericalError if a loss or a norm is too large for a record; `done` updates precede these."""
+    """Raise NumericalError if a loss or a norm is too large for a record; `result` begins after `done` updates."""
     losses, norms = result
     valid = (np.abs(losses) <= LARGEST_NUMBER) & np.isfinite(norms)
     if not valid.all():
@@ -386,12 +386,15 @@ def _require_recordable(result: TrainResult, done: int) -> None:
 
 
 def _require_finite(arrays: Mapping[str, NDArray[Any]], update: int) -> None:
-    """Raise NumericalError if a number is NaN or exceeds float32."""
+    """Raise NumericalError if an array has a NaN or a number beyond float32."""
     _require_at_most(FLOAT32_MAX, {name: magnitude(array) for name, array in arrays.items()}, update)
 
 
 def _require_at_most(limit: float, magnitudes: Mapping[str, float], update: int) -> None:
-    """Raise NumericalError if a number is NaN or exceeds `limit`. The loss would show this only at the next update."""
+    """Raise NumericalError if one of the `magnitudes` is NaN or exceeds `limit`.
+
+    Without this check, only the loss of the next update would show the error.
+    """
     expected = "a finite float32 number" if limit == FLOAT32_MAX else f"at most {limit:g}"
     for name, largest in magnitudes.items():
         if not largest <= limit:
