@@ -36,17 +36,17 @@ LARGEST = 2**63
 def find_metadata_fault(metadata: Mapping[str, Any], kind: Mapping[str, Any]) -> str | None:
     """Return the name of the first invalid value in the metadata of a checkpoint; None if all are valid.
 
-    The metadata must have the `kind` of a table, such as `PROGRESS`. Its entry "best" must be `BEST` or None.
+    `kind` is the table of the valid kinds, such as `PROGRESS`. The entry "best" must match `BEST` or be None.
     """
     best = metadata.get("best")
     return find_fault(metadata, kind) or (None if best is None else find_fault(best, BEST, "best"))
 
 
 def find_fault(value: Any, kind: Any, name: str = "metadata") -> str | None:
-    """Return the name of the first value that does not have its `kind`, a type or a table of kinds; None if all have.
+    """Return the name of the first invalid value; None if `value`, called `name`, and all values in it are valid.
 
-    An int is from 0 to 2^63 - 1; a float is any finite number, also a whole one. A table may have other names too, and
-    an `OptionalEntry` may be absent.
+    `kind` is a type, or a table of kinds by name. An int is from 0 to 2^63 - 1; a float is any finite number, also a
+    whole one. A table may have other names too, and an `OptionalEntry` may be absent.
     """
     if isinstance(kind, Mapping):
         if not isinstance(value, dict):

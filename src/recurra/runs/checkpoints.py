@@ -1,7 +1,7 @@
 """Checkpoint files, each written atomically; a run keeps the latest few and the best model.
 
-A crash at any point of a commit leaves a run that can be resumed. A commit writes a new best model under a name of
-its own, and replaces best.safetensors only after latest.json names the checkpoint of this best model. `recovery`
+A crash at any point of a commit leaves a run that can be resumed. A commit writes a new best model under a temporary
+name, and replaces best.safetensors only after latest.json names the checkpoint of this best model. `recovery`
 completes an interrupted commit.
 """
 
@@ -76,12 +76,12 @@ def write_latest(path: Path, update: int, digest: str) -> None:
 
 
 def best_path(folder: Path, update: int) -> Path:
-    """Return the path of the best model, of `update`, until latest.json names its checkpoint."""
+    """Return the temporary path of the best model of `update`, until latest.json names its checkpoint."""
     return folder / numbered(BESTS, update)
 
 
 def put_best_in_place(folder: Path, update: int) -> None:
-    """Rename the best model of `update` to best.safetensors, if it still has its first name."""
+    """Rename the best model of `update` to best.safetensors, if it still has its temporary name."""
     path = best_path(folder, update)
     with atomic_write.storage_errors(folder / BEST):
         if path.exists():

@@ -58,8 +58,8 @@ def prove(
 ) -> dict[str, Any]:
     """Check the gradients on the first sequence of a text, with the initial parameters and after 1,000 updates.
 
-    The second check starts from the hidden state after these updates. If 1,000 updates take more than
-    `MAX_MULTIPLICATIONS`, there are fewer. `work` and `progress` are those of `gradient_check.check`.
+    The second check starts from the hidden state after these updates. A large network is trained for fewer updates,
+    so that they take at most `MAX_MULTIPLICATIONS`. `gradient_check.check` describes `work` and `progress`.
     """
     config, training = model or ModelConfig(), training or TrainingConfig()
     text = text or read(sources, encoding)
@@ -99,7 +99,7 @@ def first_problem(text: Text, config: ModelConfig, training: TrainingConfig) -> 
     """Return a new network and the first sequence of a text, for another program to differentiate.
 
     The weights are the initial ones of `training`. The biases and h_0 are drawn from N(0, 0.1^2) and not zero, so that
-    a program that forgets one of them has another gradient.
+    a program that omits one of them computes a wrong gradient.
     """
     require_enough_text(text, training.sequence_length)
     K, seed = len(text.vocabulary), training.seed

@@ -42,7 +42,7 @@ def numbered(pattern: str, update: int) -> str:
 
 
 def updates_of(name: str) -> int | None:
-    """Return the number of updates in the file name of a checkpoint; None if it is not the name of one."""
+    """Return the number of updates in the file name of a checkpoint; None for any other file name."""
     before, after = UPDATES.split("*")
     number = name.removeprefix(before).removesuffix(after)
     is_name = name == before + number + after and number.isascii() and number.isdecimal() and len(number) <= 18
@@ -50,7 +50,7 @@ def updates_of(name: str) -> int | None:
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the best model of the run directory `folder`, else its latest checkpoint; None without any."""
+    """Return the best model of the run directory `folder`, else its latest checkpoint; None if it has neither."""
     checkpoints = folder / CHECKPOINTS
     candidates = [checkpoints / BEST, *sorted(checkpoints.glob(UPDATES), reverse=True)]
     return next((candidate for candidate in candidates if candidate.is_file()), None)

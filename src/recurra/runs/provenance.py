@@ -30,7 +30,7 @@ def read_again(folder: Path, table: Mapping[str, Any], *, owner: str = "the run"
     """Read again the text of the run in `folder`; `table` is the entry "text" of run.toml or of a checkpoint.
 
     The table is untrusted input: it names books, or files by absolute paths. Raises TextError if the text is missing
-    or has changed, or if the table has no sources. `owner` and `hint` are words in the error.
+    or has changed, or if the table has no sources. `owner` and `hint` are parts of the error.
     """
     hint = hint or (
         f"pass the text: `{train_command('TEXT --resume', folder)}`. "

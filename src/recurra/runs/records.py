@@ -129,8 +129,8 @@ class RunData:
     def best(self) -> Point | None:
         """Return the update of the best model and the smooth loss at this update.
 
-        With a held-out part, the best model is that of the lowest held-out loss, so that this smooth loss is not the
-        lowest. Before summary.json exists, return the lowest smooth loss.
+        With a held-out part, the best model has the lowest held-out loss; its smooth loss is usually not the lowest.
+        Before summary.json exists, return the lowest smooth loss and its update.
         """
         update, loss = number(self.summary, "best_update"), number(self.summary, "best_smooth_loss")
         if update is not None and loss is not None:
@@ -149,7 +149,7 @@ class RunData:
 
 
 def load(folder: Path) -> RunData:
-    """Read a run directory. Raises ModelError if it contains no run, or a file that is damaged or unreadable."""
+    """Read a run directory. Raises ModelError if it contains no run, or if a file is damaged or unreadable."""
     folder = Path(folder)
     present = {name for name in READ_FILES if _is_file(folder / name)}
     if not present:
@@ -185,7 +185,7 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def number(table: Mapping[str, Any], name: str) -> float | None:
-    """Return a number of `table`; None if it is absent, no number, NaN, or larger than `LARGEST_NUMBER`."""
+    """Return a number of `table`; None if it is absent, not a number, NaN, or larger than `LARGEST_NUMBER`."""
     value = table.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
         return None
@@ -245,7 +245,7 @@ def _required(place: str, table: Mapping[str, Any], name: str) -> float:
 
 
 def record_of(place: str, line: dict[str, Any]) -> MetricsLine:
-    """Return a line of metrics.jsonl. Raises ModelError if it is not one."""
+    """Convert the object of a line of metrics.jsonl. Raises ModelError if it is invalid."""
     loss = mapping(line.get("loss"))
     return MetricsLine(
         update=int(_required(place, line, "update")),
@@ -260,7 +260,7 @@ def record_of(place: str, line: dict[str, Any]) -> MetricsLine:
 
 
 def sample_of(place: str, line: dict[str, Any]) -> SampleLine:
-    """Return a line of samples.jsonl. Raises ModelError if it is not one."""
+    """Convert the object of a line of samples.jsonl. Raises ModelError if it is invalid."""
     text = line.get("text")
     if not isinstance(text, str):
         raise ModelError(f"{place}: expected a string as `text`, got {text!r:.40}.")
@@ -276,7 +276,7 @@ def settings_of(path: Path) -> dict[str, Any]:
 
 
 def summary_of(path: Path) -> dict[str, Any]:
-    """Return the object of summary.json; {} if the file is absent. Raises ModelError if it is no object."""
+    """Return the object of summary.json; {} if the file is absent. Raises ModelError if it is not an object."""
     data = _read(path)
     try:
         value = bounded_io.parse_json(data, strict=False) if data else {}

@@ -37,7 +37,7 @@ def recover(run: Path) -> RecoveredCheckpoint:
     """Return the checkpoint that latest.json names, or if it is damaged, the newest undamaged one; repair the folder.
 
     A damaged checkpoint is renamed, with a warning. Raises ModelError if `run` has no checkpoint, CheckpointError if
-    all are damaged, StorageError if the folder cannot be repaired.
+    every checkpoint is damaged, StorageError if the folder cannot be repaired.
     """
     damaged = []
     for path in _candidates(run / CHECKPOINTS):
@@ -118,7 +118,7 @@ def restore_snapshot(path: Path, tensors: dict[str, Array], metadata: dict[str, 
 def _best(folder: Path, metadata: dict[str, Any]) -> tuple[Snapshot, dict[str, Any]] | None:
     """Return the best model at a checkpoint, and the update and sha256 of its file; None if no file is readable.
 
-    After an interrupted commit, the file still has its first name, or best.safetensors is of a later checkpoint.
+    After an interrupted commit, the file still has its temporary name, or best.safetensors has a later model.
     """
     update = (metadata.get("best") or {"update": 0})["update"]
     for path in (best_path(folder, update), folder / BEST):

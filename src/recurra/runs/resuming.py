@@ -46,7 +46,7 @@ def prepare_resume(
         folder: the run directory.
         sources, text: a different text; without both, the text of the run is read again.
         changes: settings that change. Other settings come from run.toml, or without it, from the checkpoint.
-        encoding: the encoding of a different text; for the text of the run it must be that of the run.
+        encoding: the encoding of a different text; if the text of the run is read, the encoding of the run.
         extend_vocabulary: add the new characters of a different text to the vocabulary of the model.
     Raises: UsageError, TextError, ModelError or CheckpointError, each before any log is changed.
     """
@@ -105,7 +105,7 @@ def _from_update_0(
 def _settings(
     saved: Mapping[str, Any], run_toml: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> tuple[ModelConfig, TrainingConfig]:
-    """Return the settings in the tables `saved`, changed by those of `run_toml`, and then by `changes`.
+    """Return the settings of the checkpoint, `saved`; the settings in `run_toml` replace them, then the `changes`.
 
     If `updates` is among the changes, the time limit is removed.
     """

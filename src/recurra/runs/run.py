@@ -134,7 +134,7 @@ def resume(
         run: the run directory.
         sources, text: a different text, of characters in the model's vocabulary. Without both, the text of the run is
             read again.
-        settings: settings that change; those of `run_toml.FIXED` cannot.
+        settings: settings that change; the settings in `run_toml.FIXED` cannot change.
         extend_vocabulary: add new characters of a different text to the vocabulary.
         encoding: the encoding of a different text.
         **hooks: see `TrainingHooks`.

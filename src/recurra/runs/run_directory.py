@@ -18,8 +18,8 @@ from recurra.runs.layout import FILES, RUNS
 def create_folder(run: str | Path | None, name: str, *, force: bool) -> Iterator[Path]:
     """Create and lock the directory of a new run: `run`, or else runs/NAME, runs/NAME-2, …
 
-    With `force`, remove an old run from it, and use runs/NAME itself. Raises UsageError if the directory is in use or
-    not empty.
+    NAME is the `name` of the text. With `force`, use `run` or runs/NAME even if it contains an old run, and remove the
+    old run. Raises UsageError if another training uses the directory, or if it is not empty.
     """
     folder = RUNS / name if run is None else Path(run)
     with atomic_write.storage_errors(folder):
@@ -48,7 +48,7 @@ def _numbered(folder: Path) -> Path:
 
 
 def _empty(folder: Path, *, force: bool) -> None:
-    """Remove the files of a run and no others. Without `force`, raise UsageError if there is any file."""
+    """Remove the files of a run and no others. Without `force`, raise UsageError if the directory has any file."""
     with atomic_write.storage_errors(folder):
         if not any(folder.iterdir()):
             return

@@ -34,7 +34,7 @@ FIXED: Final = {name: setting.fixed for name, setting in SETTINGS.items() if set
 
 
 def change_settings(saved: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
-    """Return the `saved` settings of a resumed run with its `changes`. Raises UsageError for one in `FIXED`."""
+    """Return the `saved` settings of a resumed run with its `changes`. Raises UsageError if one is in `FIXED`."""
     changes = {name: NONE if value is None else value for name, value in rename_preset(in_seconds(changes)).items()}
     for name in FIXED:
         if name in saved and changes.get(name, saved[name]) != saved[name]:
@@ -71,7 +71,7 @@ def write_settings(folder: Path, trainer: Trainer, text: Mapping[str, Any], sour
 
 
 def _engine(trainer: Trainer) -> dict[str, Any]:
-    """Return the name, device and processes of the engine, and the launch of torchrun: a restart searches for it."""
+    """Return the name, device and processes of the engine, and the torchrun launch by which a restart finds the run."""
     table = {"name": trainer.engine.name, "device": trainer.engine.device, "processes": trainer.processes.size}
     identifier = launch()
     return table if identifier is None else table | {LAUNCH: identifier}

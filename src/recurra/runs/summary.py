@@ -80,7 +80,7 @@ def _divergence(trainer: Trainer) -> dict[str, Any]:
 def findings(
     folder: Path, trainer: Trainer, prepared: PreparedText, *, with_proof: bool, progress: Progress = ignore_progress
 ) -> dict[str, Any]:
-    """Compute the keys of summary.json that a report needs besides those of `summary`; minutes for a long text.
+    """Compute the keys of summary.json that a report needs besides the keys of `summary`; a long text takes minutes.
 
     They are the samples of the best and the final model, the validation and test loss, the gradient check, the
     baselines, and the keys of `runs.findings`. `progress` is called during the gradient check.

@@ -24,7 +24,7 @@ SEARCHED_CHARACTERS = 1 << 16  # first characters of a sample that are searched;
 def figures(
     last_samples: Mapping[str, str], training_samples: Sequence[SampleText], text: Text, vocabulary: Vocabulary
 ) -> dict[str, Any]:
-    """Return both keys, without a key that has no sample.
+    """Return the keys `copied` and `longest_copies`; leave out a key without samples.
 
     `last_samples` are the samples of the best and the final model by name, `training_samples` those of earlier updates.
     """

@@ -33,7 +33,7 @@ MAX_CHARACTER_BYTES = 4  # most bytes of a character in UTF-8
 
 
 def figures(model: LanguageModel, prepared: PreparedText) -> dict[str, Any]:
-    """Return all three keys, or no key if there is no held-out text."""
+    """Return the three keys that the module describes; an empty dict if there is no held-out text."""
     start, stop = prepared.held_out
     if stop - start < 2:
         return {}

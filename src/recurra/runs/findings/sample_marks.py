@@ -56,14 +56,14 @@ def mark(samples: Sequence[SampleText], text: Text) -> list[dict[str, Any]]:
 
 
 def _newest(samples: Sequence[SampleText], characters: int) -> list[SampleText]:
-    """Return the last samples that have together at most `characters` characters."""
+    """Return the newest samples, with at most `characters` characters in total."""
     lengths = itertools.accumulate(len(sample.text) for sample in reversed(samples))
     count = sum(length <= characters for length in lengths)
     return list(samples[len(samples) - count :])
 
 
 def _words_in(words: set[str], book: str) -> set[str]:
-    """Return the `words` that are words of the book."""
+    """Return those of the `words` that occur as words in the text `book`."""
     present: set[str] = set()
     for block in _blocks(book) if words else ():
         present |= words.intersection(pattern().findall(block))
@@ -71,7 +71,7 @@ def _words_in(words: set[str], book: str) -> set[str]:
 
 
 def _blocks(book: str) -> Iterator[str]:
-    """Yield the book in blocks that end between words, if the second half of a block has a space."""
+    """Yield the text in blocks; a block ends at its last space or line end, if its second half has one."""
     start = 0
     while start < len(book):
         stop = start + MARKING_BLOCK_CHARACTERS
