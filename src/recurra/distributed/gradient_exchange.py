@@ -26,9 +26,9 @@ class Communicator(Protocol):
 
 
 class GradientExchange:
-    """The exchange of gradients with N `numbers`, from S `shards` in each of R processes.
+    """The exchange of gradients of N = `numbers` elements, from S = `shards` shards in each of R processes.
 
-    Each process sums N / R numbers over all R · S shards, in the order of the shards. Then every process receives all
+    Each process sums N / R elements over all R · S shards, in the order of the shards. Then every process receives all
     sums. Each process sends (S + 1) · N · (R - 1) / R numbers in an update. A ring all-reduce sends only
     2 · N · (R - 1) / R numbers, but the order of its sums depends on R.
     """

@@ -40,7 +40,7 @@ SINGLE_PROCESS = SingleProcess()
 
 
 class SeveralProcesses(SingleProcess):
-    """A training in several processes, of which this one is the leader; all of them read `prepared_text`."""
+    """A training in several processes, of which this one is the leader; every process reads `prepared_text`."""
 
     def __init__(self, ranks: Ranks, prepared_text: PreparedText) -> None:
         self._ranks, self._prepared_text, self.size = ranks, prepared_text, ranks.size
@@ -68,7 +68,8 @@ class SeveralProcesses(SingleProcess):
 class DistributedEngine(Engine):
     """The engine of the leader, which sends each call to the engines of the workers.
 
-    Each process trains on its part of the batches that the stream took last. The losses and norms are of all parts.
+    Each process trains on its part of the batches that the stream took last. The result has the losses and the norms of
+    the whole batches.
     """
 
     def __init__(self, ranks: Ranks, config: ModelConfig, training: TrainingConfig, start: Start) -> None:
@@ -89,7 +90,7 @@ class DistributedEngine(Engine):
         return self._engine.train(inputs, targets, rates, carry=carry)
 
     def warm_up(self) -> None:
-        """Compile the kernels here first, and then in the workers, which load them from the disk cache."""
+        """Compile the kernels in this process; the workers then load them from the disk cache."""
         self._engine.warm_up()
         self._ranks.send({"do": "warm up"})
 

@@ -119,7 +119,7 @@ class Ranks:
         return result
 
     def gradient_sum(self, numbers: int, shards: int) -> GradientExchange:
-        """Return the exchange that sums gradients with N `numbers`, from `shards` shards in each process."""
+        """Return the exchange of gradients of `numbers` elements, with `shards` shards in each process."""
         return GradientExchange(self, numbers, shards)
 
     def add(self, tensor: Any) -> None:

@@ -26,7 +26,7 @@ Arrays = dict[str, Array]
 
 
 def run_worker(ranks: Ranks, text: str | Text | None = None) -> int:
-    """Execute the messages of process 0 until the last one; return the exit code in it.
+    """Execute the messages of process 0, and return the exit code in the last message.
 
     The worker reads the text named in the messages, or `text`. It ignores signals to stop: process 0 handles them,
     saves a checkpoint and then ends all processes.
