@@ -77,12 +77,12 @@ def test_origin_with_another_port_is_foreign() -> None:
     assert not server_access.is_own_origin("http://", "")
 
 
-def test_a_key_from_a_file(tmp_path: Path) -> None:
+def test_key_is_read_from_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
     assert read_key(tmp_path / "key") == KEY
 
 
-def test_a_key_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_key_file_overrides_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert read_key(None) is None
     monkeypatch.setenv(VARIABLE, KEY)

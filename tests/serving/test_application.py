@@ -46,7 +46,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_path_is_not_a_model_name(guard: Guard, name: str) -> None:
+def test_path_is_not_a_model_name(guard: Guard, name: str) -> None:
     result = call(guard, "GET", f"/v1/models/{name}")
     assert result.status_code == 404
     assert set(result.json()["error"]) == {"message", "type", "param", "code"}

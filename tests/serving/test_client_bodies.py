@@ -131,7 +131,7 @@ def test_minus_one_requests_as_many_tokens_as_allowed(model: LanguageModel, body
         request = CompletionRequest.model_validate({name: -1, **body})
         assert validate(request, model.vocabulary).config.max_new_tokens == most
     if most < limits.MAX_TOKENS:
-        with pytest.raises(HTTPError, match=r"[\d,]+ .*, at most [\d,]+\.$"):
+        with pytest.raises(HTTPError, match=r"[\d,]+ .*; the maximum is [\d,]+\.$"):
             validate(CompletionRequest.model_validate({"max_tokens": most + 1, **body}), model.vocabulary)
 
 

@@ -333,22 +333,26 @@ def test_value_out_of_range_is_an_error(guard: Guard, name: str, value: Any) -> 
 @pytest.mark.parametrize(
     ("body", "param", "words"),
     [
-        ({"prompt": ["a"] * 100, "n": 3}, "n", "300 choices (prompts times `n` or `best_of`), at most 256"),
-        ({"prompt": ["a"] * 10, "best_of": 26}, "n", "260 choices (prompts times `n` or `best_of`), at most 256"),
+        ({"prompt": ["a"] * 100, "n": 3}, "n", "300 choices (prompts times `n` or `best_of`); the maximum is 256"),
+        (
+            {"prompt": ["a"] * 10, "best_of": 26},
+            "n",
+            "260 choices (prompts times `n` or `best_of`); the maximum is 256",
+        ),
         (
             {"n": 17, "max_tokens": 65_536},
             "max_tokens",
-            "1,114,112 tokens to read and generate in all choices, at most 1,048,576",
+            "1,114,112 tokens to read and generate in all choices; the maximum is 1,048,576",
         ),
         (
             {"prompt": "x" * 65_536, "n": 16},
             "max_tokens",
-            "tokens to read and generate in all choices, at most 1,048,576",
+            "tokens to read and generate in all choices; the maximum is 1,048,576",
         ),
         (
             {"max_tokens": 65_536, "logprobs": 3},
             "logprobs",
-            "196,608 log-probabilities (tokens times `logprobs`), at most 131,072",
+            "196,608 log-probabilities (tokens times `logprobs`); the maximum is 131,072",
         ),
         ({"prompt": "x" * 60_000, "n": 3, "max_tokens": 0, "echo": True, "logprobs": 1}, "logprobs", "131,072"),
     ],

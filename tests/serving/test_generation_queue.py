@@ -65,9 +65,9 @@ def test_texts_generated_together_equal_each_generated_alone(model: LanguageMode
         assert result == [model.sample("In", max_new_tokens=n, seed=k) for k, n in enumerate(lengths)]
 
 
-def test_a_full_queue_rejects_a_job(model: LanguageModel) -> None:
+def test_full_queue_rejects_a_job(model: LanguageModel) -> None:
     async def work(queue: GenerationQueue) -> None:
-        with pytest.raises(HTTPError, match="0 texts wait for this model, at most 100; try again soon") as caught:
+        with pytest.raises(HTTPError, match="0 texts wait for this model, and the maximum is 100;") as caught:
             queue.submit(job_of(model, *[10] * 101))
         assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "1"})
         job = job_of(model, *[10] * 100)
@@ -77,7 +77,7 @@ def test_a_full_queue_rejects_a_job(model: LanguageModel) -> None:
     with_queue(model, work)
 
 
-def test_a_canceled_job_gets_no_more_chunks(model: LanguageModel) -> None:
+def test_canceled_job_gets_no_more_chunks(model: LanguageModel) -> None:
     async def work(queue: GenerationQueue) -> None:
         left, stays = job_of(model, FOREVER), job_of(model, 5000)
         queue.submit(left)
@@ -109,7 +109,7 @@ def test_closing_the_queue_breaks_off_its_jobs(model: LanguageModel) -> None:
     with_queue(model, work)
 
 
-def test_a_job_has_a_deadline(model: LanguageModel) -> None:
+def test_job_has_a_deadline(model: LanguageModel) -> None:
     async def work(queue: GenerationQueue) -> None:
         job = job_of(model, FOREVER, seconds=0.2)
         queue.submit(job)
@@ -154,7 +154,7 @@ def busy(guard: Guard) -> bool:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_disconnects_cancels_its_job(registry: Registry, stream: bool) -> None:
+def test_client_that_disconnects_cancels_its_job(registry: Registry, stream: bool) -> None:
     guard = create_application(registry, Access(frozenset({HOST})))
     body = json.dumps({"max_tokens": 65_536, "n": 16, "stream": stream}).encode()
 
@@ -167,7 +167,7 @@ def test_a_client_that_disconnects_cancels_its_job(registry: Registry, stream: b
     run(work())
 
 
-def test_a_full_queue_is_status_429(registry: Registry) -> None:
+def test_full_queue_is_status_429(registry: Registry) -> None:
     guard = create_application(registry, Access(frozenset({HOST})), Limits(queue_texts=3))
 
     async def work() -> None:
@@ -183,7 +183,7 @@ def test_a_full_queue_is_status_429(registry: Registry) -> None:
     run(work())
 
 
-def test_a_missed_deadline_is_status_504(registry: Registry) -> None:
+def test_missed_deadline_is_status_504(registry: Registry) -> None:
     guard = create_application(registry, Access(frozenset({HOST})), Limits(response_seconds=0.0))
 
     async def work() -> None:

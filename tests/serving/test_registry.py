@@ -61,7 +61,7 @@ def test_name_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert name_of(Path()) == tmp_path.name
 
 
-def test_a_path_is_not_a_name(model_file: Path) -> None:
+def test_path_is_not_a_name(model_file: Path) -> None:
     result = scan([model_file])
     for name in (str(model_file), "../small", "small/", "small\0", "SMALL", "./small", "small.safetensors"):
         assert name not in result

@@ -16,7 +16,7 @@ from serving_client import run
 TEXT = "In the beginning was the word, and a word was at the end.\n" * 80
 
 
-def test_a_text_in_parts_scores_as_the_whole_text(model: LanguageModel) -> None:
+def test_text_in_parts_scores_as_the_whole_text(model: LanguageModel) -> None:
     ids = model.vocabulary.encode(TEXT)
     assert len(ids) > 2 * BLOCK_SYMBOLS
     expected, _ = model.reader.log_probabilities(ids[:-1], model.zero_state())
@@ -39,13 +39,13 @@ def test_a_text_in_parts_scores_as_the_whole_text(model: LanguageModel) -> None:
     run(work())
 
 
-def test_a_full_queue_and_a_closed_one_reject_work(model: LanguageModel) -> None:
+def test_full_queue_and_closed_queue_reject_work(model: LanguageModel) -> None:
     async def work() -> None:
         queue, going = ScoringQueue(model, "small", 2), threading.Event()
         first = asyncio.ensure_future(queue.run(going.wait, 30))
         second = asyncio.ensure_future(queue.run(len, "ab"))
         await asyncio.sleep(0)
-        with pytest.raises(HTTPError, match="2 texts wait for scoring, at most 2; try again soon") as caught:
+        with pytest.raises(HTTPError, match="2 texts wait for scoring, and the maximum is 2; try again soon") as caught:
             await queue.run(len, "")
         assert caught.value.status == 429
         queue.close()
@@ -59,7 +59,7 @@ def test_a_full_queue_and_a_closed_one_reject_work(model: LanguageModel) -> None
     run(work())
 
 
-def test_a_canceled_client_gets_no_error_of_the_server(model: LanguageModel) -> None:
+def test_canceled_client_gets_no_error_of_the_server(model: LanguageModel) -> None:
     async def work() -> None:
         queue, going = ScoringQueue(model, "small", 2), threading.Event()
         waiting = asyncio.ensure_future(queue.run(going.wait, 30))

@@ -266,7 +266,7 @@ def test_every_response_has_the_security_headers() -> None:
     assert "unsafe" not in result.headers["content-security-policy"]
 
 
-def test_a_websocket_is_closed() -> None:
+def test_websocket_is_closed() -> None:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

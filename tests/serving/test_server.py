@@ -109,7 +109,7 @@ def test_an_idle_connection_is_closed(quick: int) -> None:
         assert b"200 OK" in rest_of(connection)
 
 
-def test_a_connection_serves_several_requests(registry: Registry) -> None:
+def test_connection_serves_several_requests(registry: Registry) -> None:
     with (
         in_a_thread(registry, Limits(header_seconds=0.3, idle_seconds=PATIENCE)) as (_, port),
         connect(port) as connection,

@@ -36,7 +36,7 @@ class ChunkLogprobs(NamedTuple):
 
 
 class PromptScorer:
-    """Computes the log-probabilities of a prompt once for all its choices."""
+    """The log-probabilities of a prompt, computed once for all its choices."""
 
     def __init__(self, queue: ScoringQueue, prompt: Prompt, logprobs: int | None) -> None:
         self.prompt = prompt
@@ -86,7 +86,7 @@ class PromptScorer:
 
 
 class ChoiceFormatter:
-    """Formats the chunks of one choice, in order; `generated` is the number of tokens so far."""
+    """A formatter of the chunks of one choice, in order; `generated` is the number of tokens so far."""
 
     def __init__(self, index: int, seed: int, prompt: PromptScorer, queue: ScoringQueue, logprobs: int | None) -> None:
         self.index, self.seed = index, seed
@@ -143,7 +143,7 @@ def formatters(queue: ScoringQueue, valid: ValidCompletion) -> list[ChoiceFormat
 
 
 class TokenDecoder:
-    """Decodes the symbols of one choice in chunks; it keeps the bytes of an incomplete character for the next chunk."""
+    """A decoder of the symbols of one choice in chunks; it keeps an incomplete character's bytes for the next chunk."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._is_bytes = vocabulary.is_bytes

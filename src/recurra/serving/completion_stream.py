@@ -23,7 +23,7 @@ NO_TEXT = GeneratedChunk(0, "", [], LENGTH)  # the text of a request for 0 token
 
 
 class CompletionStream:
-    """Formats the chunks of one generation job as one response or as a stream of events."""
+    """A formatter of the chunks of one generation job, as one response or as a stream of events."""
 
     def __init__(self, workers: ModelWorkers, valid: ValidCompletion, job: GenerationJob) -> None:
         self._workers, self._valid, self._job = workers, valid, job

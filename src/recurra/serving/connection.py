@@ -37,7 +37,7 @@ class Connection(H11Protocol):
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a client. If there are too many, close the oldest incomplete request's connection, else this one."""
+        """Accept a connection. If there are too many, close the oldest without a complete request, else the new one."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             incomplete = next((other for other in self._others() if other.is_incomplete), None)

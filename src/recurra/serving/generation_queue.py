@@ -87,7 +87,7 @@ class GenerationJob:
             yield event
 
     async def texts(self) -> list[GeneratedChunk]:
-        """Return every text as a single chunk, once all have ended."""
+        """Return every text as a single chunk, after all texts have ended."""
         symbols = [""] * len(self.tasks)
         logs: list[list[float]] = [[] for _ in self.tasks]
         reasons = [LENGTH] * len(self.tasks)
@@ -126,7 +126,8 @@ class GenerationQueue:
                 raise stopping()
             if len(self._waiting) + len(job.tasks) > self._capacity:
                 raise queue_full(
-                    f"{len(self._waiting)} texts wait for this model, at most {self._capacity}; try again soon."
+                    f"{len(self._waiting)} texts wait for this model, and the maximum is {self._capacity}; "
+                    "try again soon."
                 )
             self._jobs.add(job)
             self._waiting.extend((job, task) for task in range(len(job.tasks)))

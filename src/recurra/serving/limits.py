@@ -11,16 +11,17 @@ class Limits:
 
     Attributes:
         body_bytes: size of a request body (413).
-        requests: requests with a body that the server handles at once (503).
-        connections: open sockets; beyond this number the server closes one, first one without a complete request.
-        queue_texts: texts that wait for generation by one model, and texts that wait for its scoring (429).
-        header_seconds: from the first byte of a request to the end of its headers (408).
-        body_seconds: from the end of the headers to the end of the body (408).
-        idle_seconds: between two requests on one connection.
-        send_seconds: for a client to drain the socket's buffer.
-        response_seconds: from a request to the end of its response (504).
-        drain_seconds: from the stop signal until the server cancels its requests.
-        end_seconds: from the cancellation until the requests have ended.
+        requests: number of requests with a body that the server handles at the same time (503).
+        connections: number of open connections. If there are more, the server closes the oldest one without a
+            complete request; if all have one, it closes the new connection.
+        queue_texts: number of texts that wait for generation by one model, and of those that wait for scoring (429).
+        header_seconds: time from the first byte of a request to the end of its headers (408).
+        body_seconds: time from the end of the headers to the end of the body (408).
+        idle_seconds: time between two requests on one connection.
+        send_seconds: time in which a client must read the data in the socket's buffer.
+        response_seconds: time from a request to the end of its response (504).
+        drain_seconds: time from the stop signal until the server cancels the remaining requests.
+        end_seconds: time from this cancellation until the requests have ended.
     """
 
     body_bytes: int = 1 << 20

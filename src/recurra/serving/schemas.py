@@ -32,7 +32,7 @@ class RequestBody(BaseModel):
     @classmethod
     def _few(cls, body: Any) -> Any:
         if isinstance(body, dict) and len(body) > limits.MAX_FIELDS:
-            raise ValueError(f"the object has {len(body):,} fields, at most {limits.MAX_FIELDS}")
+            raise ValueError(f"the object has {len(body):,} fields; the maximum is {limits.MAX_FIELDS}")
         return body
 
 

@@ -28,7 +28,8 @@ async def score(body: ScoreRequest, request: Request, services: Annotated[Servic
     if sum(map(len, texts)) > limits.MAX_PROMPT_CHARACTERS:
         raise out_of_range(
             "input",
-            f"{sum(map(len, texts)):,} characters in all texts together, at most {limits.MAX_PROMPT_CHARACTERS:,}",
+            f"{sum(map(len, texts)):,} characters in all texts together; "
+            f"the maximum is {limits.MAX_PROMPT_CHARACTERS:,}",
         )
     return await unless_disconnected(request, score_texts(workers, texts, with_logs=bool(body.logprobs)))
 

@@ -1,6 +1,6 @@
 """The queue and the worker thread that compute log p of each symbol of a text, block by block.
 
-After each block a text goes to the end of the queue, so that a long text does not block the thread for the others. The
+After each block a text goes to the end of the queue, so that a long text does not delay the other texts much. The
 event loop never blocks.
 """
 
@@ -59,7 +59,9 @@ class ScoringQueue:
         if self._closed:
             raise stopping()
         if self._waiting >= self._capacity:
-            raise queue_full(f"{self._waiting} texts wait for scoring, at most {self._capacity}; try again soon.")
+            raise queue_full(
+                f"{self._waiting} texts wait for scoring, and the maximum is {self._capacity}; try again soon."
+            )
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
@@ -81,10 +83,10 @@ class ScoringQueue:
 
 
 class IncrementalScorer:
-    """Scores one text in consecutive parts from a zero state, with the `top_count` likeliest symbols at each position.
+    """A scorer of one text in consecutive parts, from a zero state.
 
-    The first symbol of the text has no log p. A model that was trained on documents reads a newline before the text;
-    then every symbol has a log p.
+    The result has the `top_count` likeliest symbols at each position. The first symbol of the text has no log p. A
+    model that was trained on documents reads a newline before the text; then every symbol has a log p.
     """
 
     def __init__(self, queue: ScoringQueue, top_count: int) -> None:

@@ -147,7 +147,7 @@ def check(scope: Any, access: Access, open_paths: frozenset[str]) -> None:
 
 
 def _is_link(scope: Any) -> bool:
-    """Return True if a user follows a link to a page of this server; the linking page cannot read the response."""
+    """Return True if the user follows a link to a page of this server; the foreign page cannot read the response."""
     target = _only(scope, b"sec-fetch-mode"), _only(scope, b"sec-fetch-dest")
     return scope["method"] == "GET" and target == ("navigate", "document")
 
@@ -201,7 +201,7 @@ async def read_body(scope: Any, receive: Receive, limit: int) -> bytes | None:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that returns first the body, which was read before, and then later messages."""
+    """Return a `receive` that first returns the body, which is already read, and then the later messages."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:

@@ -22,7 +22,7 @@ CANCELLED = f"{asyncio.CancelledError.__module__}.{asyncio.CancelledError.__qual
 
 
 class Server(uvicorn.Server):
-    """uvicorn with a callback after it has begun to listen; at shutdown, `Services.stopping` ends the streams.
+    """uvicorn's server. It calls `on_start` when it listens; at shutdown, `Services.stopping` ends the streams.
 
     `received` lists the stop signals so far. The second signal stops the server at once.
     """

@@ -188,4 +188,4 @@ def _require_within_limits(valid: ValidCompletion) -> None:
 
 
 def _too_many(field: str, items: str, number: int, maximum: int) -> HTTPError:
-    return out_of_range(field, f"{number:,} {items}, at most {maximum:,}")
+    return out_of_range(field, f"{number:,} {items}; the maximum is {maximum:,}")
