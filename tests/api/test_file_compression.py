@@ -55,7 +55,7 @@ def test_damaged_parts_are_left_out_on_request(small_run: Path, monkeypatch: pyt
     with pytest.raises(CompressedFileError, match="block 0"):
         recurra.decompress("small", "large", model=small_run)
     assert not Path("large").exists()
-    with pytest.warns(UserWarning, match=r"block 0 .* It is left out\."):
+    with pytest.warns(UserWarning, match=r"block 0 .* The output lacks this part\."):
         done = recurra.decompress("small", "large", model=small_run, salvage=True)
     assert len(done.damaged) == 1
     assert Path("large").read_bytes() == TEXT[100:]

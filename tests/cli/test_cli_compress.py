@@ -76,13 +76,13 @@ def test_existing_file_is_replaced_only_by_force(call: Call, trained: Path) -> N
     Path("small").write_text("mine")
     code, _, err = call("compress", trained, "book.txt", "-o", "small")
     assert code == 2
-    assert "`small` already exists.\nhint: give another `-o`, or `--force` to replace it." in err
+    assert "`small` already exists.\nhint: give another name with `-o`, or `--force` to replace it." in err
     assert Path("small").read_text() == "mine"
     assert call("compress", trained, "book.txt", "-o", "small", "--force").code == 0
     assert Path("small").read_bytes().startswith(container.RCRA_MAGIC)
 
 
-def test_a_damaged_file_leaves_nothing_behind(call: Call, trained: Path) -> None:
+def test_damaged_file_leaves_no_output(call: Call, trained: Path) -> None:
     call("compress", trained, "book.txt", "-o", "small")
     data = bytearray(Path("small").read_bytes())
     data[-20] ^= 1
@@ -102,7 +102,7 @@ def test_salvage_writes_undamaged_blocks(call: Call, trained: Path, monkeypatch:
     code, _, err = call("decompress", trained, "small", "-o", "large", "--salvage")
     assert code == 6
     assert "warning: block 0" in err
-    assert "It is left out." in err
+    assert "The output lacks this part." in err
     assert Path("large").read_bytes() == TEXT[100:]
 
 

@@ -126,7 +126,7 @@ def decompress(
 
     def damaged(error: CompressedFileError) -> None:
         errors.append(error)
-        warnings.warn(f"{error.message} It is left out.", stacklevel=2)
+        warnings.warn(f"{error.message} The output lacks this part.", stacklevel=2)
 
     def write(loaded: LanguageModel | None, compressed: BinaryIO, data: Target, count: _Count) -> None:
         on_damage = damaged if salvage else None
@@ -140,7 +140,7 @@ def decompress(
 
 
 class _Count:
-    """The numbers of bytes read and written; passes every change to `progress`."""
+    """The numbers of bytes read and written; each change is passed to `progress`."""
 
     def __init__(self, progress: Progress | None) -> None:
         self.read = self.written = 0
@@ -214,7 +214,7 @@ def _written(target: Any, *, force: bool) -> Iterator[Target]:
         yield target
         return
     if path.exists() and not force:
-        raise UsageError(f"`{path}` already exists.", hint="give another `-o`, or `--force` to replace it.")
+        raise UsageError(f"`{path}` already exists.", hint="give another name with `-o`, or `--force` to replace it.")
     with atomic_write.open_output(path) as file:
         yield file
 

@@ -165,7 +165,7 @@ def write_gradient_problem(
         the path of the file.
 
     Raises:
-        UsageError: if the settings are not those of one elman layer with tanh.
+        UsageError: if the settings describe any network but one elman layer with tanh.
     """
     place, force = arguments.path("path", path), arguments.flag("force", force)
     arguments.require_known(settings, CheckSettings.__annotations__)
@@ -174,7 +174,7 @@ def write_gradient_problem(
         raise UsageError(
             f"a gradient file holds one elman layer with tanh; got {config.cell} ({config.activation}), "
             f"{config.layers} layers.",
-            hint="leave out the preset and the options of the network, but for `--hidden-size`.",
+            hint="leave out the preset and the options of the network, except `--hidden-size`.",
         )
     listed = list_sources(sources)
     encoding = arguments.text_or_none("encoding", encoding)

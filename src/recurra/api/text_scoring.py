@@ -124,8 +124,8 @@ def evaluate(
         documents: "lines" scores each line separately, "none" scores the text as a whole; None: as the first model was
             trained.
         baselines: also compute `baselines`.
-        watch: a function of the iterator of surprises and the model that yields the same surprises, with
-            `dynamic` those of dynamic evaluation. The text is then scored as a whole.
+        watch: a function, called with an iterator over the surprises and with the model; with `dynamic`, the surprises
+            are those of dynamic evaluation. The function yields them unchanged. The text is then scored as a whole.
         progress: a function, called with the name of the model and the numbers of symbols read and in all.
 
     Returns:
@@ -284,7 +284,7 @@ def _require_characters(length: int) -> None:
 
 
 def _with_models(readers: Sequence[_Reader], sources: Sequence[Source], model: Path) -> str:
-    """Return the hint for a `model` that was given as a text: the command that also scores with it."""
+    """Return the hint if a model was given as a text: the command that scores with this model too."""
     first, *others = (path_argument(reader.name) for reader in readers)
     texts = [str(text) if text == "-" else path_argument(text) for text in sources if Path(text) != model]
     also = [f"--also {other}" for other in (*others, path_argument(model))]
