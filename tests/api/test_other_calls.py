@@ -49,7 +49,7 @@ def test_import_replaces_file_only_by_force(small_run: Path) -> None:
     exported = recurra.export(small_run, "model")
     model = recurra.import_model(exported, output="mine.safetensors")
     assert recurra.load("mine.safetensors").sha256 == model.sha256 == recurra.load(small_run).sha256
-    with pytest.raises(UsageError, match=r"`mine\.safetensors` is there already"):
+    with pytest.raises(UsageError, match=r"`mine\.safetensors` already exists"):
         recurra.import_model(exported, output="mine.safetensors")
     recurra.import_model(exported, output="mine.safetensors", force=True)
 

@@ -40,7 +40,7 @@ def test_export_prints_paths_to_stdout_and_facts_to_stderr(call: Call, trained: 
     assert list(said) == ["network", "symbols", "weights", "text"]
     code, out, err = call("export", trained, "--format", format)
     assert (code, out) == (2, "")
-    assert " is there already.\nhint: give another name with `-o`, or `--force` to replace it." in err
+    assert " already exists.\nhint: give another name with `-o`, or `--force` to replace it." in err
     assert call("export", trained, "--format", format, "--force", "--quiet") == (0, "\n".join([*FILES[format], ""]), "")
 
 
@@ -48,7 +48,7 @@ def test_default_export_format_is_folder(call: Call, trained: Path) -> None:
     assert call("export", trained, "-o", "a/b").out.splitlines()[-1] == "a/b/model.safetensors"
 
 
-def test_a_model_file_without_its_run(call: Call, trained: Path) -> None:
+def test_model_file_without_run_is_exported(call: Call, trained: Path) -> None:
     file = trained / "checkpoints" / "best.safetensors"
     Path("mine.safetensors").write_bytes(file.read_bytes())
     assert call("export", "mine.safetensors", "--format", "torch", "-o", "out").out == "out\n"
@@ -87,7 +87,7 @@ def foreign(trained: Path) -> Path:
     return Path("theirs.safetensors")
 
 
-def test_a_state_dict_and_its_text(call: Call, trained: Path, foreign: Path, book: Path) -> None:
+def test_state_dict_needs_text_or_vocabulary(call: Call, trained: Path, foreign: Path, book: Path) -> None:
     code, _, err = call("import", foreign)
     assert code == 2
     assert "does not contain the characters of its ids.\n" in err
@@ -110,7 +110,7 @@ ERRORS = [
     ("import m --vocabulary a --text b", 2, "`--vocabulary` and `--text` both give the characters of the ids."),
     ("import m --text", 2, "`--text` needs a value."),
     ("import m --vocab x", 2, "there is no option `--vocab`."),
-    ("import m -o .", 2, "`.` is there already."),
+    ("import m -o .", 2, "`.` already exists."),
 ]
 
 

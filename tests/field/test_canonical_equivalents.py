@@ -150,7 +150,10 @@ def test_import_by_a_text(forms: tuple[str, str], tmp_path: Path) -> None:
     model = model_of(known)
     save_file(to_state(model.config, model.parameters), tmp_path / "state.safetensors")
     (tmp_path / "typed.txt").write_text(typed, encoding="utf-8")
-    with pytest.warns(UserWarning, match=r"is read with LF as its line ends, in Unicode's NF[CD], since the network has \d+ characters"):
+    with pytest.warns(
+        UserWarning,
+        match=r"is read with LF as its line ends, in Unicode's NF[CD], since the network has \d+ characters",
+    ):
         found = recurra.import_model(tmp_path / "state.safetensors", sources=tmp_path / "typed.txt")
     assert found.vocabulary == model.vocabulary
 

@@ -91,7 +91,7 @@ def test_arrays_by_position(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, log_probabilities(WEIGHTS), rtol=0, atol=1e-5)
 
 
-def test_a_rectified_network(tmp_path: Path) -> None:
+def test_relu_network_is_imported_with_activation_relu(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.npz", chars=list(CHARACTERS))
     model = recurra.import_model(path, activation="relu")
     expected = log_probabilities(WEIGHTS, lambda a: np.maximum(a, 0))
@@ -120,7 +120,7 @@ def test_square_matrices(tmp_path: Path, shape: tuple[int, ...]) -> None:
     assert told == ([True] if len(shape) == 1 else [])
 
 
-def test_a_state_dict_in_an_npz_file(tmp_path: Path) -> None:
+def test_state_dict_in_npz_file_is_imported(tmp_path: Path) -> None:
     """Its two biases are added."""
     state: dict[str, Any] = {
         "rnn.weight_ih_l0": WEIGHTS["U"], "rnn.weight_hh_l0": WEIGHTS["W"], "rnn.bias_ih_l0": WEIGHTS["b"].ravel() / 2,
@@ -161,7 +161,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "words"), WRONG, ids=[words[:40] for _, words in WRONG])
-def test_what_does_not_fit(
+def test_arrays_that_do_not_fit_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -204,7 +204,7 @@ def test_hostile_headers(tmp_path: Path, data: bytes, words: str) -> None:
         recurra.import_model(tmp_path / "a.npz")
 
 
-def test_a_header_of_python_2_and_of_other_writers(tmp_path: Path) -> None:
+def test_npy_headers_of_python_2_and_other_writers_are_read(tmp_path: Path) -> None:
     headers = {
         "a": "{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 1L), }          \n",
         "b": "{'shape': (2,1),'fortran_order':True,'descr':'<f4'}",

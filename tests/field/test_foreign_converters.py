@@ -150,7 +150,7 @@ def test_every_way_to_save_a_module(net: Any, capsysbinary: Any, kind: str, lega
     write_script("it's.pt", capsysbinary)
     forget()
     if trusted:
-        assert "holds more than tensors, numbers and text: reading it runs code" in run().refused
+        assert "has more than tensors, numbers and text: reading it runs code" in run().refused
         assert not Path("it's.safetensors").exists()
     assert "it's.safetensors: " in run(*(["--trust"] if trusted else [])).written
     options: dict[str, Any] = {} if with_characters else {"vocabulary": "ids.json"}
@@ -159,7 +159,7 @@ def test_every_way_to_save_a_module(net: Any, capsysbinary: Any, kind: str, lega
 
 
 @pytest.mark.torch
-def test_a_program_of_torchscript(net: Any, capsysbinary: Any) -> None:
+def test_torchscript_module_is_converted(net: Any, capsysbinary: Any) -> None:
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
     module = net().eval()
     with warnings.catch_warnings():
@@ -172,11 +172,11 @@ def test_a_program_of_torchscript(net: Any, capsysbinary: Any) -> None:
 
 
 @pytest.mark.torch
-def test_a_file_without_tensors(capsysbinary: Any) -> None:
+def test_converter_refuses_file_without_named_tensors(capsysbinary: Any) -> None:
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
     torch.save({"epoch": 3}, "a.pt")
     write_script("a.pt", capsysbinary)
-    assert run().refused == "a.pt holds no tensors by name."
+    assert run().refused == "a.pt has no named tensors, so that it has no state_dict."
 
 
 class Layer:

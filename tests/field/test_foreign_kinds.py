@@ -100,7 +100,7 @@ KINDS: list[tuple[str, bytes | Callable[[Path], None], str, str]] = [
 
 
 @pytest.mark.parametrize(("name", "build", "words", "hint"), KINDS, ids=[f"{one[0]} {one[2][:30]}" for one in KINDS])
-def test_a_kind_and_its_way_out(name: str, build: Any, words: str, hint: str) -> None:
+def test_unsupported_kind_is_named_with_working_hint(name: str, build: Any, words: str, hint: str) -> None:
     path = Path(name)
     if isinstance(build, bytes):
         path.write_bytes(build)
@@ -141,7 +141,7 @@ def test_archives_that_are_cut_off_or_empty(data: bytes) -> None:
         recurra.import_model("a.zip")
 
 
-def test_a_directory_that_is_too_long_is_not_read() -> None:
+def test_zip_directory_that_is_too_long_is_not_read() -> None:
     """The limit holds for both end records, with 32 and with 64 bits."""
     end = b"PK\5\6" + bytes(8) + (1 << 21).to_bytes(4, "little") + bytes(6)
     long = b"PK\6\6" + bytes(36) + (1 << 40).to_bytes(8, "little") + bytes(8) + b"PK\6\7" + bytes(16)
@@ -204,14 +204,14 @@ def test_trusted_pickle_is_converted(capsysbinary: Any, protocol: int) -> None:
     np.testing.assert_array_equal(model.parameters["V"], WEIGHTS["Why"].astype(np.float32))
 
 
-def test_a_saved_dict_is_converted(capsysbinary: Any) -> None:
+def test_dict_saved_by_numpy_is_converted(capsysbinary: Any) -> None:
     content: Any = {"ix_to_char": dict(enumerate(CHARACTERS)), **WEIGHTS}
     np.save("a.npy", content, allow_pickle=True)
     convert("a.npy", capsysbinary, "--trust")
     assert recurra.import_model("a.npz").vocabulary.symbols == CHARACTERS
 
 
-def test_what_needs_no_script() -> None:
+def test_file_that_needs_no_converter_is_an_error() -> None:
     np.savez("a.npz", **WEIGHTS)
     with pytest.raises(UsageError, match=r"`a.npz` needs no conversion") as error:
         converter.script(Path("a.npz"))
@@ -236,7 +236,7 @@ def test_the_folder_that_one_is_in() -> None:
     assert converter.script(Path()).startswith('"""Convert . for recurra; run this script with Keras installed.')
 
 
-def test_a_script_holds_any_name(capsysbinary: Any) -> None:
+def test_converter_quotes_every_file_name(capsysbinary: Any) -> None:
     name = 'a """\n{x}\\ é'
     Path(name).write_bytes(LEGACY)
     assert main(["import", name, "--converter"]) == 0

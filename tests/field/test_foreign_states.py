@@ -150,6 +150,6 @@ WRONG: list[tuple[dict[str, Array], Names, str]] = [
 
 
 @pytest.mark.parametrize(("state", "names", "words"), WRONG, ids=[words for *_, words in WRONG])
-def test_what_is_ambiguous_is_an_error(state: dict[str, Array], names: Names, words: str) -> None:
+def test_ambiguous_state_dict_is_an_error(state: dict[str, Array], names: Names, words: str) -> None:
     with pytest.raises(RecurraError, match=words):
         from_state(state, names)

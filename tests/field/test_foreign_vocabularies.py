@@ -101,7 +101,7 @@ WRONG: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "words"), WRONG, ids=[words for _, words in WRONG])
-def test_what_is_no_vocabulary(value: Any, words: str) -> None:
+def test_invalid_vocabulary_is_an_error(value: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         points(value)
 
@@ -127,7 +127,7 @@ def test_ids_from_one(tmp_path: Path) -> None:
         recurra.import_model(network(tmp_path, 4), vocabulary=tmp_path / "ids.json")
 
 
-def test_a_padded_network_keeps_every_probability(tmp_path: Path) -> None:
+def test_padded_network_keeps_every_probability(tmp_path: Path) -> None:
     path = network(tmp_path, 5)
     (tmp_path / "ids.json").write_text(json.dumps({"stoi": {"<pad>": 0, "<unk>": 1, "b": 2, "a": 3, " ": 4}}))
     with pytest.warns(UserWarning, match="private Unicode characters represent the symbols"):
@@ -147,7 +147,7 @@ def test_the_vocabulary_in_the_metadata(tmp_path: Path) -> None:
             recurra.import_model(network(tmp_path, 1, vocabulary=told))
 
 
-def test_a_pickled_vocabulary_is_refused_with_a_command(tmp_path: Path) -> None:
+def test_pickled_vocabulary_is_refused_with_a_command(tmp_path: Path) -> None:
     (tmp_path / "meta.pkl").write_bytes(pickle.dumps({"stoi": IDS, "itos": dict(enumerate(ORDER))}))
     with pytest.raises(
         ModelError, match=r"meta.pkl` is a pickle, which recurra does not read, since it can run any code"
@@ -178,9 +178,7 @@ READINGS = [
 
 
 @pytest.mark.parametrize(("text", "symbols", "words"), READINGS, ids=range(len(READINGS)))
-def test_a_text_is_read_as_the_network_s_size_shows(
-    tmp_path: Path, text: bytes, symbols: str, words: str | None
-) -> None:
+def test_size_of_network_selects_reading_of_text(tmp_path: Path, text: bytes, symbols: str, words: str | None) -> None:
     (tmp_path / "book.txt").write_bytes(text)
     path = network(tmp_path, len(symbols))
     if words is None:

@@ -104,7 +104,7 @@ MISTAKES: list[tuple[dict[str, Any], Callable[[Array], Array], set[str], str]] =
 
 
 @pytest.mark.parametrize(("wrong", "change", "letters", "sentence"), MISTAKES)
-def test_a_usual_mistake_is_named(
+def test_usual_mistake_is_named(
     tmp_path: Path,
     problem: dict[str, Array],
     wrong: dict[str, Any],
@@ -163,7 +163,7 @@ def one_hot(ids: Array, K: int) -> Array:
     return np.eye(K)[ids].T
 
 
-def test_a_mat_file_has_structs_and_counts_from_one(tmp_path: Path, problem: dict[str, Array]) -> None:
+def test_mat_file_has_structs_and_ids_from_one(tmp_path: Path, problem: dict[str, Array]) -> None:
     K, grads = len(problem["c"]), student(problem)
     inputs, targets = problem["inputs"], problem["targets"]
     vectors = {"inputs": inputs[np.newaxis] + 1, "targets": targets[:, np.newaxis] + 1}
@@ -191,7 +191,7 @@ def test_row_vectors_and_the_names_of_min_char_rnn(tmp_path: Path, problem: dict
     assert compared(tmp_path / "b.npz")["passed"] is True
 
 
-def test_what_a_file_lacks_is_named_with_a_way_out(tmp_path: Path, problem: dict[str, Array]) -> None:
+def test_invalid_gradient_file_is_an_error_with_hint(tmp_path: Path, problem: dict[str, Array]) -> None:
     grads = student(problem)
     cases: list[tuple[dict[str, Array], str]] = [
         (problem, "has no gradients"),
@@ -201,7 +201,7 @@ def test_what_a_file_lacks_is_named_with_a_way_out(tmp_path: Path, problem: dict
         (problem | {"dU": grads["U"], "targets": problem["targets"] + 9}, "targets in .* are not all ids"),
         (problem | {"dU": grads["U"], "targets": problem["targets"][1:]}, "9 inputs and 8 targets"),
         (problem | {"dU": grads["U"], "inputs": np.eye(4)}, "is 4 x 4; expected one-hot columns, 6 x T"),
-        (problem | {"dU": grads["U"], "inputs": problem["inputs"] + 0.5}, "numbers that are no ids"),
+        (problem | {"dU": grads["U"], "inputs": problem["inputs"] + 0.5}, "numbers that are not ids"),
         (problem | {"dU": grads["U"], "h0": np.zeros(3)}, "`h0` in .* has 3 numbers"),
         (problem | {"dU": grads["U"], "V": problem["V"] * np.inf}, "`V` in .* not finite"),
         (problem | {"dU": grads["U"], "V": np.sign(problem["V"]) * 1e308}, "the loss is not finite"),
@@ -214,7 +214,7 @@ def test_what_a_file_lacks_is_named_with_a_way_out(tmp_path: Path, problem: dict
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
     small().save(tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match=r"is no \.npz and no MAT-file"):
+    with pytest.raises(ModelError, match=r"is neither an \.npz file nor a MAT-file"):
         compared(tmp_path / "model.safetensors")
     (tmp_path / "a.npz").write_bytes(b"PK\3\4" + bytes(60))
     with pytest.raises((ModelError, CheckpointError)):
@@ -222,20 +222,20 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.mat"])
-def test_a_written_problem_is_read_back_and_is_the_same_again(tmp_path: Path, name: str) -> None:
+def test_written_problem_is_read_back_unchanged(tmp_path: Path, name: str) -> None:
     if name.endswith(".mat"):
         pytest.importorskip("scipy", reason="a MAT-file is written by SciPy")
     for folder in ("first", "second"):
         recurra.write_gradient_problem(tmp_path / folder / name, text=TEXT, hidden_size=m, sequence_length=T, seed=3)
     written = (tmp_path / "first" / name).read_bytes()
     assert written == (tmp_path / "second" / name).read_bytes()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         recurra.write_gradient_problem(tmp_path / "first" / name, text=TEXT)
     with pytest.raises(ModelError, match="has no gradients"):
         compared(tmp_path / "first" / name)
 
 
-def test_a_problem_is_one_elman_layer(tmp_path: Path) -> None:
+def test_gradient_problem_must_be_one_elman_layer(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"one elman layer with tanh; got gru \(tanh\), 1 layers"):
         recurra.write_gradient_problem(tmp_path / "a.npz", text=TEXT, cell="gru")
     with pytest.raises(UsageError, match=r"ends in \.npz or \.mat; got `a\.txt`"):
@@ -255,9 +255,7 @@ def test_the_command_writes_a_problem_and_judges_the_gradients(
     saved(Path("right.npz"), arrays, grads)
     assert main(["check", "--against", "right.npz"]) == 0
     out = capsys.readouterr().out
-    assert re.search(
-        r"^gradients in right\.npz compared with recurra's gradients: m = 5, K = \d+, T = 9$", out, re.MULTILINE
-    )
+    assert re.search(r"^gradients in right\.npz compared with recurra's: m = 5, K = \d+, T = 9$", out, re.MULTILINE)
     assert re.search(r"^  W +\d\.\de-\d\d +\d\.\de-\d\d +1\.0e-06 +right$", out, re.MULTILINE)
     assert out.endswith("\nevery gradient in the file is right\n")
     saved(Path("wrong.npz"), arrays, grads | {"V": -grads["V"]})
@@ -275,11 +273,11 @@ def test_the_command_writes_a_problem_and_judges_the_gradients(
     [
         (
             ["--against", "a.npz", "--hidden-size", "5"],
-            "`--against` cannot be combined with `--hidden-size`",
+            "`--against` cannot be combined with `--hidden-size`; the file has its own network and sequence.",
         ),
         (["--against", "a.npz", "--write", "b.npz"], "`--against` cannot be combined with `--write`"),
-        (["runs/a", "--write", "b.npz"], "`--write` cannot be combined with MODEL"),
-        (["--force"], "`--force` needs `--write`"),
+        (["runs/a", "--write", "b.npz"], "`--write` cannot be combined with MODEL; it only writes a file."),
+        (["--force"], "`--force` needs `--write`."),
     ],
 )
 def test_options_that_do_not_go_together(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,7 +75,7 @@ def test_existing_files_are_replaced_only_with_force(format: str) -> None:
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     other = small()
     other = other.with_parameters({"c": np.full_like(other.parameters["c"], 7)})
-    with pytest.raises(UsageError, match="is there already") as error:
+    with pytest.raises(UsageError, match="already exists") as error:
         recurra.export(other, "out", format=format)
     assert error.value.hint == "give another name with `-o`, or `--force` to replace it."
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
@@ -93,7 +93,7 @@ def test_export_to_a_folder_keeps_other_files() -> None:
 def test_existing_function_of_matlab_is_replaced_only_with_force() -> None:
     pytest.importorskip("scipy", reason="the export is by SciPy")
     Path("sample_a.m").write_text("mine")
-    with pytest.raises(UsageError, match=r"`sample_a.m` is there already"):
+    with pytest.raises(UsageError, match=r"`sample_a.m` already exists"):
         recurra.export(small(), "a.mat", format="matlab")
     assert not Path("a.mat").exists()
     recurra.export(small(), "a.mat", format="matlab", force=True)
@@ -103,9 +103,9 @@ def test_existing_function_of_matlab_is_replaced_only_with_force() -> None:
 def test_unwritable_path_is_an_error() -> None:
     Path("file").write_text("mine")
     Path("folder").mkdir()
-    with pytest.raises(UsageError, match="`file` is there already, and is not a folder"):
+    with pytest.raises(UsageError, match="`file` already exists, and is not a folder"):
         recurra.export(small(), "file", force=True)
-    with pytest.raises(UsageError, match="`folder` is there already") as error:
+    with pytest.raises(UsageError, match="`folder` already exists") as error:
         recurra.export(small(), "folder", format="torch", force=True)
     assert error.value.hint == "give another name with `-o`."
     with pytest.raises(StorageError, match="cannot write `file/below`: `file` is a file, not a folder"):

@@ -19,7 +19,7 @@ def require_absent(paths: list[Path], *, force: bool) -> None:
     existing = next((path for path in paths if _exists(path)), None)
     if existing is not None and (not force or existing.is_dir()):
         hint = "give another name with `-o`" + ("." if existing.is_dir() else ", or `--force` to replace it.")
-        raise UsageError(f"`{existing}` is there already.", hint=hint)
+        raise UsageError(f"`{existing}` already exists.", hint=hint)
 
 
 def write(files: Mapping[Path, bytes]) -> list[Path]:

@@ -47,7 +47,7 @@ def contents(origin: Origin, path: Path) -> dict[Path, bytes]:
     Raises: UsageError if `path` is a file.
     """
     if path.exists() and not path.is_dir():
-        raise UsageError(f"`{path}` is there already, and is not a folder.", hint="give another name with `-o`.")
+        raise UsageError(f"`{path}` already exists, and is not a folder.", hint="give another name with `-o`.")
     model = origin.model
     return {
         path / CONFIG: _json(config_of(model), indent=2),
@@ -98,7 +98,7 @@ def read(path: Path, options: Options) -> LanguageModel:
 
 
 def require_no_options(path: Path, options: Options) -> None:
-    """Raise UsageError if there are options: an export of recurra contains all that they describe."""
+    """Raise UsageError if there are options: an export of recurra already has the values of all options."""
     if options != Options():
         raise UsageError(
             f"`{path}` is an export of recurra: it contains its characters, modules and activation.",

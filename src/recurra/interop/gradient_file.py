@@ -1,4 +1,4 @@
-"""Read and write the file in which another program's gradients come: .npz of NumPy, or a MAT-file of MATLAB and Octave.
+"""Read and write a file with another program's gradients: .npz of NumPy, or a MAT-file of MATLAB and Octave.
 
 The file holds one elman layer with tanh, a sequence, and the gradients of its loss:
 
@@ -37,11 +37,11 @@ GRADIENT_STRUCT = re.compile(r"(?i)(?:grads?|gradients?)")
 GRADIENT_NAMES = ("{}", "d{}", "d_{}", "grad_{}", "grad{}", "dL_d{}", "dLd{}", "{}_grad")  # the first in a struct alone
 LARGEST = 1 << 22  # T · (m + K): numbers of the hidden states and of the one-hot vectors
 NAMES_HINT = "name them `grads.U` or `dU`, and so on for W, b, V, c and h0."
-EXAMPLE = "`recurra check --write example.npz` writes a file to begin with."
+EXAMPLE = "`recurra check --write example.npz` writes an example."
 
 
 class GradientFile(NamedTuple):
-    """The content of a file: the network and the sequence, the gradients by letter, and the loss if there is one."""
+    """The content of a file: the network and the sequence, the gradients by letter, and the loss or None."""
 
     problem: Problem
     gradients: dict[str, Array]
@@ -52,7 +52,7 @@ def read(path: Path) -> GradientFile:
     """Return the content of an .npz or a MAT-file. Raises ModelError or CheckpointError."""
     kind = file_kinds.kind_of(path)
     if kind not in (file_kinds.NPZ, file_kinds.MAT):
-        raise ModelError(f"`{path}` is no .npz and no MAT-file.", hint=EXAMPLE)
+        raise ModelError(f"`{path}` is neither an .npz file nor a MAT-file.", hint=EXAMPLE)
     is_mat = kind == file_kinds.MAT
     found = (
         _flat(mat_file.variables(files.read(path, mat_file.MAX_BYTES), f"{path}"))
@@ -64,7 +64,7 @@ def read(path: Path) -> GradientFile:
     others = {_leaf(key): found[key] for key in keys}
     scheme = vanilla_network.scheme_of(others)
     if scheme is None:
-        there = ", ".join(f"`{key:.40}`" for key in list(found)[:12]) or "no array that is read"
+        there = ", ".join(f"`{key:.40}`" for key in list(found)[:12]) or "no readable array"
         raise ModelError(f"`{path}` has no network of U, W, V, b and c; it has {there}.", hint=EXAMPLE)
     problem, turned = _problem(others, scheme, f"{path}", is_mat=is_mat)
     named = {_leaf(key): value for key, value in gradients.items()}
@@ -73,7 +73,7 @@ def read(path: Path) -> GradientFile:
 
 
 def _flat(variables: Mapping[str, Any]) -> dict[str, Array]:
-    """Return the arrays of MATLAB's variables; those of a struct are named STRUCT.FIELD."""
+    """Return the arrays of MATLAB's variables by name; an array in a struct is named STRUCT.FIELD."""
     found: dict[str, Array] = {}
     for name, value in variables.items():
         if isinstance(value, dict):
@@ -107,7 +107,7 @@ def _problem(fields: Mapping[str, Array], scheme: Scheme, name: str, *, is_mat: 
     inputs, targets = (_ids(array, K, name) for array in given.values() if array is not None)
     inputs, targets = _from_zero(inputs, targets, given, K, is_mat=is_mat)
     if len(inputs) != len(targets) or not len(inputs):
-        raise ModelError(f"`{name}` has {len(inputs):,} inputs and {len(targets):,} targets; expected as many of both.")
+        raise ModelError(f"`{name}` has {len(inputs):,} inputs and {len(targets):,} targets; expected equal numbers.")
     if len(inputs) * (m + K) > LARGEST:
         raise ModelError(f"`{name}` has a sequence of {len(inputs):,} characters, which is too long to compare.")
     for role, ids in (("inputs", inputs), ("targets", targets)):
@@ -122,12 +122,12 @@ def _problem(fields: Mapping[str, Array], scheme: Scheme, name: str, *, is_mat: 
 
 
 def _first(fields: Mapping[str, Array], names: tuple[str, ...]) -> Array | None:
-    """Return the array of numbers that has the first of these names."""
+    """Return the array of numbers under the first of `names` that has one; None if there is none."""
     return next((fields[name] for name in names if name in fields and fields[name].dtype.kind in "fiub"), None)
 
 
 def _ids(array: Array, K: int, name: str) -> Array:
-    """Return the ids of one-hot columns (K, T) or rows (T, K), or those of a vector, as the file counts them."""
+    """Return the ids in one-hot columns (K, T), one-hot rows (T, K) or a vector of ids; a vector keeps its count."""
     if is_one_hot(array, K):
         return np.asarray(array.argmax(axis=0))
     if array.ndim == 2 and is_one_hot(array.T, K):
@@ -139,7 +139,7 @@ def _ids(array: Array, K: int, name: str) -> Array:
         )
     ids = array.ravel().astype(np.float64)
     if not np.array_equal(ids, np.clip(np.round(ids), 0, 2**31)):
-        raise ModelError(f"a sequence in `{name}` has numbers that are no ids.", hint=EXAMPLE)
+        raise ModelError(f"a sequence in `{name}` has numbers that are not ids.", hint=EXAMPLE)
     return np.asarray(ids.astype(np.int64))
 
 
@@ -153,7 +153,7 @@ def is_one_hot(array: Array, K: int) -> bool:
 def _from_zero(
     inputs: Array, targets: Array, given: Mapping[str, Array | None], K: int, *, is_mat: bool
 ) -> tuple[Array, Array]:
-    """Return ids that count from 0. Ids of one-hot vectors do so already; those of vectors as the file shows."""
+    """Return the ids, counted from 0. Subtract 1 from a vector of ids if the file counts them from 1."""
     vectors = [
         ids
         for ids, array in zip((inputs, targets), given.values(), strict=True)
@@ -195,7 +195,7 @@ def _gradients(
 
 
 def _in_shape(gradient: Array, shape: tuple[int, ...], letter: str, name: str, *, turned: bool) -> Array:
-    """Return a gradient in the shape of its array. Raises ModelError if it has another one."""
+    """Return a gradient in the shape of its array. Raises ModelError if the shapes do not fit."""
     gradient = gradient if gradient.dtype.kind == "f" else gradient.astype(np.float64)
     if len(shape) == 1 and gradient.size == shape[0] == max(gradient.shape, default=0):
         return gradient.ravel()
@@ -214,9 +214,9 @@ def _loss(fields: Mapping[str, Array]) -> float | None:
 
 
 def write(path: Path, problem: Problem, *, force: bool = False) -> Path:
-    """Write a network and a sequence, without gradients, for another program to begin with.
+    """Write a network and a sequence, without gradients, from which another program can compute gradients.
 
-    Raises UsageError unless the name of `path` ends in .npz or .mat, or if a file is there and `force` is not given.
+    Raises UsageError unless the name of `path` ends in .npz or .mat, or if the file exists and `force` is False.
     """
     if path.suffix not in (".npz", ".mat"):
         raise UsageError(f"the name of a gradient file ends in .npz or .mat; got `{path.name}`.", hint=EXAMPLE)

@@ -78,7 +78,7 @@ def without_date(data: bytes) -> bytes:
 
 
 class _Reader:
-    """Reads one file; `_bytes_left` is the number of bytes that decompression may still produce."""
+    """A reader of one file; `_bytes_left` is the number of bytes that decompression may still produce."""
 
     def __init__(self, data: bytes) -> None:
         version, mark = data[124:126], data[126:128]

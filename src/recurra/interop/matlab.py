@@ -85,7 +85,7 @@ def read(path: Path, options: Options) -> Imported:
         raise UsageError(
             "names of modules and an activation describe a state_dict; "
             "a MAT-file has a network of DD2424 assignment 4.",
-            hint=f"leave them out: `recurra import {file_kinds.argument(path)}`.",
+            hint=f"leave out these options: `recurra import {file_kinds.argument(path)}`.",
         )
     return Imported(Network(model.config, model.parameters), model.symbols, model.documents)
 

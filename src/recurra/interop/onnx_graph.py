@@ -59,7 +59,7 @@ def to_bytes(model: LanguageModel) -> bytes:
 
 
 class _Builder:
-    """Collects the nodes and the constants of one graph."""
+    """The nodes and the constants of one graph, collected while it is built."""
 
     def __init__(self, model: LanguageModel) -> None:
         from onnx import helper, numpy_helper

@@ -113,7 +113,7 @@ def _recurrent(tensors: Mapping[str, Array], names: Names) -> str:
 
 
 def _output(modules: list[str], others: Mapping[str, Array], names: Names) -> str:
-    """Return the output projection: the module named output, else the only module, else the only one with a bias."""
+    """Return the output projection: the module named output, else the only module, else the only module with a bias."""
     candidates = [module for module in modules if module != names.embedding]
     if "output" in candidates or not candidates:
         return "output"
@@ -128,7 +128,7 @@ def _output(modules: list[str], others: Mapping[str, Array], names: Names) -> st
 
 
 def _embedding(rest: list[str], others: Mapping[str, Array]) -> str | None:
-    """Return the only remaining module if it has a weight; else None."""
+    """Return the embedding: the only module in `rest`, if it has a weight; else None."""
     return rest[0] if len(rest) == 1 and _dotted(rest[0]) + "weight" in others else None
 
 

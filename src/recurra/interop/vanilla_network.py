@@ -3,7 +3,7 @@
     a_t = W h_{t-1} + U x_t + b      h_t = tanh(a_t)      o_t = V h_t + c
 
 U is (m, K), W (m, m), V (K, m), b (m,) and c (K,). A program with row vectors, h W + x U, has the transposed matrices.
-The shapes show which of the two a file has, unless m = K.
+The shapes show whether the matrices of a file are transposed, unless m = K.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SCHEMES = (
 
 
 def scheme_of(names: Mapping[str, Any]) -> Scheme | None:
-    """Return the scheme whose five names are all in `names`; None if there is none."""
+    """Return the scheme whose five names are all in `names`; None if no scheme fits."""
     return next((scheme for scheme in SCHEMES if set(scheme) <= set(names)), None)
 
 
@@ -86,7 +86,7 @@ def network(
 def arrays_of(fields: Mapping[str, Any], scheme: Scheme, name: str, *, rows: bool = False) -> Arrays:
     """Return the five arrays in the precision of the file: U (m, K), W (m, m), V (K, m), b (m,) and c (K,).
 
-    If `rows`, the file may be of a program whose vectors are rows. Raises ModelError if a shape does not fit.
+    If `rows` is True, the program may use row vectors. Raises ModelError if a shape does not fit.
     """
     arrays = Arrays._make(_numbers(fields[field], field, name) for field in scheme)
     m, K = len(arrays.W), arrays.c.size

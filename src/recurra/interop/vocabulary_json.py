@@ -108,7 +108,7 @@ def _are_numbers(words: list[str]) -> bool:
 
 
 def _of_nested(value: dict[str, Any], depth: int) -> Symbols:
-    """Return the vocabulary inside an object; if there are several, they must be equal."""
+    """Return the vocabulary inside an object. Raises ValueError if it has no vocabulary, or several different ones."""
     first: tuple[str, Symbols] | None = None
     error: ValueError | None = None
     for key, item, inner in _named(value, depth):
@@ -197,7 +197,7 @@ def _of_bytes(symbols: Symbols) -> Symbols:
 
 
 def _visible_bytes() -> dict[int, int]:
-    """Return code point → byte: printable Latin-1 characters represent themselves, U+0100 and up all other bytes."""
+    """Return code point → byte: a printable Latin-1 character is its own byte; U+0100 and later are the other bytes."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {point: point for point in printable} | {256 + number: byte for number, byte in enumerate(others)}

@@ -64,7 +64,7 @@ def _require_short_directory(file: IO[bytes], path: Path) -> None:
 
 
 def _length(tail: bytes, at: int) -> int:
-    """Return the length of the directory from the record at `at`; 0 if a 64-bit record before it has the length."""
+    """Return the directory's length from the end record at `at`; 0 if a 64-bit record before it has the length."""
     length = int.from_bytes(tail[at + 12 : at + 16], "little")
     return 0 if length == 0xFFFFFFFF and at >= SIZE_64 and tail.startswith(END_64, at - SIZE_64) else length
 

@@ -179,7 +179,7 @@ def compared_lines(result: dict[str, Any]) -> Iterator[str]:
     from recurra.cli.terminal import columns, escape_for_stdout
 
     sizes = f"m = {result['hidden_size']:,}, K = {result['symbols']:,}, T = {result['sequence_length']:,}"
-    yield f"gradients in {escape_for_stdout(result['file'])} compared with recurra's gradients: {sizes}"
+    yield f"gradients in {escape_for_stdout(result['file'])} compared with recurra's: {sizes}"
     rows = [
         [letter, _small(one["max_abs"]), _small(one["max_rel"]), _small(one["limit"]), _verdict(one["passed"])]
         for letter, one in result["gradients"].items()
@@ -187,9 +187,9 @@ def compared_lines(result: dict[str, Any]) -> Iterator[str]:
     yield from columns([AGAINST_HEADER, *rows], indent="  ")
     for letter, one in result["gradients"].items():
         if not one["passed"]:
-            yield f"{letter}: {one['likely_mistake'] or 'the mistake is not one of those that are recognized.'}"
+            yield f"{letter}: {one['likely_mistake'] or 'the mistake is not a usual one.'}"
     if result["their_loss"] is not None:
-        yield f"loss: {result['their_loss']:.6f} in the file, {result['loss']:.6f} nats by our code"
+        yield f"loss: {result['their_loss']:.6f} in the file, {result['loss']:.6f} nats by recurra"
     if result["absent"]:
         yield f"not in the file: the gradients of {', '.join(result['absent'])}"
     yield _conclusion(result["passed"], "every gradient in the file is right")
