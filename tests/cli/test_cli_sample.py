@@ -70,7 +70,7 @@ def test_the_prompt_is_read_and_not_repeated(call: Call, trained: Path) -> None:
     assert call("sample", trained, "--prompt", "A small book", "--max-new-tokens", 12).out == text + "\n"
 
 
-def test_a_prompt_from_standard_input(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompt_is_read_from_standard_input(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A small book")))
     piped = call("sample", trained, "--prompt", "-", "--json")
     given = call("sample", trained, "--prompt", "A small book", "--json")
@@ -78,19 +78,17 @@ def test_a_prompt_from_standard_input(call: Call, trained: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("prompt", ["- a", "--json", "-1", "--max-new-tokens"])
-def test_a_prompt_may_begin_with_a_dash(call: Call, trained: Path, prompt: str) -> None:
+def test_prompt_may_begin_with_a_dash(call: Call, trained: Path, prompt: str) -> None:
     code, out, err = call("sample", trained, "--prompt", prompt, "--max-new-tokens", 5, "--json")
     assert code == 0
     assert json.loads(out)["prompt"] == prompt
-    assert err.startswith("warning: the model's vocabulary does not have '-' (U+002D)")
+    assert err.startswith("warning: the vocabulary of the model lacks '-' (U+002D)")
 
 
 def test_unknown_characters_are_removed_with_warning(call: Call, trained: Path) -> None:
     code, out, err = call("sample", trained, "--prompt", "A ß日smallß", "--max-new-tokens", 12)
     assert code == 0
-    assert (
-        err == "warning: the model's vocabulary does not have 'ß' (U+00DF), '日' (U+65E5); removed from the prompt.\n"
-    )
+    assert err == "warning: the vocabulary of the model lacks 'ß' (U+00DF), '日' (U+65E5); removed from the prompt.\n"
     assert out == call("sample", trained, "--prompt", "A small", "--max-new-tokens", 12).out
 
 
@@ -137,7 +135,7 @@ def test_closed_pipe_ends_sampling_quietly(trained: Path, command: list[str], en
     assert done.stderr == b""
 
 
-def test_a_text_is_written_while_it_grows(trained: Path, command: list[str], environment: dict[str, str]) -> None:
+def test_text_is_written_while_it_is_generated(trained: Path, command: list[str], environment: dict[str, str]) -> None:
     line = [*command, "sample", str(trained), "--max-new-tokens", "100000000"]
     with started(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
@@ -169,11 +167,11 @@ def test_all_settings_reach_the_sampler(call: Call, trained: Path) -> None:
     assert piped == "\n".join(sample.symbols + "\n" for sample in expected)
 
 
-def test_a_stop_string_may_begin_with_a_dash(call: Call, trained: Path) -> None:
+def test_stop_string_may_begin_with_a_dash(call: Call, trained: Path) -> None:
     assert call("sample", trained, "--stop", "--json", "--ban", "-s", "--max-new-tokens", 5).code == 0
 
 
-def test_a_prompt_from_a_file(call: Call, trained: Path, tmp_path: Path) -> None:
+def test_prompt_is_read_from_file(call: Call, trained: Path, tmp_path: Path) -> None:
     path = tmp_path / "prompt.txt"
     path.write_bytes(b"A small book")
     found = json.loads(call("sample", trained, "--prompt-file", path, "--json").out)
@@ -213,7 +211,7 @@ def test_given_training_text_is_used(call: Call, trained: Path, tmp_path: Path) 
     checkpoint.write_bytes(next((trained / "checkpoints").glob("update-*")).read_bytes())
     (tmp_path / "other.txt").write_text("xyzzy " * 50)
     code, _, err = call("sample", checkpoint, "--novelty")
-    assert (code, err.count("has no record of its files")) == (3, 1)
+    assert (code, err.count("cannot be read again: the run has no record of its files")) == (3, 1)
     assert "hint: add `--training-text` with the training text." in err
     found = json.loads(call("sample", checkpoint, "--novelty", "--training-text", "other.txt", "--json").out)
     assert found["novelty"][0]["longest"] <= 2
@@ -233,7 +231,9 @@ def test_changed_or_missing_training_text_is_error(call: Call, trained: Path, tm
     assert f"the text of `{run}` cannot be read again: it was standard input." in call("sample", run, "--novelty").err
 
 
-def test_a_conversation_with_a_program(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interactive_session_in_a_pipe_writes_only_texts(
+    call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A small\n\nof few\r\nA")))
     code, out, err = call("sample", trained, "--interactive", "--max-new-tokens", 9, "--seed", 4)
     model = load(trained)

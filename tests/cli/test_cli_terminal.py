@@ -46,7 +46,7 @@ def training(book: Path, command: list[str]) -> list[str]:
     return [*command, "train", str(book), *small]
 
 
-def test_a_terminal_gets_a_live_display(training: list[str], environment: dict[str, str]) -> None:
+def test_terminal_gets_a_live_display(training: list[str], environment: dict[str, str]) -> None:
     code, shown = on_a_terminal(training, environment)
     assert code == 0
     assert COLOR.search(shown)
@@ -65,7 +65,7 @@ def test_no_color_keeps_live_display(training: list[str], environment: dict[str,
 
 
 @pytest.mark.parametrize(("variables", "options"), [({"TERM": "dumb"}, []), ({}, ["--quiet"])], ids=["dumb", "quiet"])
-def test_a_dumb_terminal_gets_plain_lines_and_quiet_none(
+def test_dumb_terminal_gets_plain_lines_and_quiet_none(
     training: list[str], environment: dict[str, str], variables: dict[str, str], options: list[str]
 ) -> None:
     code, shown = on_a_terminal([*training, *options], environment | variables)
@@ -74,7 +74,7 @@ def test_a_dumb_terminal_gets_plain_lines_and_quiet_none(
     assert bool(shown) == (not options)
 
 
-def test_a_prompt_is_shown_with_its_text_and_controls_are_escaped(
+def test_prompt_is_printed_with_controls_escaped(
     trained: Path, command: list[str], environment: dict[str, str], call: Call
 ) -> None:
     line = [*command, "sample", str(trained), "--max-new-tokens", "20", "--prompt", "A small \x1b[31m"]
@@ -82,11 +82,13 @@ def test_a_prompt_is_shown_with_its_text_and_controls_are_escaped(
     assert code == 0
     text = call(*line[3:]).out
     warning, written = shown.decode().replace("\r\n", "\n").split("prompt.\n", 1)
-    assert warning.startswith("warning: the model's vocabulary does not have '\\x1b' (U+001B), ")
+    assert warning.startswith("warning: the vocabulary of the model lacks '\\x1b' (U+001B), ")
     assert written == "A small m" + text
 
 
-def test_a_conversation(trained: Path, command: list[str], environment: dict[str, str], call: Call) -> None:
+def test_interactive_session_on_a_terminal(
+    trained: Path, command: list[str], environment: dict[str, str], call: Call
+) -> None:
     line = [*command, "sample", str(trained), "--interactive", "--max-new-tokens", "20"]
     answers = ((b"> ", b"A small\n"), (b"> ", b"of few\n"), (b"> ", b"\x04"))
     code, shown = on_a_terminal(line, environment | {"NO_COLOR": "1"}, answers)
@@ -100,7 +102,7 @@ def test_a_conversation(trained: Path, command: list[str], environment: dict[str
         assert f"> {prompt}\n{prompt}{text}> " in said
 
 
-def test_a_wrong_escape_does_not_end_the_conversation(
+def test_wrong_escape_does_not_end_the_conversation(
     trained: Path, command: list[str], environment: dict[str, str]
 ) -> None:
     line = [*command, "sample", str(trained), "--interactive", "--escapes", "--max-new-tokens", "5"]
@@ -215,7 +217,7 @@ def test_names_are_escaped_only_on_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     assert terminal.escape_for_stdout("a\x1b[2J") == "a\x1b[2J"
 
 
-def test_a_terminal_gets_its_own_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stdout_uses_encoding_of_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     class Ascii(Screen):
         encoding = "ascii"
 

@@ -50,7 +50,7 @@ def test_escapes(typed: str, text: str) -> None:
 @pytest.mark.parametrize(
     "typed", ["\\", "a\\", r"\q", r"\x41", r"\u12", r"\ud83d", r"\U00110000", "\\\u00e9", r"\N{DEGREE SIGN}"]
 )
-def test_what_is_no_escape(typed: str) -> None:
+def test_invalid_escape_sequence_is_an_error(typed: str) -> None:
     with pytest.raises(
         UsageError, match=r"^`--stop` contains '\\.*', which is not an escape; expected \\n, \\t, "
     ) as error:
@@ -100,7 +100,7 @@ def test_the_command_warns_and_names_the_switch(file: str, capsys: pytest.Captur
         "warning: `--stop` contains '\\' (U+005C), which the model's vocabulary does not have; it can never be "
         "generated.\n"
         "hint: add `--escapes` to read \\n as one character, or type $'\\n' in bash.\n"
-        "warning: the model's vocabulary does not have '\\' (U+005C), 't' (U+0074); removed from the prompt.\n"
+        "warning: the vocabulary of the model lacks '\\' (U+005C), 't' (U+0074); removed from the prompt.\n"
         "hint: add `--escapes` to read \\t as one character, or type $'\\t' in bash.\n"
     )
     assert main(["sample", file, "--stop", ".", "--ban", "."]) == 0
@@ -130,6 +130,6 @@ def test_typed_lines_too(file: str, capsys: pytest.CaptureFixture[str], monkeypa
     assert texts[0] == texts[1]
 
 
-def test_a_wrong_escape_ends_the_command(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_escape_ends_the_command(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sample", file, "-e", "--stop", r"\q"]) == 2
     assert "error: `--stop` contains '\\q', which is not an escape" in capsys.readouterr().err

@@ -33,7 +33,7 @@ def files(help: str) -> Parameter:
 
 
 def output_file(default: str) -> Parameter:
-    """Return the parameter of the file to write; the help shows the words `default` as its default."""
+    """Return the parameter of the file to write; `default` describes its default value in the help."""
     return output("File to write; - is standard output.", default, converter=text, allow_leading_hyphen=True)
 
 
@@ -140,7 +140,7 @@ def figures(done: FileConversion) -> dict[str, Any]:
 
 
 def line(done: FileConversion, *, with_share: bool = True) -> str:
-    """Return a line with both sizes, the compression ratio if `with_share`, and the time."""
+    """Return a line with the sizes of both files, the compression ratio if `with_share`, and the time."""
     read, written = done.bytes_read, done.bytes_written
     share = f" ({written / read:.1%})" if read and with_share else ""
     return f"{sanitize(str(done.path))}: {read:,} bytes read, {written:,} bytes written{share} in {done.seconds:.1f} s"

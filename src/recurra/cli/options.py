@@ -168,7 +168,7 @@ def examples(*lines: str) -> str:
 
 
 def output(help: str, default: str, group: Group | None = OUTPUT, **named: Any) -> Parameter:
-    """Return the parameter of `--output`; the help shows the words `default` as its default."""
+    """Return the parameter of `--output`; `default` describes its default value in the help."""
     return Parameter(
         name=["--output", "-o"],
         help=help,

@@ -33,7 +33,7 @@ COPIED_EXCERPT_CHARACTERS = 60
 def drop_unknown(model: LanguageModel, prompt: str) -> str:
     """Remove the characters that are not in the vocabulary of the model from the prompt, with a warning.
 
-    Replace a character by its canonical equivalent if the vocabulary has that, and print a note.
+    If the vocabulary has a canonical equivalent of a character, use the equivalent and print a note.
     """
     prompt, note = respell(prompt, model.vocabulary)
     if note is not None:
@@ -42,7 +42,7 @@ def drop_unknown(model: LanguageModel, prompt: str) -> str:
     if not unknown:
         return prompt
     warn(
-        f"the model's vocabulary does not have {name_characters(unknown)}; removed from the prompt.",
+        f"the vocabulary of the model lacks {name_characters(unknown)}; removed from the prompt.",
         escape_hint(first_escape(prompt)) if "\\" in unknown else None,
     )
     return model.vocabulary.decode(ids)
@@ -60,7 +60,7 @@ def read_prompt(source: str | Path, encoding: str) -> str:
 
 
 def adapt_config(model: LanguageModel, config: SamplingConfig) -> SamplingConfig:
-    """Return the settings adapted to the vocabulary of the model; warn of text that it can never write."""
+    """Return the settings adapted to the vocabulary of the model; warn of text that the model can never write."""
     config, unwritable = config.adapt(model.vocabulary)
     for text in unwritable:
         excluded = "remove it from `--ban`, or add it to `--allow`." if text.is_known else None
@@ -78,7 +78,7 @@ def escape_hint(escape: str | None) -> str | None:
 def write_object(
     model: LanguageModel, prompt: str, config: SamplingConfig, learned: Text | None, *, with_logs: bool
 ) -> None:
-    """Write one JSON object with all texts, and with the passages that they copy from `learned` if it is given."""
+    """Write one JSON object with all texts; with the training text `learned`, also the passages copied from it."""
     started = time.perf_counter()
     samples = model.samples(drop_unknown(model, prompt), **vars(config))
     seconds = time.perf_counter() - started
@@ -97,7 +97,7 @@ def write_object(
 
 
 def write_texts(model: LanguageModel, prompt: str, config: SamplingConfig, learned: Text | None) -> None:
-    """Write the texts, on a terminal after the prompt; list the passages copied from `learned` on stderr."""
+    """Write the texts, on a terminal after the prompt; list passages copied from the text `learned` on stderr."""
     beginning = drop_unknown(model, prompt)
     for number, pieces in enumerate(_texts(model, beginning, config)):
         symbols = _write_one(model, beginning, pieces, after=number > 0, keep=learned is not None)
@@ -113,7 +113,7 @@ def _texts(model: LanguageModel, prompt: str, config: SamplingConfig) -> Iterato
 
 
 def _write_one(model: LanguageModel, prompt: str, pieces: Iterable[str], *, after: bool, keep: bool = False) -> str:
-    """Write a text, after an empty line if it comes `after` another; return its symbols if `keep`."""
+    """Write a text; if `after`, write an empty line before it. Return its symbols if `keep`."""
     terminal, pieces_written = is_terminal(sys.stdout), []
     write(b"\n" * after + (encode_for_stdout(paint(sanitize(prompt), "bold", sys.stdout)) if terminal else b""))
 

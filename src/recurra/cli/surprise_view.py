@@ -31,7 +31,7 @@ def glyphs(surprises: Iterable[Surprise], *, is_bytes: bool) -> Iterator[Glyph]:
 
 
 def lines(glyphs: Iterable[Glyph], width: int, *, colors: bool) -> Iterator[str]:
-    """Yield lines of at most `width` columns; without `colors` a line of figures follows each."""
+    """Yield lines of at most `width` columns; without `colors`, a line of figures follows each line."""
     line: list[Glyph] = []
     used = 0
     for glyph in glyphs:

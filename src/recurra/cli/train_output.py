@@ -196,7 +196,7 @@ def divergence(summary: Mapping[str, Any], unit: str, command: str) -> Iterator[
 
 
 def slower_hint(texts: Sequence[str], named: Mapping[str, Any], rate: float, folder: Path) -> str:
-    """Return the command that trains `texts` anew with the options `named`, but with the learning rate `rate`.
+    """Return the command for a new training on `texts` with the options `named` and the learning rate `rate`.
 
     For a resumed training the command has the text and the preset of `folder` and writes to another run directory.
     """
