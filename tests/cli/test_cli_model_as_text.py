@@ -28,7 +28,9 @@ LINES: list[tuple[list[str], str]] = [
 
 @pytest.mark.parametrize("kind", ["run directory", "model file"])
 @pytest.mark.parametrize(("line", "hint"), LINES)
-def test_a_model_is_no_text(call: Call, trained: Path, book: Path, kind: str, line: list[str], hint: str) -> None:
+def test_model_given_as_text_is_an_error(
+    call: Call, trained: Path, book: Path, kind: str, line: list[str], hint: str
+) -> None:
     file = trained / CHECKPOINTS / BEST
     names = {"RUN": trained, "GIVEN": trained if kind == "run directory" else file, "BOOK": book, "FILE": file}
 
@@ -55,7 +57,7 @@ def test_run_directory_as_text_hints_at_resume(call: Call, trained: Path) -> Non
 
 
 @pytest.mark.parametrize(("command", "more"), [("compress", ["-o", "out"]), ("decompress", ["-o", "out"])])
-def test_a_folder_is_not_compressed(call: Call, trained: Path, tmp_path: Path, command: str, more: list[Any]) -> None:
+def test_folder_is_not_compressed(call: Call, trained: Path, tmp_path: Path, command: str, more: list[Any]) -> None:
     assert f"`{trained}` is a run directory, not a text." in call(command, trained, trained, *more).err
     assert f"`{tmp_path}` is a folder; a file is expected." in call(command, trained, tmp_path, *more).err
 
@@ -65,6 +67,6 @@ def test_model_file_can_be_read_as_bytes(call: Call, trained: Path) -> None:
     assert "the text is read as bytes, but a model reads characters" in found.err
 
 
-def test_a_folder_of_texts_may_have_a_file_of_that_name(call: Call, trained: Path, tmp_path: Path) -> None:
+def test_folder_of_texts_may_contain_run_toml(call: Call, trained: Path, tmp_path: Path) -> None:
     (tmp_path / SETTINGS).write_text("A small book, of few words.\n")
     assert call("score", trained, tmp_path, "--json").code == 0

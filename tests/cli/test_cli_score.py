@@ -57,7 +57,7 @@ def test_json_has_the_figures_of_python(call: Call, trained: Path, text: Path) -
     assert (found["model"], found["text"], found["also"], found["notes"]) == (str(trained), "words", [], [])
 
 
-def test_a_long_text_is_read_in_pieces_without_a_difference(
+def test_long_text_in_chunks_has_the_same_score(
     call: Call, trained: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = json.loads(call("score", trained, text, "--json").out)
@@ -205,7 +205,7 @@ def test_lines_of_bytes_are_shown_as_text(call: Call, bytes_model: Path, tmp_pat
     assert out.count("böse") == 1  # of equal lines the first
 
 
-def test_a_text_from_standard_input(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_is_read_from_standard_input(call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A small book")))
     assert json.loads(call("score", trained, "-", "--json").out)["nats"] == load(trained).score("A small book").nats
 
@@ -221,7 +221,7 @@ def test_no_text_and_wrong_texts(call: Call, trained: Path, tmp_path: Path) -> N
     assert "the text is read as bytes, but a model reads characters." in err
 
 
-def test_a_model_of_lines_scores_lines(call: Call, book: Path, tmp_path: Path) -> None:
+def test_model_trained_on_lines_scores_each_line(call: Call, book: Path, tmp_path: Path) -> None:
     options = ["--preset", "small", "--cell", "elman", "--hidden-size", "8", "--updates", "5", "--batch-size", "4"]
     assert call("train", book, *options, "--documents", "lines", "--run", tmp_path / "lines", "--no-proof").code == 0
     own, lines, none = (

@@ -59,7 +59,7 @@ def test_no_key(call: Call, host: str) -> None:
     assert "it needs an API key" in err
 
 
-def test_a_weak_key(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weak_api_key_is_refused(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with_the_extra()
     monkeypatch.setenv("RECURRA_API_KEY", "hidden")
     code, _, err = call("serve", "nothing")
@@ -72,7 +72,7 @@ def test_key_is_not_accepted_on_command_line(call: Call) -> None:
     assert call("serve", "--api-key", KEY).code == 2
 
 
-def test_a_taken_port(call: Call, trained: Path) -> None:
+def test_port_in_use_is_an_error_with_hint(call: Call, trained: Path) -> None:
     with_the_extra()
     from recurra.serving.listening import bind
 

@@ -37,7 +37,7 @@ def test_diverged_training_prints_command_that_converges(call: Call, book: Path,
     assert [path.name for path in Path().iterdir()] == ["my run"]
 
 
-def test_a_resumed_training_that_diverged(call: Call, book: Path) -> None:
+def test_diverged_resumed_training_prints_warning(call: Call, book: Path) -> None:
     call("train", book, *SMALL, "--updates", 10, "--run", "here", "--quiet")
     code, _, err = call("train", "--resume", "--run", "here", "--updates", 60, "--learning-rate", 1e5)
     assert code == 0
@@ -49,7 +49,7 @@ def test_a_resumed_training_that_diverged(call: Call, book: Path) -> None:
     assert Path("runs", book.stem).is_dir()
 
 
-def test_a_rate_that_overflows_names_a_command_that_resumes(call: Call, book: Path) -> None:
+def test_overflow_names_command_that_resumes(call: Call, book: Path) -> None:
     code, _, err = call("train", book, *SMALL, "--updates", 60, "--learning-rate", 1e30, "--run", "my run")
     assert code == 5
     assert "error: the loss became" in err

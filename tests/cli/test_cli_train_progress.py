@@ -80,7 +80,7 @@ def test_held_out_and_means_in_their_units(capsys: pytest.CaptureFixture[str]) -
     assert "smooth loss 1.500 nats/byte (2.164 bits)  held-out loss 2.000 nats/byte (2.885 bits)" in line
 
 
-def test_it_remembers_the_last_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_stores_last_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
     watch = SilentProgress()
     watch.begin(trainer(100))
     for update, smooth in ((10, 3.0), (20, 1.0), (30, 2.0)):

@@ -187,7 +187,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     "ignore:`prompt` contains", "ignore:`stop` contains", "ignore:`ban` contains", "ignore:`allow` contains"
 )
 @pytest.mark.filterwarnings("ignore:dynamic evaluation by sgd", "ignore:NUL characters")
-def test_a_value_of_any_type_gives_a_result_or_an_error_of_ours(call: str, name: str) -> None:
+def test_value_of_any_type_gives_result_or_recurra_error(call: str, name: str) -> None:
     refused = 0
     for value in WRONG:
         if (call, name, repr(value)) in DEFAULT_BOOK:
@@ -310,7 +310,7 @@ def test_keywords_for_type_checkers_are_the_fields(settings: Any, config: Any) -
     assert not typing.get_type_hints(settings).keys() & inspect.signature(recurra.train).parameters.keys()
 
 
-def test_a_run_and_a_score_are_shown_short() -> None:
+def test_run_and_score_have_short_repr() -> None:
     run = recurra.train(text=TEXT, run="x" * 200, **TINY)
     assert len(repr(run)) <= 300
     assert repr(run).startswith(f"<Run: folder '…{'x' * 80}', 1 updates, smooth_loss ")

@@ -48,7 +48,7 @@ def work_for(elements: int, p: Problem) -> int:
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("streams", [1, 3])
-def test_a_sample_has_its_share_of_each_parameter(cell: str, streams: int) -> None:
+def test_sample_has_elements_of_each_parameter(cell: str, streams: int) -> None:
     p = problem(cell, streams)
     told: list[tuple[int, int]] = []
     found = check(*p, work=work_for(300 * SAMPLE_DIVISOR, p), progress=lambda *done: told.append(done))
@@ -80,12 +80,12 @@ def test_all_elements_are_checked_within_work_limit() -> None:
     assert any(figures.checked < figures.elements for figures in check(*p, work=work_for(elements - 1, p)).values())
 
 
-def test_a_smallest_sample_has_one_element_of_each() -> None:
+def test_smallest_sample_has_one_element_of_each_parameter() -> None:
     assert {figures.checked for figures in check(*problem("gru"), work=1).values()} == {1}
 
 
 @pytest.mark.parametrize("name", ["layers.0.U", "layers.0.W", "layers.0.b", "V", "c", "state.h", "inputs"])
-def test_a_wrong_formula_is_found_by_a_sample(name: str) -> None:
+def test_sampled_elements_detect_a_wrong_gradient(name: str) -> None:
     p = problem("elman")
     config, parameters, inputs, targets, state = p
     passed = network.forward(config, parameters, inputs, state)

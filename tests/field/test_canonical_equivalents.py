@@ -50,7 +50,7 @@ def test_each_cluster_has_the_form_that_is_known(symbols: str, text: str, expect
     assert (note is None) is (found == text)
 
 
-def test_a_text_in_pieces_is_the_same_wherever_it_is_cut(forms: tuple[str, str]) -> None:
+def test_text_in_chunks_is_the_same_for_every_cut(forms: tuple[str, str]) -> None:
     known, typed = forms
     vocabulary = Vocabulary.of(known)
     for cut in range(len(typed) + 1):

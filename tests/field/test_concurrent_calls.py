@@ -142,7 +142,7 @@ def test_concurrent_calls_give_same_bits_as_single_calls(model: LanguageModel, t
     assert recurra.load(tmp_path / "copy-19").sha256 == model.sha256
 
 
-def test_a_model_is_first_used_by_several_threads(tmp_path: Path) -> None:
+def test_first_use_of_model_by_several_threads(tmp_path: Path) -> None:
     """A new process has not loaded any kernel or module yet."""
     make_model("lstm").save(tmp_path / "model")
     program = f"""
@@ -180,7 +180,7 @@ def test_the_style_of_one_figure_does_not_reach_another() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_model_that_is_served_can_be_used_meanwhile(cell: str) -> None:
+def test_served_model_can_be_used_meanwhile(cell: str) -> None:
     pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
     from recurra.serving.generation_queue import GenerationJob, GenerationQueue, GenerationTask
     from recurra.serving.scoring_queue import IncrementalScorer, ScoringQueue

@@ -79,7 +79,7 @@ def test_lengths_and_first_letters_are_those_of_the_model() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_text_has_the_same_bits_alone_and_beside_others(model: LanguageModel) -> None:
+def test_text_has_same_bits_alone_and_in_batch(model: LanguageModel) -> None:
     prompts = ["", "ab", "cad\n", "a\nb"]
     beside = model.samples(prompts, max_new_tokens=150, seed=5)
     for prompt, sample in zip(prompts, beside, strict=True):
@@ -109,7 +109,7 @@ def test_score_equals_log_probabilities_of_sample(model: LanguageModel) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_score_is_the_sum_of_the_lines(model: LanguageModel) -> None:
+def test_score_is_the_sum_of_the_lines(model: LanguageModel) -> None:
     text = "abba\ncad\nb\ndada\n"
     lines = list(model.score_lines(text))
     whole = model.score(text)

@@ -29,7 +29,7 @@ def write(name: str, content: str | bytes = LINE) -> None:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def test_a_second_training_reads_the_same_text_as_the_first(capfd: pytest.CaptureFixture[str]) -> None:
+def test_second_training_reads_same_text_of_folder(capfd: pytest.CaptureFixture[str]) -> None:
     for number in range(5):
         write(f"notes/{number}.md", LINE * 4)
     settings: dict[str, Any] = {"preset": "classic", "updates": 3, "hidden_size": 8, "proof": False, "report": False}
@@ -44,7 +44,7 @@ def test_a_second_training_reads_the_same_text_as_the_first(capfd: pytest.Captur
     capfd.readouterr()
 
 
-def test_a_run_directory_is_known_by_two_of_its_entries() -> None:
+def test_run_directory_is_recognized_by_two_entries() -> None:
     write("a/run.toml")
     write("b/run.toml")
     write("b/metrics.jsonl")
@@ -54,7 +54,7 @@ def test_a_run_directory_is_known_by_two_of_its_entries() -> None:
 
 
 @pytest.mark.parametrize("name", ["b", "b/"])
-def test_a_run_directory_that_is_named_is_refused(name: str) -> None:
+def test_run_directory_given_as_text_is_refused(name: str) -> None:
     write("b/run.toml")
     write("b/metrics.jsonl")
     with pytest.raises(TextError, match=r"^`b` is a run directory, not a text") as caught:
@@ -170,7 +170,7 @@ def test_folder_without_readable_files_gives_reason_and_fitting_hint() -> None:
         read("f")
 
 
-def test_a_tag_that_cannot_be_opened_makes_no_cache_directory() -> None:
+def test_unreadable_cachedir_tag_is_no_cache_directory() -> None:
     write("a/b.txt")
     os.mkfifo("a/CACHEDIR.TAG")
     assert read("a").text == LINE

@@ -131,7 +131,7 @@ MADE: dict[str, tuple[Callable[[], bytes], str, str | None]] = {
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 @pytest.mark.parametrize("name", MADE)
-def test_a_format_is_named_with_the_command_that_gets_its_text(name: str, encoding: str) -> None:
+def test_format_is_named_with_command_that_extracts_text(name: str, encoding: str) -> None:
     make, called, command = MADE[name]
     Path(name).write_bytes(make())
     with pytest.raises(TextError, match="not plain text") as caught:
@@ -196,7 +196,7 @@ def test_utf_8_with_nul_characters_is_text(text: str) -> None:
     assert read("a.txt").text == text
 
 
-def test_a_binary_file_of_no_known_format_gets_no_hint_at_an_encoding() -> None:
+def test_unknown_binary_file_gets_no_encoding_hint() -> None:
     Path("a.bin").write_bytes(bytes(range(256)) * 20)
     with pytest.raises(TextError, match=r"a\.bin is not utf-8") as caught:
         read("a.bin")

@@ -47,7 +47,7 @@ def test_both_caches_have_a_place() -> None:
 
 
 @pytest.mark.usefixtures("homeless")
-def test_a_chosen_folder_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_numba_cache_dir_selects_kernel_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     assert disk_cache.kernel_cache.__wrapped__().folder.parent == tmp_path / "recurra"
 

@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["cut short", "empty", "a bit", "not ours", "longer"])
-def test_a_damaged_file_is_compiled_again_and_replaced(folder: Path, damage: str) -> None:
+def test_damaged_cache_file_is_compiled_again(folder: Path, damage: str) -> None:
     (path,) = folder.iterdir()
     whole = path.read_bytes()
     path.write_bytes(
@@ -65,7 +65,7 @@ def test_a_damaged_file_is_compiled_again_and_replaced(folder: Path, damage: str
     assert hits() == 1
 
 
-def test_a_file_that_is_missing_is_written_again(folder: Path) -> None:
+def test_missing_cache_file_is_written_again(folder: Path) -> None:
     (path,) = folder.iterdir()
     path.unlink()
     assert [hits(), hits()] == [0, 1]
@@ -85,7 +85,7 @@ def test_unwritable_cache_is_named_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_that_cannot_be_created_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     use(DiskCache(tmp_path / "file" / "kernels"), monkeypatch)
     with pytest.warns(UserWarning, match=r"cannot be used: Not a directory\. Each process compiles"):
@@ -98,7 +98,7 @@ def test_code_is_loaded_from_a_folder_that_cannot_be_written(folder: Path) -> No
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders have no mode here")
-def test_a_folder_in_which_others_can_write_is_not_trusted(folder: Path) -> None:
+def test_folder_writable_by_others_is_not_trusted(folder: Path) -> None:
     folder.chmod(0o777)
     with pytest.warns(UserWarning, match="cannot be used: other users can write in it"):
         assert hits() == 0
@@ -112,7 +112,7 @@ def test_code_of_another_user_is_not_loaded(folder: Path, monkeypatch: pytest.Mo
         assert hits() == 0
 
 
-def test_a_pipe_in_place_of_a_file_does_not_hang(folder: Path) -> None:
+def test_named_pipe_in_cache_folder_does_not_block(folder: Path) -> None:
     (path,) = folder.iterdir()
     path.unlink()
     os.mkfifo(path)

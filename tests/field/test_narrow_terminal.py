@@ -33,7 +33,7 @@ def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 @pytest.mark.parametrize(
     "name", ["runs/kjv", "runs/" + "a-long-name-" * 6, "  dynamic, rms, learning rate 0.0012", "runs/红楼梦" * 5]
 )
-def test_a_table_fits(width: int, name: str) -> None:
+def test_table_fits_terminal_width(width: int, name: str) -> None:
     lines = columns([HEADER, [name, *FIGURES]], indent="  ")
     assert all(terminal._cells(line) <= width for line in lines)
     if width >= 80:
@@ -42,7 +42,7 @@ def test_a_table_fits(width: int, name: str) -> None:
         assert all(word in "\n".join(lines) for word in (*HEADINGS, *FIGURES))
 
 
-def test_a_table_that_is_piped_is_as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_piped_table_keeps_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((20, 24)))
     assert columns([HEADER, ["runs/kjv", *FIGURES]])[0].split() == HEADER[1:]
     assert wrap("word " * 30, sys.stdout) == "word " * 30
@@ -53,7 +53,7 @@ def test_columns_of_wide_characters_are_aligned(monkeypatch: pytest.MonkeyPatch)
     assert lines == ["红楼梦  1", "kjv     2"]
 
 
-def test_a_message_is_folded_between_words(width: int) -> None:
+def test_message_is_folded_between_words(width: int) -> None:
     command = "`recurra train book.txt --learning-rate 0.1 --run runs/book`"
     message = f"the loss is worse than uniform; try a smaller rate: {command} would be one."
     lines = wrap(message, sys.stdout, label="hint: ").split("\n")
@@ -76,8 +76,6 @@ def test_the_progress_of_a_training_is_one_line(width: int) -> None:
         assert lines[0].startswith("━━")
 
 
-def test_a_line_that_is_drawn_anew_is_no_wider_than_the_terminal(
-    width: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_redrawn_line_fits_terminal_width(width: int, capsys: pytest.CaptureFixture[str]) -> None:
     redraw("runs/" + "x" * 200)
     assert len(capsys.readouterr().err.removeprefix("\r\x1b[K")) == width - 1

@@ -67,7 +67,7 @@ def prompt_of(called: Called) -> str:
 
 
 @pytest.mark.parametrize("way", ["--prompt-file", "--prompt"])
-def test_a_prompt_is_read_as_a_text_is(way: str, call: Call, runs: dict[str, Path]) -> None:
+def test_prompt_is_decoded_like_a_text(way: str, call: Call, runs: dict[str, Path]) -> None:
     def sampled(data: bytes, *options: str) -> Called:
         Path("p.txt").write_bytes(data)
         source = "p.txt" if way == "--prompt-file" else "-"
@@ -90,7 +90,7 @@ def test_a_prompt_is_read_as_a_text_is(way: str, call: Call, runs: dict[str, Pat
     assert f"{name} is a gzip file, not plain text" in packed.err
 
 
-def test_a_model_of_bytes_takes_any_bytes_as_its_prompt(call: Call, runs: dict[str, Path]) -> None:
+def test_model_of_bytes_accepts_any_bytes_as_prompt(call: Call, runs: dict[str, Path]) -> None:
     data = b"\xef\xbb\xbf\xff\x00\r\n"
     Path("p.bin").write_bytes(data)
     found = json.loads(call("sample", runs["bytes"], "--prompt-file", "p.bin", "--temperature", 0, "--json").out)
@@ -128,7 +128,7 @@ def test_an_encoding_without_anything_to_read_is_refused(call: Call, runs: dict[
     assert call("sample", runs["utf-8"], "--prompt", "-", "--encoding", "rot13", stdin=b"a").code == 2
 
 
-def test_a_prompt_file_that_is_missing(call: Call, runs: dict[str, Path]) -> None:
+def test_prompt_file_is_a_path_and_may_be_empty(call: Call, runs: dict[str, Path]) -> None:
     code, _, err = call("sample", runs["utf-8"], "--prompt-file", "none")
     assert (code, "error: there is no file or folder none." in err) == (3, True)
     Path("kjv").write_text("livre")  # a file, not the book of that name
@@ -168,7 +168,7 @@ def test_each_hint_names_an_option_that_the_command_has(command: list[str], call
     assert "hint: unpack it: `gunzip -c text.txt > text`." in err
 
 
-def test_a_hint_names_no_batch_size_where_there_is_none(call: Call) -> None:
+def test_check_hint_does_not_name_batch_size(call: Call) -> None:
     Path("short.txt").write_text("ab" * 5)
     assert "`--batch-size`" not in call("check", "--text", "short.txt").err
     assert "`--batch-size`" in call("train", "short.txt", "--preset", "small", "--run", "new").err

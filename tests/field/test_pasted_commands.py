@@ -20,7 +20,7 @@ SMALL = ["--preset", "classic", "--hidden-size", "8", "--updates", "20", "--no-p
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_shell_reads_the_same_path(name: str) -> None:
+def test_shell_reads_quoted_path_unchanged(name: str) -> None:
     word = path_argument(name)
     assert not any(character in word for character in "\x1b\u202e\udcff")
     done = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True)

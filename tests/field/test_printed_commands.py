@@ -47,7 +47,7 @@ def test_the_path_where_another_or_no_recurra_is_found(
     assert done.stdout.startswith("recurra ")
 
 
-def test_a_path_below_the_working_directory_is_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_path_below_working_directory_is_relative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     folder = tmp_path / "my env" / "bin"
     folder.mkdir(parents=True)

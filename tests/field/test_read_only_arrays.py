@@ -41,7 +41,7 @@ def test_parameters_are_read_only(model: LanguageModel) -> None:
             setattr(model, name, getattr(model, name))
 
 
-def test_a_model_copies_what_it_is_made_of() -> None:
+def test_model_copies_its_arrays() -> None:
     given = initial()
     model = LanguageModel(CONFIG, VOCABULARY, given)
     before = model.sha256
@@ -65,7 +65,7 @@ def test_other_weights_make_another_model(model: LanguageModel, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])  # noqa: S301
-def test_a_copy_is_as_read_only_and_has_the_same_bits(model: LanguageModel, how: Any) -> None:
+def test_copy_is_read_only_and_has_same_bits(model: LanguageModel, how: Any) -> None:
     twin = how(model)
     assert (twin.sha256, twin.config, twin.vocabulary) == (model.sha256, model.config, model.vocabulary)
     assert twin.score("abc").nats == model.score("abc").nats

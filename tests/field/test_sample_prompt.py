@@ -33,7 +33,7 @@ def test_every_sample_continues_the_prompt(tmp_path: Path, prompt: str) -> None:
     assert texts[-1] == prompt + last
 
 
-def test_a_resumed_run_may_change_it_and_the_training_is_the_same(tmp_path: Path) -> None:
+def test_changed_sample_prompt_does_not_change_training(tmp_path: Path) -> None:
     plain = recurra.train(text=TEXT, run=tmp_path / "plain", **SETTINGS)
     begun = recurra.train(text=TEXT, run=tmp_path / "begun", sample_prompt="b", **SETTINGS)
     assert begun.summary["model_sha256"] == plain.summary["model_sha256"]
@@ -52,7 +52,7 @@ def test_characters_that_the_text_lacks_are_refused_before_a_run_exists(tmp_path
 
 
 @pytest.mark.parametrize("value", ["\ud800", "a\0", "a" * 1001, 3, None])
-def test_a_value_that_no_file_can_hold_is_refused(value: Any) -> None:
+def test_invalid_sample_prompt_is_refused(value: Any) -> None:
     with pytest.raises(UsageError, match=r"^`sample_prompt` must be a text of at most 1,000 characters"):
         TrainingConfig(sample_prompt=value)
 

@@ -53,7 +53,7 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return recurra.train(corpus, run=tmp_path_factory.mktemp("runs") / "run", validation=0.1, **SMALL).folder
 
 
-def test_a_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path: Path) -> None:
+def test_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path: Path) -> None:
     assert (trained / SETTINGS).stat().st_size < 8192
     assert len((trained / SOURCES).read_bytes().splitlines()) == FILES
     assert records.load(trained).table("text")["sources"] == FILES
@@ -71,7 +71,7 @@ def test_a_run_on_many_files_is_read_again(trained: Path, corpus: Path, tmp_path
     assert Provenance(run).prepared_text.text.sha256 == learned.text.sha256
 
 
-def test_a_list_of_files_that_is_damaged_or_gone(trained: Path, tmp_path: Path) -> None:
+def test_damaged_or_missing_source_list_is_an_error(trained: Path, tmp_path: Path) -> None:
     run = shutil.copytree(trained, tmp_path / "copy")
     lines = (run / SOURCES).read_bytes().splitlines(keepends=True)
     for content, message in (
@@ -87,7 +87,7 @@ def test_a_list_of_files_that_is_damaged_or_gone(trained: Path, tmp_path: Path) 
             recurra.train(run=run, resume=True)
 
 
-def test_a_run_on_few_files_has_them_in_its_settings(trained: Path, tmp_path: Path) -> None:
+def test_few_sources_are_in_run_toml(trained: Path, tmp_path: Path) -> None:
     run = shutil.copytree(trained, tmp_path / "copy")
     book = tmp_path / "book.txt"
     book.write_text(LINE * 9)
@@ -170,7 +170,7 @@ def test_the_marks_of_many_long_samples() -> None:
     assert found[-1]["update"] == 599
 
 
-def test_a_sample_of_very_many_commas_is_one_value() -> None:
+def test_sample_with_many_commas_is_one_value() -> None:
     text = ',[{"\\' * 100_000
     assert bounded_io.parse_json(json.dumps({"text": text}).encode()) == {"text": text}
     many = ("[" + "1," * bounded_io.MAX_VALUES + "1]").encode()
@@ -196,7 +196,7 @@ def test_many_symbols_and_records(tmp_path: Path) -> None:
     assert bounded_io.parse_json((run.folder / SUMMARY).read_bytes())["updates"] == 40
 
 
-def test_what_a_report_draws_is_bounded() -> None:
+def test_report_draws_bounded_number_of_records() -> None:
     many = [records.MetricsLine(update, 1.0, 1.0, 1.0, 1.0, None, 1.0) for update in range(50_000)]
     columns = panel_data.columns(many, 1)
     assert max(map(len, columns.values())) <= 2500

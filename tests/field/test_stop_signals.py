@@ -41,7 +41,7 @@ def saved_update() -> int:
     return int(json.loads(Path("run/checkpoints/latest.json").read_text())["update"])
 
 
-def test_a_closed_terminal_saves_and_ends(training: subprocess.Popen[str]) -> None:
+def test_closed_terminal_saves_checkpoint_and_ends(training: subprocess.Popen[str]) -> None:
     """The shell and the system each send a hangup; the second must not interrupt the handling of the first."""
     for _ in range(2):
         training.send_signal(signal.SIGHUP)
@@ -50,7 +50,7 @@ def test_a_closed_terminal_saves_and_ends(training: subprocess.Popen[str]) -> No
     assert f"stopped by SIGHUP at update {saved_update():,}; the checkpoint is saved in `run`." in said
 
 
-def test_a_terminal_that_disappears_is_a_hangup() -> None:
+def test_terminal_that_disappears_is_a_hangup() -> None:
     process, terminal = pty.fork()
     if process == 0:  # pragma: no cover - the child becomes the command
         line = [*RECURRA, "train", "book.txt", *ENDLESS]
