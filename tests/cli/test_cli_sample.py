@@ -116,7 +116,7 @@ def test_bytes_go_raw_into_a_pipe(bytes_model: Path, capfdbinary: pytest.Capture
     assert len(set(out)) > 100
 
 
-def test_json_of_bytes_is_text(call: Call, bytes_model: Path) -> None:
+def test_json_of_model_of_bytes_has_decoded_text(call: Call, bytes_model: Path) -> None:
     found = json.loads(call("sample", bytes_model, "--max-new-tokens", 50, "--json").out)
     assert found["texts"] == [load(bytes_model).sample(max_new_tokens=50)]
 

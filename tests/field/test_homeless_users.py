@@ -41,7 +41,7 @@ def test_no_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("homeless")
-def test_both_caches_have_a_place() -> None:
+def test_caches_have_a_folder_without_home() -> None:
     assert id_file.cache_folder() == HOMELESS / "texts"
     assert disk_cache.kernel_cache.__wrapped__().folder.parent == HOMELESS / "kernels"
 

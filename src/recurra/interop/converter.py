@@ -285,5 +285,5 @@ def script(path: Path) -> str:
 
 
 def _inside_docstring(name: str) -> str:
-    """Escape a name so that it ends neither the docstring around it nor a line."""
+    """Escape quotes, backslashes and line ends, so that the name can be part of a docstring."""
     return ascii(name)[1:-1].replace('"', '\\"')

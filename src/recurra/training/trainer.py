@@ -357,7 +357,7 @@ class Trainer:
         return Sampled(self.update, SAMPLE_TEMPERATURE, seed, text)
 
     def _checkpoint(self, writer: ThreadPoolExecutor) -> Iterator[Event]:
-        """Wait until the previous checkpoint is durable, take a snapshot, and write it in the other thread."""
+        """Wait until the previous checkpoint is durable, take a snapshot, and write it in the thread of `writer`."""
         yield from self._written()
         snapshot = self.snapshot()
         best = self.selection.for_checkpoint(snapshot)
@@ -366,7 +366,7 @@ class Trainer:
         self._saved = self.update
 
     def _written(self) -> Iterator[Checkpointed]:
-        """Wait for the checkpoint that the other thread writes, if any. Raises the error of a failed write."""
+        """Wait for the checkpoint that the writer thread is writing, if any. Raises the error of a failed write."""
         if self._writing is None:
             return
         path, self._writing = self._writing.result(), None

@@ -22,7 +22,7 @@ app = App(name="import", usage="Usage: recurra import FILE [OPTIONS]", help_epil
 
 
 def option(help: str, group: Group, default: str | None = None, names: list[str] | None = None) -> Parameter:
-    """Return the parameter of an option with one word; the help shows `default`."""
+    """Return the parameter of an option that takes one value; the help shows `default` as its default value."""
     return Parameter(name=names, converter=text, help=help, show_default=default or False, group=group)
 
 
