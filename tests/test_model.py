@@ -110,7 +110,7 @@ def test_incomplete_model_file_raises(saved: Path, without: str, message: str) -
         ({"model": {"cell": "lstm-x"}}, "does not hold a model: `cell` must be one of"),
         ({"model": {"color": 1}}, r"does not hold a model: unknown setting `color`\.$"),
         ({"model": {"hidden_size": 9}}, r"does not hold a model: parameter `layers.0.U` must have shape 9x7; got 8x7"),
-        ({"bytes": True}, "does not hold a model: the model's vocabulary should be the 256 bytes"),
+        ({"bytes": True}, "does not hold a model: the vocabulary of a model of bytes must be the code points 0 to 255"),
     ],
 )
 def test_inconsistent_model_file_raises(saved: Path, metadata: dict[str, Any], message: str) -> None:
@@ -120,7 +120,7 @@ def test_inconsistent_model_file_raises(saved: Path, metadata: dict[str, Any], m
 
 
 def test_model_file_with_invalid_vocabulary_raises(saved: Path) -> None:
-    with pytest.raises(ModelError, match="vocabulary is not in ascending order"):
+    with pytest.raises(ModelError, match="must have each character once, in ascending order"):
         load(rewrite(saved, vocabulary=np.arange(7, dtype=np.uint32)[::-1]))
 
 

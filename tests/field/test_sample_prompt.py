@@ -44,7 +44,7 @@ def test_changed_sample_prompt_does_not_change_training(tmp_path: Path) -> None:
 
 def test_characters_that_the_text_lacks_are_refused_before_a_run_exists(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"^`sample_prompt` has 'Z' \(U\+005A\), which the text does not have\."
+        UsageError, match=r"^`sample_prompt` has 'Z' \(U\+005A\), which the vocabulary of the model lacks\."
     ) as caught:
         recurra.train(text=TEXT, run=tmp_path / "run", sample_prompt="Zn", **SETTINGS)
     assert caught.value.hint is not None

@@ -201,10 +201,12 @@ MODELS = [
     Case("units that are true", model_file(metadata(model={"hidden_size": True})), f"{HIDDEN}True"),
     Case("the largest network", model_file(metadata(model={"hidden_size": 16384, "layers": 64})), "must have shape"),
     Case("bytes that are a number", model_file(metadata(bytes=0)), "`bytes` true or false"),
-    Case("bytes that are not 256", model_file(metadata(bytes=True)), "should be the 256 bytes, and is not"),
+    Case("bytes that are not 256", model_file(metadata(bytes=True)), "must be the code points 0 to 255"),
     Case("no vocabulary", model_file(without="vocabulary"), f"{NO_MODEL}'vocabulary' is missing"),
-    Case("a character twice", vocabulary([10, 32, 97, 97, 99]), "not in ascending order, each character once"),
-    Case("characters out of order", vocabulary([10, 32, 98, 97, 99]), "not in ascending order, each character once"),
+    Case("a character twice", vocabulary([10, 32, 97, 97, 99]), "must have each character once, in ascending order"),
+    Case(
+        "characters out of order", vocabulary([10, 32, 98, 97, 99]), "must have each character once, in ascending order"
+    ),
     Case("a surrogate", vocabulary([10, 32, 97, 98, 0xD800]), "has a surrogate, which is no character"),
     Case("a number beyond Unicode", vocabulary([10, 32, 97, 98, 0x110000]), "not a code point of Unicode"),
     Case("an empty vocabulary", vocabulary([]), "must be a list of code points"),

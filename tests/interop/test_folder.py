@@ -120,7 +120,7 @@ HOSTILE = [
     ("a cell that is a list", changed("config.json", lambda t: t.update(cell=[])), 4, "`cell` must be one of"),
     ("other units", changed("config.json", lambda t: t.update(hidden_size=10**9)), 4, "`hidden_size` must be"),
     ("no units", changed("config.json", lambda t: t.pop("hidden_size")), 4, "its config has no 'hidden_size'."),
-    ("bytes that are none", changed("config.json", lambda t: t.update(bytes=True)), 4, "should be the 256 bytes"),
+    ("bytes that are none", changed("config.json", lambda t: t.update(bytes=True)), 4, "must be the code points 0 to"),
     ("no vocabulary", lambda path: (path / "vocab.json").unlink(), 4, "vocab.json`: No such file"),
     ("fewer characters", changed("vocab.json", lambda t: t.pop("😀")), 4, "has 7 characters, the network 8"),
     ("an id too many", changed("vocab.json", lambda t: t.update(a=8)), 4, "the ids of 8 characters are not 0 to 7"),

@@ -154,9 +154,9 @@ WRONG: list[tuple[bytes, str]] = [
     (file() + numbers("code_points", [[97.5]]), "`code_points` must be whole numbers"),
     (file() + numbers("code_points", [[np.nan]]), "`code_points` must be whole numbers"),
     (file() + numbers("code_points", [range(7)]), "the vocabulary has 7 characters, the network 8."),
-    (file() + numbers("code_points", [[7] * 8]), "not in ascending order, each character once"),
+    (file() + numbers("code_points", [[7] * 8]), "must have each character once, in ascending order"),
     (file() + numbers("code_points", [range(2**30, 2**30 + 8)]), "a number that is not a code point of Unicode"),
-    (file() + numbers("is_bytes", [[1]]), "should be the 256 bytes, and is not"),
+    (file() + numbers("is_bytes", [[1]]), "must be the code points 0 to 255"),
 ]
 
 

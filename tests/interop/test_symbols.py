@@ -87,7 +87,7 @@ def test_rows_and_columns_move_with_their_characters(order: list[int]) -> None:
     ("points", "words"),
     [
         (range(7), "the vocabulary has 7 characters, the network 8."),
-        ([1, 1, 2, 3, 4, 5, 6, 7], "not in ascending order, each character once"),
+        ([1, 1, 2, 3, 4, 5, 6, 7], "must have each character once, in ascending order"),
         ([0xD800, 1, 2, 3, 4, 5, 6, 7], "has a surrogate, which is no character"),
     ],
 )

@@ -231,7 +231,7 @@ def test_reject_surrogates_names_position() -> None:
         (
             "a\0b\0",
             "a\0b\0",
-            ("NUL characters: 2, in a.txt; is it binary?",),
+            ("NUL characters: 2, in a.txt; the data may be binary",),
         ),
     ],
 )

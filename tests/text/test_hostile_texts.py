@@ -101,7 +101,7 @@ def test_partly_sparse_file_is_read_in_bounded_memory(monkeypatch: pytest.Monkey
     tracemalloc.stop()
     assert len(text) == (1 << 25) + 5
     assert peak < 1 << 25
-    assert "NUL characters: 33,554,432, in sparse; is it binary" in text.notes[0]
+    assert "NUL characters: 33,554,432, in sparse; the data may be binary" in text.notes[0]
 
 
 def test_binary_file_in_folder_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ def test_crlf_becomes_lf() -> None:
 def test_nul_is_kept_with_note() -> None:
     text = text_of("words\0" * 9)
     assert text.text == "words\0" * 9
-    assert text.notes == ("NUL characters: 9, in text; is it binary?",)
+    assert text.notes == ("NUL characters: 9, in text; the data may be binary",)
 
 
 def test_lone_surrogates_raise() -> None:

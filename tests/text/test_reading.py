@@ -59,7 +59,7 @@ def test_book_name_precedes_file_of_same_name(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(named_books, "book", lambda name: Text("the book", name, (name,)))
     Path("kjv").write_text("the file")
     assert read("kjv").text == "the book"
-    assert read("kjv").notes == ("kjv is the book; write ./kjv for the file or folder of that name",)
+    assert read("kjv").notes == ("kjv was read as the book of this name; write ./kjv for the file or folder",)
     assert read("./kjv").text == read(Path("kjv")).text == "the file"
     assert read("./kjv").name == "kjv"
 
@@ -183,7 +183,7 @@ def test_encoding_bytes_reads_any_file(data: bytes) -> None:
 def test_nul_in_named_file_gives_note() -> None:
     Path("a.txt").write_bytes(b"a\0b")
     assert read("a.txt").text == "a\0b"
-    assert read("a.txt").notes[0].startswith("NUL characters: 1, in a.txt; is it binary")
+    assert read("a.txt").notes[0].startswith("NUL characters: 1, in a.txt; the data may be binary")
 
 
 def test_folder_files_are_joined_and_others_noted() -> None:
@@ -364,10 +364,13 @@ def test_too_short_part_after_split_raises() -> None:
     ):
         require_enough_text(text, 25, validation=0.1)
     with pytest.raises(
-        TextError, match=r"`validation` 0\.01 holds out 1 of the text's 28 characters; it needs two\.\nhint"
+        TextError,
+        match=r"`validation` 0\.01 holds out 1 of the text's 28 characters; the held-out part needs",
     ):
         require_enough_text(text, 25, validation=0.01)
-    with pytest.raises(TextError, match=r"`test` 0\.01 holds out 1 of the text's 28 characters; it needs two\.\nhint"):
+    with pytest.raises(
+        TextError, match=r"`test` 0\.01 holds out 1 of the text's 28 characters; the held-out part needs"
+    ):
         require_enough_text(text, 5, validation=0.5, test=0.01)
 
 

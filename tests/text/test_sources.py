@@ -168,7 +168,7 @@ def test_closed_standard_input_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     closed.close()
     for stdin in (None, closed):
         monkeypatch.setattr(sys, "stdin", stdin)
-        with pytest.raises(TextError, match="standard input is closed: there is nothing to read"):
+        with pytest.raises(TextError, match="standard input is closed, so that `-` has no text"):
             standard_input(None)
 
 

@@ -103,7 +103,7 @@ def test_invalid_ids_raise(ids: list[object]) -> None:
 
 def test_encode_error_names_unknown_characters() -> None:
     with pytest.raises(
-        TextError, match=r"model's vocabulary lacks: 'é' \(U\+00E9\), '\\n' \(U\+000A\)\.\nhint: leave them"
+        TextError, match=r"model's vocabulary lacks: 'é' \(U\+00E9\), '\\n' \(U\+000A\)\.\nhint: remove these"
     ) as e:
         Vocabulary.of("abc").encode("aé\nbé")
     assert e.value.exit_code == 3
@@ -169,8 +169,8 @@ def test_code_points_cannot_be_changed() -> None:
         (np.array([97, 2**64 - 1], dtype=np.uint64), "not a code point of Unicode"),
         ([97, 0xD800], "has a surrogate"),
         ([97, 0xDFFF], "has a surrogate"),
-        ([98, 97], "not in ascending order, each character once"),
-        ([97, 97], "not in ascending order, each character once"),
+        ([98, 97], "must have each character once, in ascending order"),
+        ([97, 97], "must have each character once, in ascending order"),
     ],
 )
 def test_damaged_vocabularies_raise(code_points: list[int], message: str) -> None:
@@ -179,7 +179,7 @@ def test_damaged_vocabularies_raise(code_points: list[int], message: str) -> Non
 
 
 def test_damaged_byte_vocabulary_raises() -> None:
-    with pytest.raises(ModelError, match="should be the 256 bytes, and is not"):
+    with pytest.raises(ModelError, match="must be the code points 0 to 255"):
         Vocabulary.from_code_points(range(255), is_bytes=True)
 
 

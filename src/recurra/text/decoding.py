@@ -22,7 +22,7 @@ BINARY_HINT = f"it looks binary: give a file of plain text; `--encoding {BYTES}`
 
 MARK_REMOVED = "a byte order mark was removed from {names}"
 LINE_ENDS = "line ends converted from CRLF or CR to LF: {count}, in {names}"
-NULS = "NUL characters: {count}, in {names}; is it binary?"
+NULS = "NUL characters: {count}, in {names}; the data may be binary"
 
 _INDIVISIBLE = ("idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape")  # codecs that need a whole file
 _WIDE = ("utf-16", "utf-32")  # codecs whose texts have NUL bytes
@@ -47,7 +47,7 @@ class NotPlainTextError(TextError):
 
 
 def check_encoding(encoding: str) -> str:
-    """Return Python's name of a text codec, or `bytes`; raise UsageError for others, such as `rot13` and `base64`."""
+    """Return Python's name of a text codec, or `bytes`; raise UsageError for others like `rot13`."""
     encoding = arguments.unwrap_numpy(encoding)
     if isinstance(encoding, str) and encoding.lower() == BYTES:
         return BYTES
@@ -58,7 +58,7 @@ def check_encoding(encoding: str) -> str:
     except (LookupError, ValueError, TypeError):
         raise UsageError(
             f"`encoding` must be a text encoding of Python, or `{BYTES}`; got {encoding!r}.",
-            hint="usual ones are utf-8, utf-16, latin-1, cp1252, koi8-r, gb18030, shift_jis.",
+            hint="usual encodings are utf-8, utf-16, latin-1, cp1252, koi8-r, gb18030, shift_jis.",
         ) from None
     return codecs.lookup(encoding).name
 
@@ -67,7 +67,8 @@ def decode_text(pieces: Iterator[bytes], name: str, encoding: str) -> Iterator[s
     """Decode `pieces` strictly; they may be cut anywhere, within a character too.
 
     Raises UndecodableError with `name`, the offset of the invalid byte and its line. Raises NotPlainTextError for a
-    compressed file, a document, an image and so on, with a command that extracts its text; not for encoding `bytes`.
+    compressed file, a document or an image, with a command that extracts the text. With encoding `bytes`, every format
+    is accepted.
     """
     head = _head(pieces)
     if encoding != BYTES:
@@ -174,7 +175,10 @@ def _with_last(head: bytes, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bo
 
 
 def _codec(encoding: str, head: bytes) -> str:
-    """Return the codec for a file that begins with `head`; wide codecs without a mark have the machine's byte order."""
+    """Return the codec for a file that begins with `head`.
+
+    Without a byte order mark, UTF-16 and UTF-32 have the byte order of the machine.
+    """
     if encoding == BYTES:
         return "latin-1"
     if encoding in ("utf-16", "utf-32") and not any(head.startswith(m) for m, codec in _MARKS if codec == encoding):
@@ -183,7 +187,7 @@ def _codec(encoding: str, head: bytes) -> str:
 
 
 def _marked(head: bytes) -> str | None:
-    """Return the codec whose byte order mark begins `head`; None without a mark."""
+    """Return the codec of the byte order mark at the start of `head`; None if there is no mark."""
     return next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
 
 
@@ -193,7 +197,7 @@ def _undecodable(
     bad = error.object[min(error.start, len(error.object) - 1)]
     marked = _marked(head)
     if marked is not None and not encoding.startswith(marked):
-        hint = f"it begins with the mark of {marked}: `--encoding {marked}`."
+        hint = f"it begins with the byte order mark of {marked}: give `--encoding {marked}`."
     else:
         binary = formats.looks_binary(head) and not encoding.startswith(_WIDE)
         hint = BINARY_HINT if binary else ENCODING_HINT

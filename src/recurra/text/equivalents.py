@@ -65,7 +65,7 @@ class Respeller:
 
     @property
     def note(self) -> str | None:
-        """A sentence for the user; None if nothing was replaced."""
+        """The note for the user about replaced clusters; None if nothing was replaced."""
         if not self.count:
             return None
         old, new = self.example
@@ -122,7 +122,10 @@ def _composed(decomposed: str, vocabulary: Vocabulary) -> str:
 
 @lru_cache(maxsize=8)
 def _by_decomposition(vocabulary: Vocabulary) -> tuple[re.Pattern[str], dict[str, str]] | None:
-    """Return a pattern of all NFD forms, and the decomposable characters of the vocabulary by form, or None."""
+    """Return a pattern that matches each NFD form, and a dict from the form to its character in the vocabulary.
+
+    Returns None if no character of the vocabulary has an NFD form other than itself.
+    """
     pairs = ((unicodedata.normalize("NFD", symbol), symbol) for symbol in vocabulary.symbols)
     table = {form: symbol for form, symbol in pairs if form != symbol}
     longest_first = sorted(table, key=len, reverse=True)

@@ -15,7 +15,10 @@ _LIKELY = re.compile(r"\\(?:[ntr]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
 
 
 def unescape(text: str, name: str) -> str:
-    """Replace each escape by its character; raise UsageError with the option `name` if an escape is unknown."""
+    """Replace each escape in `text` by its character.
+
+    Raises UsageError for an unknown escape; the message names the option `name`.
+    """
 
     def character(match: re.Match[str]) -> str:
         simple, short, long = match.groups()
@@ -32,6 +35,6 @@ def unescape(text: str, name: str) -> str:
 
 
 def first_escape(text: str) -> str | None:
-    r"""Return the first undecoded escape in `text`, such as a backslash and n; None without any."""
+    r"""Return the first undecoded escape in `text`, such as a backslash and n; None if there is none."""
     match = _LIKELY.search(text)
     return None if match is None else match[0]

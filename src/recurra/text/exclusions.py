@@ -39,14 +39,14 @@ def is_checkpoints(entries: Collection[str]) -> bool:
 
 
 def of_name(name: str) -> str | None:
-    """Return the reason to exclude a directory of this `name`; None if it is read."""
+    """Return the reason to exclude a directory of this `name`; None if the directory is not excluded."""
     if name.startswith("."):
         return HIDDEN
     return name if name in _PACKAGES else None
 
 
 def of_directory(directory: Path, entries: Collection[str]) -> str | None:
-    """Return the reason to exclude a directory with these `entries`; None if it is read."""
+    """Return the reason to exclude a directory with these `entries`; None if the directory is not excluded."""
     if is_run(entries) or is_checkpoints(entries):
         return EXCLUDED_RUN
     if any(name in entries for name in _ENVIRONMENT_ENTRIES):
@@ -55,7 +55,7 @@ def of_directory(directory: Path, entries: Collection[str]) -> str | None:
 
 
 def of_file(name: str) -> str | None:
-    """Return the reason to exclude a file of this `name`; None if it is read."""
+    """Return the reason to exclude a file of this `name`; None if the file is not excluded."""
     if name.startswith("."):
         return HIDDEN
     return LOCK if name.lower().endswith(_LOCK_SUFFIXES) or name.lower() in _LOCK_NAMES else None

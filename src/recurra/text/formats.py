@@ -66,7 +66,7 @@ class Format(NamedTuple):
 
 
 def _path(name: str) -> str:
-    """Return a path for a shell command; FILE if `name` is an escaped or shortened path."""
+    """Return the path `name` for a shell command; FILE if the message has escaped or shortened the path."""
     if not name.isprintable() or "\\" in name or name.endswith("…"):
         return "FILE"
     return f"./{name}" if name.startswith("-") else name
@@ -97,7 +97,10 @@ def _office(name: str, target: str) -> Format:
 
 
 def _data(name: str, command: str = "") -> Format:
-    """Return the format of data that `command`, or else the program that wrote the data, converts to text."""
+    """Return the format of a data file that `command` converts to text.
+
+    Without a command, the hint is to export the text with the program that wrote the file.
+    """
     return Format(
         name, DATA, "write it as text" if command else "export its text with the program that wrote it", command
     )
@@ -191,8 +194,8 @@ def unmarked_unicode(data: bytes) -> str | None:
     """Detect UTF-16 or UTF-32 without a byte order mark, from the beginning `data` of a file.
 
     The bytes must decode strictly, to text without control characters; some characters, such as spaces and line ends,
-    must be below U+0100. Bytes that are valid UTF-8, too, must moreover have many NULs or other control characters,
-    and decode to a text in an alphabet: almost all characters are below U+2100.
+    must be below U+0100. If the bytes are also valid UTF-8, two more conditions hold. The bytes have many NULs or other
+    control characters, and almost all decoded characters are below U+2100, as in a text in an alphabet.
 
     Returns: the codec, or None.
     """

@@ -64,7 +64,7 @@ class IdFile:
         return IdFile(self._file, self._written, self._start + start, self._start + stop, self._table)
 
     def translated(self, table: NDArray[Any]) -> IdFile:
-        """Return the same ids with a `table`, for ids that have none."""
+        """Return these ids, translated by `table`. The ids must not have a table yet."""
         return IdFile(self._file, self._written, self._start, self._stop, table)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
@@ -73,11 +73,11 @@ class IdFile:
             yield self[start : start + READ_BLOCK_IDS]
 
     def min(self) -> int:
-        """Return the smallest id of a text that is not empty."""
+        """Return the smallest id. The text must not be empty."""
         return min(int(block.min()) for block in self.blocks())
 
     def max(self) -> int:
-        """Return the largest id of a text that is not empty."""
+        """Return the largest id. The text must not be empty."""
         return max(int(block.max()) for block in self.blocks())
 
 
@@ -85,12 +85,15 @@ Ids = NDArray[Any] | IdFile
 
 
 def translate(ids: Ids, table: NDArray[Any]) -> Ids:
-    """Return `table[ids]`; table[i] is the id, in another vocabulary, of the symbol with id i."""
+    """Translate `ids` to another vocabulary: id i becomes `table[i]`."""
     return ids.translated(table) if isinstance(ids, IdFile) else table[ids]
 
 
 class _File:
-    """A file that is open for reading until nothing refers to it, even if its name is removed meanwhile."""
+    """A file that is open for reading. It remains readable if its name is removed.
+
+    The file is closed when nothing refers to this object any more.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -140,7 +143,7 @@ def keep(name: str, dtype: np.dtype[Any], length: int, symbols: int, blocks: Ite
 
 
 def _existing(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> IdFile | None:
-    """Return the ids of an existing file, or None.
+    """Return the ids of an existing file; None if the file is missing or invalid.
 
     The file must belong to this user and have the right length, the right digest, and only ids below `symbols`.
     """
@@ -162,7 +165,7 @@ def _existing(path: Path, dtype: np.dtype[Any], length: int, symbols: int) -> Id
 
 
 def _write(path: Path, blocks: Iterable[NDArray[Any]]) -> None:
-    """Write the file atomically; it needs no flush to the disk, because `_existing` checks the digest."""
+    """Write the file atomically, without a flush to the disk: `_existing` checks the digest before each use."""
     digest = hashlib.sha256()
     with stage_file(path) as staged, staged.open("xb") as file:
         for block in blocks:

@@ -51,7 +51,7 @@ class LongText(Text):
 
     @property
     def text(self) -> str:
-        """All characters; they need the memory that this class otherwise saves."""
+        """All characters. Reading this property loads the whole text into memory."""
         return self.part(0, len(self))
 
     @property
@@ -80,7 +80,7 @@ class LongText(Text):
 def collect_text(chunks: Iterator[str], encoding: str) -> str | Stored:
     """Join `chunks` into a str, or store them in the cache folder if they exceed `IN_MEMORY` characters.
 
-    Raises StorageError if that folder cannot be written.
+    Raises StorageError if the cache folder is not writable.
     """
     parts: list[str] = []
     length = 0
@@ -93,7 +93,7 @@ def collect_text(chunks: Iterator[str], encoding: str) -> str | Stored:
 
 
 def _steps(parts: list[str], chunks: Iterator[str]) -> Iterator[str]:
-    """Yield the characters of `parts`, which is emptied, and of `chunks`, in pieces of up to `STEP_CHARACTERS`."""
+    """Yield the characters of `parts`, then of `chunks`, in pieces of up to `STEP_CHARACTERS`. Empty `parts`."""
     while parts:
         yield from _cut(parts.pop(0))
     for chunk in chunks:

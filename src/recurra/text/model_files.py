@@ -18,9 +18,9 @@ MODEL = "model file"
 def require_texts(
     arguments: Sequence[str | os.PathLike[str]], hint: Callable[[Path], str], encoding: str | None = None
 ) -> None:
-    """Raise TextError if one of `arguments` is a run directory or, except with encoding `bytes`, a model file.
+    """Raise TextError if one of `arguments` is a run directory or a model file.
 
-    `hint` returns the hint for the model at a path.
+    With encoding `bytes`, model files are accepted. The error has the hint `hint(path)`.
     """
     for source in arguments:
         if source == "-" or (isinstance(source, str) and source in named_books.NAMES):

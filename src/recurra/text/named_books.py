@@ -101,7 +101,10 @@ def _render_kjv(path: Path) -> str:
 
 
 def _verses(path: Path) -> list[tuple[str, int, str]]:
-    """Return (book, chapter, text) of each verse, in order; `immutable` works without write access and locks."""
+    """Return (book, chapter, text) of each verse, in order.
+
+    The option `immutable` of SQLite opens the file without write access and without locks.
+    """
     try:
         import sqlite3
     except ImportError:

@@ -60,7 +60,7 @@ class Inventory:
         self._characters[kind] += characters
 
     def notes(self, unit: str) -> tuple[str, ...]:
-        """Return one note on the counted files, the kinds with the most characters first; no note without files."""
+        """Return one note that lists the kinds of files, those with most characters first; no note without files."""
         if not self._files:
             return ()
         total = self._characters.total()

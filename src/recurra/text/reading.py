@@ -73,9 +73,10 @@ def read(
 
     Byte order marks are removed and line ends become LF; with `keep`, every character is unchanged.
 
-    A source is the name of a book, a file, a folder (all files below it, sorted by relative path) or `-`, standard
-    input (or the file `stdin`). A str may be the name of a book or a path, a Path is always a path. The default of
-    `name`, the name of the text, is the name of the first source, with the number of the others.
+    A source is the name of a book, a file, a folder (all files below it, sorted by relative path) or `-`. `-` reads the
+    open file `stdin` or, if `stdin` is None, standard input. A str may be the name of a book or a path, a Path is
+    always a path. `name` is the name of the text. By default it is the name of the first source, followed by the number
+    of further sources.
 
     Raises UsageError for an unknown `encoding`, TextError for a source that cannot be found, read or decoded.
     """
@@ -93,7 +94,7 @@ def read(
 
 
 def list_sources(sources: Source | Sequence[Source]) -> list[Source]:
-    """Return one source or a sequence of sources as a list; raise UsageError if one is neither a str nor a path."""
+    """Return one source or a sequence of sources as a list; raise UsageError unless each is a str or a path."""
     source_list = arguments.as_list(sources)
     if not all(isinstance(source, (str, os.PathLike)) for source in source_list):
         raise arguments.invalid_argument("sources", "a book's name, a file or a folder, or a list of them", sources)
@@ -142,7 +143,7 @@ def require_enough_text(
     for option, share, held in (("validation", validation, second - first), ("test", test, length - second)):
         if share > 0 and held < 2:
             raise TextError(
-                f"`{option}` {share:g} holds out {held} of the text's {length:,} {unit}s; it needs two.",
+                f"`{option}` {share:g} holds out {held} of the text's {length:,} {unit}s; the held-out part needs two.",
                 hint=f"give more text, or a larger `--{option}`, or 0.",
             )
 
@@ -168,7 +169,9 @@ def _pieces_of_source(source: Source, reader: _Reader) -> Iterator[_Piece]:
         yield from _from_path(Path(source), reader, may_be_book=True)
     else:
         if os.path.lexists(source):
-            reader.journal.note_once(f"{source} is the book; write ./{source} for the file or folder of that name")
+            reader.journal.note_once(
+                f"{source} was read as the book of this name; write ./{source} for the file or folder"
+            )
         yield _from_book(named_books.book(source), reader)
 
 
@@ -201,7 +204,7 @@ def _from_path(path: Path, reader: _Reader, *, may_be_book: bool = False) -> Ite
 
 
 def _piece(data: Iterator[bytes], label: str, source: str, reader: _Reader) -> _Piece:
-    """Return the piece of a source that the user named; the journal gets a note if it is empty."""
+    """Return the piece of a source that the user named; add a note to the journal if the piece is empty."""
 
     def characters() -> Iterator[str]:
         length = 0
@@ -222,7 +225,7 @@ def _characters(data: Iterator[bytes], label: str, reader: _Reader) -> Iterator[
 
 
 def _folder(folder: Path, reader: _Reader) -> Iterator[_Piece]:
-    """Yield the text files of a folder; the journal gets the reason to skip each other file."""
+    """Yield the text files of a folder; add a note to the journal for each file that is skipped."""
     model_files.refuse_run(folder, lambda _: "name the file or folder of the text.")
     skipped = Journal()
     reasons: set[str] = set()
@@ -259,7 +262,7 @@ def _counted(path: Path, reader: _Reader) -> Iterator[str]:
 
 
 def _reason_to_skip(path: Path, encoding: str, undecoded: str) -> str | None:
-    """Return the reason to skip a file of a folder, or None; this reads the file an additional time."""
+    """Return the reason to skip a file of a folder, or None. This function reads the file once, before it is used."""
     if sources.is_sparse(path):
         return "without data"
     length = 0
@@ -294,7 +297,7 @@ def _as_bytes(text: str) -> str:
 def _joined(pieces: Iterable[_Piece], origins: list[str], journal: Journal) -> Iterator[str]:
     """Yield the characters of all pieces in order, with a newline before a piece that would not begin a line.
 
-    The source of each piece is appended to `origins`; the journal gets the added newlines.
+    The source of each piece is appended to `origins`. The journal counts the added newlines.
     """
     last, label = "\n", ""  # the last character so far, and the label of its piece
     unended = []

@@ -56,7 +56,7 @@ def is_sparse(path: Path) -> bool:
 
 
 def chunks(path: Path) -> Iterator[bytes]:
-    """Yield the content of a file in blocks, to its end; pipes and files in /proc have no size."""
+    """Yield the content of a file in blocks. Read to its end, because pipes and files in /proc have no size."""
     try:
         with path.open("rb") as file:
             yield from _blocks(file)
@@ -65,10 +65,10 @@ def chunks(path: Path) -> Iterator[bytes]:
 
 
 def standard_input_chunks(stdin: BinaryIO | None) -> Iterator[bytes]:
-    """Yield the content of `stdin` in blocks, to its end; None is the standard input of the process."""
+    """Yield the content of `stdin` in blocks, to its end; if it is None, read the standard input of the process."""
     if stdin is None:
         if sys.stdin is None or sys.stdin.closed:
-            raise TextError("standard input is closed: there is nothing to read.")
+            raise TextError("standard input is closed, so that `-` has no text.", hint="name a file instead of `-`.")
         stdin = sys.stdin.buffer
     try:
         yield from _blocks(stdin)
@@ -128,7 +128,7 @@ def _is_regular(path: Path) -> bool:
 
 
 def refuse(error: OSError, path: Path | None = None) -> NoReturn:
-    """Raise the TextError for an operating system's `error` at `path`."""
+    """Raise a TextError that describes the OSError `error` at `path`."""
     name = printable_path(path if path is not None else str(error.filename))
     if isinstance(error, FileNotFoundError):
         raise TextError(f"{name} vanished before it could be read.") from None

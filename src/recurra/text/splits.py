@@ -41,7 +41,7 @@ class PreparedText(NamedTuple):
 
 
 def read_text(sources: Source | Sequence[Source], text: str | Text | None, encoding: str | None) -> Text:
-    """Return `text` as a Text, or read the text of `sources` if it is None."""
+    """Return `text` as a Text; if `text` is None, read the text of `sources`."""
     encoding = ENCODING if encoding is None else encoding
     if text is None:
         return read(sources, encoding)
@@ -51,10 +51,11 @@ def read_text(sources: Source | Sequence[Source], text: str | Text | None, encod
 
 
 def prepare(text: Text, training: TrainingConfig, known: Vocabulary | None = None) -> PreparedText:
-    """Encode and split `text` for `training`, in the vocabulary `known` or, if it is None, in the text's vocabulary.
+    """Encode `text`, and split it for `training`.
 
-    Characters outside `known` are replaced by canonical equivalents if it has them. Raises TextError if the text is too
-    short, or has characters that `known` lacks.
+    The vocabulary is `known` or, if `known` is None, the vocabulary of the text. Characters outside `known` are
+    replaced by canonical equivalents in `known`, if there are any. Raises TextError if the text is too short, or has
+    characters that `known` lacks.
     """
     text = text if known is None else text.respell(known)
     held_out = {"validation": training.validation, "test": training.test}
@@ -73,7 +74,10 @@ def prepare(text: Text, training: TrainingConfig, known: Vocabulary | None = Non
 
 
 def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
-    """Return `known` or, if it is None, the text's vocabulary, and the ids of the text in this vocabulary."""
+    """Return the vocabulary of the model, and the ids of the text in this vocabulary.
+
+    The vocabulary of the model is `known` or, if `known` is None, the vocabulary of the text.
+    """
     vocabulary = text.vocabulary
     if known is None or known == vocabulary:
         return vocabulary, text.ids
@@ -93,12 +97,12 @@ def _encoded(text: Text, known: Vocabulary | None) -> tuple[Vocabulary, Ids]:
 
 
 def _require_prompt(training: TrainingConfig, vocabulary: Vocabulary) -> None:
-    """Raise UsageError if the text has not all characters with which the samples begin."""
+    """Raise UsageError if the vocabulary of the model lacks a character of the sample prompt."""
     _, unknown = vocabulary.encode_known(vocabulary.spell(training.sample_prompt))
     if unknown:
         raise UsageError(
-            f"`sample_prompt` has {name_characters(unknown)}, which the text does not have.",
-            hint="begin the samples with a character of the text.",
+            f"`sample_prompt` has {name_characters(unknown)}, which the vocabulary of the model lacks.",
+            hint="give `--sample-prompt` characters of the text only.",
         )
 
 
@@ -116,7 +120,7 @@ def newline_id(training: TrainingConfig, vocabulary: Vocabulary) -> int | None:
 
 
 def create_stream(training: TrainingConfig, ids: Ids, newline: int | None) -> TextStream:
-    """Create the stream of `ids` for `training`: documents between newlines, or its order."""
+    """Create the stream of `ids`: documents between newlines, or the order that `training` sets."""
     sizes = training.sequence_length, training.batch_size, training.seed
     if newline is None:
         return STREAMS[training.order](ids, *sizes)

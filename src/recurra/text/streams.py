@@ -56,7 +56,7 @@ def split_points(length: int, validation: float, test: float = 0.0) -> tuple[int
 
 
 def split(ids: Ids, validation: float, test: float = 0.0, *, newline: int | None = None) -> tuple[Ids, Ids, Ids]:
-    """Split `ids` into contiguous training, validation and test parts; the parts of an id file are not read.
+    """Split `ids` into contiguous training, validation and test parts, without reading an id file.
 
     With a `newline` id, each split point is moved back to the start of its line. This needs ids in memory.
     """
@@ -79,12 +79,13 @@ def _line_start(ids: NDArray[Any], point: int, newline: int) -> int:
 class TextStream(ABC):
     """A sequence of updates, each with B streams of T characters; it depends only on seed, epoch and position.
 
-    An epoch has floor((N − 1) / (T·B)) updates; subclasses may differ. If an order `carries` the state, each stream of
-    an update continues the same stream of the update before, and the caller sets the state to zero `at_epoch_start`.
-    Otherwise every update begins with a zero state.
+    An epoch has floor((N − 1) / (T·B)) updates; subclasses may differ. If `carries` is True, each stream of an update
+    continues the same stream of the previous update. The caller then sets the state to zero `at_epoch_start`. If
+    `carries` is False, every update begins with a zero state.
 
-    A worker process reads only its `part` of the B streams. After `take`, the array `characters` has the number of
-    predictions of each update in all streams. `take` first calls `before_take(cursor, n)`, if it is set.
+    A worker process reads only its `part` of the B streams. After `take`, the array `characters` contains, for each
+    update, the number of predicted characters in all B streams. `take` first calls `before_take(cursor, n)`, if it is
+    set.
 
     Raises UsageError if T or B is below 1, TextError if the ids are too few for one update.
     """
@@ -117,7 +118,7 @@ class TextStream(ABC):
 
     @property
     def characters_per_update(self) -> int:
-        """T · B; for documents, the rounded mean of the updates."""
+        """The number of characters of an update: T · B, or for documents the rounded mean."""
         return self.sequence_length * self.batch_size
 
     @property
@@ -158,7 +159,7 @@ class TextStream(ABC):
         """Return the updates `start` to `stop` of `epoch`."""
 
     def _predicted(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:  # noqa: ARG002 - documents need it
-        """Return the number of characters that each of these updates predicts, (stop - start,)."""
+        """Return the number of characters that each of the updates `start` to `stop` predicts, (stop - start,)."""
         return np.full(stop - start, self.sequence_length * self.batch_size)
 
     def _columns(self, starts: NDArray[np.int64], length: int) -> NDArray[Any]:
@@ -168,7 +169,7 @@ class TextStream(ABC):
 
 
 class SequentialStream(TextStream):
-    """The text in order, in B parallel streams, equal in every epoch.
+    """The text in order, in B parallel streams. Every epoch has the same updates.
 
     Stream b begins at id b·S, S = floor((N − 1) / B); the rest of each stream that does not fill an update is dropped.
     With B = 1 and ids in memory, the arrays are views, not copies.
@@ -204,7 +205,7 @@ class _ScatteredStream(TextStream):
 class ShuffledStream(_ScatteredStream):
     """The floor((N − 1) / T) chunks of the text in a new order in every epoch, each at most once.
 
-    The last chunks of an order are dropped if they are too few for an update; they differ from epoch to epoch.
+    Chunks that remain at the end of an epoch and do not fill an update are dropped; they differ from epoch to epoch.
     """
 
     def __init__(self, ids: Ids, sequence_length: int, batch_size: int, seed: int = 0) -> None:
@@ -232,11 +233,11 @@ class RandomStream(_ScatteredStream):
 class DocumentStream(TextStream):
     """Documents: lines that are not empty, each read from a zero state.
 
-    The first input of a document is a newline; the targets are its characters and the newline at its end. A document
-    with more than T targets is cut into pieces of T targets, and each piece begins with a zero state. An update has B
-    pieces of similar length, and as many steps as the longest piece; `PADDING` fills the shorter pieces and streams
-    without a piece. Each epoch reads every piece once. In each epoch, pieces of equal length are shuffled, and then the
-    updates.
+    The first input of a document is a newline; the targets are the characters of the document and the newline at its
+    end. A document with more than T targets is cut into pieces of T targets, and each piece begins with a zero state.
+    An update has B pieces of similar length, and as many steps as the longest piece; `PADDING` fills the shorter pieces
+    and streams without a piece. Each epoch reads every piece once. In each epoch, pieces of equal length are shuffled
+    first, and the updates afterwards.
 
     Raises TextError if all lines are empty.
     """
@@ -293,7 +294,7 @@ class DocumentStream(TextStream):
         return lengths
 
     def _draw(self, epoch: int) -> NDArray[np.int64]:
-        """Return the pieces of the updates of `epoch`, (updates, B); `PADDING` for a stream without a piece."""
+        """Return the index of each stream's piece in the updates of `epoch`, (updates, B); `PADDING` if it has none."""
         pieces, updates = len(self._starts), self.updates_per_epoch
         words = random_streams.stream(self._seed, "documents", epoch * (pieces + updates)).words(pieces + updates)
         shuffled = np.argsort(words[:pieces], kind="stable")

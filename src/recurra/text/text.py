@@ -94,6 +94,6 @@ class Text:
         return Text("".join(pieces), self.name, self.source, self.encoding)
 
     def only_symbol(self) -> str | None:
-        """Return the only symbol of a text, such as "a" for "aaa"; None if it has several. It must not be empty."""
+        """Return the only symbol of a text, such as "a" for "aaa"; None if it has several. The text is not empty."""
         first = self.text[0]
         return first if self.text.count(first) == len(self.text) else None

@@ -33,7 +33,7 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         """Copy the code points; only their type is checked. `from_code_points` checks untrusted values."""
-        hint = "`Vocabulary.of(text)` has the characters of a text."
+        hint = "`Vocabulary.of(text)` makes the vocabulary of a text."
         points = self.code_points
         if not isinstance(points, np.ndarray) or points.ndim != 1 or points.dtype.kind not in "iu":
             raise arguments.invalid_argument("code_points", "a one-dimensional array of whole numbers", points, hint)
@@ -79,9 +79,9 @@ class Vocabulary:
         if np.any((points >= _FIRST_SURROGATE) & (points <= _LAST_SURROGATE)):
             raise ModelError("the model's vocabulary has a surrogate, which is no character.")
         if np.any(np.diff(points) <= 0):
-            raise ModelError("the model's vocabulary is not in ascending order, each character once.")
+            raise ModelError("the model's vocabulary must have each character once, in ascending order.")
         if is_bytes and not np.array_equal(points, np.arange(256)):
-            raise ModelError("the model's vocabulary should be the 256 bytes, and is not.")
+            raise ModelError("the vocabulary of a model of bytes must be the code points 0 to 255.")
         return cls(points.astype(np.uint32), is_bytes=is_bytes)
 
     def extended(self, other: Self) -> Self:
@@ -129,12 +129,12 @@ class Vocabulary:
             unknown = name_characters(_distinct(text, known))
             raise TextError(
                 f"the text has characters that the model's vocabulary lacks: {unknown}.",
-                hint="leave them out, or train a model on a text that has them.",
+                hint="remove these characters from the text, or train a model on a text that has them.",
             )
         return ids
 
     def encode_known(self, text: str) -> tuple[NDArray[Any], str]:
-        """Return the ids of the characters in the vocabulary, and the other characters, each once, as they appear."""
+        """Return the ids of the known characters of `text`, and its unknown characters in order, each once."""
         text = arguments.text("text", text)
         ids, known = self.look_up(text)
         return (ids, "") if known.all() else (ids[known], _distinct(text, known))

@@ -41,7 +41,7 @@ _JOINING = "'\u2019\u00b7"
 
 @functools.cache
 def pattern() -> re.Pattern[str]:
-    """Return the pattern of a word."""
+    """Return the regular expression that matches one word."""
     # The other code points are Han characters, or neither letters nor marks.
     candidates = itertools.chain(range(0x20000), range(0xE0000, 0xE0200))
     points = [point for point in candidates if not is_unspaced(point) and point != ZERO_WIDTH_SPACE]
