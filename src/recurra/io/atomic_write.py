@@ -1,4 +1,4 @@
-"""Write a whole file or nothing: write a temporary file, flush it to the disk, read it back, rename it."""
+"""Write files atomically: write a temporary file, flush it to the disk, read it back, rename it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ REMEDIES = {
 
 @contextlib.contextmanager
 def storage_errors(path: Path, place: str = RUN_PLACE) -> Iterator[None]:
-    """Convert an OSError in the `with` block to StorageError for `path`; `place` is the hint to write elsewhere."""
+    """Convert an OSError in the `with` block to a StorageError for `path`.
+
+    The hint of the error ends with `place`, a suggestion to write to another path.
+    """
     try:
         yield
     except StorageError:
@@ -39,16 +42,16 @@ def storage_errors(path: Path, place: str = RUN_PLACE) -> Iterator[None]:
 
 
 def failure(path: Path, error: OSError, place: str) -> StorageError:
-    """Return the StorageError for an operating system's `error` at `path`.
+    """Return the StorageError for the OSError `error` at `path`.
 
-    The hint depends on the error number, and ends with `place`, the hint to write elsewhere.
+    The hint depends on the error number, and ends with `place`, a suggestion to write to another path.
     """
     reason, remedy = _reason(path, error)
     return StorageError(f"cannot write `{path}`: {reason}.", hint=f"{remedy}, or {place}" if remedy else place)
 
 
 def _reason(path: Path, error: OSError) -> tuple[str, str | None]:
-    """Return the reason of `error` and its remedy, each as words for a message; None without a remedy."""
+    """Return the cause of `error` and its remedy, in words for a message. The remedy is None if there is none."""
     reason, folder = error.strerror or str(error), path.parent
     existing = next(above for above in (folder, *folder.parents) if _exists(above))
     if error.errno in (errno.ENOENT, errno.ENOTDIR) and not existing.is_dir():
@@ -70,13 +73,13 @@ def _exists(path: Path) -> bool:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file of a run, or nothing; raise StorageError if that fails."""
+    """Write a file of a run atomically; raise StorageError if that fails."""
     with storage_errors(path):
         write_bytes(path, data)
 
 
 def write_output(path: Path, data: bytes) -> Path:
-    """Write a file that the user named, or nothing, and create its folder; raise StorageError if that fails."""
+    """Create the folder of the output file `path`, and write the file atomically; raise StorageError on failure."""
     with storage_errors(path, OUTPUT_PLACE):
         make_folder(path.parent)
         write_bytes(path, data)
@@ -103,10 +106,10 @@ def write_bytes(path: Path, data: bytes | bytearray) -> None:
 
 @contextlib.contextmanager
 def open_output(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that the user named, to be written in pieces.
+    """Open a file that the user named, for writing in pieces.
 
-    At the end of the `with` block, `path` has all pieces, flushed to the disk; after an error it is unchanged. Raises
-    StorageError if writing fails.
+    At the end of the `with` block, `path` contains all pieces and is flushed to the disk. After an error, `path` is
+    unchanged. Raises StorageError if writing fails.
     """
     with storage_errors(path, OUTPUT_PLACE):
         with stage_file(path) as staged, staged.open("xb") as file:

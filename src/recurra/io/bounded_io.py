@@ -33,7 +33,7 @@ def is_foreign(status: os.stat_result) -> bool:
 
 
 def open_regular(path: Path) -> io.FileIO:
-    """Open a regular file for reading, without blocking; raise OSError if `path` is anything else or does not exist."""
+    """Open a regular file for reading, without blocking; raise OSError if there is no regular file at `path`."""
     try:
         handle = os.open(path, _FLAGS)
     except ValueError as error:  # a NUL in the name
@@ -89,7 +89,7 @@ def parse_json(data: bytes, *, strict: bool = True) -> Any:
 def parse_toml(data: bytes) -> dict[str, Any]:
     """Parse the subset of TOML that recurra writes; a byte order mark is skipped.
 
-    The subset has no strings in single or triple quotes. Any other text raises ValueError.
+    The subset has no strings in single or triple quotes. A text outside the subset raises ValueError.
     """
     bare = _TOML_STRING.sub(b'""', data)
     _require_few_values(bare, b",[{=")

@@ -1,8 +1,8 @@
 """A file of named arrays: safetensors with a sha256 of the whole file, written atomically.
 
-The metadata are one JSON text under the key `recurra`. Its value "sha256" is the hash of the file in which these 64
-digits are zeros. Long metadata, of a run with very many epochs, are stored in an array of bytes; only the hash remains
-in the header.
+The metadata are one JSON text under the key `recurra`. The entry "sha256" of the metadata is the hash of the whole
+file, computed with zeros in place of the 64 digits of the hash. Long metadata, of a run with very many epochs, are
+stored in an array of bytes; only the hash remains in the header.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def write(
 ) -> str:
     """Write `path` atomically, flush it to the disk, and return the file's sha256.
 
-    Raises StorageError if that fails, with `place` as the hint to write elsewhere.
+    Raises StorageError if that fails, with the hint `place` to write to another path.
     """
     data, digest = _encode(tensors, metadata)
     with atomic_write.storage_errors(path, place):
@@ -55,9 +55,9 @@ def write(
 def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return the arrays and the metadata of `path`; all numbers are finite.
 
-    It uses twice as much memory as the file has bytes. Only the header is read before the sizes of the arrays in it are
-    compared with the size of the file. Raises ModelError if the file does not exist or another program has written it,
-    CheckpointError if its bytes are damaged.
+    Reading takes twice as much memory as the file has bytes. The header is read first, and the sizes of its arrays are
+    compared with the size of the file before the arrays are read. Raises ModelError if the file does not exist or
+    another program has written it, CheckpointError if its bytes are damaged.
     """
     data, metadata = _read_checked(path, OURS, lambda header: _metadata(path, header))
     if _sha256(data, metadata["sha256"]) != metadata["sha256"]:
@@ -77,7 +77,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def read_foreign(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return the arrays and the metadata of a safetensors file of another program, within the bounds of `read`.
+    """Return the arrays and the metadata of a safetensors file of another program, with the checks of `read`.
 
     Raises ModelError if the file does not exist, CheckpointError if it is not a safetensors file or has a number that
     is not finite.
@@ -90,7 +90,7 @@ def read_foreign(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         raise CheckpointError(f"`{path}` is damaged: {error!s:.200}.") from error
     except (KeyError, AttributeError) as error:
         raise ModelError(
-            f"`{path}` has numbers of an unsupported type: {error!s:.40}.", hint="save them as floats of 32 bits."
+            f"`{path}` has numbers of an unsupported type: {error!s:.40}.", hint="save the arrays as float32."
         ) from error
     del data
     _require_finite(path, tensors)
@@ -98,7 +98,7 @@ def read_foreign(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 def _read_checked(path: Path, kind: str, of_header: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[bytes, Any]:
-    """Return the bytes of a file whose header fits its size, and the result of `of_header(header)`."""
+    """Check the header against the size of the file; return the bytes of the file, and `of_header(header)`."""
     try:
         with io.BufferedReader(open_regular(path)) as file:
             size = os.fstat(file.fileno()).st_size
@@ -132,7 +132,7 @@ def _marker(digest: str) -> bytes:
 
 
 def _sha256(data: bytes, digest: str) -> str:
-    """Return the sha256 of `data` with zeros in place of the first `digest`."""
+    """Return the sha256 of `data`, computed with zeros in place of the first occurrence of `digest`."""
     view, marker = memoryview(data), _marker(digest)
     start = max(data.find(marker), 0)
     total = hashlib.sha256(view[:start])
@@ -142,7 +142,7 @@ def _sha256(data: bytes, digest: str) -> str:
 
 
 def _header(path: Path, data: bytes, size: int, kind: str) -> dict[str, Any]:
-    """Return the header of a file of `size` bytes that begins with `data`; its arrays must fill the file."""
+    """Return the header of a file of `size` bytes that begins with `data`; the arrays must fill the file exactly."""
     length = int.from_bytes(data[:8], "little")
     if data[8:9] not in (b"{", b""):
         raise ModelError(f"`{path}` is not a {kind}.", hint=HINTS[kind])
