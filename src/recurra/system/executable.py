@@ -16,8 +16,8 @@ INSTALL = "pip install"
 def program() -> str:
     """Return the first words of a command line that runs this installation.
 
-    They are `recurra` if PATH has this installation, and otherwise the path of its script: the environment is not
-    active.
+    The result is `recurra` if PATH contains this installation. Otherwise the environment is not active, and the result
+    is the path of the script.
     """
     in_path = shutil.which(PROGRAM_NAME)
     script = next((path for path in _scripts() if path.is_file()), None)
@@ -39,13 +39,13 @@ def installer() -> str:
 def runnable(text: str) -> str:
     """Return `text` with commands that run even if no environment is active.
 
-    It replaces `recurra` after a backtick, and `pip install`.
+    The function replaces `recurra` after a backtick by `program()`, and `pip install` by `installer()`.
     """
     return text.replace(f"`{PROGRAM_NAME} ", f"`{program()} ").replace(f"{INSTALL} ", f"{installer()} ")
 
 
 def _scripts() -> list[Path]:
-    """Return the possible paths of this installation's script: the running script, and the environment's."""
+    """Return the possible paths of this installation's script: the running script, and the environment's script."""
     running, suffix = Path(sys.argv[0]), ".exe" if os.name == "nt" else ""
     return [
         *([running] if running.stem == PROGRAM_NAME else []),
@@ -54,7 +54,7 @@ def _scripts() -> list[Path]:
 
 
 def _from_here(path: Path) -> str:
-    """Return a program's `path`, relative to the working directory if it is below it."""
+    """Return the `path` of a program, as a relative path if the program is below the working directory."""
     here = Path.cwd()
     if not path.is_relative_to(here):
         return str(path)

@@ -20,8 +20,8 @@ Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 def handled_by(handler: Handler, numbers: Sequence[signal.Signals] = STOPS) -> Iterator[None]:
     """Set `handler` for the signals `numbers`, and restore the former handlers at the end of the `with` block.
 
-    Python sets handlers in the main thread only; in another thread this does nothing. If SIGHUP is ignored, it remains
-    ignored: `nohup` started the command, which must survive its terminal.
+    Python sets handlers in the main thread only; in another thread this function does nothing. If SIGHUP is ignored, it
+    remains ignored: `nohup` started the command, which must survive its terminal.
     """
     if threading.current_thread() is not threading.main_thread():
         numbers = ()
@@ -88,5 +88,5 @@ class Interrupts:
         """Do nothing."""
 
     def leave(self) -> None:
-        """End the process without waiting for its threads; all output is written."""
+        """End the process without waiting for its threads. Use this action only when all output is written."""
         os._exit(self.CODE)

@@ -15,8 +15,8 @@ CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 def cache_folder() -> Path:
     """Return the folder for caches of recurra.
 
-    For a user without a home directory, as in a container with a numeric user, it is below the root directory, which
-    container engines use as home.
+    A user may have no home directory, as in a container with a numeric user. The folder is then below the root
+    directory, which container engines use as home.
     """
     import platformdirs
 
@@ -28,7 +28,7 @@ def cache_folder() -> Path:
 
 
 def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use: its CPU affinity, or its CPU quota if that is less.
+    """Return the number of CPUs that this process may use: its CPU affinity, or its CPU quota if the quota is less.
 
     If the system has no affinity, all CPUs count.
     """
@@ -42,8 +42,8 @@ def cpu_quota(root: Path, membership: Path) -> float | None:
     """Return the CPU quota of this process as a number of CPUs, such as 1.5; None without a limit.
 
     Linux has control groups of version 2 in `root` or in its folder `unified`, and of version 1 in its folder `cpu`.
-    The file `membership` has the group of this process in each. The parents of a group limit it, too; a container may
-    see its group as the root.
+    The file `membership` lists the group of this process in each version. The limits of parent groups apply, too. In a
+    container, the root may be the group of the container itself.
     """
     try:
         lines = membership.read_text(encoding="utf-8", errors="replace").splitlines()
