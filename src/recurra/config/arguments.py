@@ -127,7 +127,7 @@ def require_known(names: Iterable[str], known: Collection[str]) -> None:
 def refuse_besides(message: str, hint: str | None = "leave out one of them.", **others: object) -> None:
     """Raise UsageError if one of the `others` is set, that is, neither None nor False nor [].
 
-    The name of its command-line option replaces {} in `message`.
+    In `message`, {} is replaced by the name of the command-line option that is set.
     """
     for name, value in others.items():
         if value is not None and value is not False and not (isinstance(value, list) and not value):

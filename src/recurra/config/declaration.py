@@ -21,7 +21,7 @@ TRAINING = "Training"
 HELD_OUT = "Held-out text"
 RECORDS = "Run and records"
 
-OTHER_RUN = "leave it out, or train another run with it."
+OTHER_RUN = "leave this option out, or train a new run with it."
 
 
 class Whole(NamedTuple):
@@ -115,7 +115,7 @@ class Characters(NamedTuple):
     longest: int
 
     def allows(self, value: object) -> bool:
-        """Return True if `value` is such a text."""
+        """Return True if `value` is a text within the limits."""
         if not isinstance(value, str) or len(value) > self.longest or "\0" in value:
             return False
         return not any("\ud800" <= character <= "\udfff" for character in value)

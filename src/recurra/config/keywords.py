@@ -24,7 +24,7 @@ class Settings(ModelSettings, TrainingSettings, total=False):
 
 
 def seconds_of(name: str, value: object) -> object:
-    """Convert a duration such as "90s", "10m" or "2h" to seconds; return a value that is no str unchanged."""
+    """Convert a duration such as "90s", "10m" or "2h" to seconds; return any value other than a str unchanged."""
     value = arguments.unwrap_numpy(value)
     if not isinstance(value, str) or value == NONE:
         return value
@@ -45,9 +45,10 @@ def in_seconds(settings: Mapping[str, Any]) -> dict[str, Any]:
 def configs(settings: Mapping[str, Any], characters: int = 0) -> tuple[ModelConfig, TrainingConfig]:
     """Return the configurations of the network and of its training.
 
-    A setting that is not in `settings` has the value of the preset, and else the default. Preset `auto` chooses the
-    network for a text of this number of `characters`. Updates and a time limit exclude each other, so that one of them
-    in `settings` replaces the preset's other one. Raises UsageError for an unknown name or a value that is not allowed.
+    A setting that is not in `settings` has the value of the preset or, if the preset leaves it out, the default. Preset
+    `auto` chooses the network for a text of this number of `characters`. `updates` and `time_limit` exclude each other.
+    If `settings` has `updates`, the time limit of the preset is ignored, and conversely. Raises UsageError for an
+    unknown name or a value that is not allowed.
     """
     settings = rename_preset(in_seconds(settings))
     if settings.get("updates") is not None and not is_none(settings.get("time_limit")):
@@ -91,6 +92,9 @@ def split(settings: Mapping[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
 
 
 def _seconds(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> float:
-    """Return the time in seconds for which preset `auto` chooses; an invalid time limit is refused later."""
+    """Return the time limit in seconds for which preset `auto` chooses a network.
+
+    An invalid time limit counts as missing; the configuration raises the error for it later.
+    """
     limit = settings.get("time_limit")
     return float(limit if isinstance(limit, (int, float)) and limit > 0 else defaults["time_limit"])

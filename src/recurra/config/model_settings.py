@@ -28,7 +28,9 @@ class ModelConfig(Configuration):
     hidden_size: int = setting(
         100, "Hidden units in each layer", Whole(1, 16384), NETWORK, unit="units", fixed=OTHER_RUN
     )
-    layers: int = setting(1, "Stacked recurrent layers", Whole(1, 64), NETWORK, unit="layers", fixed=OTHER_RUN)
+    layers: int = setting(
+        1, "Number of stacked recurrent layers", Whole(1, 64), NETWORK, unit="layers", fixed=OTHER_RUN
+    )
     mogrifier_rounds: int = setting(
         5,
         "Rounds in which input and hidden state of a mogrifier gate each other",

@@ -50,7 +50,7 @@ class AutoNetwork(NamedTuple):
         characters: the least length of a text for this network
         settings: the settings of the network and its training
         speed: characters per second of training on two cores
-        losses: pairs: characters read so far, held-out nats per character; measured on tiny Shakespeare
+        losses: pairs of characters read so far and held-out nats per character, measured on tiny Shakespeare
         dropout: the dropout probability for each bound on the number of epochs in `DROPOUT_EPOCHS`
     """
 
@@ -94,7 +94,7 @@ class PresetChoice(NamedTuple):
     Attributes:
         network: the chosen network
         settings: its settings, fitted to the text
-        limited_by: "time" or "text" or both: too short for the next larger network
+        limited_by: "time", "text" or both, whichever is too short for the next larger network
     """
 
     network: AutoNetwork

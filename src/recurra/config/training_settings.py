@@ -62,8 +62,9 @@ def _hyperparameter(name: str, help: str, values: Number) -> Any:
 class TrainingConfig(Configuration):
     """The settings of a training; the defaults are preset `classic`, the min-char-rnn recipe.
 
-    Learning rate: every schedule but constant lowers `learning_rate` to its share `final_rate` over `schedule_updates`
-    (0: all `updates`). The cosine schedule first raises it linearly over `warm_up` updates.
+    Learning rate: every schedule but constant lowers the rate from `learning_rate` to `final_rate` · `learning_rate`
+    over `schedule_updates` (0: all `updates`). The cosine schedule first raises the rate linearly over `warm_up`
+    updates.
 
     Gradient: losses and gradients are sums, not means, over the `sequence_length` · `batch_size` characters of an
     update. `clip_value` and `clip_norm` bound this sum. With `initial_scale` None, each cell uses its own
@@ -78,7 +79,8 @@ class TrainingConfig(Configuration):
 
     Held-out text: the end of the text is split off. Its first part, of share `validation`, chooses the best model; its
     second part, of share `test`, measures that model. After `patience` evaluations without a lower validation loss (0:
-    never) the training ends, and after each `plateau` of them (0: never) the learning rate is halved.
+    never) the training ends, and after each `plateau` evaluations without a lower loss (0: never) the learning rate is
+    halved.
 
     Averaging: with `ema` the model is a moving average of the parameters,
 
@@ -211,7 +213,7 @@ class TrainingConfig(Configuration):
     )
     ema: float = setting(
         0.0,
-        "Decay of a moving average of the parameters, which becomes the model; 0: no average",
+        "Decay of the moving average of the parameters, which is used as the model; 0: no average",
         Number(0, 1 - 1e-6),
         TRAINING,
         fixed=OTHER_RUN,
@@ -225,7 +227,7 @@ class TrainingConfig(Configuration):
     )
     sample_prompt: str = setting(
         "",
-        "Text that every sample continues, such as one character",
+        "Prompt of each sample during training, such as one character",
         Characters(1000),
         RECORDS,
         unit="characters",
@@ -241,11 +243,17 @@ class TrainingConfig(Configuration):
     checkpoint_every: float = setting(
         30.0, "Time between checkpoints, such as 90s, 10m or 2h", Duration(0), RECORDS, unit="seconds"
     )
-    keep: int = setting(3, "Latest checkpoints to keep, besides the best", Whole(1), RECORDS, unit="checkpoints")
-    engine: str = setting("auto", "Implementation of the computation", OneOf(ENGINES), TRAINING)
+    keep: int = setting(
+        3, "Number of recent checkpoints to keep, besides the best checkpoint", Whole(1), RECORDS, unit="checkpoints"
+    )
+    engine: str = setting("auto", "Engine: the implementation that computes the training", OneOf(ENGINES), TRAINING)
     device: str = setting("auto", "Device of engine torch", OneOf(DEVICES), TRAINING)
     shards: int = setting(
-        0, "Parts into which each batch is split; 0: by batch size", Whole(0, 1024), TRAINING, unit="parts"
+        0,
+        "Number of parts into which each batch is split; 0: chosen by the batch size",
+        Whole(0, 1024),
+        TRAINING,
+        unit="parts",
     )
     threads: int = setting(
         0, "Threads of the computation; 0: one for each CPU", Whole(0, 1024), TRAINING, unit="threads"
