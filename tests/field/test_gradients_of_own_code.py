@@ -93,7 +93,7 @@ MISTAKES: list[tuple[dict[str, Any], Callable[[Array], Array], set[str], str]] =
     ({}, lambda g: -g, set("UWbVc") | {"h0"}, "its sign is wrong"),
     ({}, lambda g: g / T, set("UWbVc") | {"h0"}, "it is the mean over the 9 time steps"),
     ({}, lambda g: g * 0, set("UWbVc") | {"h0"}, "it is zero everywhere"),
-    ({"add": False}, lambda g: g, set("UWbVc"), "it is that of the first time step alone"),
+    ({"add": False}, lambda g: g, set("UWbVc"), "it is the gradient of the first time step alone"),
     ({"later": lambda W, da: 0 * da}, lambda g: g, set("UWb") | {"h0"}, "no gradient comes from later"),
     ({"later": lambda W, da: W @ da}, lambda g: g, set("UWb"), "multiplied by W, not by W^T"),
     ({"slope": np.ones_like}, lambda g: g, set("UWb") | {"h0"}, "the factor 1 - h_t^2"),

@@ -1,7 +1,7 @@
 """Draw the dropout masks between the layers.
 
-Dropout acts on the hidden states that a layer passes to the layer above, never on those that a layer passes to its next
-time step. One mask holds for all T steps of an update.
+Dropout acts on the hidden states that a layer passes to the layer above, never on the hidden states that a layer passes
+to its next time step. One mask holds for all T steps of an update.
 
 Source: W. Zaremba, I. Sutskever, O. Vinyals, "Recurrent neural network regularization", arXiv:1409.2329 (2014), for
 dropout between layers only; Y. Gal, Z. Ghahramani, "A theoretically grounded application of dropout in recurrent neural

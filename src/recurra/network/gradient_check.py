@@ -65,8 +65,8 @@ class Figures(NamedTuple):
     """The largest differences between one parameter's gradient and its numerical derivatives.
 
     max_abs_central: the largest absolute difference from central differences
-    max_rel_central: the same, divided by the largest absolute value in the gradient
-    max_rel_complex: the same for the complex step
+    max_rel_central: `max_abs_central` divided by the largest absolute value in the gradient
+    max_rel_complex: the largest difference from the complex step, divided in the same way
     checked: the number of compared elements, of all `elements`
     """
 
@@ -86,7 +86,8 @@ class JudgedFigures(NamedTuple):
     """The figures of a check, and the verdict `passed`.
 
     For preset classic, the central differences are those at the initial weights, and the complex-step difference is the
-    larger one of the initial and the trained weights. `seed_tolerance` is the report's figure, None if it has none.
+    larger one of the initial and the trained weights. `seed_tolerance` is the figure in the report, or None if the
+    report has no figure for this parameter.
     """
 
     max_abs_central: float
@@ -197,8 +198,8 @@ def check_initial_and_trained(
     The result has an entry for each letter: U, W, b, V, c, h0 and x, b_n of a GRU and c0 of an LSTM. With several
     layers, an entry has the largest differences of all layers. A letter passes if its complex-step difference is at
     most 1e-12 at both points. In the report's network (elman with tanh), U, W, b, V and c must also stay within the
-    report's figures for central differences at the initial weights. `work`, `seed` and `progress` are as in `check`;
-    `work` limits each of the two checks.
+    figures that the report gives for central differences at the initial weights. `check` explains `work`, `seed` and
+    `progress`; `work` limits each of the two checks.
     """
     zeros = network.zero_state(config, inputs.shape[1])
 
@@ -270,9 +271,10 @@ def _sample(problem: _Problem, names: list[str], work: int | None, seed: int) ->
 
 
 def _candidates(problem: _Problem, name: str, size: int) -> Array:
-    """Return the elements from which a sample is drawn: of the first U only the columns of symbols in the text.
+    """Return the elements (flat indices) from which a sample is drawn.
 
-    The loss does not depend on the other columns of U: their gradient must be 0.
+    In U of the first layer, only the columns of symbols in the text are candidates. The loss does not depend on the
+    other columns of U: their gradient must be 0.
     """
     if name != FIRST_INPUT_MATRIX:
         return np.arange(size)
@@ -388,7 +390,7 @@ def _letter(name: str) -> str:
 
 
 def group_by_letter(figures: dict[str, Figures]) -> dict[str, Figures]:
-    """Return the figures by the report's letters; with several layers, a letter has the largest differences."""
+    """Return the figures by the report's letters; a letter has the largest differences of all layers."""
     worst: dict[str, Figures] = {}
     for name, figure in figures.items():
         letter = _letter(name)

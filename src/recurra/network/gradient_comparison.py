@@ -1,7 +1,7 @@
 """Compare gradients that another program computed with ours, and recognize the usual mistakes.
 
-The network is one elman layer with tanh and one stream. In the letters of the reference, with T time steps, m units
-and K symbols:
+The network is one elman layer with tanh and one stream. With T time steps, m units and K symbols, the reference
+implementation computes
 
     da_t = (V^T g_t + W^T da_{t+1}) * (1 - h_t^2)      g_t = p_t - y_t
     dW = sum_t da_t h_{t-1}^T    dU = sum_t da_t x_t^T    db = sum_t da_t    dh_0 = W^T da_1
@@ -27,7 +27,7 @@ from recurra.network.parameters import Array
 LIMITS: Final = {"float64": 1e-6, "float32": 1e-4, "float16": 0.05}
 """The largest relative difference of a gradient that is right, by the precision in which it was stored."""
 NAMES: Final = {"U": "layers.0.U", "W": "layers.0.W", "b": "layers.0.b", "V": "V", "c": "c", "h0": "state.h"}
-SMALLER: Final = "take smaller parameters: `recurra check --write example.npz` writes some."
+SMALLER: Final = "use smaller parameters; `recurra check --write example.npz` writes an example."
 CLIP: Final = 5.0  # of DD2424 assignment 4 and min-char-rnn
 
 
@@ -86,7 +86,7 @@ def compare(problem: Problem, theirs: Mapping[str, Array]) -> Comparison:
 
 
 def loss_and_gradients(problem: Problem) -> tuple[float, dict[str, Array]]:
-    """Return the loss and the gradients of the reference, by letter."""
+    """Return the loss and the gradients that the reference implementation computes, by letter."""
     config, parameters, state = _for_reference(problem)
     inputs, targets = problem.inputs[:, np.newaxis], problem.targets[:, np.newaxis]
     loss, gradients, _ = network.loss_and_gradients(config, parameters, inputs, targets, state)
@@ -122,7 +122,7 @@ def _recognized(problem: Problem, letter: str, ours: Array, theirs: Array, limit
 
 
 class _Trace(NamedTuple):
-    """The values of a forward and backward pass: x and g (T, K), h, the h before it and da (T, m)."""
+    """The values of a forward and backward pass: x_t and g_t (T, K); h_{t-1} (`before`), h_t and da_t (T, m)."""
 
     x: Array
     before: Array
@@ -134,16 +134,16 @@ class _Trace(NamedTuple):
 def _mistakes(problem: Problem, letter: str, ours: Array) -> Iterator[tuple[Array, str]]:
     """Yield the gradient of `letter` under each mistake, with its sentence; the likeliest first."""
     T = len(problem.inputs)
-    yield np.zeros_like(ours), "it is zero everywhere: was it computed, or only allocated?"
+    yield np.zeros_like(ours), "it is zero everywhere: check that the program writes the gradient to the array."
     yield -ours, "its sign is wrong: g_t is p_t - y_t."
-    yield ours / T, f"it is the mean over the {T} time steps: the loss is the sum."
+    yield ours / T, f"it is the mean over the {T} time steps; it must be the sum."
     yield np.clip(ours, -CLIP, CLIP), f"it is clipped to [-{CLIP:g}, {CLIP:g}]: compare the gradient before clipping."
     if ours.ndim == 2 and ours.shape[0] == ours.shape[1]:
         yield ours.T, "it is transposed."
     trace = _trace(problem)
     for t, word in ((0, "first"), (T - 1, "last")):
         step = _Trace._make(array[t : t + 1] for array in trace)
-        sentence = f"it is that of the {word} time step alone: add the gradients of all time steps, with `+=`."
+        sentence = f"it is the gradient of the {word} time step alone: add the gradients of all time steps, with `+=`."
         yield _gradient(problem, letter, step), sentence
     W = problem.arrays["W"]
     yield (
@@ -172,7 +172,7 @@ def _trace(
     derivative: Callable[[Array], Array] = lambda h: 1 - h * h,
     targets: bool = True,
 ) -> _Trace:
-    """Run the network forward and backward; `recurrent` replaces W^T, and `targets` False leaves out y_t."""
+    """Run the network forward and backward. `recurrent` replaces W^T. If `targets` is False, g_t is p_t without y_t."""
     arrays = problem.arrays
     config, parameters, state = _for_reference(problem)
     passed = network.forward(config, parameters, problem.inputs[:, np.newaxis], state)

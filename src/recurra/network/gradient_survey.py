@@ -42,7 +42,10 @@ def configurations() -> Iterator[tuple[str, int, float, int]]:
 
 
 def survey(seed: int = 0) -> dict[str, dict[str, JudgedFigures]]:
-    """Check all `configurations`; return the largest differences by network and letter. The complex step decides."""
+    """Check all `configurations`; return the largest differences by network and letter.
+
+    The complex step decides if a check passes.
+    """
     worst: dict[str, dict[str, Figures]] = {name: {} for name in NETWORKS}
     for number, (name, layers, dropout, streams) in enumerate(configurations()):
         numbers = stream(seed, f"survey {number}")

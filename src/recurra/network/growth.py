@@ -3,7 +3,7 @@
 The new elements of the parameters are, for each new character:
 
     U   a column drawn from N(0, s^2), where s is the root mean square of the old columns
-    V   a row of zeros; the same holds for every other matrix with a row or a column for each character
+    V   a row of zeros; zeros also extend every other matrix with a row or a column for each character
     c   mean_k c_k - sum_j |mean_k V_kj| - 30
 
 The logit of a new character is its element of c. If all |h_j| <= 1, the mean of the old logits is at least

@@ -1,9 +1,9 @@
 """The network: several layers of a cell, forward and backward through time.
 
 Layer 0 reads one-hot characters, every other layer reads the hidden states of the layer below, and the output layer
-reads those of the top layer. The first axis of every sequence is time. The functions compute in the dtype of their
-arguments: float64, or complex128 in a complex-step gradient check. A state is the NamedTuple of the cell: `State` with
-h, or the LSTM's with h and c. The state before the first character is zero (`zero_state`).
+reads the hidden states of the top layer. The first axis of every sequence is time. The functions compute in the dtype
+of their arguments: float64, or complex128 in a complex-step gradient check. A state is the NamedTuple of the cell:
+`State` with h, or the LSTM's with h and c. The state before the first character is zero (`zero_state`).
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ def loss_and_gradients(
     """Return the loss in nats (a sum over T and B), its gradients by name, and the final state, in float64.
 
     `inputs` and `targets` are ids (T, B); a target of -1 is padding, without loss and gradient. `state` is the initial
-    state; None: zeros. `masks` (L - 1, B, H) are the dropout masks. The gradients have the names of the parameters;
-    those of the initial state are "state.h", and "state.c" for an LSTM. Raises UsageError if an array has a wrong shape
-    or id.
+    state; None: zeros. `masks` (L - 1, B, H) are the dropout masks. The gradients have the names of the parameters; the
+    gradients of the initial state have the names "state.h", and "state.c" for an LSTM. Raises UsageError if an array
+    has a wrong shape or id.
     """
     _require_ids("inputs", inputs, 0, parameters["c"].shape[0])
     _require_ids("targets", targets, output.PADDING, parameters["c"].shape[0])
@@ -142,7 +142,10 @@ def _layer_state(state: AnyState, layer: int) -> Any:
 
 
 def _stack(states: list[Any]) -> Any:
-    """Stack the states (B, H) of all layers to (L, B, H), broadcasting B: perturbed copies widen upper layers only."""
+    """Stack the states (B, H) of all layers to (L, B, H). B is broadcast to the largest B of all layers.
+
+    Layers below a perturbed tensor have B = 1; the layers above it have one stream for each perturbed copy.
+    """
     fields = zip(*states, strict=True)
     return type(states[0])._make(np.stack(np.broadcast_arrays(*layers)) for layers in fields)
 

@@ -1,4 +1,4 @@
-"""The parameters of a network: names, shapes, initial values, and validation.
+"""The parameters of a network: their names, shapes, initial values and validation.
 
 The parameters are a dict of arrays in a fixed order: for each layer l the parameters of its cell (`layers.l.U`,
 `layers.l.W`, `layers.l.b`; in a GRU also `layers.l.b_n`), then `V` and `c` of the output layer. Layer 0 reads

@@ -1,4 +1,4 @@
-"""`CellSpec`: everything about one recurrent cell that other modules read. The letters are those of `cells`."""
+"""`CellSpec`: everything about one recurrent cell that other modules read. `cells` explains the letters."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TorchModule:
 class OnnxOperator:
     """The ONNX operator that computes the cell, and the order in which ONNX stacks the gates.
 
-    `recurrent_biases` is as in `TorchModule`, but for the second half of ONNX's bias.
+    `recurrent_biases` maps biases to gates as in `TorchModule`; they fill the second half of the bias of ONNX.
     """
 
     name: str

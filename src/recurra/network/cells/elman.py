@@ -71,7 +71,7 @@ def tanh_slope(h: Array) -> Array:
 
 
 def relu(a: Array) -> Array:
-    """Return max(0, a), element by element. The real part decides if `a` is complex; NaN stays NaN.
+    """Return max(0, a), element by element. A complex `a` is kept if its real part is above 0; NaN stays NaN.
 
     Args:
         a: an array of any shape, real or complex.

@@ -1,4 +1,4 @@
-"""The gated recurrent unit (GRU): the new hidden state is a mixture of the previous one and of a candidate n.
+"""The gated recurrent unit (GRU): the new hidden state mixes the previous hidden state and a candidate n.
 
     u_t = U x_t + b                          U (3H, D), W (3H, H) and b (3H,) stack the rows of r, z, n in this order
     w_t = W h_{t-1}

@@ -40,9 +40,9 @@ Array = npt.NDArray[Any]
 
 
 class Round(NamedTuple):
-    """The values of one round in one time step: v^i = scale * v^{i-2}, with scale = 2 sigmoid(A w).
+    """The values of one round in one time step. The round computes v^i = scale * v^{i-2}, scale = 2 sigmoid(A w).
 
-    v is x in odd rounds and h in even ones, w the other of the two, and A is Q^i or R^i.
+    In odd rounds, v is x, w is h and A is Q^i. In even rounds, v is h, w is x and A is R^i.
 
     scale, before   (B, n) each; before = v^{i-2}
     sources         the vectors that the factors of A multiply, from the right: w, then A_right w if A has two factors
