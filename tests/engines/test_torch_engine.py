@@ -240,7 +240,7 @@ def test_missing_gpu_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert [torch_device.select_device(name).type for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
     assert torch_device.select_device("cuda", 1) == torch.device("cuda:1")
-    with pytest.raises(UsageError, match="process 2 of this machine has no GPU: the machine has 2") as caught:
+    with pytest.raises(UsageError, match="process 2 of this machine has no GPU; number of GPUs: 2") as caught:
         torch_device.select_device("auto", 2)
     assert "--nproc-per-node gpu" in str(caught.value.hint)
 

@@ -58,7 +58,10 @@ class DynamicNetwork:
         self._whole.put_state(self._state)
 
     def read(self, ids: Ids) -> Vector:
-        """Return log p (T, K) in nats after each of `ids` (T,), T at most a segment. The state does not advance yet."""
+        """Return log p (T, K) in nats after each of `ids` (T,). T is at most the length of a segment.
+
+        The state advances only when `differentiate` is called.
+        """
         self._shard = self._whole.steps_from(0, len(ids))
         self._shard.read(self._views, self._panels, _whole_numbers(ids))
         if self._uses_fused_reader:
@@ -69,7 +72,7 @@ class DynamicNetwork:
         return logs[:, : self._symbols]
 
     def differentiate(self, ids: Ids, targets: Ids) -> None:
-        """After `read(ids)`, compute `gradient` for the characters that followed, `targets` (T,); advance the state.
+        """Compute `gradient` for `targets` (T,), the characters that followed the ids of `read`; advance the state.
 
         Raises NumericalError if the loss is not finite, because earlier updates were too large.
         """

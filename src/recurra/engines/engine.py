@@ -20,7 +20,10 @@ Update = Callable[[int, float], tuple[float, float]]
 
 
 class Start(NamedTuple):
-    """The state from which training starts (the parameters only) or resumes. Every engine accepts every other's."""
+    """The state from which training starts (the parameters only) or resumes.
+
+    Every engine accepts the `Start` of any other engine.
+    """
 
     parameters: Mapping[str, Array]
     optimizer_state: Mapping[str, Array] | None = None
@@ -36,7 +39,9 @@ class GradientSum(Protocol):
 
 
 class ProcessGroup(Protocol):
-    """The processes that train one model together, as one of them sees them. `distributed.ranks.Ranks` implements it.
+    """The processes that train one model together, from the view of one process.
+
+    `distributed.ranks.Ranks` implements this interface.
 
     rank        the number of this process, from 0
     size        the number of processes

@@ -21,7 +21,7 @@ PIECE_NUMBERS = 32768  # elements of a piece; the four arrays of Adam then have 
 
 
 def clip(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
-    """Clip `gradient`, which has the norm `norm`, in place: by norm, then by value, as in the settings."""
+    """Clip `gradient`, which has the norm `norm`, in place: by norm, then by value, if the settings demand it."""
     limit, value = training.clip_norm, training.clip_value
     if limit is not None and norm > limit:
         gradient *= np.float32(limit / norm)

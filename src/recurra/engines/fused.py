@@ -102,7 +102,9 @@ class _Workspace(NamedTuple):
 
 
 class FusedNetwork:
-    """The trained network for scoring: the training kernel reads one stream, a `Stepper` several with the same bits.
+    """The trained network for scoring: one stream by the training kernel, several streams by a `Stepper`.
+
+    Both give the same bits.
 
     Every call borrows a workspace for itself, so any number of threads may call at the same time.
     """

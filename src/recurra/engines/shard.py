@@ -69,7 +69,7 @@ class Shard:
         self.tile, self.symbol_tile = tile_width(self.width), tile_width(symbols)
 
     def steps_from(self, start: int, steps: int) -> Shard:
-        """Return a view of `steps` time steps from `start` on; it shares the gradient."""
+        """Return a view of `steps` time steps from `start` on; the view shares the gradient."""
         if steps == self.steps:
             return self
         part, first, n = copy.copy(self), start * self.streams, steps * self.streams

@@ -1,4 +1,4 @@
-"""Run a trained network step by step for any number of streams. The bits of a stream do not depend on the others."""
+"""Run a trained network step by step for any number of streams. The bits of a stream do not depend on other streams."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ class Stepper:
         self._arrangements = {single_stream: self._arrange(single_stream) for single_stream in (False, True)}
 
     def weights(self, streams: int) -> stepping.NetworkWeights:
-        """Return the weights in the form that the kernels read for this number of streams."""
+        """Return the weights in the form that the kernels need for this number of streams."""
         return self._arrangements[streams == 1]
 
     def _arrange(self, single_stream: bool) -> stepping.NetworkWeights:
-        """Return the weights for one stream, with recurrent matrices in rows, or for several, with them in panels."""
+        """Return the weights with recurrent matrices in rows, for one stream, or in panels, for several streams."""
 
         def pack(matrices: list[Vector]) -> Vector:
             return _stacked(matrices, single_stream)

@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Team:
-    """`size` threads, of which the caller is one. Use it in a `with` block. A team of one starts no thread."""
+    """`size` threads, including the calling thread. Use it in a `with` block. A team of one starts no thread."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -13,7 +13,7 @@ TORCH_HINT = install("torch")
 
 
 def require_torch(feature: str = "engine `torch`") -> Any:
-    """Return the module `torch`. Raises UsageError, with `feature` in the message, if it is not installed."""
+    """Return the module `torch`. Raises UsageError, with `feature` in the message, if PyTorch is not installed."""
     try:
         import torch
     except ImportError as error:
@@ -22,7 +22,7 @@ def require_torch(feature: str = "engine `torch`") -> Any:
 
 
 def select_device(name: str, number: int = 0) -> Any:
-    """Return the torch.device for the setting `device`: the CPU or GPU `number`. Raises UsageError if it is missing."""
+    """Return the torch.device for the setting `device`: the CPU or GPU `number`. Raises UsageError without that GPU."""
     torch = require_torch()
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
@@ -35,7 +35,7 @@ def select_device(name: str, number: int = 0) -> Any:
         return torch.device("cpu")
     if number >= torch.cuda.device_count():
         raise UsageError(
-            f"process {number} of this machine has no GPU: the machine has {torch.cuda.device_count()}.",
+            f"process {number} of this machine has no GPU; number of GPUs: {torch.cuda.device_count()}.",
             hint="start one process for each GPU of a machine, with `torchrun --nproc-per-node gpu`.",
         )
     return torch.device("cuda", number)

@@ -1,7 +1,7 @@
 """The network as PyTorch modules: one recurrent module for each layer, with recurra's dropout masks between them.
 
 PyTorch's layers have two biases, whose sum would learn at twice the rate. Therefore `bias_ih` is b, and `bias_hh` stays
-zero and does not learn. The rows n of a GRU's `bias_hh` are the exception: they are b_n, which r multiplies.
+zero and does not learn. A GRU is the exception: the rows n of its `bias_hh` are b_n, which r multiplies.
 """
 
 from __future__ import annotations

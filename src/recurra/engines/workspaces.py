@@ -16,8 +16,8 @@ Workspace = TypeVar("Workspace")
 class Workspaces(Generic[Size, Workspace]):
     """Workspaces by size; `make(size)` creates a workspace if none of this size is free.
 
-    Every length of text needs another size. To limit the memory, free workspaces are kept only in the size `kept` and
-    in the size that was returned last, and at most one for each CPU.
+    Texts of different lengths need workspaces of different sizes. To limit the memory, free workspaces are kept only in
+    two sizes: `kept`, and the size that was returned last. At most one workspace is kept for each CPU.
     """
 
     def __init__(self, make: Callable[[Size], Workspace], kept: Size) -> None:

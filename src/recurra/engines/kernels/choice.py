@@ -68,7 +68,7 @@ def scores(x: Vector, logits: Vector, logs: Vector, rules: Rules, s: int) -> Non
 
 @strict
 def likeliest(x: Vector, symbols: int) -> int:
-    """Return the first k with the largest score.
+    """Return the symbol k with the largest score; of several, the first.
 
     Args:
         x: (1, K), the scores.

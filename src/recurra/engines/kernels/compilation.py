@@ -70,7 +70,7 @@ class KernelCache(NullCache):
 
 @functools.cache
 def announce() -> None:
-    """Log that kernels are compiled, which takes long. Only the first call in a process logs."""
+    """Log once per process that kernels are compiled, because compilation takes long."""
     logging.getLogger("recurra").info(COMPILING)
 
 

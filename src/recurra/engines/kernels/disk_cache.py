@@ -2,7 +2,7 @@
 
 The folder's name is a hash of all kernel sources and of the versions of the compilers. It does not contain the path of
 the sources, so that every copy of the same sources uses the same files. A file holds `MAGIC`, the sha256 of the payload
-and the payload. Code is loaded only from a folder and from files that no other user can have written. The cache is
+and the payload. Code is loaded only if no other user is able to write to the folder and to the file. The cache is
 optional: if it cannot be used, every process compiles the kernels, and one warning names the folder.
 """
 
@@ -79,7 +79,7 @@ class DiskCache:
         return payload
 
     def write(self, name: str, payload: bytes) -> None:
-        """Store a payload. If this fails, warn once and write nothing more.
+        """Store a payload. If writing fails, warn once and stop storing payloads.
 
         Args:
             name: the file's name in the folder.
