@@ -251,7 +251,7 @@ def redraw(words: str) -> None:
 
 @contextlib.contextmanager
 def progress(noun: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that shows the share of `noun` done and their total in one line; remove the line at the end."""
+    """Yield a function that shows the completed percentage and the total of `noun` in place; remove it at the end."""
     due = 0.0
 
     def show(done: int, total: int) -> None:
