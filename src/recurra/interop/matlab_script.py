@@ -69,7 +69,9 @@ function ids = ids_of(prompt, points, is_bytes)
     if ~is_bytes, prompt = code_points_of(prompt); end
   end
   [known, ids] = ismember(prompt(:), points);
-  if ~all(known), warning('the vocabulary of the network lacks %d characters of the prompt; they are omitted', sum(~known)); end
+  if ~all(known)
+    warning('the vocabulary of the network lacks %d characters of the prompt; they are omitted', sum(~known));
+  end
   ids = ids(known);
 end
 
