@@ -66,7 +66,7 @@ def test_the_escape_that_was_meant_is_found() -> None:
 
 WARNINGS = [
     ({"stop": "\\n"}, r"`stop` contains '\\' \(U\+005C\), which the model's vocabulary does not have; it can never be "
-     r"generated\. \\n is a backslash and a letter here: write the character itself, which is \"\\n\""),
+     r"generated\. \\n is a backslash and a letter here: write the character itself; in Python"),
     ({"stop": ["a", "bé"]}, r"`stop` contains 'é' \(U\+00E9\), which the model's vocabulary does not have"),
     ({"allow": "ab?"}, r"`allow` contains '\?' \(U\+003F\), which the model's vocabulary does not have"),
     ({"ban": "z"}, r"`ban` contains 'z' \(U\+007A\), which the model's vocabulary does not have"),

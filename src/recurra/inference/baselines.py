@@ -1,7 +1,8 @@
 """Baselines: the bits per character of a text with simple codes, n-grams and general compressors.
 
-The compressors read the text as UTF-8 and have no prior data, so that their output contains all that a decoder needs;
-the score of a model does not contain the model. All results are bits of output per character (not byte) of the text.
+The compressors read the text as UTF-8 and have no prior data: a decoder needs nothing but their output. The score of a
+model, in contrast, does not include the size of the model. All results are bits of output per character (not byte) of
+the text.
 """
 
 from __future__ import annotations

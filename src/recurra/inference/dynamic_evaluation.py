@@ -11,8 +11,8 @@ text is divided into segments s_1, s_2, …; L(s_i) is the mean loss per charact
 theta_0 are the saved parameters. RMS (the paper's MS_g) is measured once for each parameter, on the training text with
 theta_0; RMSprop in contrast updates a moving average. Two things differ from the paper:
 
-- The paper measures RMS on the whole training text in minibatches. Here it is measured on `SAMPLES` segments of one
-  stream from all parts of the text, as in reading.
+- The paper measures RMS on the whole training text in minibatches. Here `SAMPLES` segments from all parts of the text
+  are read in one stream.
 - The paper adds 1e-5 to RMS. Parameters of symbols that were rare in the segments then grow without bound: the loss of
   a Chinese novel rose from 5.5 to 139 nats. Here the mean of RMS is added, which prevents it.
 """
@@ -92,8 +92,9 @@ class DynamicPredictor:
     """A `Predictor` that learns from each segment after predicting it. With rate 0 it equals `StaticPredictor`.
 
     `pull` and `step` (1, N) hold, for each parameter, the rate of its return to the saved value and its learning rate.
-    If a segment arrives in pieces, each piece reads it again from its beginning, so that the division of a text into
-    pieces changes no bit. A segment ends before the id `document_end`, and the state is set to zero there.
+    If a segment arrives in several pieces, each call of `read` reads the segment again from its beginning. The result
+    therefore has the same bits for every division of a text into pieces. A segment ends before the id `document_end`,
+    and the state is set to zero there.
     """
 
     def __init__(
@@ -178,12 +179,15 @@ def create_dynamic_predictor(
 
 
 def sgd_steps(settings: DynamicConfig, like: Vector) -> tuple[Vector, Vector]:
-    """Return `pull` and `step` of "sgd". The rate applies to the mean loss of a segment, the gradient to the sum."""
+    """Return `pull` and `step` of the method "sgd".
+
+    The learning rate is for the mean loss of a segment; `step` is for the gradient of the summed loss.
+    """
     return np.full_like(like, settings.decay), np.full_like(like, (settings.rate or 0.0) / settings.segment)
 
 
 def rms_steps(settings: DynamicConfig, rms: Vector) -> tuple[Vector, Vector]:
-    """Return `pull` and `step` of "rms". `rms` (1, N) is 0 for a parameter that never had a gradient."""
+    """Return `pull` and `step` of the method "rms". `rms` (1, N) is 0 for a parameter that never had a gradient."""
     used = rms > 0
     mean = float(np.mean(rms[used], dtype=np.float64)) if used.any() else 1.0
     pull = np.minimum(np.float32((settings.decay or 0.0) / mean) * rms, np.float32(1))
@@ -194,8 +198,8 @@ def rms_steps(settings: DynamicConfig, rms: Vector) -> tuple[Vector, Vector]:
 def root_mean_squares(network: DynamicNetwork, ids: LongIds, segment: int) -> Vector:
     """Return the root mean square (1, N) of the gradient of each parameter over segments of the training text.
 
-    The loss is the mean over a segment. Up to `SAMPLES` segments are read; the state passes through
-    them.
+    The loss is the mean over a segment. Up to `SAMPLES` segments are read, each from the final state of the previous
+    segment.
     """
     squares, count = np.zeros_like(network.gradient), 0
     length = RUN * segment

@@ -124,7 +124,10 @@ class TextGeneration:
 
 
 def find_stop(text: str, stops: list[str]) -> int | None:
-    """Return the start of the stop string that is complete first, the longest if several are; None if there is none."""
+    """Return the start of the stop string that ends first in `text`; None if `text` contains no stop string.
+
+    If several stop strings end at this position, return the start of the longest.
+    """
     matches = [(start + len(stop), start) for stop in stops if (start := text.find(stop)) >= 0]
     return min(matches)[1] if matches else None
 
@@ -178,7 +181,7 @@ class Generator:
         return generation
 
     def drop(self, generation: TextGeneration) -> None:
-        """Remove a text that is no longer needed."""
+        """Remove the unfinished text `generation` from the batch."""
         self._new = [(other, rules) for other, rules in self._new if other is not generation]
         self._keep([other is not generation for other in self._live])
 

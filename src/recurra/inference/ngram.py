@@ -34,7 +34,10 @@ PREDICTION_BLOCK_SYMBOLS = 1 << 19  # symbols predicted at a time
 
 
 class _Level(NamedTuple):
-    """The n-grams of one order: ascending keys and counts, and the same for the contexts h with which they begin."""
+    """The n-grams of one order.
+
+    The fields are the ascending keys and their counts, and the keys and counts of the contexts h that begin them.
+    """
 
     keys: Keys
     counts: NDArray[Any]
@@ -122,7 +125,7 @@ def _keys(ids: NDArray[np.integer], n: int, symbols: int) -> Keys:
 
 
 def _find(table: Keys, keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the position of each key in the ascending `table`, and True for each key that is there."""
+    """Return the position of each key in the ascending `table`, and a mask: True for the keys in `table`."""
     if len(table) == 0:
         return np.zeros(len(keys), np.intp), np.zeros(len(keys), bool)
     places = np.minimum(np.searchsorted(table, keys), len(table) - 1)

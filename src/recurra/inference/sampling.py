@@ -8,7 +8,8 @@ repetition_penalty  θ: z_k / θ if z_k >= 0, else z_k θ, for every character k
 allow, ban          z_k = -infinity for a character that is not in `allow`, or is in `ban`
 temperature         z / temperature; 0 chooses the most likely character, and the settings below have no effect
 top_k               keep the k most likely characters; 0 keeps all (Fan et al. 2018)
-top_p               keep the most likely characters that together have this share of the rest (Holtzman et al. 2020)
+top_p               keep the most likely characters that together have this share of the probability after top_k
+                    (Holtzman et al. 2020)
 min_p               keep the characters at least min_p times as likely as the most likely one (Nguyen et al. 2024)
 
 The draw is last. Characters of equal probability are kept or dropped together; other implementations separate them in
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 START = "\n"  # the hidden character before a sample
 MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-30, 1e38  # float32 cannot divide by less (0 then); more changes nothing
-IN_QUOTES = 'write the character itself, which is "\\n" or the like in Python and in JSON.'
+IN_QUOTES = 'write the character itself; in Python and in JSON, "\\n" is a newline.'
 
 
 class ImpossibleCharacters(NamedTuple):
@@ -63,7 +64,7 @@ class ImpossibleCharacters(NamedTuple):
         return f"`{name}` contains {name_characters(self.characters)}, {why}; it can never be generated."
 
     def __str__(self) -> str:
-        """Return the sentence with advice, for Python and JSON."""
+        """Return the message, followed by advice about escapes in Python and in JSON."""
         remedy = "" if self.escape is None else f" {self.escape} is a backslash and a letter here: {IN_QUOTES}"
         return self.message(self.setting) + remedy
 
@@ -125,7 +126,7 @@ class SamplingConfig(SamplingOptions):
         return dataclasses.replace(config, stop=writable, allow=allow, ban=_known(config.ban, vocabulary)), impossible
 
     def texts(self) -> Iterator[SamplingConfig]:
-        """Yield the settings of each text by itself."""
+        """Yield one configuration, with its seed, for each of the `num_return_sequences` texts."""
         for i in range(self.num_return_sequences):
             yield dataclasses.replace(self, seed=self.seed + i, num_return_sequences=1)
 
@@ -137,12 +138,15 @@ def config_of(settings: SamplingSettings) -> SamplingConfig:
 
 
 def _known(characters: str, vocabulary: Vocabulary) -> str:
-    """Return `characters` without the ones that are not in the vocabulary."""
+    """Return the characters of the string `characters` that are in the vocabulary."""
     return vocabulary.decode(vocabulary.encode_known(characters)[0])
 
 
 def _banned(ban: str, vocabulary: Vocabulary) -> str:
-    """Return `ban` in the canonical form of the vocabulary. Raise UsageError for a character that is several there."""
+    """Return `ban` in the canonical form of the vocabulary.
+
+    Raises UsageError for a character that the vocabulary has only as several characters.
+    """
     for character in dict.fromkeys(ban):
         parts = respell(character, vocabulary)[0]
         if len(parts) > 1:
@@ -195,14 +199,14 @@ def allowed_ids(config: SamplingConfig, vocabulary: Vocabulary) -> NDArray[np.in
         if vocabulary.is_bytes and not characters.isascii():
             parts = name_characters("".join(c for c in characters if not c.isascii()))
             raise UsageError(
-                f"`{name}` contains {parts}; this model writes bytes, and such a character is several bytes.",
+                f"`{name}` contains {parts}; this model writes bytes, and UTF-8 needs several bytes for them.",
                 hint="use ASCII characters.",
             )
     allowed = vocabulary.symbols if config.allow is None else config.allow
     ids, _ = vocabulary.encode_known("".join(set(allowed) - set(config.ban)))
     if not len(ids):
         raise UsageError(
-            "`allow` and `ban` leave no character that could be written.",
-            hint=f"the model's vocabulary has {name_characters(vocabulary.symbols)}.",
+            "`allow` and `ban` exclude every character of the model's vocabulary.",
+            hint=f"allow a character of the vocabulary: {name_characters(vocabulary.symbols)}.",
         )
     return ids

@@ -50,15 +50,12 @@ class SamplingOptions:
         ("top_p", "float64"),
     )
     min_p: float = _option(
-        0.0,
-        "Sample from characters that are at least this many times as likely as the most likely character.",
-        CHARACTERS,
-        ("min_p", "float32"),
+        0.0, "Least probability, relative to the most likely character.", CHARACTERS, ("min_p", "float32")
     )
     repetition_penalty: float = _option(
         1.0, "Above 1: make characters of the prompt and text less likely.", CHARACTERS, ("penalty", "float32")
     )
-    stop: tuple[str, ...] = _option((), "End before this string. Repeat it for several strings.", TEXTS)
+    stop: tuple[str, ...] = _option((), "End the text before this string. Repeat the option for more.", TEXTS)
     allow: str | None = _option(None, "Write only these characters.", CHARACTERS)
     ban: str = _option("", "Never write these characters.", CHARACTERS)
     seed: int = _option(0, "Random seed; the same seed gives the same text.", TEXTS)

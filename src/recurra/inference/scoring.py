@@ -96,7 +96,9 @@ def evaluate(network: Network, ids: Ids, state: State) -> float:
 
 
 def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> float:
-    """Return nearly the result of `evaluate`, for large networks many times as fast: read up to 32 parts side by side.
+    """Return an approximation of the result of `evaluate`. Read up to 32 parts of the text side by side.
+
+    For large networks, this function is many times as fast as `evaluate`.
 
     Every character but the first counts. Each part starts `LEAD` characters early, and the losses of these characters
     do not count. The state of a part therefore lacks only the influence of characters still further back.
@@ -184,7 +186,7 @@ def document_losses(
 
 
 def _losses(network: Network, block: NDArray[np.int64], state: State) -> NDArray[np.float32]:
-    """Return -log p of block[1:] (T, B), each after the ids above it."""
+    """Return -log p of block[1:] (T, B), each given the previous ids of its column."""
     parts = []
     for start in range(0, len(block) - 1, STEPS_PER_CALL):
         window = block[start : start + STEPS_PER_CALL + 1]

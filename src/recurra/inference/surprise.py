@@ -1,4 +1,7 @@
-"""The loss of each character of a text in nats. The text is read in pieces; the state passes on to the next."""
+"""The loss of each character of a text in nats.
+
+The text is read in pieces, each from the final state of the previous piece.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ class StaticPredictor:
         self.state = state
 
     def read(self, inputs: Ids, targets: Ids) -> Iterator[Logs]:  # noqa: ARG002 - this predictor does not learn
-        """Implement `Predictor.read`. The length of the blocks changes no bit."""
+        """Implement `Predictor.read`. Every length of the blocks gives the same bits."""
         for start in range(0, len(inputs), CHUNK):
             yield np.concatenate([self._read(part) for part in self._parts(inputs[start : start + CHUNK])])
 
@@ -90,7 +93,7 @@ class StaticPredictor:
 def surprises(
     predictor: Predictor, vocabulary: Vocabulary, pieces: Iterable[str], before: int | None = None
 ) -> Iterator[Surprise]:
-    """Compute the loss of each symbol of a text. The division into pieces changes no bit.
+    """Compute the loss of each symbol of a text. Every division into pieces gives the same bits.
 
     The loss of a known symbol is -log p, given the id `before` and all known symbols before it. If there is no id
     before the text, the loss of the first known symbol is ln K.
@@ -129,7 +132,7 @@ def surprises(
 
 
 def escapes(symbols: str) -> NDArray[np.float64]:
-    """Return the cost of each character as an unknown one, in nats: 24 bits, and 8 bits for each byte of its UTF-8."""
+    """Return the loss of each character in nats if it is unknown: 24 bits, and 8 bits for each byte of its UTF-8."""
     return np.asarray((ESCAPE_BITS + 8 * utf8_lengths(symbols)) * math.log(2), np.float64)
 
 
@@ -161,7 +164,7 @@ def tally(pieces: Iterable[Surprise], *, is_bytes: bool = False, keep: bool = Fa
 
 
 def shade(nats: float) -> int:
-    """Return the shade of a character with this loss, from 0."""
+    """Return the number of the shade (0, 1, …) of a character with the loss `nats`."""
     return sum(nats >= limit for limit in SHADE_LIMITS_NATS)
 
 
