@@ -66,7 +66,7 @@ class Header(NamedTuple):
     name: bytes
 
     def to_bytes(self) -> bytes:
-        """Return the first bytes of the file."""
+        """Return the bytes of the header."""
         return RCRA_MAGIC + bytes([VERSION, self.kind]) + self.name
 
 
@@ -173,7 +173,10 @@ class _Head(NamedTuple):
 
 
 def _block(source: BinaryIO, start: bytes, number: int, place: int, head: _Head, codec: Codec) -> bytes:
-    """Return the next block, which begins at byte `place` of the text. Check it before it is decoded and after."""
+    """Return the next block, which begins at byte `place` of the text.
+
+    The first check is verified before the block is decoded, the second check afterwards.
+    """
     if head.length > MAX_BLOCK_BYTES or 4 * head.words >= head.length:
         raise _damage(number, place)
     first, second = (_read(source, HALF_CHECK_BYTES, "a block") for _ in range(2))
@@ -205,7 +208,7 @@ def _header(start: bytes) -> Header:
 
 
 def _blocks(source: BinaryIO) -> Iterator[bytes]:
-    """Yield the source in blocks that end between two characters of UTF-8, if they contain UTF-8."""
+    """Yield the source in blocks; if a block is UTF-8, it ends after a whole character."""
     rest = b""
     while data := source.read(MAX_BLOCK_BYTES - len(rest)):
         block = rest + data

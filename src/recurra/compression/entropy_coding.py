@@ -56,7 +56,7 @@ class Reader:
         return Coded(self._words, self.state, ESCAPE)
 
     def skip_escape(self) -> None:
-        """Skip the escape that is next."""
+        """Move past the escape at the current position."""
         self._advance(min(self._place(), ESCAPE), 1)
 
     def escaped(self) -> bytes:

@@ -85,7 +85,7 @@ class Escapes:
         self.crlf += text.count("\r\n") if "\r" in occurrences else 0
 
     def bytes_of(self, character: str) -> int:
-        """Return the number of bytes in the compressed file that the escapes of a character take."""
+        """Return the number of bytes that the escapes of a character take in the compressed file."""
         bytes_each = ESCAPE_BITS // 8 + len(character.encode("utf-8", "surrogatepass"))
         return self.counts[character] * bytes_each
 
@@ -163,7 +163,7 @@ def compress(
     """Compress a stream with a model.
 
     Args:
-        model: the model; `decompress` needs the same one.
+        model: the model; `decompress` needs the same model.
         source: the input, read to its end.
         target: the output.
         progress: called after each block with the number of bytes read and the number of bytes written.
@@ -190,7 +190,8 @@ def decompress(
         source: the compressed stream.
         target: the output.
         progress: called after each block with the number of bytes read and the number of bytes written.
-        damaged: called with the error of each damaged block, and the other blocks are written; if None, it is raised.
+        damaged: called with the error of each damaged block; the other blocks are written.
+            If None, the first error is raised.
 
     Raises:
         CompressedFileError: if the file is damaged, unless `damaged` handles the error.
@@ -214,7 +215,10 @@ def decompress(
 
 
 def _with_escapes(text: str, ids: Integers, before: Integers, widths: Integers) -> tuple[Integers, Integers]:
-    """Insert the intervals of an escape and its bytes at each id of -1, between known characters."""
+    """Return the intervals of all characters, from the intervals `before` and `widths` of the known characters.
+
+    Each id of -1 is an unknown character; its intervals are the escape and the bytes of the character.
+    """
     places = np.flatnonzero(ids < 0)
     if len(places) == 0:
         return before, widths

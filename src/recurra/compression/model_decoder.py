@@ -21,7 +21,7 @@ class ModelDecoder:
         self._logs = np.zeros((1, stepper.width), np.float32)
 
     def decode(self, coded: Coded, lengths: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], bool]:
-        """Decode up to `DECODED` symbols, or as many as have together `length` bytes.
+        """Decode up to `DECODED` symbols; stop earlier if the symbols have `length` bytes together.
 
         Args:
             coded: the words, and the state of the coder, which is updated.

@@ -199,13 +199,13 @@ def _wider(contexts: Contexts, symbols: int) -> Contexts:
 
 
 def _corner(array: Vector, shape: tuple[int, ...]) -> Vector:
-    """Return the first elements of `array` in a new array of `shape`; elements that `array` does not have are zero."""
+    """Return `array`, cut or padded with zeros to `shape`."""
     part = array[tuple(map(slice, shape))]
     return np.pad(part, [(0, size - present) for size, present in zip(shape, part.shape, strict=True)])
 
 
 def _filled(blank: dict[str, Vector], learned: dict[str, Vector]) -> dict[str, Vector]:
-    """Return copies of the arrays `blank`; the first elements are replaced by the learned array of the same name."""
+    """Return copies of the arrays `blank`, each begun with the elements of the learned array of the same name."""
     filled = {name: array.copy() for name, array in blank.items()}
     for name, array in filled.items():
         old = learned.get(name, array)

@@ -79,7 +79,7 @@ def follow(contexts: Contexts, symbol: int) -> None:
 
 @strict
 def observe(contexts: Contexts, p: Vector, symbol: int) -> None:
-    """Update the rows with the next symbol, unless it is the first, and append it to the contexts.
+    """Update the rows with the next symbol, unless it is the first symbol, and append the symbol to the contexts.
 
     Args:
         contexts: updated.

@@ -103,7 +103,7 @@ def finish(words: Vector, state: Vector) -> None:
 
 @strict
 def point(state: Vector) -> np.int64:
-    """Return the position of the coded number within the current interval. It is in the share of the next symbol.
+    """Return the position of the coded number within the current interval. The share of the next symbol contains it.
 
     Args:
         state: (3,) uint64 of the decoder.
@@ -213,13 +213,13 @@ def encode_all(words: Vector, state: Vector, before: Vector, widths: Vector) -> 
 
 @strict
 def find(frequencies: Vector, symbols: int, place: int | np.int64) -> tuple[int, np.int64]:
-    """Return the symbol in whose share a position is.
+    """Return the symbol whose share of [0, `total`) contains a position.
 
     Args:
         frequencies: (K,) int64.
         symbols: number of symbols without padding.
         place: a position in [0, total), from `point`.
-    Returns: the symbol, and the sum of the frequencies before it; `symbols` and the whole sum if `place` is beyond all.
+    Returns: the symbol, and the sum of the frequencies before it; without such a symbol, `symbols` and the total.
     """
     before = np.int64(0)
     for k in range(symbols):
