@@ -265,15 +265,16 @@ class LanguageModel:
     def _prompt_ids(self, prompt: str, stacklevel: int) -> Array:
         """Return the ids of the prompt. Warn of characters that are not in the vocabulary.
 
-        A character is replaced by a canonical equivalent if only that is in the vocabulary, with a warning.
+        A character outside the vocabulary is replaced, with a warning, if the vocabulary has a canonical equivalent.
         """
         spelled, note = respell(arguments.text("prompt", prompt), self.vocabulary)
         if note is not None:
-            warnings.warn(f"of the prompt {note}.", stacklevel=stacklevel)
+            warnings.warn(f"in the prompt, {note}.", stacklevel=stacklevel)
         ids, unknown = self.vocabulary.encode_known(self.vocabulary.spell(spelled))
         if unknown:
             message = (
-                f"`prompt` contains {name_characters(unknown)}, which the model's vocabulary does not have: left out."
+                f"the vocabulary of the model lacks {name_characters(unknown)} in `prompt`; "
+                "the model reads the prompt without them."
             )
             warnings.warn(message, stacklevel=stacklevel)
         return ids
@@ -305,7 +306,8 @@ class LanguageModel:
             dynamic: "sgd", "rms" or a `DynamicConfig` for dynamic evaluation: a copy of the model learns from the text
                 while it reads. None for constant parameters.
             learned: the training text; only "rms" needs it.
-            documents: "lines" to read line by line, "none" to read the text as one; None to read as in training.
+            documents: "lines" to read line by line, "none" to read the whole text as one document; None to read as in
+                training.
 
         Returns:
             The score, with the loss of each character.
@@ -322,7 +324,7 @@ class LanguageModel:
             raise arguments.invalid_argument("dynamic", '"sgd", "rms" or a DynamicConfig', settings)
         text, note = respell(text, self.vocabulary)
         if note is not None:
-            warnings.warn(f"of the text {note}.", stacklevel=2)
+            warnings.warn(f"in the text, {note}.", stacklevel=2)
         training_text = None if learned is None else self._spelled(arguments.text("learned", learned))
         ids = None if training_text is None else self.vocabulary.encode_known(training_text)[0]
         losses = self.surprises([self.vocabulary.spell(text)], settings, ids, documents)
@@ -338,7 +340,7 @@ class LanguageModel:
         learned: Ids | None = None,
         documents: str | None = None,
     ) -> Iterator[Surprise]:
-        """Compute the loss of each symbol of a text. The division into pieces changes no bit.
+        """Compute the loss of each symbol of a text. Every division into pieces gives the same bits.
 
         Args:
             pieces: the text in pieces, spelled in symbols of the vocabulary (see `Vocabulary.spell`).
@@ -358,7 +360,10 @@ class LanguageModel:
         return surprises(predictor, self.vocabulary, pieces, end)
 
     def _end_of(self, documents: str) -> int | None:
-        """Return the id that ends each of `documents`. Raise UsageError or ModelError if the model has none."""
+        """Return the id that ends each document of the kind `documents`, or None without documents.
+
+        Raises UsageError for an unknown kind, ModelError if the vocabulary has no newline.
+        """
         documents = arguments.text("documents", documents)
         if documents not in DOCUMENTS:
             raise UsageError(f"`documents` must be one of {', '.join(DOCUMENTS)}; got {documents!r:.40}.")
@@ -391,7 +396,7 @@ class LanguageModel:
             The loss in nats per character.
 
         Raises:
-            TextError: if the model is one of documents and all lines are empty.
+            TextError: if the model was trained on documents and all lines are empty.
             UsageError: if `ids` are not ids of this model.
         """
         ids = self._checked(ids)
@@ -400,7 +405,7 @@ class LanguageModel:
         return scoring.evaluate(self.reader, ids, self.zero_state())
 
     def estimate(self, ids: Ids) -> float:
-        """Compute nearly the result of `evaluate`, faster for a long text and a large network.
+        """Compute an approximation of the result of `evaluate`; it is faster for a long text and a large network.
 
         Args:
             ids: (N,) ids of the held-out text, N >= 2.
@@ -464,7 +469,7 @@ def _float32(name: str, value: Any) -> Array:
 
 
 def _array(name: str, value: Any) -> Array:
-    """Return `value` as an array. Raise UsageError if it is none."""
+    """Convert `value` to an array. Raise UsageError if that is impossible."""
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError):  # rows of different lengths; a tensor of PyTorch with a gradient
@@ -481,7 +486,7 @@ def _require_state(state: Any) -> None:
 def _strings(name: str, value: Any) -> list[str]:
     """Return a list of str. Raise UsageError for other types."""
     if not isinstance(value, (list, tuple)):
-        raise arguments.invalid_argument(name, "a str or a list of them", value)
+        raise arguments.invalid_argument(name, "a str or a list of str", value)
     return [arguments.text(name, item) for item in value]
 
 
@@ -499,7 +504,7 @@ def named(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
 
 
 def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]) -> LanguageModel:
-    """Return the model of a file. An average of the parameters has priority over the parameters.
+    """Return the model of a file. If the file has an average of the parameters, the model uses the average.
 
     Args:
         path: the file, for error messages.
@@ -532,9 +537,9 @@ def from_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, Any]
 
 
 def _documents_of(metadata: dict[str, Any]) -> str | None:
-    """Return the kind of documents in training, or None.
+    """Return the kind of documents that the model was trained on; None if it was trained without documents.
 
-    Older model files do not record it; the settings of the training may.
+    Older model files record the kind only in the settings of the training.
     """
     training = metadata.get("training")
     settings = training if isinstance(training, dict) else {}

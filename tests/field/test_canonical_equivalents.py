@@ -88,9 +88,9 @@ def test_prompts_and_scores_in_python(forms: tuple[str, str]) -> None:
     known, typed = forms
     model = model_of(known)
     expected = model.sample(known, max_new_tokens=5), model.score(known)
-    with pytest.warns(UserWarning, match="of the prompt 5 characters are read in the canonical form that the model"):
+    with pytest.warns(UserWarning, match="in the prompt, 5 characters are read in the canonical form that the model"):
         assert model.sample(typed, max_new_tokens=5) == expected[0]
-    with pytest.warns(UserWarning, match="of the text 5 characters are read in the canonical form that the model has"):
+    with pytest.warns(UserWarning, match="in the text, 5 characters are read in the canonical form that the model has"):
         assert model.score(typed) == expected[1]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
