@@ -201,7 +201,7 @@ def declared(config: Any) -> dict[str, Setting]:
 
 
 def require(condition: bool, name: str, expected: str, value: object) -> None:
-    """Raise UsageError for the `value` of the setting `name` unless `condition`, on several settings, is True."""
+    """Raise UsageError for the `value` of the setting `name` unless the `condition` on several settings is True."""
     if not condition:
         raise arguments.invalid_argument(name, expected, value)
 

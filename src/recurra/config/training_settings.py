@@ -277,7 +277,7 @@ class TrainingConfig(Configuration):
         self._complete_hyperparameters()
 
     def _complete_hyperparameters(self) -> None:
-        """Replace None by the optimizer's default; raise UsageError for a hyper-parameter that it does not use."""
+        """Replace None by the optimizer's default; raise UsageError for a hyper-parameter that is not used."""
         used = HYPERPARAMETERS[self.optimizer]
         for name in dict.fromkeys(name for others in HYPERPARAMETERS.values() for name in others):
             value = getattr(self, name)

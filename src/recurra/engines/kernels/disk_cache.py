@@ -58,7 +58,7 @@ class DiskCache:
 
         Args:
             name: the name under which it was written.
-        Returns: the payload; None if there is no file, or none that is safe to use.
+        Returns: the payload; None if there is no file, or if the file is not safe to use.
         """
         path = self.folder / name
         try:
