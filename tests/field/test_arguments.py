@@ -184,7 +184,10 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(("call", "name"), [(call, name) for call, names in ARGUMENTS.items() for name in names])
 @pytest.mark.filterwarnings(
-    "ignore:the vocabulary of the model lacks", "ignore:`stop` contains", "ignore:`ban` contains", "ignore:`allow` contains"
+    "ignore:the vocabulary of the model lacks",
+    "ignore:`stop` contains",
+    "ignore:`ban` contains",
+    "ignore:`allow` contains",
 )
 @pytest.mark.filterwarnings("ignore:dynamic evaluation by sgd", "ignore:NUL characters")
 def test_value_of_any_type_gives_result_or_recurra_error(call: str, name: str) -> None:
