@@ -8,10 +8,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import from_code  # noqa: E402
-import network_drawings  # noqa: E402
+import from_code  # noqa: E402 - the path is set above
+import network_drawings  # noqa: E402 - the path is set above
 
-import recurra  # noqa: E402
+import recurra  # noqa: E402 - after the modules above
 
 project = "recurra"
 author = "The recurra developers"
