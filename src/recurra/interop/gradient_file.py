@@ -35,7 +35,7 @@ TARGETS = ("Y", "targets", "y", "ys", "target")
 LOSSES = ("loss", "L", "cost", "J")
 GRADIENT_STRUCT = re.compile(r"(?i)(?:grads?|gradients?)")
 GRADIENT_NAMES = ("{}", "d{}", "d_{}", "grad_{}", "grad{}", "dL_d{}", "dLd{}", "{}_grad")  # the first in a struct alone
-LARGEST = 1 << 22  # T · (m + K): numbers of the hidden states and of the one-hot vectors
+MAX_NUMBERS = 1 << 22  # T · (m + K): numbers of the hidden states and of the one-hot vectors
 NAMES_HINT = "name them `grads.U` or `dU`, and so on for W, b, V, c and h0."
 EXAMPLE = "`recurra check --write example.npz` writes an example."
 
@@ -54,33 +54,34 @@ def read(path: Path) -> GradientFile:
     if kind not in (file_kinds.NPZ, file_kinds.MAT):
         raise ModelError(f"`{path}` is neither an .npz file nor a MAT-file.", hint=EXAMPLE)
     is_mat = kind == file_kinds.MAT
-    found = (
+    arrays = (
         _flat(mat_file.variables(files.read(path, mat_file.MAX_BYTES), f"{path}"))
         if is_mat
         else numpy_file.read(path).arrays
     )
-    gradients = {key: value for key, value in found.items() if _in_gradient_struct(key)}
-    keys = sorted(found.keys() - gradients.keys(), key=lambda key: (key.startswith("RNN."), key))  # of two U the RNN's
-    others = {_leaf(key): found[key] for key in keys}
+    gradients = {key: value for key, value in arrays.items() if _in_gradient_struct(key)}
+    # `RNN.U` comes after `U` and replaces it below.
+    keys = sorted(arrays.keys() - gradients.keys(), key=lambda key: (key.startswith("RNN."), key))
+    others = {_leaf(key): arrays[key] for key in keys}
     scheme = vanilla_network.scheme_of(others)
     if scheme is None:
-        there = ", ".join(f"`{key:.40}`" for key in list(found)[:12]) or "no readable array"
-        raise ModelError(f"`{path}` has no network of U, W, V, b and c; it has {there}.", hint=EXAMPLE)
+        names = ", ".join(f"`{key:.40}`" for key in list(arrays)[:12]) or "no readable array"
+        raise ModelError(f"`{path}` has no network of U, W, V, b and c; it has {names}.", hint=EXAMPLE)
     problem, turned = _problem(others, scheme, f"{path}", is_mat=is_mat)
     named = {_leaf(key): value for key, value in gradients.items()}
-    given = _gradients(named, others, scheme, problem, f"{path}", turned=turned)
-    return GradientFile(problem, given, _loss(others))
+    by_letter = _gradients(named, others, scheme, problem, f"{path}", turned=turned)
+    return GradientFile(problem, by_letter, _loss(others))
 
 
 def _flat(variables: Mapping[str, Any]) -> dict[str, Array]:
     """Return the arrays of MATLAB's variables by name; an array in a struct is named STRUCT.FIELD."""
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     for name, value in variables.items():
         if isinstance(value, dict):
-            found |= {f"{name}.{key}": array for key, array in _flat(value).items()}
+            arrays |= {f"{name}.{key}": array for key, array in _flat(value).items()}
         elif isinstance(value, np.ndarray):
-            found[name] = value
-    return found
+            arrays[name] = value
+    return arrays
 
 
 def _leaf(key: str) -> str:
@@ -99,16 +100,16 @@ def _problem(fields: Mapping[str, Array], scheme: Scheme, name: str, *, is_mat: 
     h0 = np.zeros(m) if state is None else state
     if h0.size != m:
         raise ModelError(f"`h0` in `{name}` has {h0.size:,} numbers; expected m = {m:,}.")
-    given = {role: _first(fields, names) for role, names in (("inputs", INPUTS), ("targets", TARGETS))}
-    for role, array in given.items():
+    sequence = {role: _first(fields, names) for role, names in (("inputs", INPUTS), ("targets", TARGETS))}
+    for role, array in sequence.items():
         if array is None:
             expected = "`X`, one-hot, or `inputs`" if role == "inputs" else "`Y`, one-hot, or `targets`"
             raise ModelError(f"`{name}` has no {role}: expected {expected}.", hint=EXAMPLE)
-    inputs, targets = (_ids(array, K, name) for array in given.values() if array is not None)
-    inputs, targets = _from_zero(inputs, targets, given, K, is_mat=is_mat)
+    inputs, targets = (_ids(array, K, name) for array in sequence.values() if array is not None)
+    inputs, targets = _from_zero(inputs, targets, sequence, K, is_mat=is_mat)
     if len(inputs) != len(targets) or not len(inputs):
         raise ModelError(f"`{name}` has {len(inputs):,} inputs and {len(targets):,} targets; expected equal numbers.")
-    if len(inputs) * (m + K) > LARGEST:
+    if len(inputs) * (m + K) > MAX_NUMBERS:
         raise ModelError(f"`{name}` has a sequence of {len(inputs):,} characters, which is too long to compare.")
     for role, ids in (("inputs", inputs), ("targets", targets)):
         if ids.min() < 0 or ids.max() >= K:
