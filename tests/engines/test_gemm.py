@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recurra.engines.kernels import gemm
-from recurra.engines.kernels.lanes import aligned_zeros
+from recurra.engines.kernels.lanes import aligned_zeros, multiply_add
 
 
 def matrix(rows: int, columns: int, seed: int = 0) -> NDArray[np.float32]:
@@ -17,10 +17,10 @@ def matrix(rows: int, columns: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 def in_order(A: NDArray[np.float32], B: NDArray[np.float32], C: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return C + A B in float32, summed over k in ascending order."""
+    """Return C + A B in float32 by fused multiply-adds, summed over k in ascending order."""
     total = C.copy()
     for k in range(A.shape[1]):
-        total = total + A[:, k : k + 1] * B[k]
+        total = multiply_add(A[:, k : k + 1], B[k], total)
     return total
 
 
@@ -58,7 +58,7 @@ def test_panels_of_the_transpose() -> None:
     assert np.array_equal(transposed, plain)
 
 
-@pytest.mark.parametrize("N", [16, 112, 384, 240])
+@pytest.mark.parametrize("N", [16, 32, 48, 64, 80, 96, 112, 128, 384, 240])
 @pytest.mark.parametrize("K", [1, 16, 300])
 def test_single_row_has_the_bits_of_a_batch(N: int, K: int) -> None:
     x, B, y = matrix(1, K), matrix(K, N, 1), matrix(1, N, 2)

@@ -19,6 +19,7 @@ from recurra.engines.kernels.lanes import (
     lane_sum,
     load,
     mantissa,
+    multiply_add,
     power_of_two,
     square_root,
     store,
@@ -60,6 +61,10 @@ def apply(which: int, source: NDArray[Any], target: NDArray[Any], tile: tuple[in
         store(target, 0, 0, mantissa(x))
     elif which == 9:
         store(target, 0, 0, exponent(x))
+    elif which == 10:
+        store(target, 0, 0, multiply_add(x, y, load(source, 2, 0, tile)))
+    elif which == 11:
+        store(target, 0, 0, multiply_add(np.float32(-1.7), y, np.float32(0.3)))
 
 
 def both_ways(which: int, rows: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

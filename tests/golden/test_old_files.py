@@ -1,7 +1,8 @@
-"""Files of format 1 still open: run directories, checkpoints, compressed files, model folders.
+"""Files of format 1 still open: run directories, checkpoints, model folders.
 
 The folder format_1 contains four small trainings of tale.txt, two compressed files of that text, and an exported model.
-The expected numbers were computed by the version that wrote the files.
+The expected scores were computed by the version that wrote the files. Its products were rounded in another way, so that
+its compressed files are refused, and a resumed training has other bits.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ SAMPLES = {
     "lines": "dcrb.ylssbogdkdohh",
 }
 RESUMED = {
-    "classic": "a2b51b9051894424da24dea69abd3b5b6f3c90b732c398ec736c8fbbbf591cfe",
-    "lstm": "13db9c8f75094a2efa54a74bbfda1c53185381344ac74104078cce367a18043a",
-    "gru": "de68af149fc2a309ace20497d926793ed56bde56ef4c798c887e29bd49647f91",
-    "lines": "2659b2d06c07dddb90d6f81cd251876c8466874ab0f57ecbb2aed59527869ba4",
+    "classic": "c0ba1f0057458a45193932b92f8f1bb0288d81ff4f755f67f5e81345ca97fc04",
+    "lstm": "6f07ccad5f4c02a9edb159d39658709da6d6a9241c259d78198fa5c2f41a3ef6",
+    "gru": "09e4a93bcda69eadbda143553fc9006d42e10d19d949b36976b48ee785685b8e",
+    "lines": "6d59ebf0659323ec1cdab01b483eb0c23772d9485007c1beb5a6ccad203592a0",
 }
 
 
@@ -51,7 +52,7 @@ def old_run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("name", NATS)
 def test_old_model_gives_the_same_score_and_sample(name: str) -> None:
     model = load(FOLDER / name)
-    assert model.score(TALE, documents="none").nats == pytest.approx(NATS[name], rel=1e-9)
+    assert model.score(TALE, documents="none").nats == pytest.approx(NATS[name], rel=1e-6)
     text = model.sample("The cat", max_new_tokens=30, seed=1)
     assert text[: len(SAMPLES[name])] == SAMPLES[name]
 
@@ -70,11 +71,17 @@ def test_old_run_has_a_report(old_run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--adaptive", "tale.adaptive.rcra"], ["lstm", "tale.lstm.rcra"]])
-def test_old_compressed_file_gives_its_text(arguments: list[str], tmp_path: Path) -> None:
+def test_old_compressed_file_is_refused(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its intervals were computed with other bits: multiplications and additions rounded separately."""
     out = tmp_path / "tale.txt"
     paths = [word if word.startswith("-") else str(FOLDER / word) for word in arguments]
-    assert main(["decompress", *paths, "-o", str(out)]) == 0
-    assert out.read_text("utf-8") == TALE
+    assert main(["decompress", *paths, "-o", str(out)]) == 6
+    error = capsys.readouterr().err
+    assert "the compressed file has version 1, kind" in error
+    assert "hint: decompress it with the version of recurra that wrote it." in error
+    assert not out.exists()
 
 
 def test_old_exported_folder_is_imported(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from recurra.config import ModelConfig, TrainingConfig
-from recurra.engines.batched import BatchedEngine
+from recurra.engines.batched import BatchedEngine, BatchedNetwork
 from recurra.engines.engine import Start
-from recurra.engines.fused import FusedEngine, FusedNetwork
+from recurra.engines.fused import FusedEngine
 from recurra.model import LanguageModel
 from recurra.network.parameters import initialize
 from recurra.system.random_streams import stream
@@ -25,14 +25,14 @@ RULES: dict[str, Any] = {
 
 
 def fused(hidden: int, symbols: int, steps: int, updates: int) -> str:
-    """Train a network with the fused kernels, and score a text."""
+    """Train a network with the fused kernels, and score a text with it."""
     config = ModelConfig(hidden_size=hidden)
     training = TrainingConfig(sequence_length=steps)
     engine = FusedEngine(config, training, Start(initialize(config, symbols, seed=1, scale=0.3)))
     ids = (stream(2, "ids").uniform(updates * steps + 1) * symbols).astype(np.int64)
     inputs, targets = ids[:-1].reshape(updates, steps, 1), ids[1:].reshape(updates, steps, 1)
     result = engine.train(inputs, targets, np.full(updates, 0.1, np.float32))
-    network = FusedNetwork(engine.parameters())
+    network = BatchedNetwork(config, engine.parameters())
     log_probabilities, state = network.log_probabilities(ids[: 2 * steps], engine.state())
     arrays = [*engine.parameters().values(), *engine.optimizer_state().values(), state.h]
     return digest([result.losses, result.gradient_norms, log_probabilities, *arrays])

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from recurra.errors import CompressedFileError
 
 RCRA_MAGIC = b"RCRA"
-VERSION = 1
+VERSION = 2
 WITH_MODEL, ADAPTIVE = 1, 2  # kinds of files
 MODEL_NAME_BYTES = 16
 CHECK_BYTES, HALF_CHECK_BYTES = 8, 4

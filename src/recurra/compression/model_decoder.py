@@ -46,6 +46,5 @@ class ModelDecoder:
             length,
             ids,
             stepper.tile,
-            stepper.symbol_tile,
         )
         return ids[:count], escape

@@ -101,7 +101,7 @@ class OnlineLearner:
         self.ids[start : start + n] = symbols
         intervals = np.zeros((2, n), np.int64)
         before, widths = intervals
-        online_steps.encode(*self._parts, self.ids, start, self.symbols, total, before, widths, *self._tiles)
+        online_steps.encode(*self._parts, self.ids, start, self.symbols, total, before, widths, self._tile)
         self._go_to(start + n)
         return intervals
 
@@ -121,7 +121,7 @@ class OnlineLearner:
         """
         start, most = self.at, min(most, self.left)
         limits = start, most, self.symbols, total
-        stop = int(online_steps.decode(*self._parts, self.ids, *limits, words, state, *self._tiles))
+        stop = int(online_steps.decode(*self._parts, self.ids, *limits, words, state, self._tile))
         decoded = self.ids[start:stop].copy()
         self._go_to(stop)
         return decoded, len(decoded) < most
@@ -145,7 +145,7 @@ class OnlineLearner:
         if self.is_full and self._capacity < padded_size(len(self._initial["c"])):
             self._resize(self._capacity + CAPACITY_STEP)
         self._pack_weights()
-        online_steps.expect(*self._parts, self.ids, 0, *self._tiles)
+        online_steps.expect(*self._parts, self.ids, 0, self._tile)
 
     def _pack_weights(self) -> None:
         """Copy the parameters into the panels of the matrix products."""
@@ -178,7 +178,7 @@ class OnlineLearner:
         shard = self._shard = Shard(self._config, self._layout, len(self.ids) - 1, 1)
         if before is not None:
             shard.put_state(before)
-        self._tiles = shard.tile, shard.symbol_tile
+        self._tile = shard.tile
         self.logs, self._sums = aligned_zeros(1, self._capacity), aligned_zeros(1, padded_size(len(self.ids)))
         p, layer = self._views, shard.layers[0]
         U, W, b = (p[f"layers.0.{name}"] for name in "UWb")

@@ -5,7 +5,7 @@
 
 The engine `compiled` computes in strict float32, with the same bits on every CPU. Its kernels are in `kernels`.
 
-    fused             one elman layer with tanh, one stream and AdaGrad, in one kernel; `fused_tiles` has its tile sizes
+    fused             one elman layer with tanh, one stream and AdaGrad, in one kernel
     batched           every other network, on several cores: `sharding` divides a batch, `shard` trains a part of it
     flat_optimizer    the update of all parameters; `in_place_optimizers` has the optimizers, `parameter_layout` and
                       `flat_parameters` arrange the parameters in one array
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from recurra.config import ModelConfig, TrainingConfig
     from recurra.engines.batched import BatchedNetwork
     from recurra.engines.engine import Engine, ProcessGroup, Start
-    from recurra.engines.fused import FusedNetwork
     from recurra.engines.stepper import Stepper
 
-    Network = FusedNetwork | BatchedNetwork
+    Network = BatchedNetwork
 
 
 def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: ProcessGroup | None = None) -> Engine:
@@ -64,12 +63,6 @@ def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: P
 
 def create_network(config: ModelConfig, parameters: Any) -> Network:
     """Return the trained network for scoring, with the same arithmetic as in training."""
-    from recurra.engines.fused_tiles import is_single_tanh_layer
-
-    if is_single_tanh_layer(config):
-        from recurra.engines.fused import FusedNetwork
-
-        return FusedNetwork(parameters)
     from recurra.engines.batched import BatchedNetwork
 
     return BatchedNetwork(config, parameters)

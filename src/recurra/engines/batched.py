@@ -38,8 +38,6 @@ class BatchedNetwork:
     Every call borrows a workspace for itself, so any number of threads may call at the same time.
     """
 
-    reads_side_by_side = True
-
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
         self._config, self._symbols = config, len(parameters["c"])
         self._layout = Layout(config, self._symbols)
@@ -62,7 +60,7 @@ class BatchedNetwork:
         def read(shard: Shard, part: slice) -> tuple[Vector, State]:
             shard.put_state(map_state(lambda field: field[:, part], state))
             shard.read(self._views, self._panels[shard.streams == 1], np.ascontiguousarray(streams[:, part]).ravel())
-            softmax.log_softmax(shard.o, shard.sums, shard.symbol_tile)
+            softmax.log_softmax(shard.o, shard.sums)
             shard.carry()
             return shard.o.reshape(steps, shard.streams, -1)[:, :, : self._symbols], shard.state()
 

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
-from recurra.engines.fused import FusedNetwork
-from recurra.engines.fused_tiles import is_single_tanh_layer
 from recurra.engines.kernels import softmax
 from recurra.engines.kernels.lanes import Vector
 from recurra.engines.kernels.optimizers import adapt
@@ -41,21 +39,12 @@ class DynamicNetwork:
         self._whole.put_state(state)
         self.gradient = self._whole.gradient
         self._learned = 0
-        # The kernels for one elman layer sum in another order than the batched kernels: the former predict, to have the
-        # same bits as `create_network`, and the latter learn.
-        self._uses_fused_reader = is_single_tanh_layer(config)
-        self._state = self._next = state
-        self._prepare_weights()
-
-    def _prepare_weights(self) -> None:
+        self._zeros = map_state(np.zeros_like, state)
         self._panels.fill()
-        if self._uses_fused_reader:
-            self._reader = FusedNetwork(self._layout.unpack(self._flat))
 
     def zero_state(self) -> None:
         """Set the state to zero, as before the first character of a text."""
-        self._state = self._next = map_state(np.zeros_like, self._state)
-        self._whole.put_state(self._state)
+        self._whole.put_state(self._zeros)
 
     def read(self, ids: Ids) -> Vector:
         """Return log p (T, K) in nats after each of `ids` (T,). T is at most the length of a segment.
@@ -64,11 +53,8 @@ class DynamicNetwork:
         """
         self._shard = self._whole.steps_from(0, len(ids))
         self._shard.read(self._views, self._panels, _whole_numbers(ids))
-        if self._uses_fused_reader:
-            logs, self._next = self._reader.log_probabilities(ids, self._state)
-            return logs
         logs = self._shard.o.copy()
-        softmax.log_softmax(logs, self._shard.sums, self._shard.symbol_tile)
+        softmax.log_softmax(logs, self._shard.sums)
         return logs[:, : self._symbols]
 
     def differentiate(self, ids: Ids, targets: Ids) -> None:
@@ -79,7 +65,6 @@ class DynamicNetwork:
         self._panels.fill_backward()
         loss = self._shard.backward(self._panels, _whole_numbers(ids), _whole_numbers(targets))
         self._shard.carry()
-        self._state = self._next
         self._learned += 1
         if not math.isfinite(loss):
             raise not_finite("loss", str(loss), self._learned)
@@ -87,7 +72,7 @@ class DynamicNetwork:
     def learn(self, pull: Vector, step: Vector) -> None:
         """Add pull · (theta_0 - theta) - step · gradient to the parameters theta; `pull` and `step` are (1, N)."""
         adapt(self._flat, self._saved, pull, step, self.gradient)
-        self._prepare_weights()
+        self._panels.fill()
 
 
 def _whole_numbers(ids: Ids) -> Ids:

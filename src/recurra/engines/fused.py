@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.config import HYPERPARAMETERS, ModelConfig, TrainingConfig
 from recurra.engines.engine import Batches, Engine, Rates, Start, TrainResult
-from recurra.engines.fused_tiles import Tiling, is_single_tanh_layer
 from recurra.engines.kernels import fused_elman, softmax
-from recurra.engines.kernels.lanes import WIDTH, Vector, aligned_zeros
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
-from recurra.engines.stepper import Stepper
-from recurra.engines.workspaces import Workspaces
 from recurra.errors import NumericalError
+from recurra.network.cells import elman
 from recurra.network.network import State
 from recurra.network.optimizers import magnitude, not_finite
 
+MAX_GROUPS = 16  # groups of 8 lanes in a tile: they fit in the registers of a CPU with AVX-512
 TENSORS = ("layers.0.U", "layers.0.W", "layers.0.b", "V", "c")  # in the order of the squared norms from the kernel
+
+
+class Tiling(NamedTuple):
+    """A size, and the size padded to whole tiles: `width` lanes, in tiles of 8 · len(tile) lanes."""
+
+    size: int
+    width: int
+    tile: Tile
+
+    @classmethod
+    def of(cls, size: int, unit: int = 1) -> Tiling:
+        """Return the tiling of `size` with the fewest tiles that fit in the registers, each as narrow as possible.
+
+        The number of groups of 8 lanes in a tile is a multiple of `unit`.
+        """
+        groups = -(-size // WIDTH)
+        tiles = -(-groups // MAX_GROUPS)
+        per_tile = -(-groups // (tiles * unit)) * unit
+        return cls(size, WIDTH * per_tile * tiles, (0,) * per_tile)
 
 
 def supports(config: ModelConfig, training: TrainingConfig) -> bool:
@@ -32,7 +48,8 @@ def supports(config: ModelConfig, training: TrainingConfig) -> bool:
     """
     default_adagrad = training.optimizer == "adagrad" and training.epsilon == HYPERPARAMETERS["adagrad"]["epsilon"]
     supported_update = default_adagrad and training.clip_norm is None and not training.ema
-    return is_single_tanh_layer(config) and training.batch_size == 1 and supported_update
+    single_tanh_layer = (config.cell, config.activation, config.layers) == (elman.SPEC.name, "tanh", 1)
+    return single_tanh_layer and training.batch_size == 1 and supported_update
 
 
 def _round_up(size: int) -> int:
@@ -93,66 +110,6 @@ def _fill(weights: fused_elman.FusedWeights, values: Mapping[str, Vector], hidde
         view[...] = values[name]
 
 
-class _Workspace(NamedTuple):
-    """Buffers to read T time steps: h (T + 1, H), the logits o (T, K), and the sums of their exponentials (1, T)."""
-
-    h: Vector
-    o: Vector
-    sums: Vector
-
-
-class FusedNetwork:
-    """The trained network for scoring: one stream by the training kernel, several streams by a `Stepper`.
-
-    Both give the same bits.
-
-    Every call borrows a workspace for itself, so any number of threads may call at the same time.
-    """
-
-    reads_side_by_side = False
-
-    def __init__(self, parameters: Mapping[str, Vector]) -> None:
-        self._hidden = Tiling.of(parameters["V"].shape[1])
-        self._symbols = Tiling.of(parameters["V"].shape[0])
-        self._weights = _blank(self._hidden, self._symbols)
-        self._weights.c[:] = softmax.LOWEST
-        _fill(self._weights, parameters, self._hidden, self._symbols)
-        self._W = aligned_zeros(self._hidden.width, self._hidden.width)
-        self._V = aligned_zeros(self._hidden.width, self._symbols.width)
-        transpose_matrix(self._weights.W, self._W)
-        transpose_matrix(self._weights.V, self._V)
-        self._parameters = parameters
-        self._workspaces = Workspaces(self._make_workspace, kept=1)
-
-    @functools.cached_property
-    def _stepper(self) -> Stepper:
-        return Stepper(ModelConfig(hidden_size=self._hidden.size), self._parameters)
-
-    def log_probabilities(self, ids: NDArray[np.integer], state: State) -> tuple[Vector, State]:
-        """Return log p of the next character after each of `ids` (T,) or (T, B), T >= 1, and the final state.
-
-        log p is float32 (T, K) or (T, B, K) in nats; h in the states is (1, B, H). The bits do not depend on the
-        division of a sequence into calls, nor on the other streams.
-        """
-        if ids.ndim == 2:
-            return self._stepper.read(ids, state)
-        ids, weights = np.ascontiguousarray(ids, np.int64), self._weights
-        m, tile = self._hidden.size, self._symbols.tile
-        with self._workspaces.borrow(len(ids)) as (h, o, sums):
-            h[0, :m] = state.h[0, 0]
-            fused_elman.forward(h, ids, weights.U, self._W, weights.b, m, self._hidden.tile)
-            softmax.logits(o, h, 1, self._V, weights.c, m, tile)
-            softmax.log_softmax(o, sums, tile)
-            return o[:, : self._symbols.size].copy(), State(h=h[-1:, None, :m].copy())
-
-    def _make_workspace(self, steps: int) -> _Workspace:
-        return _Workspace(
-            h=aligned_zeros(steps + 1, self._hidden.width),
-            o=aligned_zeros(steps, self._symbols.width),
-            sums=aligned_zeros(1, _round_up(steps)),
-        )
-
-
 class FusedEngine(Engine):
     """Training, with many updates in one call of the kernel."""
 
@@ -168,7 +125,7 @@ class FusedEngine(Engine):
     ) -> None:
         parameters, optimizer_state, state, self._updates_done = start
         self._hidden = Tiling.of(parameters["V"].shape[1])
-        self._symbols = Tiling.of(parameters["V"].shape[0])
+        self._symbols = Tiling.of(parameters["V"].shape[0], unit=2)
         self._clip = np.float32(np.inf if training.clip_value is None else training.clip_value)
         self._weights = _blank(self._hidden, self._symbols)
         self._weights.c[:] = softmax.LOWEST

@@ -66,7 +66,7 @@ class Shard:
         widest = max(len(cell_of(config).gates) * self.width, symbols)
         self.panel_buffer = aligned_zeros(*gemm.panel_rows(gemm.DEPTH, widest))
         self.rows = np.arange(n)
-        self.tile, self.symbol_tile = tile_width(self.width), tile_width(symbols)
+        self.tile = tile_width(self.width)
 
     def steps_from(self, start: int, steps: int) -> Shard:
         """Return a view of `steps` time steps from `start` on; the view shares the gradient."""
@@ -94,7 +94,7 @@ class Shard:
 
         `o` is overwritten with the gradient of the logits.
         """
-        loss = float(softmax.softmax_loss(self.o, targets, self.sums, self.symbol_tile))
+        loss = float(softmax.softmax_loss(self.o, targets, self.sums))
         self._output_backward(panels)
         for number in reversed(range(len(self.layers))):
             self._layer_backward(panels, number, ids, masks)
@@ -106,7 +106,7 @@ class Shard:
             inputs, weights = self._inputs(p, panels, number, ids, masks), panels.forward[number]
             self.kernels.forward(inputs, weights, layer.states, layer.saved, self.steps, self.packed, self.tile)
         h = self.layers[-1].states.h[self.streams :]
-        set_rows(self.o, p["c"], 0, self.symbol_tile)
+        set_rows(self.o, p["c"], 0, softmax.PAIR)
         gemm.multiply(h, False, panels.across["V"], self.width, self.o, self.packed, True)
 
     def carry(self) -> None:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.config import ModelConfig
-from recurra.engines.fused_tiles import Tiling, is_single_tanh_layer
-from recurra.engines.kernels import gemm, softmax, stepping
+from recurra.engines.kernels import gemm, stepping
 from recurra.engines.kernels.cell_kernels import InputWeights
 from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.kernels.choice import Rules
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros
+from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.parameter_layout import Layout, padded_size, tile_width
 from recurra.engines.thread_team import Team
 from recurra.network.cells import cell_of
@@ -39,29 +38,12 @@ def put_part(states: Any, which: slice, part: Any) -> None:
         field[:, which] = values
 
 
-def symbols_of(config: ModelConfig, symbols: int) -> tuple[int, Tile]:
-    """Return the width of the output, a multiple of 16, and the tile in which the exponentials are summed.
-
-    The sum has the same bits as in training. If the tiling of the fused kernel is not a multiple of 16, the output has
-    one more group of lanes, or with several tiles one more tile. The additional lanes add zeros to the sum.
-    """
-    if not is_single_tanh_layer(config):
-        return padded_size(symbols), tile_width(padded_size(symbols))
-    tiling = Tiling.of(symbols)
-    if tiling.width % gemm.PANEL == 0:
-        return tiling.width, tiling.tile
-    tile_lanes = WIDTH * len(tiling.tile)
-    if tiling.width == tile_lanes:
-        return tiling.width + WIDTH, (*tiling.tile, 0)
-    return tiling.width + tile_lanes, tiling.tile
-
-
 class Stepper:
     """The trained network for any number of streams: `read` scores texts, `write` samples in blocks of time steps."""
 
     def __init__(self, config: ModelConfig, parameters: Mapping[str, Array]) -> None:
         self._config, self.symbols = config, len(parameters["c"])
-        self.width, self.symbol_tile = symbols_of(config, self.symbols)
+        self.width = padded_size(self.symbols)
         self._hidden, self._kernels = padded_size(config.hidden_size), KERNELS[config.cell]
         self.tile = tile_width(self._hidden)
         layout = Layout(config, self.symbols)
@@ -85,15 +67,9 @@ class Stepper:
         return stepping.NetworkWeights(
             inputs=InputWeights(table, U),
             cell=self._kernels.step_weights(self._config, layers, pack),
-            V=_stacked([self._wide(self._views["V"], np.float32(0))], False)[0],
-            c=self._wide(self._views["c"], softmax.LOWEST),
+            V=_stacked([self._views["V"]], False)[0],
+            c=self._views["c"],
         )
-
-    def _wide(self, view: Vector, value: np.float32) -> Vector:
-        """Return a matrix of the output layer, padded with `value` to `width` columns."""
-        wide = aligned_zeros(len(view), self.width)
-        wide[:, : self.symbols], wide[:, self.symbols :] = view[:, : self.symbols], value
-        return wide
 
     def workspace(self, streams: int) -> stepping.StepWorkspace:
         """Return a new workspace for the steps of this number of streams."""
@@ -131,7 +107,7 @@ class Stepper:
             sums = aligned_zeros(1, padded_size(steps * count))
             x = np.ascontiguousarray(ids[:, part], np.int64)
             weights, workspace = self.weights(count), self.workspace(count)
-            stepping.read(x, weights, part_carry, workspace, part_logs, sums, self.tile, self.symbol_tile)
+            stepping.read(x, weights, part_carry, workspace, part_logs, sums, self.tile)
             logs[:, part] = part_logs.reshape(steps, count, self.width)
             put_part(carry, part, part_carry)
 
@@ -171,7 +147,6 @@ class Stepper:
                 ids,
                 logs,
                 self.tile,
-                self.symbol_tile,
             )
             written[:, part], log_p[:, part] = ids, logs
             put_part(carry, part, part_carry)

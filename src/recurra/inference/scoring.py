@@ -109,7 +109,7 @@ def estimate(network: Network, ids: Ids, zero_state: Callable[[int], State]) -> 
         zero_state: a function that returns the zero state for a number of streams.
     """
     count = min(MAX_SCORING_STREAMS, (len(ids) - 1) // (8 * LEAD))
-    if count < 2 or not network.reads_side_by_side:
+    if count < 2:
         return evaluate(network, ids, zero_state(1))
     span = -(-(len(ids) - 1) // count)
     state, total = zero_state(count), 0.0
@@ -169,13 +169,13 @@ def document_losses(
         newline: the id of the newline.
         zero_state: a function that returns the zero state for a number of streams.
     """
-    streams = MAX_SCORING_STREAMS if network.reads_side_by_side else 1
+    streams = MAX_SCORING_STREAMS
     losses_of = [np.zeros(0, np.float32)] * len(documents)
     order = np.argsort([len(ids) for ids in documents], kind="stable")
     for start in range(0, len(order), streams):
         batch = order[start : start + streams]
         longest = len(documents[batch[-1]])
-        steps = -(-longest // STEPS_PER_CALL) * STEPS_PER_CALL if streams > 1 else longest
+        steps = -(-longest // STEPS_PER_CALL) * STEPS_PER_CALL
         block = np.full((steps + 1, streams), newline)
         for column, number in enumerate(batch):
             block[1 : len(documents[number]) + 1, column] = documents[number]

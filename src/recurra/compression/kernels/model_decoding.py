@@ -27,7 +27,6 @@ def decode(
     length: int,
     ids: Vector,
     tile: Tile,
-    symbol_tile: Tile,
 ) -> tuple[int, bool]:
     """Decode symbols and read each one, until `ids` is full, the text is long enough, or an escape follows.
 
@@ -44,7 +43,6 @@ def decode(
         length: number of bytes to decode.
         ids: (n,) integers, the decoded symbols; written.
         tile: width of the vectors over hidden units.
-        symbol_tile: width of the vectors over symbols.
     Returns: the number of symbols decoded, and True if an escape follows.
     """
     count, decoded_bytes = 0, 0
@@ -58,6 +56,6 @@ def decode(
         ids[count] = symbol
         count, decoded_bytes = count + 1, decoded_bytes + lengths[symbol]
         stepping.advance(ids[count - 1 : count], weights, states, workspace, tile)
-        project(states.h, weights, logs, workspace.packed, symbol_tile)
-        log_softmax(logs, workspace.sums, symbol_tile)
+        project(states.h, weights, logs, workspace.packed)
+        log_softmax(logs, workspace.sums)
     return count, False

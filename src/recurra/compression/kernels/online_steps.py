@@ -13,9 +13,7 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import multiply, step_product
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
 from recurra.engines.kernels.products import set_rows
-from recurra.engines.kernels.softmax import log_softmax
-
-ROWS = (0, 0)
+from recurra.engines.kernels.softmax import PAIR, log_softmax
 
 
 class OnlineWeights(NamedTuple):
@@ -68,7 +66,6 @@ def expect(
     ids: Vector,
     t: int,
     tile: Tile,
-    symbol_tile: Tile,
 ) -> None:
     """Read ids[t] and predict the next symbol: write its logits to workspace.o[t] and its log p to workspace.logs.
 
@@ -79,7 +76,6 @@ def expect(
         ids: (T,) integers, the symbols.
         t: index of the step.
         tile: width of the vectors over hidden units.
-        symbol_tile: width of the vectors over symbols.
     """
     now, after = slice(t, t + 1), slice(t + 1, t + 2)
     step_product(workspace.h[now], weights.W, workspace.gates[now], workspace.packed)
@@ -94,12 +90,12 @@ def expect(
         tile=tile,
     )
     o = workspace.o[now]
-    set_rows(o, weights.c, 0, symbol_tile)
+    set_rows(o, weights.c, 0, PAIR)
     multiply(workspace.h[after], False, weights.V, workspace.h.shape[1], o, workspace.packed, True)
     add(contexts, o)
-    for column in range(0, o.shape[1], WIDTH * len(ROWS)):
-        store(workspace.logs, 0, column, load(o, 0, column, ROWS))
-    log_softmax(workspace.logs, workspace.sums, symbol_tile)
+    for column in range(0, o.shape[1], WIDTH * len(PAIR)):
+        store(workspace.logs, 0, column, load(o, 0, column, PAIR))
+    log_softmax(workspace.logs, workspace.sums)
 
 
 @strict
@@ -114,7 +110,6 @@ def encode(
     before: Vector,
     widths: Vector,
     tile: Tile,
-    symbol_tile: Tile,
 ) -> None:
     """Compute the coder's intervals of n symbols from ids[start] on, and read each symbol after its interval.
 
@@ -131,7 +126,6 @@ def encode(
         before: (n,) int64, sum of the frequencies of the symbols before each symbol; written.
         widths: (n,) int64, frequency of each symbol; written.
         tile: width of the vectors over hidden units.
-        symbol_tile: width of the vectors over symbols.
     """
     for i in range(before.shape[0]):
         t = start + i
@@ -140,7 +134,7 @@ def encode(
         widths[i] = workspace.frequencies[ids[t]]
         observe(contexts, workspace.exponentials, ids[t])
         if t < workspace.o.shape[0]:
-            expect(weights, workspace, contexts, ids, t, tile, symbol_tile)
+            expect(weights, workspace, contexts, ids, t, tile)
 
 
 @strict
@@ -156,7 +150,6 @@ def decode(
     words: Vector,
     state: Vector,
     tile: Tile,
-    symbol_tile: Tile,
 ) -> int:
     """Decode symbols from ids[start] on, and read each symbol after it is decoded.
 
@@ -174,7 +167,6 @@ def decode(
         words: uint32, the coded words.
         state: (3,) uint64 of the decoder; updated.
         tile: width of the vectors over hidden units.
-        symbol_tile: width of the vectors over symbols.
     Returns: the index after the last decoded symbol. If it is less than both start + most and T + 1, an escape follows.
     """
     steps = workspace.o.shape[0]
@@ -188,5 +180,5 @@ def decode(
         ids[t] = symbol
         observe(contexts, workspace.exponentials, symbol)
         if t < steps:
-            expect(weights, workspace, contexts, ids, t, tile, symbol_tile)
+            expect(weights, workspace, contexts, ids, t, tile)
     return stop

@@ -19,6 +19,7 @@ from recurra.engines.kernels.lanes import (
     clamp,
     exponent,
     mantissa,
+    multiply_add,
     power_of_two,
     zero_below,
 )
@@ -37,8 +38,9 @@ TANH_LOWEST, TANH_HIGHEST = np.float32(-18.1), np.float32(18.1)  # bounds of 2x:
 @strict
 def _exp_minus_one_over_scale(r: Vector) -> Vector:
     """Return e^r - 1 for |r| <= ln 2 / 2."""
-    series: Vector = r + r * r * (T2 + r * (T3 + r * (T4 + r * (T5 + r * (T6 + r * T7)))))
-    return series
+    series = multiply_add(r, multiply_add(r, multiply_add(T7, r, T6), T5), T4)
+    series = multiply_add(r, multiply_add(r, series, T3), T2)
+    return multiply_add(r * r, series, r)
 
 
 @strict
@@ -50,11 +52,11 @@ def exp(x: Vector) -> Vector:
     Returns: a vector of the same width.
     """
     bounded = clamp(x, EXP_LOWEST, EXP_HIGHEST)
-    shifted = bounded * LOG2_E + SHIFT
+    shifted = multiply_add(LOG2_E, bounded, SHIFT)
     n = shifted - SHIFT
-    r = (bounded - n * LN2_HIGH) - n * LN2_LOW
+    r = multiply_add(-LN2_LOW, n, multiply_add(-LN2_HIGH, n, bounded))
     scale = power_of_two(shifted)
-    return zero_below(scale + scale * _exp_minus_one_over_scale(r), x, EXP_LOWEST)
+    return zero_below(multiply_add(scale, _exp_minus_one_over_scale(r), scale), x, EXP_LOWEST)
 
 
 @strict
@@ -66,11 +68,11 @@ def tanh(x: Vector) -> Vector:
     Returns: a vector of the same width.
     """
     bounded = clamp(x + x, TANH_LOWEST, TANH_HIGHEST)
-    shifted = bounded * LOG2_E + SHIFT
+    shifted = multiply_add(LOG2_E, bounded, SHIFT)
     n = shifted - SHIFT
-    r = (bounded - n * LN2_HIGH) - n * LN2_LOW
+    r = multiply_add(-LN2_LOW, n, multiply_add(-LN2_HIGH, n, bounded))
     scale = power_of_two(shifted)
-    e = scale * _exp_minus_one_over_scale(r) + (scale - ONE)
+    e = multiply_add(scale, _exp_minus_one_over_scale(r), scale - ONE)
     return e / (e + TWO)
 
 
@@ -99,7 +101,8 @@ def log(x: Vector) -> Vector:
     m, e = mantissa(x), exponent(x)
     z = (m - ONE) / (m + ONE)
     square = z * z
-    series = z + z * square * (A3 + square * (A5 + square * (A7 + square * A9)))
+    series = multiply_add(square, multiply_add(square, multiply_add(A9, square, A7), A5), A3)
+    series = multiply_add(z * square, series, z)
     not_finite = x - x  # NaN if x is NaN or infinite: `mantissa` and `exponent` read such an x as a number
-    logarithm: Vector = e * LN2_HIGH + (e * LN2_LOW + (series + series)) + not_finite
+    logarithm: Vector = multiply_add(LN2_HIGH, e, multiply_add(LN2_LOW, e, series + series)) + not_finite
     return logarithm

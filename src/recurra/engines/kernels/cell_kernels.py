@@ -17,7 +17,6 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import step_product
 from recurra.engines.kernels.lanes import Vector
 
-OptionalVector: TypeAlias = Any  # a Vector or None; Numba compiles each case by itself
 Pack: TypeAlias = Callable[[list[Vector]], Vector]
 OuterProduct: TypeAlias = Callable[[Vector, Vector, Vector], None]
 

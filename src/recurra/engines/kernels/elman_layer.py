@@ -8,13 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from recurra.config import ModelConfig
-from recurra.engines.fused_tiles import is_single_tanh_layer
 from recurra.engines.kernels.arithmetic import tanh
 from recurra.engines.kernels.cell_kernels import (
     CellKernels,
     Inputs,
     InputWeights,
-    OptionalVector,
     OuterProduct,
     Pack,
     step_inputs,
@@ -22,10 +20,8 @@ from recurra.engines.kernels.cell_kernels import (
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import step_product
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, store, zero_below
-from recurra.engines.kernels.products import copy_columns
 from recurra.network.cells.elman import State
 
-GROUP = (0,)
 ZERO, ONE = np.float32(0), np.float32(1)
 SMALLEST = np.float32(1e-45)  # the least positive number, as the bound of h: relu has no gradient at h = 0
 
@@ -61,20 +57,12 @@ class Carried(NamedTuple):
 class ElmanStepWeights(NamedTuple):
     """The recurrent weights of all layers for `step`.
 
-    `fused_elman` computes W h as the sum over the first units plus the sum over the other units. If `fused_elman` can
-    train the network, W has two halves here too, so that `step` returns the same bits. Rows of zeros pad each half to a
-    multiple of 8.
-
-    W: (L, ., .), in the form of `step_product`; of two halves the first one, the rows of W^T before `middle`.
-    second: the rows of W^T from `middle` on, or None if W has one part.
-    middle: number of units in the first half; 0 if W has one part.
+    W: (L, ., .), in the form of `step_product`.
     b: (L, 1, H).
     relu: True for relu, False for tanh.
     """
 
     W: Vector
-    second: OptionalVector
-    middle: int
     b: Vector
     relu: bool
 
@@ -85,16 +73,11 @@ class StepBuffers(NamedTuple):
     a: (B, H), W h_-.
     table: (B, H), U x.
     rows: (B,) integers 0, 1, 2, …
-    left, right: (B, .), the two halves of h if W has two halves, else None.
-    halves: (B, H), the sum over the second half, or None.
     """
 
     a: Vector
     table: Vector
     rows: Vector
-    left: OptionalVector
-    right: OptionalVector
-    halves: OptionalVector
 
 
 @strict
@@ -189,24 +172,6 @@ def backward(
 
 
 @strict
-def _recurrent_product(
-    number: int, weights: ElmanStepWeights, second: OptionalVector, h: Vector, buffers: StepBuffers, packed: Vector
-) -> None:
-    """Compute a = W h of layer `number`, from two halves if `weights` has two."""
-    W, a = weights.W[number], buffers.a
-    if second is None:  # Numba removes the other branch only if `second` is an argument
-        step_product(h, W, a, packed)
-    else:
-        copy_columns(h, 0, buffers.left)
-        copy_columns(h, weights.middle, buffers.right)
-        step_product(buffers.left, W, a, packed)
-        step_product(buffers.right, second[number], buffers.halves, packed)
-        for s in range(a.shape[0]):
-            for k in range(0, a.shape[1], WIDTH):
-                store(a, s, k, load(a, s, k, GROUP) + load(buffers.halves, s, k, GROUP))
-
-
-@strict
 def step(
     number: int,
     ids: Vector,
@@ -224,7 +189,7 @@ def step(
     """
     table, rows = step_inputs(number, ids, inputs, states.h, buffers.table, buffers.rows, packed)
     h = states.h[number]
-    _recurrent_product(number, weights, weights.second, h, buffers, packed)
+    step_product(h, weights.W[number], buffers.a, packed)
     step_forward(buffers.a, table, rows, weights.b[number], h, weights.relu, tile)
 
 
@@ -246,30 +211,11 @@ def _gradients(states: State, saved: Saved, gradient: Mapping[str, Vector], oute
 
 def _step_weights(config: ModelConfig, layers: Sequence[Mapping[str, Vector]], pack: Pack) -> ElmanStepWeights:
     b, relu = np.stack([layer["b"] for layer in layers]), config.activation == "relu"
-    W, H = [layer["W"] for layer in layers], config.hidden_size
-    if not is_single_tanh_layer(config):
-        return ElmanStepWeights(W=pack(W), second=None, middle=0, b=b, relu=relu)
-    middle = (H + 1) // 2
-    halves = ([_rows(matrix, *rows) for matrix in W] for rows in ((0, middle), (middle, H)))
-    first, second = map(pack, halves)
-    return ElmanStepWeights(W=first, second=second, middle=middle, b=b, relu=relu)
+    return ElmanStepWeights(W=pack([layer["W"] for layer in layers]), b=b, relu=relu)
 
 
-def _rows(matrix: Vector, start: int, stop: int) -> Vector:
-    """Return the rows from `start` to `stop`, followed by rows of zeros up to a multiple of 8."""
-    return np.pad(matrix[start:stop], ((0, -(stop - start) % WIDTH), (0, 0)))
-
-
-def _step_buffers(weights: ElmanStepWeights, streams: int, hidden: int) -> StepBuffers:
-    halved = weights.second is not None
-    return StepBuffers(
-        a=aligned_zeros(streams, hidden),
-        table=aligned_zeros(streams, hidden),
-        rows=np.arange(streams),
-        left=np.zeros((streams, weights.W.shape[1]), np.float32) if halved else None,
-        right=np.zeros((streams, weights.second.shape[1]), np.float32) if halved else None,
-        halves=aligned_zeros(streams, hidden) if halved else None,
-    )
+def _step_buffers(_: ElmanStepWeights, streams: int, hidden: int) -> StepBuffers:
+    return StepBuffers(a=aligned_zeros(streams, hidden), table=aligned_zeros(streams, hidden), rows=np.arange(streams))
 
 
 KERNELS = CellKernels(

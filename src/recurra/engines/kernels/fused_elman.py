@@ -16,7 +16,7 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, load, store
 from recurra.engines.kernels.optimizers import adagrad_lookup, adagrad_outer, adagrad_sum
 from recurra.engines.kernels.products import add_row_products, product, set_rows, transpose_matrix
-from recurra.engines.kernels.softmax import logits, softmax_loss
+from recurra.engines.kernels.softmax import softmax_loss
 
 ONE = np.float32(1)
 
@@ -150,8 +150,9 @@ def train(
         if not carry:
             set_rows(workspace.h[:1], workspace.zeros, 0, tile)
         forward(workspace.h, x, weights.U, workspace.W, weights.b, m, tile)
-        logits(workspace.o, workspace.h, 1, workspace.V, weights.c, m, output_tile)
-        losses[update] = softmax_loss(workspace.o, y, workspace.sums, output_tile)
+        set_rows(workspace.o, weights.c, 0, output_tile)
+        add_row_products(workspace.o, workspace.h, 1, workspace.V, m, output_tile)
+        losses[update] = softmax_loss(workspace.o, y, workspace.sums)
         set_rows(workspace.da, workspace.zeros, 0, tile)
         add_row_products(workspace.da, workspace.o, 0, weights.V, K, tile)
         backward(workspace.da, workspace.h, weights.W, m, tile)

@@ -1,8 +1,7 @@
 """C = op(A) B or C += op(A) B. Each sum is in ascending order of k, whatever the block sizes are.
 
-B is stored in panels of 16 columns, so that the innermost loop reads consecutive memory; 8 rows of A are packed side by
-side. The innermost kernel holds 8 × 16 sums in registers. It reaches 113 GFLOP/s on a core of Zen 4, more than OpenBLAS
-on the same core: multiplications and additions run in parallel, and a fused multiply-add would occupy both units.
+B is stored in panels of 16 columns, so that the innermost loop reads consecutive memory; some rows of A are packed side
+by side. `lanes.add_products` holds a block of sums in registers: 8 × 32 with AVX-512, 6 × 16 otherwise (`processor`).
 After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (ACM TOMS 34, 2008).
 """
 
@@ -11,15 +10,30 @@ from __future__ import annotations
 import numpy as np
 
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, load, store, transpose
+from recurra.engines.kernels.lanes import (
+    WIDTH,
+    Tile,
+    Vector,
+    add_products,
+    element,
+    fill,
+    load,
+    multiply_add,
+    store,
+    transpose,
+)
+from recurra.engines.kernels.processor import choose_blocks
 
 ZERO = np.float32(0)
 PANEL = 16  # columns
 DEPTH = 256  # terms of a sum in one pass; a panel of this depth has 16 KiB
 PANELS = 24  # panels for the same rows: 384 KiB, which fit in the second-level cache
-ROWS = 8
 TILE = (0, 0)
-WIDEST, WIDE = (0,) * 16, (0,) * 8  # tiles of a single row's product: wider tiles read longer runs of memory
+ROWS = 8  # columns of the buffer for packed rows; a block has at most as many rows
+BLOCKS = choose_blocks()
+BLOCK_ROWS, BLOCK_PANELS, BY_FOUR, BY_TWO, BY_ONE = BLOCKS
+HEIGHT = len(BLOCK_ROWS)
+WIDEST = 128  # columns of a single row's product that are computed together
 
 
 def panel_rows(k: int, n: int) -> tuple[int, int]:
@@ -63,122 +77,36 @@ def pack_transposed(source: Vector, panels: Vector) -> None:
 
 
 @strict
-def _begin(C: Vector, i: int, n: int, add: bool) -> Vector:
-    """Return the initial value of the sums of one row and panel."""
-    return load(C, i, n, TILE) if add else fill(ZERO, TILE)
-
-
-@strict
-def _eight(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: int, add: bool) -> None:
-    """Compute eight rows of one panel."""
-    c0, c1, c2, c3 = _begin(C, i, n, add), _begin(C, i + 1, n, add), _begin(C, i + 2, n, add), _begin(C, i + 3, n, add)
-    c4, c5, c6, c7 = (
-        _begin(C, i + 4, n, add),
-        _begin(C, i + 5, n, add),
-        _begin(C, i + 6, n, add),
-        _begin(C, i + 7, n, add),
-    )
-    for k in range(depth):
-        row = load(b, start + k, 0, TILE)
-        c0 = c0 + a[k, 0] * row
-        c1 = c1 + a[k, 1] * row
-        c2 = c2 + a[k, 2] * row
-        c3 = c3 + a[k, 3] * row
-        c4 = c4 + a[k, 4] * row
-        c5 = c5 + a[k, 5] * row
-        c6 = c6 + a[k, 6] * row
-        c7 = c7 + a[k, 7] * row
-    store(C, i, n, c0)
-    store(C, i + 1, n, c1)
-    store(C, i + 2, n, c2)
-    store(C, i + 3, n, c3)
-    store(C, i + 4, n, c4)
-    store(C, i + 5, n, c5)
-    store(C, i + 6, n, c6)
-    store(C, i + 7, n, c7)
-
-
-@strict
-def _four(C: Vector, i: int, n: int, a: Vector, b: Vector, start: int, depth: int, add: bool) -> None:
-    """Compute four rows of one panel."""
-    c0, c1, c2, c3 = _begin(C, i, n, add), _begin(C, i + 1, n, add), _begin(C, i + 2, n, add), _begin(C, i + 3, n, add)
-    for k in range(depth):
-        row = load(b, start + k, 0, TILE)
-        c0 = c0 + a[k, 0] * row
-        c1 = c1 + a[k, 1] * row
-        c2 = c2 + a[k, 2] * row
-        c3 = c3 + a[k, 3] * row
-    store(C, i, n, c0)
-    store(C, i + 1, n, c1)
-    store(C, i + 2, n, c2)
-    store(C, i + 3, n, c3)
-
-
-@strict
-def _two_by_four(
-    C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, stride: int, depth: int, add: bool
+def _stripe(
+    C: Vector,
+    i: int,
+    a: Vector,
+    r: int,
+    panels: Vector,
+    first: int,
+    last: int,
+    depth: int,
+    k: int,
+    d: int,
+    add: bool,
+    rows: Tile,
+    together: Tile,
 ) -> None:
-    """Compute two rows of four panels, which are `stride` rows apart in `b`."""
-    c0, d0 = _begin(C, i, n, add), _begin(C, i + 1, n, add)
-    c1, d1 = _begin(C, i, n + PANEL, add), _begin(C, i + 1, n + PANEL, add)
-    c2, d2 = _begin(C, i, n + 2 * PANEL, add), _begin(C, i + 1, n + 2 * PANEL, add)
-    c3, d3 = _begin(C, i, n + 3 * PANEL, add), _begin(C, i + 1, n + 3 * PANEL, add)
-    for k in range(depth):
-        x, y, at = a[k, r], a[k, r + 1], start + k
-        row = load(b, at, 0, TILE)
-        c0, d0 = c0 + x * row, d0 + y * row
-        row = load(b, at + stride, 0, TILE)
-        c1, d1 = c1 + x * row, d1 + y * row
-        row = load(b, at + 2 * stride, 0, TILE)
-        c2, d2 = c2 + x * row, d2 + y * row
-        row = load(b, at + 3 * stride, 0, TILE)
-        c3, d3 = c3 + x * row, d3 + y * row
-    store(C, i, n, c0)
-    store(C, i + 1, n, d0)
-    store(C, i, n + PANEL, c1)
-    store(C, i + 1, n + PANEL, d1)
-    store(C, i, n + 2 * PANEL, c2)
-    store(C, i + 1, n + 2 * PANEL, d2)
-    store(C, i, n + 3 * PANEL, c3)
-    store(C, i + 1, n + 3 * PANEL, d3)
-
-
-@strict
-def _one(C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, depth: int, add: bool) -> None:
-    """Compute one row of one panel."""
-    c = _begin(C, i, n, add)
-    for k in range(depth):
-        c = c + a[k, r] * load(b, start + k, 0, TILE)
-    store(C, i, n, c)
-
-
-@strict
-def _one_by_four(
-    C: Vector, i: int, n: int, a: Vector, r: int, b: Vector, start: int, stride: int, depth: int, add: bool
-) -> None:
-    """Compute one row of four panels, which are `stride` rows apart in `b`.
-
-    Four sums overlap in time. A single sum would have to wait for each addition to end.
-    """
-    c0, c1 = _begin(C, i, n, add), _begin(C, i, n + PANEL, add)
-    c2, c3 = _begin(C, i, n + 2 * PANEL, add), _begin(C, i, n + 3 * PANEL, add)
-    for k in range(depth):
-        x, at = a[k, r], start + k
-        c0 = c0 + x * load(b, at, 0, TILE)
-        c1 = c1 + x * load(b, at + stride, 0, TILE)
-        c2 = c2 + x * load(b, at + 2 * stride, 0, TILE)
-        c3 = c3 + x * load(b, at + 3 * stride, 0, TILE)
-    store(C, i, n, c0)
-    store(C, i, n + PANEL, c1)
-    store(C, i, n + 2 * PANEL, c2)
-    store(C, i, n + 3 * PANEL, c3)
+    """Add d terms from k on to rows i, i + 1, … of the panels from `first` to `last`, several panels at a time."""
+    p = first
+    while p + len(together) <= last:
+        add_products(C, i, p * PANEL, a, r, panels, p * depth + k, depth, d, add, rows, together)
+        p += len(together)
+    while p < last:
+        add_products(C, i, p * PANEL, a, r, panels, p * depth + k, depth, d, add, rows, (0,))
+        p += 1
 
 
 @strict
 def _pack_rows(A: Vector, transposed: bool, i: int, rows: int, k: int, depth: int, a: Vector) -> None:
     """Copy rows of op(A) side by side: a[j, r] = op(A)[i + r, k + j] for r < rows, j < depth."""
     if transposed:
-        if rows == ROWS:
+        if i + WIDTH <= A.shape[1]:
             for j in range(depth):
                 store(a, j, 0, load(A, k + j, i, (0,)))
         else:
@@ -186,7 +114,7 @@ def _pack_rows(A: Vector, transposed: bool, i: int, rows: int, k: int, depth: in
                 for r in range(rows):
                     a[j, r] = A[k + j, i + r]
         return
-    whole = depth - depth % WIDTH if rows == ROWS else 0
+    whole = depth - depth % WIDTH if i + WIDTH <= A.shape[0] else 0
     for j in range(0, whole, WIDTH):
         transpose(A, i, k + j, a, j, 0)
     for r in range(rows):
@@ -212,31 +140,21 @@ def multiply(A: Vector, transposed: bool, panels: Vector, depth: int, C: Vector,
         d, more = min(DEPTH, depth - k), add or k > 0
         for first in range(0, count, PANELS):
             last = min(first + PANELS, count)
-            for i in range(0, M, ROWS):
-                rows = min(ROWS, M - i)
+            for i in range(0, M, HEIGHT):
+                rows = min(HEIGHT, M - i)
                 _pack_rows(A, transposed, i, rows, k, d, a)
-                if rows == ROWS:
-                    for p in range(first, last):
-                        _eight(C, i, p * PANEL, a, panels, p * depth + k, d, more)
+                if rows == HEIGHT:
+                    _stripe(C, i, a, 0, panels, first, last, depth, k, d, more, BLOCK_ROWS, BLOCK_PANELS)
                     continue
                 r = 0
                 if rows >= 4:
-                    for p in range(first, last):
-                        _four(C, i, p * PANEL, a, panels, p * depth + k, d, more)
+                    _stripe(C, i, a, 0, panels, first, last, depth, k, d, more, (0, 0, 0, 0), BY_FOUR)
                     r = 4
-                while r < rows:
-                    taken, p = min(rows - r, 2), first
-                    while p + 4 <= last:
-                        if taken == 2:
-                            _two_by_four(C, i + r, p * PANEL, a, r, panels, p * depth + k, depth, d, more)
-                        else:
-                            _one_by_four(C, i + r, p * PANEL, a, r, panels, p * depth + k, depth, d, more)
-                        p += 4
-                    while p < last:
-                        for s in range(r, r + taken):
-                            _one(C, i + s, p * PANEL, a, s, panels, p * depth + k, d, more)
-                        p += 1
-                    r += taken
+                if rows - r >= 2:
+                    _stripe(C, i + r, a, r, panels, first, last, depth, k, d, more, (0, 0), BY_TWO)
+                    r += 2
+                if rows > r:
+                    _stripe(C, i + r, a, r, panels, first, last, depth, k, d, more, (0,), BY_ONE)
 
 
 @strict
@@ -257,29 +175,44 @@ def multiply_outer(A: Vector, B: Vector, C: Vector, a: Vector, panels: Vector) -
 
 
 @strict
-def _row_stretch(x: Vector, B: Vector, y: Vector, column: int, stop: int, tile: Tile) -> int:
-    """Write y[0, column:] = x B in full tiles that end by `stop`. Return the column after the last tile."""
-    while column + WIDTH * len(tile) <= stop:
-        total = fill(ZERO, tile)
-        for k in range(B.shape[0]):
-            total = total + x[0, k] * load(B, k, column, tile)
-        store(y, 0, column, total)
-        column += WIDTH * len(tile)
-    return column
+def _row_tile(x: Vector, B: Vector, y: Vector, column: int, tile: Tile) -> None:
+    """Write one tile of y = x B, from `column` on."""
+    total = fill(ZERO, tile)
+    for k in range(B.shape[0]):
+        total = multiply_add(element(x, 0, k), load(B, k, column, tile), total)
+    store(y, 0, column, total)
 
 
 @strict
 def row_multiply(x: Vector, B: Vector, y: Vector) -> None:
     """Compute y = x B for a single row, with the bits of `multiply`: each sum is in ascending order of k.
 
+    The columns are divided into tiles of 128 lanes and one tile for the rest. A wide tile reads long runs of memory,
+    and its sums overlap in time.
+
     Args:
         x: (1, depth).
         B: (depth, N), not in panels.
         y: (1, N), N a multiple of 16; written.
     """
-    column = _row_stretch(x, B, y, 0, y.shape[1], WIDEST)
-    column = _row_stretch(x, B, y, column, y.shape[1], WIDE)
-    _row_stretch(x, B, y, column, y.shape[1], TILE)
+    rest = y.shape[1] % WIDEST
+    whole = y.shape[1] - rest
+    for column in range(0, whole, WIDEST):
+        _row_tile(x, B, y, column, (0,) * 16)
+    if rest == 112:
+        _row_tile(x, B, y, whole, (0,) * 14)
+    elif rest == 96:
+        _row_tile(x, B, y, whole, (0,) * 12)
+    elif rest == 80:
+        _row_tile(x, B, y, whole, (0,) * 10)
+    elif rest == 64:
+        _row_tile(x, B, y, whole, (0,) * 8)
+    elif rest == 48:
+        _row_tile(x, B, y, whole, (0,) * 6)
+    elif rest == 32:
+        _row_tile(x, B, y, whole, (0,) * 4)
+    elif rest == 16:
+        _row_tile(x, B, y, whole, TILE)
 
 
 @strict

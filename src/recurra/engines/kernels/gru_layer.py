@@ -24,7 +24,7 @@ from recurra.engines.kernels.cell_kernels import (
 )
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import step_product
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, store
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, multiply_add, store
 from recurra.engines.kernels.products import column_sums
 from recurra.network.cells.elman import State
 
@@ -119,12 +119,12 @@ def step_forward(
             r = sigmoid(load(gates, s, k, tile) + (load(table, row, k, tile) + load(b, 0, k, tile)))
             z = sigmoid(load(gates, s, H + k, tile) + (load(table, row, H + k, tile) + load(b, 0, H + k, tile)))
             q_s = load(gates, s, 2 * H + k, tile) + load(b_n, 0, k, tile)
-            n = tanh((load(table, row, 2 * H + k, tile) + load(b, 0, 2 * H + k, tile)) + r * q_s)
+            n = tanh(multiply_add(r, q_s, load(table, row, 2 * H + k, tile) + load(b, 0, 2 * H + k, tile)))
             store(gates, s, k, r)
             store(gates, s, H + k, z)
             store(gates, s, 2 * H + k, n)
             store(q, s, k, q_s)
-            store(h, s, k, n + z * (load(before, s, k, tile) - n))
+            store(h, s, k, multiply_add(z, load(before, s, k, tile) - n, n))
 
 
 @strict

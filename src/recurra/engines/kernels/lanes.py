@@ -5,7 +5,8 @@ the vectors that the kernel loads. This module defines each operation in NumPy; 
 `lowering` has the same operations as LLVM instructions. All of them are exactly rounded IEEE operations or moves of
 bits, so both give the same bits.
 
-+ - * / between vectors, or between a vector and a float32, are Python's operators.
++ - * / between vectors, or between a vector and a float32, are Python's operators. Each of them rounds, also in
+`x * y + z`; products of matrices and polynomials use `multiply_add`, which rounds once.
 """
 
 from __future__ import annotations
@@ -61,6 +62,19 @@ def store(array: Vector, row: int, column: int, vector: Vector) -> None:
     array[row, column : column + len(vector)] = vector
 
 
+def element(array: Vector, row: int, column: int) -> np.float32:
+    """Return `array[row, column]`. Compiled code reads consecutive columns with a constant distance of 4 bytes.
+
+    Args:
+        array: (., .), a matrix whose rows are contiguous.
+        row: index of the row.
+        column: index of the column.
+    Returns: the element, a float32.
+    """
+    value: np.float32 = array[row, column]
+    return value
+
+
 def fill(value: np.float32, tile: Tile) -> Vector:
     """Return a vector with `value` in each lane.
 
@@ -96,6 +110,73 @@ def square_root(vector: Vector) -> Vector:
     """
     result: Vector = np.sqrt(vector)
     return result
+
+
+def multiply_add(x: Vector | np.float32, y: Vector, z: Vector | np.float32) -> Vector:
+    """Return x y + z, rounded once: the fused multiply-add of IEEE 754.
+
+    In float64 the product is exact. The sum is rounded to odd: toward zero, and then to an odd last bit if it is not
+    exact. Rounding this sum to float32 gives the result of a single rounding.
+
+    Args:
+        x: a vector or a float32.
+        y: a vector.
+        z: a vector of the same width, or a float32.
+    Returns: a vector of the same width.
+    Source: S. Boldo, G. Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to
+        odd", IEEE Transactions on Computers 57 (2008); D. Knuth's two-sum for the rounding error of the sum.
+    """
+    with np.errstate(all="ignore"):
+        product = np.multiply(x, y, dtype=np.float64)
+        total = product + z
+        back = total - product
+        rest = (product - (total - back)) + (z - back)  # the error of `total`
+        odd = (total.view(np.int64) - (rest * total < 0)) | (np.abs(rest) > 0)
+        return odd.view(np.float64).astype(np.float32)
+
+
+def add_products(
+    target: Vector,
+    row: int,
+    column: int,
+    left: Vector,
+    first: int,
+    right: Vector,
+    start: int,
+    stride: int,
+    depth: int,
+    add: bool,
+    rows: Tile,
+    panels: Tile,
+) -> None:
+    """Compute a block of a matrix product, with all its sums in registers and in ascending order of k.
+
+        target[row + i, column + 16 p : + 16] (+)= sum over k < depth of left[k, first + i] right[start + p stride + k]
+
+    for i < len(rows), p < len(panels).
+
+    Args:
+        target: (., .), a matrix; written.
+        row: first row of the block in `target`.
+        column: first column of the block in `target`.
+        left: (>= depth, .), coefficients.
+        first: first column in `left`.
+        right: (., 16), the panels.
+        start: row of `right` with k = 0 of the first panel.
+        stride: rows from one panel to the next.
+        depth: number of terms of each sum.
+        add: True to add to `target`, False to overwrite it.
+        rows: a tuple with one entry for each row.
+        panels: a tuple with one entry for each panel.
+    """
+    width = 2 * WIDTH
+    block = target[row : row + len(rows), column : column + width * len(panels)]
+    begins = [start + p * stride for p in range(len(panels))]
+    total = block.copy() if add else np.zeros_like(block)
+    for k in range(depth):
+        vector = np.concatenate([right[begin + k, :width] for begin in begins])
+        total = multiply_add(left[k, first : first + len(rows), None], vector, total)
+    block[...] = total
 
 
 def clamp(vector: Vector, low: np.float32, high: np.float32) -> Vector:

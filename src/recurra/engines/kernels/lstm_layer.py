@@ -24,7 +24,7 @@ from recurra.engines.kernels.cell_kernels import (
 )
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import step_product
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, store
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, multiply_add, store
 from recurra.network.cells.lstm import State
 
 ONE = np.float32(1)
@@ -102,7 +102,7 @@ def step_forward(
             o = sigmoid(
                 load(gates, s, 3 * H + k, tile) + (load(table, row, 3 * H + k, tile) + load(b, 0, 3 * H + k, tile))
             )
-            c = f * load(before, s, k, tile) + i * g
+            c = multiply_add(f, load(before, s, k, tile), i * g)
             store(gates, s, k, i)
             store(gates, s, H + k, f)
             store(gates, s, 2 * H + k, g)

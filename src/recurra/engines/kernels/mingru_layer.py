@@ -23,7 +23,7 @@ from recurra.engines.kernels.cell_kernels import (
     step_weights,
 )
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, store
+from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, load, multiply_add, store
 from recurra.network.cells.elman import State
 
 ONE = np.float32(1)
@@ -89,7 +89,7 @@ def step_forward(gates: Vector, table: Vector, rows: Vector, b: Vector, before: 
             past = load(before, s, k, tile)
             store(gates, s, k, z)
             store(gates, s, H + k, n)
-            store(h, s, k, past + z * (n - past))
+            store(h, s, k, multiply_add(z, n - past, past))
 
 
 @strict

@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, clamp, fill, lane_sum, load, square_root, store
+from recurra.engines.kernels.lanes import (
+    WIDTH,
+    Tile,
+    Vector,
+    clamp,
+    element,
+    fill,
+    lane_sum,
+    load,
+    multiply_add,
+    square_root,
+    store,
+)
 
 EPSILON = np.float32(1e-8)
 ZERO = np.float32(0)
@@ -77,9 +89,9 @@ def adagrad_outer(
     for column in range(0, parameter.shape[1], WIDTH * len(tile)):
         norm = fill(ZERO, tile)
         for i in range(rows):
-            d = left[0, i] * load(right, first, column, tile)
+            d = element(left, 0, i) * load(right, first, column, tile)
             for t in range(1, steps):
-                d = d + left[t, i] * load(right, first + t, column, tile)
+                d = multiply_add(element(left, t, i), load(right, first + t, column, tile), d)
             norm = norm + d * d
             adagrad(parameter, squares, i, column, d, rate, clip, tile)
         total = total + lane_sum(norm)

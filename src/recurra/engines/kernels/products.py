@@ -8,7 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from recurra.engines.kernels.compilation import strict
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, fill, lane_sum, load, store, transpose
+from recurra.engines.kernels.lanes import (
+    WIDTH,
+    Tile,
+    Vector,
+    element,
+    fill,
+    lane_sum,
+    load,
+    multiply_add,
+    store,
+    transpose,
+)
 
 ZERO = np.float32(0)
 GROUP, PAIR, WIDE = (0,), (0, 0), (0,) * 8
@@ -149,25 +160,13 @@ def add_row_products(target: Vector, coefficients: Vector, first: int, rows: Vec
             for t in range(steps):
                 total = load(target, t, column, tile)
                 for j in range(start, stop):
-                    total = total + coefficients[first + t, j] * load(rows, j, column, tile)
+                    total = multiply_add(element(coefficients, first + t, j), load(rows, j, column, tile), total)
                 store(target, t, column, total)
 
 
 @strict
-def _partial_product(vector: Vector, t: int, rows: Vector, start: int, stop: int, column: int, tile: Tile) -> Vector:
-    """Return the sum over start <= j < stop of vector[t, j] rows[j, column:]."""
-    total = fill(ZERO, tile)
-    for j in range(start, stop):
-        total = total + vector[t, j] * load(rows, j, column, tile)
-    return total
-
-
-@strict
 def product(vector: Vector, t: int, rows: Vector, count: int, column: int, tile: Tile) -> Vector:
-    """Return the sum over j < count of vector[t, j] rows[j, column:], computed as first half plus second half.
-
-    The half that is computed first alternates with t, which changes no bit of the result. At the next time step, the
-    half used last is still in the first-level cache, even if the whole matrix does not fit there.
+    """Return the sum over j < count of vector[t, j] rows[j, column:], in ascending order of j.
 
     Args:
         vector: (., >= count), the coefficients.
@@ -178,14 +177,10 @@ def product(vector: Vector, t: int, rows: Vector, count: int, column: int, tile:
         tile: width of the result.
     Returns: a vector of 8 len(tile) lanes.
     """
-    middle = (count + 1) // 2
-    if t % 2 == 0:
-        first = _partial_product(vector, t, rows, 0, middle, column, tile)
-        second = _partial_product(vector, t, rows, middle, count, column, tile)
-    else:
-        second = _partial_product(vector, t, rows, middle, count, column, tile)
-        first = _partial_product(vector, t, rows, 0, middle, column, tile)
-    return first + second
+    total = fill(ZERO, tile)
+    for j in range(count):
+        total = multiply_add(element(vector, t, j), load(rows, j, column, tile), total)
+    return total
 
 
 @strict

@@ -15,7 +15,7 @@ from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import multiply
 from recurra.engines.kernels.lanes import Tile, Vector
 from recurra.engines.kernels.products import copy_columns, set_rows
-from recurra.engines.kernels.softmax import log_softmax
+from recurra.engines.kernels.softmax import PAIR, log_softmax
 
 
 class NetworkWeights(NamedTuple):
@@ -83,7 +83,7 @@ def clear(field: Vector, s: int) -> None:
 
 
 @strict
-def project(h: Vector, weights: NetworkWeights, logits: Vector, packed: Vector, symbol_tile: Tile) -> None:
+def project(h: Vector, weights: NetworkWeights, logits: Vector, packed: Vector) -> None:
     """Compute the logits c + V h of the last layer.
 
     Args:
@@ -91,10 +91,9 @@ def project(h: Vector, weights: NetworkWeights, logits: Vector, packed: Vector, 
         weights: the network.
         logits: (B, K); written.
         packed: (256, 8), workspace of `gemm`; overwritten.
-        symbol_tile: width of the vectors over symbols.
     """
     last = h[h.shape[0] - 1]
-    set_rows(logits, weights.c, 0, symbol_tile)
+    set_rows(logits, weights.c, 0, PAIR)
     multiply(last, False, weights.V, last.shape[1], logits, packed, True)
 
 
@@ -107,7 +106,6 @@ def read(
     logs: Vector,
     sums: Vector,
     tile: Tile,
-    symbol_tile: Tile,
 ) -> None:
     """Read T symbols in each stream, and compute log p of the symbol after each.
 
@@ -119,13 +117,12 @@ def read(
         logs: (T B, K), log p in nats; written.
         sums: (1, T B padded to a multiple of 16), workspace for the sums of exponentials; overwritten.
         tile: width of the vectors over hidden units.
-        symbol_tile: width of the vectors over symbols.
     """
     B = ids.shape[1]
     for t in range(ids.shape[0]):
         advance(ids[t], weights, states, workspace, tile)
-        project(states.h, weights, logs[t * B : t * B + B], workspace.packed, symbol_tile)
-    log_softmax(logs, sums, symbol_tile)
+        project(states.h, weights, logs[t * B : t * B + B], workspace.packed)
+    log_softmax(logs, sums)
 
 
 @strict
@@ -141,7 +138,6 @@ def write(
     outputs: Vector,
     output_logs: Vector,
     tile: Tile,
-    symbol_tile: Tile,
 ) -> None:
     """Run n time steps. In each step a stream reads one symbol, and may choose the symbol that it reads next.
 
@@ -157,7 +153,6 @@ def write(
         outputs: (n, B) integers, the chosen symbols; written.
         output_logs: (n, B), log p of the chosen symbols by the network before any sampling rule; written.
         tile: width of the vectors over hidden units.
-        symbol_tile: width of the vectors over symbols.
     """
     steps, B = inputs.shape
     for t in range(steps):
@@ -172,9 +167,9 @@ def write(
         advance(current, weights, states, workspace, tile)
         if not choosing:
             continue
-        project(states.h, weights, workspace.logits, workspace.packed, symbol_tile)
+        project(states.h, weights, workspace.logits, workspace.packed)
         copy_columns(workspace.logits, 0, workspace.logs)
-        log_softmax(workspace.logs, workspace.sums, symbol_tile)
+        log_softmax(workspace.logs, workspace.sums)
         for s in range(B):
             if uniforms[t, s] >= 0:
                 k = choose(workspace.x, workspace.parts, workspace.logits, workspace.logs, rules, s, uniforms[t, s])
