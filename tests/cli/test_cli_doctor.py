@@ -12,10 +12,11 @@ import pytest
 from calling import Call
 from recurra.cli.commands import doctor
 from recurra.cli.commands.doctor import BAD, OK, WARN, Finding
+from recurra.engines.kernels import processor
 from recurra.text import named_books
 
 NAMES = [
-    "processor", "compiler", "BLAS", "PyTorch", "kernel cache", "text cache", "default book", "extras", "disk",
+    "processor", "compiler", "matrix products", "BLAS", "PyTorch", "kernel cache", "text cache", "default book", "extras", "disk",
 ]  # fmt: skip
 
 
@@ -103,6 +104,15 @@ def test_processor_and_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert " generic, " in found.value
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
     assert doctor._numba().hint.startswith("unset NUMBA_DISABLE_JIT")
+
+
+def test_matrix_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "_assembly", lambda: "vfmadd213ps %zmm2, %zmm1, %zmm0")
+    assert doctor._products() == Finding("matrix products", "blocks of 8 × 32 sums, fused multiply-adds")
+    monkeypatch.setattr(processor, "_assembly", lambda: "callq fmaf")
+    found = doctor._products()
+    assert found.value == "blocks of 6 × 16 sums, fused multiply-adds computed in float64"
+    assert (found.verdict, found.hint.split(":")[0]) == (WARN, "train on a processor with FMA")
 
 
 def test_extras(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,6 +147,17 @@ def _numba() -> Finding:
     return Finding("compiler", "on")
 
 
+def _products() -> Finding:
+    from recurra.engines.kernels.processor import choose_blocks, has_fused_multiply_add
+
+    blocks = choose_blocks()
+    value = f"blocks of {len(blocks.rows)} × {16 * len(blocks.panels)} sums, fused multiply-adds"
+    if has_fused_multiply_add():
+        return Finding("matrix products", value)
+    hint = "train on a processor with FMA: this one computes each fused multiply-add in several steps, ten times slower."
+    return Finding("matrix products", f"{value} computed in float64", WARN, hint)
+
+
 def _blas() -> Finding:
     import numpy as np  # noqa: F401 - loads the BLAS
     from threadpoolctl import threadpool_info
@@ -252,6 +263,7 @@ def _disk() -> Finding:
 EXAMINATIONS: tuple[tuple[str, Callable[[], Finding]], ...] = (
     ("processor", _processor),
     ("compiler", _numba),
+    ("matrix products", _products),
     ("BLAS", _blas),
     ("PyTorch", _torch),
     ("kernel cache", _cache),
