@@ -127,13 +127,18 @@ def test_in_place_update_writes_parameters_and_state_only(name: str, ema: float)
 @of_all
 @with_and_without_average
 @pytest.mark.parametrize("share", [1, 0.75])
-def test_pure_and_in_place_updates_have_the_same_bits(name: str, ema: float, share: float) -> None:
-    """Check the default hyper-parameters, and a fraction of each."""
+def test_pure_and_in_place_updates_are_equal(name: str, ema: float, share: float) -> None:
+    """Check the default hyper-parameters, and a fraction of each: equal bits, but for AdaGrad."""
     training = training_of(name, ema, **{option: share * usual for option, usual in HYPERPARAMETERS[name].items()})
     expected, expected_state = pure_steps(training, numbers(0), 4)
     result, state = in_place_steps(training, numbers(0), 4)
-    assert bits(result) == bits(expected)
-    assert bits(state) == bits(expected_state)
+    if name == "adagrad":  # 1 / √s by Newton's method
+        for actual, wanted in ((result, expected), (state, expected_state)):
+            assert list(actual) == list(wanted)
+            assert all(np.allclose(actual[key], wanted[key], rtol=2e-6, atol=1e-6) for key in actual)
+    else:
+        assert bits(result) == bits(expected)
+        assert bits(state) == bits(expected_state)
 
 
 @of_all

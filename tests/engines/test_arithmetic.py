@@ -1,4 +1,4 @@
-"""exp, tanh and log against float64 NumPy, over their whole ranges."""
+"""exp, tanh, log and the inverse root against float64 NumPy, over their whole ranges."""
 
 from typing import Any
 
@@ -19,14 +19,17 @@ def evaluate(which: int, x: NDArray[Any], y: NDArray[Any]) -> None:
             store(y, 0, column, arithmetic.exp(v))
         elif which == 1:
             store(y, 0, column, arithmetic.tanh(v))
-        else:
+        elif which == 2:
             store(y, 0, column, arithmetic.log(v))
+        else:
+            store(y, 0, column, arithmetic.inverse_root(v))
 
 
 CASES = {
     "exp": (0, np.exp, np.linspace(-86.9, 87.9, 1 << 18)),
     "tanh": (1, np.tanh, np.concatenate([np.linspace(-12, 12, 1 << 18), np.geomspace(1e-30, 1, 1 << 14)])),
     "log": (2, np.log, np.concatenate([np.geomspace(1e-37, 1e38, 1 << 18), np.linspace(0.9, 1.1, 1 << 14)])),
+    "inverse root": (3, lambda x: 1 / np.sqrt(x), np.geomspace(1.2e-38, 3e38, 1 << 18)),
 }
 
 
@@ -58,6 +61,6 @@ def test_tanh_is_bounded_and_keeps_the_sign_of_zero() -> None:
     assert y[:4].tolist() == [1, 1, -1, 0]
 
 
-@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("which", range(4))
 def test_nan_gives_nan(which: int) -> None:
     assert np.isnan(compute(which, [np.nan] * 16)).all()

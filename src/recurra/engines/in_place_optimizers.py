@@ -1,7 +1,8 @@
 """The optimizers of the compiled engine. They overwrite the parameters and the optimizer state.
 
-In float32 the results have the same bits as those of `network.optimizers`. Adam and AdamW have kernels; every other
-optimizer calls the pure optimizer and copies the result.
+AdaGrad, Adam and AdamW have kernels; every other optimizer calls the pure optimizer and copies the result. In float32
+the results have the same bits as those of `network.optimizers`. Those of AdaGrad are within some units in the last
+place, because its kernel computes 1 / √s by Newton's method.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ import numpy as np
 from recurra.config import TrainingConfig
 from recurra.engines.kernels import optimizers as kernels
 from recurra.engines.kernels.lanes import Vector
-from recurra.network.optimizers import PURE_OPTIMIZERS, OptimizerState, PureOptimizer, adam_init
-from recurra.network.optimizers.adaptive_rates import ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON, ADAMW_WEIGHT_DECAY
+from recurra.network.optimizers import PURE_OPTIMIZERS, OptimizerState, PureOptimizer, adagrad_init, adam_init
+from recurra.network.optimizers.adaptive_rates import (
+    ADAGRAD_EPSILON,
+    ADAM_BETA1,
+    ADAM_BETA2,
+    ADAM_EPSILON,
+    ADAMW_WEIGHT_DECAY,
+)
 from recurra.network.optimizers.averaging import average_init, average_update, without_average
 from recurra.network.optimizers.pure_optimizer import is_scalar
 from recurra.network.parameters import Array, Parameters
@@ -53,6 +60,21 @@ def copied(pure: PureOptimizer) -> InPlaceOptimizer:
     return InPlaceOptimizer(pure.init, update)
 
 
+def adagrad_update(
+    parameters: Parameters,
+    gradients: Parameters,
+    state: OptimizerState,
+    rate: float,
+    *,
+    epsilon: float = ADAGRAD_EPSILON,
+) -> Scalars:
+    """Make the step of `adaptive_rates.adagrad_update` with a kernel, on arrays (1, n) with n a multiple of 16."""
+    for name, theta in parameters.items():
+        squares = state[f"squares.{name}"]
+        kernels.adagrad_flat(theta, squares, gradients[name], np.float32(rate), np.float32(epsilon))
+    return {}
+
+
 def adamw_update(
     parameters: Parameters,
     gradients: Parameters,
@@ -84,7 +106,11 @@ def adam_update(
 
 IN_PLACE_OPTIMIZERS: Final[dict[str, InPlaceOptimizer]] = {
     name: copied(pure) for name, pure in PURE_OPTIMIZERS.items()
-} | {"adam": InPlaceOptimizer(adam_init, adam_update), "adamw": InPlaceOptimizer(adam_init, adamw_update)}
+} | {
+    "adagrad": InPlaceOptimizer(adagrad_init, adagrad_update),
+    "adam": InPlaceOptimizer(adam_init, adam_update),
+    "adamw": InPlaceOptimizer(adam_init, adamw_update),
+}
 
 
 def in_place_optimizer_of(training: TrainingConfig) -> InPlaceOptimizer:

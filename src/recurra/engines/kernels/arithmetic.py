@@ -18,6 +18,7 @@ from recurra.engines.kernels.lanes import (
     Vector,
     clamp,
     exponent,
+    inverse_root_guess,
     mantissa,
     multiply_add,
     power_of_two,
@@ -25,6 +26,7 @@ from recurra.engines.kernels.lanes import (
 )
 
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+HALF, MINUS_HALF = np.float32(0.5), np.float32(-0.5)
 LOG2_E = np.float32(1 / math.log(2))
 LN2_HIGH = np.float32(355 / 512)
 LN2_LOW = np.float32(math.log(2) - 355 / 512)
@@ -106,3 +108,20 @@ def log(x: Vector) -> Vector:
     not_finite = x - x  # NaN if x is NaN or infinite: `mantissa` and `exponent` read such an x as a number
     logarithm: Vector = multiply_add(LN2_HIGH, e, multiply_add(LN2_LOW, e, series + series)) + not_finite
     return logarithm
+
+
+@strict
+def inverse_root(x: Vector) -> Vector:
+    """Return 1 / √x, from a guess and three steps of Newton's method y += y (½ - ½ x y²).
+
+    The instructions for a root and a division would take several times as long.
+
+    Args:
+        x: a vector of positive normal numbers.
+    Returns: a vector of the same width.
+    """
+    half = MINUS_HALF * x
+    y = inverse_root_guess(x)
+    y = multiply_add(y, multiply_add(half * y, y, HALF), y)
+    y = multiply_add(y, multiply_add(half * y, y, HALF), y)
+    return multiply_add(y, multiply_add(half * y, y, HALF), y)

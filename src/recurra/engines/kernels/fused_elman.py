@@ -145,6 +145,7 @@ def train(
     Returns: the number of updates completed.
     """
     K, steps = weights.V.shape[0], inputs.shape[1]
+    rows = m + m % 2  # the gradient of a padded row is 0
     for update in range(inputs.shape[0]):
         x, y, rate = inputs[update], targets[update], rates[update]
         if not carry:
@@ -160,7 +161,7 @@ def train(
         norm[0] = adagrad_lookup(
             weights.U, squares.U, x, workspace.da, steps, workspace.following, workspace.latest, rate, clip, tile
         )
-        norm[1] = adagrad_outer(weights.W, squares.W, workspace.da, workspace.h, m, steps, 0, rate, clip, tile)
+        norm[1] = adagrad_outer(weights.W, squares.W, workspace.da, workspace.h, rows, steps, 0, rate, clip, tile)
         norm[2] = adagrad_sum(weights.b, squares.b, workspace.da, steps, rate, clip, tile)
         norm[3] = adagrad_outer(weights.V, squares.V, workspace.o, workspace.h, K, steps, 1, rate, clip, tile)
         norm[4] = adagrad_sum(weights.c, squares.c, workspace.o, steps, rate, clip, output_tile)

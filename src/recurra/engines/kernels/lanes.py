@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 WIDTH = 8
 ROOT_HALF_BITS = 0x3F3504F3  # the bits of √½ as float32
+INVERSE_ROOT_BITS = 0x5F375A86  # minus half the bits of x, about the bits of 1 / √x
 Vector: TypeAlias = NDArray[Any]  # float32; ids are integers
 Tile: TypeAlias = tuple[int, ...]
 
@@ -232,6 +233,17 @@ def exponent(vector: Vector) -> Vector:
     Returns: a vector of the same width.
     """
     return ((vector.view(np.int32) - np.int32(ROOT_HALF_BITS)) >> np.int32(23)).astype(np.float32)
+
+
+def inverse_root_guess(vector: Vector) -> Vector:
+    """Return 1 / √x with a relative error of at most 3.5 %, from a linear function of the bits of x.
+
+    Args:
+        vector: a vector x of positive normal numbers.
+    Returns: a vector of the same width.
+    Source: C. Lomont, "Fast inverse square root" (2003), for the constant.
+    """
+    return (np.int32(INVERSE_ROOT_BITS) - (vector.view(np.int32) >> np.int32(1))).view(np.float32)
 
 
 def _fold(vector: Vector, combine: Callable[[Vector, Vector], Vector]) -> np.float32:

@@ -17,7 +17,7 @@ from numba.core.datamodel import models
 from numba.extending import intrinsic, overload, register_model
 
 from recurra.engines.kernels import lanes
-from recurra.engines.kernels.lanes import ROOT_HALF_BITS, WIDTH
+from recurra.engines.kernels.lanes import INVERSE_ROOT_BITS, ROOT_HALF_BITS, WIDTH
 from recurra.engines.kernels.processor import has_fused_multiply_add
 
 
@@ -338,6 +338,12 @@ def _emit_exponent(builder: Any, x: Any) -> Any:
     return builder.sitofp(builder.ashr(_emit_above_root_half(builder, x), shift), x.type)
 
 
+def _emit_inverse_root_guess(builder: Any, x: Any) -> Any:
+    kind = _integers(x)
+    half = builder.ashr(builder.bitcast(x, kind), _constant(kind, 1))
+    return builder.bitcast(builder.sub(_constant(kind, INVERSE_ROOT_BITS), half), x.type)
+
+
 def _groups(builder: Any, value: Any) -> list[Any]:
     """Return the vector as groups of 8 lanes."""
     return [
@@ -384,6 +390,7 @@ _zero_below = _ternary(_emit_zero_below)
 _power_of_two = _unary(_emit_power_of_two)
 _mantissa = _unary(_emit_mantissa)
 _exponent = _unary(_emit_exponent)
+_inverse_root_guess = _unary(_emit_inverse_root_guess)
 
 
 def _are_lanes(*kinds: Any) -> bool:
@@ -468,3 +475,4 @@ _overload_unary(lanes.square_root, _square_root)
 _overload_unary(lanes.power_of_two, _power_of_two)
 _overload_unary(lanes.mantissa, _mantissa)
 _overload_unary(lanes.exponent, _exponent)
+_overload_unary(lanes.inverse_root_guess, _inverse_root_guess)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from recurra.engines.kernels.arithmetic import inverse_root
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.lanes import (
     WIDTH,
@@ -54,7 +55,7 @@ def adagrad(
     g = clamp(gradient, -clip, clip)
     s = load(squares, row, column, tile) + g * g
     store(squares, row, column, s)
-    store(parameter, row, column, load(parameter, row, column, tile) - rate * g / square_root(s + EPSILON))
+    store(parameter, row, column, load(parameter, row, column, tile) - rate * g * inverse_root(s + EPSILON))
 
 
 @strict
@@ -72,12 +73,14 @@ def adagrad_outer(
 ) -> np.float32:
     """Update a matrix by AdaGrad. The gradient of row i is d[i] = sum of left[t, i] right[first + t] over ascending t.
 
+    Two rows are computed together, so that their sums overlap in time.
+
     Args:
         parameter: (>= rows, n); updated.
         squares: (>= rows, n), sums of squared gradients; updated.
         left: (>= steps, >= rows).
         right: (>= first + steps, n).
-        rows: number of rows to update.
+        rows: number of rows to update, an even number.
         steps: number of time steps.
         first: row of `right` that belongs to left[0].
         rate: learning rate.
@@ -88,12 +91,17 @@ def adagrad_outer(
     total = ZERO
     for column in range(0, parameter.shape[1], WIDTH * len(tile)):
         norm = fill(ZERO, tile)
-        for i in range(rows):
-            d = element(left, 0, i) * load(right, first, column, tile)
+        for i in range(0, rows, 2):
+            row = load(right, first, column, tile)
+            d, d_next = element(left, 0, i) * row, element(left, 0, i + 1) * row
             for t in range(1, steps):
-                d = multiply_add(element(left, t, i), load(right, first + t, column, tile), d)
+                row = load(right, first + t, column, tile)
+                d = multiply_add(element(left, t, i), row, d)
+                d_next = multiply_add(element(left, t, i + 1), row, d_next)
             norm = norm + d * d
+            norm = norm + d_next * d_next
             adagrad(parameter, squares, i, column, d, rate, clip, tile)
+            adagrad(parameter, squares, i + 1, column, d_next, rate, clip, tile)
         total = total + lane_sum(norm)
     return total
 
@@ -180,6 +188,26 @@ def adagrad_lookup(
     for t in range(steps):
         latest[ids[t]] = -1
     return total
+
+
+@strict
+def adagrad_flat(theta: Vector, squares: Vector, gradient: Vector, rate: np.float32, epsilon: np.float32) -> None:
+    """Update parameters by AdaGrad, with the bits of `adagrad`.
+
+        s += g²,  theta -= rate g / √(s + epsilon)
+
+    Args:
+        theta: (1, n) parameters, n a multiple of 16; updated.
+        squares: (1, n), the sums s of squared gradients; updated.
+        gradient: (1, n), the gradient g.
+        rate: learning rate.
+        epsilon: added to the sums.
+    """
+    for column in range(0, theta.shape[1], WIDTH * len(PAIR)):
+        g = load(gradient, 0, column, PAIR)
+        s = load(squares, 0, column, PAIR) + g * g
+        store(squares, 0, column, s)
+        store(theta, 0, column, load(theta, 0, column, PAIR) - rate * g * inverse_root(s + epsilon))
 
 
 @strict

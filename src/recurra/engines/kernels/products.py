@@ -145,6 +145,8 @@ def set_rows(target: Vector, source: Vector, row: int, tile: Tile) -> None:
 def add_row_products(target: Vector, coefficients: Vector, first: int, rows: Vector, count: int, tile: Tile) -> None:
     """Add a matrix product: target[t] += sum over j < count of coefficients[first + t, j] rows[j].
 
+    Two rows of `target` are computed together, so that their sums overlap in time.
+
     Args:
         target: (T, n); written.
         coefficients: (>= first + T, >= count).
@@ -157,11 +159,20 @@ def add_row_products(target: Vector, coefficients: Vector, first: int, rows: Vec
     for start in range(0, count, BLOCK):
         stop = min(start + BLOCK, count)
         for column in range(0, width, WIDTH * len(tile)):
-            for t in range(steps):
-                total = load(target, t, column, tile)
+            for t in range(0, steps - 1, 2):
+                total, total_next = load(target, t, column, tile), load(target, t + 1, column, tile)
                 for j in range(start, stop):
-                    total = multiply_add(element(coefficients, first + t, j), load(rows, j, column, tile), total)
+                    row = load(rows, j, column, tile)
+                    total = multiply_add(element(coefficients, first + t, j), row, total)
+                    total_next = multiply_add(element(coefficients, first + t + 1, j), row, total_next)
                 store(target, t, column, total)
+                store(target, t + 1, column, total_next)
+            if steps % 2:
+                total = load(target, steps - 1, column, tile)
+                for j in range(start, stop):
+                    row = load(rows, j, column, tile)
+                    total = multiply_add(element(coefficients, first + steps - 1, j), row, total)
+                store(target, steps - 1, column, total)
 
 
 @strict
