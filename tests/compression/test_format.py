@@ -90,7 +90,7 @@ def test_decoder_written_from_the_specification_reads_the_file(monkeypatch: pyte
     start = file.read(22)
     config = json.dumps(CONFIG.to_table(), sort_keys=True, separators=(",", ":")).encode()
     name = check(config, b"a\0\0\0", MODEL.sha256.encode())[:16]
-    assert start == b"RCRA\x01\x01" + name
+    assert start == b"RCRA\x02\x01" + name
     blocks = []
     while length := number():
         n = number()

@@ -157,8 +157,8 @@ def test_models_with_other_characters_have_other_names() -> None:
 
 @pytest.mark.parametrize(("start", "match"), [
     (b"PK\3\4" + bytes(60), "not a file written by `recurra compress`"),
-    (b"RCRA\x02\x01" + bytes(60), "version 2, kind 1"),
-    (b"RCRA\x01\x07" + bytes(60), "version 1, kind 7"),
+    (b"RCRA\x01\x01" + bytes(60), "version 1, kind 1"),
+    (b"RCRA\x02\x07" + bytes(60), "version 2, kind 7"),
 ])  # fmt: skip
 def test_foreign_file_or_version_raises(start: bytes, match: str) -> None:
     with pytest.raises(CompressedFileError, match=match):
@@ -167,7 +167,7 @@ def test_foreign_file_or_version_raises(start: bytes, match: str) -> None:
 
 def test_file_compressed_without_a_model_raises() -> None:
     with pytest.raises(ModelError, match="without a model"):
-        decompressed(b"RCRA\x01\x02" + bytes(60))
+        decompressed(b"RCRA\x02\x02" + bytes(60))
 
 
 def test_salvage_skips_only_the_damaged_block(monkeypatch: pytest.MonkeyPatch) -> None:

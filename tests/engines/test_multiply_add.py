@@ -23,7 +23,7 @@ COUNT = 24
 
 
 def in_float64(x: Array, y: Array, z: Array) -> Array:
-    """Stand for `multiply_add` on a processor without the instruction."""
+    """The name under which the code in float64 is compiled."""
     raise NotImplementedError
 
 

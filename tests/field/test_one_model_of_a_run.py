@@ -20,14 +20,15 @@ from recurra.serving.registry import scan
 from recurra.web.run_model import RunModel
 from recurra.web.run_watch import Watch
 
-BOOK = "A small book, of few words, read many times over.\n" * 60
+LEARNED, HELD_OUT = "A small book, of few words, read many times over.\n", "Zxqj kvpz gnut hcyi QWXZ jkqv!\n"
+BOOK = 54 * LEARNED + 10 * HELD_OUT
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose last checkpoint is not its best, because a high learning rate makes the loss rise."""
+    """A run whose last checkpoint is not its best, because the held-out text has other words."""
     run = tmp_path_factory.mktemp("runs") / "fable"
-    settings: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "log_every": 10, "learning_rate": 3.0}
+    settings: dict[str, Any] = {"preset": "classic", "hidden_size": 8, "log_every": 10, "learning_rate": 0.3}
     settings |= {"updates": 60, "sample_every": 0}
     recurra.train(text=BOOK, run=run, proof=False, validation=0.1, evaluate_every=10, **settings)
     return run

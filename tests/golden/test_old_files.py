@@ -31,7 +31,7 @@ SAMPLES = {
     "lines": "dcrb.ylssbogdkdohh",
 }
 RESUMED = {
-    "classic": "c0ba1f0057458a45193932b92f8f1bb0288d81ff4f755f67f5e81345ca97fc04",
+    "classic": "d38ea0876ceeac0e37fcb5a346e6813a1368049199ef936a62413335dbb005b9",
     "lstm": "6f07ccad5f4c02a9edb159d39658709da6d6a9241c259d78198fa5c2f41a3ef6",
     "gru": "09e4a93bcda69eadbda143553fc9006d42e10d19d949b36976b48ee785685b8e",
     "lines": "6d59ebf0659323ec1cdab01b483eb0c23772d9485007c1beb5a6ccad203592a0",

@@ -154,7 +154,9 @@ def _products() -> Finding:
     value = f"blocks of {len(blocks.rows)} × {16 * len(blocks.panels)} sums, fused multiply-adds"
     if has_fused_multiply_add():
         return Finding("matrix products", value)
-    hint = "train on a processor with FMA: this one computes each fused multiply-add in several steps, ten times slower."
+    hint = (
+        "train on a processor with FMA: this one computes each fused multiply-add in several steps, ten times slower."
+    )
     return Finding("matrix products", f"{value} computed in float64", WARN, hint)
 
 
