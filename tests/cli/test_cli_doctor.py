@@ -16,7 +16,8 @@ from recurra.engines.kernels import processor
 from recurra.text import named_books
 
 NAMES = [
-    "processor", "compiler", "matrix products", "BLAS", "PyTorch", "kernel cache", "text cache", "default book", "extras", "disk",
+    "processor", "compiler", "matrix products", "BLAS", "PyTorch", "kernel cache", "text cache", "default book",
+    "extras", "disk",
 ]  # fmt: skip
 
 
