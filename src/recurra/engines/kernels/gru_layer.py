@@ -150,7 +150,7 @@ def step_backward(
         dh_out: (B, H), gradient of h from the layer above.
         dh: (B, H), gradient of h from the next time step through W.
         direct: (B, H), gradient of h from the next time step through z h_-; overwritten with the gradient of h_-.
-        gates: (B, 3 H), the gates from `step_forward`.
+        gates: (B, 3 H), the gates from `step_forward`; `da` may be the same memory.
         q: (B, H), from `step_forward`.
         before: (B, H), h_-.
         da: (B, 3 H), gradient of U x + b in the order r, z, n; written.
@@ -271,12 +271,8 @@ def step(
 
 
 def _saved(_: ModelConfig, _number: int, rows: int, hidden: int) -> Saved:
-    return Saved(
-        gates=aligned_zeros(rows, 3 * hidden),
-        q=aligned_zeros(rows, hidden),
-        da=aligned_zeros(rows, 3 * hidden),
-        dq=aligned_zeros(rows, 3 * hidden),
-    )
+    gates = aligned_zeros(rows, 3 * hidden)
+    return Saved(gates=gates, q=aligned_zeros(rows, hidden), da=gates, dq=aligned_zeros(rows, 3 * hidden))
 
 
 def _carried(streams: int, hidden: int) -> Carried:

@@ -45,7 +45,8 @@ class Saved(NamedTuple):
     """The values that `backward` needs, and the gradient that it writes.
 
     gates: (T B, 4 H), the gates i, f, g, o.
-    da: (T B, 4 H), gradients of the gates before sigmoid and tanh.
+    da: (T B, 4 H), gradients of the gates before sigmoid and tanh; the same memory, because `backward` reads the gates of
+        a step once and then writes their gradients.
     """
 
     gates: Vector
@@ -126,7 +127,7 @@ def step_backward(
         dh_out: (B, H), gradient of h from the layer above.
         dh: (B, H), gradient of h from the next time step.
         dc: (B, H), gradient of c from the next time step; overwritten with the gradient of c_-.
-        gates: (B, 4 H), the gates from `step_forward`.
+        gates: (B, 4 H), the gates from `step_forward`; `da` may be the same memory.
         before: (B, H), the cell state c_-.
         after: (B, H), the cell state c.
         da: (B, 4 H), gradients of the gates before sigmoid and tanh; written.
@@ -232,7 +233,8 @@ def step(
 
 
 def _saved(_: ModelConfig, _number: int, rows: int, hidden: int) -> Saved:
-    return Saved(gates=aligned_zeros(rows, 4 * hidden), da=aligned_zeros(rows, 4 * hidden))
+    gates = aligned_zeros(rows, 4 * hidden)
+    return Saved(gates=gates, da=gates)
 
 
 def _carried(streams: int, hidden: int) -> Carried:
