@@ -8,6 +8,7 @@ from numba.extending import overload
 
 from recurra.engines.kernels import elman_layer, gru_layer, lstm_layer, mingru_layer, mogrifier_layer
 from recurra.engines.kernels.cell_kernels import CellKernels, InputWeights
+from recurra.engines.kernels.compilation import CALLEE
 from recurra.engines.kernels.lanes import Tile, Vector
 
 KERNELS: dict[str, CellKernels] = {
@@ -41,7 +42,7 @@ def step(
 
 
 # No annotations here: Numba requires the signatures of both functions to be equal, and compares annotations too.
-@overload(step)
+@overload(step, jit_options=CALLEE)
 def _overload_step(number, ids, inputs, weights, states, buffers, packed, tile):
     kernel = STEPS[weights.instance_class]
     return lambda number, ids, inputs, weights, states, buffers, packed, tile: kernel(
