@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numba.extending import overload
 from numpy.typing import NDArray
 
 from recurra.engines.kernels import lanes, lowering, processor
@@ -27,12 +26,7 @@ def in_float64(x: Array, y: Array, z: Array) -> Array:
     raise NotImplementedError
 
 
-_code = lowering._ternary(lowering._emit_multiply_add_in_float64)
-
-
-@overload(in_float64)
-def _overload_in_float64(x, y, z):  # type: ignore[no-untyped-def]  # Numba compares the annotations
-    return lambda x, y, z: _code(x, y, z)
+lowering.partwise(in_float64, lowering.emit_multiply_add_in_float64)
 
 
 @strict

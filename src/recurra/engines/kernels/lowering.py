@@ -7,14 +7,15 @@ multiply-add, `multiply_add` is computed in float64, with the same bits and at a
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
-from numba.extending import intrinsic, overload, register_model
+from numba.extending import lower_builtin, register_model, type_callable
 
 from recurra.engines.kernels import lanes
 from recurra.engines.kernels.lanes import INVERSE_ROOT_BITS, ROOT_HALF_BITS, WIDTH
@@ -29,6 +30,8 @@ class Lanes(types.Type):  # type: ignore[misc]  # Numba has no type hints
         super().__init__(name=f"Lanes({WIDTH * groups})")
 
 
+ANY_ARGUMENTS = ((types.VarArg(types.Any),),)
+OPERANDS = ((Lanes, Lanes), (Lanes, types.Float), (types.Float, Lanes))
 _FLOAT = ir.FloatType()
 _INDEX = ir.IntType(32)
 
@@ -104,7 +107,39 @@ def _to_index(context: Any, builder: Any, signature: Any, arguments: Any, places
     return [context.cast(builder, arguments[k], signature.args[k], types.intp) for k in places]
 
 
-@intrinsic
+def _operation(
+    function: Callable[..., Any], signatures: Sequence[tuple[Any, ...]] = ANY_ARGUMENTS
+) -> Callable[[Callable[..., Any]], None]:
+    """Compile calls of `function` to the instructions that the decorated function defines.
+
+    The arguments of the decorated function are a typing context and the types of the arguments, as for Numba's
+    `intrinsic`. It returns the signature and a function that generates the instructions, or None for other types.
+    `signatures` are the classes of the arguments.
+
+    Numba would compile an overloaded function that calls an intrinsic as a function, for each width and each layout.
+    """
+
+    def register(define: Callable[..., Any]) -> None:
+        @type_callable(function)
+        def typed(typing_context: Any) -> Any:
+            @functools.wraps(function)
+            def signature(*arguments: Any) -> Any:
+                found = define(typing_context, *arguments)
+                return None if found is None else found[0]
+
+            return signature
+
+        def lower(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            _, generate = define(context.typing_context, *signature.args)
+            return generate(context, builder, signature, values)
+
+        for kinds in signatures:
+            lower_builtin(function, *kinds)(lower)
+
+    return register
+
+
+@_operation(lanes.load)
 def _load(typing_context: Any, array: Any, row: Any, column: Any, tile: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = _to_index(context, builder, signature, arguments, (1, 2))
@@ -115,7 +150,7 @@ def _load(typing_context: Any, array: Any, row: Any, column: Any, tile: Any) -> 
     return Lanes(len(tile))(array, row, column, tile), generate
 
 
-@intrinsic
+@_operation(lanes.element)
 def _element(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = _to_index(context, builder, signature, arguments, (1, 2))
@@ -124,7 +159,7 @@ def _element(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     return types.float32(array, row, column), generate
 
 
-@intrinsic
+@_operation(lanes.store)
 def _store(typing_context: Any, array: Any, row: Any, column: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = _to_index(context, builder, signature, arguments, (1, 2))
@@ -137,7 +172,7 @@ def _store(typing_context: Any, array: Any, row: Any, column: Any, vector: Any) 
     return types.void(array, row, column, vector), generate
 
 
-@intrinsic
+@_operation(lanes.add_products)
 def _add_products(
     typing_context: Any,
     target: Any,
@@ -196,7 +231,7 @@ def _add_products(
     return types.void(*arguments), generate
 
 
-@intrinsic
+@_operation(lanes.fill)
 def _fill(typing_context: Any, value: Any, tile: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = _parts(signature.return_type.groups)
@@ -205,7 +240,7 @@ def _fill(typing_context: Any, value: Any, tile: Any) -> Any:
     return Lanes(len(tile))(value, tile), generate
 
 
-@intrinsic
+@_operation(lanes.transpose)
 def _transpose(
     typing_context: Any, source: Any, row: Any, column: Any, target: Any, to_row: Any, to_column: Any
 ) -> Any:
@@ -231,32 +266,33 @@ def _transpose(
     return types.void(source, row, column, target, to_row, to_column), generate
 
 
-def _partwise(emit: Callable[..., Any], *kinds: Any) -> Any:
-    """Return the signature and the code that apply `emit(builder, *parts)` by parts; a scalar fills all lanes."""
-    result = next(kind for kind in kinds if isinstance(kind, Lanes))
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        operands = [
-            _split(builder, value)
-            if isinstance(kind, Lanes)
-            else [_splat(builder, value, part.count) for part in _parts(result.groups)]
-            for kind, value in zip(kinds, values, strict=True)
-        ]
-        return _join(builder, [emit(builder, *parts) for parts in zip(*operands, strict=True)])
-
-    return result(*kinds), generate
+def _are_lanes(*kinds: Any) -> bool:
+    return any(isinstance(kind, Lanes) for kind in kinds) and all(
+        isinstance(kind, Lanes) or kind == types.float32 for kind in kinds
+    )
 
 
-def _unary(emit: Callable[..., Any]) -> Any:
-    return intrinsic(lambda typing_context, x: _partwise(emit, x))
+def partwise(
+    function: Callable[..., Any], emit: Callable[..., Any], signatures: Sequence[tuple[Any, ...]] = ANY_ARGUMENTS
+) -> None:
+    """Compile `function` to `emit(builder, *parts)` for the parts of its arguments; a float32 fills all lanes."""
 
+    @_operation(function, signatures)
+    def _(typing_context: Any, *kinds: Any) -> Any:
+        if not _are_lanes(*kinds):
+            return None
+        result = next(kind for kind in kinds if isinstance(kind, Lanes))
 
-def _binary(emit: Callable[..., Any]) -> Any:
-    return intrinsic(lambda typing_context, x, y: _partwise(emit, x, y))
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            operands = [
+                _split(builder, value)
+                if isinstance(kind, Lanes)
+                else [_splat(builder, value, part.count) for part in _parts(result.groups)]
+                for kind, value in zip(kinds, values, strict=True)
+            ]
+            return _join(builder, [emit(builder, *parts) for parts in zip(*operands, strict=True)])
 
-
-def _ternary(emit: Callable[..., Any]) -> Any:
-    return intrinsic(lambda typing_context, x, y, z: _partwise(emit, x, y, z))
+        return result(*kinds), generate
 
 
 def _emit_square_root(builder: Any, x: Any) -> Any:
@@ -266,13 +302,13 @@ def _emit_square_root(builder: Any, x: Any) -> Any:
 
 def _emit_multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
     if not has_fused_multiply_add():
-        return _emit_multiply_add_in_float64(builder, x, y, z)
+        return emit_multiply_add_in_float64(builder, x, y, z)
     kind = ir.FunctionType(x.type, [x.type] * 3)
     function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{x.type.count}f32")
     return builder.call(function, [x, y, z])
 
 
-def _emit_multiply_add_in_float64(builder: Any, x: Any, y: Any, z: Any) -> Any:
+def emit_multiply_add_in_float64(builder: Any, x: Any, y: Any, z: Any) -> Any:
     """Call a function with the steps of `lanes.multiply_add`, which is added to the module once."""
     kind = ir.FunctionType(x.type, [x.type] * 3)
     function = cgutils.get_or_insert_function(builder.module, kind, f"recurra_multiply_add_v{x.type.count}f32")
@@ -353,9 +389,11 @@ def _groups(builder: Any, value: Any) -> list[Any]:
     ]
 
 
-def _reduction(combine: Callable[[Any, Any, Any], Any]) -> Any:
-    @intrinsic
-    def call(typing_context: Any, vector: Any) -> Any:
+def _reduction(function: Callable[..., Any], combine: Callable[[Any, Any, Any], Any]) -> None:
+    """Compile `function` of a vector to `combine(builder, x, y)` of its groups, then of halves of one group."""
+
+    @_operation(function)
+    def _(typing_context: Any, vector: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             first, *others = _groups(builder, arguments[0])
             for group in others:
@@ -368,111 +406,24 @@ def _reduction(combine: Callable[[Any, Any, Any], Any]) -> Any:
                 first = combine(builder, lower, upper)
             return builder.extract_element(first, ir.Constant(_INDEX, 0))
 
-        return types.float32(vector), generate
-
-    return call
+        return (types.float32(vector), generate) if _are_lanes(vector) else None
 
 
 def _emit_larger(builder: Any, x: Any, y: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", x, y), x, y)
 
 
-_lane_sum = _reduction(lambda builder, x, y: builder.fadd(x, y))
-_lane_max = _reduction(_emit_larger)
-_add = _binary(lambda builder, x, y: builder.fadd(x, y))
-_subtract = _binary(lambda builder, x, y: builder.fsub(x, y))
-_multiply = _binary(lambda builder, x, y: builder.fmul(x, y))
-_divide = _binary(lambda builder, x, y: builder.fdiv(x, y))
-_square_root = _unary(_emit_square_root)
-_multiply_add = _ternary(_emit_multiply_add)
-_clamp = _ternary(_emit_clamp)
-_zero_below = _ternary(_emit_zero_below)
-_power_of_two = _unary(_emit_power_of_two)
-_mantissa = _unary(_emit_mantissa)
-_exponent = _unary(_emit_exponent)
-_inverse_root_guess = _unary(_emit_inverse_root_guess)
-
-
-def _are_lanes(*kinds: Any) -> bool:
-    return any(isinstance(kind, Lanes) for kind in kinds) and all(
-        isinstance(kind, Lanes) or kind == types.float32 for kind in kinds
-    )
-
-
-# No annotations here: Numba requires the signatures of both functions to be equal, and compares annotations too.
-
-
-@overload(lanes.load)
-def _overload_load(array, row, column, tile):
-    return lambda array, row, column, tile: _load(array, row, column, tile)
-
-
-@overload(lanes.element)
-def _overload_element(array, row, column):
-    return lambda array, row, column: _element(array, row, column)
-
-
-@overload(lanes.store)
-def _overload_store(array, row, column, vector):
-    return lambda array, row, column, vector: _store(array, row, column, vector)
-
-
-@overload(lanes.fill)
-def _overload_fill(value, tile):
-    return lambda value, tile: _fill(value, tile)
-
-
-@overload(lanes.transpose)
-def _overload_transpose(source, row, column, target, to_row, to_column):
-    return lambda source, row, column, target, to_row, to_column: _transpose(
-        source, row, column, target, to_row, to_column
-    )
-
-
-@overload(lanes.add_products)
-def _overload_add_products(target, row, column, left, first, right, start, stride, depth, add, rows, panels):
-    return lambda target, row, column, left, first, right, start, stride, depth, add, rows, panels: _add_products(
-        target, row, column, left, first, right, start, stride, depth, add, rows, panels
-    )
-
-
-@overload(lanes.multiply_add)
-def _overload_multiply_add(x, y, z):
-    return (lambda x, y, z: _multiply_add(x, y, z)) if _are_lanes(x, y, z) else None
-
-
-@overload(lanes.clamp)
-def _overload_clamp(vector, low, high):
-    return (lambda vector, low, high: _clamp(vector, low, high)) if _are_lanes(vector, low, high) else None
-
-
-@overload(lanes.zero_below)
-def _overload_zero_below(vector, control, bound):
-    if not _are_lanes(vector, control, bound):
-        return None
-    return lambda vector, control, bound: _zero_below(vector, control, bound)
-
-
-def _overload_unary(function, code):
-    @overload(function)
-    def typed(vector):
-        return (lambda vector: code(vector)) if _are_lanes(vector) else None
-
-
-def _overload_binary(function, code):
-    @overload(function)
-    def typed(x, y):
-        return (lambda x, y: code(x, y)) if _are_lanes(x, y) else None
-
-
-_overload_binary(operator.add, _add)
-_overload_binary(operator.sub, _subtract)
-_overload_binary(operator.mul, _multiply)
-_overload_binary(operator.truediv, _divide)
-_overload_unary(lanes.lane_sum, _lane_sum)
-_overload_unary(lanes.lane_max, _lane_max)
-_overload_unary(lanes.square_root, _square_root)
-_overload_unary(lanes.power_of_two, _power_of_two)
-_overload_unary(lanes.mantissa, _mantissa)
-_overload_unary(lanes.exponent, _exponent)
-_overload_unary(lanes.inverse_root_guess, _inverse_root_guess)
+_reduction(lanes.lane_sum, lambda builder, x, y: builder.fadd(x, y))
+_reduction(lanes.lane_max, _emit_larger)
+partwise(lanes.square_root, _emit_square_root)
+partwise(lanes.multiply_add, _emit_multiply_add)
+partwise(lanes.clamp, _emit_clamp)
+partwise(lanes.zero_below, _emit_zero_below)
+partwise(lanes.power_of_two, _emit_power_of_two)
+partwise(lanes.mantissa, _emit_mantissa)
+partwise(lanes.exponent, _emit_exponent)
+partwise(lanes.inverse_root_guess, _emit_inverse_root_guess)
+partwise(operator.add, lambda builder, x, y: builder.fadd(x, y), OPERANDS)
+partwise(operator.sub, lambda builder, x, y: builder.fsub(x, y), OPERANDS)
+partwise(operator.mul, lambda builder, x, y: builder.fmul(x, y), OPERANDS)
+partwise(operator.truediv, lambda builder, x, y: builder.fdiv(x, y), OPERANDS)
