@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from recurra.compression.kernels.contexts import Contexts, add, observe
-from recurra.compression.kernels.range_coder import advance, find, point, to_frequencies
+from recurra.compression.kernels.range_coder import advance, find, point, sum_before, to_frequencies
 from recurra.engines.kernels import lstm_layer
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import multiply, step_product
@@ -130,7 +128,7 @@ def encode(
     for i in range(before.shape[0]):
         t = start + i
         to_frequencies(workspace.logs, symbols, total, workspace.frequencies, workspace.exponentials)
-        before[i] = np.sum(workspace.frequencies[: ids[t]])
+        before[i] = sum_before(workspace.frequencies, ids[t])
         widths[i] = workspace.frequencies[ids[t]]
         observe(contexts, workspace.exponentials, ids[t])
         if t < workspace.o.shape[0]:

@@ -170,6 +170,21 @@ def to_frequencies(
 
 
 @strict
+def sum_before(frequencies: Vector, symbol: int) -> np.int64:
+    """Return the sum of the frequencies of the symbols before `symbol`.
+
+    Args:
+        frequencies: (K,) int64.
+        symbol: the id of a symbol.
+    Returns: the sum, an int64.
+    """
+    total = np.int64(0)
+    for k in range(symbol):
+        total += frequencies[k]
+    return total
+
+
+@strict
 def intervals(
     log_probabilities: Vector,
     ids: Vector,
@@ -193,7 +208,7 @@ def intervals(
     frequencies = np.empty(symbols, np.int64)
     for t in range(ids.shape[0]):
         to_frequencies(log_probabilities[t : t + 1], symbols, total, frequencies, exponentials)
-        before[t] = np.sum(frequencies[: ids[t]])
+        before[t] = sum_before(frequencies, ids[t])
         widths[t] = frequencies[ids[t]]
 
 

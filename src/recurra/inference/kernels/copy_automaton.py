@@ -71,7 +71,8 @@ def build(symbols: Vector, automaton: Automaton, ends: Vector) -> int:
         else:
             q, clone = following[p, symbol], states
             states += 1
-            following[clone] = following[q]
+            for k in range(following.shape[1]):  # a loop: to assign rows, Numba compiles 30 functions
+                following[clone, k] = following[q, k]
             link[clone], length[clone] = link[q], length[p] + 1
             link[q] = link[state] = clone
             while p >= 0 and following[p, symbol] == q:
