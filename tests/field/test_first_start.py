@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 from numba.core import event
 
+from recurra import engines
+from recurra.config import configs
+from recurra.engines.engine import Start
 from recurra.engines.kernels import compilation, softmax
 from recurra.engines.kernels.choice import sort_descending
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.disk_cache import DiskCache
 from recurra.engines.kernels.lanes import aligned_zeros
+from recurra.network.parameters import initialize
 
 pytestmark = pytest.mark.skipif(not hasattr(softmax.log_softmax, "py_func"), reason="the JIT is switched off")
 
@@ -59,3 +63,13 @@ def test_values_are_sorted_in_descending_order(count: int) -> None:
     expected = np.sort(values)[::-1].copy()
     sort_descending(values)
     assert values.tolist() == expected.tolist()
+
+
+def test_warm_up_compiles_all_that_updates_need() -> None:
+    config, training = configs({"cell": "gru", "hidden_size": 24, "batch_size": 4, "sequence_length": 5, "threads": 1})
+    engine = engines.create(config, training, Start(initialize(config, 20, seed=0)))
+    engine.warm_up()
+    ids = np.arange(40).reshape(2, 5, 4) % 20
+    with event.install_recorder("numba:compile") as recorder:
+        engine.train(ids, ids, np.full(2, 0.1, np.float32))
+    assert names_of(recorder) == set()

@@ -178,9 +178,11 @@ class BatchedEngine(StepwiseEngine):
             shard.put_state(map_state(lambda field: field[:, part], rank_state))  # noqa: B023 - called at once
 
     def warm_up(self) -> None:
-        shard = Shard(self._config, self._layout, 1, 1)
-        ids = np.zeros((1, 1), np.int64)
-        masks = np.ones((max(self._config.layers - 1, 1), 1, shard.width), np.float32)
+        # Two rows at most are enough: Numba compiles a kernel again for arrays whose rows are not contiguous.
+        steps, streams = min(self._training.sequence_length, 2), min(self._shards[0].streams, 2)
+        shard = Shard(self._config, self._layout, steps, streams)
+        ids = np.zeros((steps, streams), np.int64)
+        masks = np.ones((max(self._config.layers - 1, 1), streams, shard.width), np.float32)
         self._panels.fill()
         self._panels.fill_backward()
         shard.run(self._views, self._panels, ids, ids, masks if self._training.dropout else None)
