@@ -45,8 +45,8 @@ class Saved(NamedTuple):
     """The values that `backward` needs, and the gradient that it writes.
 
     gates: (T B, 4 H), the gates i, f, g, o.
-    da: (T B, 4 H), gradients of the gates before sigmoid and tanh; the same memory, because `backward` reads the gates of
-        a step once and then writes their gradients.
+    da: (T B, 4 H), gradients of the gates before sigmoid and tanh; the same memory, because `backward` reads the gates
+        of a step once and then writes their gradients.
     """
 
     gates: Vector
