@@ -77,9 +77,8 @@ class Training:
         return blocks * self.shape.block * self.shape.characters / (time.perf_counter() - start)
 
 
-def work(name: str, text_path: str, threads: int, cores: list[int]) -> None:
+def work(name: str, text_path: str, threads: int) -> None:
     """Run the child process: a shape on stdin starts a training; a number of seconds times the training."""
-    one_core.pin(*cores)
     text = Path(text_path).read_bytes().decode()
     training: list[Training] = []
 
@@ -95,9 +94,8 @@ def work(name: str, text_path: str, threads: int, cores: list[int]) -> None:
 
 def start(name: str, text_path: Path, threads: int) -> Side:
     """Start the process of a side with `threads` threads."""
-    cores = one_core.cores()[-threads:]
-    command = [str(Path(__file__).resolve()), "--work", name, str(text_path), str(threads), *map(str, cores)]
-    return Side(name, command, text_path.with_name(f"{name}-{threads}.log"), threads)
+    command = [str(Path(__file__).resolve()), "--work", name, str(text_path), str(threads)]
+    return Side(name, command, text_path.with_name(f"{name}-{threads}.log"), cores=one_core.cores()[-threads:])
 
 
 class Result(NamedTuple):
@@ -244,7 +242,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--peers", default=",".join(USUAL), help=f"of {', '.join(PEERS)}, with commas (default %(default)s)"
     )
-    parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     side_by_side.check_options(parser, options, PEERS)
     try:
@@ -260,8 +258,8 @@ def main() -> None:
     """Run the benchmark, or one of its child processes."""
     options = arguments()
     if options.work:
-        name, text_path, threads, *cores = options.work
-        work(name, text_path, int(threads), list(map(int, cores)))
+        name, text_path, threads = options.work
+        work(name, text_path, int(threads))
         return
     from peers.setting import book_text
 

@@ -81,9 +81,8 @@ def new_peer(name: str, symbols: int) -> Any:
     return jax_scan.Peer(symbols, block=1 if name == "jax-call" else jax_scan.BLOCK)
 
 
-def work(name: str, text_path: str, core: int | None) -> None:
+def work(name: str, text_path: str) -> None:
     """Run the child process: a number of seconds on stdin times the training."""
-    one_core.pin(core)
 
     def open_side() -> tuple[dict[str, Any], Callable[[float], dict[str, Any]]]:
         timed, first = open_peer(name, Path(text_path).read_bytes().decode())
@@ -101,8 +100,7 @@ def start(name: str, text_path: Path, core: int | None) -> Side:
     """Start and warm up the process of the side `name`."""
     progress(f"starting {name}")
     command = [str(Path(__file__).resolve()), "--work", name, str(text_path)]
-    command += [] if core is None else ["--core", str(core)]
-    return Side(name, command, text_path.with_name(f"{name}.log"))
+    return Side(name, command, text_path.with_name(f"{name}.log"), cores=[] if core is None else [core])
 
 
 class Result(NamedTuple):
@@ -181,7 +179,7 @@ def main() -> None:
     """Run the benchmark, or one of its child processes."""
     options = arguments()
     if options.work:
-        work(options.work[0], options.work[1], options.core)
+        work(*options.work)
         return
     from peers.setting import book_text
 

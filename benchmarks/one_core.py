@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 ONE_THREAD = {
@@ -43,11 +45,18 @@ def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def pin(*chosen: int | None) -> None:
-    """Pin this process and its threads to these cores; None is no core. Without cores, do nothing."""
-    numbers = {core for core in chosen if core is not None}
-    if numbers and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, numbers)
+@contextlib.contextmanager
+def pinned(chosen: Collection[int]) -> Iterator[None]:
+    """Pin this thread, and the processes that it starts meanwhile, to the cores `chosen`, unless this is empty."""
+    if not chosen or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, chosen)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def machine() -> str:

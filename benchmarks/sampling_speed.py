@@ -91,8 +91,7 @@ def measure(options: argparse.Namespace) -> tuple[list[Result], dict[str, str]]:
         names = [name for name in options.peers if name not in left_out]
         script = str(Path(__file__).resolve())
         sides = [
-            Side(name, [script, "--work", name], Path(folder, f"{name}.log"), len(one_core.cores()) or 1)
-            for name in names
+            Side(name, [script, "--work", name], Path(folder, f"{name}.log"), cores=one_core.cores()) for name in names
         ]
         cases = itertools.product(options.networks, (1, options.streams))
         results = [measure_one(network, streams, sides, options) for network, streams in cases]

@@ -9,7 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,22 @@ def serve(open_side: Callable[[], tuple[dict[str, Any], Callable[[Any], dict[str
 
 
 class Side:
-    """The process of one side."""
+    """The process of one side, pinned to `cores` from its start, so that all of its threads share them."""
 
-    def __init__(self, name: str, arguments: list[str], log: Path, threads: int = 1) -> None:
-        self.name, self.threads, self.log = name, threads, log
-        with self.log.open("w") as stderr:
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        log: Path,
+        *,
+        cores: Sequence[int],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name, self.threads, self.log = name, len(cores) or 1, log
+        with self.log.open("w") as stderr, one_core.pinned(cores):
             self.process = subprocess.Popen(
                 [sys.executable, *arguments],
-                env=one_core.environment(threads),
+                env=one_core.environment(self.threads) | dict(environment or {}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -139,5 +147,10 @@ def check_options(parser: Any, options: Any, known: dict[str, Any]) -> None:
     unknown = sorted(set(options.peers.split(",")) - set(known))
     if unknown:
         parser.error(f"unknown peer {unknown[0]!r}; known are {', '.join(known)}")
+    check_rounds(parser, options)
+
+
+def check_rounds(parser: Any, options: Any) -> None:
+    """Exit with an error if the number of rounds or the time of a timing is invalid."""
     if options.rounds < 1 or not options.seconds > 0:
         parser.error("--rounds must be at least 1 and --seconds greater than 0")
