@@ -1,0 +1,220 @@
+"""A roofline of the matrix products of training: GFLOP/s reached, of the peak of the same core.
+
+    python benchmarks/products_speed.py --hidden 512 --streams 1,16,64 --rounds 5
+
+One process, pinned to one core, computes every product by recurra's kernels and by NumPy (BLAS with one thread), in
+turn with a loop in registers that gives the peak of the core. This process compiles no kernel: an earlier process has
+filled the kernel cache. Times are CPU times of the thread, so that another program on the core changes little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import threadpoolctl
+
+import compiled_kernels
+import core_peak
+import one_core
+import product_cases
+import side_by_side
+from product_cases import Case, Product
+from recurra.engines.kernels import gemm
+from side_by_side import Side, format_range, progress, quotients, spread
+
+KINDS = tuple(product_cases.SIZES)
+SIDES = ("peak", "multiply", "with packing", "numpy")
+
+
+def rate(work: Callable[[], None], operations: int, seconds: float) -> float:
+    """Run `work` repeatedly for about `seconds` of CPU time; return GFLOP/s."""
+    calls = 1
+    while True:
+        start = time.thread_time()
+        for _ in range(calls):
+            work()
+        taken = time.thread_time() - start
+        if taken > seconds / 2:
+            return calls * operations / taken / 1e9
+        calls *= 2
+
+
+def blas() -> str:
+    """Return the name, the version and the kernels of NumPy's BLAS."""
+    pools = [pool for pool in threadpoolctl.threadpool_info() if "numpy" in pool["filepath"]]
+    names = [f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}" for pool in pools]
+    return ", ".join(names) or "an unknown BLAS"
+
+
+def work() -> None:
+    """Run the child process: a case on stdin selects a product, a number of seconds times each side."""
+    compiled = compiled_kernels.count()
+    fused = product_cases.is_fused()
+    now: list[Product] = []
+
+    def answer(question: list[Any] | float) -> dict[str, Any]:
+        if isinstance(question, list):
+            now[:] = [product_cases.product(Case(*question))]
+            return {"compiled": compiled()}
+        product, operations = now[0], now[0].case.operations
+        return {
+            "peak": core_peak.peak(fused, question),
+            "multiply": rate(product.multiply, operations, question),
+            "with packing": rate(product.with_packing, operations, question),
+            "numpy": rate(product.numpy, operations, question),
+        }
+
+    def open_side() -> tuple[dict[str, Any], Callable[[Any], dict[str, Any]]]:
+        facts = {
+            "peak": {"strict": core_peak.peak(False, 0.2), "fused": core_peak.peak(True, 0.2)},
+            "arithmetic": "fused" if fused else "strict",
+            "tile": f"{gemm.ROWS} x {gemm.PANEL}",
+            "blas": blas(),
+        }
+        return facts, answer
+
+    side_by_side.serve(open_side)
+
+
+class Result(NamedTuple):
+    """One product and the GFLOP/s of all sides in each round."""
+
+    case: Case
+    rates: dict[str, list[float]]
+
+    def of_peak(self, side: str) -> list[float]:
+        """Return the share of the core's peak in each round."""
+        return quotients(self.rates[side], self.rates["peak"])
+
+    def over_numpy(self) -> list[float]:
+        """Return the speed of recurra with packing over NumPy's in each round."""
+        return quotients(self.rates["with packing"], self.rates["numpy"])
+
+
+def measure(options: argparse.Namespace) -> tuple[list[Result], dict[str, Any]]:
+    """Run the products in a first process, and time them in a second one; return the results and the conditions."""
+    every = product_cases.cases(options.hidden, options.gates, options.streams, options.symbols)
+    chosen = [case for case in every if case.kind in options.products]
+    command = [str(Path(__file__).resolve()), "--work"]
+    cores = [] if options.core is None else [options.core]
+    results = []
+    with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
+
+        def start(name: str) -> Side:
+            log = Path(folder, f"{name}.log")
+            return Side(name, command, log, cores=cores, environment={"NUMBA_CACHE_DIR": folder})
+
+        progress("compiling")
+        first = start("first")
+        for case in {(case.kind, case.streams == 1): case for case in chosen}.values():
+            _ask(first, case)
+        first.close()
+        timed, compiled = start("timed"), 0
+        for case in chosen:
+            progress(" ".join(map(str, case)))
+            compiled = _ask(timed, case)["compiled"]
+            rounds = [_ask(timed, options.seconds) for _ in range(options.rounds)]
+            results.append(Result(case, {side: [one[side] for one in rounds] for side in SIDES}))
+        timed.close()
+    return results, timed.ready | {"compiled_in_timed_process": compiled}
+
+
+def _ask(side: Side, question: Any) -> dict[str, Any]:
+    answer = side.ask(question)
+    if answer is None:
+        sys.exit(f"the process ended at {question}: {side.close()}")
+    return answer
+
+
+def show(results: list[Result]) -> None:
+    """Print the table."""
+    print(f"{'':8} {'H':>4} {'B':>3} {'rows':>5} {'columns':>7} {'terms':>5}", end="")
+    print(f"   {'GFLOP/s':>7} {'of the peak':>12}   {'with packing':>12}   {'NumPy':>6} {'ours / NumPy':>16}")
+    for result in results:
+        case, rates = result
+        rows, columns, terms = case.sizes
+        bare, whole, over = (spread(v) for v in (*map(result.of_peak, SIDES[1:3]), result.over_numpy()))
+        middle = {side: spread(values)["median"] for side, values in rates.items()}
+        line = f"{case.kind:8} {case.hidden:4} {case.streams:3} {rows:5} {columns:7} {terms:5}"
+        line += f"   {middle['multiply']:7.1f} {bare['median']:4.0%} {_percent(bare):>7}"
+        line += f"   {middle['with packing']:7.1f} {whole['median']:4.0%}   {middle['numpy']:6.1f}"
+        print(f"{line} {over['median']:5.2f} {format_range(over, '.2f'):>10}")
+
+
+def _percent(values: dict[str, Any]) -> str:
+    return f"{100 * values['min']:.0f}..{100 * values['max']:.0f}"
+
+
+def as_json(results: list[Result]) -> list[dict[str, Any]]:
+    """Return the measurements as JSON types."""
+    return [
+        result.case._asdict()
+        | {"gflops": {side: spread(values) for side, values in result.rates.items()}}
+        | {"of_peak": {side: spread(result.of_peak(side)) for side in SIDES[1:]}}
+        | {"ours_over_numpy": spread(result.over_numpy())}
+        for result in results
+    ]
+
+
+def _numbers(text: str) -> list[int]:
+    """Parse "1,16" as positive numbers."""
+    values = [int(part) for part in text.split(",")]
+    if min(values) < 1:
+        raise ValueError(text)
+    return values
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the options."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    side_by_side.add_options(parser, rounds=5, seconds=0.02)
+    listed = {
+        "hidden": ("128,512", "numbers of hidden units"),
+        "gates": ("4", "numbers of gates: 1 elman, 3 GRU, 4 LSTM"),
+        "streams": ("1,2,4,8,16,24,26,32,50,64", "numbers of streams in a recurrent product"),
+        "symbols": ("65,80,96,128", "numbers of symbols"),
+    }
+    for name, (default, meaning) in listed.items():
+        parser.add_argument(f"--{name}", type=_numbers, default=default, help=f"{meaning} (default %(default)s)")
+    parser.add_argument("--products", default=",".join(KINDS), help="products, with commas (default %(default)s)")
+    parser.add_argument("--core", type=int, help="core for all sides (default: the last available core)")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    side_by_side.check_rounds(parser, options)
+    options.products = options.products.split(",")
+    if unknown := sorted(set(options.products) - set(KINDS)):
+        parser.error(f"unknown product {unknown[0]!r}; known are {', '.join(KINDS)}")
+    if options.core is None and (allowed := one_core.cores()):
+        options.core = allowed[-1]
+    return options
+
+
+def main() -> None:
+    """Run the benchmark, or one of its child processes."""
+    options = arguments()
+    if options.work:
+        work()
+        return
+    results, facts = measure(options)
+    facts = {"machine": one_core.machine()} | facts
+    if options.json:
+        print(json.dumps(facts | {"results": as_json(results)}, ensure_ascii=False))
+    else:
+        peaks = ", ".join(f"{name} {value:.0f}" for name, value in facts["peak"].items())
+        print(f"{facts['machine']} · core {options.core} · peak in GFLOP/s: {peaks} · NumPy with {facts['blas']}")
+        print(f"kernels: {facts['arithmetic']} arithmetic, tile {facts['tile']}, ", end="")
+        print(f"{facts['compiled_in_timed_process']} compiled in the timed process\n")
+        show(results)
+    if facts["compiled_in_timed_process"]:
+        sys.exit("the timed process compiled kernels, so that the times are not those of code from the cache")
+
+
+if __name__ == "__main__":
+    main()
