@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from product_loops import step_products
+from product_loops import Loop
 from recurra.engines.kernels import gemm
 from recurra.engines.kernels.lanes import Vector, aligned_zeros
 from recurra.engines.kernels.products import transpose_matrix
@@ -158,10 +158,14 @@ class WeightProduct(Product):
 
 
 class RecurrentProduct(WeightProduct):
-    """The product of each time step in turn."""
+    """The product of each time step in turn, in the loop `loop`."""
+
+    def __init__(self, case: Case, loop: Loop) -> None:
+        super().__init__(case)
+        self.loop = loop
 
     def multiply(self) -> None:
-        step_products(self.A, self.packed, self.C, self.case.streams, self.workspace)
+        self.loop(self.A, self.packed, self.C, self.case.streams, self.workspace)
 
     def numpy(self) -> None:
         for start in range(0, len(self.plain_A), self.rows):
@@ -213,12 +217,16 @@ class WeightGradient(Product):
         return self.C[: self.rows, : self.columns], self.plain_C
 
 
-def product(case: Case) -> Product:
-    """Return the case on random matrices. Raise ArithmeticError if the kernels and NumPy disagree."""
-    kind: type[Product] = WeightGradient if case.kind in GRADIENTS else WeightProduct
+def product(case: Case, loop: Loop) -> Product:
+    """Return the case on random matrices. Raise ArithmeticError if the kernels and NumPy disagree.
+
+    `loop` computes the products of all time steps in turn.
+    """
+    result: Product
     if case.kind in RECURRENT:
-        kind = SingleStreamProduct if case.streams == 1 else RecurrentProduct
-    result = kind(case)
+        result = (SingleStreamProduct if case.streams == 1 else RecurrentProduct)(case, loop)
+    else:
+        result = (WeightGradient if case.kind in GRADIENTS else WeightProduct)(case)
     off = result.difference()
     if not off < AGREEMENT:
         raise ArithmeticError(f"{case}: the products differ from NumPy's by {off:.0e}")

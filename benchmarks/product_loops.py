@@ -1,20 +1,22 @@
 """The products of one time step after the other, in one compiled call: the loop of a layer without its gates.
 
-A call from Python costs about a microsecond, more than a small product. Numba stores the compiled loop in
-`NUMBA_CACHE_DIR`, which must be a new folder for each benchmark: this cache does not check the called kernels.
+A call from Python costs about a microsecond, more than a small product.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numba
 
 from recurra.engines.kernels.gemm import step_product
 from recurra.engines.kernels.lanes import Vector
 
+Loop: TypeAlias = Callable[[Vector, Vector, Vector, int, Vector], None]
 
-def _step_products(x: Vector, W: Vector, y: Vector, streams: int, packed: Vector) -> None:
+
+def step_products(x: Vector, W: Vector, y: Vector, streams: int, packed: Vector) -> None:
     """Compute y[t] = x[t] W^T for every time step.
 
     Args:
@@ -29,4 +31,12 @@ def _step_products(x: Vector, W: Vector, y: Vector, streams: int, packed: Vector
         step_product(x[now], W, y[now], packed)
 
 
-step_products: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(_step_products)
+def compiled_loop(folder: str) -> Loop:
+    """Return `step_products`, compiled and stored in `folder` by Numba.
+
+    Use a new folder for each benchmark, because Numba does not check if the kernels have changed.
+    """
+    settings: Any = numba.config
+    settings.CACHE_DIR = folder
+    loop: Loop = numba.njit(nogil=True, error_model="numpy", cache=True)(step_products)
+    return loop

@@ -26,6 +26,7 @@ import one_core
 import product_cases
 import side_by_side
 from product_cases import Case, Product
+from product_loops import compiled_loop
 from recurra.engines.kernels import gemm
 from side_by_side import Side, format_range, progress, quotients, spread
 
@@ -53,15 +54,15 @@ def blas() -> str:
     return ", ".join(names) or "an unknown BLAS"
 
 
-def work() -> None:
+def work(folder: str) -> None:
     """Run the child process: a case on stdin selects a product, a number of seconds times each side."""
     compiled = compiled_kernels.count()
-    fused = product_cases.is_fused()
+    loop, fused = compiled_loop(folder), product_cases.is_fused()
     now: list[Product] = []
 
     def answer(question: list[Any] | float) -> dict[str, Any]:
         if isinstance(question, list):
-            now[:] = [product_cases.product(Case(*question))]
+            now[:] = [product_cases.product(Case(*question), loop)]
             return {"compiled": compiled()}
         product, operations = now[0], now[0].case.operations
         return {
@@ -102,14 +103,13 @@ def measure(options: argparse.Namespace) -> tuple[list[Result], dict[str, Any]]:
     """Run the products in a first process, and time them in a second one; return the results and the conditions."""
     every = product_cases.cases(options.hidden, options.gates, options.streams, options.symbols)
     chosen = [case for case in every if case.kind in options.products]
-    command = [str(Path(__file__).resolve()), "--work"]
     cores = [] if options.core is None else [options.core]
     results = []
     with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
 
         def start(name: str) -> Side:
-            log = Path(folder, f"{name}.log")
-            return Side(name, command, log, cores=cores, environment={"NUMBA_CACHE_DIR": folder})
+            command = [str(Path(__file__).resolve()), "--work", folder]
+            return Side(name, command, Path(folder, f"{name}.log"), cores=cores)
 
         progress("compiling")
         first = start("first")
@@ -185,7 +185,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=_numbers, default=default, help=f"{meaning} (default %(default)s)")
     parser.add_argument("--products", default=",".join(KINDS), help="products, with commas (default %(default)s)")
     parser.add_argument("--core", type=int, help="core for all sides (default: the last available core)")
-    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     side_by_side.check_rounds(parser, options)
     options.products = options.products.split(",")
@@ -200,7 +200,7 @@ def main() -> None:
     """Run the benchmark, or one of its child processes."""
     options = arguments()
     if options.work:
-        work()
+        work(options.work)
         return
     results, facts = measure(options)
     facts = {"machine": one_core.machine()} | facts

@@ -9,7 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,12 @@ def serve(open_side: Callable[[], tuple[dict[str, Any], Callable[[Any], dict[str
 class Side:
     """The process of one side, pinned to `cores` from its start, so that all of its threads share them."""
 
-    def __init__(
-        self,
-        name: str,
-        arguments: list[str],
-        log: Path,
-        *,
-        cores: Sequence[int],
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, name: str, arguments: list[str], log: Path, *, cores: Sequence[int]) -> None:
         self.name, self.threads, self.log = name, len(cores) or 1, log
         with self.log.open("w") as stderr, one_core.pinned(cores):
             self.process = subprocess.Popen(
                 [sys.executable, *arguments],
-                env=one_core.environment(self.threads) | dict(environment or {}),
+                env=one_core.environment(self.threads),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -19,11 +19,14 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def product_cases(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return the module with the products; its compiled loop runs in Python instead."""
-    module: Any = importlib.import_module("product_cases")
-    monkeypatch.setattr(module, "step_products", importlib.import_module("product_loops").step_products.py_func)
-    return module
+def product_cases() -> Any:
+    return importlib.import_module("product_cases")
+
+
+def opened(case: Any) -> Any:
+    """Return the product; the loop over time steps runs in Python."""
+    loop = importlib.import_module("product_loops").step_products
+    return importlib.import_module("product_cases").product(case, loop)
 
 
 @pytest.mark.parametrize("streams", [1, 3])
@@ -31,7 +34,7 @@ def product_cases(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_product_equals_that_of_numpy(product_cases: Any, kind: str, streams: int) -> None:
     columns = 23 if kind in product_cases.OUTPUT else 48
     case = product_cases.Case(kind, hidden=16, columns=columns, streams=streams, steps=5)
-    product = product_cases.product(case)
+    product = opened(case)
     assert product.difference() < 1e-5
     assert case.operations == 2 * product.plain_C.size * case.sizes[2] == 2 * 16 * columns * 5 * streams
 
@@ -45,7 +48,7 @@ def test_wrong_product_is_an_error(product_cases: Any, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(product_cases.gemm, "multiply", wrong)
     with pytest.raises(ArithmeticError, match="the products differ from NumPy's by"):
-        product_cases.product(product_cases.Case("U x", hidden=16, columns=16, streams=3, steps=2))
+        opened(product_cases.Case("U x", hidden=16, columns=16, streams=3, steps=2))
 
 
 def test_training_has_these_products(product_cases: Any) -> None:
