@@ -223,7 +223,7 @@ def _threads(text: str) -> list[int]:
     return values
 
 
-def _shapes(text: str) -> list[str]:
+def shapes(text: str) -> list[str]:
     """Parse names of shapes that are separated by commas."""
     from peers.batch_setting import Shape
 
@@ -247,7 +247,7 @@ def arguments() -> argparse.Namespace:
     side_by_side.check_options(parser, options, PEERS)
     try:
         options.threads = _threads(options.threads or ",".join("12"[: len(one_core.cores()) or 1]))
-        options.shapes = _shapes(options.shapes)
+        options.shapes = shapes(options.shapes)
     except (ValueError, argparse.ArgumentTypeError) as error:
         parser.error(str(error))
     options.peers = options.peers.split(",")

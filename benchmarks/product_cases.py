@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -231,6 +232,19 @@ def product(case: Case, loop: Loop) -> Product:
     if not off < AGREEMENT:
         raise ArithmeticError(f"{case}: the products differ from NumPy's by {off:.0e}")
     return result
+
+
+def rate(work: Callable[[], None], operations: int, seconds: float) -> float:
+    """Run `work` repeatedly for about `seconds` of CPU time; return GFLOP/s."""
+    calls = 1
+    while True:
+        start = time.thread_time()
+        for _ in range(calls):
+            work()
+        taken = time.thread_time() - start
+        if taken > seconds / 2:
+            return calls * operations / taken / 1e9
+        calls *= 2
 
 
 def is_fused() -> bool:

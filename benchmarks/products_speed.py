@@ -13,7 +13,6 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,19 +31,6 @@ from side_by_side import Side, format_range, progress, quotients, spread
 
 KINDS = tuple(product_cases.SIZES)
 SIDES = ("peak", "multiply", "with packing", "numpy")
-
-
-def rate(work: Callable[[], None], operations: int, seconds: float) -> float:
-    """Run `work` repeatedly for about `seconds` of CPU time; return GFLOP/s."""
-    calls = 1
-    while True:
-        start = time.thread_time()
-        for _ in range(calls):
-            work()
-        taken = time.thread_time() - start
-        if taken > seconds / 2:
-            return calls * operations / taken / 1e9
-        calls *= 2
 
 
 def blas() -> str:
@@ -67,9 +53,9 @@ def work(folder: str) -> None:
         product, operations = now[0], now[0].case.operations
         return {
             "peak": core_peak.peak(fused, question),
-            "multiply": rate(product.multiply, operations, question),
-            "with packing": rate(product.with_packing, operations, question),
-            "numpy": rate(product.numpy, operations, question),
+            "multiply": product_cases.rate(product.multiply, operations, question),
+            "with packing": product_cases.rate(product.with_packing, operations, question),
+            "numpy": product_cases.rate(product.numpy, operations, question),
         }
 
     def open_side() -> tuple[dict[str, Any], Callable[[Any], dict[str, Any]]]:
@@ -114,23 +100,16 @@ def measure(options: argparse.Namespace) -> tuple[list[Result], dict[str, Any]]:
         progress("compiling")
         first = start("first")
         for case in {(case.kind, case.streams == 1): case for case in chosen}.values():
-            _ask(first, case)
+            first.require(case)
         first.close()
         timed, compiled = start("timed"), 0
         for case in chosen:
             progress(" ".join(map(str, case)))
-            compiled = _ask(timed, case)["compiled"]
-            rounds = [_ask(timed, options.seconds) for _ in range(options.rounds)]
+            compiled = timed.require(case)["compiled"]
+            rounds = [timed.require(options.seconds) for _ in range(options.rounds)]
             results.append(Result(case, {side: [one[side] for one in rounds] for side in SIDES}))
         timed.close()
     return results, timed.ready | {"compiled_in_timed_process": compiled}
-
-
-def _ask(side: Side, question: Any) -> dict[str, Any]:
-    answer = side.ask(question)
-    if answer is None:
-        sys.exit(f"the process ended at {question}: {side.close()}")
-    return answer
 
 
 def show(results: list[Result]) -> None:

@@ -61,6 +61,13 @@ class Side:
             return None
         return self._answer()
 
+    def require(self, question: Any) -> dict[str, Any]:
+        """Send a request and return the response; exit if the process has ended."""
+        answer = self.ask(question)
+        if answer is None:
+            sys.exit(f"the benchmark ended at {question}: {self.close()}")
+        return answer
+
     def _answer(self) -> dict[str, Any] | None:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

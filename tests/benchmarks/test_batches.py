@@ -78,7 +78,7 @@ def test_result_compares_each_round_with_the_faster_peer() -> None:
 def test_invalid_shape_is_an_error(shape: str) -> None:
     bench = importlib.import_module("batch_speed")
     with pytest.raises(argparse.ArgumentTypeError, match="a shape is CELL-B-T-H-L"):
-        bench._shapes(shape)
+        bench.shapes(shape)
 
 
 def test_missing_peer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
