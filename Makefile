@@ -19,6 +19,7 @@ help:
 	@echo "make online-check     check the links of the documentation and known vulnerabilities of dependencies (needs the internet)"
 	@echo "make numbers          write docs/numbers-table.md: the loss of each preset on the books (or TEXTS), about half an hour"
 	@echo "make bench            measure the speed next to NumPy, PyTorch and JAX, if they are installed"
+	@echo "make speed            write docs/speed-tables.md and the ratios in README.md: the speed on an idle machine with PyTorch and JAX"
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "recurra needs Python 3.11 or newer")'
@@ -104,11 +105,14 @@ numbers: .venv/installed-dev
 	$(BIN)/python benchmarks/preset_numbers.py $(TEXTS) --presets classic small medium -o docs/numbers-table.md
 
 bench: .venv/installed-dev
-	$(BIN)/python benchmarks/classic_speed.py
-	$(BIN)/python benchmarks/batch_speed.py
-	$(BIN)/python benchmarks/sampling_speed.py
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/products_speed.py
+	$(BIN)/python benchmarks/kernel_profile.py
 	$(BIN)/python benchmarks/checkpoint_cost.py
 	$(BIN)/python benchmarks/compression.py
 	$(BIN)/python benchmarks/serving_load.py
 
-.PHONY: mutants help demo reproduce mission test coverage test-browser test-durability fuzz lint docs release-check online-check numbers bench
+speed: .venv/installed-dev
+	$(BIN)/python benchmarks/speed.py --rounds 5 --seconds 2 --save docs/speed
+
+.PHONY: mutants help demo reproduce mission test coverage test-browser test-durability fuzz lint docs release-check online-check numbers bench speed

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import one_core
 import recurra
+from processor import processor
 from side_by_side import format_range, progress, quotients, spread
 
 BATCH = {"optimizer": "adam", "clip_value": None, "initial_scale": None, "batch_size": 32, "sequence_length": 96}
@@ -68,7 +68,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows))
         return
-    print(one_core.machine())
+    print(processor()["name"])
     print(f"a checkpoint every {options.every:g} s and none; {options.rounds} rounds of {options.seconds:g} s each")
     for row in rows:
         cost = 100 * (1 - row["quotient"]["median"])

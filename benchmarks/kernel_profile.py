@@ -30,16 +30,22 @@ import compiled_kernels
 import one_core
 import product_cases
 import side_by_side
-from batch_speed import SHAPES, shapes
 from peers import batch_setting, recurra_batch, setting
 from peers.batch_setting import Shape
+from processor import processor
 from product_cases import Case, Product
 from product_loops import Loop, compiled_loop
 from recurra.engines.kernels.cell_registry import KERNELS
 from recurra.engines.sharding import default_shards, shard_bounds
 from recurra.network.cells import cell_of
 from side_by_side import Side, progress, spread
+from tables import aligned, markdown
 
+SHAPES = (
+    *("lstm-64-128-512-2", "gru-64-128-512-2", "elman-64-128-512-2"),
+    *("lstm-50-50-128-2", "gru-50-50-128-2", "elman-50-50-128-2"),
+    *("lstm-1-50-128-1", "gru-1-50-128-1"),
+)
 # (kernel, function that calls it): part of an update. Other kernels are parts by themselves.
 PARTS = {
     ("pack", "fill"): "packing of weights",
@@ -234,18 +240,6 @@ def rows(results: dict[str, dict[str, list[float]]]) -> list[list[str]]:
     return table
 
 
-def show(table: list[list[str]], markdown: bool) -> None:
-    """Print the table."""
-    if markdown:
-        first, *others = table
-        for line in (first, ["---", *["---:"] * (len(first) - 1)], *others):
-            print("| " + " | ".join(line) + " |")
-        return
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for name, *values in table:
-        print(f"{name:{widths[0]}}", *(f"{v:>{width}}" for v, width in zip(values, widths[1:], strict=True)))
-
-
 def arguments() -> argparse.Namespace:
     """Parse the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -256,10 +250,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     side_by_side.check_rounds(parser, options)
-    try:
-        options.shapes = shapes(options.shapes)
-    except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
+    options.shapes = options.shapes.split(",")
     if options.core is None and (allowed := one_core.cores()):
         options.core = allowed[-1]
     return options
@@ -271,15 +262,15 @@ def main() -> None:
     if options.work:
         work(*options.work)
         return
-    text, name = setting.book_text()
-    head = side_by_side.head(text, name, ["recurra", "numba", "numpy"])
+    text, _ = setting.book_text()
     results, compiled = measure(options, text)
+    cpu = processor()
     if options.json:
-        facts = head | {"compiled_in_timed_process": compiled}
+        facts = {"processor": cpu, "compiled_in_timed_process": compiled}
         print(json.dumps(facts | {"seconds": results}, ensure_ascii=False))
     else:
-        print(f"{side_by_side.headline(head)}\n{compiled} kernels compiled in the timed process\n")
-        show(rows(results), options.markdown)
+        print(f"{cpu['generation']} ({cpu['name']}), {compiled} kernels compiled in the timed process\n")
+        print((markdown if options.markdown else aligned)(rows(results)))
     if compiled:
         sys.exit("the timed process compiled kernels, so that the times are not those of code from the cache")
 

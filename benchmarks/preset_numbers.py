@@ -18,8 +18,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import one_core
 import recurra
+from processor import processor
 
 BOOKS = ["kjv", "python-docs"]
 PRESETS = ["classic", "small"]
@@ -68,7 +68,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     fewer = {} if options.updates is None else {"updates": options.updates}
-    parts = [f"Measured on {dt.date.today():%Y-%m-%d}. Machine: {one_core.machine()}.\n\n"]
+    parts = [f"Measured on {dt.date.today():%Y-%m-%d}. Machine: {processor()['name']}.\n\n"]
     for text in options.texts:
         with tempfile.TemporaryDirectory() as folder:
             summaries = {

@@ -24,6 +24,7 @@ import core_peak
 import one_core
 import product_cases
 import side_by_side
+from processor import processor
 from product_cases import Case, Product
 from product_loops import compiled_loop
 from recurra.engines.kernels import gemm
@@ -182,12 +183,13 @@ def main() -> None:
         work(options.work)
         return
     results, facts = measure(options)
-    facts = {"machine": one_core.machine()} | facts
+    facts = {"processor": processor()} | facts
     if options.json:
         print(json.dumps(facts | {"results": as_json(results)}, ensure_ascii=False))
     else:
         peaks = ", ".join(f"{name} {value:.0f}" for name, value in facts["peak"].items())
-        print(f"{facts['machine']} · core {options.core} · peak in GFLOP/s: {peaks} · NumPy with {facts['blas']}")
+        print(f"{facts['processor']['generation']} ({facts['processor']['name']}), core {options.core}")
+        print(f"peak in GFLOP/s: {peaks}; NumPy with {facts['blas']}")
         print(f"kernels: {facts['arithmetic']} arithmetic, tile {facts['tile']}, ", end="")
         print(f"{facts['compiled_in_timed_process']} compiled in the timed process\n")
         show(results)

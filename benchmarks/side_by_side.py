@@ -15,8 +15,6 @@ from typing import Any
 
 import one_core
 
-OURS = "recurra"
-
 
 def serve(open_side: Callable[[], tuple[dict[str, Any], Callable[[Any], dict[str, Any]]]]) -> None:
     """Run the child process: write a JSON line when ready, then one response for each line of stdin.
@@ -91,24 +89,6 @@ def version(package: str) -> str | None:
         return "from source"
 
 
-def head(text: str, name: str, packages: list[str]) -> dict[str, Any]:
-    """Return the conditions of a benchmark: the text, the machine, the versions of installed packages."""
-    return {
-        "text": name,
-        "characters": len(text),
-        "symbols": len(set(text)),
-        "machine": one_core.machine(),
-        "versions": {package: version(package) for package in packages if version(package)},
-    }
-
-
-def headline(facts: dict[str, Any]) -> str:
-    """Format the result of `head` in two lines."""
-    versions = " · ".join(f"{package} {number}" for package, number in facts["versions"].items())
-    text = f"text {facts['text']}, {facts['characters']:,} characters, {facts['symbols']} symbols"
-    return f"{text} · {facts['machine']}\n{versions}"
-
-
 def progress(message: str) -> None:
     """Print a line to stderr."""
     print(message, file=sys.stderr, flush=True)
@@ -129,9 +109,9 @@ def quotients(rates: list[float], others: list[float]) -> list[float]:
     return [rate / other for rate, other in zip(rates, others, strict=True)]
 
 
-def off_by(losses: list[float], truth: list[float]) -> float:
-    """Return the largest relative difference of losses from the reference losses."""
-    return max(abs(loss / true - 1) for loss, true in zip(losses, truth, strict=True))
+def off_by(values: list[float], truth: list[float]) -> float:
+    """Return the largest difference of values from the true ones, relative to true values above 1."""
+    return max(abs(value - true) / max(abs(true), 1.0) for value, true in zip(values, truth, strict=True))
 
 
 def add_options(parser: Any, *, rounds: int, seconds: float) -> None:
@@ -139,14 +119,6 @@ def add_options(parser: Any, *, rounds: int, seconds: float) -> None:
     parser.add_argument("--rounds", type=int, default=rounds, help=f"number of timings of each side (default {rounds})")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"wall time of one timing (default {seconds})")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
-
-
-def check_options(parser: Any, options: Any, known: dict[str, Any]) -> None:
-    """Exit with an error if an option is invalid; `known` are the names of the sides."""
-    unknown = sorted(set(options.peers.split(",")) - set(known))
-    if unknown:
-        parser.error(f"unknown peer {unknown[0]!r}; known are {', '.join(known)}")
-    check_rounds(parser, options)
 
 
 def check_rounds(parser: Any, options: Any) -> None:

@@ -25,7 +25,7 @@ extensions = [
     "sphinx_copybutton",
     "typeset_math",
 ]
-exclude_patterns = ["_build", "numbers-table.md"]  # the table is included
+exclude_patterns = ["_build", "numbers-table.md", "speed-tables.md"]  # the tables are included
 default_role = "code"
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist", "colon_fence", "dollarmath"]

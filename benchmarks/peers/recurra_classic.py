@@ -37,16 +37,14 @@ class Peer:
     def speed(self, updates: int) -> float:
         """Train; return the updates a second of the summary, which includes events and excludes compilation."""
         with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
-            run = recurra.train(text=self.text, preset="classic", updates=updates, seed=0, run=str(Path(folder, "run")))
-            return float(run.summary["updates_per_second"])
+            return float(self.train(updates, seed=0, folder=Path(folder)).summary["updates_per_second"])
 
-    def timed(self, seconds: float) -> tuple[int, float]:
-        """Train for about `seconds`; return the number of updates, and updates a second."""
+    def rate(self, seconds: float) -> float:
+        """Train for about `seconds`; return updates a second."""
         if not self.updates_per_second:
             self.updates_per_second = self.speed(2 * LOG_EVERY)
-        updates = max(LOG_EVERY, round(self.updates_per_second * seconds))
-        self.updates_per_second = self.speed(updates)
-        return updates, self.updates_per_second
+        self.updates_per_second = self.speed(max(LOG_EVERY, round(self.updates_per_second * seconds)))
+        return self.updates_per_second
 
     def mean_loss(self, seed: int, first: int, last: int) -> float:
         """Return the mean loss of updates `first` + 1 to `last`, both multiples of 500, in nats per 25 characters."""

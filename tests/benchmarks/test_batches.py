@@ -1,12 +1,8 @@
-"""The benchmark of training in batches: all sides train the same network, and the table has the measurements."""
+"""The peers that train in batches: all of them train the same network as recurra."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,40 +55,3 @@ def test_reader_repeats_the_text() -> None:
     np.testing.assert_array_equal(again, first)
     np.testing.assert_array_equal(targets, again + 1)
     assert again.shape == (2, 5, 2)
-
-
-def test_result_compares_each_round_with_the_faster_peer() -> None:
-    bench = importlib.import_module("batch_speed")
-    one = {"recurra": [10.0, 12.0], "torch": [5.0, 4.0], "jax": [8.0, 8.0]}
-    two = {"recurra": [20.0, 18.0]}
-    result = bench.Result("gru-2-5-8-1", {1: one, 2: two}, {1: {"recurra": [2.0], "jax": [2.002]}, 2: {}})
-    assert result.peer(1) == "jax"
-    assert result.peer(2) is None
-    assert result.over_peer(1) == [1.25, 1.5]
-    assert result.over_peer(2) == []
-    assert result.over_one_thread(2) == [2.0, 1.5]
-    assert result.disagreement(1) == {"jax": pytest.approx(1e-3)}
-
-
-@pytest.mark.parametrize("shape", ["gru-2-5-8", "rnn-2-5-8-1", "gru-2-5-x-1", "gru-0-5-8-1"])
-def test_invalid_shape_is_an_error(shape: str) -> None:
-    bench = importlib.import_module("batch_speed")
-    with pytest.raises(argparse.ArgumentTypeError, match="a shape is CELL-B-T-H-L"):
-        bench.shapes(shape)
-
-
-def test_missing_peer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = importlib.import_module("batch_speed")
-    monkeypatch.setattr(bench, "version", lambda package: None)
-    options = argparse.Namespace(peers=["torch"], threads=[1], shapes=[], rounds=1, seconds=0.1)
-    assert bench.measure(options, "ab") == ([], {"torch": "not installed"})
-
-
-def test_batch_benchmark_runs_with_recurra_alone() -> None:
-    command = [sys.executable, str(BENCHMARKS / "batch_speed.py"), "--peers", "recurra", "--shapes", "gru-3-7-16-2"]
-    command += ["--threads", "1", "--rounds", "2", "--seconds", "0.01", "--json"]
-    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    [row] = result["results"]
-    assert (row["shape"], row["threads"], row["faster_peer"]) == ("gru-3-7-16-2", 1, None)
-    assert len(row["characters_per_second"]["recurra"]["rounds"]) == 2
-    assert result["left_out"] == {}
