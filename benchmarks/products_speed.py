@@ -29,6 +29,7 @@ from product_cases import Case, Product
 from product_loops import compiled_loop
 from recurra.engines.kernels import gemm
 from side_by_side import Side, format_range, progress, quotients, spread
+from tables import aligned, markdown
 
 KINDS = tuple(product_cases.SIZES)
 SIDES = ("peak", "multiply", "with packing", "numpy")
@@ -113,23 +114,19 @@ def measure(options: argparse.Namespace) -> tuple[list[Result], dict[str, Any]]:
     return results, timed.ready | {"compiled_in_timed_process": compiled}
 
 
-def show(results: list[Result]) -> None:
-    """Print the table."""
-    print(f"{'':8} {'H':>4} {'B':>3} {'rows':>5} {'columns':>7} {'terms':>5}", end="")
-    print(f"   {'GFLOP/s':>7} {'of the peak':>12}   {'with packing':>12}   {'NumPy':>6} {'ours / NumPy':>16}")
+def rows(results: list[Result]) -> list[list[str]]:
+    """Return the table: sizes, GFLOP/s and shares of the peak, each with the median, and ranges over the rounds."""
+    table = [["product", "H", "B", "rows", "columns", "terms", "GFLOP/s", "of the peak", "range", "with packing"]]
+    table[0] += ["of the peak", "NumPy", "recurra / NumPy", "range"]
     for result in results:
-        case, rates = result
-        rows, columns, terms = case.sizes
-        bare, whole, over = (spread(v) for v in (*map(result.of_peak, SIDES[1:3]), result.over_numpy()))
-        middle = {side: spread(values)["median"] for side, values in rates.items()}
-        line = f"{case.kind:8} {case.hidden:4} {case.streams:3} {rows:5} {columns:7} {terms:5}"
-        line += f"   {middle['multiply']:7.1f} {bare['median']:4.0%} {_percent(bare):>7}"
-        line += f"   {middle['with packing']:7.1f} {whole['median']:4.0%}   {middle['numpy']:6.1f}"
-        print(f"{line} {over['median']:5.2f} {format_range(over, '.2f'):>10}")
-
-
-def _percent(values: dict[str, Any]) -> str:
-    return f"{100 * values['min']:.0f}..{100 * values['max']:.0f}"
+        bare, whole, over = spread(result.of_peak("multiply")), result.of_peak("with packing"), result.over_numpy()
+        middle = {side: f"{spread(values)['median']:.1f}" for side, values in result.rates.items()}
+        sizes = (result.case.hidden, result.case.streams, *result.case.sizes)
+        line = [result.case.kind, *map(str, sizes), middle["multiply"], f"{bare['median']:.0%}"]
+        line += [f"{bare['min']:.0%}..{bare['max']:.0%}", middle["with packing"], f"{spread(whole)['median']:.0%}"]
+        line += [middle["numpy"], f"{spread(over)['median']:.2f}", format_range(spread(over), ".2f")]
+        table.append(line)
+    return table
 
 
 def as_json(results: list[Result]) -> list[dict[str, Any]]:
@@ -165,6 +162,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=_numbers, default=default, help=f"{meaning} (default %(default)s)")
     parser.add_argument("--products", default=",".join(KINDS), help="products, with commas (default %(default)s)")
     parser.add_argument("--core", type=int, help="core for all sides (default: the last available core)")
+    parser.add_argument("--markdown", action="store_true", help="a table in Markdown")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     side_by_side.check_rounds(parser, options)
@@ -192,7 +190,7 @@ def main() -> None:
         print(f"peak in GFLOP/s: {peaks}; NumPy with {facts['blas']}")
         print(f"kernels: {facts['arithmetic']} arithmetic, tile {facts['tile']}, ", end="")
         print(f"{facts['compiled_in_timed_process']} compiled in the timed process\n")
-        show(results)
+        print((markdown if options.markdown else aligned)(rows(results)))
     if facts["compiled_in_timed_process"]:
         sys.exit("the timed process compiled kernels, so that the times are not those of code from the cache")
 

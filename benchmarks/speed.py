@@ -268,7 +268,10 @@ def main() -> None:
         print(json.dumps(measured, ensure_ascii=False))
     else:
         print(speed_tables.page(measured) if options.markdown else speed_tables.plain(measured))
-    if found := problems(measured):
+    found = problems(measured)
+    if options.save and measured["left_out"]:
+        found.append(f"not saved, because these programs are missing: {', '.join(measured['left_out'])}")
+    if found:
         sys.exit("\n".join(found))
     if options.save:
         speed_tables.save(measured, options.save)

@@ -68,11 +68,8 @@ def ratio_text(ratio: dict[str, float] | None) -> str:
     """Format a ratio and its range."""
     if ratio is None:
         return NONE
-    return (
-        f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
-        if "min" in ratio
-        else f"{ratio['median']:.2f}"
-    )
+    bounds = f" ({ratio['min']:.2f} to {ratio['max']:.2f})" if "min" in ratio else ""
+    return f"{ratio['median']:.2f}{bounds}"
 
 
 def classic_table(rows: list[Row]) -> Table:

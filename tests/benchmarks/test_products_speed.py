@@ -58,6 +58,24 @@ def test_training_has_these_products(product_cases: Any) -> None:
     assert product_cases.Case("do h'", 128, 65, 26, 50) in chosen
 
 
+def test_table_has_the_share_of_the_peak(product_cases: Any) -> None:
+    bench = importlib.import_module("products_speed")
+    case = product_cases.Case("W' da", hidden=8, columns=32, streams=3, steps=5)
+    rates = {"peak": [100.0, 50.0], "multiply": [80.0, 30.0], "with packing": [50.0, 30.0], "numpy": [25.0, 20.0]}
+    head, line = bench.rows([bench.Result(case, rates)])
+    assert dict(zip(head[:8], line, strict=False)) == {
+        "product": "W' da",
+        "H": "8",
+        "B": "3",
+        "rows": "3",
+        "columns": "8",
+        "terms": "32",
+        "GFLOP/s": "55.0",
+        "of the peak": "70%",
+    }
+    assert line[8:] == ["60%..80%", "40.0", "55%", "22.5", "1.75", "1.50..2.00"]
+
+
 @pytest.mark.parametrize("fused", [False, True])
 def test_loop_of_the_peak_computes_its_chains(fused: bool) -> None:
     core_peak = importlib.import_module("core_peak")
