@@ -240,17 +240,29 @@ def rows(results: dict[str, dict[str, list[float]]]) -> list[list[str]]:
     return table
 
 
+def _shapes(text: str) -> list[str]:
+    """Parse names of shapes that are separated by commas."""
+    names = text.split(",")
+    try:
+        for name in names:
+            Shape.of(name)
+    except Exception as error:
+        raise argparse.ArgumentTypeError(
+            f"a shape is CELL-B-T-H-L, such as {SHAPES[0]}; got {text} ({error})"
+        ) from error
+    return names
+
+
 def arguments() -> argparse.Namespace:
     """Parse the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     side_by_side.add_options(parser, rounds=5, seconds=0.5)
     parser.add_argument("--markdown", action="store_true", help="a table in Markdown")
-    parser.add_argument("--shapes", default=",".join(SHAPES), help="CELL-B-T-H-L, with commas (default %(default)s)")
+    parser.add_argument("--shapes", type=_shapes, default=",".join(SHAPES), help="with commas (default %(default)s)")
     parser.add_argument("--core", type=int, help="core of the training (default: the last available core)")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     side_by_side.check_rounds(parser, options)
-    options.shapes = options.shapes.split(",")
     if options.core is None and (allowed := one_core.cores()):
         options.core = allowed[-1]
     return options

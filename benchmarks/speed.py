@@ -30,6 +30,7 @@ import workloads
 from peers.setting import book_text
 from processor import processor
 from recurra.engines.kernels import gemm
+from recurra.errors import RecurraError
 from side_by_side import Side, off_by, progress, quotients, spread, version
 from workloads import OURS, SIDES, kind_of, shape_of
 
@@ -217,7 +218,7 @@ def _listed(check: Callable[[str], Any]) -> Callable[[str], list[Any]]:
 def _case(name: str) -> str:
     try:
         kind_of(name)
-    except Exception as error:
+    except (ValueError, RecurraError) as error:
         forms = f"a case is classic, CELL-B-T-H-L or write-CELL-H-L-N, such as {CASES[1]} or {CASES[-1]}"
         raise argparse.ArgumentTypeError(f"{forms}; got {name} ({error})") from error
     return name

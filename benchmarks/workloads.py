@@ -42,7 +42,7 @@ class Workload(NamedTuple):
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of a workload. Raise an exception if its name is invalid."""
+    """Return the kind of a workload. Raise ValueError or RecurraError if its name is invalid."""
     if name == "classic":
         return name
     shape_of(name)

@@ -56,3 +56,12 @@ def test_table_has_the_median_share_of_each_part(benchmark: Any) -> None:
         "| new_kernel in run, % | 75.0 | 0.0 |",
     ]
     assert benchmark.aligned(benchmark.rows(results)).splitlines()[3].split() == ["optimizer,", "%", "25.0", "25.0"]
+
+
+def test_invalid_shape_is_an_error(
+    benchmark: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["kernel_profile.py", "--shapes", "lstm-3-7-16-2,gru-2-5-8"])
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.main()
+    assert "a shape is CELL-B-T-H-L, such as lstm-64-128-512-2; got lstm-3-7-16-2,gru-2-5-8" in capsys.readouterr().err
