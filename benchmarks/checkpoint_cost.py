@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import recurra
-from processor import processor
+from host_processor import processor
 from side_by_side import format_range, progress, quotients, spread
 
 BATCH = {"optimizer": "adam", "clip_value": None, "initial_scale": None, "batch_size": 32, "sequence_length": 96}

@@ -30,9 +30,9 @@ import compiled_kernels
 import one_core
 import product_cases
 import side_by_side
+from host_processor import processor
 from peers import batch_setting, recurra_batch, setting
 from peers.batch_setting import Shape
-from processor import processor
 from product_cases import Case, Product
 from product_loops import Loop, compiled_loop
 from recurra.engines.kernels.cell_registry import KERNELS

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import recurra
-from processor import processor
+from host_processor import processor
 
 BOOKS = ["kjv", "python-docs"]
 PRESETS = ["classic", "small"]

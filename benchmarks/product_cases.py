@@ -247,6 +247,11 @@ def rate(work: Callable[[], None], operations: int, seconds: float) -> float:
         calls *= 2
 
 
+def tile() -> str:
+    """Return the rows and columns of the sums that the kernels hold in registers."""
+    return f"{gemm.ROWS} x {gemm.PANEL}"
+
+
 def is_fused() -> bool:
     """Return True if the kernels use fused multiply-adds: (1 + e) (1 - e) - 1 is -e² only if it is rounded once."""
     e, size = np.float32(2.0**-13), gemm.PANEL

@@ -24,10 +24,9 @@ import core_peak
 import one_core
 import product_cases
 import side_by_side
-from processor import processor
+from host_processor import processor
 from product_cases import Case, Product
 from product_loops import compiled_loop
-from recurra.engines.kernels import gemm
 from side_by_side import Side, format_range, progress, quotients, spread
 from tables import aligned, markdown
 
@@ -64,7 +63,7 @@ def work(folder: str) -> None:
         facts = {
             "peak": {"strict": core_peak.peak(False, 0.2), "fused": core_peak.peak(True, 0.2)},
             "arithmetic": "fused" if fused else "strict",
-            "tile": f"{gemm.ROWS} x {gemm.PANEL}",
+            "tile": product_cases.tile(),
             "blas": blas(),
         }
         return facts, answer

@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 
 import compiled_kernels
 import one_core
+import product_cases
 import side_by_side
 import speed_tables
 import workloads
+from host_processor import processor
 from peers.setting import book_text
-from processor import processor
-from recurra.engines.kernels import gemm
 from recurra.errors import RecurraError
 from side_by_side import Side, off_by, progress, quotients, spread, version
 from workloads import OURS, SIDES, kind_of, shape_of
@@ -190,7 +190,7 @@ def measure(options: argparse.Namespace, text: str) -> dict[str, Any]:
         "versions": {name: number for name in sorted(set(packages.values())) if (number := version(name))},
         "rounds": options.rounds,
         "seconds": options.seconds,
-        "tile": f"{gemm.ROWS} x {gemm.PANEL}",
+        "tile": product_cases.tile(),
         "compiled_in_timed_processes": sum(sides.compiled.values()),
         "left_out": left_out,
         "results": results,
