@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -175,6 +176,7 @@ def measure(options: argparse.Namespace, text: str) -> dict[str, Any]:
     packages = {name: package for sides in SIDES.values() for name, package in sides.items() if name in options.sides}
     left_out = {name: "not installed" for name, package in packages.items() if version(package) is None}
     chosen = cases(options.cases, options.cores)
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
     results = []
     with tempfile.TemporaryDirectory(prefix="recurra-bench-") as folder:
         sides = Sides(folder, text)
@@ -188,6 +190,7 @@ def measure(options: argparse.Namespace, text: str) -> dict[str, Any]:
         "date": f"{dt.date.today():%Y-%m-%d}",
         "processor": processor(),
         "versions": {name: number for name in sorted(set(packages.values())) if (number := version(name))},
+        "load": load,
         "rounds": options.rounds,
         "seconds": options.seconds,
         "tile": product_cases.tile(),

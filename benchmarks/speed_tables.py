@@ -123,6 +123,8 @@ def conditions(measured: Measured) -> str:
         lines.append(f"Median and range of {measured['rounds']} rounds of {measured['seconds']:g} s.")
     if measured["compiled_in_timed_processes"] is not None:
         lines.append(f"Kernels compiled in the timed processes: {measured['compiled_in_timed_processes']}.")
+    if measured.get("load") is not None:
+        lines.append(f"Load average before: {measured['load']}.")
     lines += [f"Left out: {name} ({reason})." for name, reason in measured["left_out"].items()]
     return " ".join([*lines, *([measured["note"]] if "note" in measured else [])])
 

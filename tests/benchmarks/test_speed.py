@@ -44,7 +44,7 @@ def measured(speed: Any, core: str, ours: list[float], date: str = "2026-01-02")
         speed.summary(speed.Case("classic", 1), {"recurra": [3000.0], "numpy": [1000.0], "jax": [1500.0]}, {}),
     ]
     processor = {"name": "a core", "numbers": "6 1", "core": core, "generation": core.title()}
-    facts = {"versions": {"jax": "1.0"}, "rounds": 2, "seconds": 1, "tile": "8 x 16", "left_out": {}}
+    facts = {"versions": {"jax": "1.0"}, "rounds": 2, "seconds": 1, "tile": "8 x 16", "load": 0.3, "left_out": {}}
     return facts | {"date": date, "processor": processor, "compiled_in_timed_processes": 0, "results": rows}
 
 
@@ -137,7 +137,7 @@ def test_tables_have_the_speeds_and_the_ratios(speed: Any, speed_tables: Any) ->
     assert page.startswith(
         "## Fast\n\n2026-01-02; a core (family, model, stepping 6 1); jax 1.0. The kernels use tiles"
     )
-    assert "Kernels compiled in the timed processes: 0." in page
+    assert "Kernels compiled in the timed processes: 0. Load average before: 0.3.\n" in page
     assert "| NumPy | 1,000 | 3.00 (3.00 to 3.00) |" in page
     assert "| GRU 8, 2 streams | 1 | 11.0 | 0.0 | 0.0 | 1375.00 (1250.00 to 1500.00) |  |" in page
     assert "| GRU 8, 2 streams | 2 | 22.0 | 0.0 | 0.0 | 1375.00 (1250.00 to 1500.00) | 2.00 |" in page
