@@ -249,7 +249,7 @@ def rate(work: Callable[[], None], operations: int, seconds: float) -> float:
 
 def tile() -> str:
     """Return the rows and columns of the sums that the kernels hold in registers."""
-    return f"{gemm.ROWS} x {gemm.PANEL}"
+    return f"{len(gemm.BLOCK_ROWS)} x {gemm.PANEL * len(gemm.BLOCK_PANELS)}"
 
 
 def is_fused() -> bool:
