@@ -13,6 +13,7 @@ from recurra.config import TrainingConfig
 from recurra.engines.flat_parameters import FLAT, FlatLayout, flatten_state
 from recurra.engines.in_place_optimizers import Scalars, in_place_optimizer_of
 from recurra.engines.kernels.lanes import Vector
+from recurra.engines.kernels.optimizers import clip_values
 from recurra.engines.thread_team import ONE_THREAD, Team
 from recurra.network.optimizers.pure_optimizer import is_scalar
 from recurra.network.parameters import Array
@@ -26,7 +27,7 @@ def clip(gradient: Vector, norm: float, training: TrainingConfig) -> Vector:
     if limit is not None and norm > limit:
         gradient *= np.float32(limit / norm)
     if value is not None:
-        np.clip(gradient, -value, value, out=gradient)
+        clip_values(gradient, np.float32(value))
     return gradient
 
 

@@ -87,14 +87,13 @@ def adamw_update(
     weight_decay: float = ADAMW_WEIGHT_DECAY,
 ) -> Scalars:
     """Make the step of `adaptive_rates.adamw_update` with a kernel, on arrays (1, n) with n a multiple of 16."""
-    w1 = beta1 * state["mean_weight"] + (1 - beta1)
-    w2 = beta2 * state["squares_weight"] + (1 - beta2)
-    decay, step, scale = np.float32(1 - rate * weight_decay), (rate / w1)[0], (1 / np.sqrt(w2))[0]
+    weights = float(state["mean_weight"][0]), float(state["squares_weight"][0])
+    w1, w2, step, scale, betas = _adam_factors(*weights, float(rate), beta1, beta2)
+    decay = np.float32(1 - rate * weight_decay)
     for name, theta in parameters.items():
         mean, squares = state[f"mean.{name}"], state[f"squares.{name}"]
-        betas = _betas(beta1, beta2)
         kernels.adamw(theta, mean, squares, gradients[name], decay, step, scale, betas, np.float32(epsilon))
-    return {"mean_weight": w1, "squares_weight": w2}
+    return {"mean_weight": w1.copy(), "squares_weight": w2.copy()}
 
 
 def adam_update(
@@ -143,7 +142,15 @@ def _write(state: OptimizerState, new: Mapping[str, Array]) -> Scalars:
     return {name: array for name, array in new.items() if is_scalar(name)}
 
 
-@functools.lru_cache
-def _betas(beta1: float, beta2: float) -> Vector:
-    """Return beta1, 1 - beta1, beta2 and 1 - beta2 in one array, as the kernel expects them."""
-    return np.array([beta1, 1 - beta1, beta2, 1 - beta2], np.float32)
+@functools.lru_cache(maxsize=1)
+def _adam_factors(
+    mean_weight: float, squares_weight: float, rate: float, beta1: float, beta2: float
+) -> tuple[Array, Array, np.float32, np.float32, Vector]:
+    """Return the new weights of both averages, and the arguments `step`, `scale` and `betas` of the kernel.
+
+    All pieces of a step have the same factors.
+    """
+    w1 = beta1 * np.full(1, mean_weight, np.float32) + (1 - beta1)
+    w2 = beta2 * np.full(1, squares_weight, np.float32) + (1 - beta2)
+    betas = np.array([beta1, 1 - beta1, beta2, 1 - beta2], np.float32)
+    return w1, w2, (rate / w1)[0], (1 / np.sqrt(w2))[0], betas

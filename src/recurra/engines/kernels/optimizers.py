@@ -191,6 +191,18 @@ def adagrad_lookup(
 
 
 @strict
+def clip_values(gradient: Vector, limit: np.float32) -> None:
+    """Clip a gradient by value: g = clamp(g, -limit, limit).
+
+    Args:
+        gradient: (1, n), n a multiple of 16; overwritten.
+        limit: largest absolute value of an element.
+    """
+    for column in range(0, gradient.shape[1], WIDTH * len(PAIR)):
+        store(gradient, 0, column, clamp(load(gradient, 0, column, PAIR), -limit, limit))
+
+
+@strict
 def adagrad_flat(theta: Vector, squares: Vector, gradient: Vector, rate: np.float32, epsilon: np.float32) -> None:
     """Update parameters by AdaGrad, with the bits of `adagrad`.
 
