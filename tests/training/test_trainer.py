@@ -141,7 +141,7 @@ def test_every_order_gives_equal_results_on_all_engines(order: str, batch: int, 
     records, expected = (of_kind(run(trainer), Record) for trainer in (compiled, reference))
     assert [r.loss["mean"] for r in records] == pytest.approx([r.loss["mean"] for r in expected], rel=1e-4)
     for name, array in reference.engine.parameters().items():
-        assert np.allclose(compiled.engine.parameters()[name], array, atol=2e-4), name
+        assert np.allclose(compiled.engine.parameters()[name], array, atol=5e-4), name
 
 
 @pytest.mark.parametrize("order", ["shuffled", "random"])

@@ -98,7 +98,12 @@ class CalleeLibrary(JITCodeLibrary):
     """
 
     def get_pointer_to_function(self, name: str) -> int:  # noqa: ARG002 - Numba's interface
-        """Return 0, as for a function without machine code."""
+        """Return 0, as for a function without machine code.
+
+        Args:
+            name: the name of the function.
+        Returns: 0.
+        """
         self._ensure_finalized()
         return 0
 

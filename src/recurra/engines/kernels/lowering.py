@@ -275,7 +275,13 @@ def _are_lanes(*kinds: Any) -> bool:
 def partwise(
     function: Callable[..., Any], emit: Callable[..., Any], signatures: Sequence[tuple[Any, ...]] = ANY_ARGUMENTS
 ) -> None:
-    """Compile `function` to `emit(builder, *parts)` for the parts of its arguments; a float32 fills all lanes."""
+    """Compile `function` to instructions for the parts of its arguments; a float32 fills all lanes.
+
+    Args:
+        function: a function of vectors and float32 numbers.
+        emit: a function that emits the instructions; its arguments are the builder and one part of each argument.
+        signatures: the classes of the arguments.
+    """
 
     @_operation(function, signatures)
     def _(typing_context: Any, *kinds: Any) -> Any:
@@ -309,7 +315,13 @@ def _emit_multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 def emit_multiply_add_in_float64(builder: Any, x: Any, y: Any, z: Any) -> Any:
-    """Call a function with the steps of `lanes.multiply_add`, which is added to the module once."""
+    """Emit a call of a function with the steps of `lanes.multiply_add`, which is added to the module once.
+
+    Args:
+        builder: the builder of the calling function.
+        x, y, z: values of a type `<n x float>`.
+    Returns: x y + z, rounded once.
+    """
     kind = ir.FunctionType(x.type, [x.type] * 3)
     function = cgutils.get_or_insert_function(builder.module, kind, f"recurra_multiply_add_v{x.type.count}f32")
     if function.is_declaration:
