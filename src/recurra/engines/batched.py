@@ -186,7 +186,7 @@ class BatchedEngine(StepwiseEngine):
         self._panels.fill()
         self._panels.fill_backward()
         shard.run(self._views, self._panels, ids, ids, masks if self._training.dropout else None)
-        sum_of_squares(shard.gradient)
+        sum_of_squares(clip(shard.gradient, 0.0, self._training))
         numbers = aligned_zeros(1, PAD)
         FlatOptimizer(self._training, numbers).step(numbers, numbers.copy(), 0.0)
         self.parameters()
