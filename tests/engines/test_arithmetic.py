@@ -25,7 +25,7 @@ def evaluate(which: int, x: NDArray[Any], y: NDArray[Any]) -> None:
             store(y, 0, column, arithmetic.inverse_root(v))
 
 
-CASES = {
+CASES: dict[str, tuple[int, Any, NDArray[np.float64]]] = {
     "exp": (0, np.exp, np.linspace(-86.9, 87.9, 1 << 18)),
     "tanh": (1, np.tanh, np.concatenate([np.linspace(-12, 12, 1 << 18), np.geomspace(1e-30, 1, 1 << 14)])),
     "log": (2, np.log, np.concatenate([np.geomspace(1e-37, 1e38, 1 << 18), np.linspace(0.9, 1.1, 1 << 14)])),

@@ -133,7 +133,8 @@ def multiply_add(x: Vector | np.float32, y: Vector, z: Vector | np.float32) -> V
         back = total - product
         rest = (product - (total - back)) + (z - back)  # the error of `total`
         odd = (total.view(np.int64) - (rest * total < 0)) | (np.abs(rest) > 0)
-        return odd.view(np.float64).astype(np.float32)
+        result: Vector = odd.view(np.float64).astype(np.float32)
+        return result
 
 
 def add_products(
