@@ -12,7 +12,8 @@ fused_elman       complete training updates of one elman layer with one stream
 stepping          the trained network, one time step at a time; `choice` samples a symbol
 compilation       the decorator of every kernel; `lowering` emits the vector instructions, `disk_cache` stores the code
 
-No kernel uses fastmath, a fused multiply-add, or a sum whose order depends on the machine.
+No kernel uses fastmath, or a sum whose order depends on the machine. A multiplication and an addition round once only
+in `lanes.multiply_add` and `lanes.add_products`. `processor` examines the machine's instructions.
 
 Letters in the docstrings of all kernels: T time steps, B streams (the batch), H hidden units, K symbols of the
 vocabulary, L layers, G gates of a cell. H and K are padded to a multiple of 16 if not stated otherwise. h_- is the
