@@ -12,7 +12,7 @@ import pytest
 from calling import Call
 from recurra.cli.commands import doctor
 from recurra.cli.commands.doctor import BAD, OK, WARN, Finding
-from recurra.engines.kernels import processor
+from recurra.engines.kernels import gemm, processor
 from recurra.text import named_books
 
 NAMES = [
@@ -107,9 +107,12 @@ def test_processor_and_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor._numba().hint.startswith("unset NUMBA_DISABLE_JIT")
 
 
+@pytest.mark.skipif(not hasattr(gemm.multiply, "py_func"), reason="the JIT is switched off")
 def test_matrix_products(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "_assembly", lambda: "vfmadd213ps %zmm2, %zmm1, %zmm0")
-    assert doctor._products() == Finding("matrix products", "blocks of 8 × 32 sums, fused multiply-adds")
+    for name, block in (("emeraldrapids", "8 × 32"), ("znver4", "8 × 16")):
+        monkeypatch.setattr(processor, "_processor", lambda name=name: name)
+        assert doctor._products() == Finding("matrix products", f"blocks of {block} sums, fused multiply-adds")
     monkeypatch.setattr(processor, "_assembly", lambda: "callq fmaf")
     found = doctor._products()
     assert found.value == "blocks of 6 × 16 sums, fused multiply-adds computed in float64"

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -119,3 +121,23 @@ def test_ignored_interrupt_remains_ignored() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_in_a_callback_is_not_reported() -> None:
+    """A weak reference's callback cannot raise; Python would print a traceback."""
+    code = (
+        "import signal, weakref\n"
+        "from recurra.system.signals import Interrupts\n"
+        "Interrupts().install()\n"
+        "class A: pass\n"
+        "a = A()\n"
+        "kept = weakref.ref(a, lambda _: signal.raise_signal(signal.SIGINT))\n"
+        "del a\n"
+        "b = A()\n"
+        "kept = weakref.ref(b, lambda _: 1 / 0)\n"
+        "del b\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "KeyboardInterrupt" not in done.stderr
+    assert "ZeroDivisionError" in done.stderr

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from recurra.engines.engine import Engine, ProcessGroup, Start
     from recurra.engines.stepper import Stepper
 
-    Network = BatchedNetwork
+    Network = BatchedNetwork  # the trained network for scoring
 
 
 def create(config: ModelConfig, training: TrainingConfig, start: Start, ranks: ProcessGroup | None = None) -> Engine:

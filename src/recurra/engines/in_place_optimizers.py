@@ -1,8 +1,8 @@
 """The optimizers of the compiled engine. They overwrite the parameters and the optimizer state.
 
-AdaGrad, Adam and AdamW have kernels; every other optimizer calls the pure optimizer and copies the result. In float32
-the results have the same bits as those of `network.optimizers`. Those of AdaGrad are within some units in the last
-place, because its kernel computes 1 / √s by Newton's method.
+AdaGrad, Adam and AdamW have kernels; every other optimizer calls the pure optimizer and copies the result. In float32,
+every optimizer except AdaGrad has the bits of `network.optimizers`. The results of AdaGrad differ by some units in the
+last place, because its kernel computes 1 / √s by Newton's method. If s overflows, this root is NaN and not 0.
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
@@ -60,6 +62,12 @@ def stop_signals() -> Iterator[list[int]]:
             yield received
 
 
+def _report_unraisable(report: Callable[[Any], object], unraisable: Any) -> None:
+    """Call `report`, unless Ctrl-C was pressed in a callback that cannot raise. The next press stops the command."""
+    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        report(unraisable)
+
+
 class Interrupts:
     """The handler of SIGINT (Ctrl-C) for a whole command: even repeated presses print no traceback.
 
@@ -76,6 +84,7 @@ class Interrupts:
         """Replace Python's default handler. An ignored SIGINT, as in a background job, remains ignored."""
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self)
+            sys.unraisablehook = functools.partial(_report_unraisable, sys.unraisablehook)
 
     def __call__(self, *_: object) -> None:
         self.action()

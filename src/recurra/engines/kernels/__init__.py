@@ -3,7 +3,7 @@
 lanes             vectors of float32; every other kernel is written with them
 arithmetic        exp, tanh, log and the logistic function
 products          row products, sums and transposed matrices; `gemm` multiplies matrices in panels
-softmax           logits, log-softmax, the loss and its gradient
+softmax           log-softmax, the loss and its gradient
 optimizers        optimizer updates in place
 cell_kernels      the interface of the kernels of one cell; `cell_registry` lists the kernels of every cell
 elman_layer       one layer over time, forward and backward; likewise `lstm_layer`, `gru_layer`, `mingru_layer` and
@@ -12,8 +12,9 @@ fused_elman       complete training updates of one elman layer with one stream
 stepping          the trained network, one time step at a time; `choice` samples a symbol
 compilation       the decorator of every kernel; `lowering` emits the vector instructions, `disk_cache` stores the code
 
-No kernel uses fastmath, or a sum whose order depends on the machine. A multiplication and an addition round once only
-in `lanes.multiply_add` and `lanes.add_products`. `processor` examines the machine's instructions.
+No kernel uses fastmath, or a sum whose order depends on the machine. `multiply_add` and `add_products` of `lanes`
+round once; everywhere else a multiplication and an addition round separately. `processor` examines the instructions of
+the machine.
 
 Letters in the docstrings of all kernels: T time steps, B streams (the batch), H hidden units, K symbols of the
 vocabulary, L layers, G gates of a cell. H and K are padded to a multiple of 16 if not stated otherwise. h_- is the

@@ -69,7 +69,8 @@ class CellKernels:
     backward(dh_out, weights, states, saved, carried, steps, packed, tile): backpropagate through all steps.
         dh_out: (T B, H), gradient of the loss with respect to h from the layer above.
         weights, states, steps, packed, tile: as in `forward`; the states are only read.
-        saved: the buffers that `forward` filled; `da` is written.
+        saved: the buffers that `forward` filled; `da` is written. It may be the memory of another buffer, so that
+            `backward` may run only once after `forward`.
         carried: the gradient that enters the last step; overwritten with the gradient before the first step.
     gradients(states, saved, gradient, outer): write the gradients of all parameters of a layer, except U and b.
         gradient: the arrays to write, by the parameters' names.

@@ -24,12 +24,12 @@ ONE = np.float32(1)
 class FusedWeights(NamedTuple):
     """The parameters.
 
-    U and V have one row for each symbol, W for each hidden unit, without padding.
+    m and K are the hidden units and the symbols before padding. Padded rows are zeros.
 
-    U: (symbols, H), transposed.
-    W: (m, H).
+    U: (K, H), transposed.
+    W: (>= m rounded up to an even number, H).
     b: (1, H).
-    V: (symbols, H).
+    V: (>= K rounded up to an even number, H).
     c: (1, K).
     """
 

@@ -49,7 +49,7 @@ class Saved(NamedTuple):
 
     gates: (T B, 3 H), the gates r, z, n.
     q: (T B, H), W_n h_- + b_n.
-    da: (T B, 3 H), gradient of U x + b.
+    da: (T B, 3 H), gradient of U x + b; the memory of the gates, which `backward` reads once.
     dq: (T B, 3 H), gradient of W h_- + b.
     """
 

@@ -5,8 +5,8 @@ the vectors that the kernel loads. This module defines each operation in NumPy; 
 `lowering` has the same operations as LLVM instructions. All of them are exactly rounded IEEE operations or moves of
 bits, so both give the same bits.
 
-+ - * / between vectors, or between a vector and a float32, are Python's operators. Each of them rounds, also in
-`x * y + z`; products of matrices and polynomials use `multiply_add`, which rounds once.
++ - * / between vectors, or between a vector and a float32, are Python's operators. Each operator rounds, so that
+`x * y + z` rounds twice. Matrix products and polynomials use `multiply_add`, which rounds once.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A vector is a struct of `<16 x float>` values, followed by one `<8 x float>` if the number of groups is odd. No
 instruction has a fast-math flag. LLVM lowers the vectors to AVX-512, AVX2, SSE or NEON. On a processor without a fused
-multiply-add, `multiply_add` is computed in float64, with the same bits and at about a tenth of the speed.
+multiply-add, `multiply_add` is computed in float64, with the same bits. Products are then some 15 times slower.
 """
 
 from __future__ import annotations
@@ -332,9 +332,10 @@ def emit_multiply_add_in_float64(builder: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 def _define_multiply_add(builder: Any, x: Any, y: Any, z: Any) -> None:
-    """Define x y + z: the float64 sum rounded to float32, corrected if this rounding may need the error of the sum.
+    """Define x y + z as the float64 sum, rounded to float32.
 
-    It may if the sum is halfway between two float32 numbers. The last 28 bits of such a sum are zeros.
+    If the sum is halfway between two float32 numbers, the rounding needs the error of the sum. The last 28 bits of such
+    a sum are zeros. The error is computed only then.
     """
     count = x.type.count
     wide, whole = ir.VectorType(ir.DoubleType(), count), ir.VectorType(ir.IntType(64), count)

@@ -24,7 +24,17 @@ from recurra.engines.kernels.arithmetic import sigmoid
 from recurra.engines.kernels.cell_kernels import CellKernels, Inputs, InputWeights, OuterProduct, Pack
 from recurra.engines.kernels.compilation import strict
 from recurra.engines.kernels.gemm import PANEL, step_product
-from recurra.engines.kernels.lanes import WIDTH, Tile, Vector, aligned_zeros, fill, lane_sum, load, store
+from recurra.engines.kernels.lanes import (
+    WIDTH,
+    Tile,
+    Vector,
+    aligned_zeros,
+    fill,
+    lane_sum,
+    load,
+    multiply_add,
+    store,
+)
 from recurra.engines.kernels.products import column_sums
 from recurra.network.cells.lstm import State
 from recurra.network.cells.mogrifier import factor_names, round_names
@@ -191,7 +201,7 @@ def dot_rows(source: Vector, table: Vector, ids: Vector, target: Vector) -> None
     for s in range(source.shape[0]):
         total = fill(ZERO, PAIR)
         for k in range(0, source.shape[1], WIDTH * len(PAIR)):
-            total = total + load(source, s, k, PAIR) * load(table, ids[s], k, PAIR)
+            total = multiply_add(load(source, s, k, PAIR), load(table, ids[s], k, PAIR), total)
         store(target, s, 0, fill(lane_sum(total), PAIR))
 
 

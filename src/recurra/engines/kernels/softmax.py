@@ -46,7 +46,7 @@ def softmax_loss(o: Vector, targets: Vector, sums: Vector) -> np.float64:
     Args:
         o: (T, K), the logits, K a multiple of 16; overwritten with the gradients.
         targets: (T,) integers y_t; a negative target marks padding, which has no loss and a zero gradient.
-        sums: (1, T padded to a multiple of 16), workspace for the sums of exponentials; overwritten.
+        sums: (1, T padded to a multiple of 8), workspace for the sums of exponentials; overwritten.
     Returns: the loss L in nats, a float64.
     """
     steps = o.shape[0]
@@ -81,7 +81,7 @@ def log_softmax(o: Vector, sums: Vector) -> None:
 
     Args:
         o: (T, K), the logits, K a multiple of 16; overwritten with log p.
-        sums: (1, T padded to a multiple of 16), workspace for the sums of exponentials; overwritten.
+        sums: (1, T padded to a multiple of 8), workspace for the sums of exponentials; overwritten.
     """
     for t in range(o.shape[0]):
         largest = _largest(o, t)
