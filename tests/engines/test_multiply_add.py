@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -30,31 +29,19 @@ lowering.partwise(in_float64, lowering.emit_multiply_add_in_float64)
 
 
 @strict
-def native(operands: Array, target: Array) -> None:
+def compute(operands: Array, target: Array, with_float64: bool) -> None:
     for row in range(0, operands.shape[0], 3):
-        x, y, z = (
-            load(operands, row, 0, TILE),
-            load(operands, row + 1, 0, TILE),
-            load(operands, row + 2, 0, TILE),
-        )
-        store(target, row // 3, 0, multiply_add(x, y, z))
+        x, y, z = load(operands, row, 0, TILE), load(operands, row + 1, 0, TILE), load(operands, row + 2, 0, TILE)
+        if with_float64:
+            store(target, row // 3, 0, in_float64(x, y, z))
+        else:
+            store(target, row // 3, 0, multiply_add(x, y, z))
 
 
-@strict
-def emulated(operands: Array, target: Array) -> None:
-    for row in range(0, operands.shape[0], 3):
-        x, y, z = (
-            load(operands, row, 0, TILE),
-            load(operands, row + 1, 0, TILE),
-            load(operands, row + 2, 0, TILE),
-        )
-        store(target, row // 3, 0, in_float64(x, y, z))
-
-
-def results(function: Callable[[Array, Array], None], operands: Array) -> Array:
+def results(operands: Array, *, with_float64: bool) -> Array:
     """Return the result of each group of three rows, (n / 3, 24)."""
     target = np.zeros((len(operands) // 3, COUNT), np.float32)
-    function(operands, target)
+    compute(operands, target, with_float64)
     return target
 
 
@@ -95,8 +82,8 @@ KINDS = ["all floats", "sums that cancel", "halfway", "subnormal", "small agains
 def test_three_forms_have_the_same_bits(kind: str) -> None:
     operands = random_floats(kind, 20_000)
     expected = in_numpy(operands)
-    assert_equal_bits(results(native, operands), expected)
-    assert_equal_bits(results(emulated, operands), expected)
+    assert_equal_bits(results(operands, with_float64=False), expected)
+    assert_equal_bits(results(operands, with_float64=True), expected)
 
 
 def test_halfway_needs_the_error_of_the_sum() -> None:
@@ -143,7 +130,7 @@ def test_infinities_and_nan(x: float, y: float, z: float) -> None:
     operands = np.repeat(np.array([[x], [y], [z]], np.float32), COUNT, axis=1)
     with np.errstate(all="ignore"):
         expected = operands[0] * operands[1] + operands[2]
-    for actual in (in_numpy(operands), results(native, operands), results(emulated, operands)):
+    for actual in (in_numpy(operands), results(operands, with_float64=False), results(operands, with_float64=True)):
         assert_equal_bits(actual.reshape(COUNT), expected)
 
 

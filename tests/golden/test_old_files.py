@@ -1,8 +1,8 @@
 """Files of format 1 still open: run directories, checkpoints, model folders.
 
 The folder format_1 contains four small trainings of tale.txt, two compressed files of that text, and an exported model.
-The expected scores were computed by the version that wrote the files. Its products were rounded in another way, so that
-its compressed files are refused, and a resumed training has other bits.
+The version that wrote the files rounded products in another way. Its scores differ by less than 1e-6 of these, a resumed
+training has other bits, and its compressed files are refused.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from recurra.runs.saved_model import load
 FOLDER = Path(__file__).parent / "format_1"
 TALE = (FOLDER / "tale.txt").read_text(encoding="utf-8")
 NATS = {
-    "classic": 2016.7303310851596,
-    "lstm": 2526.3733769278074,
-    "gru": 2529.313802323773,
-    "lines": 2568.326380811169,
+    "classic": 2016.7303232173465,
+    "lstm": 2526.3733781199003,
+    "gru": 2529.313803515866,
+    "lines": 2568.3264014343763,
 }
 SAMPLES = {
     "classic": "acre wbsoaraealhe \nithiay.mdho",
@@ -52,7 +52,7 @@ def old_run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("name", NATS)
 def test_old_model_gives_the_same_score_and_sample(name: str) -> None:
     model = load(FOLDER / name)
-    assert model.score(TALE, documents="none").nats == pytest.approx(NATS[name], rel=1e-6)
+    assert model.score(TALE, documents="none").nats == pytest.approx(NATS[name], rel=1e-9)
     text = model.sample("The cat", max_new_tokens=30, seed=1)
     assert text[: len(SAMPLES[name])] == SAMPLES[name]
 

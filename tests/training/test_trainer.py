@@ -135,13 +135,13 @@ def test_state_is_carried_within_epoch_and_reset_at_its_start() -> None:
 @pytest.mark.parametrize("order", ["sequential", "shuffled", "random"])
 def test_every_order_gives_equal_results_on_all_engines(order: str, batch: int, layers: int) -> None:
     compiled, reference = (
-        make_trainer(order=order, batch_size=batch, layers=layers, updates=30, engine=engine)
+        make_trainer(order=order, batch_size=batch, layers=layers, updates=30, seed=4, engine=engine)
         for engine in ("compiled", "reference")
     )
     records, expected = (of_kind(run(trainer), Record) for trainer in (compiled, reference))
     assert [r.loss["mean"] for r in records] == pytest.approx([r.loss["mean"] for r in expected], rel=1e-4)
     for name, array in reference.engine.parameters().items():
-        assert np.allclose(compiled.engine.parameters()[name], array, atol=5e-4), name
+        assert np.allclose(compiled.engine.parameters()[name], array, atol=2e-4), name
 
 
 @pytest.mark.parametrize("order", ["shuffled", "random"])

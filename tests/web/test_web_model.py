@@ -77,7 +77,7 @@ def test_log_probabilities_equal_those_of_python(browser: Any, cell: str, activa
     losses = model.score(TEXT).losses
     assert losses is not None
     costs = losses[1:]
-    assert np.abs(-found[np.arange(len(ids) - 1), ids[1:, 0]] - costs).max() < 3e-5
+    assert np.allclose(-found[np.arange(len(ids) - 1), ids[1:, 0]], costs, rtol=2e-6, atol=2e-6)
 
 
 @pytest.mark.parametrize("layers", LAYERS)
