@@ -1,8 +1,8 @@
 """Files of format 1 still open: run directories, checkpoints, model folders.
 
 The folder format_1 contains four small trainings of tale.txt, two compressed files of that text, and an exported model.
-The version that wrote the files rounded products in another way. Its scores differ by less than 1e-6 of these, a resumed
-training has other bits, and its compressed files are refused.
+The version that wrote the files rounded products in another way. Its scores differ by less than 1e-7 of these values, a
+resumed training has other bits, and its compressed files are refused.
 """
 
 from __future__ import annotations
